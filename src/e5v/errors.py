@@ -1,0 +1,50 @@
+"""The tree of errors: everything a user can get wrong, each told in one line.
+
+    E5VError
+      UsageError    an argument that cannot be served (what, got, expected)
+      PromptError   a prompt without the slot an item needs, an unknown prompt name
+      ItemError     one item that cannot be read; knows its position and the cause
+      ModelError    a checkpoint that cannot be opened or lacks weights
+    EncodeWarning   nothing is lost, but items were cut or left out; knows which
+
+Catch `E5VError` broadly, recover from `ItemError` narrowly. The command line prints the message on
+stderr and exits with 1.
+"""
+
+from __future__ import annotations
+
+
+class E5VError(Exception):
+    """Root of everything this package raises on purpose."""
+
+
+class UsageError(E5VError):
+    """An argument is out of range or of the wrong kind."""
+
+
+class PromptError(E5VError):
+    """A prompt is unknown, or has no slot for what the item holds."""
+
+
+class ModelError(E5VError):
+    """A model cannot be opened: no such folder, text only, weights missing, unknown family."""
+
+
+class ItemError(E5VError):
+    """One item cannot be embedded.
+
+    `position` is its place in the caller's list (from 0), `cause` the reason in one line.
+    """
+
+    def __init__(self, position: int, cause: str) -> None:
+        super().__init__(f"item {position}: {cause}")
+        self.position = position
+        self.cause = cause
+
+
+class EncodeWarning(UserWarning):
+    """Some items were cut or left out; `positions` says which, the message says why."""
+
+    def __init__(self, message: str, positions: tuple[int, ...]) -> None:
+        super().__init__(message)
+        self.positions = positions

@@ -1,0 +1,168 @@
+"""What a user has, normalised once at the door.
+
+    str | Path | PIL image | bytes | data URI | {"image", "text"} | [parts] | chat message  ->  Item
+
+Nothing is opened or decoded here: an item only knows where its pixels are. Reading them is the
+work of `model.images`, on threads ahead of the model.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from e5v.errors import ItemError
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+
+RawItem = Any  # str, Path, bytes, PIL image, mapping or list of these: what `normalise` takes
+
+
+@dataclass(frozen=True)
+class Text:
+    """A piece of text, never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """Where an image's pixels are: a file, its encoded bytes, or a PIL image."""
+
+    source: Path | bytes | PIL.Image.Image
+
+    def __str__(self) -> str:
+        """Name the image as an error message should."""
+        if isinstance(self.source, Path):
+            return str(self.source)
+        return f"<{len(self.source)} bytes>" if isinstance(self.source, bytes) else "<PIL image>"
+
+
+Part = Text | Image
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing to embed: its parts, in the order given; at least one."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts of the item, in order."""
+        return tuple(part.text for part in self.parts if isinstance(part, Text))
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """The images of the item, in order."""
+        return tuple(part for part in self.parts if isinstance(part, Image))
+
+
+def normalise(raw: RawItem, position: int = 0) -> Item:
+    """Turn what a user has into an `Item`.
+
+    A string is text; it is an image only if it is a data URI, or ends in a known image suffix and
+    names an existing file. `Path(...)` is always a file. A mapping has "image" and/or "text", in
+    the order in which it lists them, or is a chat message ("content"). A list is a mixture in order.
+
+    Raises:
+        ItemError: the item is empty or of a kind that is not known; names `position`.
+    """
+    if isinstance(raw, Item):
+        return raw
+    parts = tuple(_parts(raw, position))
+    if not parts:
+        raise ItemError(position, "is empty: give at least one text or image")
+    return Item(parts)
+
+
+def _parts(raw: RawItem, position: int) -> list[Part]:
+    if isinstance(raw, (Text, Image)):
+        return [raw]
+    if isinstance(raw, str):
+        return [_string(raw, position)]
+    if isinstance(raw, os.PathLike):
+        return [Image(Path(raw))]
+    if isinstance(raw, (bytes, bytearray, memoryview)):
+        return [Image(bytes(raw))]
+    if isinstance(raw, Mapping):
+        return _mapping(raw, position)
+    if isinstance(raw, Sequence):
+        return [part for inner in raw for part in _parts(inner, position)]
+    if hasattr(raw, "convert") and hasattr(raw, "getexif"):  # a PIL image, without importing PIL
+        return [Image(raw)]
+    raise ItemError(
+        position,
+        f"is a {type(raw).__name__}; expected a string, Path, PIL image, bytes, "
+        '{"image": ..., "text": ...}, a list of these or a chat message',
+    )
+
+
+def _string(raw: str, position: int) -> Part:
+    if not raw.strip():
+        raise ItemError(position, "is an empty string; give some text or leave the item out")
+    if raw.startswith("data:") and ";base64," in raw[:256]:
+        return Image(_data_uri(raw, position))
+    if os.path.splitext(raw)[1].lower() in IMAGE_SUFFIXES and _is_file(raw):  # noqa: PTH122
+        return Image(Path(raw))
+    return Text(raw)
+
+
+def _is_file(raw: str) -> bool:
+    try:
+        return Path(raw).is_file()
+    except (OSError, ValueError):  # longer than a file name can be, or with a NUL: it is text
+        return False
+
+
+def _data_uri(raw: str, position: int) -> bytes:
+    head, _, payload = raw.partition(",")
+    try:
+        return base64.b64decode(payload, validate=True)
+    except binascii.Error as error:
+        raise ItemError(position, f"is a data URI ({head}) whose base64 is broken: {error}") from None
+
+
+def _mapping(raw: Mapping[str, Any], position: int) -> list[Part]:
+    if "content" in raw:  # a chat message; its role does not change the vector
+        return _parts(raw["content"], position)
+    parts: list[Part] = []
+    for key, value in raw.items():
+        if value is None or key == "type":
+            continue
+        if key == "text":
+            parts.append(_text(value, position))
+        elif key in {"image", "image_url", "url", "path", "base64"}:
+            parts.extend(_image(value, position))
+        else:
+            raise ItemError(position, f'has the key "{key}"; expected "image", "text" or "content"')
+    return parts
+
+
+def _text(value: object, position: int) -> Text:
+    if not isinstance(value, str):
+        raise ItemError(position, f'has "text" of type {type(value).__name__}; expected a string')
+    if not value.strip():
+        raise ItemError(position, "has an empty text; give some text or leave the key out")
+    return Text(value)
+
+
+def _image(value: Any, position: int) -> list[Part]:
+    """Read the value under an image key: here a string is a path or a data URI, never text."""
+    if isinstance(value, Mapping):  # {"image_url": {"url": "data:..."}}, as chat messages have it
+        return _mapping(value, position)
+    if isinstance(value, str):
+        if value.startswith("data:"):
+            return [Image(_data_uri(value, position))]
+        if value.startswith(("http://", "https://")):
+            raise ItemError(position, f"names {value}; nothing is fetched: download the image first")
+        return [Image(Path(value))]
+    return _parts(value, position)

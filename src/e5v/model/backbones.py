@@ -1,0 +1,71 @@
+"""The families, one record each: what the rest of the package must know and cannot ask the model.
+
+A new family is one record here and one small checkpoint in the tests. A family without a record is
+served by `GENERIC`, through the model's own forward pass: right, but not lean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Layout = Literal["packed", "padded", "whole"]
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """One family of multimodal models.
+
+    `model_types` are the `model_type`s of its configs. `turns` are the paper's chat turns it may
+    speak (`prompts.TURNS`); without one that fits, the model's own chat template is used.
+
+    `layout` says how a batch reaches the language model:
+      packed   sequences end to end in one row, no padding (attention is causal, nothing else)
+      padded   rows of like length, padded right (attention has rules of its own, as Gemma 3's
+               image blocks)
+      whole    the model's own forward pass; images one item at a time
+
+    `features` names the way from pixels to image tokens (`encoder.FEATURES`). `rotary` is 3 where
+    positions are (time, height, width). `processor_from_config` says that the processor must be
+    told the patch size and the class token of the vision tower: old checkpoints leave them out.
+    """
+
+    name: str
+    model_types: tuple[str, ...]
+    turns: tuple[str, ...] = ()
+    layout: Layout = "packed"
+    features: Literal["get_image_features", "phi4"] = "get_image_features"
+    rotary: Literal[1, 3] = 1
+    processor_from_config: bool = False
+    auto_class: str = "AutoModelForImageTextToText"
+
+
+PAPER_TURNS = ("llama3", "phi3", "mistral", "vicuna")
+
+BACKBONES: tuple[Backbone, ...] = (
+    Backbone("LLaVA-NeXT", ("llava_next",), PAPER_TURNS, processor_from_config=True),
+    Backbone("LLaVA-1.5", ("llava",), PAPER_TURNS, processor_from_config=True),
+    Backbone("Qwen2-VL", ("qwen2_vl",), rotary=3),
+    Backbone("Qwen2.5-VL", ("qwen2_5_vl",), rotary=3),
+    Backbone("Qwen3-VL", ("qwen3_vl",), rotary=3),
+    Backbone("SmolVLM", ("smolvlm",)),
+    Backbone("Idefics3", ("idefics3",)),
+    Backbone("Gemma 3", ("gemma3",), layout="padded"),
+    Backbone("InternVL", ("internvl",)),
+    Backbone(
+        "Phi-4-multimodal",
+        ("phi4_multimodal",),
+        features="phi4",
+        auto_class="AutoModelForCausalLM",
+    ),
+)
+
+GENERIC = Backbone("generic", (), layout="whole")
+
+
+def find_backbone(model_type: str) -> Backbone:
+    """Return the record of a model type, or the generic one."""
+    for backbone in BACKBONES:
+        if model_type in backbone.model_types:
+            return backbone
+    return GENERIC

@@ -1,0 +1,190 @@
+"""The one path from tokens to the vector, for training and for use.
+
+    ids + pixels -> embeddings, image tokens in their places -> language model -> last token's state
+
+No logits, no stack of hidden states, no key-value cache; the last layer runs at pooled positions
+only. What a batch looks like on the way is the backbone's layout: packed, padded or whole.
+"""
+
+import inspect
+import itertools
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from e5v.errors import ModelError
+from e5v.model.images import Pixels
+from e5v.model.loading import Loaded
+from e5v.model.packing import Pack, packed, shared_tokens
+from e5v.model.pooling import can_pool, pooled_layer
+from e5v.model.vision import ImageTokens, image_tokens
+
+
+@dataclass(frozen=True)
+class Prompted:
+    """One item as the model reads it: the ids of its whole prompt, and its images in order.
+
+    `counts[i]` of the ids are places of the i-th image.
+    """
+
+    ids: list[int]
+    images: tuple[Pixels, ...] = ()
+    counts: tuple[int, ...] = ()
+
+
+class Encoder:
+    """Runs one open model. Not for use from two threads at a time."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.loaded = loaded
+        self.model: Any = loaded.model
+        self.width: int = loaded.text_config.hidden_size
+        self.layout = loaded.backbone.layout
+        self._poolable = self.layout != "whole" and can_pool(loaded.language_model.layers[-1])
+
+    def states(self, batch: Sequence[Prompted]) -> Float[Tensor, "n d"]:
+        """Return the last hidden state, after the final norm, of each prompt's last token.
+
+        *Shape:* (n, d) in the model's dtype, on its device, one row per prompt in the order given.
+        Neighbours of equal length are cheapest side by side.
+
+        Raises:
+            ModelError: processor and vision tower disagree on the number of image tokens.
+        """
+        if self.layout == "packed":
+            return self._packed(batch)
+        return self._padded(batch) if self.layout == "padded" else self._whole(batch)
+
+    def _packed(self, batch: Sequence[Prompted]) -> Float[Tensor, "n d"]:
+        shared = self._shared(batch)
+        pack = Pack(shared, tuple(len(one.ids) - shared for one in batch))
+        row = batch[0].ids[:shared] + [number for one in batch for number in one.ids[shared:]]
+        ids = torch.tensor([row], device=self.model.device)
+        images = self._images(batch)
+        language_model = self.loaded.language_model
+        deep = _deepstack(images, ids == self.loaded.image_token_id)
+        with ExitStack() as routes:
+            routes.enter_context(packed(language_model))
+            pooled = self._poolable and len(images[0].deep if images else ()) < len(
+                language_model.layers
+            )
+            columns = torch.tensor(pack.last, device=ids.device)
+            if pooled:
+                rows = torch.zeros_like(columns)
+                routes.enter_context(pooled_layer(language_model.layers[-1], rows, columns))
+            output = language_model(
+                inputs_embeds=self._embed(ids, images),
+                position_ids=self._positions(batch, shared).to(ids.device),
+                use_cache=False,
+                pack=pack,
+                **deep,
+            )
+        states: Tensor = output.last_hidden_state[0]
+        return states if pooled else states[columns]
+
+    def _padded(self, batch: Sequence[Prompted]) -> Float[Tensor, "n d"]:
+        ids, mask = self._pad(batch)
+        columns = mask.sum(1) - 1
+        rows = torch.arange(len(batch), device=ids.device)
+        with ExitStack() as routes:
+            if self._poolable:
+                layer = self.loaded.language_model.layers[-1]
+                routes.enter_context(pooled_layer(layer, rows, columns))
+            output = self.model.base_model(
+                inputs_embeds=self._embed(ids, self._images(batch)),
+                attention_mask=mask,
+                token_type_ids=(ids == self.loaded.image_token_id).long(),
+                use_cache=False,
+            )
+        states: Tensor = output.last_hidden_state
+        return states[:, 0] if self._poolable else states[rows, columns]
+
+    def _whole(self, batch: Sequence[Prompted]) -> Float[Tensor, "n d"]:
+        """Run the model's own forward pass: items with images one by one, texts padded right."""
+        if any(one.images for one in batch) and len(batch) > 1:
+            return torch.cat([self._whole([one]) for one in batch])
+        ids, mask = self._pad(batch)
+        base = self.model.base_model
+        takes = inspect.signature(inspect.unwrap(base.forward)).parameters
+        marks = (ids == self.loaded.image_token_id).long()
+        extra = {"mm_token_type_ids": marks, "token_type_ids": marks, **self._arrays(batch)}
+        output = base(
+            input_ids=ids,
+            attention_mask=mask,
+            use_cache=False,
+            **{key: value for key, value in extra.items() if key in takes},
+        )
+        states: Tensor = output.last_hidden_state
+        return states[torch.arange(len(batch), device=ids.device), mask.sum(1) - 1]
+
+    def _arrays(self, batch: Sequence[Prompted]) -> dict[str, Tensor]:
+        images = [image.arrays for one in batch for image in one.images]
+        joined = {key: torch.cat([one[key] for one in images]) for key in (images or [{}])[0]}
+        cast = {k: v.to(self.model.dtype) if v.is_floating_point() else v for k, v in joined.items()}
+        return {key: value.to(self.model.device) for key, value in cast.items()}
+
+    def _pad(self, batch: Sequence[Prompted]) -> tuple[Int[Tensor, "n L"], Bool[Tensor, "n L"]]:
+        rows = [torch.tensor(one.ids) for one in batch]
+        ids = pad_sequence(rows, batch_first=True)
+        lengths = torch.tensor([len(row) for row in rows])
+        mask = torch.arange(ids.shape[1])[None] < lengths[:, None]
+        return ids.to(self.model.device), mask.to(self.model.device)
+
+    def _shared(self, batch: Sequence[Prompted]) -> int:
+        """Count the tokens that begin every prompt; an image's tokens are never shared."""
+        shared = shared_tokens([one.ids for one in batch])
+        ours = itertools.takewhile(lambda n: n != self.loaded.image_token_id, batch[0].ids[:shared])
+        return len(list(ours))
+
+    def _images(self, batch: Sequence[Prompted]) -> list[ImageTokens]:
+        images = [image for one in batch for image in one.images]
+        counts = [count for one in batch for count in one.counts]
+        if not images:
+            return []
+        try:
+            return image_tokens(self.model, images, self.loaded.backbone.features, counts)
+        except ValueError as error:
+            raise ModelError(f"{self.loaded.name}: processor and model disagree: {error}") from error
+
+    def _embed(self, ids: Int[Tensor, "n L"], images: list[ImageTokens]) -> Float[Tensor, "n L d"]:
+        """Look the ids up and put the image tokens in their places."""
+        places = ids == self.loaded.image_token_id
+        embeddings: Tensor = self.model.get_input_embeddings()(ids.masked_fill(places, 0))
+        if not images:
+            return embeddings
+        tokens = torch.cat([image.tokens for image in images]).to(embeddings.dtype)
+        return embeddings.masked_scatter(places.unsqueeze(-1), tokens)
+
+    def _positions(self, batch: Sequence[Prompted], shared: int) -> Int[Tensor, "*axes 1 T"]:
+        """Number the tokens of a pack, each sequence from the shared tokens on."""
+        rows = [torch.arange(shared)]
+        if self.loaded.backbone.rotary == 1:
+            rows += [torch.arange(shared, len(one.ids)) for one in batch]
+            return torch.cat(rows)[None]
+        cubes = [rows[0].expand(3, -1), *(self._positions_3d(one)[:, shared:] for one in batch)]
+        return torch.cat(cubes, dim=1)[:, None]
+
+    def _positions_3d(self, one: Prompted) -> Int[Tensor, "3 L"]:
+        if not one.images:
+            return torch.arange(len(one.ids)).expand(3, -1)
+        ids = torch.tensor([one.ids])
+        grids = torch.cat([image.arrays["image_grid_thw"] for image in one.images])
+        marks = (ids == self.loaded.image_token_id).int()
+        positions: Tensor = self.model.base_model.get_rope_index(
+            ids, mm_token_type_ids=marks, image_grid_thw=grids
+        )[0]
+        return positions[:, 0]
+
+
+def _deepstack(images: list[ImageTokens], places: Bool[Tensor, "1 T"]) -> dict[str, Any]:
+    """Arguments of a language model that takes image features after its first layers too."""
+    if not images or not images[0].deep:
+        return {}
+    layers = [torch.cat(layer) for layer in zip(*(image.deep for image in images), strict=True)]
+    return {"visual_pos_masks": places, "deepstack_visual_embeds": layers}

@@ -1,0 +1,204 @@
+"""From where an image is to the arrays its vision tower takes.
+
+    file | bytes | PIL -> header checked -> first frame, upright, RGB -> the model's own processor
+                                                         -> arrays + the string that stands for it
+
+Runs on threads ahead of the model: nothing here touches torch's modules or shared state.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+
+from e5v.errors import E5VError
+from e5v.items import Image, Item, Text
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MIN_SIDE = 2  # pixels; a single pixel or line shows nothing, and some processors crash on it
+
+
+class UnreadableError(E5VError):
+    """An image cannot be read; the message is the cause alone, in one line."""
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """One image, ready for its vision tower.
+
+    `arrays` is what the model's processor returns for a single image (first axis 1, or patches);
+    `expansion` the string its placeholder becomes in the prompt.
+    """
+
+    arrays: dict[str, Tensor]
+    expansion: str
+
+
+def read_bytes(image: Image) -> Image:
+    """Return the image with its file read, so that hashing and decoding see the same bytes.
+
+    Raises:
+        UnreadableError: the file is missing, a folder, unreadable or empty.
+    """
+    if not isinstance(image.source, Path):
+        return image
+    try:
+        content = image.source.read_bytes()
+    except FileNotFoundError:
+        raise UnreadableError(f"{image} does not exist; check the path") from None
+    except IsADirectoryError:
+        raise UnreadableError(f"{image} is a folder; expected an image file") from None
+    except OSError as error:
+        raise UnreadableError(f"{image} cannot be read: {error.strerror or error}") from None
+    if not content:
+        raise UnreadableError(f"{image} is empty (0 bytes)")
+    return Image(content)
+
+
+def digest(item: Item) -> bytes:
+    """Return 16 bytes that are equal for items of equal content; call after `read_bytes`."""
+    state = hashlib.blake2b(digest_size=16)
+    for part in item.parts:
+        if isinstance(part, Text):
+            kind, content = b"text", part.text.encode("utf-8", "surrogatepass")
+        elif isinstance(part.source, bytes):
+            kind, content = b"file", part.source
+        else:
+            picture = part.source
+            assert isinstance(picture, PIL.Image.Image)
+            kind = f"{picture.mode} {picture.size} {picture.getexif().get(0x0112)}".encode()
+            content = picture.tobytes()
+        state.update(b"%d %s %d " % (len(kind), kind, len(content)))
+        state.update(content)
+    return state.digest()
+
+
+def decode(image: Image, name: str = "") -> PIL.Image.Image:
+    """Return the picture a person would see: first frame, EXIF orientation applied, RGB.
+
+    Transparent pixels are laid on white; 16-bit greys are scaled to 8 bits.
+
+    Raises:
+        UnreadableError: not an image, truncated, too large (178 megapixels, told by the header
+            before anything is decoded) or smaller than 2 pixels a side.
+    """
+    name = name or str(image)
+    try:
+        picture = _open(image)
+        if min(picture.size) < MIN_SIDE:
+            width, height = picture.size
+            raise UnreadableError(f"{name} is {width}x{height} pixels; expected at least 2x2")
+        picture.load()
+        return _to_rgb(_upright(picture))
+    except PIL.Image.DecompressionBombError:
+        limit = 2 * (PIL.Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
+        raise UnreadableError(
+            f"{name} has more than {limit} megapixels; refused undecoded, shrink it first"
+        ) from None
+    except PIL.UnidentifiedImageError:
+        raise UnreadableError(f"{name} is not an image of a known format") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise
+        raise UnreadableError(f"{name} is broken: {error}") from None
+
+
+def _open(image: Image) -> PIL.Image.Image:
+    if isinstance(image.source, PIL.Image.Image):
+        return image.source
+    source = io.BytesIO(image.source) if isinstance(image.source, bytes) else image.source
+    return PIL.Image.open(source)
+
+
+def _upright(picture: PIL.Image.Image) -> PIL.Image.Image:
+    try:
+        return PIL.ImageOps.exif_transpose(picture)
+    except Exception:  # noqa: BLE001  broken EXIF: no orientation is known, the pixels are fine
+        return picture
+
+
+def _to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
+    if picture.mode == "RGB" and "transparency" not in picture.info:
+        return picture
+    if picture.mode.startswith("I"):  # 16-bit greys, which convert() would clip to white
+        greys = np.asarray(picture).astype(np.int64)
+        scale = 257 if greys.max() > 255 else 1  # noqa: PLR2004
+        return PIL.Image.fromarray((greys // scale).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if picture.has_transparency_data:
+        layer = picture.convert("RGBA")
+        white = PIL.Image.new("RGBA", layer.size, "white")
+        return PIL.Image.alpha_composite(white, layer).convert("RGB")
+    return picture.convert("RGB")
+
+
+class ImageProcessor:
+    """Runs a model's own processor on one image at a time, from any thread."""
+
+    def __init__(self, processor: Any) -> None:
+        self._processor = processor
+
+    def __call__(self, picture: PIL.Image.Image) -> Pixels:
+        """Return the arrays of one RGB picture and what its placeholder expands to.
+
+        The processor is called as any user would call it, on a prompt that is the placeholder
+        alone; two listeners note the arrays its image half returns and the text its tokenizer half
+        is given. That is the one way that is the same for every family and every version.
+
+        Raises:
+            UnreadableError: the processor refuses the picture (a shape it cannot tile, say).
+        """
+        processor = copy.copy(self._processor)
+        images = _ImageListener(self._processor.image_processor)
+        processor.image_processor = images
+        processor.tokenizer = _TextListener(self._processor.tokenizer)
+        try:
+            processor(text=[processor.image_token], images=[picture], return_tensors="pt")
+        except _HeardError as heard:
+            return Pixels(images.arrays, heard.text)
+        except Exception as error:
+            width, height = picture.size
+            raise UnreadableError(f"the model takes no {width}x{height} picture: {error}") from error
+        raise UnreadableError("the model's processor never tokenised its prompt")
+
+
+class _HeardError(Exception):
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+class _ImageListener:
+    """Stands in for an image processor and keeps what it returned."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.arrays: dict[str, Any] = {}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        returned = self._inner(*args, **kwargs)
+        self.arrays = {key: value for key, value in returned.items() if hasattr(value, "shape")}
+        return returned
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class _TextListener:
+    """Stands in for a tokenizer and raises with the text it was given."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __call__(self, text: Any, **_: Any) -> Any:
+        raise _HeardError(text[0] if isinstance(text, list) else text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)

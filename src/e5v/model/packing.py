@@ -1,0 +1,252 @@
+"""Many sequences in one row, without padding, and an attention that keeps them apart.
+
+    sequences -> shared first tokens once + each one's own tokens -> one row -> language model
+
+Every prompt of a batch begins alike (the chat turn's header). Attention is causal, so the states of
+those first tokens are the same in every sequence: they are computed once. Each sequence then
+attends to the shared tokens and to its own, never to a neighbour's.
+
+`packed_attention` is registered with transformers and used for the language model alone, only while
+a pack goes through it: on the CPU one call per group of equal length, on CUDA one variable-length
+kernel.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface
+
+ATTENTION = "e5v_packed"
+
+
+@dataclass(frozen=True)
+class KernelLayout:
+    """A pack as a variable-length kernel reads it: every sequence whole, shared tokens repeated.
+
+    `rows` (W,) are the places in the pack of the W tokens in that order; `back` (T,) leads from the
+    kernel's W rows to the pack's T. `ends` and `pooled_ends` are cumulative lengths (N + 1,) of the
+    whole sequences and of one query each.
+    """
+
+    rows: Int[Tensor, " W"]
+    back: Int[Tensor, " T"]
+    ends: Int[Tensor, " N1"]
+    pooled_ends: Int[Tensor, " N1"]
+    longest: int
+
+    @classmethod
+    def of(cls, pack: "Pack", device: torch.device) -> "KernelLayout":
+        """Lay a pack out for a kernel on `device`."""
+        shared = list(range(pack.shared))
+        rows: list[int] = []
+        back = list(shared)
+        ends = [0]
+        for start, own in zip(pack.starts, pack.own, strict=True):
+            rows += [*shared, *range(start, start + own)]
+            back += range(ends[-1] + pack.shared, len(rows))
+            ends.append(len(rows))
+        return cls(
+            rows=torch.tensor(rows, device=device),
+            back=torch.tensor(back, device=device),
+            ends=torch.tensor(ends, dtype=torch.int32, device=device),
+            pooled_ends=torch.arange(len(ends), dtype=torch.int32, device=device),
+            longest=pack.shared + max(pack.own),
+        )
+
+
+@dataclass(frozen=True)
+class Pack:
+    """How sequences lie in one row of T tokens: `shared` first tokens, then `own[i]` of each."""
+
+    shared: int
+    own: tuple[int, ...]
+    _layouts: list[KernelLayout] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def tokens(self) -> int:
+        """T, the length of the row."""
+        return self.shared + sum(self.own)
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """Where each sequence's own tokens begin in the row."""
+        return list(itertools.accumulate(self.own, initial=self.shared))[:-1]
+
+    @property
+    def last(self) -> list[int]:
+        """Where each sequence's last token is: the pooled positions."""
+        return [start + own - 1 for start, own in zip(self.starts, self.own, strict=True)]
+
+    @cached_property
+    def groups(self) -> list[tuple[int, int, int]]:
+        """Runs of neighbours of equal length: (first token in the row, how many, own tokens)."""
+        runs = []
+        start = self.shared
+        for own, run in itertools.groupby(self.own):
+            count = len(list(run))
+            runs.append((start, count, own))
+            start += count * own
+        return runs
+
+
+    def kernel_layout(self, device: torch.device) -> KernelLayout:
+        """Return the layout that a variable-length kernel needs, made once per pack."""
+        if not self._layouts:
+            self._layouts.append(KernelLayout.of(self, device))
+        return self._layouts[0]
+
+
+def shared_tokens(sequences: Sequence[Sequence[int]]) -> int:
+    """Count the first tokens that all sequences have in common, leaving each at least one."""
+    first, shortest = sequences[0], min(map(len, sequences))
+    if len(sequences) == 1:
+        return 0
+    for place in range(shortest - 1):
+        if any(sequence[place] != first[place] for sequence in sequences):
+            return place
+    return shortest - 1
+
+
+@dataclass(frozen=True)
+class _Scope:
+    """What a query may see: its own sequence of the pack, the last `window` tokens of it."""
+
+    pack: Pack
+    scale: float | None
+    window: int | None
+
+
+def packed_attention(
+    module: torch.nn.Module,  # noqa: ARG001
+    query: Float[Tensor, "1 heads Q dim"],
+    key: Float[Tensor, "1 groups T dim"],
+    value: Float[Tensor, "1 groups T dim"],
+    attention_mask: Tensor | None,  # noqa: ARG001
+    **options: Any,
+) -> tuple[Float[Tensor, "1 Q heads dim"], None]:
+    """Attend within each sequence of a pack; the signature is transformers' attention interface.
+
+    Q is T, or one row per sequence: the last layer asks for the pooled positions only. Keys and
+    values always span the whole row.
+    """
+    scope = _Scope(options["pack"], options.get("scaling"), options.get("sliding_window"))
+    attend = _attend_cuda if query.is_cuda and query.dtype != torch.float32 else _attend_groups
+    return attend(query[0], key[0], value[0], scope).unsqueeze(0), None
+
+
+def _attend_groups(
+    query: Float[Tensor, "heads Q dim"],
+    key: Float[Tensor, "groups T dim"],
+    value: Float[Tensor, "groups T dim"],
+    scope: _Scope,
+) -> Float[Tensor, "Q heads dim"]:
+    """One call of PyTorch's attention per group of sequences of equal length."""
+    if query.shape[1] != key.shape[1]:
+        return _attend_pooled(query, key, value, scope)
+    shared, outputs = scope.pack.shared, []
+    for group in scope.pack.groups:
+        band = _band(shared + group[2], scope.window, query.device)
+        output = scaled_dot_product_attention(
+            _sequences(query, shared, group),
+            _sequences(key, shared, group),
+            _sequences(value, shared, group),
+            attn_mask=band,
+            is_causal=band is None,
+            scale=scope.scale,
+            enable_gqa=True,
+        ).transpose(1, 2)
+        if not outputs:
+            outputs.append(output[0, :shared])
+        outputs.append(output[:, shared:].flatten(0, 1))
+    return torch.cat(outputs)
+
+
+def _attend_pooled(
+    query: Float[Tensor, "heads N dim"],
+    key: Float[Tensor, "groups T dim"],
+    value: Float[Tensor, "groups T dim"],
+    scope: _Scope,
+) -> Float[Tensor, "N heads dim"]:
+    """Attend from each sequence's last token alone; no mask is needed, it sees all the others."""
+    outputs, first, seen = [], 0, -(scope.window or 0)
+    for group in scope.pack.groups:
+        count = group[1]
+        output = scaled_dot_product_attention(
+            query[:, first : first + count].transpose(0, 1).unsqueeze(2),
+            _sequences(key, scope.pack.shared, group)[:, :, seen:],
+            _sequences(value, scope.pack.shared, group)[:, :, seen:],
+            scale=scope.scale,
+            enable_gqa=True,
+        )
+        outputs.append(output.squeeze(2))
+        first += count
+    return torch.cat(outputs)
+
+
+def _sequences(
+    row: Float[Tensor, "heads T dim"], shared: int, group: tuple[int, int, int]
+) -> Float[Tensor, "count heads length dim"]:
+    """Cut a group of sequences out of the row, each with the shared tokens before its own."""
+    start, count, own = group
+    cut = row[:, start : start + count * own].unflatten(1, (count, own)).transpose(0, 1)
+    if not shared:
+        return cut
+    return torch.cat([row[:, :shared].expand(count, -1, -1, -1), cut], dim=2)
+
+
+def _band(length: int, window: int | None, device: torch.device) -> Tensor | None:
+    """Mask of a causal sliding window, or None where plain causal attention is the same."""
+    if window is None or length <= window:
+        return None
+    ones = torch.ones(length, length, dtype=torch.bool, device=device)
+    return ones.tril().triu(1 - window)
+
+
+def _attend_cuda(
+    query: Float[Tensor, "heads Q dim"],
+    key: Float[Tensor, "groups T dim"],
+    value: Float[Tensor, "groups T dim"],
+    scope: _Scope,
+) -> Float[Tensor, "Q heads dim"]:
+    """One variable-length FlashAttention kernel; causal masks are aligned to the last token."""
+    layout, window = scope.pack.kernel_layout(query.device), scope.window
+    pooled = query.shape[1] != key.shape[1]
+    query_ends, longest = (layout.pooled_ends, 1) if pooled else (layout.ends, layout.longest)
+    rows = slice(None) if pooled else layout.rows
+    output = torch.ops.aten._flash_attention_forward(  # noqa: SLF001
+        query.transpose(0, 1)[rows].contiguous(),
+        key.transpose(0, 1)[layout.rows].contiguous(),
+        value.transpose(0, 1)[layout.rows].contiguous(),
+        query_ends,
+        layout.ends,
+        longest,
+        layout.longest,
+        0.0,  # dropout
+        True,  # noqa: FBT003  causal
+        False,  # noqa: FBT003  no debug mask
+        scale=scope.scale,
+        window_size_left=None if window is None else window - 1,
+        window_size_right=None if window is None else 0,
+    )[0]
+    return output if pooled else output[layout.back]
+
+
+@contextmanager
+def packed(language_model: Any) -> Iterator[None]:
+    """Route a language model's attention through `packed_attention` while a pack is in it."""
+    config = language_model.config
+    before = config._attn_implementation  # noqa: SLF001
+    AttentionInterface.register(ATTENTION, packed_attention)
+    config._attn_implementation = ATTENTION  # noqa: SLF001
+    try:
+        yield
+    finally:
+        config._attn_implementation = before  # noqa: SLF001

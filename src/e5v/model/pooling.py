@@ -1,0 +1,88 @@
+"""The last layer, computed only where it is read.
+
+    hidden states of all T tokens -> keys and values of all T -> query, output and MLP of the last
+
+The embedding is the state of one token per sequence. Above the last layer nothing else is read, so
+its query projection, output projection and MLP, nine tenths of its work, run on that token alone.
+The layer's own code runs; it is handed the pooled rows, and a cache that holds everyone's keys.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+def can_pool(layer: Any) -> bool:
+    """Tell whether a decoder layer has the anatomy that `pooled_layer` knows."""
+    attention = getattr(layer, "self_attn", None)
+    projections = hasattr(attention, "qkv_proj") or hasattr(attention, "k_proj")
+    rotary = hasattr(sys.modules[type(attention).__module__], "apply_rotary_pos_emb")
+    return projections and rotary and hasattr(layer, "input_layernorm")
+
+
+@contextmanager
+def pooled_layer(
+    layer: Any, rows: Int[Tensor, " N"], columns: Int[Tensor, " N"]
+) -> Iterator[None]:
+    """Make a decoder layer return only the states at (rows[i], columns[i]) of its (B, T, d) input.
+
+    For one packed row (B = 1) it returns (1, N, d); for padded rows (one position each) (N, 1, d).
+    """
+    forward = layer.forward
+
+    def pooled(hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
+        def gather(x: Tensor) -> Tensor:
+            """Pick the pooled rows of a (B or 1, T, ...) tensor."""
+            picked = x[rows if len(x) > 1 else 0, columns]
+            return picked.unsqueeze(0 if len(hidden_states) == 1 else 1)
+
+        cos, sin = kwargs.pop("position_embeddings")
+        keys, values = _keys_values(layer, hidden_states, cos, sin)
+        mask = kwargs.pop("attention_mask", None)
+        return forward(
+            gather(hidden_states),
+            *args,
+            attention_mask=None if mask is None else mask[rows, :, columns].unsqueeze(2),
+            position_embeddings=(gather(cos), gather(sin)),
+            past_key_values=_Given(keys, values),
+            **{key: value for key, value in kwargs.items() if key != "past_key_values"},
+        )
+
+    layer.forward = pooled
+    try:
+        yield
+    finally:
+        del layer.forward
+
+
+def _keys_values(
+    layer: Any, hidden: Float[Tensor, "B T d"], cos: Tensor, sin: Tensor
+) -> tuple[Float[Tensor, "B groups T dim"], Float[Tensor, "B groups T dim"]]:
+    """Keys and values of every token, as the layer's own attention would make them."""
+    attention = layer.self_attn
+    normed = layer.input_layernorm(hidden)
+    if hasattr(attention, "qkv_proj"):
+        width = attention.config.num_attention_heads * attention.head_dim
+        keys, values = attention.qkv_proj(normed)[..., width:].chunk(2, dim=-1)
+    else:
+        keys, values = attention.k_proj(normed), attention.v_proj(normed)
+    keys = keys.unflatten(-1, (-1, attention.head_dim)).transpose(1, 2)
+    values = values.unflatten(-1, (-1, attention.head_dim)).transpose(1, 2)
+    if hasattr(attention, "k_norm"):
+        keys = attention.k_norm(keys)
+    rotate = sys.modules[type(attention).__module__].apply_rotary_pos_emb
+    return rotate(keys[:, :0], keys, cos, sin)[1], values
+
+
+class _Given:
+    """Quacks like a key-value cache: whatever the pooled rows add, it answers with everyone's."""
+
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
+        self._keys, self._values = keys, values
+
+    def update(self, *_args: Any, **_kwargs: Any) -> tuple[Tensor, Tensor]:
+        return self._keys, self._values

@@ -1,0 +1,92 @@
+"""From a request to the literal string a model expects, with the user's own parts left open.
+
+    Request -> the paper's turn, or the model's chat template -> pieces: str | Text | Image
+
+Literal pieces are ours and may hold special tokens; Text and Image stay objects until `tokens`
+puts them in, so that nothing a user writes is ever read as an instruction.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from e5v.errors import ModelError
+from e5v.items import Image, Text
+from e5v.model.prompts import Request, Segment, Turn
+
+_HOLE = re.compile("(\ue000[0-9]+\ue001)")  # stands for a user's text inside the chat template
+
+
+class Renderer:
+    """Renders requests for one model; `turn` is None where its own chat template is used."""
+
+    def __init__(self, processor: Any, turn: Turn | None) -> None:
+        self.turn = turn
+        self.image_token: str = processor.image_token
+        self._processor = processor
+        self._skeletons: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+    def render(self, request: Request) -> tuple[Segment, ...]:
+        """Return the whole prompt in pieces, the user's parts at their places.
+
+        Raises:
+            ModelError: the chat template fails, or loses one of the parts.
+        """
+        if self.turn is not None:
+            return tuple(self.turn.wrap(request))
+        parts = [part for part in request.segments if not isinstance(part, str)]
+        shape = tuple(part if isinstance(part, str) else type(part).__name__ for part in request.segments)
+        if shape not in self._skeletons:
+            self._skeletons[shape] = self._skeleton(request)
+        return tuple(_refill(self._skeletons[shape], parts, self.image_token))
+
+    def _skeleton(self, request: Request) -> tuple[str, ...]:
+        """Render the chat template once, with a hole for every text of the user's."""
+        message = {"role": "user", "content": _content(request)}
+        try:
+            rendered: str = self._processor.apply_chat_template(
+                [message], add_generation_prompt=True, tokenize=False
+            )
+        except Exception as error:
+            raise ModelError(f"the model's chat template failed: {error}") from error
+        marks = re.compile(f"{_HOLE.pattern}|({re.escape(self.image_token)})")
+        pieces = tuple(piece for piece in marks.split(rendered) if piece)
+        wanted = sum(not isinstance(segment, str) for segment in request.segments)
+        found = sum(bool(marks.fullmatch(piece)) for piece in pieces)
+        if found != wanted:
+            raise ModelError(
+                f"the model's chat template kept {found} of {wanted} parts of the request; "
+                "expected all: it may take no images"
+            )
+        return pieces
+
+
+def _content(request: Request) -> list[dict[str, str]]:
+    content: list[dict[str, str]] = []
+    for place, segment in enumerate(request.segments):
+        if isinstance(segment, Image):
+            content.append({"type": "image"})
+            continue
+        words = segment if isinstance(segment, str) else f"\ue000{place}\ue001"
+        if content and content[-1]["type"] == "text":
+            content[-1]["text"] += words
+        else:
+            content.append({"type": "text", "text": words})
+    return content
+
+
+def _refill(
+    skeleton: tuple[str, ...], parts: list[Text | Image], image_token: str
+) -> list[Segment]:
+    texts = iter([part for part in parts if isinstance(part, Text)])
+    images = iter([part for part in parts if isinstance(part, Image)])
+    filled: list[Segment] = []
+    for piece in skeleton:
+        if _HOLE.fullmatch(piece):
+            filled.append(next(texts))
+        elif piece == image_token:
+            filled.append(next(images))
+        else:
+            filled.append(piece)
+    return filled

@@ -1,0 +1,165 @@
+"""From pieces of a prompt to token ids, exactly as the model's own processor would tokenise them.
+
+    pieces -> one string -> ids          (the user's text holds no special token: nearly always)
+    pieces -> armoured string -> ids     (it does: the prompt's special tokens go by secret names)
+
+Text that is too long is cut inside the user's part, so the closing tokens of the prompt, the last
+of which is pooled, always stand.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from e5v.errors import E5VError, ModelError
+from e5v.items import Image, Text
+from e5v.model.prompts import Segment
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding, Tokenizer
+
+
+class TooLongError(E5VError):
+    """The prompt and the images alone are longer than the model takes."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The ids of one item's whole prompt; `cut` if the user's text was shortened to fit."""
+
+    ids: list[int]
+    cut: bool
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A prompt as one string, and where in it the user's texts stand (character spans)."""
+
+    string: str
+    spans: list[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    ids: list[int]
+    encoding: Encoding  # with character offsets into line.string
+    line: _Line
+
+
+class PromptTokenizer:
+    """Tokenises prompts for one model; safe to call from many threads.
+
+    Args:
+        tokenizer: a transformers tokenizer with a `tokenizers` backend.
+        max_tokens: the most tokens an item may have, prompt and images included.
+
+    Raises:
+        ModelError: the tokenizer has no such backend.
+    """
+
+    def __init__(self, tokenizer: Any, max_tokens: int) -> None:
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            raise ModelError(
+                f"the tokenizer is a {type(tokenizer).__name__} without a fast backend; "
+                "expected one with tokenizer.json"
+            )
+        self.max_tokens = max_tokens
+        self._backend: Tokenizer = backend
+        self._backend.no_truncation()
+        self._backend.no_padding()
+        self._bos: str | None = tokenizer.bos_token
+        added = backend.get_added_tokens_decoder()
+        self._specials = {token.content: number for number, token in added.items()}
+        longest_first = sorted(self._specials, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+
+    def encode(self, pieces: Sequence[Segment], expansions: Sequence[str]) -> Tokens:
+        """Return the ids of a prompt. `expansions[i]` is what stands for the i-th image.
+
+        Raises:
+            TooLongError: no text is left to cut and the rest is still too long.
+        """
+        texts = [piece.text for piece in pieces if isinstance(piece, Text)]
+        encode = self._armoured if any(map(self._pattern.search, texts)) else self._plain
+        encoded = encode(pieces, texts, expansions)
+        whole = len(encoded.ids)
+        while len(encoded.ids) > self.max_tokens:
+            texts = self._shorten(texts, encoded)
+            encoded = encode(pieces, texts, expansions)
+        return Tokens(encoded.ids, cut=len(encoded.ids) < whole)
+
+    def _plain(
+        self, pieces: Sequence[Segment], texts: Sequence[str], expansions: Sequence[str]
+    ) -> _Encoded:
+        line = _join(pieces, texts, expansions)
+        bare = not (self._bos and line.string.startswith(self._bos))  # the tokenizer adds its BOS
+        encoding = self._backend.encode(line.string, add_special_tokens=bare)
+        return _Encoded(encoding.ids, encoding, line)
+
+    def _armoured(
+        self, pieces: Sequence[Segment], texts: Sequence[str], expansions: Sequence[str]
+    ) -> _Encoded:
+        """Encode with the prompt's special tokens renamed, so that the user's are plain text."""
+        backend, names, original = self._armour
+
+        def hide(ours: str) -> str:
+            return self._pattern.sub(lambda found: names[found.group()], ours)
+
+        hidden = [hide(piece) if isinstance(piece, str) else piece for piece in pieces]
+        line = _join(hidden, texts, [hide(expansion) for expansion in expansions])
+        bare = not (self._bos and line.string.startswith(names[self._bos]))
+        encoding = backend.encode(line.string, add_special_tokens=bare)
+        return _Encoded([original.get(n, n) for n in encoding.ids], encoding, line)
+
+    @cached_property
+    def _armour(self) -> tuple[Tokenizer, dict[str, str], dict[int, int]]:
+        """A copy of the tokenizer whose special tokens have names that no text can guess."""
+        from tokenizers import Tokenizer  # noqa: PLC0415
+
+        nonce = secrets.token_hex(8)
+        names = {text: f"\ue002{nonce}{number}\ue003" for text, number in self._specials.items()}
+        spec = json.loads(self._backend.to_str())
+        for token in spec["added_tokens"]:
+            token["content"] = names[token["content"]]
+        backend = Tokenizer.from_str(json.dumps(spec))
+        original = {backend.token_to_id(names[text]): n for text, n in self._specials.items()}
+        return backend, names, original
+
+    def _shorten(self, texts: list[str], encoded: _Encoded) -> list[str]:
+        """Cut the last text that can be cut, by as many tokens as are over."""
+        over = len(encoded.ids) - self.max_tokens
+        for place in reversed(range(len(texts))):
+            start, end = encoded.line.spans[place]
+            ends = [b for a, b in encoded.encoding.offsets if a >= start and b <= end and b > a]
+            if len(ends) > 1:
+                keep = max(len(ends) - over, 1)
+                length = min(ends[keep - 1] - start, len(texts[place]) - 1)
+                return [*texts[:place], texts[place][:length], *texts[place + 1 :]]
+        raise TooLongError(
+            f"its prompt and images take {len(encoded.ids)} tokens before any text that could be "
+            f"cut; the model takes {self.max_tokens}"
+        )
+
+
+def _join(pieces: Sequence[Segment], texts: Sequence[str], expansions: Sequence[str]) -> _Line:
+    """Write the pieces as one string and note where the user's texts stand in it."""
+    next_text, next_expansion = iter(texts), iter(expansions)
+    written: list[str] = []
+    spans: list[tuple[int, int]] = []
+    length = 0
+    for piece in pieces:
+        if isinstance(piece, Text):
+            string = next(next_text)
+            spans.append((length, length + len(string)))
+        else:
+            string = next(next_expansion) if isinstance(piece, Image) else piece
+        written.append(string)
+        length += len(string)
+    return _Line("".join(written), spans)

@@ -1,0 +1,116 @@
+"""From pixels to image tokens, a bounded number of tiles at a time.
+
+    Pixels of many images -> chunks of equal shape -> vision tower + projector -> tokens per image
+"""
+
+import inspect
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from e5v.model.images import Pixels
+
+CHUNK_VALUES = 8_000_000  # pixel values in one call of the vision tower: 23 tiles of 336 x 336
+
+
+@dataclass(frozen=True)
+class ImageTokens:
+    """What one image gives the language model.
+
+    `tokens` take the places of its placeholder tokens; `deep` are added to the states at those
+    places after each of the first layers (DeepStack, in Qwen3-VL only).
+    """
+
+    tokens: Float[Tensor, "n d"]
+    deep: tuple[Float[Tensor, "n d"], ...] = ()
+
+
+def image_tokens(
+    model: Any, images: Sequence[Pixels], way: str, counts: Sequence[int]
+) -> list[ImageTokens]:
+    """Run the vision tower over images; `counts` are the placeholder tokens of each.
+
+    Images of equal shape share a call. The order of the images is kept.
+    """
+    found: dict[int, ImageTokens] = {}
+    for places in _chunks(images):
+        arrays = _stack([images[place].arrays for place in places], model.device)
+        share = [counts[place] for place in places]
+        found |= zip(places, FEATURES[way](model, arrays, share), strict=True)
+    return [found[place] for place in range(len(images))]
+
+
+def _chunks(images: Sequence[Pixels]) -> Iterator[list[int]]:
+    """Group places of images whose arrays can be stacked, up to CHUNK_VALUES values a group."""
+
+    def shape(place: int) -> list[tuple[str, tuple[int, ...]]]:
+        return sorted((key, tuple(x.shape[1:])) for key, x in images[place].arrays.items())
+
+    for _, alike in itertools.groupby(sorted(range(len(images)), key=shape), key=shape):
+        chunk: list[int] = []
+        values = 0
+        for place in alike:
+            size = max(x.numel() for x in images[place].arrays.values())
+            if chunk and values + size > CHUNK_VALUES:
+                yield chunk
+                chunk, values = [], 0
+            chunk.append(place)
+            values += size
+        yield chunk
+
+
+def _stack(arrays: Sequence[dict[str, Tensor]], device: torch.device) -> dict[str, Tensor]:
+    return {key: torch.cat([one[key] for one in arrays]).to(device) for key in arrays[0]}
+
+
+def _from_method(model: Any, arrays: dict[str, Tensor], counts: Sequence[int]) -> list[ImageTokens]:
+    """Ask the model's own `get_image_features`, with the arrays that it takes."""
+    method = model.get_image_features
+    takes = inspect.signature(inspect.unwrap(method)).parameters
+    given = {key: _cast(value, model.dtype) for key, value in arrays.items() if key in takes}
+    output = method(**given, return_dict=True)
+    rows = output.pooler_output
+    joined = torch.cat([row.flatten(0, -2) for row in rows])
+    layers = getattr(output, "deepstack_features", None) or []
+    deep = [torch.cat(list(layer)).split(list(counts)) for layer in layers]
+    return [
+        ImageTokens(tokens, tuple(layer[place] for layer in deep))
+        for place, tokens in enumerate(_split(joined, counts))
+    ]
+
+
+def _from_phi4(model: Any, arrays: dict[str, Tensor], counts: Sequence[int]) -> list[ImageTokens]:
+    """Phi-4 writes image tokens straight into embeddings: give it a row of placeholders alone."""
+    module = model.model.embed_tokens_extend.image_embed
+    number = model.config.vision_config.image_token_id
+    ids = torch.full((1, sum(counts)), number, device=model.device)
+    blank = torch.zeros(1, sum(counts), model.config.hidden_size, dtype=model.dtype).to(model.device)
+    written = module(
+        ids,
+        blank,
+        image_pixel_values=arrays["image_pixel_values"],
+        image_sizes=arrays["image_sizes"],
+        image_attention_mask=arrays["image_attention_mask"],
+    )
+    return [ImageTokens(tokens) for tokens in _split(written[0], counts)]
+
+
+def _cast(value: Tensor, dtype: torch.dtype) -> Tensor:
+    return value.to(dtype) if value.is_floating_point() else value
+
+
+def _split(joined: Float[Tensor, "n d"], counts: Sequence[int]) -> tuple[Tensor, ...]:
+    if len(joined) != sum(counts):
+        raise ValueError(f"the vision tower gave {len(joined)} tokens for {sum(counts)} places")
+    return joined.split(list(counts))
+
+
+FEATURES: dict[str, Callable[[Any, dict[str, Tensor], Sequence[int]], list[ImageTokens]]] = {
+    "get_image_features": _from_method,
+    "phi4": _from_phi4,
+}

@@ -1,0 +1,50 @@
+"""Processors without their video half: class -> the same class that asks for no video processor.
+
+Every video processor of transformers needs torchvision, which this project does not install, and
+the processors of Qwen, SmolVLM, InternVL and LLaVA-OneVision refuse to load without one. Images go
+through the same code either way, so the tests' reference loads them without it.
+"""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import transformers
+from transformers.models.smolvlm import processing_smolvlm
+
+VIDEO = "video_processor"
+NO_VIDEO = SimpleNamespace(num_frames=0, fps=0)  # SmolVLM's chat template call reads these two
+
+
+def images_only(processor_class: Any) -> Any:
+    """Make `processor_class` without its video processor, under its own name.
+
+    The third part, where the class has one, is then None.
+    """
+    if VIDEO not in processor_class.get_attributes():
+        return processor_class
+
+    def get_attributes(cls: Any) -> list[str]:
+        return [name for name in super(made, cls).get_attributes() if name != VIDEO]
+
+    def load_parts(cls: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        return [*super(made, cls)._get_arguments_from_pretrained(*args, **kwargs), None]
+
+    body = {
+        "get_attributes": classmethod(get_attributes),
+        "_get_arguments_from_pretrained": classmethod(load_parts),
+        VIDEO: NO_VIDEO,
+    }
+    made: Any = type(processor_class.__name__, (processor_class,), body)
+    # SmolVLM counts the frames of a video in words and asks for the package that does.
+    smolvlm: Any = processing_smolvlm
+    smolvlm.num2words = smolvlm.num2words or str
+    return made
+
+
+def load_processor(folder: Path) -> Any:
+    """Open a processor as AutoProcessor does where torchvision is installed, without videos."""
+    config = json.loads((folder / "processor_config.json").read_text())
+    processor_class = getattr(transformers, config["processor_class"])
+    return images_only(processor_class).from_pretrained(folder)

@@ -1,0 +1,52 @@
+"""What tests share: no network, two threads, small checkpoints built once, photos to look at."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before any import that reads it
+os.environ["TRANSFORMERS_OFFLINE"] = "1"
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from tests.checkpoints import build
+
+torch.set_num_threads(2)
+
+SIZES = ((64, 48), (40, 90), (30, 30), (200, 50))  # width, height in pixels
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Give the small checkpoint of a family by its name, written at the first call."""
+    root = tmp_path_factory.mktemp("checkpoints")
+
+    @cache
+    def checkpoint(name: str) -> Path:
+        return build(name, root / name)
+
+    return checkpoint
+
+
+def _photo(width: int, height: int, *, seed: int) -> Image.Image:
+    across = np.linspace(0, 160, width)[None, :, None]
+    down = np.linspace(0, 90, height)[:, None, None]
+    tint = np.array([1.0, 0.3 + 0.2 * seed, 1.2 - 0.3 * seed])
+    noise = np.random.default_rng(seed).normal(0, 25, (height, width, 3))
+    pixels = np.clip((across + down) * tint + noise, 0, 255).astype(np.uint8)
+    photo = Image.fromarray(pixels)
+    draw = ImageDraw.Draw(photo)
+    draw.ellipse((width // 8, height // 8, width // 2, height // 2), fill=(250, 60 * seed, 20))
+    draw.rectangle((width // 2, height // 2, width - 4, height - 6), fill=(20, 200, 70 * seed))
+    return photo
+
+
+@pytest.fixture(scope="session")
+def photos() -> list[Image.Image]:
+    """Four RGB photos of different shapes: landscape, portrait, square and a wide strip."""
+    return [_photo(width, height, seed=seed) for seed, (width, height) in enumerate(SIZES)]
