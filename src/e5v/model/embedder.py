@@ -24,6 +24,7 @@ from e5v.model.loading import DTypeName, load
 from e5v.model.planning import plan
 from e5v.model.preparing import Prepared, Preparer, ahead
 from e5v.model.prompts import Prompt, find_prompt
+from e5v.model.rendering import Renderer
 from e5v.model.words import Word, say
 from e5v.vectors import (
     Precision,
@@ -105,6 +106,11 @@ class E5V:
         """Where the model is."""
         device: torch.device = self.loaded.model.device
         return device
+
+    @property
+    def renderer(self) -> Renderer:
+        """What words an item's prompt for this model."""
+        return self._preparer.renderer
 
     def encode(
         self,
@@ -250,6 +256,10 @@ class E5V:
         limit: int = rope.get("original_max_position_embeddings") or self.max_tokens
         return limit
 
+    def prepare(self, item: RawItem, *, prompt: str | Prompt = "retrieval") -> Prepared:
+        """Return what the encoder would be given for an item: its ids and arrays."""
+        return self._preparer.prepare(item, 0, find_prompt(prompt))
+
     def words(self, item: RawItem, k: int = 5, *, prompt: str | Prompt = "retrieval") -> list[Word]:
         """Say what the vector says: the `k` likeliest next words, and their probabilities.
 
@@ -258,7 +268,7 @@ class E5V:
         """
         if k < 1:
             raise UsageError(f"k is {k}; expected at least 1")
-        prepared = self._preparer.prepare(item, 0, find_prompt(prompt))
+        prepared = self.prepare(item, prompt=prompt)
         with torch.inference_mode():
             state = self._encoder.states([prepared.prompted])[0]
             return say(self.loaded, state, k)

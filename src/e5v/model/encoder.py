@@ -125,7 +125,7 @@ class Encoder:
 
     def _arrays(self, batch: Sequence[Prompted]) -> dict[str, Tensor]:
         images = [image.arrays for one in batch for image in one.images]
-        joined = {key: torch.cat([one[key] for one in images]) for key in (images or [{}])[0]}
+        joined = {key: _join([one[key] for one in images]) for key in (images or [{}])[0]}
         cast = {k: v.to(self.model.dtype) if v.is_floating_point() else v for k, v in joined.items()}
         return {key: value.to(self.model.device) for key, value in cast.items()}
 
@@ -180,6 +180,15 @@ class Encoder:
             ids, mm_token_type_ids=marks, image_grid_thw=grids
         )[0]
         return positions[:, 0]
+
+
+def _join(arrays: Sequence[Tensor]) -> Tensor:
+    """Join arrays of several images; fewer tiles are filled up with zeros, as processors do."""
+    widest = [max(sizes) for sizes in zip(*(array.shape[1:] for array in arrays), strict=True)]
+    full = [array.new_zeros(len(array), *widest) for array in arrays]
+    for blank, array in zip(full, arrays, strict=True):
+        blank[tuple(slice(size) for size in array.shape)] = array
+    return torch.cat(full)
 
 
 def _deepstack(images: list[ImageTokens], places: Bool[Tensor, "1 T"]) -> dict[str, Any]:

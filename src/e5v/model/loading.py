@@ -3,6 +3,7 @@
     hub id | folder -> config -> backbone record -> weights + processor -> Loaded, or one clear error
 """
 
+import inspect
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from transformers.utils import cached_file
 from e5v.errors import ModelError
 from e5v.model.backbones import GENERIC, Backbone, find_backbone
 from e5v.model.prompts import TURNS, Turn
+from e5v.model.rendering import chat_template
 
 DTypeName = Literal["auto", "float32", "bfloat16", "float16"]
 PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
@@ -154,7 +156,10 @@ def _check_weights(name: str, info: Any) -> None:
 
 def _processor(name: str, config: Any, backbone: Backbone, remote: bool) -> Any:  # noqa: FBT001
     try:
-        processor = _processor_class(name, config).from_pretrained(name, trust_remote_code=remote)
+        made = _processor_class(name, config)
+        takes_video = VIDEO in inspect.signature(made.__init__).parameters
+        absent = {VIDEO: None} if takes_video else {}
+        processor = made.from_pretrained(name, trust_remote_code=remote, **absent)
     except Exception as error:
         raise ModelError(f"{name} has no processor: {_first_line(error)}") from error
     if not hasattr(processor, "image_processor") or not hasattr(processor, "tokenizer"):
@@ -207,10 +212,7 @@ def _turn(processor: Any, config: Any, backbone: Backbone) -> Turn | None:
 
 
 def _check_prompt(name: str, processor: Any, turn: Turn | None) -> None:
-    template = getattr(processor, "chat_template", None) or getattr(
-        processor.tokenizer, "chat_template", None
-    )
-    if turn is None and not template:
+    if turn is None and not chat_template(processor):
         raise ModelError(
             f"{name} is of a family without a record and has no chat template; "
             "add chat_template.jinja to the checkpoint, or a record to e5v's backbones"

@@ -39,7 +39,7 @@ class Preparer:
     def __init__(self, loaded: Loaded, max_tokens: int) -> None:
         tokenizer = loaded.processor.tokenizer
         self._tokenizer = PromptTokenizer(tokenizer, max_tokens)
-        self._renderer = Renderer(loaded.processor, loaded.turn)
+        self.renderer = Renderer(loaded.processor, loaded.turn)
         self._image_processor = ImageProcessor(loaded.processor)
         self._image_token: str = tokenizer.convert_ids_to_tokens(loaded.image_token_id)
         self._image_token_id = loaded.image_token_id
@@ -68,7 +68,7 @@ class Preparer:
     def _prompted(
         self, item: Item, prompt: Prompt, pixels: tuple[Pixels, ...]
     ) -> tuple[Prompted, bool]:
-        pieces = self._renderer.render(ask(item, prompt))
+        pieces = self.renderer.render(ask(item, prompt))
         expansions = [one.expansion for one in pixels]
         tokens = self._tokenizer.encode(pieces, expansions)
         counts = tuple(expansion.count(self._image_token) for expansion in expansions)

@@ -18,13 +18,20 @@ from e5v.model.prompts import Request, Segment, Turn
 _HOLE = re.compile("(\ue000[0-9]+\ue001)")  # stands for a user's text inside the chat template
 
 
+def chat_template(processor: Any) -> str | None:
+    """Return the chat template of a processor or its tokenizer, if there is one."""
+    template = getattr(processor, "chat_template", None) or processor.tokenizer.chat_template
+    return template.get("default") if isinstance(template, dict) else template
+
+
 class Renderer:
     """Renders requests for one model; `turn` is None where its own chat template is used."""
 
     def __init__(self, processor: Any, turn: Turn | None) -> None:
         self.turn = turn
         self.image_token: str = processor.image_token
-        self._processor = processor
+        self.template: str | None = chat_template(processor)
+        self._tokenizer = processor.tokenizer
         self._skeletons: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def render(self, request: Request) -> tuple[Segment, ...]:
@@ -45,8 +52,8 @@ class Renderer:
         """Render the chat template once, with a hole for every text of the user's."""
         message = {"role": "user", "content": _content(request)}
         try:
-            rendered: str = self._processor.apply_chat_template(
-                [message], add_generation_prompt=True, tokenize=False
+            rendered: str = self._tokenizer.apply_chat_template(
+                [message], chat_template=self.template, add_generation_prompt=True, tokenize=False
             )
         except Exception as error:
             raise ModelError(f"the model's chat template failed: {error}") from error

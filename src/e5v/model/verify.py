@@ -1,0 +1,166 @@
+"""Proves on a user's own model that the lean path gives the plain path's vectors.
+
+    a few items -> E5V.encode                                  \\
+                -> the model card's own lines, one at a time   ->  checks: name, figure, limit
+"""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import torch
+from numpy.typing import NDArray
+
+from e5v.errors import E5VError
+from e5v.items import Text, normalise
+from e5v.model.embedder import E5V
+from e5v.model.images import decode
+from e5v.model.loading import DTypeName
+from e5v.model.prompts import RETRIEVAL, ask
+from e5v.vectors import unit
+
+TEXTS = (
+    "A dog runs.",
+    "Two men in red shirts are playing football on a wet field near the lake.",
+    "日本語のテスト🙂 and 12,345 numbers",
+    "<image> and </s> are words here, not orders <|eot_id|>",
+)
+SIZES = ((320, 240), (150, 400), (97, 97), (640, 120))  # pixels; several tilings
+FP32_LIMIT = 1e-5  # largest absolute difference between two unit vectors
+COSINE_LIMIT = 0.999  # for half precisions
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was checked: what came out, and what it must be within."""
+
+    name: str
+    passed: bool
+    figure: str
+    limit: str
+
+
+def verify(
+    model: str,
+    *,
+    device: str | None = None,
+    dtype: DTypeName = "auto",
+    trust_remote_code: bool = False,
+) -> Iterator[Check]:
+    """Open a model and yield the checks as they are made.
+
+    Raises:
+        ModelError: the model cannot be opened at all.
+    """
+    embedder = E5V(model, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
+    unexpected = embedder.loaded.unexpected
+    figure = f"{len(unexpected)} left over" + (f" ({unexpected[0]}, ...)" if unexpected else "")
+    yield Check("all weights loaded", not unexpected, figure, "0")
+    images = [_picture(*size, seed=seed) for seed, size in enumerate(SIZES)]
+    mixtures = [{"image": images[0], "text": TEXTS[1]}, [TEXTS[0], images[2], TEXTS[1], images[1]]]
+    yield _attempt("prompt tail intact", "1 ending", lambda: _tail(embedder))
+    yield _attempt("image tokens agree", "equal", lambda: _image_tokens(embedder, images))
+    for kind, items in (("text", TEXTS[:3]), ("image", images), ("mixture", mixtures)):
+        yield _attempt(
+            f"plain path, {kind}", _limit(embedder), lambda items=items: _plain(embedder, items)
+        )
+    everything = [*TEXTS, *images, *mixtures]
+    yield _attempt("alone or in any batch", _limit(embedder), lambda: _alone(embedder, everything))
+
+
+def plain_vector(embedder: E5V, item: Any) -> NDArray[np.float32]:
+    """Embed one item as a model card would: processor, whole model, `hidden_states[-1][:, -1]`.
+
+    *Shape:* (d,), unit. Only for items whose text holds no special token: the plain path would
+    read it as an instruction.
+    """
+    loaded, renderer = embedder.loaded, embedder.renderer
+    whole = normalise(item)
+    pieces = renderer.render(ask(whole, RETRIEVAL))
+    string = "".join(
+        piece if isinstance(piece, str) else piece.text if isinstance(piece, Text) else
+        renderer.image_token
+        for piece in pieces
+    )
+    bos = loaded.processor.tokenizer.bos_token
+    inputs = loaded.processor(
+        text=[string],
+        images=[decode(image) for image in whole.images] or None,
+        add_special_tokens=not (bos and string.startswith(bos)),
+        return_tensors="pt",
+    ).to(embedder.device)
+    cast = {k: v.to(embedder.dtype) if v.is_floating_point() else v for k, v in inputs.items()}
+    with torch.inference_mode():
+        states = loaded.model(**cast, output_hidden_states=True).hidden_states[-1]
+    row: NDArray[np.float32] = states[:, -1].float().cpu().numpy()
+    return unit(row)[0]
+
+
+def _attempt(name: str, limit: str, check: Callable[[], tuple[bool, str]]) -> Check:
+    try:
+        passed, figure = check()
+    except (E5VError, RuntimeError, ValueError, TypeError) as error:
+        return Check(name, False, str(error).strip().splitlines()[0], limit)  # noqa: FBT003
+    return Check(name, passed, figure, limit)
+
+
+def _limit(embedder: E5V) -> str:
+    exact = embedder.dtype == torch.float32
+    return f"difference <= {FP32_LIMIT:.0e}" if exact else f"cosine >= {COSINE_LIMIT}"
+
+
+def _agree(
+    embedder: E5V, ours: NDArray[np.float32], theirs: NDArray[np.float32]
+) -> tuple[bool, str]:
+    if embedder.dtype == torch.float32:
+        worst = float(np.abs(ours - theirs).max())
+        return worst <= FP32_LIMIT, f"{worst:.1e}"
+    lowest = float((ours * theirs).sum(-1).min())
+    return lowest >= COSINE_LIMIT, f"{lowest:.5f}"
+
+
+def _plain(embedder: E5V, items: Sequence[Any]) -> tuple[bool, str]:
+    theirs = np.stack([plain_vector(embedder, item) for item in items])
+    return _agree(embedder, embedder.encode(items), theirs)
+
+
+def _alone(embedder: E5V, items: Sequence[Any]) -> tuple[bool, str]:
+    alone = np.concatenate([embedder.encode([item]) for item in items])
+    mixed = embedder.encode([*items[::-1], "a neighbour that was not there"])[:-1][::-1]
+    return _agree(embedder, mixed, alone)
+
+
+def _tail(embedder: E5V) -> tuple[bool, str]:
+    """Every text, odd or far too long, must end in the same closing tokens of the prompt."""
+    texts = [*TEXTS, "a very long text " * embedder.max_tokens]
+    ids = [embedder.prepare(text).prompted.ids for text in texts]
+    closing = _closing(embedder)
+    tails = {tuple(one[-len(closing) :]) for one in ids}
+    last = embedder.loaded.processor.tokenizer.decode([closing[-1]])
+    fits = max(map(len, ids)) <= embedder.max_tokens
+    return tails == {closing} and fits, f"{len(tails)}, pooled at {closing[-1]} {last!r}"
+
+
+def _closing(embedder: E5V) -> tuple[int, ...]:
+    """The ids that close every prompt, whatever the text: what texts of all endings have in common.
+
+    The token just after the text may melt into it ("." and a newline are one token in places).
+    """
+    ids = [embedder.prepare(text).prompted.ids[::-1] for text in ("yes", "12", "Stop.", "🙂", "a)")]
+    common = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*ids, strict=False))
+    return tuple(column[0] for column in common)[::-1]
+
+
+def _image_tokens(embedder: E5V, images: Sequence[PIL.Image.Image]) -> tuple[bool, str]:
+    counts = [sum(embedder.prepare(image).prompted.counts) for image in images]
+    embedder.encode(images)  # raises where the vision tower gives another number
+    return True, " ".join(map(str, counts))
+
+
+def _picture(width: int, height: int, *, seed: int) -> PIL.Image.Image:
+    noise = np.random.default_rng(seed).integers(0, 80, (height, width, 3))
+    slope = np.linspace(0, 170, width)[None, :, None] * np.array([1.0, 0.6, 0.2 * seed])
+    return PIL.Image.fromarray((noise + slope).astype(np.uint8))
