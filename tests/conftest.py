@@ -1,9 +1,10 @@
-"""What tests share: no network, two threads, small checkpoints built once, photos to look at."""
+"""What tests share: no network, few threads, small checkpoints built once, photos to look at."""
 
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before any import that reads it
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
 from collections.abc import Callable
 from functools import cache
@@ -16,7 +17,7 @@ from PIL import Image, ImageDraw
 
 from tests.checkpoints import build
 
-torch.set_num_threads(2)
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
 SIZES = ((64, 48), (40, 90), (30, 30), (200, 50))  # width, height in pixels
 

@@ -9,7 +9,6 @@ work of `model.images`, on threads ahead of the model.
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     import PIL.Image
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+LONGEST_NAME = 300  # characters of a path in a message; a longer one is no path but misplaced data
 
 RawItem = Any  # str, Path, bytes, PIL image, mapping or list of these: what `normalise` takes
 
@@ -40,9 +40,11 @@ class Image:
     source: Path | bytes | PIL.Image.Image
 
     def __str__(self) -> str:
-        """Name the image as an error message should."""
+        """Name the image as an error message should: in one line, and not a long one."""
         if isinstance(self.source, Path):
-            return str(self.source)
+            path = str(self.source)
+            path = path if path.isprintable() else ascii(path)
+            return path if len(path) <= LONGEST_NAME else f"{path[:LONGEST_NAME]}..."
         return f"<{len(self.source)} bytes>" if isinstance(self.source, bytes) else "<PIL image>"
 
 
@@ -113,7 +115,7 @@ def _string(raw: str, position: int) -> Part:
         return Image(_data_uri(raw, position))
     if os.path.splitext(raw)[1].lower() in IMAGE_SUFFIXES and _is_file(raw):  # noqa: PTH122
         return Image(Path(raw))
-    return Text(raw)
+    return _whole(raw, position)
 
 
 def _is_file(raw: str) -> bool:
@@ -127,8 +129,10 @@ def _data_uri(raw: str, position: int) -> bytes:
     head, _, payload = raw.partition(",")
     try:
         return base64.b64decode(payload, validate=True)
-    except binascii.Error as error:
-        raise ItemError(position, f"is a data URI ({head}) whose base64 is broken: {error}") from None
+    except ValueError as error:  # not base64, or not even ASCII
+        raise ItemError(
+            position, f"is a data URI ({head[:40]!a}) whose base64 is broken: {error}"
+        ) from None
 
 
 def _mapping(raw: Mapping[str, Any], position: int) -> list[Part]:
@@ -136,10 +140,12 @@ def _mapping(raw: Mapping[str, Any], position: int) -> list[Part]:
         return _parts(raw["content"], position)
     parts: list[Part] = []
     for key, value in raw.items():
-        if value is None or key == "type":
+        if value is None or key in {"type", "detail"}:  # OpenAI's "detail" asks for a resolution
             continue
         if key == "text":
             parts.append(_text(value, position))
+        elif key == "base64" and isinstance(value, str) and not value.startswith("data:"):
+            parts.append(Image(_data_uri(f"data:;base64,{value}", position)))
         elif key in {"image", "image_url", "url", "path", "base64"}:
             parts.extend(_image(value, position))
         else:
@@ -152,7 +158,21 @@ def _text(value: object, position: int) -> Text:
         raise ItemError(position, f'has "text" of type {type(value).__name__}; expected a string')
     if not value.strip():
         raise ItemError(position, "has an empty text; give some text or leave the key out")
-    return Text(value)
+    return _whole(value, position)
+
+
+def _whole(text: str, position: int) -> Text:
+    """Refuse half a character (what a cut JSON escape leaves): no tokenizer takes it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = f"U+{ord(text[error.start]):04X}"
+        raise ItemError(
+            position,
+            f"has half a surrogate pair ({half}) at character {error.start}; "
+            'repair the text: text.encode("utf-8", "replace").decode()',
+        ) from None
+    return Text(text)
 
 
 def _image(value: Any, position: int) -> list[Part]:
@@ -160,9 +180,15 @@ def _image(value: Any, position: int) -> list[Part]:
     if isinstance(value, Mapping):  # {"image_url": {"url": "data:..."}}, as chat messages have it
         return _mapping(value, position)
     if isinstance(value, str):
+        if not value:
+            raise ItemError(position, "has an empty image; give a path or leave the key out")
         if value.startswith("data:"):
             return [Image(_data_uri(value, position))]
         if value.startswith(("http://", "https://")):
-            raise ItemError(position, f"names {value}; nothing is fetched: download the image first")
+            raise ItemError(
+                position, f"names {value}; nothing is fetched: download the image first"
+            )
         return [Image(Path(value))]
+    if isinstance(value, (list, tuple)):
+        return [part for inner in value for part in _image(inner, position)]
     return _parts(value, position)

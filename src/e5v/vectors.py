@@ -18,7 +18,9 @@ Precision = Literal["float32", "float16", "int8", "binary"]
 def unit(rows: NDArray[np.floating]) -> NDArray[np.float32]:
     """Scale every row of (n, d) to length 1, in float32. A row of zeros stays zero."""
     rows32 = rows.astype(np.float32, copy=False)
-    lengths = np.linalg.norm(rows32, axis=-1, keepdims=True)
+    # In float32 the squares of a long row overflow, and those of a short one vanish.
+    squares = np.einsum("...d,...d->...", rows32, rows32, dtype=np.float64)
+    lengths = np.sqrt(squares).astype(np.float32)[..., None]
     return rows32 / np.maximum(lengths, np.finfo(np.float32).tiny)
 
 
@@ -59,7 +61,7 @@ def quantise(rows: NDArray[np.float32], precision: Precision) -> NDArray[np.gene
         return rows.astype(np.float16)
     if precision == "int8":
         peaks = np.abs(rows).max(axis=-1, keepdims=True)
-        return np.rint(rows * (127 / np.maximum(peaks, np.finfo(np.float32).tiny))).astype(np.int8)
+        return np.rint(rows / np.maximum(peaks, np.finfo(np.float32).tiny) * 127).astype(np.int8)
     if precision == "binary":
         return np.packbits(rows > 0, axis=-1)
     return rows
@@ -71,8 +73,9 @@ def similarity(left: NDArray[np.generic], right: NDArray[np.generic]) -> NDArray
     Raises:
         UsageError: the two widths differ, or a side is packed bits (binary).
     """
-    if left.shape[-1] != right.shape[-1]:
-        raise UsageError(f"vectors are {left.shape[-1]} and {right.shape[-1]} wide; expected one width")
-    if left.dtype == np.uint8 or right.dtype == np.uint8:
+    if np.uint8 in (left.dtype, right.dtype):
         raise UsageError("binary vectors have no cosine; compare their bits (Hamming distance)")
+    widths = left.shape[-1], right.shape[-1]
+    if widths[0] != widths[1]:
+        raise UsageError(f"vectors are {widths[0]} and {widths[1]} wide; expected one width")
     return unit(left.astype(np.float32)) @ unit(right.astype(np.float32)).T

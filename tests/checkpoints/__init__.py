@@ -1,6 +1,9 @@
 """Small random checkpoints of the real classes, each with its real processor, built on the spot.
 
 name -> Family.build -> a folder that AutoProcessor and AutoModelForImageTextToText open offline.
+AutoProcessor wants torchvision where a family knows videos: load_processor does without it.
+
+Pixtral (Mistral 3) and Phi-4 are not here: their image processing has no form but torchvision's.
 """
 
 from collections.abc import Callable
@@ -8,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import llava, qwen, tiled, unlisted
+from .layouts import old_layout
 from .processors import load_processor
 
-__all__ = ["FAMILIES", "Family", "build", "load_processor"]
+__all__ = ["FAMILIES", "Family", "build", "load_processor", "old_layout"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ FAMILIES = _table(
     Family("idefics3", tiled.idefics3),
     Family("gemma3", tiled.gemma3),
     Family("internvl", tiled.internvl),
-    Family("mistral3", unlisted.mistral3),
+    Family("llava_onevision", unlisted.llava_onevision),
     Family("aya_vision", unlisted.aya_vision),
 )
 OTHERS = _table(

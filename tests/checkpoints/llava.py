@@ -72,7 +72,8 @@ def _next_model(text: Any, tokenizer: PreTrainedTokenizerFast) -> LlavaNextForCo
 def llava_next_llama3(folder: Path) -> None:
     """royokong/e5-v and llama3-llava-next-8b-hf: no chat template in the processor."""
     tokenizer = vocabularies.llama3()
-    text = LlamaConfig(**text_sizes(tokenizer), rope_parameters=rope(500000.0))
+    sizes = text_sizes(tokenizer) | {"rms_norm_eps": 1e-5}
+    text = LlamaConfig(**sizes, rope_parameters=rope(500000.0))
     processor = _next_processor(tokenizer, None)
     save(folder, _next_model(text, tokenizer), processor, "PreTrainedTokenizerFast")
 

@@ -11,7 +11,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import transformers
-from transformers.models.smolvlm import processing_smolvlm
 
 VIDEO = "video_processor"
 NO_VIDEO = SimpleNamespace(num_frames=0, fps=0)  # SmolVLM's chat template call reads these two
@@ -37,14 +36,19 @@ def images_only(processor_class: Any) -> Any:
         VIDEO: NO_VIDEO,
     }
     made: Any = type(processor_class.__name__, (processor_class,), body)
-    # SmolVLM counts the frames of a video in words and asks for the package that does.
-    smolvlm: Any = processing_smolvlm
-    smolvlm.num2words = smolvlm.num2words or str
     return made
 
 
 def load_processor(folder: Path) -> Any:
     """Open a processor as AutoProcessor does where torchvision is installed, without videos."""
-    config = json.loads((folder / "processor_config.json").read_text())
-    processor_class = getattr(transformers, config["processor_class"])
+    config_file = folder / "processor_config.json"
+    if not config_file.exists():  # as before transformers 4.42
+        config_file = folder / "preprocessor_config.json"
+    processor_class = getattr(transformers, json.loads(config_file.read_text())["processor_class"])
     return images_only(processor_class).from_pretrained(folder)
+
+
+def save_video_half(folder: Path, video_processor_type: str, fields: dict[str, Any]) -> None:
+    """Write what AutoProcessor needs besides where torchvision is installed."""
+    config = fields | {"video_processor_type": video_processor_type}
+    (folder / "video_preprocessor_config.json").write_text(json.dumps(config, indent=2))

@@ -1,6 +1,5 @@
 """The Qwen-VL line in small: patches in a row, as many as the image needs, positions in 3 axes."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from transformers import (
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from . import templates, vocabularies
-from .processors import images_only
+from .processors import images_only, save_video_half
 from .text import rope, text_sizes, token_id
 from .weights import save
 
@@ -48,13 +47,12 @@ def _patching() -> dict[str, Any]:
 
 def _save(folder: Path, model: Any, processor: Any, video_processor_type: str) -> None:
     save(folder, model, processor, "Qwen2Tokenizer")
-    video = _patching() | {"video_processor_type": video_processor_type}
-    (folder / "video_preprocessor_config.json").write_text(json.dumps(video, indent=2))
+    save_video_half(folder, video_processor_type, _patching())
 
 
 def qwen2_vl(folder: Path) -> None:
     """Qwen2-VL-2B-Instruct: tied embeddings, a system turn added by the template."""
-    tokenizer = vocabularies.qwen()
+    tokenizer = vocabularies.qwen("left")
     turning = rope(1000000.0) | {"mrope_section": [2, 3, 3]}
     config = Qwen2VLConfig(
         text_config=text_sizes(tokenizer) | {"rope_parameters": turning},
@@ -78,7 +76,7 @@ def qwen2_vl(folder: Path) -> None:
 
 def qwen2_5_vl(folder: Path) -> None:
     """Qwen2.5-VL-7B-Instruct: vision attends within windows of 4 x 4 patches but in one block."""
-    tokenizer = vocabularies.qwen()
+    tokenizer = vocabularies.qwen("right")
     turning = rope(1000000.0) | {"mrope_section": [2, 3, 3]}
     config = Qwen2_5_VLConfig(
         text_config=text_sizes(tokenizer) | {"rope_parameters": turning},
@@ -103,7 +101,7 @@ def qwen2_5_vl(folder: Path) -> None:
 
 def qwen3_vl(folder: Path) -> None:
     """Qwen3-VL-4B-Instruct: deepstack, vision features added again after the first text layers."""
-    tokenizer = vocabularies.qwen()
+    tokenizer = vocabularies.qwen("right")
     turning = rope(5000000.0) | {"mrope_section": [4, 2, 2], "mrope_interleaved": True}
     sizes = text_sizes(tokenizer) | {"num_hidden_layers": 5, "head_dim": 16}
     config = Qwen3VLConfig(

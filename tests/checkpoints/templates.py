@@ -123,20 +123,22 @@ GEMMA3 = (
     "{{ '<end_of_turn>\n' }}{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{'<start_of_turn>model\n'}}{%- endif -%}"
 )
-PIXTRAL = (
-    "{%- if messages[0]['role'] == 'system' %}{%- set system_message = messages[0]['content'] %}"
-    "{%- set loop_messages = messages[1:] %}{%- else %}{%- set loop_messages = messages %}"
-    "{%- endif %}{{- bos_token }}{%- for message in loop_messages %}"
-    "{%- if message['role'] == 'user' %}"
-    "{%- if loop.last and system_message is defined %}{{- '[INST]' + system_message + '\n\n' }}"
-    "{%- else %}{{- '[INST]' }}{%- endif %}"
-    "{%- if message['content'] is not string %}{%- for chunk in message['content'] %}"
-    "{%- if chunk['type'] == 'text' %}{{- chunk['text'] }}"
-    "{%- elif chunk['type'] == 'image' %}{{- '[IMG]' }}"
-    "{%- else %}{{- raise_exception('Unrecognized content type!') }}{%- endif %}{%- endfor %}"
-    "{%- else %}{{- message['content'] }}{%- endif %}{{- '[/INST]' }}"
-    "{%- elif message['role'] == 'assistant' %}{{- message['content'] + eos_token}}"
-    "{%- endif %}{%- endfor %}"
+ONEVISION = (
+    "{% for message in messages %}{{'<|im_start|>' + message['role'] + ' '}}"
+    "{# Render all images first #}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'image') %}"
+    "{{ '<image>' }}{% endfor %}"
+    "{# Render all video then #}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'video') %}"
+    "{{ '<video>' }}{% endfor %}"
+    "{# Render all text next #}"
+    "{% if message['role'] != 'assistant' %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
+    "{{ '\n' + content['text'] }}{% endfor %}{% else %}"
+    "{% for content in message['content'] | selectattr('type', 'equalto', 'text') %}"
+    "{% generation %}{{ '\n' + content['text'] }}{% endgeneration %}{% endfor %}{% endif %}"
+    "{{'<|im_end|>'}}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 # As aya-vision-8b has it, with a short preamble.
 AYA = (

@@ -26,7 +26,7 @@ from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3I
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
 from . import templates, vocabularies
-from .processors import images_only
+from .processors import images_only, save_video_half
 from .text import rope, text_sizes, token_id
 from .weights import save
 
@@ -66,6 +66,7 @@ def smolvlm(folder: Path) -> None:
         chat_template=templates.SMOLVLM,
     )
     save(folder, SmolVLMForConditionalGeneration(config), processor, "GPT2Tokenizer")
+    save_video_half(folder, "SmolVLMVideoProcessor", SPLITTING)
 
 
 def idefics3(folder: Path) -> None:
@@ -114,6 +115,7 @@ def internvl(folder: Path) -> None:
         chat_template=templates.INTERNVL,
     )
     save(folder, InternVLForConditionalGeneration(config), processor, "Qwen2Tokenizer")
+    save_video_half(folder, "InternVLVideoProcessor", {"size": {"height": TILE, "width": TILE}})
 
 
 def gemma3(folder: Path) -> None:
@@ -130,18 +132,19 @@ def gemma3(folder: Path) -> None:
             "sliding_attention": rope(10000.0),
         },
     }
+    vision = {"model_type": "siglip_vision_model", "image_size": 2 * TILE, "vision_use_head": False}
     config = Gemma3Config(
         text_config=text_sizes(tokenizer) | windows,
-        vision_config=VISION | {"model_type": "siglip_vision_model", "vision_use_head": False},
-        mm_tokens_per_image=SEEN,
+        vision_config=VISION | vision,
+        mm_tokens_per_image=4 * SEEN,
         boi_token_index=token_id(tokenizer, "<start_of_image>"),
         eoi_token_index=token_id(tokenizer, "<end_of_image>"),
         image_token_index=token_id(tokenizer, "<image_soft_token>"),
     )
     processor = images_only(Gemma3Processor)(
-        Gemma3ImageProcessorPil(size={"height": TILE, "width": TILE}),
+        Gemma3ImageProcessorPil(size={"height": 2 * TILE, "width": 2 * TILE}),
         tokenizer,
-        image_seq_length=SEEN,
+        image_seq_length=4 * SEEN,
         chat_template=templates.GEMMA3,
     )
     save(folder, Gemma3ForConditionalGeneration(config), processor, "GemmaTokenizer")

@@ -8,20 +8,23 @@ from transformers import (
     AyaVisionProcessor,
     LlamaConfig,
     LlamaForCausalLM,
-    Mistral3Config,
-    Mistral3ForConditionalGeneration,
-    PixtralProcessor,
+    LlavaOnevisionConfig,
+    LlavaOnevisionForConditionalGeneration,
+    LlavaOnevisionProcessor,
 )
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
-from transformers.models.pixtral.image_processing_pil_pixtral import PixtralImageProcessorPil
+from transformers.models.llava_onevision.image_processing_pil_llava_onevision import (
+    LlavaOnevisionImageProcessorPil,
+)
 
 from . import templates, vocabularies
-from .processors import images_only
+from .processors import images_only, save_video_half
 from .text import rope, text_sizes, token_id
 from .weights import save
 
 TILE = 28
 PATCH = 7
+PINPOINTS = [[28 * rows, 28 * columns] for rows in (1, 2, 3) for columns in (1, 2, 3)]
 VISION = {
     "hidden_size": 32,
     "intermediate_size": 64,
@@ -31,25 +34,30 @@ VISION = {
 }
 
 
-def mistral3(folder: Path) -> None:
-    """Mistral-Small-3.1-24B: images keep their shape, each row of patches ends with a mark."""
-    tokenizer = vocabularies.tekken()
-    text = {"model_type": "mistral", "head_dim": 16, "rope_parameters": rope(1000000.0)}
-    config = Mistral3Config(
+def llava_onevision(folder: Path) -> None:
+    """llava-onevision-qwen2-0.5b-ov-hf: tiled when alone, one square each when together."""
+    tokenizer = vocabularies.onevision()
+    text = {"model_type": "qwen2", "rope_parameters": rope(1000000.0)}
+    vision = {"model_type": "siglip_vision_model", "image_size": TILE, "vision_use_head": False}
+    config = LlavaOnevisionConfig(
         text_config=text_sizes(tokenizer) | text,
-        vision_config=VISION | {"model_type": "pixtral", "image_size": 3 * TILE},
-        image_token_index=token_id(tokenizer, "[IMG]"),
-        tie_word_embeddings=False,
+        vision_config=VISION | vision,
+        image_token_index=token_id(tokenizer, "<image>"),
+        video_token_index=token_id(tokenizer, "<video>"),
+        image_grid_pinpoints=PINPOINTS,
+        tie_word_embeddings=True,
     )
-    processor = images_only(PixtralProcessor)(
-        PixtralImageProcessorPil(size={"longest_edge": 3 * TILE}, patch_size=PATCH),
+    size = {"height": TILE, "width": TILE}
+    processor = images_only(LlavaOnevisionProcessor)(
+        LlavaOnevisionImageProcessorPil(size=size, image_grid_pinpoints=PINPOINTS),
         tokenizer,
-        patch_size=PATCH,
-        spatial_merge_size=2,
-        chat_template=templates.PIXTRAL,
+        num_image_tokens=(TILE // PATCH) ** 2,
+        vision_feature_select_strategy="full",
+        chat_template=templates.ONEVISION,
     )
-    model = Mistral3ForConditionalGeneration(config)
-    save(folder, model, processor, "PreTrainedTokenizerFast")
+    model = LlavaOnevisionForConditionalGeneration(config)
+    save(folder, model, processor, "Qwen2Tokenizer")
+    save_video_half(folder, "LlavaOnevisionVideoProcessor", {"size": size})
 
 
 def _aya_vision(folder: Path, template: str | None) -> None:

@@ -45,8 +45,11 @@ def llama2(*added: str) -> PreTrainedTokenizerFast:
     return wrapped(starting_with(backend, "<s>"), marks)
 
 
-def qwen() -> PreTrainedTokenizerFast:
-    """Qwen2-VL's and its successors': nothing first; tool marks that are added but not special."""
+def qwen(side: str) -> PreTrainedTokenizerFast:
+    """Qwen2-VL's and its successors': nothing first; tool marks that are added but not special.
+
+    Qwen2-VL pads on the left `side`, those after it on the right.
+    """
     boxes = tuple(
         f"<|{name}_{end}|>" for name in ("object_ref", "box", "quad") for end in ("start", "end")
     )
@@ -56,7 +59,7 @@ def qwen() -> PreTrainedTokenizerFast:
     )
     roles = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
     marks = Marks((*CHATML, *boxes, *vision), ("<tool_call>", "</tool_call>"), roles)
-    return wrapped(with_marks(byte_level(QWEN_SPLIT, composed=True), marks), marks)
+    return wrapped(with_marks(byte_level(QWEN_SPLIT, composed=True), marks), marks, side=side)
 
 
 def internvl() -> PreTrainedTokenizerFast:
@@ -123,14 +126,11 @@ def gemma3() -> PreTrainedTokenizerFast:
     return wrapped(starting_with(with_marks(gemma_like(), marks), "<bos>"), marks)
 
 
-def tekken() -> PreTrainedTokenizerFast:
-    """Mistral Small 3.1's: Tekken words, marks in brackets, `<s>` first."""
-    roles = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
-    turns = ("[INST]", "[/INST]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]")
-    marks = Marks(
-        ("<unk>", "<s>", "</s>", *turns, "[IMG]", "<pad>", "[IMG_BREAK]", "[IMG_END]"), roles=roles
-    )
-    return wrapped(starting_with(with_marks(byte_level(QWEN_SPLIT), marks), "<s>"), marks)
+def onevision() -> PreTrainedTokenizerFast:
+    """LLaVA-OneVision's: Qwen2's with <image> and <video>."""
+    roles = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
+    marks = Marks((*CHATML, "<image>", "<video>"), roles=roles)
+    return wrapped(with_marks(byte_level(QWEN_SPLIT, composed=True), marks), marks)
 
 
 def cohere() -> PreTrainedTokenizerFast:

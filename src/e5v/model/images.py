@@ -11,13 +11,15 @@ from __future__ import annotations
 import copy
 import hashlib
 import io
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import PIL.ExifTags
 import PIL.Image
-import PIL.ImageOps
 
 from e5v.errors import E5VError
 from e5v.items import Image, Item, Text
@@ -26,6 +28,19 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MIN_SIDE = 2  # pixels; a single pixel or line shows nothing, and some processors crash on it
+
+UPRIGHT = {  # how a picture of each EXIF orientation is turned
+    2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
+    3: PIL.Image.Transpose.ROTATE_180,
+    4: PIL.Image.Transpose.FLIP_TOP_BOTTOM,
+    5: PIL.Image.Transpose.TRANSPOSE,
+    6: PIL.Image.Transpose.ROTATE_270,
+    7: PIL.Image.Transpose.TRANSVERSE,
+    8: PIL.Image.Transpose.ROTATE_90,
+}
+
+# One PIL image may stand in many items, and Pillow loads it from its file without a lock.
+_LOCKS = tuple(Lock() for _ in range(61))
 
 
 class UnreadableError(E5VError):
@@ -60,6 +75,8 @@ def read_bytes(image: Image) -> Image:
         raise UnreadableError(f"{image} is a folder; expected an image file") from None
     except OSError as error:
         raise UnreadableError(f"{image} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:  # a NUL in the name
+        raise UnreadableError(f"{image} cannot be read: {error}") from None
     if not content:
         raise UnreadableError(f"{image} is empty (0 bytes)")
     return Image(content)
@@ -76,7 +93,8 @@ def digest(item: Item) -> bytes:
         else:
             picture = part.source
             assert isinstance(picture, PIL.Image.Image)
-            kind = f"{picture.mode} {picture.size} {picture.getexif().get(0x0112)}".encode()
+            colours = picture.getpalette(None), picture.info.get("transparency")
+            kind = f"{picture.mode} {picture.size} {_orientation(picture)} {colours}".encode()
             content = picture.tobytes()
         state.update(b"%d %s %d " % (len(kind), kind, len(content)))
         state.update(content)
@@ -94,12 +112,13 @@ def decode(image: Image, name: str = "") -> PIL.Image.Image:
     """
     name = name or str(image)
     try:
-        picture = _open(image)
-        if min(picture.size) < MIN_SIDE:
-            width, height = picture.size
-            raise UnreadableError(f"{name} is {width}x{height} pixels; expected at least 2x2")
-        picture.load()
-        return _to_rgb(_upright(picture))
+        with _alone(image):
+            picture = _open(image)
+            _check_size(picture, name)
+            picture.load()
+            return _bare(_to_rgb(_upright(picture)))
+    except UnreadableError:
+        raise
     except PIL.Image.DecompressionBombError:
         limit = 2 * (PIL.Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
         raise UnreadableError(
@@ -107,22 +126,46 @@ def decode(image: Image, name: str = "") -> PIL.Image.Image:
         ) from None
     except PIL.UnidentifiedImageError:
         raise UnreadableError(f"{name} is not an image of a known format") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow's decoders raise
-        raise UnreadableError(f"{name} is broken: {error}") from None
+    except Exception as error:  # a decoder of Pillow's raises what it likes on broken bytes
+        raise UnreadableError(f"{name} is broken: {_first_line(error)}") from None
+
+
+def _alone(image: Image) -> AbstractContextManager[object]:
+    """Hold a PIL image for this thread alone; what a thread opens itself is its own already."""
+    if not isinstance(image.source, PIL.Image.Image):
+        return nullcontext()
+    return _LOCKS[id(image.source) % len(_LOCKS)]
 
 
 def _open(image: Image) -> PIL.Image.Image:
-    if isinstance(image.source, PIL.Image.Image):
-        return image.source
-    source = io.BytesIO(image.source) if isinstance(image.source, bytes) else image.source
-    return PIL.Image.open(source)
+    source = read_bytes(image).source
+    return PIL.Image.open(io.BytesIO(source)) if isinstance(source, bytes) else source
+
+
+def _check_size(picture: PIL.Image.Image, name: str) -> None:
+    width, height = picture.size
+    if min(width, height) < MIN_SIDE:
+        raise UnreadableError(f"{name} is {width}x{height} pixels; expected at least 2x2")
+
+
+def _orientation(picture: PIL.Image.Image) -> Any:
+    try:
+        return picture.getexif().get(PIL.ExifTags.Base.Orientation)
+    except Exception:  # broken EXIF: no orientation is known, the pixels are fine
+        return None
 
 
 def _upright(picture: PIL.Image.Image) -> PIL.Image.Image:
-    try:
-        return PIL.ImageOps.exif_transpose(picture)
-    except Exception:  # noqa: BLE001  broken EXIF: no orientation is known, the pixels are fine
-        return picture
+    """Turn a picture; unlike Pillow's `exif_transpose`, whatever its other EXIF tags hold."""
+    method = UPRIGHT.get(_orientation(picture))
+    return picture if method is None else picture.transpose(method)
+
+
+def _bare(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """Copy the pixels alone: with its EXIF left on, a processor might turn the picture again."""
+    bare = picture.copy()
+    bare.info = {}
+    return bare
 
 
 def _to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
@@ -165,8 +208,14 @@ class ImageProcessor:
             return Pixels(images.arrays, heard.text)
         except Exception as error:
             width, height = picture.size
-            raise UnreadableError(f"the model takes no {width}x{height} picture: {error}") from error
+            raise UnreadableError(
+                f"the model takes no {width}x{height} picture: {_first_line(error)}"
+            ) from error
         raise UnreadableError("the model's processor never tokenised its prompt")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 class _HeardError(Exception):

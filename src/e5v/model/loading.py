@@ -5,6 +5,7 @@
 
 import inspect
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from transformers.utils import cached_file
 
-from e5v.errors import ModelError
+from e5v.errors import ModelError, UsageError
 from e5v.model.backbones import GENERIC, Backbone, find_backbone
 from e5v.model.prompts import TURNS, Turn
 from e5v.model.rendering import chat_template
@@ -77,6 +78,9 @@ def load(
         model, info = _weights(name, backbone, pick_dtype(dtype, place), trust_remote_code)
         processor = _processor(name, model.config, backbone, trust_remote_code)
     _check_weights(name, info)
+    unexpected = tuple(sorted(info["unexpected_keys"]))
+    if unexpected:
+        warnings.warn(f"{name} has weights that the model has no place for: {unexpected[0]}, ...", stacklevel=3)
     turn = _turn(processor, model.config, backbone)
     _check_prompt(name, processor, turn)
     return Loaded(
@@ -86,7 +90,7 @@ def load(
         backbone=backbone,
         turn=turn,
         image_token_id=_image_token_id(name, model.config, processor),
-        unexpected=tuple(sorted(info["unexpected_keys"])),
+        unexpected=unexpected,
     )
 
 
@@ -94,13 +98,13 @@ def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
     """Return the torch dtype of a name; "auto" is bfloat16 where the machine is fast at it.
 
     Raises:
-        ModelError: the name is not known.
+        UsageError: the name is not known.
     """
     known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
     if dtype in known:
         return known[dtype]
     if dtype != "auto":
-        raise ModelError(f'dtype is "{dtype}"; expected auto, {", ".join(known)}')
+        raise UsageError(f'dtype is "{dtype}"; expected auto, {", ".join(known)}')
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     fast_cpu = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001
@@ -134,10 +138,9 @@ def _check_kind(name: str, config: Any, backbone: Backbone) -> None:
 
 def _weights(name: str, backbone: Backbone, dtype: torch.dtype, remote: bool) -> tuple[Any, Any]:  # noqa: FBT001
     auto_class = getattr(transformers, backbone.auto_class)
+    options = {"output_loading_info": True, "ignore_mismatched_sizes": True}  # we name them all
     try:
-        return auto_class.from_pretrained(
-            name, dtype=dtype, output_loading_info=True, trust_remote_code=remote
-        )
+        return auto_class.from_pretrained(name, dtype=dtype, trust_remote_code=remote, **options)
     except Exception as error:
         raise ModelError(f"the weights of {name} cannot be loaded: {_first_line(error)}") from error
 

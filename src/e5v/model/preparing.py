@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from e5v.errors import ItemError, PromptError
-from e5v.items import Image, Item, RawItem, normalise
+from e5v.items import IMAGE_SUFFIXES, Image, Item, Part, RawItem, normalise
 from e5v.model.encoder import Prompted
 from e5v.model.images import ImageProcessor, Pixels, UnreadableError, decode, digest, read_bytes
 from e5v.model.loading import Loaded
@@ -78,7 +78,7 @@ class Preparer:
         return Prompted(tokens.ids, pixels, counts), tokens.cut
 
 
-def _read(part: object) -> object:
+def _read(part: Part) -> Part:
     return read_bytes(part) if isinstance(part, Image) else part
 
 
@@ -112,4 +112,6 @@ def ahead(
 
 def _weight(raw: RawItem) -> int:
     """Guess the memory of a prepared item: anything but plain text may hold images."""
-    return 1 if isinstance(raw, str) and len(raw) < 4096 else 16  # noqa: PLR2004
+    plain = isinstance(raw, str) and len(raw) < 4096  # noqa: PLR2004
+    named = plain and raw.lower().endswith(tuple(IMAGE_SUFFIXES))
+    return 1 if plain and not named and not raw.startswith("data:") else 16

@@ -85,7 +85,7 @@ def find_prompt(prompt: str | Prompt) -> Prompt:
     if not SLOT.search(prompt):
         names = ", ".join(PROMPTS)
         raise PromptError(
-            f'prompt "{prompt}" has no slot and is no known name; '
+            f"prompt {prompt!r} has no slot and is no known name; "
             f"put <text>, <image> or <parts> where the item goes, or name one of {names}"
         )
     return Prompt(text=prompt, image=prompt, edit=prompt, mixture=prompt)
@@ -146,18 +146,19 @@ def _fill(wording: str, item: Item) -> list[Segment]:
 def _check_slots(wording: str, slots: Sequence[str], waiting: dict[str, list[Segment]]) -> None:
     if "parts" in slots:
         if len(slots) > 1:
-            raise PromptError(f'prompt "{wording}" has <parts> beside other slots; use it alone')
+            raise PromptError(f"prompt {wording!r} has <parts> beside other slots; use it alone")
         return
-    for kind in ("text", "image"):
-        have, want = len(waiting[kind]), slots.count(kind)
+    counts = [(kind, len(waiting[kind]), slots.count(kind)) for kind in ("text", "image")]
+    for kind, have, want in counts:
         if have and not want:
             raise PromptError(
-                f'prompt "{wording}" has no <{kind}> slot, but the item has {have} {kind}(s); '
+                f"prompt {wording!r} has no <{kind}> slot, but the item has {have} {kind}(s); "
                 f"add <{kind}> where it goes"
             )
+    for kind, have, want in counts:
         if want > have:
             raise PromptError(
-                f'prompt "{wording}" has {want} <{kind}> slot(s), but the item has {have}; '
+                f"prompt {wording!r} has {want} <{kind}> slot(s), but the item has {have}; "
                 "give the item that part or use another prompt"
             )
 

@@ -32,7 +32,7 @@ class Renderer:
         self.image_token: str = processor.image_token
         self.template: str | None = chat_template(processor)
         self._tokenizer = processor.tokenizer
-        self._skeletons: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._skeletons: dict[tuple[str | type, ...], tuple[str, ...]] = {}
 
     def render(self, request: Request) -> tuple[Segment, ...]:
         """Return the whole prompt in pieces, the user's parts at their places.
@@ -43,7 +43,7 @@ class Renderer:
         if self.turn is not None:
             return tuple(self.turn.wrap(request))
         parts = [part for part in request.segments if not isinstance(part, str)]
-        shape = tuple(part if isinstance(part, str) else type(part).__name__ for part in request.segments)
+        shape = tuple(part if isinstance(part, str) else type(part) for part in request.segments)
         if shape not in self._skeletons:
             self._skeletons[shape] = self._skeleton(request)
         return tuple(_refill(self._skeletons[shape], parts, self.image_token))

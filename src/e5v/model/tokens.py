@@ -15,6 +15,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from e5v.errors import E5VError, ModelError
@@ -72,12 +73,15 @@ class PromptTokenizer:
             )
         self.max_tokens = max_tokens
         self._backend: Tokenizer = backend
+        self._forging = Lock()
         self._backend.no_truncation()
         self._backend.no_padding()
         self._bos: str | None = tokenizer.bos_token
         added = backend.get_added_tokens_decoder()
         self._specials = {token.content: number for number, token in added.items()}
-        longest_first = sorted(self._specials, key=len, reverse=True)
+        # White space orders nothing: Gemma's newlines are added tokens wherever they stand.
+        orders = [text for text in self._specials if text.strip()]
+        longest_first = sorted(orders, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
     def encode(self, pieces: Sequence[Segment], expansions: Sequence[str]) -> Tokens:
@@ -107,7 +111,8 @@ class PromptTokenizer:
         self, pieces: Sequence[Segment], texts: Sequence[str], expansions: Sequence[str]
     ) -> _Encoded:
         """Encode with the prompt's special tokens renamed, so that the user's are plain text."""
-        backend, names, original = self._armour
+        with self._forging:  # once, not once per thread: a large vocabulary takes seconds
+            backend, names, original = self._armour
 
         def hide(ours: str) -> str:
             return self._pattern.sub(lambda found: names[found.group()], ours)
@@ -116,7 +121,10 @@ class PromptTokenizer:
         line = _join(hidden, texts, [hide(expansion) for expansion in expansions])
         bare = not (self._bos and line.string.startswith(names[self._bos]))
         encoding = backend.encode(line.string, add_special_tokens=bare)
-        return _Encoded([original.get(n, n) for n in encoding.ids], encoding, line)
+        # What the tokenizer itself puts around the prompt (its BOS) has the original ids already.
+        framed = zip(encoding.ids, encoding.special_tokens_mask, strict=True)
+        ids = [n if frame else original.get(n, n) for n, frame in framed]
+        return _Encoded(ids, encoding, line)
 
     @cached_property
     def _armour(self) -> tuple[Tokenizer, dict[str, str], dict[int, int]]:
@@ -124,7 +132,10 @@ class PromptTokenizer:
         from tokenizers import Tokenizer  # noqa: PLC0415
 
         nonce = secrets.token_hex(8)
-        names = {text: f"\ue002{nonce}{number}\ue003" for text, number in self._specials.items()}
+        names = {
+            text: f"\ue002{nonce}{number}\ue003" if text.strip() else text
+            for text, number in self._specials.items()
+        }
         spec = json.loads(self._backend.to_str())
         for token in spec["added_tokens"]:
             token["content"] = names[token["content"]]
@@ -137,7 +148,7 @@ class PromptTokenizer:
         over = len(encoded.ids) - self.max_tokens
         for place in reversed(range(len(texts))):
             start, end = encoded.line.spans[place]
-            ends = [b for a, b in encoded.encoding.offsets if a >= start and b <= end and b > a]
+            ends = [b for a, b in encoded.encoding.offsets if start < b <= end and b > a]
             if len(ends) > 1:
                 keep = max(len(ends) - over, 1)
                 length = min(ends[keep - 1] - start, len(texts[place]) - 1)

@@ -1,0 +1,136 @@
+"""Repeated runs of one contender on one task, and how contenders compare.
+
+Outcomes -> Series -> record for JSON, ratio of medians, row of a table
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from rich.table import Table
+
+from benchmarks.contenders import Outcome
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A contender as it takes part: `batch_size` is None for those that choose it themselves."""
+
+    contender: str
+    dtype: str
+    batch_size: int | None = None
+
+    @property
+    def label(self) -> str:
+        """Name the entry within a comparison."""
+        return self.contender + (f", batches of {self.batch_size}" if self.batch_size else "")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a task is: its items, tokens and tiles, and the operations its vectors need."""
+
+    items: int
+    tokens: int
+    shared_tokens: int
+    tiles: int
+    flops: int
+
+
+@dataclass(frozen=True)
+class Series:
+    """All runs of an entry on a task; `cosine` is the lowest to e5v's vectors in the same run.
+
+    `rate` is the machine's best rate of multiplying matrices in the entry's dtype.
+    """
+
+    task: str
+    work: Work
+    entry: Entry
+    outcomes: tuple[Outcome, ...]
+    cosine: float
+    rate: float
+
+    @property
+    def seconds(self) -> list[float]:
+        """Every repeat, in order."""
+        return [outcome.seconds for outcome in self.outcomes]
+
+    @property
+    def median(self) -> float:
+        """The middle repeat, in seconds."""
+        return median(self.seconds)
+
+    @property
+    def peak_mib(self) -> float:
+        """The highest resident memory of any repeat."""
+        return max(outcome.peak_mib for outcome in self.outcomes)
+
+    @property
+    def share(self) -> float:
+        """Needed operations per second, as a share of the machine's rate: 0 to 1."""
+        return self.work.flops / self.median / self.rate
+
+    def record(self) -> dict[str, Any]:
+        """Return everything for JSON."""
+        return {
+            "task": self.task,
+            "contender": self.entry.contender,
+            "dtype": self.entry.dtype,
+            "batch_size": self.entry.batch_size,
+            "seconds": [round(seconds, 3) for seconds in self.seconds],
+            "seconds_min": round(min(self.seconds), 3),
+            "seconds_median": round(self.median, 3),
+            "seconds_max": round(max(self.seconds), 3),
+            "items_per_second": round(self.work.items / self.median, 3),
+            "loaded_mib": [round(outcome.loaded_mib) for outcome in self.outcomes],
+            "peak_mib": [round(outcome.peak_mib) for outcome in self.outcomes],
+            "share_of_matmul_rate": round(self.share, 4),
+            "lowest_cosine_to_e5v": round(self.cosine, 6),
+        }
+
+
+def pick(series: Iterable[Series], entries: Sequence[Entry]) -> list[Series]:
+    """Return the series of a comparison."""
+    return [one for one in series if one.entry in entries]
+
+
+def ratios(series: Sequence[Series]) -> dict[str, dict[str, float]]:
+    """Say for every task how many times e5v's median each entry took: task -> label -> times."""
+    ours = {one.task: one.median for one in series if one.entry.contender == "e5v"}
+    found: dict[str, dict[str, float]] = {task: {} for task in ours}
+    for one in series:
+        found[one.task][one.entry.label] = round(one.median / ours[one.task], 3)
+    return found
+
+
+def best_batches(series: Sequence[Series]) -> dict[str, int]:
+    """Say for every task with which batch size sentence-transformers was quickest."""
+    sized = [one for one in series if one.entry.batch_size]
+    slowest_first = sorted(sized, key=lambda one: -one.median)
+    return {one.task: one.entry.batch_size or 0 for one in slowest_first}
+
+
+def table(title: str, series: Sequence[Series]) -> Table:
+    """Draw one comparison."""
+    drawn = Table(title=title)
+    for column in ("task", "contender", "dtype"):
+        drawn.add_column(column)
+    for column in ("seconds", "min to max", "items/s", "x e5v", "peak MiB", "share", "cosine"):
+        drawn.add_column(column, justify="right")
+    times = ratios(series)
+    for one in series:
+        drawn.add_row(
+            one.task,
+            one.entry.label,
+            one.entry.dtype,
+            f"{one.median:.2f}",
+            f"{min(one.seconds):.2f} to {max(one.seconds):.2f}",
+            f"{one.work.items / one.median:.2f}",
+            f"{times[one.task][one.entry.label]:.2f}",
+            f"{one.peak_mib:.0f}",
+            f"{one.share:.0%}",
+            f"{one.cosine:.5f}",
+        )
+    return drawn

@@ -1,0 +1,107 @@
+"""Requests become the model's own chat template, with the user's parts left open."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from e5v.errors import ModelError
+from e5v.items import Image, Item, Text
+from e5v.model.prompts import TURNS, ask, find_prompt
+from e5v.model.rendering import Renderer
+from tests.checkpoints import FAMILIES, load_processor
+
+PHOTO = Image(b"not opened here")
+
+
+def as_string(renderer: Renderer, item: Item, prompt: str) -> str:
+    """Render an item, images as the model's placeholder."""
+    pieces = renderer.render(ask(item, find_prompt(prompt)))
+    return "".join(
+        renderer.image_token
+        if isinstance(piece, Image)
+        else piece.text
+        if isinstance(piece, Text)
+        else piece
+        for piece in pieces
+    )
+
+
+@pytest.fixture(params=sorted(FAMILIES.keys() - {"llava_next_llama3"}))
+def processor(request: pytest.FixtureRequest, checkpoints: Callable[[str], Path]) -> Any:
+    """Give the processor of each family; LLaMA-3's has no chat template, as on the hub."""
+    return load_processor(checkpoints(request.param))
+
+
+def test_the_template_is_followed(processor: Any) -> None:
+    """Catches a prompt other than the one the model was trained with."""
+    renderer = Renderer(processor, None)
+    for prompt, parts, content in (
+        ("Topic of <text>:", (Text("a  dog"),), ["Topic of a  dog:"]),
+        ("<image>\nIn a word:", (PHOTO,), [None, "\nIn a word:"]),
+        ("See <image> but <text>.", (PHOTO, Text("red")), ["See ", None, " but red."]),
+        ("<parts>!", (Text("a"), PHOTO, PHOTO), ["a\n", None, "\n", None, "!"]),
+    ):
+        message = {
+            "role": "user",
+            "content": [
+                {"type": "image"} if words is None else {"type": "text", "text": words}
+                for words in content
+            ],
+        }
+        expected = processor.apply_chat_template([message], add_generation_prompt=True)
+        assert as_string(renderer, Item(parts), prompt) == expected
+
+
+def test_no_request_is_given_anothers_prompt(processor: Any) -> None:
+    """Catches a remembered rendering that is served to a request of another wording."""
+    renderer = Renderer(processor, None)
+    item = Item((Text("dog"),))
+    for prompt in ("Text<text>", "<text>Text", "<text>", "Text <text>", "<text>Text"):
+        wording = prompt.replace("<text>", "dog")
+        assert wording in as_string(renderer, item, prompt)
+    assert as_string(renderer, Item((Text("cat"),)), "<text>Text").count("catText") == 1
+
+
+def test_the_users_text_never_reaches_the_template(processor: Any) -> None:
+    """Catches Jinja or placeholders in a user's text that are carried out, or trimmed away."""
+    renderer = Renderer(processor, None)
+    for words in (
+        "{{ 7 * 7 }}",
+        "{% raise %}",
+        renderer.image_token,
+        "  spaced  ",
+        "\ue0000\ue001",
+    ):
+        pieces = renderer.render(ask(Item((Text(words),)), find_prompt("Say <text> now")))
+        assert [piece.text for piece in pieces if isinstance(piece, Text)] == [words]
+
+
+@pytest.mark.parametrize(
+    ("template", "cause"),
+    [
+        ("{{ messages[0]['content'][1]['text'] }}", "kept 1 of 2 parts"),
+        ("{{ raise_exception('roles must alternate') }}", "chat template failed"),
+    ],
+)
+def test_a_template_that_takes_no_images(
+    checkpoints: Callable[[str], Path], template: str, cause: str
+) -> None:
+    """Catches an image that leaves no trace in the prompt: every picture would get one vector."""
+    processor = load_processor(checkpoints("qwen2_vl"))
+    stub = SimpleNamespace(
+        image_token=processor.image_token, chat_template=template, tokenizer=processor.tokenizer
+    )
+    request = ask(Item((PHOTO, Text("red"))), find_prompt("<image> <text>"))
+    with pytest.raises(ModelError, match=cause):
+        Renderer(stub, None).render(request)
+
+
+def test_a_turn_goes_before_the_template(checkpoints: Callable[[str], Path]) -> None:
+    """Catches the paper's model asked by a chat template with a system turn of its own."""
+    processor = load_processor(checkpoints("llava_next_mistral"))
+    mistral = next(turn for turn in TURNS if turn.name == "mistral")
+    prompt = as_string(Renderer(processor, mistral), Item((Text("A dog."),)), "retrieval")
+    assert prompt == "[INST] A dog.\nSummary above sentence in one word: [/INST]"
