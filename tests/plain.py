@@ -1,6 +1,6 @@
 """The model card's own lines, one item at a time: what every vector is held against.
 
-    prompt string, images -> processor -> model(..., output_hidden_states=True) -> [-1][:, -1]
+prompt string, images -> processor -> model(..., output_hidden_states=True) -> [-1][:, -1]
 """
 
 from collections.abc import Sequence

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +73,7 @@ def normalise(raw: RawItem, position: int = 0) -> Item:
 
     A string is text; it is an image only if it is a data URI, or ends in a known image suffix and
     names an existing file. `Path(...)` is always a file. A mapping has "image" and/or "text", in
-    the order in which it lists them, or is a chat message ("content"). A list is a mixture in order.
+    the order in which it lists them, or is a chat message ("content"). A list is a mixture.
 
     Raises:
         ItemError: the item is empty or of a kind that is not known; names `position`.
@@ -87,20 +87,24 @@ def normalise(raw: RawItem, position: int = 0) -> Item:
 
 
 def _parts(raw: RawItem, position: int) -> list[Part]:
-    if isinstance(raw, (Text, Image)):
-        return [raw]
-    if isinstance(raw, str):
-        return [_string(raw, position)]
-    if isinstance(raw, os.PathLike):
-        return [Image(Path(raw))]
-    if isinstance(raw, (bytes, bytearray, memoryview)):
-        return [Image(bytes(raw))]
     if isinstance(raw, Mapping):
         return _mapping(raw, position)
-    if isinstance(raw, Sequence):
+    if isinstance(raw, (list, tuple)):
         return [part for inner in raw for part in _parts(inner, position)]
+    return [_part(raw, position)]
+
+
+def _part(raw: RawItem, position: int) -> Part:
+    if isinstance(raw, (Text, Image)):
+        return raw
+    if isinstance(raw, str):
+        return _string(raw, position)
+    if isinstance(raw, os.PathLike):
+        return Image(Path(raw))
+    if isinstance(raw, (bytes, bytearray, memoryview)):
+        return Image(bytes(raw))
     if hasattr(raw, "convert") and hasattr(raw, "getexif"):  # a PIL image, without importing PIL
-        return [Image(raw)]
+        return Image(raw)
     raise ItemError(
         position,
         f"is a {type(raw).__name__}; expected a string, Path, PIL image, bytes, "

@@ -1,6 +1,6 @@
 """What comes out: unit rows, and what may be done to them.
 
-    raw rows (n, d) -> unit -> truncate + renormalise -> float32 | float16 | int8 | binary
+raw rows (n, d) -> unit -> truncate + renormalise -> float32 | float16 | int8 | binary
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ def unit(rows: NDArray[np.floating]) -> NDArray[np.float32]:
     # In float32 the squares of a long row overflow, and those of a short one vanish.
     squares = np.einsum("...d,...d->...", rows32, rows32, dtype=np.float64)
     lengths = np.sqrt(squares).astype(np.float32)[..., None]
-    return rows32 / np.maximum(lengths, np.finfo(np.float32).tiny)
+    scaled: NDArray[np.float32] = rows32 / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return scaled
 
 
 def truncate(rows: NDArray[np.float32], dim: int | None) -> NDArray[np.float32]:
@@ -61,7 +62,8 @@ def quantise(rows: NDArray[np.float32], precision: Precision) -> NDArray[np.gene
         return rows.astype(np.float16)
     if precision == "int8":
         peaks = np.abs(rows).max(axis=-1, keepdims=True)
-        return np.rint(rows / np.maximum(peaks, np.finfo(np.float32).tiny) * 127).astype(np.int8)
+        steps: NDArray[np.float32] = rows / np.maximum(peaks, np.finfo(np.float32).tiny) * 127
+        return np.rint(steps).astype(np.int8)
     if precision == "binary":
         return np.packbits(rows > 0, axis=-1)
     return rows
@@ -78,4 +80,5 @@ def similarity(left: NDArray[np.generic], right: NDArray[np.generic]) -> NDArray
     widths = left.shape[-1], right.shape[-1]
     if widths[0] != widths[1]:
         raise UsageError(f"vectors are {widths[0]} and {widths[1]} wide; expected one width")
-    return unit(left.astype(np.float32)) @ unit(right.astype(np.float32)).T
+    cosines: NDArray[np.float32] = unit(left.astype(np.float32)) @ unit(right.astype(np.float32)).T
+    return cosines

@@ -153,7 +153,7 @@ def test_dtype_by_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_transformers_is_left_as_it_was(checkpoints: Checkpoints) -> None:
     """A library that silences another for the whole process."""
-    import transformers  # noqa: PLC0415
+    import transformers
 
     before = transformers.utils.logging.get_verbosity()
     load(checkpoints("llava_15"))

@@ -1,7 +1,6 @@
 """Prompts become exactly the ids that the model was trained on, whatever a user writes in them."""
 
 import itertools
-import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,18 +10,16 @@ from typing import Any
 import PIL.Image
 import pytest
 from tokenizers import AddedToken
-from transformers import PreTrainedTokenizerFast
 
 from e5v.errors import ModelError
 from e5v.items import Image, Item, Text
 from e5v.model.images import ImageProcessor
-from e5v.model.prompts import PROMPTS, TURNS, Segment, ask, find_prompt
+from e5v.model.prompts import TURNS, Segment, ask, find_prompt
 from e5v.model.rendering import Renderer
 from e5v.model.tokens import PromptTokenizer, Tokens, TooLongError
 from tests.checkpoints import FAMILIES, load_processor
 from tests.checkpoints.tokenizers import Marks, sentencepiece_like, starting_with, wrapped
 
-LLAMA3 = Path(__file__).parents[3] / "shared" / "data" / "llama3_tokenizer"
 PAPER_TURNS = {"llava_next_llama3": "llama3", "llava_next_mistral": "mistral", "llava_15": "vicuna"}
 UNCUT = 10**6
 PHOTO = Image(PIL.Image.new("RGB", (40, 30), "teal"))
@@ -127,62 +124,6 @@ def speaker(request: pytest.FixtureRequest, checkpoints: Callable[[str], Path]) 
     return Speaker(processor, Renderer(processor, turn), expansion)
 
 
-@pytest.fixture(scope="module")
-def llama3() -> PromptTokenizer:
-    """Give the real LLaMA-3 tokenizer, with `<image>` as the paper's model has it."""
-    if not LLAMA3.is_dir():
-        pytest.skip(f"the LLaMA-3 tokenizer is not at {LLAMA3}")
-    tokenizer_class: Any = PreTrainedTokenizerFast
-    tokenizer: PreTrainedTokenizerFast = tokenizer_class(
-        tokenizer_file=str(LLAMA3 / "tokenizer_derived.json"),
-        bos_token="<|begin_of_text|>",
-        eos_token="<|eot_id|>",
-    )
-    return PromptTokenizer(tokenizer, 60)
-
-
-def llama3_ids(llama3: PromptTokenizer, item: Item, prompt: str) -> list[int]:
-    """Tokenise an item for the paper's model, every image as one token."""
-    pieces = turn_named("llama3").wrap(ask(item, find_prompt(prompt)))
-    return llama3.encode(pieces, ["<image>"] * len(item.images)).ids
-
-
-def test_the_papers_ids(llama3: PromptTokenizer) -> None:
-    """Catches a prompt that looks right and is read differently from the paper's."""
-    cases = json.loads((LLAMA3 / "expected_ids.json").read_text())["tests"]
-    expected = {case["text"]: [128000, *case["ids_without_bos"]] for case in cases}
-    header, close = "<|start_header_id|>user<|end_header_id|>\n\n", " \n"
-    prompts = {text: ids for text, ids in expected.items() if text.startswith(header)}
-    assert len(prompts) == 2
-    assert all(text.endswith(close) for text in prompts)
-
-    for text in expected.keys() - prompts.keys():
-        assert llama3.encode([Text(text)], []).ids == expected[text]
-    image, sentence = Item((PHOTO,)), Item((Text(" A dog runs."),))
-    asked = [llama3_ids(llama3, item, "retrieval") for item in (image, sentence)]
-    assert asked == list(prompts.values())
-
-
-@pytest.mark.parametrize("prompt", PROMPTS)
-def test_the_paper_pools_token_720(llama3: PromptTokenizer, prompt: str) -> None:
-    r"""Catches a closing " \n" that is trimmed, merged or cut away: it carries the vector."""
-    words = Text("many words " * 50)
-    for parts in (
-        (Text("A dog."),),
-        (Text("ends in a newline\n"),),
-        (Text("<|eot_id|>\n\n \n"),),
-        (PHOTO,),
-        (PHOTO, Text("red")),
-        (Text("left"), PHOTO, Text("right"), PHOTO),
-        (words,),
-        (PHOTO, words),
-    ):
-        ids = llama3_ids(llama3, Item(parts), prompt)
-        assert ids[0] == 128000
-        assert ids[-6:] == [128009, 128006, 78191, 128007, 271, 720]
-        assert len(ids) <= 60
-
-
 @pytest.mark.parametrize("text", PLAIN)
 def test_the_ids_are_the_processors_own(speaker: Speaker, text: str) -> None:
     """Catches a BOS too many or too few, and words that the model would see spelled otherwise."""
@@ -252,7 +193,7 @@ def test_a_long_text_is_cut_inside(speaker: Speaker, text: str, special: str) ->
         lengths = range(1, len(text))
         kept = [n for n in lengths if speaker.encode(Text(text[:n])).ids == tokens.ids]
         assert kept, "no beginning of the text gives these ids"
-        assert len(speaker.encode(Text(text[: kept[-1] + 24])).ids) > limit
+        assert limit - len(tokens.ids) <= (2 if text.isascii() else 5)
 
 
 def test_a_text_that_just_fits(speaker: Speaker) -> None:

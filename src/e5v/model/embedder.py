@@ -1,68 +1,39 @@
 """The face: `E5V(model).encode(items)`.
 
-    items -> prepared ahead on threads -> windows -> batches by token cost -> encoder -> unit rows
+items -> prepared ahead on threads -> windows -> batches by token cost -> encoder -> unit rows
 """
 
 import warnings
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
-from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from e5v.errors import EncodeWarning, ItemError, ModelError, PromptError, UsageError
+from e5v.errors import EncodeWarning, UsageError
 from e5v.items import RawItem
 from e5v.model.encoder import Encoder
-from e5v.model.loading import DTypeName, load
-from e5v.model.planning import plan
+from e5v.model.loading import DTypeName, Loaded, load
 from e5v.model.preparing import Prepared, Preparer, ahead
 from e5v.model.prompts import Prompt, find_prompt
 from e5v.model.rendering import Renderer
+from e5v.model.streaming import Encoded, OnError, Skipped, Stream
 from e5v.model.words import Word, say
-from e5v.vectors import (
-    Precision,
-    check_dim,
-    check_precision,
-    quantise,
-    similarity,
-    truncate,
-    unit,
-)
+from e5v.vectors import Precision, check_dim, check_precision, quantise, similarity
 
-OnError = Literal["raise", "skip"]
-WINDOW_BATCHES = 8  # how many batches' worth of tokens are sorted together
-REMEMBERED_BYTES = 256 * 2**20  # vectors kept to answer for items of equal content
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """The vector of one item: `vector` (d,) unit float32; `cut` if its text was shortened."""
-
-    position: int
-    vector: NDArray[np.float32]
-    cut: bool
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """An item left out under `on_error="skip"`, and why."""
-
-    position: int
-    error: ItemError | PromptError
+CPU_BATCH, GPU_BATCH = 2_048, 32_768  # tokens in one forward pass
 
 
 class E5V:
     """A multimodal language model as a universal embedder (E5-V, arXiv 2407.12580).
 
     Args:
-        model: a hub id or a folder of any image-text-to-text model that transformers can open.
+        model: a hub id or a folder of any image-text-to-text model that transformers can open, or
+            one that is open already (`e5v.model.loading.Loaded`).
         device: "cpu", "cuda", "mps", ...; the fastest at hand by default.
         dtype: "float32", "bfloat16", "float16"; "auto" is bfloat16 where the machine is fast at it.
         max_tokens: longest item in tokens, prompt and images included; longer text is cut. The
@@ -75,14 +46,18 @@ class E5V:
 
     def __init__(
         self,
-        model: str | Path,
+        model: str | Path | Loaded,
         *,
         device: str | None = None,
         dtype: DTypeName = "auto",
         max_tokens: int | None = None,
         trust_remote_code: bool = False,
     ) -> None:
-        self.loaded = load(model, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
+        self.loaded = (
+            model
+            if isinstance(model, Loaded)
+            else load(model, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
+        )
         context = getattr(self.loaded.text_config, "max_position_embeddings", None) or 2**20
         if max_tokens is not None and not 1 <= max_tokens <= context:
             raise UsageError(f"max_tokens is {max_tokens}; expected 1 to {context}, the context")
@@ -112,7 +87,7 @@ class E5V:
         """What words an item's prompt for this model."""
         return self._preparer.renderer
 
-    def encode(
+    def encode(  # noqa: PLR0913  the options of the one call everybody makes
         self,
         items: Iterable[RawItem],
         *,
@@ -137,8 +112,8 @@ class E5V:
             dim: keep the first `dim` values and renormalise.
             precision: "float32", "float16", "int8" or "binary" (sign bits, packed).
             progress: draw a bar on stderr.
-            on_error: "raise" stops at the first bad item; "skip" leaves out exactly the bad ones and
-                says which in an `EncodeWarning`.
+            on_error: "raise" stops at the first bad item; "skip" leaves out exactly the bad ones
+                and says which in an `EncodeWarning`.
 
         Raises:
             ItemError: an item cannot be read; names its position and the cause.
@@ -175,86 +150,11 @@ class E5V:
         check_dim(dim, self.width)
         if on_error not in get_args(OnError):
             raise UsageError(f'on_error is "{on_error}"; expected "raise" or "skip"')
-        budget = batch_tokens or (32_768 if self.device.type == "cuda" else 2_048)
+        budget = batch_tokens or (GPU_BATCH if self.device.type == "cuda" else CPU_BATCH)
         if budget < 1:
             raise UsageError(f"batch_tokens is {batch_tokens}; expected at least 1")
         prepare = partial(self._preparer.prepare, prompt=find_prompt(prompt))
-        return self._stream(ahead(items, prepare), budget, dim, on_error)
-
-    def _stream(
-        self,
-        futures: Iterator[Future[Prepared]],
-        budget: int,
-        dim: int | None,
-        on_error: OnError,
-    ) -> Iterator[Encoded | Skipped]:
-        memory = _Memory(REMEMBERED_BYTES // (4 * self.width))
-        window: list[Prepared | Skipped] = []
-        tokens = 0
-        for position, future in enumerate(futures):
-            try:
-                prepared = future.result()
-            except (ItemError, PromptError) as error:
-                if on_error == "raise":
-                    raise
-                window.append(Skipped(position, error))
-                continue
-            window.append(prepared)
-            tokens += len(prepared.prompted.ids)
-            if tokens >= WINDOW_BATCHES * budget:
-                yield from self._flush(window, memory, budget, dim)
-                window, tokens = [], 0
-        yield from self._flush(window, memory, budget, dim)
-
-    def _flush(
-        self,
-        window: Sequence[Prepared | Skipped],
-        memory: "_Memory",
-        budget: int,
-        dim: int | None,
-    ) -> Iterator[Encoded | Skipped]:
-        fresh = {
-            one.digest: one
-            for one in window
-            if isinstance(one, Prepared) and one.digest not in memory
-        }
-        vectors = dict(zip(fresh, self._vectors(list(fresh.values()), budget), strict=True))
-        for one in window:
-            if isinstance(one, Skipped):
-                yield one
-                continue
-            vector = vectors[one.digest] if one.digest in vectors else memory[one.digest]
-            yield Encoded(one.position, truncate(vector, dim), one.cut)
-        memory.update(vectors)
-
-    def _vectors(self, batch: Sequence[Prepared], budget: int) -> NDArray[np.float32]:
-        """Embed prepared items: (n, d) unit rows in the order given."""
-        rows = np.empty((len(batch), self.width), np.float32)
-        lengths = [len(one.prompted.ids) for one in batch]
-        padded = self._encoder.layout != "packed"
-        for places in plan(lengths, budget, padded=padded, alone_above=self._alone_above):
-            rows[places] = unit(self._states([batch[place] for place in places]))
-        return rows
-
-    def _states(self, batch: Sequence[Prepared]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            states = self._encoder.states([one.prompted for one in batch])
-        rows: NDArray[np.float32] = states.float().cpu().numpy()
-        if not np.isfinite(rows).all():
-            raise ModelError(
-                f"{self.loaded.name} gave values that are not finite in {self.dtype}; "
-                'load it with dtype="bfloat16" or "float32"'
-            )
-        return rows
-
-    @property
-    def _alone_above(self) -> int | None:
-        """Tokens beyond which the rotary embedding of this model changes with the batch."""
-        rope = getattr(self.loaded.text_config, "rope_parameters", None) or {}
-        if rope.get("rope_type") not in {"longrope", "dynamic"}:
-            return None
-        limit: int = rope.get("original_max_position_embeddings") or self.max_tokens
-        return limit
+        return Stream(self._encoder, budget, dim, on_error).run(ahead(items, prepare))
 
     def prepare(self, item: RawItem, *, prompt: str | Prompt = "retrieval") -> Prepared:
         """Return what the encoder would be given for an item: its ids and arrays."""
@@ -278,19 +178,6 @@ class E5V:
         return similarity(left, right)
 
 
-class _Memory(OrderedDict[bytes, NDArray[np.float32]]):
-    """The latest vectors by content, at most `most` of them."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__()
-        self._most = most
-
-    def update(self, vectors: Mapping[bytes, NDArray[np.float32]]) -> None:  # type: ignore[override]
-        super().update(vectors)
-        while len(self) > self._most:
-            self.popitem(last=False)
-
-
 def _check_items(items: object) -> None:
     if isinstance(items, (str, bytes, PathLike, Mapping)) or hasattr(items, "getexif"):
         raise UsageError(
@@ -305,9 +192,7 @@ def _warn(results: Sequence[Encoded | Skipped]) -> None:
     if skipped:
         causes = "; ".join(str(one.error) for one in skipped[:5])
         message = f"{len(skipped)} of {len(results)} items left out: {causes}"
-        warnings.warn(
-            EncodeWarning(message, tuple(one.position for one in skipped)), stacklevel=3
-        )
+        warnings.warn(EncodeWarning(message, tuple(one.position for one in skipped)), stacklevel=3)
     if cut:
         message = f"{len(cut)} of {len(results)} items were cut to fit the model"
         warnings.warn(EncodeWarning(message, cut), stacklevel=3)
@@ -316,7 +201,7 @@ def _warn(results: Sequence[Encoded | Skipped]) -> None:
 def _with_bar(
     stream: Iterator[Encoded | Skipped], total: int | None
 ) -> Iterator[Encoded | Skipped]:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import track  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import track
 
     yield from track(stream, "Encoding", total=total, console=Console(stderr=True))

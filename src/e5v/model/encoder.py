@@ -48,6 +48,15 @@ class Encoder:
         self.layout = loaded.backbone.layout
         self._poolable = self.layout != "whole" and can_pool(loaded.language_model.layers[-1])
 
+    @property
+    def alone_above(self) -> int | None:
+        """Tokens beyond which this model's rotary embedding changes with the batch, if it does."""
+        rope = getattr(self.loaded.text_config, "rope_parameters", None) or {}
+        if rope.get("rope_type") not in {"longrope", "dynamic"}:
+            return None
+        limit: int | None = rope.get("original_max_position_embeddings")
+        return limit or int(self.loaded.text_config.max_position_embeddings)
+
     def states(self, batch: Sequence[Prompted]) -> Float[Tensor, "n d"]:
         """Return the last hidden state, after the final norm, of each prompt's last token.
 
@@ -126,7 +135,9 @@ class Encoder:
     def _arrays(self, batch: Sequence[Prompted]) -> dict[str, Tensor]:
         images = [image.arrays for one in batch for image in one.images]
         joined = {key: _join([one[key] for one in images]) for key in (images or [{}])[0]}
-        cast = {k: v.to(self.model.dtype) if v.is_floating_point() else v for k, v in joined.items()}
+        cast = {
+            k: v.to(self.model.dtype) if v.is_floating_point() else v for k, v in joined.items()
+        }
         return {key: value.to(self.model.device) for key, value in cast.items()}
 
     def _pad(self, batch: Sequence[Prompted]) -> tuple[Int[Tensor, "n L"], Bool[Tensor, "n L"]]:
@@ -150,7 +161,9 @@ class Encoder:
         try:
             return image_tokens(self.model, images, self.loaded.backbone.features, counts)
         except ValueError as error:
-            raise ModelError(f"{self.loaded.name}: processor and model disagree: {error}") from error
+            raise ModelError(
+                f"{self.loaded.name}: processor and model disagree: {error}"
+            ) from error
 
     def _embed(self, ids: Int[Tensor, "n L"], images: list[ImageTokens]) -> Float[Tensor, "n L d"]:
         """Look the ids up and put the image tokens in their places."""

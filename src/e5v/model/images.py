@@ -139,6 +139,7 @@ def _alone(image: Image) -> AbstractContextManager[object]:
 
 def _open(image: Image) -> PIL.Image.Image:
     source = read_bytes(image).source
+    assert not isinstance(source, Path)
     return PIL.Image.open(io.BytesIO(source)) if isinstance(source, bytes) else source
 
 

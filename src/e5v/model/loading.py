@@ -1,6 +1,6 @@
 """Opens a checkpoint and makes sure that all of it arrived.
 
-    hub id | folder -> config -> backbone record -> weights + processor -> Loaded, or one clear error
+hub id | folder -> config -> backbone record -> weights + processor -> Loaded, or one clear error
 """
 
 import inspect
@@ -15,9 +15,8 @@ from typing import Any, Literal
 import torch
 import transformers
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
-
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
-from transformers.utils import cached_file
+from transformers.utils.hub import cached_file
 
 from e5v.errors import ModelError, UsageError
 from e5v.model.backbones import GENERIC, Backbone, find_backbone
@@ -80,12 +79,15 @@ def load(
     _check_weights(name, info)
     unexpected = tuple(sorted(info["unexpected_keys"]))
     if unexpected:
-        warnings.warn(f"{name} has weights that the model has no place for: {unexpected[0]}, ...", stacklevel=3)
+        warnings.warn(
+            f"{name} has weights that the model has no place for: {unexpected[0]}, ...",
+            stacklevel=3,
+        )
     turn = _turn(processor, model.config, backbone)
     _check_prompt(name, processor, turn)
     return Loaded(
         name=name,
-        model=model.eval().requires_grad_(False).to(place),
+        model=model.eval().requires_grad_(requires_grad=False).to(place),
         processor=processor,
         backbone=backbone,
         turn=turn,
@@ -107,7 +109,7 @@ def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
         raise UsageError(f'dtype is "{dtype}"; expected auto, {", ".join(known)}')
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    fast_cpu = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001
+    fast_cpu = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
     return torch.bfloat16 if fast_cpu else torch.float32
 
 
@@ -140,9 +142,12 @@ def _weights(name: str, backbone: Backbone, dtype: torch.dtype, remote: bool) ->
     auto_class = getattr(transformers, backbone.auto_class)
     options = {"output_loading_info": True, "ignore_mismatched_sizes": True}  # we name them all
     try:
-        return auto_class.from_pretrained(name, dtype=dtype, trust_remote_code=remote, **options)
+        loaded: tuple[Any, Any] = auto_class.from_pretrained(
+            name, dtype=dtype, trust_remote_code=remote, **options
+        )
     except Exception as error:
         raise ModelError(f"the weights of {name} cannot be loaded: {_first_line(error)}") from error
+    return loaded
 
 
 def _check_weights(name: str, info: Any) -> None:
@@ -185,7 +190,7 @@ def _processor_class(name: str, config: Any) -> Any:
     one do not load without it. Images and texts go through the same code either way.
     """
     declared = next(filter(None, (_declared_processor(name, file) for file in PROCESSOR_FILES)), "")
-    full = getattr(transformers, declared, None) or PROCESSOR_MAPPING.get(type(config), None)
+    full: Any = getattr(transformers, declared, None) or PROCESSOR_MAPPING.get(type(config), None)
     if full is None:  # a processor of the checkpoint's own, in Python: trusted, or refused by Auto
         return transformers.AutoProcessor
 
@@ -243,7 +248,7 @@ def _first_line(error: Exception) -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep transformers from printing; what matters comes back as an error of ours."""
-    logs = transformers.utils.logging
+    logs: Any = transformers.utils.logging
     before, bars = logs.get_verbosity(), logs.is_progress_bar_enabled()
     logs.set_verbosity_error()
     logs.disable_progress_bar()

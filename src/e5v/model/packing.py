@@ -96,7 +96,6 @@ class Pack:
             start += count * own
         return runs
 
-
     def kernel_layout(self, device: torch.device) -> KernelLayout:
         """Return the layout that a variable-length kernel needs, made once per pack."""
         if not self._layouts:
@@ -125,11 +124,11 @@ class _Scope:
 
 
 def packed_attention(
-    module: torch.nn.Module,  # noqa: ARG001
+    module: torch.nn.Module,
     query: Float[Tensor, "1 heads Q dim"],
     key: Float[Tensor, "1 groups T dim"],
     value: Float[Tensor, "1 groups T dim"],
-    attention_mask: Tensor | None,  # noqa: ARG001
+    attention_mask: Tensor | None,
     **options: Any,
 ) -> tuple[Float[Tensor, "1 Q heads dim"], None]:
     """Attend within each sequence of a pack; the signature is transformers' attention interface.
@@ -151,7 +150,8 @@ def _attend_groups(
     """One call of PyTorch's attention per group of sequences of equal length."""
     if query.shape[1] != key.shape[1]:
         return _attend_pooled(query, key, value, scope)
-    shared, outputs = scope.pack.shared, []
+    shared = scope.pack.shared
+    outputs: list[Tensor] = []
     for group in scope.pack.groups:
         band = _band(shared + group[2], scope.window, query.device)
         output = scaled_dot_product_attention(
@@ -176,7 +176,8 @@ def _attend_pooled(
     scope: _Scope,
 ) -> Float[Tensor, "N heads dim"]:
     """Attend from each sequence's last token alone; no mask is needed, it sees all the others."""
-    outputs, first, seen = [], 0, -(scope.window or 0)
+    outputs: list[Tensor] = []
+    first, seen = 0, -(scope.window or 0)
     for group in scope.pack.groups:
         count = group[1]
         output = scaled_dot_product_attention(
@@ -196,10 +197,11 @@ def _sequences(
 ) -> Float[Tensor, "count heads length dim"]:
     """Cut a group of sequences out of the row, each with the shared tokens before its own."""
     start, count, own = group
-    cut = row[:, start : start + count * own].unflatten(1, (count, own)).transpose(0, 1)
+    cut = row[:, start : start + count * own]
+    each = cut.view(len(row), count, own, -1).transpose(0, 1)
     if not shared:
-        return cut
-    return torch.cat([row[:, :shared].expand(count, -1, -1, -1), cut], dim=2)
+        return each
+    return torch.cat([row[:, :shared].expand(count, -1, -1, -1), each], dim=2)
 
 
 def _band(length: int, window: int | None, device: torch.device) -> Tensor | None:
@@ -221,7 +223,7 @@ def _attend_cuda(
     pooled = query.shape[1] != key.shape[1]
     query_ends, longest = (layout.pooled_ends, 1) if pooled else (layout.ends, layout.longest)
     rows = slice(None) if pooled else layout.rows
-    output = torch.ops.aten._flash_attention_forward(  # noqa: SLF001
+    output = torch.ops.aten._flash_attention_forward(
         query.transpose(0, 1)[rows].contiguous(),
         key.transpose(0, 1)[layout.rows].contiguous(),
         value.transpose(0, 1)[layout.rows].contiguous(),
@@ -236,17 +238,18 @@ def _attend_cuda(
         window_size_left=None if window is None else window - 1,
         window_size_right=None if window is None else 0,
     )[0]
-    return output if pooled else output[layout.back]
+    states: Tensor = output if pooled else output[layout.back]
+    return states
 
 
 @contextmanager
 def packed(language_model: Any) -> Iterator[None]:
     """Route a language model's attention through `packed_attention` while a pack is in it."""
     config = language_model.config
-    before = config._attn_implementation  # noqa: SLF001
+    before = config._attn_implementation
     AttentionInterface.register(ATTENTION, packed_attention)
-    config._attn_implementation = ATTENTION  # noqa: SLF001
+    config._attn_implementation = ATTENTION
     try:
         yield
     finally:
-        config._attn_implementation = before  # noqa: SLF001
+        config._attn_implementation = before

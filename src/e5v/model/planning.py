@@ -1,6 +1,6 @@
 """Which items go through the model together: batches by token cost, not by count.
 
-    lengths -> sorted, so that like lies beside like -> filled up to the budget -> batches
+lengths -> sorted, so that like lies beside like -> filled up to the budget -> batches
 """
 
 from collections.abc import Sequence

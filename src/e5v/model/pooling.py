@@ -25,9 +25,7 @@ def can_pool(layer: Any) -> bool:
 
 
 @contextmanager
-def pooled_layer(
-    layer: Any, rows: Int[Tensor, " N"], columns: Int[Tensor, " N"]
-) -> Iterator[None]:
+def pooled_layer(layer: Any, rows: Int[Tensor, " N"], columns: Int[Tensor, " N"]) -> Iterator[None]:
     """Make a decoder layer return only the states at (rows[i], columns[i]) of its (B, T, d) input.
 
     For one packed row (B = 1) it returns (1, N, d); for padded rows (one position each) (N, 1, d).

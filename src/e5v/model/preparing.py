@@ -1,7 +1,6 @@
 """From a raw item to what the encoder takes, on threads ahead of the model.
 
-    raw -> Item -> file read, digest -> picture -> arrays   \\
-                -> wording -> chat turn -> pieces           ->  ids  ->  Prepared
+raw -> Item -> file read, digest -> picture -> arrays -> wording, chat turn -> ids -> Prepared
 """
 
 import os

@@ -176,7 +176,7 @@ class Turn:
 
     `marks` are tokens that a vocabulary must have, `language_models` the text model types it
     belongs to. `trim` drops the white space at the end of T: the official prompts for Mistral and
-    Phi-3 have none there, those for LLaMA-3 do. `after_cir` replaces `after` for composed retrieval.
+    Phi-3 have none there, those for LLaMA-3 do. `after_cir` replaces `after` in composed retrieval.
     """
 
     name: str

@@ -78,7 +78,7 @@ class PromptTokenizer:
         self._backend.no_padding()
         self._bos: str | None = tokenizer.bos_token
         added = backend.get_added_tokens_decoder()
-        self._specials = {token.content: number for number, token in added.items()}
+        self._specials: dict[str, int] = {token.content: n for n, token in added.items()}
         # White space orders nothing: Gemma's newlines are added tokens wherever they stand.
         orders = [text for text in self._specials if text.strip()]
         longest_first = sorted(orders, key=len, reverse=True)
@@ -129,7 +129,7 @@ class PromptTokenizer:
     @cached_property
     def _armour(self) -> tuple[Tokenizer, dict[str, str], dict[int, int]]:
         """A copy of the tokenizer whose special tokens have names that no text can guess."""
-        from tokenizers import Tokenizer  # noqa: PLC0415
+        from tokenizers import Tokenizer
 
         nonce = secrets.token_hex(8)
         names = {
@@ -140,7 +140,8 @@ class PromptTokenizer:
         for token in spec["added_tokens"]:
             token["content"] = names[token["content"]]
         backend = Tokenizer.from_str(json.dumps(spec))
-        original = {backend.token_to_id(names[text]): n for text, n in self._specials.items()}
+        renamed = backend.get_vocab(with_added_tokens=True)
+        original = {renamed[names[text]]: n for text, n in self._specials.items()}
         return backend, names, original
 
     def _shorten(self, texts: list[str], encoded: _Encoded) -> list[str]:
@@ -149,7 +150,7 @@ class PromptTokenizer:
         for place in reversed(range(len(texts))):
             start, end = encoded.line.spans[place]
             ends = [b for a, b in encoded.encoding.offsets if start < b <= end and b > a]
-            if len(ends) > 1:
+            if len(ends) > 1 and len(texts[place]) > 1:
                 keep = max(len(ends) - over, 1)
                 length = min(ends[keep - 1] - start, len(texts[place]) - 1)
                 return [*texts[:place], texts[place][:length], *texts[place + 1 :]]

@@ -1,12 +1,12 @@
 """Proves on a user's own model that the lean path gives the plain path's vectors.
 
-    a few items -> E5V.encode                                  \\
-                -> the model card's own lines, one at a time   ->  checks: name, figure, limit
+a few items -> E5V.encode, and the model card's own lines one at a time -> checks, each with a limit
 """
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from e5v.items import Text, normalise
 from e5v.model.embedder import E5V
 from e5v.model.images import decode
 from e5v.model.loading import DTypeName
-from e5v.model.prompts import RETRIEVAL, ask
+from e5v.model.prompts import RETRIEVAL, Segment, ask
 from e5v.vectors import unit
 
 TEXTS = (
@@ -61,14 +61,17 @@ def verify(
     yield Check("all weights loaded", not unexpected, figure, "0")
     images = [_picture(*size, seed=seed) for seed, size in enumerate(SIZES)]
     mixtures = [{"image": images[0], "text": TEXTS[1]}, [TEXTS[0], images[2], TEXTS[1], images[1]]]
-    yield _attempt("prompt tail intact", "1 ending", lambda: _tail(embedder))
-    yield _attempt("image tokens agree", "equal", lambda: _image_tokens(embedder, images))
-    for kind, items in (("text", TEXTS[:3]), ("image", images), ("mixture", mixtures)):
-        yield _attempt(
-            f"plain path, {kind}", _limit(embedder), lambda items=items: _plain(embedder, items)
-        )
+    yield _attempt("prompt tail intact", "1 ending", partial(_tail, embedder))
+    yield _attempt("image tokens agree", "equal", partial(_image_tokens, embedder, images))
+    kinds: tuple[tuple[str, Sequence[Any]], ...] = (
+        ("text", TEXTS[:3]),
+        ("image", images),
+        ("mixture", mixtures),
+    )
+    for kind, items in kinds:
+        yield _attempt(f"plain path, {kind}", _limit(embedder), partial(_plain, embedder, items))
     everything = [*TEXTS, *images, *mixtures]
-    yield _attempt("alone or in any batch", _limit(embedder), lambda: _alone(embedder, everything))
+    yield _attempt("alone or in any batch", _limit(embedder), partial(_alone, embedder, everything))
 
 
 def plain_vector(embedder: E5V, item: Any) -> NDArray[np.float32]:
@@ -80,11 +83,7 @@ def plain_vector(embedder: E5V, item: Any) -> NDArray[np.float32]:
     loaded, renderer = embedder.loaded, embedder.renderer
     whole = normalise(item)
     pieces = renderer.render(ask(whole, RETRIEVAL))
-    string = "".join(
-        piece if isinstance(piece, str) else piece.text if isinstance(piece, Text) else
-        renderer.image_token
-        for piece in pieces
-    )
+    string = "".join(_written(piece, renderer.image_token) for piece in pieces)
     bos = loaded.processor.tokenizer.bos_token
     inputs = loaded.processor(
         text=[string],
@@ -95,8 +94,14 @@ def plain_vector(embedder: E5V, item: Any) -> NDArray[np.float32]:
     cast = {k: v.to(embedder.dtype) if v.is_floating_point() else v for k, v in inputs.items()}
     with torch.inference_mode():
         states = loaded.model(**cast, output_hidden_states=True).hidden_states[-1]
-    row: NDArray[np.float32] = states[:, -1].float().cpu().numpy()
-    return unit(row)[0]
+    vector: NDArray[np.float32] = unit(states[:, -1].float().cpu().numpy())[0]
+    return vector
+
+
+def _written(piece: Segment, image_token: str) -> str:
+    if isinstance(piece, str):
+        return piece
+    return piece.text if isinstance(piece, Text) else image_token
 
 
 def _attempt(name: str, limit: str, check: Callable[[], tuple[bool, str]]) -> Check:

@@ -1,6 +1,6 @@
 """From pixels to image tokens, a bounded number of tiles at a time.
 
-    Pixels of many images -> chunks of equal shape -> vision tower + projector -> tokens per image
+Pixels of many images -> chunks of equal shape -> vision tower + projector -> tokens per image
 """
 
 import inspect
@@ -77,7 +77,7 @@ def _from_method(model: Any, arrays: dict[str, Tensor], counts: Sequence[int]) -
     rows = output.pooler_output
     joined = torch.cat([row.flatten(0, -2) for row in rows])
     layers = getattr(output, "deepstack_features", None) or []
-    deep = [torch.cat(list(layer)).split(list(counts)) for layer in layers]
+    deep = [_split(torch.cat(list(layer)), counts) for layer in layers]
     return [
         ImageTokens(tokens, tuple(layer[place] for layer in deep))
         for place, tokens in enumerate(_split(joined, counts))
@@ -89,7 +89,9 @@ def _from_phi4(model: Any, arrays: dict[str, Tensor], counts: Sequence[int]) -> 
     module = model.model.embed_tokens_extend.image_embed
     number = model.config.vision_config.image_token_id
     ids = torch.full((1, sum(counts)), number, device=model.device)
-    blank = torch.zeros(1, sum(counts), model.config.hidden_size, dtype=model.dtype).to(model.device)
+    blank = torch.zeros(1, sum(counts), model.config.hidden_size, dtype=model.dtype).to(
+        model.device
+    )
     written = module(
         ids,
         blank,
@@ -107,7 +109,8 @@ def _cast(value: Tensor, dtype: torch.dtype) -> Tensor:
 def _split(joined: Float[Tensor, "n d"], counts: Sequence[int]) -> tuple[Tensor, ...]:
     if len(joined) != sum(counts):
         raise ValueError(f"the vision tower gave {len(joined)} tokens for {sum(counts)} places")
-    return joined.split(list(counts))
+    parts: tuple[Tensor, ...] = torch.split(joined, list(counts))
+    return parts
 
 
 FEATURES: dict[str, Callable[[Any, dict[str, Tensor], Sequence[int]], list[ImageTokens]]] = {

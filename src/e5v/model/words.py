@@ -1,6 +1,6 @@
 """What a vector says: the last state through the language model's head, as words.
 
-    state (d,) -> logits (V,) -> probabilities -> tokens -> words, equal ones merged
+state (d,) -> logits (V,) -> probabilities -> tokens -> words, equal ones merged
 """
 
 from typing import NamedTuple

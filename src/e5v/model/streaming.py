@@ -1,0 +1,132 @@
+"""A stream of prepared items to a stream of vectors, a bounded window at a time.
+
+futures of Prepared -> window -> new content -> batches by token cost -> encoder -> unit rows
+                              -> content seen before -> remembered row
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from e5v.errors import ItemError, ModelError, PromptError
+from e5v.model.encoder import Encoder
+from e5v.model.planning import plan
+from e5v.model.preparing import Prepared
+from e5v.vectors import truncate, unit
+
+OnError = Literal["raise", "skip"]
+WINDOW_BATCHES = 8  # how many batches' worth of tokens are sorted together
+REMEMBERED_BYTES = 256 * 2**20  # vectors kept to answer for items of equal content
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The vector of one item: `vector` (d,) unit float32; `cut` if its text was shortened."""
+
+    position: int
+    vector: NDArray[np.float32]
+    cut: bool
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An item left out under `on_error="skip"`, and why."""
+
+    position: int
+    error: ItemError | PromptError
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One call's way through the encoder.
+
+    `budget` is the most tokens of a batch, `dim` the width vectors are truncated to (None: all).
+    """
+
+    encoder: Encoder
+    budget: int
+    dim: int | None
+    on_error: OnError
+
+    def run(self, futures: Iterable[Future[Prepared]]) -> Iterator[Encoded | Skipped]:
+        """Yield a result per future, in order.
+
+        Raises:
+            ItemError, PromptError: under `on_error="raise"`, those of the first bad item.
+            ModelError: the model gave values that are not finite.
+        """
+        memory = _Memory(REMEMBERED_BYTES // (4 * self.encoder.width))
+        window: list[Prepared | Skipped] = []
+        tokens = 0
+        for position, future in enumerate(futures):
+            try:
+                prepared = future.result()
+            except (ItemError, PromptError) as error:
+                if self.on_error == "raise":
+                    raise
+                window.append(Skipped(position, error))
+                continue
+            window.append(prepared)
+            tokens += len(prepared.prompted.ids)
+            if tokens >= WINDOW_BATCHES * self.budget:
+                yield from self._flush(window, memory)
+                window, tokens = [], 0
+        yield from self._flush(window, memory)
+
+    def _flush(
+        self, window: Sequence[Prepared | Skipped], memory: "_Memory"
+    ) -> Iterator[Encoded | Skipped]:
+        fresh = {
+            one.digest: one
+            for one in window
+            if isinstance(one, Prepared) and one.digest not in memory
+        }
+        vectors = dict(zip(fresh, self.vectors(list(fresh.values())), strict=True))
+        for one in window:
+            if isinstance(one, Skipped):
+                yield one
+                continue
+            vector = vectors[one.digest] if one.digest in vectors else memory[one.digest]
+            yield Encoded(one.position, truncate(vector, self.dim), one.cut)
+        memory.update(vectors)
+
+    def vectors(self, items: Sequence[Prepared]) -> NDArray[np.float32]:
+        """Embed prepared items: (n, d) unit rows in the order given."""
+        rows = np.empty((len(items), self.encoder.width), np.float32)
+        lengths = [len(one.prompted.ids) for one in items]
+        padded = self.encoder.layout != "packed"
+        batches = plan(lengths, self.budget, padded=padded, alone_above=self.encoder.alone_above)
+        for places in batches:
+            rows[places] = unit(self._states([items[place] for place in places]))
+        return rows
+
+    def _states(self, batch: Sequence[Prepared]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            states = self.encoder.states([one.prompted for one in batch])
+        rows: NDArray[np.float32] = states.float().cpu().numpy()
+        if not np.isfinite(rows).all():
+            loaded = self.encoder.loaded
+            raise ModelError(
+                f"{loaded.name} gave values that are not finite in {loaded.model.dtype}; "
+                'load it with dtype="bfloat16" or "float32"'
+            )
+        return rows
+
+
+class _Memory(OrderedDict[bytes, NDArray[np.float32]]):
+    """The latest vectors by content, at most `most` of them."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def update(self, vectors: Mapping[bytes, NDArray[np.float32]]) -> None:  # type: ignore[override]
+        super().update(vectors)
+        while len(self) > self._most:
+            self.popitem(last=False)

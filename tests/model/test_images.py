@@ -1,0 +1,287 @@
+"""Pictures as a person sees them, whatever file they come in; and one clear line for all others."""
+
+import io
+import struct
+import time
+import tracemalloc
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+from numpy.typing import NDArray
+
+from e5v.items import Image, Item
+from e5v.model.images import UnreadableError, decode, digest, read_bytes
+
+ORIENTATION = 0x0112
+COLOURS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (0, 255, 255), (255, 0, 255))
+
+
+def blocks(side: int = 16) -> PIL.Image.Image:
+    """Draw 3 x 2 blocks, each of another colour: no turn or mirroring leaves it the same."""
+    pixels = np.array(COLOURS, np.uint8).reshape(2, 3, 3)
+    return PIL.Image.fromarray(pixels.repeat(side, axis=0).repeat(side, axis=1))
+
+
+def encoded(picture: PIL.Image.Image, form: str, **options: Any) -> bytes:
+    """Write a picture into bytes of a file format."""
+    stream = io.BytesIO()
+    picture.save(stream, form, **options)
+    return stream.getvalue()
+
+
+def pixels_of(image: Image) -> NDArray[np.uint8]:
+    """Decode into (height, width, 3)."""
+    picture = decode(image)
+    assert picture.mode == "RGB"
+    return np.asarray(picture)
+
+
+def assert_like(image: Image, expected: PIL.Image.Image, most: int = 12) -> None:
+    """Check that an image decodes to about the expected RGB pixels (JPEG is not exact)."""
+    pixels = pixels_of(image).astype(int)
+    wanted = np.asarray(expected).astype(int)
+    assert pixels.shape == wanted.shape
+    assert np.abs(pixels - wanted).max() <= most
+
+
+def exif(orientation: int) -> bytes:
+    """Make an EXIF block that says how the camera was held."""
+    block = PIL.Image.Exif()
+    block[ORIENTATION] = orientation
+    return block.tobytes()
+
+
+def as_held(orientation: int) -> PIL.Image.Image:
+    """Turn `blocks` to what a camera held that way stores: the EXIF table, backwards."""
+    flipped, mirrored = {1: "", 2: "m", 3: "fm", 4: "f"}, {5: "", 6: "m", 7: "fm", 8: "f"}
+    pixels = np.asarray(blocks())
+    if orientation in mirrored:
+        pixels = pixels.transpose(1, 0, 2)
+    steps = (flipped | mirrored)[orientation]
+    if orientation in {6, 8}:
+        steps = {"m": "f", "f": "m"}[steps]
+    pixels = pixels[::-1] if "f" in steps else pixels
+    pixels = pixels[:, ::-1] if "m" in steps else pixels
+    return PIL.Image.fromarray(np.ascontiguousarray(pixels))
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photo_stands_upright(form: str, orientation: int) -> None:
+    """Catches phone photos embedded lying on their side, or mirrored."""
+    options: dict[str, Any] = {"PNG": {}, "TIFF": {}}.get(form, {"quality": 95})
+    if form == "JPEG":
+        options |= {"subsampling": 0}
+    stored = encoded(as_held(orientation), form, exif=exif(orientation), **options)
+    assert_like(Image(stored), blocks(), most=60 if form == "WEBP" else 12)
+    assert_like(Image(PIL.Image.open(io.BytesIO(stored))), blocks(), most=60)
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
+def test_an_orientation_that_does_not_exist(orientation: int) -> None:
+    """Catches a crash, or a turn, over a number that stands for nothing."""
+    assert_like(Image(encoded(blocks(), "PNG", exif=exif(orientation))), blocks())
+
+
+def test_a_broken_exif_leaves_the_pixels_alone() -> None:
+    """Catches a good photo refused for its metadata, or told about in a warning."""
+    for block in (b"Exif\0\0garbage", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0II*\0\x08\0\0\0"):
+        stored = encoded(blocks(), "PNG", exif=block)
+        assert_like(Image(stored), blocks())
+        assert digest(Item((Image(PIL.Image.open(io.BytesIO(stored))),)))
+
+
+def test_a_strange_tag_beside_the_orientation() -> None:
+    """Catches photos left on their side because another tag, here a maker's, cannot be rewritten."""
+    entries = ((ORIENTATION, 3, 1, 6), (0x0128, 9, 4, 20))  # a resolution unit of four numbers
+    body = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    block = b"Exif\0\0II*\0\x08\0\0\0\x02\0" + body + b"\0" * 40
+    assert_like(Image(encoded(as_held(6), "PNG", exif=block)), blocks())
+
+
+def test_nothing_is_turned_twice() -> None:
+    """Catches an orientation left on the decoded picture, for a processor to apply again."""
+    picture = decode(Image(encoded(as_held(6), "JPEG", exif=exif(6))))
+    assert ORIENTATION not in picture.getexif()
+    assert "exif" not in picture.info
+
+
+def greys() -> NDArray[np.uint8]:
+    """Draw a ramp from black to white."""
+    return np.tile(np.arange(0, 256, 5, dtype=np.uint8), (8, 1))
+
+
+def stacked(grey: NDArray[np.uint8]) -> PIL.Image.Image:
+    """Show greys as RGB."""
+    return PIL.Image.fromarray(np.stack([grey] * 3, axis=-1))
+
+
+def test_greys_of_any_depth() -> None:
+    """Catches 16-bit scans clipped to white, and greys that come out as one colour channel."""
+    ramp = greys()
+    deep = PIL.Image.fromarray(ramp.astype(np.uint16) * 257)
+    assert deep.mode == "I;16"
+    signed = PIL.Image.fromarray(ramp.astype(np.int32))
+    for picture in (PIL.Image.fromarray(ramp), deep, signed, signed.convert("F")):
+        assert_like(Image(picture), stacked(ramp), most=1)
+    for form in ("PNG", "TIFF"):
+        assert_like(Image(encoded(deep, form)), stacked(ramp), most=1)
+    two = PIL.Image.fromarray(np.where(ramp > 127, 255, 0).astype(np.uint8)).convert("1")
+    assert_like(Image(encoded(two, "PNG")), two.convert("RGB"), most=0)
+
+
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "GIF", "TIFF"])
+def test_transparent_pixels_are_white(form: str) -> None:
+    """Catches logos on black, and the colour hidden under transparency showing."""
+    picture = blocks().convert("RGBA")
+    alpha = np.full((32, 48), 255, np.uint8)
+    alpha[:, :16] = 0
+    picture.putalpha(PIL.Image.fromarray(alpha))
+    expected = np.asarray(blocks()).copy()
+    expected[:, :16] = 255
+    options: dict[str, Any] = {"lossless": True} if form == "WEBP" else {}
+    assert_like(Image(encoded(picture, form, **options)), PIL.Image.fromarray(expected))
+
+
+def test_other_ways_to_be_transparent() -> None:
+    """Catches a colour key, a palette with alpha or a grey with alpha that is drawn as it is."""
+    ramp = greys()
+    half = PIL.Image.merge(
+        "LA", [PIL.Image.fromarray(ramp), PIL.Image.new("L", ramp.shape[::-1], 51)]
+    )
+    blended = np.rint(255 - (255 - ramp.astype(float)) * 0.2).astype(np.uint8)
+    assert_like(Image(half), stacked(blended), most=1)
+    assert_like(Image(encoded(half, "PNG")), stacked(blended), most=1)
+
+    keyed = np.where(ramp == 50, 255, ramp).astype(np.uint8)
+    stored = encoded(PIL.Image.fromarray(ramp), "PNG", transparency=50)
+    assert_like(Image(stored), stacked(keyed), most=0)
+
+    palette = blocks().quantize(6)
+    red = palette.getpixel((0, 0))
+    expected = np.asarray(blocks()).copy()
+    expected[:16, :16] = 255
+    for transparency in (red, bytes(0 if index == red else 255 for index in range(6))):
+        stored = encoded(palette, "PNG", transparency=transparency)
+        assert_like(Image(stored), PIL.Image.fromarray(expected), most=0)
+    assert_like(Image(encoded(palette, "PNG")), blocks(), most=0)
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "YCbCr", "HSV", "RGBX", "PA", "RGBA"])
+def test_other_colour_models(mode: str) -> None:
+    """Catches prints in negative, and channels read as red, green and blue that are not."""
+    source = blocks().convert("P") if mode == "PA" else blocks()
+    assert_like(Image(source.convert(mode)), blocks(), most=4)
+    if mode == "CMYK":
+        stored = encoded(source.convert(mode), "JPEG", quality=100)
+        assert_like(Image(stored), blocks(), most=12)
+
+
+@pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_the_first_frame_of_many(tmp_path: Path, form: str) -> None:
+    """Catches an animation embedded by its last frame, or with the frames blended."""
+    others = [PIL.Image.new("RGB", blocks().size, colour) for colour in ("black", "white")]
+    options: dict[str, Any] = {"lossless": True} if form == "WEBP" else {}
+    stored = encoded(blocks(), form, save_all=True, append_images=others, **options)
+    assert getattr(PIL.Image.open(io.BytesIO(stored)), "n_frames", 1) == 3
+    assert_like(Image(stored), blocks())
+    path = tmp_path / "moving"
+    path.write_bytes(stored)
+    assert_like(Image(path), blocks())
+
+
+def huge_png(width: int, height: int) -> bytes:
+    """Make a PNG whose header claims a size, with next to no data behind it."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = zlib.compress(b"\0" * 1000)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    )
+
+
+def test_a_bomb_is_refused_by_its_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a file of 100 bytes that takes 600 megabytes of memory, or down the server."""
+    path = tmp_path / "bomb.png"
+    path.write_bytes(huge_png(20_000, 10_000))
+
+    def load(*_: object) -> None:
+        pytest.fail("the bomb was decoded")
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", load)
+    tracemalloc.start()
+    start = time.perf_counter()
+    with pytest.raises(UnreadableError, match=r"bomb\.png has more than 178 megapixels; refused"):
+        decode(Image(path))
+    assert time.perf_counter() - start < 1
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+
+
+JPEG = encoded(blocks(), "JPEG")
+PNG = encoded(blocks(), "PNG")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "cause"),
+    [
+        ("cut.jpg", JPEG[: len(JPEG) // 2], r"cut\.jpg is broken: .*truncated"),
+        ("cut.png", PNG[:-40], r"cut\.png is broken: "),
+        ("header only.png", PNG[:30], r"header only\.png is (broken|not an image)"),
+        ("zero.jpg", b"", r"zero\.jpg is empty \(0 bytes\)"),
+        ("words.jpg", b"I am a text file.\n" * 20, r"words\.jpg is not an image of a known format"),
+        ("page.png", b"<!DOCTYPE html><p>404", r"page\.png is not an image of a known format"),
+        ("dot.png", encoded(blocks().crop((0, 0, 1, 1)), "PNG"), r"dot\.png is 1x1 pixels"),
+        ("line.png", encoded(blocks().crop((0, 0, 9, 1)), "PNG"), "is 9x1 pixels; expected at"),
+    ],
+)
+def test_what_cannot_be_read(tmp_path: Path, name: str, content: bytes, cause: str) -> None:
+    """Catches half a picture embedded as a whole one, and errors that do not say which file."""
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(UnreadableError, match=cause) as caught:
+        decode(Image(path))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UnreadableError, match=name):
+        decode(read_bytes(Image(path)), str(path))
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "DDS"])
+def test_damaged_bytes(form: str) -> None:
+    """Catches whatever a decoder raises on damage coming through as a traceback."""
+    whole = encoded(blocks(4), form)
+    generator = np.random.default_rng(0)
+    for _ in range(60):
+        damaged = bytearray(whole[: generator.integers(20, len(whole) + 1)])
+        for place in generator.integers(0, min(len(damaged), 200), 3):
+            damaged[place] = generator.integers(256)
+        try:
+            assert decode(Image(bytes(damaged)), "damaged.jpg").mode == "RGB"
+        except UnreadableError as error:
+            assert str(error).startswith("damaged.jpg ")
+            assert "\n" not in str(error)
+        except Warning:  # what Pillow says about metadata, and pytest turns into an error
+            pytest.fail("a warning is an error of ours")
+
+
+def test_no_file_there(tmp_path: Path) -> None:
+    """Catches a wrong path told by a traceback, or not told at all."""
+    for path, cause in (
+        (tmp_path / "nowhere.jpg", r"nowhere\.jpg does not exist; check the path"),
+        (tmp_path, "is a folder; expected an image file"),
+        (tmp_path / "nul\0.jpg", "cannot be read: embedded null byte"),
+        (tmp_path / ("x" * 5000), r"x\.\.\. cannot be read: File name too long"),
+    ):
+        with pytest.raises(UnreadableError, match=cause):
+            read_bytes(Image(path))
+        with pytest.raises(UnreadableError, match=cause):
+            decode(Image(path))
