@@ -38,7 +38,14 @@ from benchmarks.work import Task, make_tasks, read_photos, read_sentences
 
 ST = "sentence-transformers"
 ST_DEFAULT = 32  # its batch_size
-ST_BATCHES = (8, ST_DEFAULT)
+NOTES = (
+    "every run is a fresh process; the first item is encoded once, untimed, before the list is",
+    "items are distinct: e5v embeds equal ones once",
+    "official: texts 15 rows padded together, images one by one, logits, hidden states, KV cache",
+    "sentence-transformers: one list per task; photos as PIL images, not decoded before the call",
+    "share: operations needed (benchmarks/flops.py) per second, over the best matmul rate",
+)
+WIDTH = 120  # columns of the table where there is no terminal
 QUIET = {
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -60,6 +67,7 @@ class Settings:
         photos: how many photos; about 2,200 tokens each.
         dtype: what all compute in for the comparison in one dtype.
         repeats: how often every run is repeated; the median counts.
+        st_batches: values of sentence-transformers' batch_size to try in the one dtype.
         model: "small" is the one to report; "tiny" rehearses.
 
     """
@@ -71,6 +79,7 @@ class Settings:
     photos: int = 100
     dtype: Literal["float32", "bfloat16"] = "float32"
     repeats: int = 3
+    st_batches: tuple[int, ...] = (8, ST_DEFAULT)
     model: Literal["small", "tiny"] = "small"
 
     def __post_init__(self) -> None:
@@ -115,9 +124,10 @@ def own_dtype(device: str) -> str:
     return str(pick_dtype("auto", torch.device(device))).removeprefix("torch.")
 
 
-def line_up(dtype: str, picked: str) -> dict[str, tuple[Entry, ...]]:
+def line_up(settings: Settings, picked: str) -> dict[str, tuple[Entry, ...]]:
     """Say who is compared: all in one dtype, and each as it comes; e5v picks `picked` by itself."""
-    peers = tuple(Entry(ST, dtype, batch_size) for batch_size in ST_BATCHES)
+    dtype = settings.dtype
+    peers = tuple(Entry(ST, dtype, batch_size) for batch_size in settings.st_batches)
     return {
         f"all in {dtype}": (Entry("e5v", dtype), Entry("official", dtype), *peers),
         "each as it comes": (
@@ -132,7 +142,7 @@ def measure(settings: Settings, runner: Runner = fresh) -> Result:
     """Measure everything; the one story of this file."""
     sentences = read_sentences(settings.sentences)[: settings.texts]
     tasks = make_tasks(sentences, read_photos(settings.photos_dir, settings.photos))
-    comparisons = line_up(settings.dtype, runner(own_dtype, "cpu"))
+    comparisons = line_up(settings, runner(own_dtype, "cpu"))
     entries = list(dict.fromkeys(chain(*comparisons.values())))
 
     with TemporaryDirectory(prefix="e5v-benchmark-") as folder:
@@ -199,13 +209,14 @@ def _series(
 
 def report(result: Result) -> dict[str, Any]:
     """Return the result as it is written down."""
-    kept = ("texts", "photos", "dtype", "repeats", "model")
+    kept = ("texts", "photos", "dtype", "repeats", "st_batches", "model")
     return {
         "what": "encoding texts, photos and both shuffled; seconds exclude opening the model",
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": asdict(describe_machine()),
         "versions": describe_versions(),
         "settings": {key: getattr(result.settings, key) for key in kept},
+        "notes": list(NOTES),
         "model": asdict(SIZES[result.settings.model]),
         "agreement_in_float32": asdict(result.agreement),
         "matmul": {
@@ -246,7 +257,7 @@ def main() -> None:
     result = measure(settings)
     settings.out.parent.mkdir(parents=True, exist_ok=True)
     settings.out.write_text(json.dumps(report(result), indent=2) + "\n")
-    show(result, Console())
+    show(result, Console(width=max(WIDTH, Console().width)))
     _say(f"wrote {settings.out}")
 
 

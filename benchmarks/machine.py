@@ -70,8 +70,9 @@ def _cpu_model() -> str:
     lines = info.read_text().splitlines() if info.exists() else []
     fields = dict(line.split(":", 1) for line in reversed(lines) if ":" in line)
     named = {key.strip(): value.strip() for key, value in fields.items()}
-    known = " ".join(named[key] for key in ("model name", "cpu family", "model") if key in named)
-    return known or platform.processor() or platform.machine()
+    if "model name" not in named:
+        return platform.processor() or platform.machine()
+    return f"{named['model name']} (family {named.get('cpu family')}, model {named.get('model')})"
 
 
 def describe_versions() -> dict[str, str]:

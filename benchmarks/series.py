@@ -92,8 +92,11 @@ class Series:
 
 
 def pick(series: Iterable[Series], entries: Sequence[Entry]) -> list[Series]:
-    """Return the series of a comparison."""
-    return [one for one in series if one.entry in entries]
+    """Return the series of a comparison, task by task in the order of its entries."""
+    tasks: dict[str, dict[Entry, Series]] = {}
+    for one in series:
+        tasks.setdefault(one.task, {})[one.entry] = one
+    return [found[entry] for found in tasks.values() for entry in entries]
 
 
 def ratios(series: Sequence[Series]) -> dict[str, dict[str, float]]:
@@ -109,16 +112,17 @@ def best_batches(series: Sequence[Series]) -> dict[str, int]:
     """Say for every task with which batch size sentence-transformers was quickest."""
     sized = [one for one in series if one.entry.batch_size]
     slowest_first = sorted(sized, key=lambda one: -one.median)
-    return {one.task: one.entry.batch_size or 0 for one in slowest_first}
+    best = {one.task: one.entry.batch_size or 0 for one in slowest_first}
+    return {one.task: best[one.task] for one in sized}
 
 
 def table(title: str, series: Sequence[Series]) -> Table:
     """Draw one comparison."""
     drawn = Table(title=title)
     for column in ("task", "contender", "dtype"):
-        drawn.add_column(column)
+        drawn.add_column(column, no_wrap=True)
     for column in ("seconds", "min to max", "items/s", "x e5v", "peak MiB", "share", "cosine"):
-        drawn.add_column(column, justify="right")
+        drawn.add_column(column, justify="right", no_wrap=True)
     times = ratios(series)
     for one in series:
         drawn.add_row(

@@ -31,8 +31,16 @@ def read_sentences(file: Path) -> list[str]:
 
 
 def read_photos(folder: Path, most: int) -> list[Path]:
-    """List up to `most` photos of distinct content, by name."""
-    return list(islice(_distinct(folder), most))
+    """List up to `most` photos of distinct content, by name.
+
+    Raises:
+        SystemExit: there is none.
+
+    """
+    photos = list(islice(_distinct(folder), most))
+    if not photos:
+        raise SystemExit(f"{folder} has no .jpg file; expected a folder of photos")
+    return photos
 
 
 def _distinct(folder: Path) -> Iterator[Path]:

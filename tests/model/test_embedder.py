@@ -64,7 +64,8 @@ def test_image_from_anywhere_is_the_same(model: E5V, photos: Photos, tmp_path: P
 
 def test_one_item_instead_of_a_list(model: E5V, photos: Photos) -> None:
     """`encode("dog")` read as the three items d, o and g."""
-    for item in ("dog", photos[0], b"...", Path("x.jpg"), {"text": "dog"}):
+    items: tuple[Any, ...] = ("dog", photos[0], b"...", Path("x.jpg"), {"text": "dog"})
+    for item in items:
         with pytest.raises(UsageError, match=r"expected a list: encode\(\[item\]\)"):
             model.encode(item)
 

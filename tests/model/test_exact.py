@@ -59,7 +59,8 @@ def _cases(name: str, processor: Any, photos: list[Image.Image]) -> list[Case]:
 
 def _plain_rows(folder: Path, dtype: str, cases: list[Case]) -> NDArray[np.float32]:
     processor = load_processor(folder)
-    model = transformers.AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype).eval()
+    auto: Any = transformers.AutoModelForImageTextToText
+    model = auto.from_pretrained(folder, dtype=dtype).eval()
     rows = [plain_vector(model, processor, case.string, case.images) for case in cases]
     return np.stack(rows)
 

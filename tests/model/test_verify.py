@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from e5v.items import Text
 from e5v.model import encoder, pooling, tokens
+from e5v.model.packing import Pack
 from e5v.model.verify import Check, verify
 
 Checkpoints = Callable[[str], Path]
@@ -34,8 +36,8 @@ def test_a_wrong_pooled_position_fails(
     checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The commonest silent failure of embedders: pooling beside the last token."""
-    last = encoder.Pack.last.fget  # type: ignore[attr-defined]
-    monkeypatch.setattr(encoder.Pack, "last", property(lambda self: [n - 1 for n in last(self)]))
+    last = Pack.last.fget  # type: ignore[attr-defined]
+    monkeypatch.setattr(Pack, "last", property(lambda self: [n - 1 for n in last(self)]))
     checks = _checks(checkpoints("llava_next_llama3"))
     assert not checks["plain path, text"].passed
     assert not checks["plain path, image"].passed
@@ -54,7 +56,7 @@ def test_a_cut_prompt_fails(checkpoints: Checkpoints, monkeypatch: pytest.Monkey
     """Truncation that takes the closing tokens instead of the user's text."""
 
     def cut_the_end(self: Any, pieces: Any, expansions: Any) -> tokens.Tokens:
-        texts = [piece.text for piece in pieces if isinstance(piece, tokens.Text)]
+        texts = [piece.text for piece in pieces if isinstance(piece, Text)]
         ids = self._plain(pieces, texts, expansions).ids[: self.max_tokens]
         return tokens.Tokens(ids, cut=False)
 
