@@ -17,6 +17,16 @@ from e5v.items import Image, Item
 from e5v.model.images import UnreadableError, decode, digest, read_bytes
 
 ORIENTATION = 0x0112
+FIRST_ROW_AND_COLUMN = {  # where they are in the picture, in the words of the EXIF standard
+    1: ("top", "left"),
+    2: ("top", "right"),
+    3: ("bottom", "right"),
+    4: ("bottom", "left"),
+    5: ("left", "top"),
+    6: ("right", "top"),
+    7: ("right", "bottom"),
+    8: ("left", "bottom"),
+}
 COLOURS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (0, 255, 255), (255, 0, 255))
 
 
@@ -56,16 +66,12 @@ def exif(orientation: int) -> bytes:
 
 
 def as_held(orientation: int) -> PIL.Image.Image:
-    """Turn `blocks` to what a camera held that way stores: the EXIF table, backwards."""
-    flipped, mirrored = {1: "", 2: "m", 3: "fm", 4: "f"}, {5: "", 6: "m", 7: "fm", 8: "f"}
+    """Turn `blocks` to what a camera held that way stores."""
+    ends = FIRST_ROW_AND_COLUMN[orientation]
     pixels = np.asarray(blocks())
-    if orientation in mirrored:
-        pixels = pixels.transpose(1, 0, 2)
-    steps = (flipped | mirrored)[orientation]
-    if orientation in {6, 8}:
-        steps = {"m": "f", "f": "m"}[steps]
-    pixels = pixels[::-1] if "f" in steps else pixels
-    pixels = pixels[:, ::-1] if "m" in steps else pixels
+    pixels = pixels[::-1] if "bottom" in ends else pixels
+    pixels = pixels[:, ::-1] if "right" in ends else pixels
+    pixels = pixels.transpose(1, 0, 2) if ends[0] in {"left", "right"} else pixels
     return PIL.Image.fromarray(np.ascontiguousarray(pixels))
 
 
@@ -73,12 +79,13 @@ def as_held(orientation: int) -> PIL.Image.Image:
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_photo_stands_upright(form: str, orientation: int) -> None:
     """Catches phone photos embedded lying on their side, or mirrored."""
-    options: dict[str, Any] = {"PNG": {}, "TIFF": {}}.get(form, {"quality": 95})
-    if form == "JPEG":
-        options |= {"subsampling": 0}
-    stored = encoded(as_held(orientation), form, exif=exif(orientation), **options)
-    assert_like(Image(stored), blocks(), most=60 if form == "WEBP" else 12)
-    assert_like(Image(PIL.Image.open(io.BytesIO(stored))), blocks(), most=60)
+    exact: dict[str, dict[str, Any]] = {
+        "JPEG": {"quality": 100, "subsampling": 0},
+        "WEBP": {"lossless": True},
+    }
+    stored = encoded(as_held(orientation), form, exif=exif(orientation), **exact.get(form, {}))
+    assert_like(Image(stored), blocks())
+    assert_like(Image(PIL.Image.open(io.BytesIO(stored))), blocks())
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
@@ -96,7 +103,7 @@ def test_a_broken_exif_leaves_the_pixels_alone() -> None:
 
 
 def test_a_strange_tag_beside_the_orientation() -> None:
-    """Catches photos left on their side because another tag, here a maker's, cannot be rewritten."""
+    """Catches photos left on their side because another tag cannot be rewritten."""
     entries = ((ORIENTATION, 3, 1, 6), (0x0128, 9, 4, 20))  # a resolution unit of four numbers
     body = b"".join(struct.pack("<HHII", *entry) for entry in entries)
     block = b"Exif\0\0II*\0\x08\0\0\0\x02\0" + body + b"\0" * 40
@@ -227,14 +234,14 @@ def test_a_bomb_is_refused_by_its_header(tmp_path: Path, monkeypatch: pytest.Mon
     tracemalloc.stop()
 
 
-JPEG = encoded(blocks(), "JPEG")
+JPEG = encoded(blocks(64), "JPEG")
 PNG = encoded(blocks(), "PNG")
 
 
 @pytest.mark.parametrize(
     ("name", "content", "cause"),
     [
-        ("cut.jpg", JPEG[: len(JPEG) // 2], r"cut\.jpg is broken: .*truncated"),
+        ("cut.jpg", JPEG[: len(JPEG) * 4 // 5], r"cut\.jpg is broken: .*truncated"),
         ("cut.png", PNG[:-40], r"cut\.png is broken: "),
         ("header only.png", PNG[:30], r"header only\.png is (broken|not an image)"),
         ("zero.jpg", b"", r"zero\.jpg is empty \(0 bytes\)"),
@@ -255,6 +262,15 @@ def test_what_cannot_be_read(tmp_path: Path, name: str, content: bytes, cause: s
         decode(read_bytes(Image(path)), str(path))
 
 
+def complaint(image: Image) -> str:
+    """Say why an image cannot be decoded, or nothing if it can."""
+    try:
+        decode(image, "damaged.jpg")
+    except UnreadableError as error:
+        return str(error)
+    return ""
+
+
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "DDS"])
 def test_damaged_bytes(form: str) -> None:
     """Catches whatever a decoder raises on damage coming through as a traceback."""
@@ -264,13 +280,9 @@ def test_damaged_bytes(form: str) -> None:
         damaged = bytearray(whole[: generator.integers(20, len(whole) + 1)])
         for place in generator.integers(0, min(len(damaged), 200), 3):
             damaged[place] = generator.integers(256)
-        try:
-            assert decode(Image(bytes(damaged)), "damaged.jpg").mode == "RGB"
-        except UnreadableError as error:
-            assert str(error).startswith("damaged.jpg ")
-            assert "\n" not in str(error)
-        except Warning:  # what Pillow says about metadata, and pytest turns into an error
-            pytest.fail("a warning is an error of ours")
+        told = complaint(Image(bytes(damaged)))
+        assert told == "" or told.startswith("damaged.jpg ")
+        assert "\n" not in told
 
 
 def test_no_file_there(tmp_path: Path) -> None:

@@ -230,8 +230,9 @@ def test_a_slot_in_the_users_text_is_text() -> None:
 @pytest.mark.parametrize(
     ("prompt", "item", "cause"),
     [
-        ("Say <text>:", EDIT, r"no <image> slot, but the item has 1 image\(s\); add <image>"),
-        ("Say <text>:", IMAGE, r"1 <text> slot\(s\), but the item has 0"),
+        ("Say <text>:", EDIT, r"no <image> slot"),
+        ("Say <text>:", IMAGE, r"no <image> slot, but the item has 1 image\(s\); add <image>"),
+        ("<image> <text>:", IMAGE, r"1 <text> slot\(s\), but the item has 0"),
         ("Say <image>:", TEXT, r"no <text> slot, but the item has 1 text\(s\); add <text>"),
         ("Say <image>:", EDIT, r"no <text> slot"),
         ("Say\n<image> <text>:", TEXT, r"1 <image> slot\(s\), but the item has 0"),

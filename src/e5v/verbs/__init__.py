@@ -1,0 +1,1 @@
+"""What the command line can do, one file per verb: its options, its help and its act."""

@@ -1,0 +1,186 @@
+"""`e5v encode`: items in, vectors out, a bounded number of them in memory.
+
+arguments | stdin -> Asked -> E5V.encode_iter -> Row -> stdout, or a file that replaces its target
+"""
+
+import sys
+from collections import deque
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
+
+from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
+
+from e5v.errors import E5VError, ItemError, UsageError
+from e5v.items import RawItem
+from e5v.verbs.inputs import Asked, Inputs, gather
+from e5v.verbs.opening import MODEL, Opening
+from e5v.verbs.talk import Bar, bar, say
+
+if TYPE_CHECKING:
+    from e5v.model.embedder import E5V
+    from e5v.model.streaming import Encoded
+    from e5v.verbs.tables import Row, Table
+
+Format = Literal["jsonl", "npy", "parquet"]
+SUFFIXES: dict[str, Format] = {".jsonl": "jsonl", ".npy": "npy", ".parquet": "parquet"}
+
+
+@dataclass(frozen=True)
+class Encode:
+    """Embed texts and images: one unit vector each, in the order given.
+
+    e5v encode "a dog in the grass" cat.jpg photos/ --out vectors.parquet
+    """
+
+    inputs: Annotated[Positional[tuple[str, ...]], arg(metavar="[INPUT ...]")] = ()
+    """Texts, image files, folders of images, .jsonl files, or - for JSON lines on stdin, which is
+    also what is read without any INPUT. A line is a string, a list of parts or
+    {"image": ..., "text": ..., "id": ...}. What ends as an image file does must be one."""
+    text: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="TEXT")] = ()
+    """A text, whatever it looks like."""
+    model: Annotated[str, arg(metavar="M")] = MODEL
+    """A hub id or a folder."""
+    out: Annotated[Path | None, arg(metavar="FILE")] = None
+    """A .jsonl, .npy or .parquet file; by default JSON lines go to stdout."""
+    format: Annotated[Format | None, arg(metavar="{jsonl,npy,parquet}")] = None
+    """The format of FILE, if its name does not tell."""
+    prompt: Annotated[str, arg(metavar="P")] = "retrieval"
+    """retrieval, sts, cirr, ... or a wording with <text> and <image> where the item goes."""
+    batch_tokens: Annotated[int | None, arg(metavar="N")] = None
+    """Tokens in one forward pass; by default what suits the device."""
+    dim: Annotated[int | None, arg(metavar="N")] = None
+    """Keep the first N values of a vector and renormalise."""
+    precision: Literal["float32", "float16", "int8", "binary"] = "float32"
+    """How a vector is stored; binary is its signs as packed bits."""
+    max_tokens: Annotated[int | None, arg(metavar="N")] = None
+    """Cut longer texts; by default at the model's own context."""
+    skip_errors: bool = False
+    """Leave out items that cannot be read, and say which."""
+    opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
+
+    def __post_init__(self) -> None:
+        """Find what no model could serve."""
+        if self.out is None and self.format not in {None, "jsonl"}:
+            raise ValueError(f"--format {self.format} cannot go to stdout; give --out FILE")
+        if self.out and not self.format and self.out.suffix.lower() not in SUFFIXES:
+            known = ", ".join(SUFFIXES)
+            raise ValueError(f"--out is {self.out}; expected {known} at its end, or --format")
+        for name in ("batch_tokens", "dim", "max_tokens"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ValueError(f"--{name.replace('_', '-')} is {value}; expected at least 1")
+
+
+@dataclass
+class Tally:
+    """What became of the items so far."""
+
+    encoded: int = 0
+    cut: int = 0
+    left_out: int = 0
+
+
+def encode(verb: Encode) -> None:
+    """Embed everything that was asked for.
+
+    Raises:
+        E5VError: an item, the model or an argument is at fault, or nothing was embedded.
+    """
+    from e5v.model.prompts import find_prompt
+
+    find_prompt(verb.prompt)  # what can be known is told before a model is opened
+    inputs = _inputs(verb)
+    if not verb.skip_errors:
+        inputs.check()
+    with _target(verb) as file, bar(inputs.count, shown=_is_apart(verb)) as drawn:
+        drawn.name(f"Opening {verb.model}")
+        model = verb.opening.open(verb.model, max_tokens=verb.max_tokens)
+        drawn.name("Encoding")
+        with closing(_table(verb, model, file)) as table:
+            tally = _embed(verb, model, inputs, table, drawn)
+        _report(tally)
+
+
+def _inputs(verb: Encode) -> Inputs:
+    if verb.inputs or verb.text:
+        return gather(verb.inputs, verb.text)
+    if sys.stdin.isatty():
+        raise UsageError("nothing to encode; give INPUT or --text, or JSON lines on stdin")
+    return gather(["-"])
+
+
+def _target(verb: Encode) -> AbstractContextManager[BinaryIO]:
+    from e5v.verbs.tables import replacing
+
+    return replacing(verb.out) if verb.out else nullcontext(sys.stdout.buffer)
+
+
+def _is_apart(verb: Encode) -> bool:
+    """Tell whether a bar would not stand among the results on one terminal."""
+    return bool(verb.out) or not sys.stdout.isatty()
+
+
+def _table(verb: Encode, model: "E5V", file: BinaryIO) -> "Table":
+    from e5v.verbs.tables import FORMATS
+
+    named = SUFFIXES[verb.out.suffix.lower()] if verb.out and not verb.format else "jsonl"
+    facts = {
+        "model": verb.model,
+        "prompt": verb.prompt,
+        "dim": str(verb.dim or model.width),
+        "precision": verb.precision,
+    }
+    return FORMATS[verb.format or named](file, facts)
+
+
+def _embed(verb: Encode, model: "E5V", inputs: Inputs, table: "Table", drawn: Bar) -> Tally:
+    from e5v.model.streaming import Encoded
+
+    waiting: deque[Asked] = deque()  # read by the embedder, not yet answered
+    stream = model.encode_iter(
+        _feed(inputs, waiting, skip_errors=verb.skip_errors),
+        prompt=verb.prompt,
+        batch_tokens=verb.batch_tokens,
+        dim=verb.dim,
+        on_error="skip" if verb.skip_errors else "raise",
+    )
+    tally = Tally()
+    for result in stream:
+        asked = waiting.popleft()
+        drawn.step()
+        if isinstance(result, Encoded):
+            tally.encoded += 1
+            tally.cut += result.cut
+            table.add(_row(verb, asked, result))
+        else:
+            tally.left_out += 1
+            say(ItemError(result.position, asked.fault) if asked.fault else result.error)
+    return tally
+
+
+def _feed(inputs: Inputs, waiting: deque[Asked], *, skip_errors: bool) -> Iterator[RawItem]:
+    for position, asked in enumerate(inputs):
+        if asked.fault and not skip_errors:
+            raise ItemError(position, asked.fault)
+        waiting.append(asked)
+        yield asked.raw
+
+
+def _row(verb: Encode, asked: Asked, result: "Encoded") -> "Row":
+    from e5v.vectors import quantise
+    from e5v.verbs.tables import Row
+
+    vector = quantise(result.vector[None], verb.precision)[0]
+    return Row(result.position, asked.label, asked.kind, vector)
+
+
+def _report(tally: Tally) -> None:
+    count = tally.encoded + tally.left_out
+    if tally.left_out:
+        say(f"{tally.left_out} of {count} items left out")
+    if tally.cut:
+        say(f"{tally.cut} item{'s were' if tally.cut > 1 else ' was'} cut to fit the model")
+    if not tally.encoded:
+        raise E5VError("nothing was encoded" if count else "nothing to encode: no item was given")
