@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import Any
 
 import tyro
@@ -39,9 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments == ["--version"]:
-        from e5v import __version__
-
-        sys.stdout.write(f"e5v {__version__}\n")
+        sys.stdout.write(f"e5v {version('e5v')}\n")
         return 0
     parse: Any = tyro.cli  # mypy takes no union for a type
     verb = parse(

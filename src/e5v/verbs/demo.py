@@ -57,16 +57,16 @@ def demo(verb: Demo) -> None:
     vectors = model.encode([*(pair.photo for pair in pairs), *(pair.caption for pair in pairs)])
     seconds = time.perf_counter() - start
     cosines = model.similarity(vectors[: len(pairs)], vectors[len(pairs) :])
-    console = Console(highlight=False)
-    console.print(_table(pairs, cosines))
+    Console().print(_table(pairs, cosines))
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(
         f"{len(pairs)} photos and {len(pairs)} captions became {len(vectors)} unit vectors of "
         f"{model.width} values in {seconds:.2f} s: the cosines are above."
     )
     if not verb.model:
         console.print(
-            "The model is small and its weights are random, so the numbers show the path and not "
-            f"the meaning.\nFor meaning: e5v demo --model {MODEL}"
+            "The model is small and its weights are random: the numbers show the path, not the "
+            f"meaning.\nFor the meaning: e5v demo --model {MODEL}"
         )
 
 

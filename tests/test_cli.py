@@ -1,0 +1,182 @@
+"""The command line itself: help, misuse, warnings, signals and exit codes."""
+
+import json
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import get_args
+
+import PIL.Image
+import pytest
+
+import e5v
+import e5v.cli
+from e5v.cli import Verb, main
+from e5v.errors import ModelError, UsageError
+
+VERBS = {verb.__name__.lower(): verb for verb in get_args(Verb)}
+
+
+@pytest.fixture(scope="session")
+def folder(checkpoints: Callable[[str], Path]) -> str:
+    """Give the folder of a small model."""
+    return str(checkpoints("llava_next_llama3"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("", "{encode, words, verify, demo}"),
+        ("encode a --dim 0", "--dim is 0; expected at least 1"),
+        ("encode a --format npy", "give --out FILE"),
+        ("encode a --out vectors.txt", ".jsonl, .npy, .parquet"),
+        ("encode a --precision int4", "int4"),
+        ("words a -k 0", "-k is 0"),
+        ("words", "ITEM"),
+        ("verify", "MODEL"),
+    ],
+)
+def test_misuse_is_exit_2(capsys: pytest.CaptureFixture[str], arguments: str, message: str) -> None:
+    """Catches misuse that is found only once a model is open, or never."""
+    with pytest.raises(SystemExit) as end:
+        main(shlex.split(arguments))
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_help_ends_with_an_example_that_works(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Catches an example whose options have changed since, and a verb without one."""
+    example = (VERBS[name].__doc__ or "").strip().splitlines()[-1].strip()
+    with pytest.raises(SystemExit) as end:
+        main([name, "--help"])
+    assert not end.value.code
+    assert example in " ".join(capsys.readouterr().out.split())
+    monkeypatch.setattr(e5v.cli, "run", lambda verb: type(verb) is VERBS[name])
+    assert main(shlex.split(example)[1:]) == 0
+
+
+def test_help_lists_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Catches a verb that nobody can find, and a version that is not the package's."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    listed = capsys.readouterr().out
+    assert all(f"• {name}" in listed for name in VERBS)
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"e5v {e5v.__version__}\n"
+
+
+def test_warnings_are_told_in_a_line(
+    folder: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Catches Python's own two lines, and a warning about images that our own limit covers."""
+    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 1_000)
+    PIL.Image.new("RGB", (40, 40)).save(tmp_path / "large.png")
+    assert main(["encode", str(tmp_path), "--model", folder]) == 0
+    assert capsys.readouterr().err == ""
+
+    def run(verb: Verb) -> bool:
+        warnings.warn("beware\nof this", stacklevel=1)
+        return True
+
+    monkeypatch.setattr(e5v.cli, "run", run)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        main(["verify", folder])
+    assert capsys.readouterr().err == "e5v: warning: beware of this\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (ModelError("the model\nis gone"), 1, "e5v: the model is gone\n"),
+        (UsageError("dim is 9"), 2, "e5v: dim is 9\n"),
+        (
+            OSError(28, "No space left on device", "v.npy"),
+            1,
+            "e5v: v.npy: No space left on device\n",
+        ),
+        (OSError("odd"), 1, "e5v: odd\n"),
+        (KeyboardInterrupt(), 130, "e5v: interrupted\n"),
+    ],
+)
+def test_what_ends_a_verb_is_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    code: int,
+    told: str,
+) -> None:
+    """Catches a traceback, and an exit code that says nothing."""
+
+    def run(verb: Verb) -> bool:
+        raise error
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(e5v.cli, "run", run)
+    assert main(["demo"]) == code
+    assert capsys.readouterr().err == told
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@contextmanager
+def started(*arguments: object) -> Iterator["subprocess.Popen[str]"]:
+    """Run e5v in a process of its own, on endless input."""
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-m", "e5v.cli", *map(str, arguments)]
+    with (
+        subprocess.Popen(["yes", '"a dog in the grass"'], stdout=pipe) as endless,
+        subprocess.Popen(
+            command, stdin=endless.stdout, stdout=pipe, stderr=pipe, text=True
+        ) as process,
+    ):
+        assert endless.stdout
+        endless.stdout.close()  # `yes` ends with its only reader
+        yield process
+
+
+@pytest.mark.parametrize(
+    ("suffix", "sent", "code", "told"),
+    [
+        (".jsonl", signal.SIGINT, 130, "e5v: interrupted\n"),
+        (".npy", signal.SIGTERM, 143, ""),
+    ],
+)
+def test_a_signal_leaves_the_old_file(
+    folder: str, tmp_path: Path, suffix: str, sent: int, code: int, told: str
+) -> None:
+    """Catches a half-written file, or one left beside it, after Ctrl-C and kill."""
+    out = tmp_path / f"vectors{suffix}"
+    out.write_text("old")
+    with started("encode", "--model", folder, "--out", out, "--batch-tokens", 64) as process:
+        part = tmp_path / f".{out.name}.{process.pid}.part"
+        until = time.monotonic() + 120
+        while not (part.exists() and part.stat().st_size) and time.monotonic() < until:
+            time.sleep(0.02)
+        assert process.poll() is None
+        process.send_signal(sent)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (code, told)
+    assert (out.read_text(), list(tmp_path.iterdir())) == ("old", [out])
+
+
+def test_a_closed_pipe_is_quiet(folder: str) -> None:
+    """Catches a traceback after `e5v encode ... | head -1`."""
+    with started("encode", "--model", folder, "--batch-tokens", 64) as process:
+        assert process.stdout
+        assert process.stderr
+        assert json.loads(process.stdout.readline())["text"] == "a dog in the grass"
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 141

@@ -1,0 +1,33 @@
+"""`e5v words`: lines for a program, a table for a person."""
+
+import sys
+
+import pytest
+
+from e5v import E5V
+from tests.verbs.done import PHOTOS, Run
+
+
+def test_words(run: Run, model: E5V) -> None:
+    """Catches words of another item than the one given."""
+    cat = PHOTOS / "cat.jpg"
+    for arguments, item in (
+        (["a dog"], "a dog"),
+        ([cat], cat),
+        (["as a dog", "--image", cat], [cat, "as a dog"]),
+    ):
+        done = run("words", *arguments, "-k", 3)
+        assert done.lines == [word._asdict() for word in model.words(item, 3)]
+    done = run("words", "nope.jpg")
+    assert (done.code, "nope.jpg does not exist" in done.err) == (1, True)
+    assert run("words", PHOTOS).code == 2
+
+
+def test_words_on_a_terminal(run: Run, model: E5V, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches JSON where a person looks, and a table where a program was promised lines."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    word, probability = model.words("a dog", 1)[0]
+    drawn = run("words", "a dog").out
+    assert word in drawn
+    assert f"{probability:.3f}" in drawn
+    assert run("words", "a dog", "--json").lines[0]["word"] == word
