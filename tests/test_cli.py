@@ -1,6 +1,7 @@
 """The command line itself: help, misuse, warnings, signals and exit codes."""
 
 import json
+import os
 import shlex
 import signal
 import subprocess
@@ -135,10 +136,16 @@ def started(*arguments: object) -> Iterator["subprocess.Popen[str]"]:
     """Run e5v in a process of its own, on endless input."""
     pipe = subprocess.PIPE
     command = [sys.executable, "-m", "e5v.cli", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONUNBUFFERED": ""}  # as users run it
     with (
         subprocess.Popen(["yes", '"a dog in the grass"'], stdout=pipe) as endless,
         subprocess.Popen(
-            command, stdin=endless.stdout, stdout=pipe, stderr=pipe, text=True
+            command,
+            stdin=endless.stdout,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            env=environment,
         ) as process,
     ):
         assert endless.stdout

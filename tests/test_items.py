@@ -73,7 +73,8 @@ def test_a_string_that_names_a_folder(tmp_path: Path) -> None:
     ("raw", "parts"),
     [
         ({"image": "a.jpg", "text": "red"}, [Path("a.jpg"), "red"]),
-        ({"text": "red", "image": "a.jpg"}, ["red", Path("a.jpg")]),
+        ({"text": "red", "image": "a.jpg"}, [Path("a.jpg"), "red"]),  # keys have no order
+        ({"bytes": b"...", "path": "a.jpg"}, [b"..."]),
         ({"image": PICTURE, "text": None}, [PICTURE]),
         ({"image": None, "text": "red"}, ["red"]),
         ({"image": [PNG, "a.jpg"], "text": "both"}, [PNG, Path("a.jpg"), "both"]),

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
 LONGEST_NAME = 300  # characters of a path in a message; a longer one is no path but misplaced data
 
+IMAGE_KEYS = frozenset({"image", "image_url", "url", "path", "base64", "bytes"})
+
 RawItem = Any  # str, Path, bytes, PIL image, mapping or list of these: what `normalise` takes
 
 
@@ -72,8 +74,8 @@ def normalise(raw: RawItem, position: int = 0) -> Item:
     """Turn what a user has into an `Item`.
 
     A string is text; it is an image only if it is a data URI, or ends in a known image suffix and
-    names an existing file. `Path(...)` is always a file. A mapping has "image" and/or "text", in
-    the order in which it lists them, or is a chat message ("content"). A list is a mixture.
+    names an existing file. `Path(...)` is always a file. A mapping has "image" and/or "text" and
+    means the image first, or is a chat message ("content"). A list is a mixture in its own order.
 
     Raises:
         ItemError: the item is empty or of a kind that is not known; names `position`.
@@ -142,19 +144,22 @@ def _data_uri(raw: str, position: int) -> bytes:
 def _mapping(raw: Mapping[str, Any], position: int) -> list[Part]:
     if "content" in raw:  # a chat message; its role does not change the vector
         return _parts(raw["content"], position)
-    parts: list[Part] = []
+    texts: list[Part] = []
+    images: list[Part] = []
     for key, value in raw.items():
         if value is None or key in {"type", "detail"}:  # OpenAI's "detail" asks for a resolution
             continue
         if key == "text":
-            parts.append(_text(value, position))
+            texts.append(_text(value, position))
         elif key == "base64" and isinstance(value, str) and not value.startswith("data:"):
-            parts.append(Image(_data_uri(f"data:;base64,{value}", position)))
-        elif key in {"image", "image_url", "url", "path", "base64"}:
-            parts.extend(_image(value, position))
+            images.append(Image(_data_uri(f"data:;base64,{value}", position)))
+        elif key == "path" and raw.get("bytes") is not None:
+            continue  # {"bytes": ..., "path": name}, as the datasets library has it
+        elif key in IMAGE_KEYS:
+            images.extend(_image(value, position))
         else:
             raise ItemError(position, f'has the key "{key}"; expected "image", "text" or "content"')
-    return parts
+    return images + texts
 
 
 def _text(value: object, position: int) -> Text:

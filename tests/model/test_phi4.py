@@ -3,6 +3,8 @@
 random arrays in the processor's format -> Encoder.states, and the model's own forward -> equal
 """
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -52,7 +54,8 @@ def loaded() -> Loaded:
         embd_pdrop=0.0,
         max_position_embeddings=512,
     )
-    model = Phi4MultimodalForCausalLM(config).eval().requires_grad_(requires_grad=False)
+    model: Any = Phi4MultimodalForCausalLM(config)
+    model.eval().requires_grad_(requires_grad=False)
     for name, weight in model.named_parameters():
         if weight.ndim > 1 or "extensor" in name:
             torch.nn.init.normal_(weight, std=0.08)
@@ -68,7 +71,9 @@ def _pixels(rows: int, columns: int) -> tuple[Pixels, int]:
         "image_sizes": torch.tensor([[rows * CROP, columns * CROP]]),
         "image_attention_mask": torch.ones(1, tiles, CROP // PATCH, CROP // PATCH),
     }
-    count = rows * columns + rows + 1 + 1 + 1  # crops, a separator a row; one; thumbnail and its own
+    count = (
+        rows * columns + rows + 1 + 1 + 1
+    )  # crops, a separator a row; one; thumbnail and its own
     return Pixels(arrays, ""), count
 
 

@@ -196,9 +196,10 @@ def test_an_error_leaves_the_old_file(
     """Catches a target that is opened before it is known that there is something to write."""
     give(monkeypatch, arguments[1])
     arguments = ["-" if one == "{broken}" else one for one in arguments]
-    out = tmp_path / "vectors.npy"
+    out = tmp_path / "vectors.parquet"
     out.write_text("old")
-    done = run("encode", *arguments, "--out", out)
+    monkeypatch.setattr(tables, "GROUP_BYTES", 1)
+    done = run("encode", *arguments, "--out", out, "--batch-tokens", 1)
     assert done.code == 1
     assert message in done.err
     assert (out.read_text(), list(tmp_path.iterdir())) == ("old", [out])

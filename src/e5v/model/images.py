@@ -39,8 +39,10 @@ UPRIGHT = {  # how a picture of each EXIF orientation is turned
     8: PIL.Image.Transpose.ROTATE_90,
 }
 
-# One PIL image may stand in many items, and Pillow loads it from its file without a lock.
-_LOCKS = tuple(Lock() for _ in range(61))
+# What photos and scans come in; not the formats that Pillow hands to programs or fonts of others.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "ICO")
+
+_LAZY = Lock()  # one PIL image may stand in many items, and Pillow loads it without a lock
 
 
 class UnreadableError(E5VError):
@@ -134,13 +136,17 @@ def _alone(image: Image) -> AbstractContextManager[object]:
     """Hold a PIL image for this thread alone; what a thread opens itself is its own already."""
     if not isinstance(image.source, PIL.Image.Image):
         return nullcontext()
-    return _LOCKS[id(image.source) % len(_LOCKS)]
+    return _LAZY
 
 
 def _open(image: Image) -> PIL.Image.Image:
     source = read_bytes(image).source
     assert not isinstance(source, Path)
-    return PIL.Image.open(io.BytesIO(source)) if isinstance(source, bytes) else source
+    if not isinstance(source, bytes):
+        return source
+    PIL.Image.init()  # a build of Pillow may lack some of them
+    known = [name for name in FORMATS if name in PIL.Image.OPEN]
+    return PIL.Image.open(io.BytesIO(source), formats=known)
 
 
 def _check_size(picture: PIL.Image.Image, name: str) -> None:

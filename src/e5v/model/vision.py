@@ -74,13 +74,11 @@ def _from_method(model: Any, arrays: dict[str, Tensor], counts: Sequence[int]) -
     takes = inspect.signature(inspect.unwrap(method)).parameters
     given = {key: _cast(value, model.dtype) for key, value in arrays.items() if key in takes}
     output = method(**given, return_dict=True)
-    rows = output.pooler_output
-    joined = torch.cat([row.flatten(0, -2) for row in rows])
     layers = getattr(output, "deepstack_features", None) or []
-    deep = [_split(torch.cat(list(layer)), counts) for layer in layers]
+    deep = [_split(_rows(layer), counts) for layer in layers]
     return [
         ImageTokens(tokens, tuple(layer[place] for layer in deep))
-        for place, tokens in enumerate(_split(joined, counts))
+        for place, tokens in enumerate(_split(_rows(output.pooler_output), counts))
     ]
 
 
@@ -100,6 +98,12 @@ def _from_phi4(model: Any, arrays: dict[str, Tensor], counts: Sequence[int]) -> 
         image_attention_mask=arrays["image_attention_mask"],
     )
     return [ImageTokens(tokens) for tokens in _split(written[0], counts)]
+
+
+def _rows(features: Tensor | Sequence[Tensor]) -> Float[Tensor, "n d"]:
+    """Join features, (..., d), that come as one tensor or as one per image."""
+    parts = [features] if isinstance(features, Tensor) else features
+    return torch.cat([part.flatten(0, -2) for part in parts])
 
 
 def _cast(value: Tensor, dtype: torch.dtype) -> Tensor:
