@@ -16,6 +16,14 @@ URI = "data:image/png;base64," + base64.b64encode(PNG).decode()
 PICTURE = PIL.Image.new("RGB", (4, 3))
 
 
+def _nested() -> list[Any]:
+    """Make a list far deeper than Python's stack."""
+    deep: list[Any] = ["a"]
+    for _ in range(100_000):
+        deep = [deep]
+    return deep
+
+
 def shape(raw: Any) -> list[object]:
     """Normalise and show every part as what it holds: a string, a Path, bytes or a PIL image."""
     parts = normalise(raw, 7).parts
@@ -152,18 +160,19 @@ def test_an_item_passes_through() -> None:
         ({}, "is empty"),
         ({"text": None, "image": None}, "is empty"),
         ({"role": "user", "content": []}, "is empty"),
-        ({"role": "user", "content": None}, "is a NoneType"),
+        ({"role": "user", "content": None}, "is of type NoneType"),
         ({"text": ""}, "empty text"),
         ({"text": "  "}, "empty text"),
         ({"image": ""}, "empty image"),
         (["a", ""], "empty string"),
-        (None, "is a NoneType"),
-        (3.5, "is a float"),
-        ({"a"}, "is a set"),
-        (["a", 3], "is a int"),
+        (None, "is of type NoneType"),
+        (3.5, "is of type float"),
+        ({"a"}, "is of type set"),
+        (_nested(), "is nested too deeply"),
+        (["a", 3], "is of type int"),
         ({"text": 3}, '"text" of type int'),
         ({"text": b"red"}, '"text" of type bytes'),
-        ({"image": 3}, "is a int"),
+        ({"image": 3}, "is of type int"),
         ({"caption": "red"}, '"caption"; expected "image", "text"'),
         ({"image": "a.jpg", "txt": "red"}, '"txt"'),
         ({"image": "http://example.com/a.jpg"}, "nothing is fetched"),

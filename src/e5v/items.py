@@ -82,7 +82,10 @@ def normalise(raw: RawItem, position: int = 0) -> Item:
     """
     if isinstance(raw, Item):
         return raw
-    parts = tuple(_parts(raw, position))
+    try:
+        parts = tuple(_parts(raw, position))
+    except RecursionError:
+        raise ItemError(position, "is nested too deeply; give a flat list of parts") from None
     if not parts:
         raise ItemError(position, "is empty: give at least one text or image")
     return Item(parts)
@@ -109,7 +112,7 @@ def _part(raw: RawItem, position: int) -> Part:
         return Image(raw)
     raise ItemError(
         position,
-        f"is a {type(raw).__name__}; expected a string, Path, PIL image, bytes, "
+        f"is of type {type(raw).__name__}; expected a string, Path, PIL image, bytes, "
         '{"image": ..., "text": ...}, a list of these or a chat message',
     )
 

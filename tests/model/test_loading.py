@@ -151,6 +151,13 @@ def test_dtype_by_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         pick_dtype("int4", cpu)
 
 
+def test_device_that_is_not_there(checkpoints: Checkpoints) -> None:
+    """A traceback for `cuda` on a machine without a GPU, after minutes of loading."""
+    for device in ("toaster", "cuda:77"):
+        with pytest.raises(UsageError, match=f'device "{device}" cannot be used here'):
+            E5V(checkpoints("llava_15"), device=device)
+
+
 def test_transformers_is_left_as_it_was(checkpoints: Checkpoints) -> None:
     """A library that silences another for the whole process."""
     import transformers

@@ -129,7 +129,7 @@ def test_errors_carry_the_position(
         (["a", torn], r"torn\.png is broken"),
         ({"image": b"no image"}, "<8 bytes> is not an image"),
         (PIL.Image.new("RGB", (1, 1)), "<PIL image> is 1x1 pixels"),
-        (3, "is a int"),
+        (3, "is of type int"),
     ):
         with pytest.raises(ItemError, match=f"^item 41: .*{cause}") as caught:
             preparer.prepare(raw, 41, RETRIEVAL)

@@ -145,6 +145,15 @@ def test_a_missing_image_is_told(run: Run) -> None:
     assert (done.code, done.out, done.err) == (1, "", f"e5v: item 1: {message}\n")
 
 
+def test_a_file_of_another_kind_is_told(run: Run, tmp_path: Path) -> None:
+    """Catches a document whose name is embedded in place of what it says."""
+    (tmp_path / "notes.txt").write_text("what it says")
+    done = run("encode", tmp_path / "notes.txt")
+    assert done.code == 1
+    assert "notes.txt is a file, but no image and no .jsonl; put its text in a .jsonl" in done.err
+    assert run("encode", "--text", tmp_path / "notes.txt").code == 0
+
+
 def test_bulk_is_not_repeated(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches megabytes of base64 that are written back beside the vector."""
     give(monkeypatch, json.dumps({"image": f"data:image/png;base64,{'A' * 10_000}", "text": "x"}))
@@ -166,7 +175,7 @@ def test_skipping_leaves_out_exactly_the_bad(
         f"item 1: {tmp_path}/bad.png is not an image",
         "item 2: nope.jpg does not exist",
         "item 4: line 2 is not JSON",
-        "item 5: is a int",
+        "item 5: is of type int",
         "item 6: gone.png does not exist",
         "item 8: has an empty text",
     ]

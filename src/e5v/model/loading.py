@@ -67,12 +67,13 @@ def load(
     Raises:
         ModelError: no such model, a text-only one, weights missing, or no processor or chat
             template that fits.
+        UsageError: the device or dtype is unknown, or not on this machine.
     """
     name = str(name)
     config = _config(name, trust_remote_code=trust_remote_code)
     backbone = find_backbone(config.model_type)
     _check_kind(name, config, backbone)
-    place = torch.device(device or _best_device())
+    place = _place(device)
     with _quiet():
         model, info = _weights(name, backbone, pick_dtype(dtype, place), trust_remote_code)
         processor = _processor(name, model.config, backbone, trust_remote_code)
@@ -113,10 +114,17 @@ def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if fast_cpu else torch.float32
 
 
-def _best_device() -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+def _place(device: str | None) -> torch.device:
+    """Return the device of a name, if this machine has it; the fastest at hand for None."""
+    if device is None:
+        fast = "mps" if torch.backends.mps.is_available() else "cpu"
+        return torch.device("cuda" if torch.cuda.is_available() else fast)
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UsageError(
+            f'device "{device}" cannot be used here: {_first_line(error)}; leave it out'
+        ) from None
 
 
 def _config(name: str, *, trust_remote_code: bool) -> Any:

@@ -87,9 +87,15 @@ def understand(argument: str) -> Asked | Iterator[Asked]:
         return _lines(sys.stdin.buffer)
     if os.path.isdir(argument):  # noqa: PTH112  Path.is_dir raises where a text is very long
         return _folder(Path(argument))
+    exists = os.path.isfile(argument)  # noqa: PTH113
     if suffix not in {*IMAGE_SUFFIXES, ".jsonl"}:
+        if exists:
+            return _faulty(
+                f"{argument} is a file, but no image and no .jsonl; "
+                "put its text in a .jsonl, or mark a text with --text"
+            )
         return _asked(argument)
-    if not os.path.isfile(argument):  # noqa: PTH113
+    if not exists:
         return _faulty(f"{argument} does not exist; check the path, or mark a text with --text")
     return _file(Path(argument)) if suffix == ".jsonl" else _image(Path(argument))
 
