@@ -115,3 +115,14 @@ def test_different_items_have_different_vectors(
     rows = E5V(checkpoints(name), dtype="float32").encode(["A dog runs.", SENTENCE, *photos])
     cosines = rows @ rows.T
     assert cosines[~np.eye(len(rows), dtype=bool)].max() < 0.995
+
+
+@pytest.mark.parametrize("name", ["llava_next_llama3", "qwen3_vl", "llava_next_mistral"])
+def test_long_items_in_half_precision(name: str, checkpoints: Checkpoints) -> None:
+    """Block-wise attention, which only long sequences in half precision go through."""
+    folder, long = checkpoints(name), f"{SENTENCE} " * 40
+    case = _load_cases(name, folder, [Image.new("RGB", (30, 30))] * 4)[1]
+    case = Case(long.strip(), case.string.replace(SENTENCE, long.strip()), ())
+    (ours,) = E5V(folder, dtype="bfloat16").encode([case.item])
+    (theirs,) = _plain_rows(folder, "bfloat16", [case])
+    assert float(ours @ theirs) >= 0.999
