@@ -25,7 +25,7 @@ from e5v.model.streaming import Encoded, OnError, Skipped, Stream
 from e5v.model.words import Word, say
 from e5v.vectors import Precision, check_dim, check_precision, quantise, similarity
 
-CPU_BATCH, GPU_BATCH = 2_048, 32_768  # tokens in one forward pass
+CPU_BATCH, GPU_BATCH = 1_024, 32_768  # tokens in one forward pass
 
 
 class E5V:

@@ -21,7 +21,8 @@ from e5v.model.preparing import Prepared
 from e5v.vectors import truncate, unit
 
 OnError = Literal["raise", "skip"]
-WINDOW_BATCHES = 8  # how many batches' worth of tokens are sorted together
+WINDOW_BATCHES = 8  # how many batches' worth of tokens are sorted together,
+WINDOW_TOKENS = 16_384  # and at least how many tokens
 REMEMBERED_BYTES = 256 * 2**20  # vectors kept to answer for items of equal content
 
 
@@ -74,7 +75,7 @@ class Stream:
                 continue
             window.append(prepared)
             tokens += len(prepared.prompted.ids)
-            if tokens >= WINDOW_BATCHES * self.budget:
+            if tokens >= max(WINDOW_BATCHES * self.budget, WINDOW_TOKENS):
                 yield from self._flush(window, memory)
                 window, tokens = [], 0
         yield from self._flush(window, memory)
