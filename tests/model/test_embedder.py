@@ -4,6 +4,7 @@ import itertools
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +228,15 @@ def test_model_is_left_as_it_was(model: E5V, photos: Photos) -> None:
     model.encode(["A dog.", photos[0]])
     assert language_model.config._attn_implementation == before
     assert "forward" not in vars(language_model.layers[-1])
+
+
+def test_calls_from_many_threads(model: E5V, photos: Photos) -> None:
+    """Threads of a server that switch the attention of one another: silently wrong rows."""
+    lists = [[f"text {n} " * (n + 1), photos[n % 4], "A dog."] for n in range(8)]
+    expected = [model.encode(items) for items in lists]
+    with ThreadPoolExecutor(8) as pool:
+        for rows, alone in zip(pool.map(model.encode, lists * 3), expected * 3, strict=True):
+            assert np.abs(rows - alone).max() <= 1e-5
 
 
 def test_similarity_is_cosine(model: E5V) -> None:

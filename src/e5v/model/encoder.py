@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import torch
@@ -39,13 +40,14 @@ class Prompted:
 
 
 class Encoder:
-    """Runs one open model. Not for use from two threads at a time."""
+    """Runs one open model; calls from several threads take turns."""
 
     def __init__(self, loaded: Loaded) -> None:
         self.loaded = loaded
         self.model: Any = loaded.model
         self.width: int = loaded.text_config.hidden_size
         self.layout = loaded.backbone.layout
+        self._turn = Lock()  # a batch reroutes the model's attention while it is in there
         self._poolable = self.layout != "whole" and can_pool(loaded.language_model.layers[-1])
 
     @property
@@ -66,9 +68,10 @@ class Encoder:
         Raises:
             ModelError: processor and vision tower disagree on the number of image tokens.
         """
-        if self.layout == "packed":
-            return self._packed(batch)
-        return self._padded(batch) if self.layout == "padded" else self._whole(batch)
+        with self._turn:
+            if self.layout == "packed":
+                return self._packed(batch)
+            return self._padded(batch) if self.layout == "padded" else self._whole(batch)
 
     def _packed(self, batch: Sequence[Prompted]) -> Float[Tensor, "n d"]:
         shared = self._shared(batch)
