@@ -3,6 +3,7 @@
 README.md -> fenced blocks -> python and bash in a folder with the sample photos -> output as shown
 """
 
+import json
 import os
 import re
 import shutil
@@ -92,3 +93,19 @@ def test_every_verb_is_on_the_first_page() -> None:
     """A command that nobody finds."""
     for verb in ("encode", "words", "verify", "demo"):
         assert re.search(rf"(e5v|make) {verb}", README)
+
+
+def test_the_figures_are_the_measured_ones() -> None:
+    """A table that was true of some other version, or of nobody's machine."""
+    result = json.loads((ROOT / "benchmarks" / "results" / "encode-cpu.json").read_text())
+    times = result["comparisons"][f"all in {result['settings']['dtype']}"]["medians_over_e5v"]
+    batches = ("sentence-transformers, batches of 32", "sentence-transformers, batches of 8")
+    counts = result["settings"]
+    titles = {
+        "texts": f"{counts['texts']} sentences",
+        "photos": f"{counts['photos']} photos",
+        "mixed": "both, shuffled",
+    }
+    for task, title in titles.items():
+        cells = [f"{times[task][peer]:.1f}x" for peer in ("official", *batches)]
+        assert f"| {title} | {' | '.join(cells)} |" in README
