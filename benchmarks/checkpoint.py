@@ -32,11 +32,8 @@ from transformers.models.llava_next.image_processing_pil_llava_next import (
 from benchmarks.sentence_folder import add_sentence_files
 from benchmarks.sizes import Sizes
 from e5v.model.prompts import RETRIEVAL
+from e5v.model.toy import LLAMA3_SPLIT
 
-LLAMA3_SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
 MARKS = (
     "<|begin_of_text|>",
     "<|end_of_text|>",

@@ -14,6 +14,11 @@ stderr and exits with 1.
 from __future__ import annotations
 
 
+def first_line(error: Exception) -> str:
+    """Return the first line of what an error of somebody else's says, or its name if nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 class E5VError(Exception):
     """Root of everything this package raises on purpose."""
 

@@ -24,7 +24,7 @@ from e5v.model.images import Pixels
 from e5v.model.loading import Loaded
 from e5v.model.packing import Pack, packed, shared_tokens
 from e5v.model.pooling import can_pool, pooled_layer
-from e5v.model.vision import ImageTokens, image_tokens
+from e5v.model.vision import ImageTokens, cast, image_tokens
 
 
 @dataclass(frozen=True)
@@ -138,10 +138,10 @@ class Encoder:
     def _arrays(self, batch: Sequence[Prompted]) -> dict[str, Tensor]:
         images = [image.arrays for one in batch for image in one.images]
         joined = {key: _join([one[key] for one in images]) for key in (images or [{}])[0]}
-        cast = {
-            k: v.to(self.model.dtype) if v.is_floating_point() else v for k, v in joined.items()
+        return {
+            key: cast(value, self.model.dtype).to(self.model.device)
+            for key, value in joined.items()
         }
-        return {key: value.to(self.model.device) for key, value in cast.items()}
 
     def _pad(self, batch: Sequence[Prompted]) -> tuple[Int[Tensor, "n L"], Bool[Tensor, "n L"]]:
         rows = [torch.tensor(one.ids) for one in batch]

@@ -21,7 +21,7 @@ import numpy as np
 import PIL.ExifTags
 import PIL.Image
 
-from e5v.errors import E5VError
+from e5v.errors import E5VError, first_line
 from e5v.items import Image, Item, Text
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def decode(image: Image, name: str = "") -> PIL.Image.Image:
     except PIL.UnidentifiedImageError:
         raise UnreadableError(f"{name} is not an image of a known format") from None
     except Exception as error:  # a decoder of Pillow's raises what it likes on broken bytes
-        raise UnreadableError(f"{name} is broken: {_first_line(error)}") from None
+        raise UnreadableError(f"{name} is broken: {first_line(error)}") from None
 
 
 def _alone(image: Image) -> AbstractContextManager[object]:
@@ -216,13 +216,9 @@ class ImageProcessor:
         except Exception as error:
             width, height = picture.size
             raise UnreadableError(
-                f"the model takes no {width}x{height} picture: {_first_line(error)}"
+                f"the model takes no {width}x{height} picture: {first_line(error)}"
             ) from error
         raise UnreadableError("the model's processor never tokenised its prompt")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 class _HeardError(Exception):

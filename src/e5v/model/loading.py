@@ -18,7 +18,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from transformers.utils.hub import cached_file
 
-from e5v.errors import ModelError, UsageError
+from e5v.errors import ModelError, UsageError, first_line
 from e5v.model.backbones import GENERIC, Backbone, find_backbone
 from e5v.model.prompts import TURNS, Turn
 from e5v.model.rendering import chat_template
@@ -74,7 +74,7 @@ def load(
     backbone = find_backbone(config.model_type)
     _check_kind(name, config, backbone)
     place = _place(device)
-    with _quiet():
+    with quiet():
         model, info = _weights(name, backbone, pick_dtype(dtype, place), trust_remote_code)
         processor = _processor(name, model.config, backbone, trust_remote_code)
     _check_weights(name, info)
@@ -123,7 +123,7 @@ def _place(device: str | None) -> torch.device:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UsageError(
-            f'device "{device}" cannot be used here: {_first_line(error)}; leave it out'
+            f'device "{device}" cannot be used here: {first_line(error)}; leave it out'
         ) from None
 
 
@@ -133,7 +133,7 @@ def _config(name: str, *, trust_remote_code: bool) -> Any:
     try:
         return transformers.AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
     except Exception as error:
-        raise ModelError(f"{name} cannot be opened as a model: {_first_line(error)}") from error
+        raise ModelError(f"{name} cannot be opened as a model: {first_line(error)}") from error
 
 
 def _check_kind(name: str, config: Any, backbone: Backbone) -> None:
@@ -154,7 +154,7 @@ def _weights(name: str, backbone: Backbone, dtype: torch.dtype, remote: bool) ->
             name, dtype=dtype, trust_remote_code=remote, **options
         )
     except Exception as error:
-        raise ModelError(f"the weights of {name} cannot be loaded: {_first_line(error)}") from error
+        raise ModelError(f"the weights of {name} cannot be loaded: {first_line(error)}") from error
     return loaded
 
 
@@ -177,7 +177,7 @@ def _processor(name: str, config: Any, backbone: Backbone, remote: bool) -> Any:
         absent = {VIDEO: None} if takes_video else {}
         processor = made.from_pretrained(name, trust_remote_code=remote, **absent)
     except Exception as error:
-        raise ModelError(f"{name} has no processor: {_first_line(error)}") from error
+        raise ModelError(f"{name} has no processor: {first_line(error)}") from error
     if not hasattr(processor, "image_processor") or not hasattr(processor, "tokenizer"):
         raise ModelError(
             f"{name} has a {type(processor).__name__} instead of a processor for images and text; "
@@ -249,12 +249,8 @@ def _image_token_id(name: str, config: Any, processor: Any) -> int:
     return int(number)
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep transformers from printing; what matters comes back as an error of ours."""
     logs: Any = transformers.utils.logging
     before, bars = logs.get_verbosity(), logs.is_progress_bar_enabled()

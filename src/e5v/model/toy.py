@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers, processors, trainers
 from torch import nn
 from transformers import (
@@ -22,6 +21,8 @@ from transformers import (
 from transformers.models.llava_next.image_processing_pil_llava_next import (
     LlavaNextImageProcessorPil,
 )
+
+from e5v.model.loading import quiet
 
 TILE, PATCH = 28, 7  # pixels; the real ones are 336 and 14
 PINPOINTS = [[28, 56], [56, 28], [56, 56], [84, 28], [28, 84]]  # as the real ones, 336 -> 28
@@ -48,19 +49,11 @@ def write_toy(folder: Path, *, seed: int = 0) -> Path:
         torch.manual_seed(seed)
         model = LlavaNextForConditionalGeneration(_config(tokenizer))
         _enliven(model)
-    _save(model, folder)
+    saved: Any = model
+    with quiet():
+        saved.save_pretrained(folder)
     _processor(tokenizer).save_pretrained(folder)
     return folder
-
-
-def _save(model: Any, folder: Path) -> None:
-    """Write the weights without the bar that transformers draws."""
-    logs: Any = transformers.utils.logging
-    drawn = logs.is_progress_bar_enabled()
-    logs.disable_progress_bar()
-    model.save_pretrained(folder)
-    if drawn:
-        logs.enable_progress_bar()
 
 
 def _tokenizer() -> Any:

@@ -14,7 +14,7 @@ import PIL.Image
 import torch
 from numpy.typing import NDArray
 
-from e5v.errors import E5VError
+from e5v.errors import E5VError, first_line
 from e5v.items import Text, normalise
 from e5v.model.embedder import E5V
 from e5v.model.images import decode
@@ -108,7 +108,7 @@ def _attempt(name: str, limit: str, check: Callable[[], tuple[bool, str]]) -> Ch
     try:
         passed, figure = check()
     except (E5VError, RuntimeError, ValueError, TypeError) as error:
-        return Check(name, False, str(error).strip().splitlines()[0], limit)  # noqa: FBT003
+        return Check(name, False, first_line(error), limit)  # noqa: FBT003
     return Check(name, passed, figure, limit)
 
 

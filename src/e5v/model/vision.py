@@ -72,7 +72,7 @@ def _from_method(model: Any, arrays: dict[str, Tensor], counts: Sequence[int]) -
     """Ask the model's own `get_image_features`, with the arrays that it takes."""
     method = model.get_image_features
     takes = inspect.signature(inspect.unwrap(method)).parameters
-    given = {key: _cast(value, model.dtype) for key, value in arrays.items() if key in takes}
+    given = {key: cast(value, model.dtype) for key, value in arrays.items() if key in takes}
     output = method(**given, return_dict=True)
     layers = getattr(output, "deepstack_features", None) or []
     deep = [_split(_rows(layer), counts) for layer in layers]
@@ -106,7 +106,8 @@ def _rows(features: Tensor | Sequence[Tensor]) -> Float[Tensor, "n d"]:
     return torch.cat([part.flatten(0, -2) for part in parts])
 
 
-def _cast(value: Tensor, dtype: torch.dtype) -> Tensor:
+def cast(value: Tensor, dtype: torch.dtype) -> Tensor:
+    """Give pixels the model's dtype; sizes, grids and masks of integers stay as they are."""
     return value.to(dtype) if value.is_floating_point() else value
 
 
