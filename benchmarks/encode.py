@@ -69,6 +69,7 @@ class Settings:
         dtype: what all compute in for the comparison in one dtype.
         repeats: how often every run is repeated; the median counts.
         st_batches: values of sentence-transformers' batch_size to try in the one dtype.
+        own_defaults: also compare each as it comes.
         model: "small" is the one to report; "tiny" rehearses.
 
     """
@@ -81,6 +82,7 @@ class Settings:
     dtype: Literal["float32", "bfloat16"] = "float32"
     repeats: int = 3
     st_batches: tuple[int, ...] = (8, ST_DEFAULT)
+    own_defaults: bool = True
     model: Literal["small", "tiny"] = "small"
 
     def __post_init__(self) -> None:
@@ -129,18 +131,17 @@ def line_up(settings: Settings, picked: str) -> dict[str, tuple[Entry, ...]]:
     """Say who is compared: all in one dtype, and each as it comes; e5v picks `picked` by itself."""
     dtype = settings.dtype
     peers = tuple(Entry(ST, dtype, batch_size) for batch_size in settings.st_batches)
-    return {
-        f"all in {dtype}": (Entry("e5v", dtype), Entry("official", dtype), *peers),
-        "each as it comes": (
-            Entry("e5v", picked),
-            Entry("official", "float32"),
-            Entry(ST, "float32", ST_DEFAULT),
-        ),
-    }
+    one_dtype = {f"all in {dtype}": (Entry("e5v", dtype), Entry("official", dtype), *peers)}
+    own_defaults = (
+        Entry("e5v", picked),
+        Entry("official", "float32"),
+        Entry(ST, "float32", ST_DEFAULT),
+    )
+    return one_dtype | ({"each as it comes": own_defaults} if settings.own_defaults else {})
 
 
-def measure(settings: Settings, runner: Runner = fresh) -> Result:
-    """Measure everything; the one story of this file."""
+def measure(settings: Settings, runner: Runner = fresh) -> Iterator[Result]:
+    """Measure everything, and yield what is known after each task; the one story of this file."""
     sentences = read_sentences(settings.sentences)[: settings.texts]
     tasks = make_tasks(sentences, read_photos(settings.photos_dir, settings.photos))
     comparisons = line_up(settings, runner(own_dtype, "cpu"))
@@ -163,7 +164,7 @@ def measure(settings: Settings, runner: Runner = fresh) -> Result:
             work = _work(settings, checkpoint, task, runner)
             outcomes = _take_turns(entries, settings.repeats, checkpoint, task, runner)
             series += _series(task, work, outcomes, rates)
-    return Result(settings, comparisons, agreement, rates, series)
+            yield Result(settings, comparisons, agreement, rates, tuple(series))
 
 
 def _rate_job(settings: Settings, dtype: str) -> RateJob:
@@ -210,7 +211,7 @@ def _series(
 
 def report(result: Result) -> dict[str, Any]:
     """Return the result as it is written down."""
-    kept = ("texts", "photos", "dtype", "repeats", "st_batches", "model")
+    kept = ("texts", "photos", "dtype", "repeats", "st_batches", "own_defaults", "model")
     return {
         "what": "encoding texts, photos and both shuffled; seconds exclude opening the model",
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -256,9 +257,9 @@ def main() -> None:
     """Measure, write the result down and draw it."""
     os.environ |= QUIET
     settings = tyro.cli(Settings)
-    result = measure(settings)
     settings.out.parent.mkdir(parents=True, exist_ok=True)
-    settings.out.write_text(json.dumps(report(result), indent=2) + "\n")
+    for result in measure(settings):
+        settings.out.write_text(json.dumps(report(result), indent=2) + "\n")
     show(result, Console(width=max(WIDTH, Console().width)))
     _say(f"wrote {settings.out}")
 

@@ -197,6 +197,16 @@ def test_stream_holds_a_bounded_window(model: E5V) -> None:
     assert not [t for t in threading.enumerate() if t.name.startswith("e5v") and t.daemon]
 
 
+def test_skipped_items_fill_a_window_too(model: E5V) -> None:
+    """An endless run of bad items that is gathered until the machine is full."""
+    read = itertools.count()
+    endless = (f"{next(read)}" * 0 for _ in itertools.repeat(None))
+    stream = model.encode_iter(endless, on_error="skip")
+    assert isinstance(next(stream), Skipped)
+    assert next(read) <= WINDOW_TOKENS + AHEAD + 1
+    stream.close()  # type: ignore[attr-defined]
+
+
 def test_long_streams_need_no_more_memory(model: E5V) -> None:
     """Vectors, items or futures that pile up behind a stream."""
 

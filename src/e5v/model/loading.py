@@ -20,6 +20,7 @@ from transformers.utils.hub import cached_file
 
 from e5v.errors import ModelError, UsageError, first_line
 from e5v.model.backbones import GENERIC, Backbone, find_backbone
+from e5v.model.heap import keep_freed
 from e5v.model.prompts import TURNS, Turn
 from e5v.model.rendering import chat_template
 
@@ -74,6 +75,8 @@ def load(
     backbone = find_backbone(config.model_type)
     _check_kind(name, config, backbone)
     place = _place(device)
+    if place.type == "cpu":
+        keep_freed()
     with quiet():
         model, info = _weights(name, backbone, pick_dtype(dtype, place), trust_remote_code)
         processor = _processor(name, model.config, backbone, trust_remote_code)

@@ -174,12 +174,11 @@ def _causal(
 ) -> Float[Tensor, "n heads L dim"]:
     """Attend causally within sequences of equal length.
 
-    On a CPU, PyTorch's fused attention gains nothing from half precision; blocks of matrix products
-    do, and are 2.5 times as fast on a photo's 2,400 tokens.
+    On a CPU, blocks of matrix products are quicker than PyTorch's fused attention: about twice in
+    half precision, from which it gains nothing, and by a fifth in single.
     """
-    length, half = query.shape[2], query.dtype in {torch.bfloat16, torch.float16}
-    band = _band(length, scope.window, query.device)
-    if query.device.type == "cpu" and half and band is None and length > BLOCK:
+    band = _band(query.shape[2], scope.window, query.device)
+    if query.device.type == "cpu" and band is None:
         return _causal_blocks(query, key, value, scope.scale or query.shape[-1] ** -0.5)
     return scaled_dot_product_attention(
         query, key, value, band, is_causal=band is None, scale=scope.scale, enable_gqa=True

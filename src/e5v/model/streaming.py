@@ -72,9 +72,10 @@ class Stream:
                 if self.on_error == "raise":
                     raise
                 window.append(Skipped(position, error))
-                continue
-            window.append(prepared)
-            tokens += len(prepared.prompted.ids)
+                tokens += 1  # so that bad items fill a window, too
+            else:
+                window.append(prepared)
+                tokens += len(prepared.prompted.ids)
             if tokens >= max(WINDOW_BATCHES * self.budget, WINDOW_TOKENS):
                 yield from self._flush(window, memory)
                 window, tokens = [], 0
