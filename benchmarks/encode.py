@@ -70,6 +70,7 @@ class Settings:
         repeats: how often every run is repeated; the median counts.
         st_batches: values of sentence-transformers' batch_size to try in the one dtype.
         own_defaults: also compare each as it comes.
+        tasks: what to encode.
         model: "small" is the one to report; "tiny" rehearses.
 
     """
@@ -83,6 +84,7 @@ class Settings:
     repeats: int = 3
     st_batches: tuple[int, ...] = (8, ST_DEFAULT)
     own_defaults: bool = True
+    tasks: tuple[Literal["texts", "photos", "mixed"], ...] = ("texts", "photos", "mixed")
     model: Literal["small", "tiny"] = "small"
 
     def __post_init__(self) -> None:
@@ -143,7 +145,8 @@ def line_up(settings: Settings, picked: str) -> dict[str, tuple[Entry, ...]]:
 def measure(settings: Settings, runner: Runner = fresh) -> Iterator[Result]:
     """Measure everything, and yield what is known after each task; the one story of this file."""
     sentences = read_sentences(settings.sentences)[: settings.texts]
-    tasks = make_tasks(sentences, read_photos(settings.photos_dir, settings.photos))
+    every = make_tasks(sentences, read_photos(settings.photos_dir, settings.photos))
+    tasks = [task for task in every if task.name in settings.tasks]
     comparisons = line_up(settings, runner(own_dtype, "cpu"))
     entries = list(dict.fromkeys(chain(*comparisons.values())))
 
