@@ -145,8 +145,7 @@ def line_up(settings: Settings, picked: str) -> dict[str, tuple[Entry, ...]]:
 def measure(settings: Settings, runner: Runner = fresh) -> Iterator[Result]:
     """Measure everything, and yield what is known after each task; the one story of this file."""
     sentences = read_sentences(settings.sentences)[: settings.texts]
-    every = make_tasks(sentences, read_photos(settings.photos_dir, settings.photos))
-    tasks = [task for task in every if task.name in settings.tasks]
+    tasks = make_tasks(sentences, read_photos(settings.photos_dir, settings.photos))
     comparisons = line_up(settings, runner(own_dtype, "cpu"))
     entries = list(dict.fromkeys(chain(*comparisons.values())))
 
@@ -163,7 +162,7 @@ def measure(settings: Settings, runner: Runner = fresh) -> Iterator[Result]:
         rates = {dtype: runner(measure_rate, _rate_job(settings, dtype)) for dtype in dtypes}
 
         series: list[Series] = []
-        for task in tasks:
+        for task in (task for task in tasks if task.name in settings.tasks):
             work = _work(settings, checkpoint, task, runner)
             outcomes = _take_turns(entries, settings.repeats, checkpoint, task, runner)
             series += _series(task, work, outcomes, rates)

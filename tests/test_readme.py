@@ -11,11 +11,13 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+RESULTS = ROOT / "benchmarks" / "results"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -95,17 +97,30 @@ def test_every_verb_is_on_the_first_page() -> None:
         assert re.search(rf"(e5v|make) {verb}", README)
 
 
+def _result(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+    return found
+
+
 def test_the_figures_are_the_measured_ones() -> None:
     """A table that was true of some other version, or of nobody's machine."""
-    result = json.loads((ROOT / "benchmarks" / "results" / "encode-cpu.json").read_text())
-    times = result["comparisons"][f"all in {result['settings']['dtype']}"]["medians_over_e5v"]
-    batches = ("sentence-transformers, batches of 32", "sentence-transformers, batches of 8")
-    counts = result["settings"]
-    titles = {
-        "texts": f"{counts['texts']} sentences",
-        "photos": f"{counts['photos']} photos",
-        "mixed": "both, shuffled",
+    texts, others = _result("encode-cpu-texts"), _result("encode-cpu")
+    counts = others["settings"]
+    rows = (
+        ("texts", f"{counts['texts']} sentences", texts),
+        ("photos", f"{counts['photos']} photos", others),
+        ("mixed", "both, shuffled", others),
+    )
+    for task, title, result in rows:
+        times = result["comparisons"]["all in bfloat16"]["medians_over_e5v"][task]
+        peers = ("official", "sentence-transformers, batches of 8")
+        cells = " | ".join(f"{times[peer]:.1f}x" for peer in peers)
+        assert f"| {title} | {cells} |" in README
+    shares = {
+        (one["task"], one["contender"]): one["share_of_matmul_rate"]
+        for result in (others, texts)
+        for one in result["series"]
     }
-    for task, title in titles.items():
-        cells = [f"{times[task][peer]:.1f}x" for peer in ("official", *batches)]
-        assert f"| {title} | {' | '.join(cells)} |" in README
+    on_texts, on_photos = (round(100 * shares[task, "e5v"]) for task in ("texts", "photos"))
+    assert f"{on_texts} % of the rate" in README
+    assert f"on photos {on_photos} %" in README
