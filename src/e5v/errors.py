@@ -5,6 +5,8 @@
       PromptError   a prompt without the slot an item needs, an unknown prompt name
       ItemError     one item that cannot be read; knows its position and the cause
       ModelError    a checkpoint that cannot be opened or lacks weights
+      DataError     a file of training or evaluation data that cannot be used
+      TrainingError a run that cannot go on; says what stands and how to resume
     EncodeWarning   nothing is lost, but items were cut or left out; knows which
 
 Catch `E5VError` broadly, recover from `ItemError` narrowly. The command line prints the message on
@@ -23,7 +25,7 @@ class E5VError(Exception):
     """Root of everything this package raises on purpose."""
 
 
-class UsageError(E5VError):
+class UsageError(E5VError, ValueError):
     """An argument is out of range or of the wrong kind."""
 
 
@@ -33,6 +35,10 @@ class PromptError(E5VError):
 
 class ModelError(E5VError):
     """A model cannot be opened: no such folder, text only, weights missing, unknown family."""
+
+
+class DataError(E5VError):
+    """A data file cannot be used: unreadable, other columns, no usable row, another shape."""
 
 
 class ItemError(E5VError):
@@ -45,6 +51,10 @@ class ItemError(E5VError):
         super().__init__(f"item {position}: {cause}")
         self.position = position
         self.cause = cause
+
+
+class TrainingError(E5VError):
+    """A run cannot go on: the loss is not finite, or nothing more can be written."""
 
 
 class EncodeWarning(UserWarning):

@@ -28,6 +28,7 @@ class Backbone:
     `features` names the way from pixels to image tokens (`encoder.FEATURES`). `rotary` is 3 where
     positions are (time, height, width). `processor_from_config` says that the processor must be
     told the patch size and the class token of the vision tower: old checkpoints leave them out.
+    `vision_within` are modules of the language model that belong to the vision part.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Backbone:
     rotary: Literal[1, 3] = 1
     processor_from_config: bool = False
     auto_class: str = "AutoModelForImageTextToText"
+    vision_within: tuple[str, ...] = ()
 
 
 PAPER_TURNS = ("llama3", "phi3", "mistral", "vicuna")
@@ -57,6 +59,7 @@ BACKBONES: tuple[Backbone, ...] = (
         ("phi4_multimodal",),
         features="phi4",
         auto_class="AutoModelForCausalLM",
+        vision_within=("embed_tokens_extend",),
     ),
 )
 

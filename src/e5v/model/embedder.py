@@ -39,6 +39,7 @@ class E5V:
         max_tokens: longest item in tokens, prompt and images included; longer text is cut. The
             model's own context by default.
         trust_remote_code: run Python code that comes with the checkpoint. Off unless asked for.
+        readout: "last", or where else the vector is read (see `e5v.model.readout`).
 
     Raises:
         ModelError: the model cannot be opened, is text only, or lacks weights.
@@ -52,23 +53,24 @@ class E5V:
         dtype: DTypeName = "auto",
         max_tokens: int | None = None,
         trust_remote_code: bool = False,
+        readout: str = "last",
     ) -> None:
         self.loaded = (
             model
             if isinstance(model, Loaded)
             else load(model, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
         )
-        context = getattr(self.loaded.text_config, "max_position_embeddings", None) or 2**20
+        context = self.loaded.context
         if max_tokens is not None and not 1 <= max_tokens <= context:
             raise UsageError(f"max_tokens is {max_tokens}; expected 1 to {context}, the context")
         self.max_tokens: int = max_tokens or context
-        self._encoder = Encoder(self.loaded)
+        self.encoder = Encoder(self.loaded, readout)
         self._preparer = Preparer(self.loaded, self.max_tokens)
 
     @property
     def width(self) -> int:
         """d, the number of values of a vector."""
-        return self._encoder.width
+        return self.encoder.width
 
     @property
     def dtype(self) -> torch.dtype:
@@ -150,11 +152,39 @@ class E5V:
         check_dim(dim, self.width)
         if on_error not in get_args(OnError):
             raise UsageError(f'on_error is "{on_error}"; expected "raise" or "skip"')
-        budget = batch_tokens or (GPU_BATCH if self.device.type == "cuda" else CPU_BATCH)
-        if budget < 1:
-            raise UsageError(f"batch_tokens is {batch_tokens}; expected at least 1")
+        budget = self._budget(batch_tokens)
         prepare = partial(self._preparer.prepare, prompt=find_prompt(prompt))
-        return Stream(self._encoder, budget, dim, on_error).run(ahead(items, prepare))
+        return Stream(self.encoder, budget, dim, on_error).run(ahead(items, prepare))
+
+    def states(
+        self,
+        items: Iterable[RawItem],
+        *,
+        prompt: str | Prompt = "retrieval",
+        batch_tokens: int | None = None,
+    ) -> NDArray[np.float32]:
+        """Return what `encode` makes unit rows of: (n, d) float32, each row in its own length.
+
+        FashionIQ's queries are sums of two of them (section 3 of the paper's code).
+        """
+        prepare = partial(self._preparer.prepare, prompt=find_prompt(prompt))
+        budget = self._budget(batch_tokens)
+        stream = Stream(self.encoder, budget, None, "raise", normalised=False)
+        results = list(stream.run(ahead(items, prepare)))
+        rows = [one.vector for one in results if isinstance(one, Encoded)]
+        return np.stack(rows) if rows else np.empty((0, self.width), np.float32)
+
+    def embed(
+        self, prepared: Sequence[Prepared], *, batch_tokens: int | None = None
+    ) -> NDArray[np.float32]:
+        """Embed what `prepare` returned: (n, d) unit rows, in the order given."""
+        stream = Stream(self.encoder, self._budget(batch_tokens), None, "raise")
+        return stream.vectors(prepared)
+
+    def _budget(self, batch_tokens: int | None) -> int:
+        if batch_tokens is not None and batch_tokens < 1:
+            raise UsageError(f"batch_tokens is {batch_tokens}; expected at least 1")
+        return batch_tokens or (GPU_BATCH if self.device.type == "cuda" else CPU_BATCH)
 
     def prepare(self, item: RawItem, *, prompt: str | Prompt = "retrieval") -> Prepared:
         """Return what the encoder would be given for an item: its ids and arrays."""
@@ -170,7 +200,7 @@ class E5V:
             raise UsageError(f"k is {k}; expected at least 1")
         prepared = self.prepare(item, prompt=prompt)
         with torch.inference_mode():
-            state = self._encoder.states([prepared.prompted])[0]
+            state = self.encoder.states([prepared.prompted])[0]
             return say(self.loaded, state, k)
 
     def similarity(self, left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.float32]:

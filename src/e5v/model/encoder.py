@@ -8,8 +8,8 @@ only. What a batch looks like on the way is the backbone's layout: packed, padde
 
 import inspect
 import itertools
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -24,6 +24,7 @@ from e5v.model.images import Pixels
 from e5v.model.loading import Loaded
 from e5v.model.packing import Pack, packed, shared_tokens
 from e5v.model.pooling import can_pool, pooled_layer
+from e5v.model.readout import check_readout, read_at
 from e5v.model.vision import ImageTokens, cast, image_tokens
 
 
@@ -40,10 +41,16 @@ class Prompted:
 
 
 class Encoder:
-    """Runs one open model; calls from several threads take turns."""
+    """Runs one open model; calls from several threads take turns.
 
-    def __init__(self, loaded: Loaded) -> None:
+    Raises:
+        UsageError: the model cannot be read at `readout` (see `e5v.model.readout`).
+    """
+
+    def __init__(self, loaded: Loaded, readout: str = "last") -> None:
+        check_readout(readout, len(loaded.language_model.layers))
         self.loaded = loaded
+        self.readout = readout
         self.model: Any = loaded.model
         self.width: int = loaded.text_config.hidden_size
         self.layout = loaded.backbone.layout
@@ -68,12 +75,22 @@ class Encoder:
         Raises:
             ModelError: processor and vision tower disagree on the number of image tokens.
         """
-        with self._turn:
-            if self.layout == "packed":
-                return self._packed(batch)
-            return self._padded(batch) if self.layout == "padded" else self._whole(batch)
+        with self.passing(batch) as states:
+            return states
 
-    def _packed(self, batch: Sequence[Prompted]) -> Float[Tensor, "n d"]:
+    @contextmanager
+    def passing(self, batch: Sequence[Prompted]) -> Iterator[Float[Tensor, "n d"]]:
+        """Give the states of a batch, and hold the model as they were made until the block ends.
+
+        Gradients are taken inside the block: layers that are computed again on the way back
+        (activation checkpointing) must find the same attention and the same pooled rows.
+        """
+        ways = {"packed": self._packed, "padded": self._padded, "whole": self._whole}
+        with self._turn, ExitStack() as routes:
+            routes.enter_context(read_at(self.loaded.language_model, self.readout))
+            yield ways[self.layout](batch, routes)
+
+    def _packed(self, batch: Sequence[Prompted], routes: ExitStack) -> Float[Tensor, "n d"]:
         shared = self._shared(batch)
         pack = Pack(shared, tuple(len(one.ids) - shared for one in batch))
         row = batch[0].ids[:shared] + [number for one in batch for number in one.ids[shared:]]
@@ -81,46 +98,43 @@ class Encoder:
         images = self._images(batch)
         language_model = self.loaded.language_model
         deep = _deepstack(images, ids == self.loaded.image_token_id)
-        with ExitStack() as routes:
-            routes.enter_context(packed(language_model))
-            pooled = self._poolable and len(images[0].deep if images else ()) < len(
-                language_model.layers
-            )
-            columns = torch.tensor(pack.last, device=ids.device)
-            if pooled:
-                rows = torch.zeros_like(columns)
-                routes.enter_context(pooled_layer(language_model.layers[-1], rows, columns))
-            output = language_model(
-                inputs_embeds=self._embed(ids, images),
-                position_ids=self._positions(batch, shared).to(ids.device),
-                use_cache=False,
-                pack=pack,
-                **deep,
-            )
+        routes.enter_context(packed(language_model))
+        layers = language_model.layers
+        pooled = self._poolable and len(images[0].deep if images else ()) < len(layers)
+        columns = torch.tensor(pack.last, device=ids.device)
+        if pooled:
+            rows = torch.zeros_like(columns)
+            routes.enter_context(pooled_layer(layers[-1], rows, columns))
+        output = language_model(
+            inputs_embeds=self._embed(ids, images),
+            position_ids=self._positions(batch, shared).to(ids.device),
+            use_cache=False,
+            pack=pack,
+            **deep,
+        )
         states: Tensor = output.last_hidden_state[0]
         return states if pooled else states[columns]
 
-    def _padded(self, batch: Sequence[Prompted]) -> Float[Tensor, "n d"]:
+    def _padded(self, batch: Sequence[Prompted], routes: ExitStack) -> Float[Tensor, "n d"]:
         ids, mask = self._pad(batch)
         columns = mask.sum(1) - 1
         rows = torch.arange(len(batch), device=ids.device)
-        with ExitStack() as routes:
-            if self._poolable:
-                layer = self.loaded.language_model.layers[-1]
-                routes.enter_context(pooled_layer(layer, rows, columns))
-            output = self.model.base_model(
-                inputs_embeds=self._embed(ids, self._images(batch)),
-                attention_mask=mask,
-                token_type_ids=(ids == self.loaded.image_token_id).long(),
-                use_cache=False,
-            )
+        if self._poolable:
+            layer = self.loaded.language_model.layers[-1]
+            routes.enter_context(pooled_layer(layer, rows, columns))
+        output = self.model.base_model(
+            inputs_embeds=self._embed(ids, self._images(batch)),
+            attention_mask=mask,
+            token_type_ids=(ids == self.loaded.image_token_id).long(),
+            use_cache=False,
+        )
         states: Tensor = output.last_hidden_state
         return states[:, 0] if self._poolable else states[rows, columns]
 
-    def _whole(self, batch: Sequence[Prompted]) -> Float[Tensor, "n d"]:
+    def _whole(self, batch: Sequence[Prompted], routes: ExitStack) -> Float[Tensor, "n d"]:
         """Run the model's own forward pass: items with images one by one, texts padded right."""
         if any(one.images for one in batch) and len(batch) > 1:
-            return torch.cat([self._whole([one]) for one in batch])
+            return torch.cat([self._whole([one], routes) for one in batch])
         ids, mask = self._pad(batch)
         base = self.model.base_model
         takes = inspect.signature(inspect.unwrap(base.forward)).parameters
@@ -159,8 +173,11 @@ class Encoder:
     def _images(self, batch: Sequence[Prompted]) -> list[ImageTokens]:
         images = [image for one in batch for image in one.images]
         counts = [count for one in batch for count in one.counts]
-        if not images:
-            return []
+        ready = [image.tokens.to(self.model.device) for image in images if image.tokens]
+        if len(ready) == len(images):
+            return ready
+        if self.loaded.part == "language":
+            raise ModelError(f"{self.loaded.name} is open without its vision tower; give it texts")
         try:
             return image_tokens(self.model, images, self.loaded.backbone.features, counts)
         except ValueError as error:

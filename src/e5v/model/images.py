@@ -27,6 +27,8 @@ from e5v.items import Image, Item, Text
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from e5v.model.vision import ImageTokens
+
 MIN_SIDE = 2  # pixels; a single pixel or line shows nothing, and some processors crash on it
 
 UPRIGHT = {  # how a picture of each EXIF orientation is turned
@@ -54,11 +56,13 @@ class Pixels:
     """One image, ready for its vision tower.
 
     `arrays` is what the model's processor returns for a single image (first axis 1, or patches);
-    `expansion` the string its placeholder becomes in the prompt.
+    `expansion` the string its placeholder becomes in the prompt. Where `tokens` are given, the
+    vision tower has seen it already and is not asked again.
     """
 
     arrays: dict[str, Tensor]
     expansion: str
+    tokens: ImageTokens | None = None
 
 
 def read_bytes(image: Image) -> Image:

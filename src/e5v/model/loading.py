@@ -3,30 +3,26 @@
 hub id | folder -> config -> backbone record -> weights + processor -> Loaded, or one clear error
 """
 
-import inspect
-import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 import transformers
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
-from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
-from transformers.utils.hub import cached_file
 
 from e5v.errors import ModelError, UsageError, first_line
 from e5v.model.backbones import GENERIC, Backbone, find_backbone
 from e5v.model.heap import keep_freed
+from e5v.model.parts import Part, partial_class
+from e5v.model.processors import image_token_id, open_processor
 from e5v.model.prompts import TURNS, Turn
 from e5v.model.rendering import chat_template
 
 DTypeName = Literal["auto", "float32", "bfloat16", "float16"]
-PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
-VIDEO = "video_processor"
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,8 @@ class Loaded:
     """An open model: everything that the encoder needs to know about it.
 
     `image_token_id` marks the places of image tokens in the ids; `turn` is None where the chat
-    template is used; `unexpected` names weights of the checkpoint that the model has no place for.
+    template is used; `unexpected` names weights of the checkpoint that the model has no place for;
+    `part` says whether only its language model, or only its vision tower, is here.
     """
 
     name: str
@@ -44,6 +41,7 @@ class Loaded:
     turn: Turn | None
     image_token_id: int
     unexpected: tuple[str, ...]
+    part: Part = "whole"
 
     @property
     def language_model(self) -> Any:
@@ -55,6 +53,11 @@ class Loaded:
         """The configuration of the language model."""
         return self.model.config.get_text_config(decoder=True)
 
+    @property
+    def context(self) -> int:
+        """The most tokens that the language model takes."""
+        return getattr(self.text_config, "max_position_embeddings", None) or 2**20
+
 
 def load(
     name: str | Path,
@@ -62,8 +65,14 @@ def load(
     device: str | None = None,
     dtype: DTypeName = "auto",
     trust_remote_code: bool = False,
+    part: Part = "whole",
+    four_bit: bool = False,
 ) -> Loaded:
     """Open a multimodal model from the hub or a folder.
+
+    With `part`, only the weights of its language model (and head), or only those of its vision
+    tower (and projector), are read. `four_bit` holds its matrices as NF4 with double quantisation,
+    as QLoRA does (arXiv 2305.14314); `dtype` is then what is computed in.
 
     Raises:
         ModelError: no such model, a text-only one, weights missing, or no processor or chat
@@ -78,25 +87,56 @@ def load(
     if place.type == "cpu":
         keep_freed()
     with quiet():
-        model, info = _weights(name, backbone, pick_dtype(dtype, place), trust_remote_code)
-        processor = _processor(name, model.config, backbone, trust_remote_code)
+        options = _options(pick_dtype(dtype, place), place, four_bit=four_bit)
+        model_class = _model_class(name, config, backbone, part)
+        model, info = _weights(
+            name, model_class, options | {"trust_remote_code": trust_remote_code}
+        )
     _check_weights(name, info)
-    unexpected = tuple(sorted(info["unexpected_keys"]))
+    unexpected = tuple(sorted(info["unexpected_keys"])) if part == "whole" else ()
     if unexpected:
         warnings.warn(
             f"{name} has weights that the model has no place for: {unexpected[0]}, ...",
             stacklevel=3,
         )
+    model = model.eval().requires_grad_(requires_grad=False).to(place)
+    loaded = _dressed(name, model, backbone, trust_remote_code)
+    return replace(loaded, unexpected=unexpected, part=part)
+
+
+def outline(name: str | Path, *, trust_remote_code: bool = False) -> Loaded:
+    """Open all of a model but its weights: its tensors have names and shapes, and no content.
+
+    Raises:
+        ModelError: as `load`.
+    """
+    name = str(name)
+    config = _config(name, trust_remote_code=trust_remote_code)
+    backbone = find_backbone(config.model_type)
+    _check_kind(name, config, backbone)
+    auto_class = getattr(transformers, backbone.auto_class)
+    try:
+        with quiet(), torch.device("meta"):
+            model = auto_class.from_config(config, trust_remote_code=trust_remote_code)
+    except Exception as error:
+        raise ModelError(f"{name} cannot be opened as a model: {first_line(error)}") from error
+    return _dressed(name, model, backbone, trust_remote_code)
+
+
+def _dressed(name: str, model: Any, backbone: Backbone, remote: bool) -> Loaded:  # noqa: FBT001
+    """Put the processor to a model, and what it says of prompts and images."""
+    with quiet():
+        processor = open_processor(name, model.config, backbone, remote)
     turn = _turn(processor, model.config, backbone)
     _check_prompt(name, processor, turn)
     return Loaded(
         name=name,
-        model=model.eval().requires_grad_(requires_grad=False).to(place),
+        model=model,
         processor=processor,
         backbone=backbone,
         turn=turn,
-        image_token_id=_image_token_id(name, model.config, processor),
-        unexpected=unexpected,
+        image_token_id=image_token_id(name, model.config, processor),
+        unexpected=(),
     )
 
 
@@ -149,13 +189,35 @@ def _check_kind(name: str, config: Any, backbone: Backbone) -> None:
         )
 
 
-def _weights(name: str, backbone: Backbone, dtype: torch.dtype, remote: bool) -> tuple[Any, Any]:  # noqa: FBT001
+def _model_class(name: str, config: Any, backbone: Backbone, part: Part) -> Any:
     auto_class = getattr(transformers, backbone.auto_class)
-    options = {"output_loading_info": True, "ignore_mismatched_sizes": True}  # we name them all
+    if part == "whole":
+        return auto_class
+    whole = auto_class._model_mapping.get(type(config), None)
+    if whole is None:
+        raise ModelError(f"{name} brings its own code, of which no part can be opened alone")
+    return partial_class(whole, part, backbone.vision_within)
+
+
+def _options(dtype: torch.dtype, place: torch.device, *, four_bit: bool) -> dict[str, Any]:
+    """Arguments of `from_pretrained`."""
+    options: dict[str, Any] = {"dtype": dtype, "output_loading_info": True}
+    options["ignore_mismatched_sizes"] = True  # we name them all
+    if not four_bit:
+        return options
+    make: Any = transformers.BitsAndBytesConfig
+    quantisation = make(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+    return options | {"quantization_config": quantisation, "device_map": {"": place}}
+
+
+def _weights(name: str, model_class: Any, options: dict[str, Any]) -> tuple[Any, Any]:
     try:
-        loaded: tuple[Any, Any] = auto_class.from_pretrained(
-            name, dtype=dtype, trust_remote_code=remote, **options
-        )
+        loaded: tuple[Any, Any] = model_class.from_pretrained(name, **options)
     except Exception as error:
         raise ModelError(f"the weights of {name} cannot be loaded: {first_line(error)}") from error
     return loaded
@@ -171,53 +233,6 @@ def _check_weights(name: str, info: Any) -> None:
                 f"{name} {what} {len(keys)} of the model's weights ({shown}); "
                 "they would be random: get the whole checkpoint"
             )
-
-
-def _processor(name: str, config: Any, backbone: Backbone, remote: bool) -> Any:  # noqa: FBT001
-    try:
-        made = _processor_class(name, config)
-        takes_video = VIDEO in inspect.signature(made.__init__).parameters
-        absent = {VIDEO: None} if takes_video else {}
-        processor = made.from_pretrained(name, trust_remote_code=remote, **absent)
-    except Exception as error:
-        raise ModelError(f"{name} has no processor: {first_line(error)}") from error
-    if not hasattr(processor, "image_processor") or not hasattr(processor, "tokenizer"):
-        raise ModelError(
-            f"{name} has a {type(processor).__name__} instead of a processor for images and text; "
-            "add its preprocessor_config.json"
-        )
-    if backbone.processor_from_config:
-        vision = config.vision_config
-        processor.patch_size = vision.patch_size
-        processor.vision_feature_select_strategy = config.vision_feature_select_strategy
-        processor.num_additional_image_tokens = int(vision.model_type == "clip_vision_model")
-    return processor
-
-
-def _processor_class(name: str, config: Any) -> Any:
-    """Return the checkpoint's processor class, less its video half.
-
-    Every video processor needs torchvision, which nothing here uses, and the processors that have
-    one do not load without it. Images and texts go through the same code either way.
-    """
-    declared = next(filter(None, (_declared_processor(name, file) for file in PROCESSOR_FILES)), "")
-    full: Any = getattr(transformers, declared, None) or PROCESSOR_MAPPING.get(type(config), None)
-    if full is None:  # a processor of the checkpoint's own, in Python: trusted, or refused by Auto
-        return transformers.AutoProcessor
-
-    def get_attributes(cls: Any) -> list[str]:
-        return [part for part in super(images_only, cls).get_attributes() if part != VIDEO]
-
-    body = {"get_attributes": classmethod(get_attributes), VIDEO: None}
-    images_only: Any = type(full.__name__, (full,), body)
-    return images_only
-
-
-def _declared_processor(name: str, file: str) -> str:
-    """Read which processor class a file of the checkpoint names, if it does."""
-    path = cached_file(name, file, _raise_exceptions_for_missing_entries=False)
-    declared = json.loads(Path(path).read_text()) if path else {}
-    return str(declared.get("processor_class") or "")
 
 
 def _turn(processor: Any, config: Any, backbone: Backbone) -> Turn | None:
@@ -236,20 +251,6 @@ def _check_prompt(name: str, processor: Any, turn: Turn | None) -> None:
             f"{name} is of a family without a record and has no chat template; "
             "add chat_template.jinja to the checkpoint, or a record to e5v's backbones"
         )
-
-
-def _image_token_id(name: str, config: Any, processor: Any) -> int:
-    number = getattr(config, "image_token_id", None)
-    if number is None:
-        number = getattr(getattr(config, "vision_config", None), "image_token_id", None)
-    if number is None:
-        number = processor.image_token_id
-    if number is None or number >= len(processor.tokenizer):
-        raise ModelError(
-            f"{name} marks images with token {number}, but its tokenizer has "
-            f"{len(processor.tokenizer)} tokens; the processor belongs to another model"
-        )
-    return int(number)
 
 
 @contextmanager

@@ -50,11 +50,14 @@ def pooled_layer(layer: Any, rows: Int[Tensor, " N"], columns: Int[Tensor, " N"]
             **{key: value for key, value in kwargs.items() if key != "past_key_values"},
         )
 
+    checkpoints = getattr(layer, "gradient_checkpointing", False)
+    layer.gradient_checkpointing = False  # it would take everyone's keys for a cache, and drop them
     layer.forward = pooled
     try:
         yield
     finally:
         del layer.forward
+        layer.gradient_checkpointing = checkpoints
 
 
 def _keys_values(

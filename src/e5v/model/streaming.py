@@ -48,12 +48,14 @@ class Stream:
     """One call's way through the encoder.
 
     `budget` is the most tokens of a batch, `dim` the width vectors are truncated to (None: all).
+    Rows are unit vectors, or with `normalised` false the states themselves.
     """
 
     encoder: Encoder
     budget: int
     dim: int | None
     on_error: OnError
+    normalised: bool = True
 
     def run(self, futures: Iterable[Future[Prepared]]) -> Iterator[Encoded | Skipped]:
         """Yield a result per future, in order.
@@ -99,13 +101,14 @@ class Stream:
         memory.update(vectors)
 
     def vectors(self, items: Sequence[Prepared]) -> NDArray[np.float32]:
-        """Embed prepared items: (n, d) unit rows in the order given."""
+        """Embed prepared items: (n, d) rows in the order given."""
         rows = np.empty((len(items), self.encoder.width), np.float32)
         lengths = [len(one.prompted.ids) for one in items]
         padded = self.encoder.layout != "packed"
         batches = plan(lengths, self.budget, padded=padded, alone_above=self.encoder.alone_above)
         for places in batches:
-            rows[places] = unit(self._states([items[place] for place in places]))
+            states = self._states([items[place] for place in places])
+            rows[places] = unit(states) if self.normalised else states
         return rows
 
     def _states(self, batch: Sequence[Prepared]) -> NDArray[np.float32]:

@@ -29,6 +29,10 @@ class ImageTokens:
     tokens: Float[Tensor, "n d"]
     deep: tuple[Float[Tensor, "n d"], ...] = ()
 
+    def to(self, device: torch.device | str) -> "ImageTokens":
+        """Return the same tokens on a device."""
+        return ImageTokens(self.tokens.to(device), tuple(layer.to(device) for layer in self.deep))
+
 
 def image_tokens(
     model: Any, images: Sequence[Pixels], way: str, counts: Sequence[int]

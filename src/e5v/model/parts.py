@@ -1,0 +1,65 @@
+"""Opens a part of a multimodal model: its language model alone, or its vision tower alone.
+
+class of the checkpoint -> the other part taken out when built -> only what is left is read
+
+Training touches the language model only, and the tower gives image tokens without it. What is taken
+out has no place for weights any more, so no byte of them is read from the files.
+"""
+
+from typing import Any, Literal
+
+from torch import nn
+
+Part = Literal["whole", "language", "vision"]
+
+
+def partial_class(whole: Any, part: Part, within: tuple[str, ...] = ()) -> Any:
+    """Return a class like `whole` whose models have only one part.
+
+    `within` names modules inside the language model that belong to the vision part.
+    """
+
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807  the class's own
+        whole.__init__(self, *args, **kwargs)
+        take_out(self, part, within)
+
+    body = {"__init__": __init__, "__module__": whole.__module__}
+    return type(whole.__name__, (whole,), body)
+
+
+def take_out(model: Any, part: Part, within: tuple[str, ...] = ()) -> None:
+    """Remove from a model all that `part` does not need; the language part keeps its head."""
+    language = _language_modules(model, within)
+    _prune(model, language, keeps_language=part == "language")
+    if part == "vision":
+        model.all_tied_weights_keys = {}  # head and embedding are gone, and with them their tie
+
+
+def language_path(model: Any) -> str:
+    """Return where the decoder stands in a model: `model.language_model`, say."""
+    decoder = model.get_decoder()
+    names: dict[int, str] = {id(module): name for name, module in model.named_modules()}
+    return names[id(decoder)]
+
+
+def _language_modules(model: Any, within: tuple[str, ...]) -> set[nn.Module]:
+    roots = (model.get_decoder(), model.get_input_embeddings(), model.get_output_embeddings())
+    found = {module for root in roots if root is not None for module in root.modules()}
+    for name in within:
+        found -= set(getattr(model.get_decoder(), name).modules())
+    return found
+
+
+def _prune(module: nn.Module, language: set[nn.Module], *, keeps_language: bool) -> None:
+    """Take out the children of the other part, and look into those that hold both."""
+    for name, child in list(module.named_children()):
+        members = set(child.modules())
+        kept = members & language if keeps_language else members - language
+        if not kept:
+            setattr(module, name, None)
+        elif len(kept) < len(members):
+            _prune(child, language, keeps_language=keeps_language)
+    if keeps_language and module not in language:
+        for name, _ in list(module.named_parameters(recurse=False)):
+            setattr(module, name, None)  # LLaVA-NeXT's image_newline
+            module.__dict__["_is_hf_initialized"] = True  # transformers need not draw it

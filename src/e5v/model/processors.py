@@ -1,0 +1,90 @@
+"""Opens what turns pictures and words into a model's arrays and ids.
+
+folder -> processor class it names, less its video half -> told what old files leave out
+"""
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import transformers
+from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
+from transformers.utils.hub import cached_file
+
+from e5v.errors import ModelError, first_line
+from e5v.model.backbones import Backbone
+
+PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
+VIDEO = "video_processor"
+
+
+def open_processor(name: str, config: Any, backbone: Backbone, remote: bool) -> Any:  # noqa: FBT001
+    """Open the processor of a checkpoint; `remote` trusts Python code that comes with it.
+
+    Raises:
+        ModelError: there is none, or none for images and text.
+    """
+    try:
+        made = _processor_class(name, config)
+        takes_video = VIDEO in inspect.signature(made.__init__).parameters
+        absent = {VIDEO: None} if takes_video else {}
+        processor = made.from_pretrained(name, trust_remote_code=remote, **absent)
+    except Exception as error:
+        raise ModelError(f"{name} has no processor: {first_line(error)}") from error
+    if not hasattr(processor, "image_processor") or not hasattr(processor, "tokenizer"):
+        raise ModelError(
+            f"{name} has a {type(processor).__name__} instead of a processor for images and text; "
+            "add its preprocessor_config.json"
+        )
+    if backbone.processor_from_config:
+        vision = config.vision_config
+        processor.patch_size = vision.patch_size
+        processor.vision_feature_select_strategy = config.vision_feature_select_strategy
+        processor.num_additional_image_tokens = int(vision.model_type == "clip_vision_model")
+    return processor
+
+
+def _processor_class(name: str, config: Any) -> Any:
+    """Return the checkpoint's processor class, less its video half.
+
+    Every video processor needs torchvision, which nothing here uses, and the processors that have
+    one do not load without it. Images and texts go through the same code either way.
+    """
+    declared = next(filter(None, (_declared_processor(name, file) for file in PROCESSOR_FILES)), "")
+    full: Any = getattr(transformers, declared, None) or PROCESSOR_MAPPING.get(type(config), None)
+    if full is None:  # a processor of the checkpoint's own, in Python: trusted, or refused by Auto
+        return transformers.AutoProcessor
+
+    def get_attributes(cls: Any) -> list[str]:
+        return [part for part in super(images_only, cls).get_attributes() if part != VIDEO]
+
+    body = {"get_attributes": classmethod(get_attributes), VIDEO: None}
+    images_only: Any = type(full.__name__, (full,), body)
+    return images_only
+
+
+def _declared_processor(name: str, file: str) -> str:
+    """Read which processor class a file of the checkpoint names, if it does."""
+    path = cached_file(name, file, _raise_exceptions_for_missing_entries=False)
+    declared = json.loads(Path(path).read_text()) if path else {}
+    return str(declared.get("processor_class") or "")
+
+
+def image_token_id(name: str, config: Any, processor: Any) -> int:
+    """Return the id that marks the places of image tokens.
+
+    Raises:
+        ModelError: the tokenizer has no such id.
+    """
+    number = getattr(config, "image_token_id", None)
+    if number is None:
+        number = getattr(getattr(config, "vision_config", None), "image_token_id", None)
+    if number is None:
+        number = processor.image_token_id
+    if number is None or number >= len(processor.tokenizer):
+        raise ModelError(
+            f"{name} marks images with token {number}, but its tokenizer has "
+            f"{len(processor.tokenizer)} tokens; the processor belongs to another model"
+        )
+    return int(number)
