@@ -29,9 +29,10 @@ from transformers.models.llava_next.image_processing_pil_llava_next import (
     LlavaNextImageProcessorPil,
 )
 
-from benchmarks.sentence_folder import add_sentence_files
 from benchmarks.sizes import Sizes
+from e5v.model.loading import outline
 from e5v.model.prompts import RETRIEVAL
+from e5v.model.sentence_files import write_sentence_files
 from e5v.model.toy import LLAMA3_SPLIT
 
 MARKS = (
@@ -167,7 +168,8 @@ def write(folder: Path, sizes: Sizes, sentences: Iterable[str], *, seed: int = 0
     model.save_pretrained(folder)
     make_processor(sizes, tokenizer).save_pretrained(folder)
     _name_tokenizer(folder / "tokenizer_config.json")
-    add_sentence_files(folder, sizes.width)
+    if not write_sentence_files(folder, outline(folder)):
+        raise SystemExit(f"{folder} cannot be opened in sentence-transformers with e5v's prompts")
 
 
 def _name_tokenizer(file: Path) -> None:

@@ -55,11 +55,15 @@ def verify(
     Raises:
         ModelError: the model cannot be opened at all.
     """
-    embedder = E5V(model, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
+    yield from check(E5V(model, device=device, dtype=dtype, trust_remote_code=trust_remote_code))
+
+
+def check(embedder: E5V) -> Iterator[Check]:
+    """Yield the checks of an open model as they are made."""
     unexpected = embedder.loaded.unexpected
     figure = f"{len(unexpected)} left over" + (f" ({unexpected[0]}, ...)" if unexpected else "")
     yield Check("all weights loaded", not unexpected, figure, "0")
-    images = [_picture(*size, seed=seed) for seed, size in enumerate(SIZES)]
+    images = [picture(*size, seed=seed) for seed, size in enumerate(SIZES)]
     mixtures = [{"image": images[0], "text": TEXTS[1]}, [TEXTS[0], images[2], TEXTS[1], images[1]]]
     yield _attempt("prompt tail intact", "1 ending", partial(_tail, embedder))
     yield _attempt("image tokens agree", "equal", partial(_image_tokens, embedder, images))
@@ -104,9 +108,9 @@ def _written(piece: Segment, image_token: str) -> str:
     return piece.text if isinstance(piece, Text) else image_token
 
 
-def _attempt(name: str, limit: str, check: Callable[[], tuple[bool, str]]) -> Check:
+def _attempt(name: str, limit: str, attempt: Callable[[], tuple[bool, str]]) -> Check:
     try:
-        passed, figure = check()
+        passed, figure = attempt()
     except (E5VError, RuntimeError, ValueError, TypeError) as error:
         return Check(name, False, first_line(error), limit)  # noqa: FBT003
     return Check(name, passed, figure, limit)
@@ -165,7 +169,8 @@ def _image_tokens(embedder: E5V, images: Sequence[PIL.Image.Image]) -> tuple[boo
     return True, " ".join(map(str, counts))
 
 
-def _picture(width: int, height: int, *, seed: int) -> PIL.Image.Image:
+def picture(width: int, height: int, *, seed: int) -> PIL.Image.Image:
+    """Draw coloured noise on a slope of light; sizes in pixels."""
     noise = np.random.default_rng(seed).integers(0, 80, (height, width, 3))
     slope = np.linspace(0, 170, width)[None, :, None] * np.array([1.0, 0.6, 0.2 * seed])
     return PIL.Image.fromarray((noise + slope).astype(np.uint8))

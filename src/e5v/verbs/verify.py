@@ -38,8 +38,12 @@ def verify(verb: Verify) -> bool:
     """
     from e5v.model.verify import verify as check_model
 
-    checks = check_model(verb.model, **asdict(verb.opening))
-    shown = _lines(checks) if wants_lines(json=verb.json) else _table(checks)
+    return show_checks(check_model(verb.model, **asdict(verb.opening)), json=verb.json)
+
+
+def show_checks(checks: "Iterator[Check]", *, json: bool) -> bool:
+    """Show each check when it is made; tell whether all passed."""
+    shown = _lines(checks) if wants_lines(json=json) else _table(checks)
     verdicts = [check.passed for check in shown]  # every check is made, whatever the first says
     return all(verdicts)
 

@@ -1,0 +1,157 @@
+"""An adapter as peft writes it: which matrix it adds what to.
+
+run folder -> adapter_config.json + adapter_model.safetensors -> checked -> Lora: path -> B A
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file
+from torch import Tensor
+
+from e5v.errors import ModelError, UsageError, first_line
+
+CONFIG, WEIGHTS, RECIPE = "adapter_config.json", "adapter_model.safetensors", "recipe.json"
+KEY = re.compile(r"base_model\.model\.(?P<path>.+)\.lora_(?P<side>[AB])\.weight")
+
+# What makes an adapter more than W + scale B A; each must be absent, null, false or empty.
+MORE = (
+    "use_dora",
+    "use_qalora",
+    "use_bdlora",
+    "lora_bias",
+    "fan_in_fan_out",
+    "rank_pattern",
+    "alpha_pattern",
+    "layer_replication",
+    "modules_to_save",
+    "target_parameters",
+    "trainable_token_indices",
+    "alora_invocation_tokens",
+    "arrow_config",
+    "kasa_config",
+    "monteclora_config",
+)
+PLAIN_STARTS = (True, False, None, "gaussian", "orthogonal", "eva")  # others change W itself
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training run left: an adapter, and how and on which model it was made, if known."""
+
+    adapter: Path
+    recipe: Mapping[str, Any]
+    source: str | None
+
+
+@dataclass(frozen=True)
+class Lora:
+    """The matrices A (r, in) and B (out, r) of every module, by its path in the trained model."""
+
+    scale: float
+    a: Mapping[str, Tensor]
+    b: Mapping[str, Tensor]
+
+    def shape(self, path: str) -> tuple[int, ...]:
+        """Return the shape of what is added to a module's weight."""
+        return len(self.b[path]), self.a[path].shape[1]
+
+    def added_to(self, path: str, weight: Tensor) -> Tensor:
+        """Return W + scale B A in the type of W; the sum is made in float32."""
+        addition = self.scale * (self.b[path].float() @ self.a[path].float())
+        return (weight.float() + addition).to(weight.dtype)
+
+
+def find_run(folder: Path) -> Run:
+    """Find the adapter of a run folder, or of a folder that is one.
+
+    Raises:
+        UsageError: there is none, or one of the run's files is broken.
+    """
+    within = folder / "adapter"
+    adapter = within if (within / CONFIG).is_file() else folder
+    if not (adapter / CONFIG).is_file():
+        raise UsageError(f"{folder} has no adapter; expected {CONFIG}, or adapter/{CONFIG}, in it")
+    recipe = _read(folder / RECIPE) if (folder / RECIPE).is_file() else {}
+    source = recipe.get("model") or _read(adapter / CONFIG).get("base_model_name_or_path")
+    return Run(adapter, recipe, source)
+
+
+def open_lora(folder: Path) -> Lora:
+    """Read an adapter and make sure that nothing but LoRA is in it.
+
+    Raises:
+        ModelError: it is of another kind, incomplete, or adds nothing.
+    """
+    config = _read(folder / CONFIG)
+    _check_kind(folder, config)
+    if not (folder / WEIGHTS).is_file():
+        raise ModelError(f"{folder} has no {WEIGHTS}; save the adapter as safetensors")
+    try:
+        tensors = load_file(folder / WEIGHTS)
+    except Exception as error:
+        raise ModelError(f"{folder / WEIGHTS} cannot be read: {first_line(error)}") from error
+    sides = _sides(folder, tensors)
+    _check_pairs(folder, sides, config["r"])
+    root = math.sqrt(config["r"]) if config.get("use_rslora") else config["r"]
+    return Lora(config["lora_alpha"] / root, sides["A"], sides["B"])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = dict(json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{path} is no JSON object: {first_line(error)}") from None
+    return content
+
+
+def _check_kind(folder: Path, config: Mapping[str, Any]) -> None:
+    if config.get("peft_type") != "LORA":
+        raise ModelError(f"{folder} is an adapter of type {config.get('peft_type')}; expected LORA")
+    more = {key: config[key] for key in MORE if config.get(key)}
+    if config.get("bias", "none") != "none":
+        more["bias"] = config["bias"]
+    if config.get("init_lora_weights") not in PLAIN_STARTS:
+        more["init_lora_weights"] = config["init_lora_weights"]
+    if more:
+        told = ", ".join(f"{key} {value}" for key, value in more.items())
+        raise ModelError(
+            f"{folder} is more than a plain LoRA ({told}), which cannot be merged here; "
+            "merge it with peft's merge_and_unload"
+        )
+    for key in ("r", "lora_alpha"):
+        if not isinstance(config.get(key), (int, float)) or config[key] <= 0:
+            raise ModelError(
+                f"{folder / CONFIG} has {key} {config.get(key)}; expected a number above 0"
+            )
+
+
+def _sides(folder: Path, tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    sides: dict[str, dict[str, Tensor]] = {"A": {}, "B": {}}
+    for key, tensor in tensors.items():
+        found = KEY.fullmatch(key)
+        if not found:
+            raise ModelError(f"{folder} holds {key}; expected LoRA matrices of linear layers alone")
+        sides[found["side"]][found["path"]] = tensor
+    return sides
+
+
+def _check_pairs(folder: Path, sides: Mapping[str, Mapping[str, Tensor]], rank: int) -> None:
+    a, b = sides["A"], sides["B"]
+    alone = sorted(a.keys() ^ b.keys())
+    if alone:
+        raise ModelError(f"{folder} has only one of A and B for {alone[0]}; get the whole adapter")
+    for path in a:
+        shapes = tuple(a[path].shape), tuple(b[path].shape)
+        if tuple(map(len, shapes)) != (2, 2) or not shapes[0][0] == shapes[1][1] == rank:
+            raise ModelError(
+                f"{folder}: {path} has A {shapes[0]} and B {shapes[1]}; "
+                f"expected rank {rank}, as {CONFIG} says"
+            )
+    if not any(tensor.any() for tensor in b.values()):
+        raise ModelError(f"{folder} adds nothing: every B is zero, as before the first step")

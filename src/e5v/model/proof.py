@@ -1,0 +1,79 @@
+"""What is proved of a merged model before it gets its name.
+
+files of both, byte by byte -> source's vectors -> merged model's vectors -> its own checks -> Check
+
+The two models are opened one after the other, each once.
+"""
+
+import gc
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e5v.model.embedder import E5V
+from e5v.model.loading import DTypeName
+from e5v.model.surgery import Merged
+from e5v.model.verify import FP32_LIMIT, TEXTS, Check, check, picture
+from e5v.model.weights import Weights, open_weights
+
+# The same items take the same way through both models, so equal weights give equal bits. What is
+# further apart than float32 rounds between unlike batches is the weights' doing, in any dtype.
+MOVED = FP32_LIMIT
+
+
+def prove(
+    merged: Merged,
+    *,
+    device: str | None = None,
+    dtype: DTypeName = "auto",
+    trust_remote_code: bool = False,
+) -> Iterator[Check]:
+    """Yield the checks of a merged checkpoint as they are made.
+
+    Raises:
+        ModelError: it, or its source, cannot be opened.
+    """
+    before, after = open_weights(merged.source), open_weights(merged.folder)
+    yield _kept(before, after, before.places.keys() - set(merged.changed))
+    yield _tuned(before, after, merged.changed)
+
+    def opened(folder: Path) -> E5V:
+        return E5V(folder, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
+
+    source = _vectors(opened(merged.source))
+    gc.collect()  # its weights, before there are others
+    embedder = opened(merged.folder)
+    distances = np.abs(_vectors(embedder) - source).max(-1)
+    for kind, distance in zip(("text", "image"), distances, strict=True):
+        figure, limit = f"{distance:.1e}", f"difference > {MOVED:.0e}"
+        yield Check(f"{kind} vector moved", bool(distance > MOVED), figure, limit)
+    yield from check(embedder)
+
+
+def _kept(before: Weights, after: Weights, names: Collection[str]) -> Check:
+    """Everything but the tuned matrices must be there, bit for bit."""
+    unlike = before.places.keys() ^ after.places.keys()
+    unlike |= {name for name in names if name not in unlike and not _same(before, after, name)}
+    figure = f"{len(unlike)} of {len(names)} differ"
+    figure += f" ({min(unlike)}, ...)" if unlike else ""
+    return Check("all else bit-identical", not unlike, figure, "0")
+
+
+def _tuned(before: Weights, after: Weights, names: Collection[str]) -> Check:
+    """Tell how many tuned matrices differ; an addition may be lost in rounding, but not all."""
+    differ = sum(not _same(before, after, name) for name in names)
+    return Check("language model tuned", differ > 0, f"{differ} of {len(names)} differ", "> 0")
+
+
+def _same(before: Weights, after: Weights, name: str) -> bool:
+    left, right = before.places[name], after.places[name]
+    alike = (left.dtype, left.shape) == (right.dtype, right.shape)
+    return alike and before.content(name) == after.content(name)
+
+
+def _vectors(embedder: E5V) -> NDArray[np.float32]:
+    """Embed a text and a picture: (2, d)."""
+    vectors: NDArray[np.float32] = embedder.encode([TEXTS[1], picture(320, 240, seed=0)])
+    return vectors
