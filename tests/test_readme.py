@@ -65,9 +65,10 @@ def run(block: Block, folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sample photos, where a reader tries things."""
+    """A folder with the sample photos and sentences, where a reader tries things."""
     folder = tmp_path_factory.mktemp("reader") / "photos"
     shutil.copytree(ROOT / "examples" / "photos", folder)
+    shutil.copytree(ROOT / "examples" / "nli", folder / "nli")
     return folder
 
 
@@ -93,7 +94,7 @@ def test_a_wrong_block_is_found(folder: Path) -> None:
 
 def test_every_verb_is_on_the_first_page() -> None:
     """A command that nobody finds."""
-    for verb in ("encode", "words", "verify", "demo"):
+    for verb in ("encode", "words", "train", "merge", "convert", "verify", "demo"):
         assert re.search(rf"(e5v|make) {verb}", README)
 
 

@@ -1,0 +1,101 @@
+"""The weights that are trained: a LoRA on every linear layer of the language model.
+
+language model -> its linear layers, by their names in the whole model -> LoRA in place
+adapter -> the two files that peft reads, also on the whole multimodal model
+
+The names are those of the whole model and name the language model: an adapter whose names fit the
+vision tower too, or nothing, is silently misplaced or ignored elsewhere.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from e5v.errors import ModelError
+from e5v.model.loading import Loaded
+from e5v.model.parts import language_path
+from e5v.training.recipe import Adapter
+
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"  # as peft names them
+PREFIX = "base_model.model."  # before every name in peft's files
+
+
+def add_adapter(loaded: Loaded, adapter: Adapter, seed: int) -> Any:
+    """Put a LoRA into an open language model, drawn from `seed`; return its peft configuration.
+
+    Only it takes gradients.
+
+    Raises:
+        ModelError: the language model has no linear layer.
+    """
+    path = language_path(loaded.model)
+    kinds = {
+        name.rpartition(".")[2]
+        for name, module in loaded.language_model.named_modules()
+        if isinstance(module, nn.Linear)
+    }
+    if not kinds:
+        raise ModelError(f"{loaded.name} has no linear layer in its language model to adapt")
+    layers = f"{re.escape(path)}\\..*\\.({'|'.join(sorted(kinds))})" if path else ".*"
+    peft = _peft()
+    config = peft.LoraConfig(
+        r=adapter.rank,
+        lora_alpha=adapter.alpha,
+        lora_dropout=adapter.dropout,
+        target_modules=layers,
+        base_model_name_or_path=loaded.name,
+        inference_mode=False,
+    )
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        peft.inject_adapter_in_model(config, loaded.model)
+    return config
+
+
+def trained(loaded: Loaded) -> list[nn.Parameter]:
+    """Return the weights that take gradients, in the model's order."""
+    return [weight for weight in loaded.model.parameters() if weight.requires_grad]
+
+
+def adapter_files(loaded: Loaded, config: Any) -> Mapping[str, bytes]:
+    """Return the adapter as peft writes it: file name -> content."""
+    state = _peft().get_peft_model_state_dict(loaded.model)
+    weights = {PREFIX + name: value.detach().cpu().contiguous() for name, value in state.items()}
+    told: dict[str, Any] = config.to_dict() | {"inference_mode": True, "peft_type": "LORA"}
+    plain = {key: sorted(value) if isinstance(value, set) else value for key, value in told.items()}
+    return {
+        WEIGHTS: safetensors.torch.save(weights, {"format": "pt"}),
+        CONFIG: (json.dumps(plain, indent=2, sort_keys=True, default=str) + "\n").encode(),
+    }
+
+
+def restore_adapter(loaded: Loaded, weights: bytes) -> None:
+    """Give an adapter that is in place the weights of a file.
+
+    Raises:
+        ModelError: the file has other weights.
+    """
+    state = safetensors.torch.load(weights)
+    bare = {name.removeprefix(PREFIX): value for name, value in state.items()}
+    peft = _peft()
+    if _shapes(bare) != _shapes(peft.get_peft_model_state_dict(loaded.model)):
+        raise ModelError("the checkpoint's adapter belongs to another model or recipe")
+    peft.set_peft_model_state_dict(loaded.model, bare)
+
+
+def _peft() -> Any:
+    """Import peft; it imports bitsandbytes where that is, which complains of what nobody asked."""
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    import peft
+
+    return peft
+
+
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in state.items()}

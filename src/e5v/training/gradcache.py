@@ -1,0 +1,66 @@
+"""The gradient of a batch of any size in the memory of one chunk (arXiv 2101.06983).
+
+    chunks -> states, no gradient kept -> loss of the whole batch -> its gradient at each state
+    chunks -> states again, this time with a graph -> that gradient goes on to the weights
+
+A contrastive loss compares everything with everything, but depends on the model only through the
+states. So the gradient is that of the plain full batch; dropout falls on the same values twice.
+Under torchrun every rank computes some of the chunks, and the loss of all of them.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from e5v.model.encoder import Prompted
+from e5v.training.loss import Loss
+from e5v.training.passes import Pass
+from e5v.training.ranks import Ranks
+
+LossOf = Callable[[Tensor], Loss]  # of the states (m, d) of all texts of a batch
+
+
+@dataclass(frozen=True)
+class GradCache:
+    """Takes gradients of a model with states of `width` values; `autocast` sets the precision."""
+
+    way: Pass
+    width: int
+    device: torch.device
+    ranks: Ranks
+    autocast: Callable[[], AbstractContextManager[object]]
+
+    def backward(
+        self, texts: Sequence[Prompted], triplets: int, loss_of: LossOf, seed: int
+    ) -> Loss:
+        """Add the gradient of a batch to the weights, and return its loss.
+
+        The first of `texts` are the anchors of `triplets`. Dropout is drawn from `seed`.
+        """
+        own = self.ranks.own(self.way.chunks(texts, triplets))
+        states = torch.zeros(len(texts), self.width, device=self.device)
+        for number, chunk in own:
+            with torch.no_grad(), self._chunk(texts, chunk, seed + number) as made:
+                states[chunk] = made.float()
+        self.ranks.add(states)
+
+        states.requires_grad_()
+        loss = loss_of(states)
+        loss.value.backward()  # type: ignore[no-untyped-call]
+        assert states.grad is not None
+
+        for number, chunk in own:
+            with self._chunk(texts, chunk, seed + number) as made:
+                made.float().backward(states.grad[chunk])  # type: ignore[no-untyped-call]
+        return Loss(loss.value.detach(), loss.accuracy)
+
+    @contextmanager
+    def _chunk(self, texts: Sequence[Prompted], chunk: list[int], seed: int) -> Iterator[Tensor]:
+        devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+        with torch.random.fork_rng(devices), self.autocast():
+            torch.manual_seed(seed)
+            with self.way.states([texts[place] for place in chunk]) as states:
+                yield states

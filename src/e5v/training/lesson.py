@@ -1,0 +1,111 @@
+"""All that a run needs, opened once; and the gradient of one of its steps.
+
+step -> batch -> words -> chunks through the language model -> loss of the batch -> gradient
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from e5v.model.loading import load
+from e5v.model.prompts import find_prompt
+from e5v.training.batches import Batch, Batches
+from e5v.training.gradcache import GradCache
+from e5v.training.loss import Loss, contrastive, distil, distinct
+from e5v.training.ranks import Ranks
+from e5v.training.recipe import Objective
+from e5v.training.run import Run
+from e5v.training.student import Student
+from e5v.training.teacher import Teacher
+from e5v.training.triplets import Triplets
+from e5v.training.watch import Watch
+from e5v.training.wording import Wording
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a step gave: its loss, the tokens it took, and how many texts were cut."""
+
+    loss: float
+    accuracy: float
+    tokens: int
+    cut: int
+
+
+class Lesson:
+    """The data, the student and the way between them.
+
+    Raises:
+        DataError: the data are less than a batch, or the teacher's file does not fit them.
+        UsageError: the recipe does not fit the model.
+    """
+
+    def __init__(self, run: Run, data: Triplets, ranks: Ranks, device: str | None) -> None:
+        recipe = run.recipe
+        prompt = find_prompt(recipe.prompt)
+        options: dict[str, Any] = {"device": device, "dtype": run.dtype}
+        self._recipe = recipe
+        self._batches = Batches(data, recipe.batch, recipe.seed)
+        self._teacher = _teacher(recipe.objective, data)
+        held_out = run.evaluation if ranks.leads else None
+        self.watch = Watch.open(held_out, run.model, prompt, **options) if held_out else None
+
+        options |= {"trust_remote_code": run.trust_remote_code, "four_bit": recipe.four_bit}
+        loaded = load(run.model, part="language", **options)
+        self.student = Student(loaded, recipe)
+        self._wording = Wording(
+            loaded, prompt, template=recipe.template, text_tokens=recipe.text_tokens
+        )
+        width, place = self.student.embedder.width, self.student.embedder.device
+        way = self.student.way(data)
+        self._cache = GradCache(way, width, place, ranks, self.student.autocast)
+
+    def take(self, step: int) -> Taken:
+        """Add the gradient of a step's batch to the weights."""
+        batch = self._batches[step]
+        worded = [self._wording(text) for text in batch.texts]
+        texts = [one.prompted for one in worded]
+        loss_of = _loss_of(self._recipe.objective, batch, self._teacher)
+        seed = (self._recipe.seed << 32) + (step << 12)  # and one more for each chunk
+        loss = self._cache.backward(texts, len(batch.triplets), loss_of, seed)
+        return Taken(
+            loss=float(loss.value),
+            accuracy=float(loss.accuracy),
+            tokens=sum(len(text.ids) for text in texts),
+            cut=sum(one.cut for one in worded),
+        )
+
+
+def _teacher(objective: Objective, data: Triplets) -> Teacher | None:
+    if objective.teacher is None:
+        return None
+    return Teacher.open(objective.teacher, data.count)
+
+
+def _loss_of(
+    objective: Objective, batch: Batch, teacher: Teacher | None
+) -> Callable[[Tensor], Loss]:
+    """Return what is minimised over a batch, as a function of the states of its texts."""
+    count = len(batch.triplets)
+    allowed = distinct(batch.triplets)
+
+    def loss_of(states: Tensor) -> Loss:
+        anchors, candidates = states[:count], states[count:]
+        loss = contrastive(
+            anchors,
+            candidates,
+            allowed.to(states.device),
+            temperature=objective.temperature,
+            symmetric=objective.symmetric,
+            dims=objective.dims,
+        )
+        if teacher is None:
+            return loss
+        alike = teacher.similarities(batch.places).to(states.device)
+        taught = distil(anchors, candidates[:count], alike, temperature=objective.temperature)
+        share = objective.distil
+        return Loss(share * taught + (1 - share) * loss.value, loss.accuracy)
+
+    return loss_of

@@ -1,0 +1,128 @@
+"""What training makes small: how far an anchor's own positive is from standing out of the batch.
+
+    texts   -> which candidates may be held against which anchor  --.
+    vectors -> cosines in float32 -> / temperature -> softmax over those -> -log of the own positive
+
+Candidates are the positives of all anchors, in their order, then all hard negatives. All functions
+are pure, and take vectors of any length: only their direction counts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from e5v.training.triplets import Triplet
+from e5v.vectors import check_dim
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The `value` to make small, and `accuracy`: the share of anchors with their own positive best.
+
+    A candidate that is exactly as near as the own positive counts as better.
+    """
+
+    value: Float[Tensor, ""]
+    accuracy: Float[Tensor, ""]
+
+
+def distinct(triplets: Sequence[Triplet]) -> Bool[Tensor, "n c"]:
+    """Tell which candidates may be held against which anchor; c is n and the hard negatives.
+
+    False where that would be wrong by the texts themselves: the candidate is the anchor's own text
+    or its positive's once more, or another positive of the same anchor. Spaces around a text do not
+    count. The own positive, at [i, i], is True. The left square, transposed, holds for positives
+    against anchors.
+    """
+    numbers: dict[str, int] = {}
+
+    def numbered(texts: Sequence[str]) -> Int[Tensor, " m"]:
+        known = [numbers.setdefault(text.strip(), len(numbers)) for text in texts]
+        return torch.tensor(known, dtype=torch.long)
+
+    anchors = numbered([one.anchor for one in triplets])
+    positives = numbered([one.positive for one in triplets])
+    negatives = [one.negative for one in triplets if one.negative]
+    candidates = torch.cat([positives, numbered(negatives)])
+    same = (candidates == anchors[:, None]) | (candidates == positives[:, None])
+    same[:, : len(triplets)] |= anchors == anchors[:, None]
+    return ~same.fill_diagonal_(False)  # noqa: FBT003  torch has no other name for it
+
+
+def contrastive(
+    anchors: Float[Tensor, "n d"],
+    candidates: Float[Tensor, "c d"],
+    allowed: Bool[Tensor, "n c"],
+    *,
+    temperature: float = 0.05,
+    symmetric: bool = False,
+    dims: Sequence[int] = (),
+) -> Loss:
+    """Return the mean over anchors of -log softmax(cosines / temperature) at the own positive.
+
+    This is the loss of E5-V's single modality training (arXiv 2407.12580; the temperature is from
+    its code), in float32, over the candidates that are `allowed`, as `distinct` tells.
+
+    Args:
+        anchors: their vectors.
+        candidates: vectors of the n positives, in the order of the anchors, then hard negatives.
+        allowed: where candidate j may be held against anchor i; [i, i] is True.
+        temperature: what cosines are divided by.
+        symmetric: as much for each positive's own anchor among all anchors (CLIP, arXiv
+            2103.00020).
+        dims: the mean of the loss on the first k values, for each k and the full width, so that
+            vectors may be cut short (Matryoshka, arXiv 2205.13147). `accuracy` is at full width.
+
+    Raises:
+        UsageError: one of `dims` is not between 1 and d.
+    """
+    count, width = anchors.shape
+    for dim in dims:
+        check_dim(dim, width)
+    losses = []
+    for dim in sorted({*dims, width}):
+        cosines = _cosines(anchors[:, :dim], candidates[:, :dim])
+        losses.append(_own_entropy(cosines, allowed, temperature))
+        if symmetric:
+            losses.append(_own_entropy(cosines[:, :count].T, allowed[:, :count].T, temperature))
+    return Loss(torch.stack(losses).mean(), _accuracy(cosines.detach(), allowed))
+
+
+def distil(
+    anchors: Float[Tensor, "n d"],
+    positives: Float[Tensor, "n d"],
+    teacher: Float[Tensor, "n n"],
+    *,
+    temperature: float,
+) -> Float[Tensor, ""]:
+    """Return KL(teacher || student) of an anchor's distribution over the positives, mean over n.
+
+    A distribution is softmax(cosines / temperature); `teacher` holds its cosines of anchor i with
+    positive j (UniME, arXiv 2504.17432, stage 1: textual discriminative knowledge distillation).
+    """
+    student = (_cosines(anchors, positives) / temperature).log_softmax(dim=1)
+    target = (teacher.float() / temperature).log_softmax(dim=1)
+    return functional.kl_div(student, target, reduction="batchmean", log_target=True)
+
+
+def _cosines(left: Float[Tensor, "n d"], right: Float[Tensor, "m d"]) -> Float[Tensor, "n m"]:
+    with torch.autocast(left.device.type, enabled=False):  # it would multiply in half precision
+        left, right = (functional.normalize(rows.float(), dim=1) for rows in (left, right))
+        return left @ right.T
+
+
+def _own_entropy(
+    cosines: Float[Tensor, "n m"], allowed: Bool[Tensor, "n m"], temperature: float
+) -> Float[Tensor, ""]:
+    """Return the mean of -log softmax at [i, i], of each row over what is allowed in it."""
+    logits = (cosines / temperature).masked_fill(~allowed, -torch.inf)
+    return functional.cross_entropy(logits, torch.arange(len(logits), device=logits.device))
+
+
+def _accuracy(cosines: Float[Tensor, "n c"], allowed: Bool[Tensor, "n c"]) -> Float[Tensor, ""]:
+    rivals = cosines.masked_fill(~allowed, -torch.inf).fill_diagonal_(-torch.inf)
+    return (rivals.amax(dim=1) < cosines.diagonal()).float().mean()

@@ -1,0 +1,102 @@
+"""How texts go through the language model in training, a chunk at a time.
+
+    fixed     any texts, planned by tokens -> the encoder that embeds them afterwards -> states
+    faithful  24 triplets at a time, padded left -> the official script's mask        -> states
+
+The chunks of a batch are computed apart and compared together (`gradcache`), so their size is a
+matter of memory and speed alone; but for the faithful mask, in which padding is seen.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from e5v.model.encoder import Encoder, Prompted
+from e5v.model.planning import plan
+
+CPU_CHUNK, GPU_CHUNK = 2_048, 16_384  # tokens whose activations are held at once
+OFFICIAL_ROWS = 24  # triplets on one of the paper's GPUs
+OFFICIAL_MULTIPLE = 8  # widths are padded up to one of its multiples
+
+
+class Pass(Protocol):
+    """A way through the model."""
+
+    def chunks(self, texts: Sequence[Prompted], triplets: int) -> list[list[int]]:
+        """Say which texts go together; of `texts`, the first are the anchors of `triplets`."""
+
+    def states(self, texts: Sequence[Prompted]) -> AbstractContextManager[Tensor]:
+        """Give the pooled states (n, d) of a chunk; gradients are taken inside the block."""
+
+
+@dataclass(frozen=True)
+class PackedPass:
+    """The encoder's own way: no padding where the family allows it."""
+
+    encoder: Encoder
+    budget: int
+
+    def chunks(self, texts: Sequence[Prompted], triplets: int) -> list[list[int]]:
+        """Fill chunks up to the budget, like lengths side by side."""
+        lengths = [len(text.ids) for text in texts]
+        padded = self.encoder.layout != "packed"
+        return plan(lengths, self.budget, padded=padded, alone_above=self.encoder.alone_above)
+
+    def states(self, texts: Sequence[Prompted]) -> AbstractContextManager[Tensor]:
+        """Run the encoder."""
+        return self.encoder.passing(texts)
+
+
+@dataclass(frozen=True)
+class OfficialPass:
+    """The official script's way, on which its mask depends.
+
+    Texts are padded left to a multiple of 8 with the end-of-turn token, and the mask is "the id is
+    not 0". Anchors and negatives thus see their padding. That of positives is made id 0, so it is
+    hidden, but for the columns that bring them to the width of the others; and a real token 0
+    ("!" in LLaMA-3) is hidden as well.
+    """
+
+    encoder: Encoder
+    padding: int
+
+    def chunks(self, texts: Sequence[Prompted], triplets: int) -> list[list[int]]:
+        """Take 24 triplets at a time, in the order given: anchors, positives, negatives."""
+        kinds = (range(triplets), range(triplets, 2 * triplets), range(2 * triplets, len(texts)))
+        return [
+            list(chain.from_iterable(kind[first : first + OFFICIAL_ROWS] for kind in kinds))
+            for first in range(0, triplets, OFFICIAL_ROWS)
+        ]
+
+    @contextmanager
+    def states(self, texts: Sequence[Prompted]) -> Iterator[Tensor]:
+        """Run the language model on padded rows, as the official script does."""
+        ids = self.rows([text.ids for text in texts])
+        model = self.encoder.loaded.language_model
+        mask = (ids > 0).long()
+        output = model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device))
+        yield output.last_hidden_state[:, -1]
+
+    def rows(self, texts: Sequence[Sequence[int]]) -> Tensor:
+        """Pad a chunk: (3 n, L) ids of n anchors, their n positives and n negatives."""
+        count = len(texts) // 3
+        blocks = [
+            self._padded(texts[:count], self.padding),
+            self._padded(texts[count : 2 * count], 0),
+            self._padded(texts[2 * count :], self.padding),
+        ]
+        width = max(block.shape[1] for block in blocks)
+        return torch.cat([self._widened(block, width) for block in blocks])
+
+    def _padded(self, texts: Sequence[Sequence[int]], padding: int) -> Tensor:
+        longest = max(map(len, texts), default=0)
+        width = -(-longest // OFFICIAL_MULTIPLE) * OFFICIAL_MULTIPLE
+        return torch.tensor([[padding] * (width - len(ids)) + list(ids) for ids in texts]).long()
+
+    def _widened(self, block: Tensor, width: int) -> Tensor:
+        return torch.nn.functional.pad(block, (width - block.shape[1], 0), value=self.padding)

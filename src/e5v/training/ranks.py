@@ -1,0 +1,63 @@
+"""Several processes that train as one, under torchrun or alone.
+
+environment -> Ranks -> who does which chunk -> sums over all of them
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, distributed
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among `world`; `rank` 0 alone writes and reports."""
+
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Tell whether this process writes files."""
+        return self.rank == 0
+
+    def own(self, chunks: Sequence[list[int]]) -> list[tuple[int, list[int]]]:
+        """Deal out chunks in turn; return this rank's, numbered as in `chunks`."""
+        return [(n, chunk) for n, chunk in enumerate(chunks) if n % self.world == self.rank]
+
+    def add(self, tensor: Tensor) -> None:
+        """Replace a tensor by its sum over all ranks."""
+        if self.world > 1:
+            distributed.all_reduce(tensor)
+
+    def add_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
+        """Replace every gradient by its sum over all ranks, in one message."""
+        if self.world == 1:
+            return
+        owners = list(parameters)
+        grads = [torch.zeros_like(one) if one.grad is None else one.grad for one in owners]
+        flat = torch.cat([grad.flatten() for grad in grads])
+        distributed.all_reduce(flat)
+        parts = torch.split(flat, [grad.numel() for grad in grads])
+        for one, part in zip(owners, parts, strict=True):
+            one.grad = part.view_as(one).clone()
+
+
+@contextmanager
+def joined(device: str | None) -> Iterator[tuple[Ranks, str | None]]:
+    """Join the processes that torchrun started, if it did; give the device of this one, too."""
+    if "LOCAL_RANK" not in os.environ:
+        yield Ranks(), device
+        return
+    on_gpu = device != "cpu" and torch.cuda.is_available()
+    if on_gpu:
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
+        torch.cuda.set_device(device)
+    distributed.init_process_group("nccl" if on_gpu else "gloo")
+    try:
+        yield Ranks(distributed.get_rank(), distributed.get_world_size()), device
+    finally:
+        distributed.destroy_process_group()

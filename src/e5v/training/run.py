@@ -1,0 +1,97 @@
+"""What a run is told, and what it tells.
+
+Run -> fit -> Begun, then Step after Step, and Measured where there is something to measure on
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from e5v.model.loading import DTypeName
+from e5v.training.recipe import Recipe
+from e5v.training.triplets import Broken, Triplets
+from e5v.training.watch import Measures
+
+
+@dataclass(frozen=True)
+class Run:
+    """What to train on what, and where to.
+
+    Every `every` steps there is a checkpoint, and a measurement on `evaluation` if that is given.
+    """
+
+    model: str
+    data: tuple[Path, ...]
+    out: Path
+    recipe: Recipe
+    evaluation: Path | None = None
+    every: int = 50
+    resume: bool = False
+    device: str | None = None
+    dtype: DTypeName = "auto"
+    trust_remote_code: bool = False
+
+    def record(self, data: Triplets) -> dict[str, Any]:
+        """Return what was asked for, of what: all that a resumed run must have in common."""
+        content = hashlib.blake2b(repr(data.rows).encode(), digest_size=16).hexdigest()
+        files = [str(path) for path in self.data]
+        model = str(Path(self.model).resolve()) if Path(self.model).is_dir() else self.model
+        about = {"model": model, "data": files, "rows": len(data.rows), "content": content}
+        versions = {name: version(name) for name in ("e5v", "torch", "transformers", "peft")}
+        return about | {"dtype": self.dtype} | self.recipe.told() | versions
+
+
+@dataclass(frozen=True)
+class Begun:
+    """Before the first step: what there is to learn from, and how far an earlier run came.
+
+    `left_out` held-out rows are more than are measured on.
+    """
+
+    rows: int
+    broken: tuple[Broken, ...]
+    left_out: int
+    weights: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step, from 1. `accuracy` is the share of anchors whose positive is nearest, 0 to 1.
+
+    `cut` of its texts were too long; `seconds_left` is a guess for all steps that follow.
+    """
+
+    step: int
+    loss: float
+    accuracy: float
+    lr: float
+    grad_norm: float
+    tokens: int
+    cut: int
+    seconds: float
+    seconds_left: float
+
+    @property
+    def tokens_per_second(self) -> float:
+        """How many tokens a second were learned from."""
+        return self.tokens / self.seconds
+
+    def line(self) -> Mapping[str, float]:
+        """Return the step as it is logged."""
+        return asdict(self) | {"tokens_per_second": round(self.tokens_per_second, 1)}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What held-out data say after a step."""
+
+    step: int
+    measures: Measures
+
+    def line(self) -> Mapping[str, float | None]:
+        """Return the measurement as it is logged."""
+        return {"step": self.step} | asdict(self.measures)

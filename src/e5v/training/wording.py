@@ -1,0 +1,81 @@
+"""From a text to the ids that are trained on, in one of two templates.
+
+    fixed     text -> cut -> the prompt and turn that it is embedded with afterwards -> ids
+    faithful  text -> cut -> what the official training script makes of them         -> ids
+
+The official script (ft_llm.py) replaces "_" by a space after the LLaMA-3 turn is applied and strips
+the result: no special token survives, the closing line ends are gone, and another token is pooled
+than in use. For Mistral and Phi-3 it applies no turn at all. What that costs, nobody has published.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from e5v.items import Item, Text
+from e5v.model.encoder import Prompted
+from e5v.model.loading import Loaded
+from e5v.model.prompts import Prompt, Segment, ask
+from e5v.model.rendering import Renderer
+from e5v.model.tokens import PromptTokenizer
+from e5v.training.recipe import Mode
+
+
+@dataclass(frozen=True)
+class Worded:
+    """A text as the model reads it; `cut` if it was too long."""
+
+    prompted: Prompted
+    cut: bool
+
+
+class Wording:
+    """Words texts for one model; `text_tokens` is where a text is cut, before the prompt."""
+
+    def __init__(self, loaded: Loaded, prompt: Prompt, *, template: Mode, text_tokens: int) -> None:
+        tokenizer = loaded.processor.tokenizer
+        self._tokenizer = PromptTokenizer(tokenizer, loaded.context)
+        self._backend: Any = tokenizer.backend_tokenizer
+        self._renderer = Renderer(loaded.processor, loaded.turn)
+        self._prompt = prompt
+        self._faithful = template == "faithful"
+        self._text_tokens = text_tokens
+
+    def __call__(self, text: str) -> Worded:
+        """Return the ids of the whole prompt.
+
+        Raises:
+            PromptError: the prompt has no place for a text.
+        """
+        kept = self._cut(text)
+        item = Item((Text(kept),))
+        request = ask(item, self._prompt)
+        pieces = (
+            self._broken(request.segments) if self._faithful else self._renderer.render(request)
+        )
+        tokens = self._tokenizer.encode(pieces, ())
+        return Worded(Prompted(tokens.ids), cut=tokens.cut or kept != text)
+
+    def _cut(self, text: str) -> str:
+        encoding = self._backend.encode(text, add_special_tokens=False)
+        if len(encoding.ids) <= self._text_tokens:
+            return text
+        return text[: max(end for _, end in encoding.offsets[: self._text_tokens])] or text[:1]
+
+    def _broken(self, segments: Sequence[Segment]) -> list[Segment]:
+        turn = self._renderer.turn
+        pieces = _stripped(segments)
+        if turn is not None and turn.name == "llama3":
+            pieces = _stripped([turn.before, *pieces, turn.after])
+        return [one.replace("_", " ") if isinstance(one, str) else one for one in pieces]
+
+
+def _stripped(segments: Sequence[Segment]) -> list[Segment]:
+    """Drop the white space around the whole."""
+    first, last = segments[0], segments[-1]
+    whole = list(segments)
+    if isinstance(first, str):
+        whole[0] = first.lstrip()
+    if isinstance(last, str):
+        whole[-1] = last.rstrip() if len(whole) > 1 else last.strip()
+    return [one for one in whole if one != ""]

@@ -1,0 +1,65 @@
+"""What tests of training share: a few triplets, a model's language part, a short recipe."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from e5v.model.loading import Loaded, load
+from e5v.training.recipe import Adapter, Recipe
+from e5v.training.triplets import Triplet
+
+Checkpoints = Callable[[str], Path]
+SUBJECTS = ("a dog", "two cats", "the old man", "a girl in a red coat", "some people")
+DOINGS = ("runs over the field", "sleeps", "looks at the snow on the roof", "eats an apple")
+
+
+def make_triplets(count: int) -> tuple[Triplet, ...]:
+    """Return different triplets of different lengths; every third has no hard negative."""
+    made = []
+    for number in range(count):
+        who, what = SUBJECTS[number % 5], DOINGS[number % 4]
+        other = DOINGS[(number + 1) % 4]
+        negative = None if number % 3 == 2 else f"{who} {other}"
+        made.append(Triplet(f"{who} {what}, take {number}", f"{who} is there {number}", negative))
+    return tuple(made)
+
+
+@pytest.fixture
+def triplets() -> tuple[Triplet, ...]:
+    """Give twelve triplets."""
+    return make_triplets(12)
+
+
+@pytest.fixture
+def nli(tmp_path: Path) -> Path:
+    """Give a file of 40 triplets in SimCSE's columns."""
+    rows = [f"{row.anchor},{row.positive},{row.negative or ''}" for row in _plain(40)]
+    file = tmp_path / "nli.csv"
+    file.write_text("\n".join(["sent0,sent1,hard_neg", *rows]) + "\n")
+    return file
+
+
+def _plain(count: int) -> list[Triplet]:
+    rows = make_triplets(count)
+    return [replace(row, anchor=row.anchor.replace(",", " -")) for row in rows]
+
+
+@pytest.fixture
+def language(checkpoints: Checkpoints) -> Callable[[str], Loaded]:
+    """Open the language part of a small checkpoint in float32, anew at every call."""
+    return lambda name: load(checkpoints(name), dtype="float32", device="cpu", part="language")
+
+
+@pytest.fixture
+def short() -> Recipe:
+    """Give a recipe of four steps that learns fast and has no dropout."""
+    return Recipe(
+        batch=8,
+        steps=4,
+        lr=1e-2,
+        warmup=1,
+        text_tokens=100,
+        adapter=Adapter(rank=4, alpha=8, dropout=0.0),
+    )
