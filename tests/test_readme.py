@@ -94,7 +94,7 @@ def test_a_wrong_block_is_found(folder: Path) -> None:
 
 def test_every_verb_is_on_the_first_page() -> None:
     """A command that nobody finds."""
-    for verb in ("encode", "words", "train", "merge", "convert", "verify", "demo"):
+    for verb in ("encode", "evaluate", "words", "train", "merge", "convert", "verify", "demo"):
         assert re.search(rf"(e5v|make) {verb}", README)
 
 

@@ -1,4 +1,4 @@
-"""The command line: `e5v encode | words | train | merge | convert | verify | demo`.
+"""The command line: `e5v encode | evaluate | words | train | merge | convert | verify | demo`.
 
 arguments -> one frozen dataclass per verb -> its act -> exit code
 
@@ -21,13 +21,14 @@ from e5v.errors import E5VError, UsageError
 from e5v.verbs.convert import Convert, convert
 from e5v.verbs.demo import Demo, demo
 from e5v.verbs.encode import Encode, encode
+from e5v.verbs.evaluate import Evaluate, evaluate
 from e5v.verbs.merge import Merge, merge
 from e5v.verbs.talk import say
 from e5v.verbs.train import Train, train
 from e5v.verbs.verify import Verify, verify
 from e5v.verbs.words import Words, words
 
-Verb = Encode | Words | Train | Merge | Convert | Verify | Demo
+Verb = Encode | Evaluate | Words | Train | Merge | Convert | Verify | Demo
 FAILED, MISUSED = 1, 2
 INTERRUPTED, PIPE_CLOSED, TERMINATED = 130, 141, 143  # 128 + the signal, as shells count
 ABOUT = """One unit vector for a text, an image, or both together, from a multimodal language model.
@@ -66,6 +67,8 @@ def run(verb: Verb) -> bool:
             merge(verb)
         case Convert():
             convert(verb)
+        case Evaluate():
+            evaluate(verb)
         case Verify():
             return verify(verb)
         case Demo():

@@ -38,9 +38,9 @@ class Bar:
         """Say what is being done now."""
         self.progress.update(self.task, description=doing)
 
-    def step(self) -> None:
-        """Count one item."""
-        self.progress.advance(self.task)
+    def step(self, count: int = 1) -> None:
+        """Count an item, or some."""
+        self.progress.advance(self.task, count)
 
 
 @contextmanager

@@ -1,0 +1,208 @@
+"""The benchmarks, a record each: where its data are from, how they are asked, what the paper got.
+
+A new benchmark is one record here and, if its files are laid out like no other's, one reader.
+Figures are those of E5-V (LLaVA-NeXT-8B, tuned) in percent, from the tables named.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import get_args
+
+from e5v.errors import UsageError
+from e5v.evaluation.captions import read_captions, rendered
+from e5v.evaluation.composed import read_circo, read_cirr, read_fashioniq
+from e5v.evaluation.own_folder import read_folder
+from e5v.evaluation.sentences import Name, read_sts
+from e5v.evaluation.tasks import Material
+
+Published = Mapping[tuple[str, str], float]  # (task, metric) -> percent
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One benchmark.
+
+    `source` is where the data are published, `read` takes a folder in that layout; `protocol` says
+    in a sentence what moves its numbers; `paper` are E5-V's figures, of `table`.
+    """
+
+    name: str
+    title: str
+    source: str
+    protocol: str
+    read: Callable[[Path], Material]
+    paper: Published
+    table: str = ""
+
+
+def _recalls(task: str, *figures: float, ks: tuple[int, ...] = (1, 5, 10)) -> Published:
+    return {(task, f"R@{k}"): figure for k, figure in zip(ks, figures, strict=True)}
+
+
+def _both(images: tuple[float, float, float], texts: tuple[float, float, float]) -> Published:
+    return {**_recalls("image retrieval", *images), **_recalls("text retrieval", *texts)}
+
+
+def _rendered(folder: Path) -> Material:
+    return rendered(read_captions(folder))
+
+
+HIT = "hit rate both ways, the first five captions of an image"
+DRAWN = "captions drawn as images and asked for as images; " + HIT
+SPEARMAN = "Spearman over all pairs of the set together, sentences cleaned up as the official code"
+STS = {
+    "STS12": 80.03,
+    "STS13": 89.94,
+    "STS14": 85.67,
+    "STS15": 89.09,
+    "STS16": 85.89,
+    "STSBenchmark": 87.88,
+    "SICKRelatedness": 83.51,
+}
+
+BENCHMARKS: tuple[Benchmark, ...] = (
+    Benchmark(
+        "flickr30k",
+        "Flickr30K 1K",
+        "royokong/flickr30k_test",
+        HIT,
+        read_captions,
+        _both((79.5, 95.0, 97.6), (88.2, 98.7, 99.4)),
+        "Table 1",
+    ),
+    Benchmark(
+        "coco",
+        "COCO 5K",
+        "royokong/coco_test",
+        HIT,
+        read_captions,
+        _both((52.0, 76.5, 84.7), (62.0, 83.6, 89.7)),
+        "Table 1",
+    ),
+    Benchmark(
+        "i2i-flickr30k",
+        "I2I-Flickr30K",
+        "royokong/flickr30k_test",
+        DRAWN,
+        _rendered,
+        _both((67.8, 89.2, 93.6), (79.5, 95.2, 97.8)),
+        "Table 4",
+    ),
+    Benchmark(
+        "i2i-coco",
+        "I2I-COCO",
+        "royokong/coco_test",
+        DRAWN,
+        _rendered,
+        _both((41.2, 66.7, 76.2), (51.6, 76.8, 84.9)),
+        "Table 4",
+    ),
+    Benchmark(
+        "cirr",
+        "CIRR val",
+        "https://github.com/Cuberick-Orion/CIRR",
+        "the reference image is taken out; Table 2 of the paper is of the test server",
+        read_cirr,
+        {("CIRR", "R@5"): 66.6},
+        "Table 6",
+    ),
+    Benchmark(
+        "cirr-test",
+        "CIRR test1",
+        "https://github.com/Cuberick-Orion/CIRR",
+        "writes what the test server takes",
+        partial(read_cirr, split="test1"),
+        {},
+        "Table 2",
+    ),
+    Benchmark(
+        "fashioniq",
+        "FashionIQ val",
+        "https://github.com/XiaoxiaoGuo/fashion-iq",
+        "the reference image stays; both orders of the captions are summed before normalising",
+        read_fashioniq,
+        {
+            **_recalls("shirt", 36.36, 56.43, ks=(10, 50)),
+            **_recalls("dress", 23.75, 47.45, ks=(10, 50)),
+            **_recalls("toptee", 35.29, 57.47, ks=(10, 50)),
+        },
+        "Table 3",
+    ),
+    Benchmark(
+        "circo",
+        "CIRCO val",
+        "https://github.com/miccunifi/CIRCO",
+        "mean average precision, several true images, nothing taken out",
+        read_circo,
+        {},
+    ),
+    Benchmark(
+        "circo-test",
+        "CIRCO test",
+        "https://github.com/miccunifi/CIRCO",
+        "writes what the test server takes",
+        partial(read_circo, split="test"),
+        {},
+    ),
+    *(
+        Benchmark(
+            name.lower(),
+            name,
+            "SentEval's data/downstream",
+            SPEARMAN,
+            partial(read_sts, name=name),
+            {(name, "Spearman"): STS[name]},
+            "Table 5",
+        )
+        for name in get_args(Name)
+    ),
+    Benchmark(
+        "folder",
+        "own folder",
+        "docs/evaluation-data.md",
+        "captions, edits and pairs of one's own, as far as they are there",
+        read_folder,
+        {},
+    ),
+)
+
+
+GROUPS = {"sts": tuple(name.lower() for name in STS)}
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean that the paper gives, over figures by (title, task, metric)."""
+
+    title: str
+    of: frozenset[tuple[str, str, str]]
+    paper: float
+
+
+def _fashioniq(metric: str, paper: float) -> Mean:
+    categories = ("shirt", "dress", "toptee")
+    of = frozenset(("FashionIQ val", category, metric) for category in categories)
+    return Mean("FashionIQ val", of, paper)
+
+
+MEANS = (
+    _fashioniq("R@10", 31.80),
+    _fashioniq("R@50", 53.78),
+    Mean("STS", frozenset((name, name, "Spearman") for name in STS), 86.00),
+)
+
+
+def find_benchmarks(names: Sequence[str]) -> list[Benchmark]:
+    """Return the benchmarks of some names; "sts" names seven.
+
+    Raises:
+        UsageError: a name is not known.
+    """
+    known = {one.name: one for one in BENCHMARKS}
+    wanted = [name for given in names for name in GROUPS.get(given, (given,))]
+    for name in wanted:
+        if name not in known:
+            raise UsageError(f"benchmark {name} is not known; name some of {', '.join(known)}, sts")
+    return [known[name] for name in dict.fromkeys(wanted)]

@@ -1,0 +1,136 @@
+"""Images and their captions, as Flickr30K and COCO are used: each is looked for with the other.
+
+captions.jsonl, image files -+
+Parquet: image, text        -+-> images, and the captions of each -> two searches
+the hub: image, text        -+                                    -> the same, captions drawn (I2I)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import accumulate, pairwise
+from pathlib import Path
+
+from e5v.errors import DataError, UsageError
+from e5v.evaluation.parquet import read_tables
+from e5v.evaluation.pictures import Captioned, Lazy, all_images, find_image
+from e5v.evaluation.rows import Row, Wrong, digest, read_json_lines
+from e5v.evaluation.tasks import Judgements, Material, Pool, Search, Task
+from e5v.items import IMAGE_SUFFIXES, RawItem, normalise
+
+CAPTIONS = "captions.jsonl"
+IMAGE_KEYS = ("image", "file")
+CAPTION_KEYS = ("text", "caption", "captions")
+MOST = 5  # captions of an image: a few of COCO's have more, and the official code cuts them
+
+
+def read_captions(folder: Path, *, most: int | None = MOST) -> Material:
+    """Read images with `captions.jsonl`, or the Parquet files of a hub data set.
+
+    Of the captions of an image, the first `most` are used.
+
+    Raises:
+        DataError: there is neither, or a row cannot be used.
+    """
+    file = folder / CAPTIONS
+    if file.is_file():
+        return searches(_read_folder(file), digest([file]), most)
+    files = sorted(folder.rglob("*.parquet"))
+    files = [one for one in files if one.name.startswith("test")] or files
+    if not files:
+        raise DataError(f"{folder} has neither {CAPTIONS} nor Parquet files; expected one of them")
+    return searches(read_tables(files), digest(files), most)
+
+
+def searches(captioned: Captioned, revision: str, most: int | None = MOST) -> Material:
+    """Ask for the image of every caption, and for any caption of every image that has one.
+
+    A caption is right for its own image alone, even where another image's says the same.
+    """
+    images, captions = captioned.images, [own[:most] for own in captioned.captions]
+    texts = Pool([as_text(caption) for own in captions for caption in own], "text")
+    gallery = Pool(images, "image")
+    asked = [place for place, own in enumerate(captions) if own]
+    all_asked = len(asked) == len(captions)
+    queries = gallery if all_asked else Pool([images[place] for place in asked], "image")
+
+    owners = [[place] for place, own in enumerate(captions) for _ in own]
+    bounds = pairwise(accumulate(map(len, captions), initial=0))
+    owned = [range(first, last) for first, last in bounds if first < last]
+    tasks = (
+        Search("image retrieval", (texts,), gallery, Judgements(owners)),
+        Search("text retrieval", (queries,), texts, Judgements(owned)),
+    )
+    notes = []
+    if cut := sum(map(len, captioned.captions)) - len(owners):
+        notes.append(f"left out: {cut} captions, beyond the first {most} of their image")
+    if not all_asked:
+        notes.append(f"only to be found: {len(captions) - len(asked)} images without a caption")
+    return Material(tasks, revision, tuple(notes))
+
+
+def rendered(material: Material, font: Path | None = None) -> Material:
+    """Return the same searches with every caption drawn as an image, and asked for as one (I2I).
+
+    A caption is drawn when it is asked for. `font` is a TrueType file in place of our own.
+
+    Raises:
+        UsageError: a task has no captions.
+    """
+    return replace(material, tasks=tuple(_rendered(task, font) for task in material.tasks))
+
+
+def _rendered(task: Task, font: Path | None) -> Search:
+    if not isinstance(task, Search) or "text" not in {task.queries[0].kind, task.gallery.kind}:
+        raise UsageError(f'task "{task.name}" has no captions to draw; expected image retrieval')
+    queries = tuple(_drawn(pool, font) for pool in task.queries)
+    return replace(task, queries=queries, gallery=_drawn(task.gallery, font))
+
+
+def _drawn(pool: Pool, font: Path | None) -> Pool:
+    if pool.kind != "text":
+        return pool
+    return Pool(Lazy(len(pool.items), partial(_draw, pool.items, font)), "image", "rendered")
+
+
+def _draw(items: Sequence[RawItem], font: Path | None, place: int) -> RawItem:
+    from e5v.evaluation.drawing import draw_caption
+
+    return draw_caption(normalise(items[place]).texts[0], font)
+
+
+def as_text(text: str) -> RawItem:
+    """Return a text as an item that is read as one, even where it looks like a file's name."""
+    ambiguous = text.startswith("data:") or text.lower().endswith(tuple(IMAGE_SUFFIXES))
+    return {"text": text} if ambiguous else text
+
+
+@dataclass(frozen=True)
+class _Line:
+    image: Path
+    captions: tuple[str, ...]
+
+
+def _read_folder(file: Path) -> Captioned:
+    """Read `captions.jsonl`; what else lies in `images/` is there to be found, too."""
+    captions: dict[Path, tuple[str, ...]] = {}
+    for line in read_json_lines(file, partial(_read_line, file.parent)):
+        captions[line.image] = captions.get(line.image, ()) + line.captions
+    others = [path for path in all_images(file.parent / "images") if path not in captions]
+    return Captioned((*captions, *others), (*captions.values(), *[()] * len(others)))
+
+
+def _read_line(folder: Path, row: Row) -> _Line:
+    return _Line(find_named(folder, row.text(*IMAGE_KEYS)), row.texts(*CAPTION_KEYS))
+
+
+def find_named(folder: Path, name: str) -> Path:
+    """Return the image that a row names by its path from the folder, or from `images/` there.
+
+    Raises:
+        Wrong: there is no such file.
+    """
+    path = find_image(folder, (name, f"images/{name}"))
+    if path is None:
+        raise Wrong(f"names an image that is neither in {folder} nor in its images/: {name!a}")
+    return path

@@ -1,0 +1,249 @@
+"""Composed retrieval: an image, and what is to be different in the image that is looked for.
+
+CIRR      captions/cap.rc2.val.json, image_splits/split.rc2.val.json     -+
+FashionIQ captions/cap.dress.val.json, image_splits/split.dress.val.json -+-> edits -> searches
+CIRCO     annotations/val.json, the images of COCO unlabeled2017         -+
+
+Folders are as the data sets are published, protocols those of the official code and of SEARLE.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from e5v.errors import DataError
+from e5v.evaluation.pictures import Lazy, all_images, find_images
+from e5v.evaluation.rows import Row, Wrong, digest, make_each, read_json, read_json_list
+from e5v.evaluation.tasks import Judgements, Material, Pool, Search, Submission
+from e5v.items import Item, RawItem, Text, normalise
+
+CIRR_CUTOFFS, SUBSET_CUTOFFS = (1, 5, 10, 50), (1, 2, 3)
+FASHIONIQ_CUTOFFS = (10, 50)
+CIRCO_CUTOFFS = (5, 10, 25, 50)
+CATEGORIES = ("dress", "shirt", "toptee")  # of FashionIQ
+CIRCO_IMAGES = 123_403
+COCO = "COCO2017_unlabeled"  # where CIRCO wants COCO's images
+COCO_INFO = f"{COCO}/annotations/image_info_unlabeled2017.json"
+COCO_FOLDERS = (f"{COCO}/unlabeled2017", "unlabeled2017", "images")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A composed query; images are told by their places in the gallery.
+
+    `texts` are the ways its text is put: their vectors are summed. `others` are the images that
+    CIRR has beside the reference in its set.
+    """
+
+    reference: int
+    texts: tuple[str, ...]
+    targets: tuple[int, ...] = ()
+    others: tuple[int, ...] = ()
+    id: str = ""
+
+
+def read_cirr(folder: Path, split: Literal["val", "test1"] = "val") -> Material:
+    """Read CIRR. References are hidden; in the subset, the other images of a set alone compete.
+
+    Images are where the file of the split says: in the folder, its images/ or its img_raw/.
+
+    Raises:
+        DataError: a file or image is missing, or a row cannot be used.
+    """
+    captions = folder / "captions" / f"cap.rc2.{split}.json"
+    listing = folder / "image_splits" / f"split.rc2.{split}.json"
+    paths = _read_listing(listing)
+    places = {name: place for place, name in enumerate(paths)}
+    edits = read_json_list(captions, partial(_read_cirr_row, places, judged=split == "val"))
+    images = find_images(folder, {name: _cirr_paths(path) for name, path in paths.items()})
+
+    gallery = Pool(list(images.values()), "image", "cirr")
+    queries = ask(edits, gallery)
+    hidden, among = [(edit.reference,) for edit in edits], [edit.others for edit in edits]
+    revision = digest([captions, listing])
+    if split == "test1":
+        ids = [edit.id for edit in edits]
+        submission = Submission("CIRR", queries, gallery, ids, list(images), hidden, among)
+        return Material((submission,), revision)
+    true = [edit.targets for edit in edits]
+    whole, subset = Judgements(true, hidden), Judgements(true, hidden, among)
+    tasks = (
+        Search("CIRR", queries, gallery, whole, CIRR_CUTOFFS),
+        Search("CIRR subset", queries, gallery, subset, SUBSET_CUTOFFS),
+    )
+    return Material(tasks, revision)
+
+
+def read_fashioniq(folder: Path) -> Material:
+    """Read the validation split of FashionIQ: a search per category; references stay in.
+
+    Images are `images/<id>.png` or `.jpg`, or stand in the folder itself.
+
+    Raises:
+        DataError: a file or image is missing, or a row cannot be used.
+    """
+    files: list[Path] = []
+    tasks: list[Search] = []
+    for category in CATEGORIES:
+        captions = folder / "captions" / f"cap.{category}.val.json"
+        listing = folder / "image_splits" / f"split.{category}.val.json"
+        places = {name: place for place, name in enumerate(_read_names(listing))}
+        edits = read_json_list(captions, partial(_read_fashioniq_row, places))
+        images = find_images(folder, {name: _fashioniq_paths(name) for name in places})
+
+        gallery = Pool(list(images.values()), "image", f"fashioniq-{category}")
+        judged = Judgements([edit.targets for edit in edits])
+        queries = ask(edits, gallery)
+        tasks.append(Search(category, queries, gallery, judged, FASHIONIQ_CUTOFFS))
+        files += captions, listing
+    return Material(tuple(tasks), digest(files))
+
+
+def read_circo(folder: Path, split: Literal["val", "test"] = "val") -> Material:
+    """Read CIRCO: any of several images is right, nothing is hidden, and all of COCO competes.
+
+    Raises:
+        DataError: a file or image is missing, or a row cannot be used.
+    """
+    annotations = folder / "annotations" / f"{split}.json"
+    images = _read_coco(folder)
+    places = {name: place for place, name in enumerate(images)}
+    edits = read_json_list(annotations, partial(_read_circo_row, places, judged=split == "val"))
+
+    gallery = Pool(list(images.values()), "image", "cirr")
+    queries = ask(edits, gallery)
+    notes: tuple[str, ...] = ()
+    if len(images) != CIRCO_IMAGES:
+        notes = (f"{len(images):,} images are searched; CIRCO searches {CIRCO_IMAGES:,}",)
+    task: Search | Submission
+    if split == "test":
+        ids, none = [edit.id for edit in edits], [()] * len(edits)
+        task = Submission("CIRCO", queries, gallery, ids, list(images), none, none)
+    else:
+        judged = Judgements([edit.targets for edit in edits])
+        task = Search("CIRCO", queries, gallery, judged, CIRCO_CUTOFFS, "map")
+    return Material((task,), digest([annotations]), notes)
+
+
+def ask(edits: Sequence[Edit], gallery: Pool) -> tuple[Pool, ...]:
+    """Ask with edits of the gallery's images, in its prompt: a pool for each way of their texts."""
+    references = [gallery.items[edit.reference] for edit in edits]
+    orders = zip(*(edit.texts for edit in edits), strict=True)
+    return tuple(compose(references, texts, gallery.prompt) for texts in orders)
+
+
+def compose(references: Sequence[RawItem], texts: Sequence[str], prompt: str) -> Pool:
+    """Put images and texts together, one of each."""
+    items = Lazy(len(texts), lambda place: _composed(references[place], texts[place]))
+    return Pool(items, "composed", prompt)
+
+
+def _composed(image: RawItem, text: str) -> RawItem:
+    if text.strip():
+        return {"image": image, "text": text}
+    # A query of CIRR's test split is a lone space, which nobody means but a server asks for.
+    return Item((*normalise({"image": image}).parts, Text(text)))
+
+
+def both_orders(captions: Sequence[str]) -> tuple[str, str]:
+    """Join FashionIQ's captions of an edit, first to last and last to first.
+
+    Raises:
+        Wrong: they say nothing.
+    """
+    said = [caption.strip(".?, ") for caption in captions]
+    if not any(said):
+        raise Wrong("has no caption that says anything")
+    return ", ".join(said), ", ".join(reversed(said))
+
+
+def _read_cirr_row(places: Mapping[str, int], row: Row, *, judged: bool) -> Edit:
+    reference = find_place(row.name("reference"), places)
+    others = [find_place(name, places) for name in row.row("img_set").names("members")]
+    others = [place for place in others if place != reference]
+    targets = (find_place(row.name("target_hard"), places),) if judged else ()
+    caption = row.string("caption")
+    if not set(targets) <= set(others):
+        raise Wrong("has a target that is its reference, or is not in its img_set")
+    if not caption:
+        raise Wrong('has an empty "caption"')
+    return Edit(reference, (caption,), targets, tuple(others), row.name("pairid"))
+
+
+def _read_fashioniq_row(places: Mapping[str, int], row: Row) -> Edit:
+    reference = find_place(row.name("candidate"), places)
+    targets = (find_place(row.name("target"), places),)
+    return Edit(reference, both_orders(row.strings("captions")), targets)
+
+
+def _read_circo_row(places: Mapping[str, int], row: Row, *, judged: bool) -> Edit:
+    reference = find_place(row.name("reference_img_id"), places)
+    targets = [find_place(name, places) for name in row.names("gt_img_ids")] if judged else ()
+    return Edit(reference, (row.text("relative_caption"),), tuple(targets), id=row.name("id"))
+
+
+def find_place(name: str, places: Mapping[str, int]) -> int:
+    """Find the place of a name in the gallery.
+
+    Raises:
+        Wrong: it is not there.
+    """
+    if name not in places:
+        raise Wrong(f"names the image {name!a}, which is not in the gallery")
+    return places[name]
+
+
+def _cirr_paths(path: str) -> list[str]:
+    """Say where an image may be: its path is ./dev/dev-0-0-img0.png."""
+    name = Path(path).name
+    return [path, *(f"{root}/{one}" for root in ("images", "img_raw") for one in (path, name))]
+
+
+def _fashioniq_paths(name: str) -> list[str]:
+    return [f"{root}{name}{suffix}" for root in ("images/", "") for suffix in (".png", ".jpg")]
+
+
+def _read_listing(file: Path) -> dict[str, str]:
+    """Read the paths of CIRR's images by name."""
+    paths = read_json(file)
+    if not isinstance(paths, dict) or not all(isinstance(path, str) for path in paths.values()):
+        raise DataError(f"{file} is no object of paths by name; expected a split of CIRR")
+    return paths
+
+
+def _read_names(file: Path) -> list[str]:
+    """Read the names of FashionIQ's images."""
+    names = read_json(file)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise DataError(f"{file} is no list of names; expected a split of FashionIQ")
+    return names
+
+
+def _read_coco(folder: Path) -> dict[str, Path]:
+    """Find the images of COCO by id: those that its own list names, or all that are there."""
+    info = folder / COCO_INFO
+    if info.is_file():
+        listed = read_json(info)
+        rows = listed.get("images") if isinstance(listed, dict) else None
+        if not isinstance(rows, list):
+            raise DataError(f'{info} has no list "images"; expected COCO\'s image info')
+        places = ((f"image {number}", row) for number, row in enumerate(rows, 1))
+        named = make_each(info, places, _read_coco_row)
+        return find_images(folder, dict(named))
+    for place in COCO_FOLDERS:
+        if files := all_images(folder / place):
+            return {_coco_id(file): file for file in files}
+    raise DataError(f"{folder} has no images in {', '.join(COCO_FOLDERS)}; expected COCO's there")
+
+
+def _read_coco_row(value: Any) -> tuple[str, list[str]]:
+    row = Row.of(value)
+    return row.name("id"), [f"{place}/{row.text('file_name')}" for place in COCO_FOLDERS]
+
+
+def _coco_id(file: Path) -> str:
+    if not file.stem.isdecimal():
+        raise DataError(f"{file} is not named by its number; expected names as 000000000001.jpg")
+    return str(int(file.stem))

@@ -1,0 +1,99 @@
+"""Captions as images: what the paper's image-image retrieval looks for.
+
+caption -> words -> lines of at most 760 px -> black on white, 800 x 400 px
+
+The layout is that of the official code, whose figures stand in the paper's Table 4. Its font is
+Arial, which may not be passed on; Liberation Sans is as wide in every letter, so that lines break
+at the same words.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from e5v.errors import DataError, UsageError
+
+FONT = Path(__file__).parents[1] / "assets" / "fonts" / "LiberationSans-Regular.ttf"
+WIDTH, HEIGHT = 800, 400  # pixels, as all that follow
+SIZE = 40
+MARGIN = 20
+WIDEST = WIDTH - 2 * MARGIN  # a line without the space at its end
+NO_CHARACTER = "\uffff"  # Unicode's promise: every font draws its "missing" box for it
+
+
+def draw_caption(text: str, font: Path | None = None) -> Image.Image:
+    """Draw a caption as an RGB image of 800 x 400, 40 px letters, black on white.
+
+    Any whitespace parts words. Lines follow each other by the height of their own ink. A character
+    that the font lacks is drawn as the font's box; what is too long runs over the edges.
+
+    Args:
+        text: the caption.
+        font: a TrueType file, for example your own Arial; Liberation Sans by default.
+
+    Raises:
+        DataError: the caption is blank, or the font has none of its characters.
+        UsageError: the font cannot be read.
+    """
+    face = _open(font or FONT)
+    if not text.strip():
+        raise DataError("a caption is blank; give it some text, or leave it out")
+    if not _can_write(text, face):
+        raise DataError(
+            f"no character of the caption {text[:40]!r} is in the font {face.getname()[0]}; "
+            "give the file of a font that has them"
+        )
+    picture = Image.new("RGB", (WIDTH, HEIGHT), "white")
+    draw = ImageDraw.Draw(picture)
+    lines = wrap(text, face)
+    boxes = [draw.textbbox((0, 0), line, font=face) for line in lines]
+    heights = [bottom - top for _, top, _, bottom in boxes]
+    y = (HEIGHT - sum(heights)) // 2
+    for line, height in zip(lines, heights, strict=True):
+        draw.text((MARGIN, y), line, font=face, fill="black")
+        y += height
+    return picture
+
+
+def wrap(text: str, face: ImageFont.FreeTypeFont) -> list[str]:
+    """Part a caption into lines: as many words each as fit, a space after every word."""
+    lines = [""]
+    for word in text.split():
+        for piece in _pieces(word, face):
+            if lines[-1] and face.getlength(lines[-1] + piece) > WIDEST:
+                lines.append("")
+            lines[-1] += f"{piece} "
+    return lines
+
+
+def _pieces(word: str, face: ImageFont.FreeTypeFont) -> Iterator[str]:
+    """Break a word that is wider than a line, at the last character that fits."""
+    piece = ""
+    for character in word:
+        if piece and face.getlength(piece + character) > WIDEST:
+            yield piece
+            piece = ""
+        piece += character
+    yield piece
+
+
+def _can_write(text: str, face: ImageFont.FreeTypeFont) -> bool:
+    box = _ink(NO_CHARACTER, face)
+    return any(_ink(character, face) not in (b"", box) for character in text)
+
+
+def _ink(character: str, face: ImageFont.FreeTypeFont) -> bytes:
+    return bytes(face.getmask(character))
+
+
+@lru_cache(maxsize=2)
+def _open(font: Path) -> ImageFont.FreeTypeFont:
+    try:
+        # The other layout engine is not on every machine, and breaks lines elsewhere.
+        return ImageFont.truetype(font, SIZE, layout_engine=ImageFont.Layout.BASIC)
+    except OSError as error:
+        raise UsageError(
+            f"font {font} cannot be read: {error}; expected a TrueType file (.ttf)"
+        ) from None

@@ -1,0 +1,135 @@
+"""Who is evaluated: our own models, or whatever has `encode`; each embeds once, and remembers.
+
+Pool -> digest of every item -> rows that are known, from the cache -> the rest embedded, kept
+"""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e5v.errors import DataError, ItemError, UsageError
+from e5v.evaluation.cache import Cache
+from e5v.evaluation.tasks import Pool
+from e5v.items import Image, Item, RawItem, normalise
+from e5v.model.embedder import E5V
+from e5v.model.fingerprint import fingerprint
+from e5v.model.images import UnreadableError, digest, read_bytes
+from e5v.model.prompts import Prompt, find_prompt
+
+Vectors = NDArray[np.float32]
+PART = 512  # items embedded before they are kept: what a kill can cost
+
+
+class Embedder(Protocol):
+    """Makes vectors of items: (n, d) float32, not necessarily of length 1."""
+
+    fingerprint: str
+    """What tells its vectors from another's."""
+
+    def embed(self, items: Sequence[RawItem], prompt: str) -> Vectors:
+        """Embed items with a prompt, by its name."""
+
+    def wording(self, prompt: str) -> str:
+        """Return what a prompt says, for reports and for the cache."""
+
+
+class OwnModel:
+    """An `E5V`, with the prompts that a task asks for or with others in their place.
+
+    `prompts` maps the name of a prompt to what is used instead of it.
+    """
+
+    def __init__(self, model: E5V, prompts: Mapping[str, Prompt] | None = None) -> None:
+        self.model = model
+        self.prompts = prompts or {}
+        self.fingerprint = fingerprint(model.loaded, model.encoder.readout)
+
+    def embed(self, items: Sequence[RawItem], prompt: str) -> Vectors:
+        """Return the states of items."""
+        return self.model.states(items, prompt=self.prompts.get(prompt, prompt))
+
+    def wording(self, prompt: str) -> str:
+        """Return what a prompt says."""
+        return str(self.prompts.get(prompt) or find_prompt(prompt))
+
+
+class AnyModel:
+    """Any object with `encode(items)`, as sentence-transformers has; prompts are left to it.
+
+    `name` stands for it in the cache: give another model another name.
+    """
+
+    def __init__(self, model: Any, name: str) -> None:
+        self.model = model
+        self.fingerprint = name
+        silent = "show_progress_bar" in inspect.signature(model.encode).parameters
+        self._options = {"show_progress_bar": False} if silent else {}
+
+    def embed(self, items: Sequence[RawItem], prompt: str) -> Vectors:
+        """Return what its `encode` returns."""
+        rows = np.asarray(self.model.encode(list(items), **self._options), dtype=np.float32)
+        if rows.ndim != 2 or len(rows) != len(items):  # noqa: PLR2004
+            raise UsageError(f"encode gave {rows.shape} for {len(items)} items; expected (n, d)")
+        return rows
+
+    def wording(self, prompt: str) -> str:
+        """Return nothing: this model has prompts of its own, or none."""
+        return ""
+
+
+class Remembering:
+    """Embeds pools through a cache; `made` counts the items that were embedded anew."""
+
+    def __init__(self, embedder: Embedder, cache: Cache) -> None:
+        self.embedder = embedder
+        self.cache = cache
+        self.made = 0
+
+    def vectors(self, pool: Pool, step: Callable[[int], None] = lambda _: None) -> Vectors:
+        """Return the vectors (n, d) of a pool, in order; `step` is told how many are done.
+
+        Raises:
+            DataError: an item cannot be read; it is named.
+        """
+        wording = self.embedder.wording(pool.prompt)
+        fingerprint = self.embedder.fingerprint
+        rows: list[Vectors] = []
+        for start in range(0, len(pool.items), PART):
+            part = [pool.items[place] for place in _span(start, len(pool.items))]
+            keys = [
+                Cache.key(fingerprint, wording, _content(item, start + place))
+                for place, item in enumerate(part)
+            ]
+            known = self.cache.find(keys)
+            fresh = {key: item for key, item in zip(keys, part, strict=True) if key not in known}
+            if fresh:
+                try:
+                    made = self.embedder.embed(list(fresh.values()), pool.prompt)
+                except ItemError as error:
+                    raise DataError(f"an item cannot be embedded: {error.cause}") from error
+                new = dict(zip(fresh, made, strict=True))
+                self.cache.keep(new)
+                self.made += len(new)
+                known |= new
+            rows.append(np.stack([known[key] for key in keys]))
+            step(len(part))
+        return np.concatenate(rows) if rows else np.empty((0, 0), np.float32)
+
+
+def _span(start: int, end: int) -> range:
+    return range(start, min(start + PART, end))
+
+
+def _content(raw: RawItem, position: int) -> bytes:
+    """Return the digest of an item's content, its files read."""
+    try:
+        item = normalise(raw, position)
+        parts = tuple(read_bytes(part) if isinstance(part, Image) else part for part in item.parts)
+    except UnreadableError as error:
+        raise DataError(f"an item cannot be read: {error}") from error
+    except ItemError as error:
+        raise DataError(f"an item cannot be read: {error.cause}") from error
+    return digest(Item(parts))

@@ -1,0 +1,160 @@
+"""Data sets of the hub, by the columns that the official code reads.
+
+HubSet -> `datasets` (extra `eval`) -> columns checked -> images still encoded, read when asked for
+
+royokong/flickr30k_test, coco_test  image, text (captions)
+royokong/fashioniq_val              candidate (image), caption, target_id, category
+royokong/fashioniq_val_imgs         img, id, category
+royokong/cirr_val                   candidate (image), candidate_id, caption, target_id
+royokong/cirr_imgs                  img, id
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from e5v.errors import DataError, UsageError, first_line
+from e5v.evaluation.captions import MOST, searches
+from e5v.evaluation.composed import (
+    CATEGORIES,
+    CIRR_CUTOFFS,
+    FASHIONIQ_CUTOFFS,
+    both_orders,
+    compose,
+    find_place,
+)
+from e5v.evaluation.parquet import encoded
+from e5v.evaluation.pictures import Captioned, Lazy
+from e5v.evaluation.rows import Row, listed, make_each
+from e5v.evaluation.tasks import Judgements, Material, Pool, Search
+from e5v.items import RawItem
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class HubSet:
+    """A split of a data set of the hub, by its id; or of a folder that is laid out like one."""
+
+    name: str
+    split: str
+    revision: str | None = None
+
+    def __str__(self) -> str:
+        """Name it with its revision."""
+        return f"{self.name}@{self.revision or 'main'}"
+
+
+def read_hub_captions(source: HubSet, *, most: int | None = MOST) -> Material:
+    """Read captioned images: royokong/flickr30k_test or coco_test, split test.
+
+    Raises:
+        DataError: the set cannot be opened, lacks a column, or has a row that cannot be used.
+        UsageError: the package `datasets` is not installed.
+    """
+    table = _open(source, ("image", "text"))
+    captions = table.each("text", lambda row: row.texts("text"))
+    return searches(Captioned(table.images("image"), captions), str(source), most)
+
+
+def read_hub_cirr(queries: HubSet, images: HubSet) -> Material:
+    """Read royokong/cirr_val and cirr_imgs, split val; they are without CIRR's subsets.
+
+    Raises:
+        DataError, UsageError: as for captions.
+    """
+    asked = _open(queries, ("candidate", "candidate_id", "caption", "target_id"))
+    found = _open(images, ("img", "id"))
+    texts = asked.each("caption", lambda row: row.text("caption"))
+    judged = Judgements(_places(asked, "target_id", found), _places(asked, "candidate_id", found))
+    gallery = Pool(found.images("img"), "image", "cirr")
+    pool = compose(asked.images("candidate"), texts, gallery.prompt)
+    search = Search("CIRR", (pool,), gallery, judged, CIRR_CUTOFFS)
+    return Material((search,), f"{queries}, {images}", ("the hub's copy has no subsets",))
+
+
+def read_hub_fashioniq(queries: HubSet, images: HubSet) -> Material:
+    """Read royokong/fashioniq_val and fashioniq_val_imgs, split val: a search per category.
+
+    Raises:
+        DataError, UsageError: as for captions.
+    """
+    asked = _open(queries, ("candidate", "caption", "target_id", "category"))
+    found = _open(images, ("img", "id", "category"))
+    tasks = [_fashioniq(one, asked.of(one), found.of(one)) for one in CATEGORIES]
+    return Material(tuple(tasks), f"{queries}, {images}")
+
+
+def _fashioniq(category: str, asked: "_Table", found: "_Table") -> Search:
+    texts = asked.each("caption", lambda row: both_orders(row.strings("caption")))
+    references = asked.images("candidate")
+    gallery = Pool(found.images("img"), "image", f"fashioniq-{category}")
+    pools = tuple(compose(references, order, gallery.prompt) for order in zip(*texts, strict=True))
+    judged = Judgements(_places(asked, "target_id", found))
+    return Search(category, pools, gallery, judged, FASHIONIQ_CUTOFFS)
+
+
+def _places(asked: "_Table", column: str, found: "_Table") -> list[tuple[int]]:
+    """Find the image that each row names in a column."""
+    names = found.each("id", lambda row: row.name("id"))
+    places = {name: place for place, name in enumerate(names)}
+    return asked.each(column, lambda row: (find_place(row.name(column), places),))
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Some rows of a data set, counted from 0; the images of all its columns are encoded."""
+
+    source: HubSet
+    data: Any
+    rows: Sequence[int]
+
+    def each(self, column: str, make: Callable[[Row], Made]) -> list[Made]:
+        """Make something of the cell of every row; no other column is read."""
+        cells = self.data.select_columns([column]).select(self.rows)
+        places = (f"row {row + 1}" for row in self.rows)
+        return make_each(self.source, zip(places, map(Row, cells), strict=True), make)
+
+    def images(self, column: str) -> Sequence[RawItem]:
+        """Return the images of a column, to be read one by one."""
+        return Lazy(len(self.rows), partial(self._image, self.data.select_columns([column])))
+
+    def _image(self, cells: Any, place: int) -> RawItem:
+        row = self.rows[place]
+        (cell,) = cells[row].values()
+        return encoded(cell, f"{self.source}, row {row + 1}")
+
+    def of(self, category: str) -> "_Table":
+        """Keep the rows of a category."""
+        of_row = self.each("category", lambda row: row.name("category"))
+        rows = [row for row, one in zip(self.rows, of_row, strict=True) if one == category]
+        if not rows:
+            raise DataError(f"{self.source} has no rows of the category {category}")
+        return _Table(self.source, self.data, rows)
+
+
+def _open(source: HubSet, columns: Sequence[str]) -> _Table:
+    try:
+        from datasets import Image, load_dataset
+    except ImportError:
+        raise UsageError(
+            "data sets of the hub are opened by `datasets`, which is not installed: "
+            "pip install 'e5v[eval]'"
+        ) from None
+    try:
+        data: Any = load_dataset(source.name, split=source.split, revision=source.revision)
+    except Exception as error:  # of many kinds: the network's, the hub's, its own
+        raise DataError(
+            f"the data set {source}, split {source.split}, cannot be opened: {first_line(error)}; "
+            "give a local copy with --data where there is no network"
+        ) from error
+    if missing := [column for column in columns if column not in data.column_names]:
+        raise DataError(
+            f"{source} has the columns {listed(data.column_names)}; expected {', '.join(columns)}, "
+            f"and {', '.join(missing)} is missing"
+        )
+    for column, kind in data.features.items():
+        if isinstance(kind, Image):
+            data = data.cast_column(column, Image(decode=False))
+    return _Table(source, data, range(len(data)))

@@ -1,0 +1,226 @@
+"""Files of data, row by row: a row that cannot be used is told, never skipped.
+
+file -> rows and their places ("line 3") -> what a source makes of each -> all of them
+                                         -> Wrong, and why              -> one DataError
+
+With rows left out, a benchmark would be another benchmark.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from e5v.errors import DataError, first_line
+
+NAMED = 3  # wrong rows that an error names
+SHOWN = 80  # characters of a value in a message
+
+Raw = TypeVar("Raw")
+Made = TypeVar("Made")
+
+
+class Wrong(Exception):
+    """Why a row cannot be used; reads on from the row's place: "line 3 has no ..."."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """The values of one row by key. Where several keys are given, the first that is there counts.
+
+    All methods raise `Wrong` where a value is not there or of another kind.
+    """
+
+    cells: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, value: object) -> "Row":
+        """Take an object of a JSON file as a row."""
+        if not isinstance(value, dict):
+            raise Wrong(f"is a {type(value).__name__}; expected an object")
+        return cls(value)
+
+    def has(self, key: str) -> bool:
+        """Tell whether there is a value."""
+        return self.cells.get(key) is not None
+
+    def string(self, key: str) -> str:
+        """Return a string, perhaps an empty one."""
+        return _string(key, self._find([key])[1])
+
+    def strings(self, key: str) -> tuple[str, ...]:
+        """Return the strings of a list, perhaps empty ones."""
+        return tuple(_string(key, one) for one in _several(key, self._find([key])[1]))
+
+    def text(self, *keys: str) -> str:
+        """Return a text that is not blank."""
+        key, value = self._find(keys)
+        return _text(key, value)
+
+    def texts(self, *keys: str) -> tuple[str, ...]:
+        """Return the texts of a list, or the one that stands there without; at least one."""
+        key, value = self._find(keys)
+        return tuple(_text(key, one) for one in _several(key, value))
+
+    def name(self, key: str) -> str:
+        """Return a name or number as a string."""
+        return _name(key, self._find([key])[1])
+
+    def names(self, key: str) -> tuple[str, ...]:
+        """Return the names or numbers of a list, or the one that stands there without."""
+        value = self._find([key])[1]
+        return tuple(_name(key, one) for one in _several(key, value))
+
+    def row(self, key: str) -> "Row":
+        """Return an object inside the row."""
+        value = self._find([key])[1]
+        if not isinstance(value, dict):
+            raise Wrong(f'has "{key}" of type {type(value).__name__}; expected an object')
+        return Row(value)
+
+    def _find(self, keys: Sequence[str]) -> tuple[str, Any]:
+        for key in keys:
+            if self.cells.get(key) is not None:
+                return key, self.cells[key]
+        raise Wrong(f'has no "{keys[0]}"; it has {listed(self.cells)}')
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names as a message lists them: in one short line."""
+    line = ascii(", ".join(names) or "nothing")[1:-1]
+    return line if len(line) <= SHOWN else f"{line[:SHOWN]}..."
+
+
+def _several(key: str, value: Any) -> Sequence[Any]:
+    several = value if isinstance(value, list | tuple) else [value]
+    if not several:
+        raise Wrong(f'has an empty list as "{key}"')
+    return several
+
+
+def _string(key: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise Wrong(f'has "{key}" of type {type(value).__name__}; expected a string')
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise Wrong(f'has half a surrogate pair in "{key}"') from None
+    return value
+
+
+def _text(key: str, value: Any) -> str:
+    text = _string(key, value)
+    if not text.strip():
+        raise Wrong(f'has an empty "{key}"')
+    return text
+
+
+def _name(key: str, value: Any) -> str:
+    number = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if number else _text(key, value)
+
+
+def make_each(
+    source: object, rows: Iterable[tuple[str, Raw]], make: Callable[[Raw], Made]
+) -> list[Made]:
+    """Make something of every row of a source, given with their places.
+
+    Raises:
+        DataError: there are no rows, or some are wrong: counts them and names the first.
+    """
+    made: list[Made] = []
+    wrong: list[str] = []
+    for place, row in rows:
+        try:
+            made.append(make(row))
+        except Wrong as cause:
+            wrong.append(f"{place} {cause}")
+    if wrong:
+        named = "; ".join(wrong[:NAMED]) + ("; ..." if len(wrong) > NAMED else "")
+        count = f"{len(wrong)} of {len(wrong) + len(made)} rows"
+        raise DataError(f"{source}: {count} cannot be used ({named}); repair or drop them")
+    if not made:
+        raise DataError(f"{source} has no rows; expected at least one")
+    return made
+
+
+def read_json_lines(file: Path, make: Callable[[Row], Made]) -> list[Made]:
+    """Make something of every object of a file of JSON lines; blank lines are none.
+
+    Raises:
+        DataError: the file cannot be read, is empty, or has wrong rows.
+    """
+    return make_each(file, text_lines(file), lambda line: make(Row.of(_parsed(line))))
+
+
+def read_json_list(file: Path, make: Callable[[Row], Made]) -> list[Made]:
+    """Make something of every object of a JSON file that is one list; the first is entry 1.
+
+    Raises:
+        DataError: the file cannot be read, is no list, is empty, or has wrong rows.
+    """
+    values = read_json(file)
+    if not isinstance(values, list):
+        raise DataError(f"{file} holds a {type(values).__name__}; expected a list of objects")
+    entries = ((f"entry {number}", value) for number, value in enumerate(values, 1))
+    return make_each(file, entries, lambda value: make(Row.of(value)))
+
+
+def read_json(file: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        DataError: it cannot be read or is not JSON; says where.
+    """
+    try:
+        return json.loads(_bytes(file))
+    except json.JSONDecodeError as error:
+        raise DataError(f"{file}, line {error.lineno} is not JSON: {error.msg}") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{file} is not JSON: {first_line(error)}") from None
+
+
+def text_lines(file: Path) -> Iterator[tuple[str, bytes]]:
+    """Read the lines of a file that are not blank, each with its place, from line 1.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    lines = _bytes(file).removeprefix(b"\xef\xbb\xbf").splitlines()
+    return ((f"line {number}", line) for number, line in enumerate(lines, 1) if line.strip())
+
+
+def digest(files: Iterable[Path]) -> str:
+    """Say which data it is that some files hold: the start of the SHA-256 of all their bytes.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    whole = hashlib.sha256()
+    for file in files:
+        try:
+            with file.open("rb") as stream:
+                whole.update(hashlib.file_digest(stream, "sha256").digest())
+        except OSError as error:
+            raise _unreadable(file, error) from None
+    return f"sha256:{whole.hexdigest()[:12]}"
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise _unreadable(file, error) from None
+
+
+def _unreadable(file: Path, error: OSError) -> DataError:
+    return DataError(f"{file} cannot be read: {error.strerror or first_line(error)}")
+
+
+def _parsed(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise Wrong(f"is not JSON: {getattr(error, 'msg', first_line(error))}") from None

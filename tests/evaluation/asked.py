@@ -1,0 +1,36 @@
+"""What is asked of an embedder, told by the items themselves; and files that stand for images."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from e5v.evaluation.tasks import Material, Search
+from e5v.items import RawItem
+
+
+def write(file: Path, value: object = None) -> None:
+    """Write JSON, or an empty file that stands for an image."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("" if value is None else json.dumps(value))
+
+
+def touch(folder: Path, paths: Iterable[str]) -> None:
+    """Make files that stand for images; their readers do not open them."""
+    for path in paths:
+        write(folder / path)
+
+
+def searches_of(material: Material) -> tuple[Search, Search]:
+    """Give the two searches: for images, and for texts."""
+    images, texts = material.tasks
+    assert isinstance(images, Search)
+    assert isinstance(texts, Search)
+    return images, texts
+
+
+def told(task: Search) -> dict[RawItem, list[RawItem]]:
+    """Say what is right for each query: the items themselves, not their places."""
+    (queries,) = task.queries
+    found = task.gallery.items
+    pairs = zip(queries.items, task.judged.true, strict=True)
+    return {query: [found[place] for place in true] for query, true in pairs}

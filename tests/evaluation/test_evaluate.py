@@ -1,0 +1,218 @@
+"""From folders to figures, with a real small model and with anything that encodes."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from e5v import E5V, UsageError
+from e5v.errors import DataError
+from e5v.evaluation.ablations import variants
+from e5v.evaluation.benchmarks import BENCHMARKS, find_benchmarks
+from e5v.evaluation.cache import Cache
+from e5v.evaluation.embedders import PART, AnyModel, OwnModel, Remembering
+from e5v.evaluation.evaluate import evaluate, gap_of, means, read
+from e5v.evaluation.figures import Figure
+from e5v.evaluation.tasks import Judgements, Material, Pool, Search, Submission
+from e5v.vectors import unit
+
+Checkpoints = Callable[[str], Path]
+(FOLDER,) = find_benchmarks(["folder"])
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+class Letters:
+    """Counts letters: an embedder whose answers can be worked out by hand."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[Any]] = []
+
+    def encode(self, items: list[str]) -> NDArray[np.float64]:
+        """Return one row of counts per item."""
+        self.calls.append(items)
+        return np.array([[one.count(letter) for letter in LETTERS] for one in items], np.float64)
+
+
+def _letters(cache: Cache | None = None) -> tuple[Letters, Remembering]:
+    model = Letters()
+    return model, Remembering(AnyModel(model, "letters"), cache or Cache())
+
+
+def _search(
+    queries: Sequence[Sequence[str]], gallery: Sequence[str], true: Sequence[int], **options: Any
+) -> Material:
+    pools = tuple(Pool(list(items), "text") for items in queries)
+    judged = Judgements([[place] for place in true], **options)
+    return Material((Search("s", pools, Pool(list(gallery), "text"), judged, (1, 2)),), "r")
+
+
+def test_figures_are_shares_of_queries() -> None:
+    """A percentage of something else, or a metric under another name."""
+    material = _search([["aab", "bbc", "cca"]], ["aab", "bbb", "cca", "ccc"], [0, 2, 3])
+    _, remembering = _letters()
+    done = evaluate(FOLDER, material, remembering)
+    assert [one.metric for one in done.figures] == ["R@1", "R@2"]
+    assert [one.value for one in done.figures] == pytest.approx([100 / 3, 200 / 3])
+    assert done.run.counts == {"texts": 7}
+    assert (done.run.embedded, done.run.remembered) == (5, 2)
+
+
+def test_queries_of_several_pools_are_summed_before_they_are_unit() -> None:
+    """FashionIQ's two orders, normalised one by one: a short caption would weigh as a long one."""
+    # aaaa + b leans to a; of unit vectors, it would stand between and b's neighbour would win
+    material = _search([["aaaa"], ["b"]], ["aaab", "abb"], [0])
+    _, remembering = _letters()
+    assert evaluate(FOLDER, material, remembering).figures[0].value == 100
+    reverse = _search([["a"], ["bbbb"]], ["aaab", "abb"], [1])
+    assert evaluate(FOLDER, reverse, remembering).figures[0].value == 100
+
+
+def test_subsets_have_their_own_name() -> None:
+    """CIRR's subset recall, read as its recall."""
+    material = _search([["aab"]], ["aab", "aab"], [0], among=[[0]])
+    _, remembering = _letters()
+    assert [one.metric for one in evaluate(FOLDER, material, remembering).figures] == [
+        "R_s@1",
+        "R_s@2",
+    ]
+
+
+def test_nothing_is_embedded_twice(tmp_path: Path) -> None:
+    """A second metric that costs a second night."""
+    material = _search([["aab", "bbc"]], ["aab", "ccc"], [0, 1])
+    model, remembering = _letters(Cache(tmp_path / "cache.db"))
+    evaluate(FOLDER, material, remembering)
+    assert sum(map(len, model.calls)) == 3
+    again, remembering = _letters(Cache(tmp_path / "cache.db"))
+    evaluate(FOLDER, material, remembering)
+    assert again.calls == []
+
+
+def test_a_killed_run_keeps_what_it_made(tmp_path: Path) -> None:
+    """A night's vectors, lost with the last one."""
+    items = [f"{number} abc" for number in range(PART + 10)]
+    model, remembering = _letters(Cache(tmp_path / "cache.db"))
+    real = model.encode
+
+    def killed(part: list[str]) -> NDArray[np.float64]:
+        if len(model.calls) == 1:
+            raise KeyboardInterrupt
+        return real(part)
+
+    model.encode = killed  # type: ignore[method-assign, assignment]
+    with pytest.raises(KeyboardInterrupt):
+        remembering.vectors(Pool(items, "text"))
+    again, remembering = _letters(Cache(tmp_path / "cache.db"))
+    rows = remembering.vectors(Pool(items, "text"))
+    assert sum(map(len, again.calls)) == 10
+    assert np.array_equal(rows, Letters().encode(items))
+
+
+def test_other_models_and_prompts_have_other_vectors(checkpoints: Checkpoints) -> None:
+    """Figures of the model before, or of another prompt, out of the cache."""
+    model = E5V(checkpoints("llava_next_llama3"), dtype="float32")
+    cache = Cache()
+    pool, other = Pool(["a dog"], "text"), Pool(["a dog"], "text", "sts")
+    rows = [Remembering(OwnModel(model), cache).vectors(one)[0] for one in (pool, other)]
+    deeper = Remembering(OwnModel(E5V(model.loaded, readout="1")), cache).vectors(pool)[0]
+    for got, want in zip(rows, ("retrieval", "sts"), strict=True):
+        assert np.array_equal(unit(got), model.encode(["a dog"], prompt=want)[0])
+    assert not np.allclose(rows[0], rows[1])
+    assert not np.allclose(rows[0], deeper)
+
+
+def test_a_file_that_is_no_cache_is_told(tmp_path: Path) -> None:
+    """A user's own file, overwritten."""
+    (tmp_path / "notes.txt").write_text("to do: everything, and then some more\n" * 100)
+    with pytest.raises(DataError, match="cannot be used as a cache"):
+        Cache(tmp_path / "notes.txt")
+
+
+def test_submissions_become_files() -> None:
+    """A file that the test server refuses, or that ranks the reference first."""
+    submission = Submission(
+        "cirr",
+        (Pool(["aab"], "composed"),),
+        Pool([*("aab", "abb", "bbb", "ccc"), *(f"z{'c' * n}" for n in range(50))], "image"),
+        ids=["7"],
+        names=[f"n{place}" for place in range(54)],
+        hidden=[[0]],
+        among=[[1, 2, 3]],
+    )
+    _, remembering = _letters()
+    done = evaluate(FOLDER, Material((submission,), "r"), remembering)
+    assert done.figures == ()
+    recall, subset = (json.loads(content) for content in done.files.values())
+    assert recall["7"][:2] == ["n1", "n2"]
+    assert len(recall["7"]) == 50
+    assert subset["7"] == ["n1", "n2", "n3"]
+
+
+def test_means_are_of_whole_sets() -> None:
+    """A mean of six sets beside the paper's of seven."""
+    names = ("STS12", "STS13", "STS14", "STS15", "STS16", "STSBenchmark", "SICKRelatedness")
+    figures = [Figure(name, name, "Spearman", float(n)) for n, name in enumerate(names)]
+    (mean,) = means(figures)
+    assert (mean.value, mean.paper) == (3.0, 86.0)
+    assert means(figures[:-1]) == []
+
+
+def test_papers_figures_are_of_metrics_that_exist(checkpoints: Checkpoints) -> None:
+    """A published figure that is never shown, because a name is spelt another way."""
+    metrics = {"R@1", "R@5", "R@10", "R@50", "Spearman"}
+    assert all(metric in metrics for one in BENCHMARKS for _, metric in one.paper)
+    assert len({one.name for one in BENCHMARKS}) == len(BENCHMARKS)
+    with pytest.raises(UsageError, match="benchmark coc is not known; name some of flickr30k"):
+        find_benchmarks(["coc"])
+
+
+@pytest.fixture
+def own(tmp_path: Path, photos: list[Image.Image]) -> Path:
+    """Give a folder of 12 images with captions, edits and pairs."""
+    folder = tmp_path / "own"
+    (folder / "images").mkdir(parents=True)
+    for number in range(12):
+        photos[number % 4].rotate(30 * number).save(folder / "images" / f"{number}.png")
+    captions = [{"image": f"{n}.png", "text": f"picture {n} of a thing"} for n in range(12)]
+    edits = [{"image": "0.png", "text": "turn it", "target": "4.png"}]
+    for name, rows in (("captions", captions), ("edits", edits)):
+        (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (folder / "pairs.tsv").write_text("a dog\ta cat\t2\na dog\ta dog\t5\na\tb c d\t0\n")
+    return folder
+
+
+def test_a_folder_of_ones_own_is_evaluated(own: Path, checkpoints: Checkpoints) -> None:
+    """A format that is documented and of which one part is passed over."""
+    model = E5V(checkpoints("llava_next_llama3"), dtype="float32")
+    material = read(FOLDER, own)
+    remembering = Remembering(OwnModel(model), Cache())
+    done = evaluate(FOLDER, material, remembering)
+    tasks = {one.task for one in done.figures}
+    assert tasks == {"image retrieval", "text retrieval", "edits", "pairs"}
+    assert all(one.value is not None and -100 <= one.value <= 100 for one in done.figures)
+    gap = gap_of(material, remembering)
+    assert gap is not None
+    assert gap.images == gap.texts == 12
+    assert gap.cosine_true is not None
+
+
+def test_ablations_vary_the_model(own: Path, checkpoints: Checkpoints) -> None:
+    """Three rows of one table that are one row."""
+    model = E5V(checkpoints("llava_next_llama3"), dtype="float32")
+    pool = Pool(["a dog", "a cat"], "text")
+    for ablation, count in (("prompt", 3), ("readout", 4)):
+        rows = {
+            label: Remembering(embedder, Cache()).vectors(pool)
+            for label, embedder in variants(model, ablation)  # type: ignore[arg-type]
+        }
+        assert len(rows) >= count
+        each = list(rows.values())
+        assert all(not np.allclose(a, b) for n, a in enumerate(each) for b in each[:n])
+    picture = Pool([own / "images" / "0.png"], "image")
+    for _, embedder in variants(model, "prompt"):
+        assert Remembering(embedder, Cache()).vectors(picture).shape == (1, model.width)
