@@ -125,3 +125,14 @@ def test_the_figures_are_the_measured_ones() -> None:
     on_texts, on_photos = (round(100 * shares[task, "e5v"]) for task in ("texts", "photos"))
     assert f"{on_texts} % of the rate" in README
     assert f"on photos {on_photos} %" in README
+
+
+def test_the_figures_of_training_are_the_measured_ones() -> None:
+    """A speed of learning that nobody measured."""
+    ours, theirs = _result("train-cpu")["series"]
+    times = f"{theirs['seconds_over_e5v']:.1f} times as long"
+    assert times in README
+    memory = [one["peak_mib"] / 1024 for one in (theirs, ours)]
+    assert f"in {memory[0]:.1f} GiB against our {memory[1]:.1f}" in " ".join(README.split())
+    few = {one["contender"]: one["seconds_over_e5v"] for one in _result("train-cpu-96")["series"]}
+    assert f"way {few['official']:.1f} times as long" in README

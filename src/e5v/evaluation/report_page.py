@@ -128,12 +128,12 @@ def _header(report: Report) -> str:
 
 def _benchmark(name: str, figures: Sequence[Figure], run: Run | None) -> str:
     """Write the figures of one benchmark, and what data they are of."""
-    said = [f"{counted(run)} · {run.revision} · {cost(run)}", *run.notes] if run else []
-    told = "".join(f'<p class="quiet small">{escape(line)}</p>' for line in said)
+    said = f"{counted(run)} · {run.revision} · {cost(run)}" if run else ""
     numbers = "".join(f'<th class="number">{word}</th>' for word in ("ours", "paper", "difference"))
     return _section(
         name,
-        f"""{told}<table class="figures">
+        f"""<p class="quiet small">{escape(said)}</p>
+<table class="figures">
 <thead><tr><th class="task">task</th><th class="metric">metric</th>{numbers}\
 <th class="bar">{_key("ours")} ours {_key("paper")} paper</th>\
 <th>note</th></tr></thead>
