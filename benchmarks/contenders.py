@@ -5,8 +5,6 @@
 Nothing heavy is imported until a contender runs, so that its memory is its own.
 """
 
-import resource
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +13,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from benchmarks.memory import forget_peak, peak_mib, peak_since_mib
 
 RawItem = str | Path
 Vectors = NDArray[np.float32]
@@ -52,32 +52,13 @@ def run(job: Job) -> Outcome:
     """Encode the items of a job once; call it in a fresh process."""
     encode = CONTENDERS[job.contender](job)
     encode(job.items[:1])
-    opened = _peak_mib()  # read first: it is forgotten, too
-    forgot = _forget_peak()
+    opened = peak_mib()  # read first: it is forgotten, too
+    forgot = forget_peak()
     start = time.perf_counter()
     vectors = encode(job.items)
     seconds = time.perf_counter() - start
-    peak = max(opened, _peak_mib())
-    return Outcome(seconds, peak, _peak_since_mib() if forgot else None, vectors)
-
-
-def _peak_mib() -> float:
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-
-
-def _forget_peak() -> bool:
-    """Let Linux count this process's highest resident memory from now on; say if it does."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return False
-    return True
-
-
-def _peak_since_mib() -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 2**10
+    peak = max(opened, peak_mib())
+    return Outcome(seconds, peak, peak_since_mib() if forgot else None, vectors)
 
 
 def _e5v(job: Job) -> Encode:
