@@ -2,7 +2,7 @@
 PYTHON := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.installed
-TYPED := $(wildcard src tests benchmarks)
+TYPED := $(wildcard src tests benchmarks nano)
 
 .PHONY: demo test check format clean
 

@@ -1,0 +1,1 @@
+"""The workshop: how the bundled model is made, from emoji scenes to a checkpoint; not installed."""

@@ -1,0 +1,76 @@
+"""What is true of a scene, how much of it two scenes share, and a sentence that tells a part.
+
+Scene -> facts -> similarity: facts shared, of all facts of the two
+Scene -> a part of it, of a combination that its split may hold -> entailed caption
+"""
+
+import random
+from dataclasses import dataclass
+
+from nano.captions import bare_caption, caption, unsized
+from nano.chance import chance
+from nano.concepts import CONCEPTS
+from nano.scenes import Scene, fits, neighbours, part_of, split_of
+
+Value = str | int
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that is so; `about` and `other` are concepts by name, where it is about any."""
+
+    kind: str
+    value: Value
+    about: str = ""
+    other: str = ""
+
+
+def facts(scene: Scene) -> frozenset[Fact]:
+    """Return all that a caption tells, and what the things are."""
+    names = [CONCEPTS[thing.concept].name for thing in scene.things]
+    found = {Fact("background", scene.background), Fact("number", scene.count)}
+    for name, thing in zip(names, scene.things, strict=True):
+        found.add(Fact("object", name))
+        found.add(Fact("category", CONCEPTS[thing.concept].category))
+        found.add(Fact("size", thing.size, name))
+    found |= {
+        Fact("order", relation, names[first], names[second])
+        for (first, second), relation in neighbours(scene).items()
+    }
+    return frozenset(found)
+
+
+def similarity(a: Scene, b: Scene) -> float:
+    """Return the facts that two scenes share, as a part of all that they have."""
+    left, right = facts(a), facts(b)
+    return len(left & right) / len(left | right)
+
+
+def entailed(scene: Scene, rng: random.Random) -> str:
+    """Say a true part of a scene, and nothing that is not so.
+
+    What is told is a combination that the scene's own split may hold.
+
+    Raises:
+        ValueError: the scene is of no split.
+    """
+    split = split_of(scene)
+    if split is None:
+        raise ValueError(f"{scene} is of no split; expected one of train, validation and test")
+    part = _part(scene, rng)
+    if chance(rng, 0.5):
+        part = unsized(part)
+    whole = len(part.things) == len(scene.things) and part == scene
+    if not whole and chance(rng, 0.5) and fits(part, split):
+        return caption(part, rng)
+    return bare_caption(part, rng)
+
+
+def _part(scene: Scene, rng: random.Random) -> Scene:
+    """Leave out all things but one or two neighbours, or none."""
+    near = list(neighbours(scene))
+    parts = [[place] for place in range(len(scene.things))] if near else []
+    if len(near) > 1:
+        parts += [list(pair) for pair in near] * 2
+    chosen = rng.choice([*parts, list(range(len(scene.things)))])
+    return scene if len(chosen) == len(scene.things) else part_of(scene, *chosen)

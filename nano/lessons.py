@@ -1,0 +1,159 @@
+"""What each stage is shown: batches by number, the same for the same seed.
+
+scene + random numbers -> picture and labels, or talks -> a batch
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nano.architecture import SIDE, TILE, image_tokens
+from nano.art import Art, Style, load_art
+from nano.canvas import Drawing
+from nano.captions import statement
+from nano.edits import edit
+from nano.english import English
+from nano.picture import draw
+from nano.questions import Modality, one_word, questions
+from nano.scenes import Scene, sample
+from nano.turns import IMAGE, Part, Scribe, Talk, Turn
+
+ASKED = 4  # questions per X
+ENGLISH = 0.2  # share of the language stage's talks
+EDITED = 0.35  # share of its talks about captions that hold an edit
+ONE_WORD = 0.6  # share of talks with the question in one word
+STYLES: dict[Style, float] = {"noto": 0.65, "twemoji": 0.35}
+RESTYLED = 0.8  # share of pictures whose art is restyled
+RESTYLED_BY = 0.6  # of the vision stage's steps: it starts with plain ones
+READ = 0.25  # share of captions that are learnt as plain text, too
+LEARNT_BY = 0.7  # of the steps: when paraphrases have wholly taken over from canonical captions
+SHAPES = ("square", "wide", "tall")
+TEXT_WORD = "\nSummary above sentence in one word: "
+IMAGE_WORD = "\nSummary above image in one word: "
+EDIT_WORD = 'Modify this image with "{}", desribe modified image in one word:'  # sic: the paper's
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Tiles (n, TILE, TILE, 3) and what each of their patches shows (n, SIDE * SIDE)."""
+
+    pictures: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class Pictured:
+    """Pictures of one shape, uint8 (n, h, w, 3), and talks about them, in parts."""
+
+    pictures: Tensor
+    shape: str
+    parts: list[Part]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long the curriculum is, how many samples are run at once, and where chance starts."""
+
+    steps: int
+    part: int
+    seed: int
+
+
+class Lessons:
+    """The batches of every stage."""
+
+    def __init__(self, tokenizer: Any, folder: Path, english: Sequence[Path], plan: Plan) -> None:
+        """Open the art, which is in the folder, and the sentences."""
+        self._scribe = Scribe(tokenizer)
+        self._folder, self._opened = folder, dict[Style, Art]()
+        self._english = English(english) if english else None
+        self._steps, self._part, self._seed = plan.steps, plan.part, plan.seed
+
+    def _rng(self, what: str, number: int) -> random.Random:
+        return random.Random(f"{self._seed}/{what}/{number}")
+
+    def _draw(self, scene: Scene, rng: random.Random, restyled: float) -> Drawing:
+        style = rng.choices(tuple(STYLES), tuple(STYLES.values()))[0]
+        if style not in self._opened:
+            self._opened[style] = load_art(style, self._folder)
+        return draw(scene, rng, self._opened[style], tile=TILE, augment=rng.random() < restyled)
+
+    def tiles(self, number: int, size: int) -> Seen:
+        """Return single tiles, cut from pictures of every shape."""
+        rng = self._rng("tiles", number)
+        restyled = RESTYLED * min(1.0, number / (RESTYLED_BY * self._steps))
+        pictures, labels = [], []
+        for _ in range(size):
+            drawing = self._draw(sample(rng, "train"), rng, restyled)
+            rows, columns = (side // TILE for side in drawing.pixels.shape[:2])
+            row, column = rng.randrange(rows), rng.randrange(columns)
+            pictures.append(_cut(drawing.pixels, row, column, TILE))
+            labels.append(_cut(drawing.labels, row, column, SIDE).reshape(-1))
+        return Seen(torch.from_numpy(np.stack(pictures)), torch.from_numpy(np.stack(labels)).long())
+
+    def talks(self, number: int, size: int) -> list[Part]:
+        """Return talks about captions, freer as the steps go on, and about real sentences."""
+        rng = self._rng("talks", number)
+        level = min(1.0, number / (LEARNT_BY * self._steps))
+        english = self._english
+        talks = [
+            english.talk(rng) if english and rng.random() < ENGLISH else _told(rng, level)
+            for _ in range(size)
+        ]
+        return self._scribe.parts(talks, self._part)
+
+    def pictured(self, number: int, size: int) -> Pictured:
+        """Return pictures of one shape, and talks about them."""
+        rng = self._rng("pictured", number)
+        shape = rng.choices(SHAPES, (0.76, 0.12, 0.12))[0]
+        scenes: list[Scene] = []
+        while len(scenes) < size:
+            scene = sample(rng, "train")
+            if scene.shape == shape:
+                scenes.append(scene)
+        pictures = np.stack([self._draw(scene, rng, RESTYLED).pixels for scene in scenes])
+        talks = [_shown(scene, rng) for scene in scenes]
+        parts = self._scribe.parts(talks, self._part, image_tokens=image_tokens(shape))
+        return Pictured(torch.from_numpy(pictures), shape, parts)
+
+
+def _cut(array: np.ndarray[Any, Any], row: int, column: int, side: int) -> np.ndarray[Any, Any]:
+    return array[row * side : (row + 1) * side, column * side : (column + 1) * side]
+
+
+def _told(rng: random.Random, level: float) -> Talk:
+    """Ask about a caption; some of it in the words for images, which captions stand in for."""
+    scene = sample(rng, "train")
+    turns = list[Turn]()
+    if rng.random() < ONE_WORD:
+        turns.append(Turn(rng.choice((TEXT_WORD, TEXT_WORD, IMAGE_WORD)), one_word(scene, rng)))
+    if rng.random() < EDITED:
+        change = edit(scene, rng, "train")
+        question = "\n" + EDIT_WORD.format(change.instruction)
+        turns.append(Turn(question, one_word(change.target, rng)))
+    x: Modality = rng.choice(("text", "text", "image"))
+    turns += _asked(scene, rng, level, x)[: ASKED - len(turns)]
+    return Talk(statement(scene, rng, level), tuple(turns), read=rng.random() < READ)
+
+
+def _shown(scene: Scene, rng: random.Random) -> Talk:
+    """Ask about a picture."""
+    turns = list[Turn]()
+    if rng.random() < ONE_WORD:
+        turns.append(Turn(IMAGE_WORD, one_word(scene, rng)))
+    turns += _asked(scene, rng, 1.0, "image")[: ASKED - len(turns)]
+    return Talk(IMAGE, tuple(turns))
+
+
+def _asked(scene: Scene, rng: random.Random, level: float, x: Modality) -> list[Turn]:
+    """Return questions, each to be asked by itself after X."""
+    asked = questions(scene, rng, level, x)
+    return [Turn("\n" + one.question.removeprefix("{X}\n"), one.answer) for one in asked]

@@ -1,0 +1,69 @@
+"""The list of things, without which every other number of the miniature means nothing."""
+
+from collections import Counter
+
+from nano.collect import OWN, clean, faults, read_chosen
+from nano.concepts import CATEGORIES, CONCEPTS, Concept, named
+from nano.nouns import article, plural, singular
+
+
+def test_no_word_means_two_things() -> None:
+    """Would catch a synonym that two concepts share, and a name that is also a category."""
+    uses = Counter(word for one in CONCEPTS for word in one.names) + Counter(CATEGORIES)
+    assert [word for word, count in uses.items() if count > 1] == []
+
+
+def test_no_plural_is_another_name() -> None:
+    """Would catch "two glasses" that could be drinking glasses or a pair to see with."""
+    singulars = {word: one.name for one in CONCEPTS for word in one.names}
+    for one in CONCEPTS:
+        for word in one.names:
+            assert singulars.get(plural(word), one.name) == one.name
+
+
+def test_there_are_enough_and_all_are_plain() -> None:
+    """Would catch a shrunken list, and words that a caption may not have."""
+    assert len(CONCEPTS) >= 300
+    assert len({one.emoji for one in CONCEPTS}) == len(CONCEPTS)
+    assert all(
+        set(word) <= set("abcdefghijklmnopqrstuvwxyz -") for one in CONCEPTS for word in one.names
+    )
+    assert named("puppy") == named("dog")
+
+
+def test_the_list_is_the_chosen_one() -> None:
+    """Would catch a chosen.txt that was changed and not collected."""
+    assert tuple(map(clean, read_chosen())) == CONCEPTS
+
+
+def test_a_list_at_fault_is_told() -> None:
+    """Would catch a check that lets through foreign words, or one word for two things."""
+    dog = Concept("D", "dog", ("hound", f"{OWN}pooch"), "animal")
+    cat = Concept("C", "cat", (f"{OWN}pooch", f"{OWN}animal"), "animal")
+    found = " ".join(faults((dog, cat), {"D": {"dog"}, "C": {"cat"}}))
+    assert "hound: not in CLDR" in found
+    assert "pooch: means 2 things" in found
+    assert "animal: means 2 things" in found
+
+
+def test_things_are_counted_as_one_counts_them() -> None:
+    """Would catch "a apple", "breads", "a jeans" and "knifes" in every caption."""
+    assert [
+        article(singular(name)) for name in ("apple", "bread", "jeans", "ufo", "hourglass")
+    ] == [
+        "an apple",
+        "a loaf of bread",
+        "a pair of jeans",
+        "a ufo",
+        "an hourglass",
+    ]
+    assert [plural(name) for name in ("knife", "bread", "jeans", "cherry", "bus", "fish")] == [
+        "knives",
+        "loaves of bread",
+        "pairs of jeans",
+        "cherries",
+        "buses",
+        "fish",
+    ]
+    assert plural("statue of liberty") == "statues of liberty"
+    assert plural("key") == "keys"

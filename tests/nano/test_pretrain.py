@@ -1,0 +1,151 @@
+"""How the bundled model is pretrained: rows, towers, and a stage that is killed and goes on."""
+
+import random
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from e5v import E5V
+from nano.architecture import GRIDS, SIDE, SIZES, TILE, image_tokens, new_model, new_processor
+from nano.assemble import assemble
+from nano.descent import Pace
+from nano.lessons import Lessons, Plan
+from nano.pretrain import Language, run
+from nano.tokenizer import learn_tokenizer
+from nano.towers import answers, picture_tokens
+from nano.turns import NOTHING, Part, Rows, Scribe, Talk, Turn
+
+TALK = Talk(
+    "a dog on a blue background",
+    (Turn("\nSummary above sentence in one word: ", "dog"), Turn("\nhow many?", "one")),
+)
+
+
+@cache
+def tokenizer() -> Any:
+    """Return one of few words."""
+    return learn_tokenizer([TALK.x, "Summary above sentence in one word: ", "how many? one"])
+
+
+@cache
+def model() -> Any:
+    """Return one of random weights."""
+    made = new_model(SIZES["tiny"], tokenizer(), seed=1).eval()
+    made.set_attn_implementation("eager")
+    return made
+
+
+def rows_of(talk: Talk) -> Rows:
+    """Write one talk."""
+    return Scribe(tokenizer()).parts([talk], 1)[0].rows
+
+
+def test_each_question_is_learnt_as_if_it_were_the_only_one() -> None:
+    """Questions that saw one another would be learnt as later turns, and asked as first ones."""
+    together = answers(model(), rows_of(TALK))
+    apart = [answers(model(), rows_of(replace(TALK, turns=(turn,)))) for turn in TALK.turns]
+    assert together.count == sum(one.count for one in apart)
+    torch.testing.assert_close(together.loss, sum(one.loss for one in apart))
+
+
+def test_only_answers_are_learnt_and_padding_is_not_seen() -> None:
+    """Learning the questions would teach to ask; seen padding would make a row hang on others."""
+    rows = rows_of(TALK)
+    learnt = rows.tokens[rows.labels != NOTHING]
+    assert tokenizer().decode(learnt) == "dog<|eot_id|>one<|eot_id|>"
+    longer = replace(TALK, x=TALK.x * 3)
+    part = Scribe(tokenizer()).parts([TALK, longer], 2)[0]
+    first = part.places.index(0)
+    alone = Rows(*(getattr(part.rows, name)[first : first + 1] for name in Rows.__annotations__))
+    torch.testing.assert_close(answers(model(), alone).loss, answers(model(), rows).loss)
+
+
+def test_a_text_is_cut_alike_whatever_is_asked_of_it() -> None:
+    """A full stop that swallows the line break would make training's tokens not those of use."""
+    backend = tokenizer().backend_tokenizer
+    text = "A dog, a cat.\nSummary above sentence in one word: "
+    whole = backend.encode(text, add_special_tokens=False).ids
+    cut = text.index("\n")
+    parts = [backend.encode(one, add_special_tokens=False).ids for one in (text[:cut], text[cut:])]
+    assert whole == parts[0] + parts[1]
+
+
+@pytest.mark.parametrize("shape", GRIDS)
+def test_pictures_are_packed_as_the_real_class_packs_them(shape: str) -> None:
+    """Trained on another order of tokens, the model would not know its own pictures in use."""
+    rows, columns = GRIDS[shape]
+    picture = np.random.default_rng(0).integers(0, 255, (rows * TILE, columns * TILE, 3), np.uint8)
+    blurred = Image.fromarray(picture).resize((8, 8)).resize(picture.shape[1::-1])
+    arrays = new_processor(tokenizer()).image_processor(blurred, return_tensors="pt")
+    with torch.no_grad():
+        ours = picture_tokens(model(), torch.from_numpy(np.array(blurred))[None], shape)[0]
+        theirs = model().get_image_features(**arrays).pooler_output[0]
+    assert len(ours) == image_tokens(shape)
+    grid = slice(SIDE * SIDE, None)
+    torch.testing.assert_close(ours[grid], theirs[grid], atol=1e-4, rtol=0)
+    # the base tile of a pair of tiles is made smaller by torch here and by PIL there
+    assert torch.cosine_similarity(ours, theirs).min() > 0.99
+
+
+class Killed(Exception):
+    """What stands for the end of a process."""
+
+
+class Short(Language):
+    """A language stage on one talk, that ends before a step."""
+
+    last = 10**9
+
+    def batch(self, number: int) -> list[Part]:
+        """Ask about something else at each step."""
+        if number == self.last:
+            raise Killed
+        talks = [replace(TALK, x=random.Random(number).choice(("a cat", "a dog", "a red car")))]
+        return Scribe(tokenizer()).parts(talks, 1)
+
+
+def stage(lessons: Lessons, last: int = 10**9) -> Short:
+    """Return a stage at its start, always the same."""
+    made = new_model(SIZES["tiny"], tokenizer(), seed=2)
+    made.set_attn_implementation("eager")
+    short = Short(made, lessons, 1)
+    short.last = last
+    return short
+
+
+def test_a_stage_that_is_killed_goes_on_to_the_same_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that lost its optimiser or its place in the data would end as another model."""
+    monkeypatch.setattr("nano.pretrain.SAVE_EVERY", 0)
+    lessons = Lessons(tokenizer(), tmp_path, [], Plan(6, 1, 0))
+    pace = Pace(steps=6, batch=1, matrix_rate=1e-2, other_rate=1e-2)
+    run(stage(lessons), pace, tmp_path / "whole.pt", workers=0, until=float("inf"))
+    with pytest.raises(Killed):
+        run(stage(lessons, 3), pace, tmp_path / "parts.pt", workers=0, until=float("inf"))
+    run(stage(lessons), pace, tmp_path / "parts.pt", workers=0, until=float("inf"))
+    whole, parts = (torch.load(tmp_path / f"{name}.pt")["masters"] for name in ("whole", "parts"))
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_what_is_assembled_opens_as_an_embedder_and_generates(tmp_path: Path) -> None:
+    """A base that plain transformers or the package cannot open is of no use to anyone."""
+    tokenizer().save_pretrained(tmp_path / "tokenizer")
+    assemble(tmp_path, tmp_path / "base", "tiny")
+    embedder = E5V(tmp_path / "base", dtype="float32")
+    picture = Image.new("RGB", (2 * TILE, TILE), "red")
+    vectors = embedder.encode(["a dog", picture, {"image": picture, "text": "make it blue"}])
+    assert vectors.shape == (3, SIZES["tiny"].text_width)
+    ids = embedder.prepare("a dog").prompted.ids
+    assert ids == tokenizer().encode(
+        "<|start_header_id|>user<|end_header_id|>\n\na dog\nSummary above sentence in one word: "
+        "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n \n"
+    )
+    made = embedder.loaded.model.generate(torch.tensor([ids]), max_new_tokens=3, do_sample=False)
+    assert made.shape[1] > len(ids)
