@@ -1,7 +1,7 @@
 """A split of the world as a folder to evaluate on, in the open formats of docs/evaluation-data.md.
 
 seed -> 375 scenes + 125 with one fact changed -> images/, captions.jsonl
-     -> 200 edits of them                      -> targets/, edits.jsonl
+     -> 200 edits of them                      -> targets/ and their captions.jsonl, edits.jsonl
      -> 600 pairs of captions, graded          -> pairs.tsv
 
     python -m nano.export examples/scenes
@@ -24,7 +24,7 @@ from typing import get_args
 from PIL import Image
 
 from nano.art import STYLES, Art, Style, load_art
-from nano.captions import caption
+from nano.captions import canonical, caption
 from nano.changes import changed
 from nano.edits import edit
 from nano.facts import Fact, facts, similarity
@@ -45,11 +45,11 @@ picture in this folder.""",
 README = """# Scenes
 
 {images} emoji scenes of the {split} split, with a caption each (`captions.jsonl`), {edits} edits
-(`edits.jsonl`, their results in `targets/`) and {pairs} pairs of captions graded by the facts that
-they share (`pairs.tsv`), in the formats of docs/evaluation-data.md. Every scene holds a combination
-of two things, or of a thing and a background, that never occurs in training. Of the images,
-{siblings} differ from another one in a single fact. Made by `python -m nano.export`; made again,
-the files are the same.
+(`edits.jsonl`; their results are in `targets/`, with captions too) and {pairs} pairs of captions
+graded by the facts that they share (`pairs.tsv`), in the formats of docs/evaluation-data.md. Every
+scene holds a combination of two things, or of a thing and a background, that never occurs in
+training. Of the images, {siblings} differ from another one in a single fact. Made by
+`python -m nano.export`; made again, the files are the same.
 
 ## Credits
 
@@ -160,6 +160,13 @@ def write_gallery(gallery: Gallery, folder: Path, art: Art) -> None:
         (
             {"image": name_of_image(number), "text": text}
             for number, text in enumerate(gallery.captions)
+        ),
+    )
+    _write_lines(
+        beside / "targets" / "captions.jsonl",
+        (
+            {"image": name_of_image(number), "text": canonical(scene)}
+            for number, scene in enumerate(gallery.targets)
         ),
     )
     _write_lines(

@@ -145,11 +145,12 @@ def _told(rng: random.Random, level: float) -> Talk:
 
 
 def _shown(scene: Scene, rng: random.Random) -> Talk:
-    """Ask about a picture."""
+    """Ask about a picture, but not for one of very many wordings, which it cannot foretell."""
     turns = list[Turn]()
     if rng.random() < ONE_WORD:
         turns.append(Turn(IMAGE_WORD, one_word(scene, rng)))
-    turns += _asked(scene, rng, 1.0, "image")[: ASKED - len(turns)]
+    told = [turn for turn in _asked(scene, rng, 1.0, "image") if "other words" not in turn.question]
+    turns += told[: ASKED - len(turns)]
     return Talk(IMAGE, tuple(turns))
 
 
