@@ -20,6 +20,31 @@ def touch(folder: Path, paths: Iterable[str]) -> None:
         write(folder / path)
 
 
+def write_cirr(folder: Path) -> Path:
+    """Write a CIRR of five images, two queries to measure and two to submit."""
+    names = [f"dev-{n}-0-img0" for n in range(5)]
+    rows = [
+        {
+            "pairid": 12 + place,
+            "reference": names[reference],
+            "target_hard": names[target],
+            "target_soft": {names[target]: 1.0},
+            "caption": caption,
+            "img_set": {"id": place, "members": [names[n] for n in members]},
+        }
+        for place, (reference, target, caption, members) in enumerate(
+            [(0, 1, "with two dogs", (2, 0, 1)), (3, 4, "in the snow", (3, 0, 4))]
+        )
+    ]
+    paths = {name: f"./dev/{name}.png" for name in names}
+    for split in ("val", "test1"):
+        write(folder / f"captions/cap.rc2.{split}.json", rows)
+        write(folder / f"image_splits/split.rc2.{split}.json", paths)
+        rows = [{key: row[key] for key in row if not key.startswith("target")} for row in rows]
+    touch(folder, paths.values())
+    return folder
+
+
 def searches_of(material: Material) -> tuple[Search, Search]:
     """Give the two searches: for images, and for texts."""
     images, texts = material.tasks

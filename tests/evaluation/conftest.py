@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.evaluation.asked import touch, write
+from tests.evaluation.asked import touch, write, write_cirr
 
 ANNOTATIONS = Path(__file__).parents[3] / "shared" / "data" / "cir_annotations"
 
@@ -20,27 +20,7 @@ def annotations() -> Path:
 @pytest.fixture
 def cirr(tmp_path: Path) -> Path:
     """Give a CIRR of five images, two queries to measure and two to submit."""
-    names = [f"dev-{n}-0-img0" for n in range(5)]
-    rows = [
-        {
-            "pairid": 12 + place,
-            "reference": names[reference],
-            "target_hard": names[target],
-            "target_soft": {names[target]: 1.0},
-            "caption": caption,
-            "img_set": {"id": place, "members": [names[n] for n in members]},
-        }
-        for place, (reference, target, caption, members) in enumerate(
-            [(0, 1, "with two dogs", (2, 0, 1)), (3, 4, "in the snow", (3, 0, 4))]
-        )
-    ]
-    paths = {name: f"./dev/{name}.png" for name in names}
-    for split in ("val", "test1"):
-        write(tmp_path / f"captions/cap.rc2.{split}.json", rows)
-        write(tmp_path / f"image_splits/split.rc2.{split}.json", paths)
-        rows = [{key: row[key] for key in row if not key.startswith("target")} for row in rows]
-    touch(tmp_path, paths.values())
-    return tmp_path
+    return write_cirr(tmp_path)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib as mpl
 import pytest
 from PIL import Image
 
@@ -13,6 +14,8 @@ from e5v.evaluation.drawing import draw_caption
 from e5v.evaluation.tasks import Grading, Material, Pool
 from e5v.items import Text, normalise
 from tests.evaluation.asked import searches_of, told
+
+OTHER_FONT = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
 
 
 def folder_of(folder: Path, *lines: object, images: Sequence[str] = ("cat.jpg", "dog.jpg")) -> Path:
@@ -194,7 +197,29 @@ def test_rendered_captions_are_drawn_when_asked_for(
     assert drawn == ["cat.jpg", "a dog"] * 2
     assert [task.judged for task in (images, texts)] == [task.judged for task in searches_of(plain)]
     assert images.gallery == searches_of(plain)[0].gallery
-    assert material.revision == plain.revision
+    assert images.queries[0] is texts.gallery, "one pool in two tasks is drawn once"
+
+
+def test_the_font_of_rendered_captions_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Figures of one font taken for those of another; a font that is no font, told at the end."""
+    plain = read_captions(folder_of(tmp_path, {"image": "cat.jpg", "text": "a cat"}))
+    ours = rendered(plain)
+    assert ours.revision == f"{plain.revision}, drawn in Liberation Sans Regular"
+    assert ours.notes == (
+        "captions are drawn in Liberation Sans Regular; the paper's are in Arial Regular",
+    )
+    other = rendered(plain, OTHER_FONT)
+    assert other.revision.endswith("DejaVu Sans Book")
+    assert (
+        searches_of(other)[0].queries[0].items[0].tobytes()
+        == draw_caption("a cat", OTHER_FONT).tobytes()
+    )
+    monkeypatch.setattr("e5v.evaluation.drawing.PAPERS", "DejaVu Sans Book")
+    assert rendered(plain, OTHER_FONT).notes == ()
+    with pytest.raises(UsageError, match=r"font .*captions\.jsonl cannot be read"):
+        rendered(plain, tmp_path / "captions.jsonl")
 
 
 def test_only_captions_are_drawn() -> None:

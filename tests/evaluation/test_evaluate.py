@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from e5v.evaluation.ablations import variants
 from e5v.evaluation.benchmarks import BENCHMARKS, find_benchmarks
 from e5v.evaluation.cache import Cache
 from e5v.evaluation.embedders import PART, AnyModel, OwnModel, Remembering
-from e5v.evaluation.evaluate import evaluate, gap_of, means, read
+from e5v.evaluation.evaluate import evaluate, means, place, read
 from e5v.evaluation.figures import Figure
-from e5v.evaluation.tasks import Judgements, Material, Pool, Search, Submission
+from e5v.evaluation.table6 import COLUMNS, MEAN
+from e5v.evaluation.tasks import Judgements, Material, Pool, Search, Submission, pools
 from e5v.vectors import unit
 
 Checkpoints = Callable[[str], Path]
@@ -60,6 +62,22 @@ def test_figures_are_shares_of_queries() -> None:
     assert [one.value for one in done.figures] == pytest.approx([100 / 3, 200 / 3])
     assert done.run.counts == {"texts": 7}
     assert (done.run.embedded, done.run.remembered) == (5, 2)
+    assert done.run.protocol == FOLDER.protocol
+
+
+def test_a_pool_in_two_tasks_is_made_once() -> None:
+    """25,000 captions drawn anew for the second direction; a bar that runs past its end."""
+    material = _search([["aab", "bbc"]], ["aab", "ccc"], [0, 1])
+    (search,) = material.tasks
+    assert isinstance(search, Search)
+    other = Search("t", (search.gallery,), search.queries[0], Judgements([[0], [1]]), (1,))
+    both = Material((search, other), "r")
+    model, remembering = _letters()
+    steps: list[int] = []
+    done = evaluate(FOLDER, both, remembering, steps.append)
+    assert sum(steps) == sum(len(pool.items) for pool in pools(both.tasks)) == 4
+    assert sum(map(len, model.calls)) == 3
+    assert [one.task for one in done.figures] == ["s", "s", "t"]
 
 
 def test_queries_of_several_pools_are_summed_before_they_are_unit() -> None:
@@ -148,9 +166,13 @@ def test_submissions_become_files() -> None:
     done = evaluate(FOLDER, Material((submission,), "r"), remembering)
     assert done.figures == ()
     recall, subset = (json.loads(content) for content in done.files.values())
+    assert list(done.files) == ["cirr-recall.json", "cirr-recall_subset.json"]
     assert recall["7"][:2] == ["n1", "n2"]
     assert len(recall["7"]) == 50
     assert subset["7"] == ["n1", "n2", "n3"]
+    alone = replace(submission, among=[()])
+    files = evaluate(FOLDER, Material((alone,), "r"), remembering).files
+    assert list(files) == ["cirr-recall.json"], "the hub's copy has no subsets"
 
 
 def test_means_are_of_whole_sets() -> None:
@@ -160,9 +182,93 @@ def test_means_are_of_whole_sets() -> None:
     (mean,) = means(figures)
     assert (mean.value, mean.paper) == (3.0, 86.0)
     assert means(figures[:-1]) == []
+    assert means([*figures[:-1], replace(figures[-1], value=None)]) == []
 
 
-def test_papers_figures_are_of_metrics_that_exist(checkpoints: Checkpoints) -> None:
+def test_the_mean_of_table_6_is_over_means() -> None:
+    """The paper's last column, which is never shown because two of its parts are means."""
+    single = [Figure(*key, 10.0) for key in COLUMNS if key[1] != "mean"]
+    shops = [Figure("FashionIQ val", name, "R@50", 21.0) for name in ("shirt", "dress", "toptee")]
+    names = ("STS12", "STS13", "STS14", "STS15", "STS16", "STSBenchmark", "SICKRelatedness")
+    sets = [Figure(name, name, "Spearman", 32.0) for name in names]
+    found = {(one.benchmark, one.metric): one for one in means([*single, *shops, *sets])}
+    assert len(found) == 3
+    whole = found[MEAN[0], MEAN[2]]
+    assert whole.value == pytest.approx((9 * 10 + 21 + 32) / 11)
+    assert whole.paper == 80.7
+
+
+def test_other_data_than_the_papers_say_so(tmp_path: Path) -> None:
+    """Recall among 2 images, beside the paper's among 5,000 as if it were the same."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.png").touch()
+    rows = [{"image": f"{name}.png", "captions": ["x", "y", "z"]} for name in ("a", "b")]
+    (tmp_path / "captions.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    coco, drawn = find_benchmarks(["coco", "i2i-coco"])
+    other = "image retrieval: 6 in 2; in the paper 25,000 in 5,000"
+    assert read(coco, tmp_path).notes == (other,)
+    material = read(drawn, tmp_path)
+    assert material.notes[0] == other
+    assert {pool.kind for pool in pools(material.tasks)} == {"image"}
+    same = replace(coco, sizes={"image retrieval": (6, 2)})
+    assert read(same, tmp_path).notes == ()
+    assert read(FOLDER, tmp_path).notes == ()
+
+
+def test_sizes_are_those_of_the_published_annotations(annotations: Path) -> None:
+    """A note on the very data that the paper used."""
+    cirr, fashioniq = find_benchmarks(["cirr", "fashioniq"])
+
+    def count(path: str) -> int:
+        return len(json.loads((annotations / path).read_text()))
+
+    assert cirr.sizes == {
+        "CIRR": (
+            count("cirr/captions/cap.rc2.val.json"),
+            count("cirr/image_splits/split.rc2.val.json"),
+        )
+    }
+    assert fashioniq.sizes == {
+        one: (
+            count(f"fashioniq/captions/cap.{one}.val.json"),
+            count(f"fashioniq/image_splits/split.{one}.val.json"),
+        )
+        for one in ("shirt", "dress", "toptee")
+    }
+
+
+def test_folders_of_several_benchmarks(tmp_path: Path) -> None:
+    """Table 6 as a dozen commands; the folder of one benchmark read for another."""
+    coco, drawn, sts = find_benchmarks(["coco", "i2i-coco", "sts12"])
+    assert [place(one, tmp_path) for one in (coco, drawn, sts)] == [tmp_path] * 3
+    (tmp_path / "STS").mkdir()
+    assert place(sts, tmp_path) == tmp_path, "SentEval's own folder of STS, whatever its case"
+    for name in ("coco", "senteval"):
+        (tmp_path / name).mkdir()
+    assert place(coco, tmp_path) == place(drawn, tmp_path) == tmp_path / "coco"
+    assert place(sts, tmp_path) == tmp_path / "senteval"
+    (cirr,) = find_benchmarks(["cirr"])
+    assert place(cirr, tmp_path) is None
+    assert place(coco, None) is None
+    asked = {(one.title, task) for one in find_benchmarks(["table6"]) for task, _ in one.paper}
+    single = {key[:2] for key in COLUMNS if key[1] != "mean"}
+    assert single <= asked
+    assert len(find_benchmarks(["table6", "sts"])) == 13
+
+
+def test_the_hub_is_read_where_no_folder_is_given() -> None:
+    """A benchmark that only a reader of the code can reach; one that is not there at all."""
+    coco, circo = find_benchmarks(["coco", "circo"])
+    material = _search([["aab"]], ["aab"], [0])
+    assert read(replace(coco, hub=lambda: material), None).tasks == material.tasks
+    with pytest.raises(UsageError, match=r"circo is not on the hub; give a folder .* with --data"):
+        read(circo, None)
+    on_the_hub = {one.name for one in BENCHMARKS if one.hub}
+    named = ("flickr30k", "coco", "i2i-flickr30k", "i2i-coco", "cirr", "cirr-test", "fashioniq")
+    assert on_the_hub == set(named)
+
+
+def test_papers_figures_are_of_metrics_that_exist() -> None:
     """A published figure that is never shown, because a name is spelt another way."""
     metrics = {"R@1", "R@5", "R@10", "R@50", "Spearman"}
     assert all(metric in metrics for one in BENCHMARKS for _, metric in one.paper)
@@ -191,14 +297,15 @@ def test_a_folder_of_ones_own_is_evaluated(own: Path, checkpoints: Checkpoints) 
     model = E5V(checkpoints("llava_next_llama3"), dtype="float32")
     material = read(FOLDER, own)
     remembering = Remembering(OwnModel(model), Cache())
-    done = evaluate(FOLDER, material, remembering)
+    done = evaluate(FOLDER, material, remembering, gap=True)
     tasks = {one.task for one in done.figures}
     assert tasks == {"image retrieval", "text retrieval", "edits", "pairs"}
     assert all(one.value is not None and -100 <= one.value <= 100 for one in done.figures)
-    gap = gap_of(material, remembering)
-    assert gap is not None
-    assert gap.images == gap.texts == 12
-    assert gap.cosine_true is not None
+    assert done.gap is not None
+    assert done.gap.images == done.gap.texts == 12
+    assert done.gap.cosine_true is not None
+    assert done.run.counts == {"texts": 18, "images": 12, "composed queries": 1}
+    assert evaluate(FOLDER, material, remembering).gap is None
 
 
 def test_ablations_vary_the_model(own: Path, checkpoints: Checkpoints) -> None:
@@ -207,12 +314,12 @@ def test_ablations_vary_the_model(own: Path, checkpoints: Checkpoints) -> None:
     pool = Pool(["a dog", "a cat"], "text")
     for ablation, count in (("prompt", 3), ("readout", 4)):
         rows = {
-            label: Remembering(embedder, Cache()).vectors(pool)
-            for label, embedder in variants(model, ablation)  # type: ignore[arg-type]
+            one.label: Remembering(one.embedder, Cache()).vectors(pool)
+            for one in variants(model, ablation)  # type: ignore[arg-type]
         }
         assert len(rows) >= count
         each = list(rows.values())
         assert all(not np.allclose(a, b) for n, a in enumerate(each) for b in each[:n])
     picture = Pool([own / "images" / "0.png"], "image")
-    for _, embedder in variants(model, "prompt"):
-        assert Remembering(embedder, Cache()).vectors(picture).shape == (1, model.width)
+    for one in variants(model, "prompt"):
+        assert Remembering(one.embedder, Cache()).vectors(picture).shape == (1, model.width)

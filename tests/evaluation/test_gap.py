@@ -284,9 +284,9 @@ def test_nothing_slow_is_imported_before_it_is_needed() -> None:
     """A slow start for who draws nothing; pyplot, which may want a display and keeps figures."""
     code = (
         "import sys, numpy; import e5v.evaluation.report;"
-        "from e5v.evaluation.plane import draw_plane, find_plane;"
+        "from e5v.evaluation.plane import draw_planes, find_plane;"
         "assert not {'matplotlib', 'scipy', 'torch', 'rich'} & set(sys.modules);"
-        "draw_plane(find_plane(numpy.eye(4, dtype='float32'), 2));"
+        "draw_planes({'': find_plane(numpy.eye(4, dtype='float32'), 2)});"
         "assert 'matplotlib' in sys.modules; assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,5 +1,6 @@
 """Data sets of the hub, from folders that are laid out like them: nothing is fetched."""
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +10,14 @@ import pytest
 
 from e5v.errors import DataError, UsageError
 from e5v.evaluation.composed import CATEGORIES, read_cirr, read_fashioniq
-from e5v.evaluation.hub import HubSet, read_hub_captions, read_hub_cirr, read_hub_fashioniq
-from e5v.evaluation.tasks import Search
+from e5v.evaluation.hub import (
+    HubSet,
+    read_hub_captions,
+    read_hub_cirr,
+    read_hub_cirr_test,
+    read_hub_fashioniq,
+)
+from e5v.evaluation.tasks import Search, Submission
 from tests.evaluation.asked import searches_of, told
 
 datasets = pytest.importorskip("datasets", reason="the extra `eval` is not installed")
@@ -50,7 +57,9 @@ def test_captions(stored: Stored) -> None:
     assert told(images)["2 is 4"] == [b"pixels of 2"]
     assert told(texts)[b"pixels of 1"] == [f"1 is {m}" for m in range(5)]
     assert material.notes == ("left out: 3 captions, beyond the first 5 of their image",)
-    assert material.revision == f"{source.name}@main"
+    assert re.fullmatch(re.escape(source.name) + "@[0-9a-f]{12}", material.revision)
+    again = stored("other_test", "test", rows[:2])
+    assert read_hub_captions(again).revision.split("@")[1] != material.revision.split("@")[1]
 
 
 def same_task(ours: Search, theirs: Search) -> None:
@@ -106,7 +115,36 @@ def test_cirr_is_what_the_published_files_make(stored: Stored, cirr: Path) -> No
     assert isinstance(theirs, Search)
     same_task(ours, theirs)
     assert material.notes == ("the hub's copy has no subsets",)
-    assert material.revision == f"{queries}, {images}"
+    names = [one.split("@")[0] for one in material.revision.split(", ")]
+    assert names == [queries.name, images.name]
+
+
+def test_cirrs_test_split_is_what_the_published_files_make(stored: Stored, cirr: Path) -> None:
+    """A file for the server with another id, or with the reference among the answers."""
+    (ours,) = read_cirr(cirr, "test1").tasks
+    assert isinstance(ours, Submission)
+    queries: Rows = [
+        {
+            "candidate": image(item["image"].stem),
+            "candidate_id": item["image"].stem,
+            "caption": item["text"],
+            "pairid": int(number),
+        }
+        for item, number in zip(ours.queries[0].items, ours.ids, strict=True)
+    ]
+    gallery: Rows = [{"id": name, "img": image(name)} for name in ours.names]
+    material = read_hub_cirr_test(
+        stored("cirr_test", "test", queries), stored("cirr_imgs", "test", gallery)
+    )
+    (theirs,) = material.tasks
+    assert isinstance(theirs, Submission)
+    assert (list(theirs.ids), list(theirs.names)) == (list(ours.ids), list(ours.names))
+    assert list(map(list, theirs.hidden)) == list(map(list, ours.hidden))
+    assert [item["text"] for item in theirs.queries[0].items] == [
+        item["text"] for item in ours.queries[0].items
+    ]
+    assert theirs.queries[0].prompt == ours.queries[0].prompt == theirs.gallery.prompt
+    assert not any(theirs.among)
 
 
 def test_fashioniq_is_what_the_published_files_make(stored: Stored, fashioniq: Path) -> None:
@@ -160,7 +198,9 @@ def test_a_wrong_row_is_named(
     assert isinstance(ours, Search)
     first, second = rows_of(ours)
     queries = stored("cirr_val", "val", [first, second | row])
-    with pytest.raises(DataError, match=rf"cirr_val@main: 1 of 2 rows cannot be used \({cause}"):
+    with pytest.raises(
+        DataError, match=rf"cirr_val@[0-9a-f]+: 1 of 2 rows cannot be used \({cause}"
+    ):
         read_hub_cirr(queries, stored("cirr_imgs", "val", gallery_of(ours)))
 
 
@@ -168,7 +208,7 @@ def test_an_image_that_is_not_there(stored: Stored) -> None:
     """An image that is not there, embedded as something else."""
     rows: Rows = [{"image": image("0"), "text": "a"}, {"image": None, "text": "b"}]
     images, _ = searches_of(read_hub_captions(stored("coco_test", "test", rows)))
-    with pytest.raises(DataError, match="coco_test@main, row 2 has no encoded image"):
+    with pytest.raises(DataError, match=r"coco_test@[0-9a-f]+, row 2 has no encoded image"):
         images.gallery.items[1]
 
 

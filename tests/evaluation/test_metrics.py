@@ -123,6 +123,13 @@ def test_places_agree_with_scikit_learn() -> None:
     expected = metrics.coverage_error(truth, tied @ tied_gallery.T)  # ties count against, too
     assert np.mean([row[-1] + 1 for row in found]) == pytest.approx(expected)
 
+    found = places(tied, tied_gallery, single, block=16)
+    truth = np.eye(60, dtype=int)[[row[0] for row in single.true]]
+    pairs = zip(truth, tied @ tied_gallery.T, strict=True)
+    ranks = [metrics.coverage_error([right], [scores]) for right, scores in pairs]
+    for k in (1, 5, 10, 50):
+        assert recall(found, k) == pytest.approx(np.mean(np.array(ranks) <= k))
+
 
 @pytest.mark.parametrize("k", [1, 5, 10, 25, 50])
 def test_average_precision_is_circos(k: int) -> None:

@@ -40,11 +40,22 @@ def report() -> Report:
             dtype="bfloat16",
             device="cuda: H100",
             readout="last token, last layer",
+            turn="llama3, the paper's",
             prompts={"retrieval": "<text>\nSummary above sentence in one word: ", "sts": " <text>"},
+            paper="E5-V, tuned on text",
             versions={"e5v": "0.1.0", "torch": "2.13.0"},
             runs=(
-                Run("COCO 5K", "abc123", {"images": 148, "captions": 740}, 888, 0, 185.2, (NOTE,)),
-                Run("STS12", "SentEval", {"pairs": 3108}, 0, 6216, 0.0),
+                Run(
+                    "COCO 5K",
+                    "hit rate both ways",
+                    "abc123",
+                    {"images": 148, "captions": 740},
+                    888,
+                    0,
+                    185.2,
+                    (NOTE,),
+                ),
+                Run("STS12", "Spearman", "SentEval", {"pairs": 3108}, 0, 6216, 0.0),
             ),
             when="2026-01-02T03:04:05+00:00",
         ),
@@ -55,7 +66,7 @@ def report() -> Report:
             Figure("STS13", "similarity", "Spearman", 89.44, 89.94),
             Figure("STS14", "similarity", "Spearman", None, 85.67),
         ),
-        gap=measure_gap(images, texts + 1, pairs),
+        gaps={"COCO 5K": measure_gap(images, texts + 1, pairs)},
     )
 
 
@@ -90,7 +101,7 @@ def _cells(line: str) -> list[str]:
 def test_json_and_back(report: Report) -> None:
     """A field that is lost, or comes back as something else."""
     assert from_json(to_json(report)) == report
-    without = replace(report, gap=None)
+    without = replace(report, gaps={})
     assert from_json(to_json(without)) == without
 
 
@@ -113,8 +124,9 @@ def test_json_is_json(report: Report) -> None:
 def test_table_says_it_all(report: Report) -> None:
     """A column of another figure, a sign that is lost, or a row that hides whose data it is of."""
     lines = [re.split(r"  +", line.strip()) for line in _printed(report).splitlines()]
-    assert ["COCO 5K", "image retrieval", "R@1", "61.25", "52.00", "+9.25", NOTE] in lines
-    assert ["image retrieval", "R@5", "80.00", NOTE] in lines
+    assert ["COCO 5K", "image retrieval", "R@1", "61.25", "52.00", "+9.25", "[1]"] in lines
+    assert ["image retrieval", "R@5", "80.00", "[1]"] in lines
+    assert [f"[1] {NOTE}"] in lines
     assert ["STS13", "similarity", "Spearman", "89.44", "89.94", "-0.50"] in lines
     assert ["STS14", "similarity", "Spearman", "n/a", "85.67"] in lines
     assert any("centroid distance" in line for line in lines)
@@ -129,7 +141,7 @@ def test_table_fits_a_terminal(report: Report) -> None:
 
 def test_table_prints_text_as_it_is() -> None:
     """A name in brackets that rich takes for a colour and swallows."""
-    setting = Setting("m", "f", "d", "d", "r", {}, {}, (), "w")
+    setting = Setting("m", "f", "d", "d", "r", "t", {}, "p", {}, (), "w")
     assert "[red]" in _printed(Report(setting, (Figure("[red]", "a", "b", 1.0),)))
 
 
@@ -141,10 +153,17 @@ def test_markdown_says_it_all(report: Report) -> None:
     assert ["fingerprint", "f00dfeed"] in rows
     assert ["versions", "e5v 0.1.0, torch 2.13.0"] in rows
     took = "888 embedded in 3 min 05 s (4.8 a second)"
-    assert ["COCO 5K", "abc123", "148 images, 740 captions", took, NOTE] in rows
+    assert [
+        "COCO 5K",
+        "hit rate both ways",
+        "abc123",
+        "148 images, 740 captions",
+        took,
+        NOTE,
+    ] in rows
     assert r'"<text>\nSummary above sentence in one word: "' in written
     assert "](gap.png)" in written
-    assert "gap.png" not in to_markdown(replace(report, gap=None))
+    assert "gap.png" not in to_markdown(replace(report, gaps={}))
 
 
 def test_markdown_keeps_text_in_its_place(report: Report) -> None:
@@ -153,7 +172,7 @@ def test_markdown_keeps_text_in_its_place(report: Report) -> None:
     plain, fence = written.split("```json\n")
     assert not re.search(r"(?<!\\)[<`*_]", plain)
     widths = {len(_cells(line)) for line in plain.splitlines() if line.startswith("|")}
-    assert widths <= {2, 3, 5, 7}
+    assert widths <= {2, 3, 6, 7}
     ordinary = to_markdown(report).split("```json\n")[0]
     assert len(plain.splitlines()) == len(ordinary.splitlines())
     assert re.findall("^```", fence, re.MULTILINE) == ["```"]
@@ -196,14 +215,16 @@ def test_page_says_it_all(report: Report) -> None:
     """A fact of the setting, a figure or a note that the page leaves out."""
     text = "\n".join(_read(to_html(report)).text)
     setting = report.setting
-    assert report.gap
     told = (
         setting.model,
         setting.fingerprint,
         setting.dtype,
         setting.device,
         setting.readout,
+        setting.turn,
+        setting.paper,
         setting.when,
+        "hit rate both ways",
         "torch 2.13.0",
         r'"<text>\nSummary above sentence in one word: "',
         "148 images, 740 captions · abc123 · 888 embedded in 3 min 05 s (4.8 a second)",
@@ -211,7 +232,7 @@ def test_page_says_it_all(report: Report) -> None:
         "61.25",
         "+9.25",
         "n/a",
-        *(measure.value for measure in gap_measures(report.gap)),
+        *(measure.values[0] for measure in gap_measures(report.gaps.values())),
     )
     assert [one for one in told if one not in text] == []
 
@@ -246,9 +267,52 @@ def test_page_praises_only_like_for_like(report: Report) -> None:
     assert "<b>1 of 2</b>" in page
 
 
+def test_several_gaps_stand_beside_each_other(report: Report, tmp_path: Path) -> None:
+    """The last variant's gap for all of them, or values under another's name."""
+    (first,) = report.gaps.values()
+    wider = replace(first, centroid_distance=1.75, cosine_true=None, alignment=None)
+    both = replace(report, gaps={"COCO 5K, prompt": first, "COCO 5K, one word": wider})
+    assert from_json(to_json(both)) == both
+    rows = [re.split(r"  +", line.strip()) for line in _printed(both).splitlines()]
+    near = f"{first.centroid_distance:.3f}"
+    assert ["centroid distance", near, "1.750", "0 is no gap, 2 the widest"] in rows
+    cells = [_cells(line) for line in to_markdown(both).splitlines() if line.startswith("| ")]
+    assert ["", "COCO 5K, prompt", "COCO 5K, one word", ""] in cells
+    assert ["alignment", f"{first.alignment:.3f}", "", "of true pairs; lower is closer"] in cells
+    page = to_html(both)
+    assert page.count('<svg class="plane"') == 2
+    text = _read(page).text
+    assert text.index("COCO 5K, prompt") < text.index("COCO 5K, one word")
+    write_report(both, tmp_path / "both")
+    write_report(report, tmp_path / "one")
+    sizes = []
+    for name in ("one", "both"):
+        with Image.open(tmp_path / name / "gap.png") as picture:
+            sizes.append(picture.size)
+    assert sizes[1] == (2 * sizes[0][0], sizes[0][1])
+
+
+def test_a_note_is_told_once(report: Report) -> None:
+    """A page of the same sentence, or a mark that leads to another's note."""
+    first, second = report.figures[:2]
+    other = replace(report, figures=(first, second, replace(second, note="another")))
+    page = to_html(other)
+    assert page.count(NOTE) == 1
+    assert re.findall(r"<sup>(\d)</sup>", page) == ["1", "1", "2", "1", "2"]
+    assert _printed(other).count(NOTE) == 1
+
+
+def test_page_of_a_submission(report: Report) -> None:
+    """A run whose only figures are a test server's, of which the page says nothing."""
+    page = to_html(replace(report, figures=(), gaps={}))
+    assert "148 images, 740 captions" in page
+    assert "<table class=" not in page
+    assert "difference" not in _printed(replace(report, figures=(), gaps={}))
+
+
 def test_page_without_gap_or_runs(report: Report) -> None:
     """An empty section, or a page that cannot be written."""
-    bare = replace(report, gap=None, setting=replace(report.setting, runs=(), prompts={}))
+    bare = replace(report, gaps={}, setting=replace(report.setting, runs=(), prompts={}))
     assert "Modality gap" not in to_html(bare)
     _read(to_html(bare))
 
@@ -299,7 +363,7 @@ def test_numbers_in_words() -> None:
         "1 h 00 min",
         "2 h 03 min",
     ]
-    assert cost(Run("a", "r", {}, 0, 12, 0.0)) == "0 embedded in 0.0 s, 12 remembered"
+    assert cost(Run("a", "p", "r", {}, 0, 12, 0.0)) == "0 embedded in 0.0 s, 12 remembered"
 
 
 def test_a_report_on_disk(report: Report, tmp_path: Path) -> None:
@@ -313,7 +377,7 @@ def test_a_report_on_disk(report: Report, tmp_path: Path) -> None:
     assert (folder / "report.md").read_text(encoding="utf-8") == to_markdown(report)
     with Image.open(folder / "gap.png") as picture:
         assert picture.format == "PNG"
-    write_report(replace(report, gap=None), tmp_path)
+    write_report(replace(report, gaps={}), tmp_path)
     assert not (tmp_path / "gap.png").exists()
 
 
@@ -321,7 +385,7 @@ def test_the_last_report_stands(
     report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full disk that leaves half a page in place of a whole one."""
-    write_report(replace(report, gap=None), tmp_path)
+    write_report(replace(report, gaps={}), tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
     def fail(self: Path, content: bytes) -> int:
@@ -330,5 +394,5 @@ def test_the_last_report_stands(
 
     monkeypatch.setattr(Path, "write_bytes", fail)
     with pytest.raises(OSError, match="No space left"):
-        write_report(replace(report, figures=(), gap=None), tmp_path)
+        write_report(replace(report, figures=(), gaps={}), tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -4,10 +4,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import matplotlib as mpl
 import pytest
 from PIL import Image
 
 from e5v.cli import main
+from tests.evaluation.asked import write_cirr
 
 Checkpoints = Callable[[str], Path]
 
@@ -41,6 +43,73 @@ def test_figures_and_a_report(
     report = json.loads((out / "report.json").read_text())
     assert len(report["figures"]) == len(lines)
     assert (out / "report.html").read_text().startswith("<!")
+    assert report["setting"]["prompts"]["no prompt: retrieval, image"] == "<image>"
+
+
+def test_a_set_of_the_hub(
+    checkpoints: Checkpoints,
+    photos: list[Image.Image],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Data sets that a user cannot reach, or figures of another model beside ours."""
+    datasets = pytest.importorskip("datasets", reason="the extra `eval` is not installed")
+    cells = {"image": photos, "text": [[f"photo {n}", "a photo"] for n in range(len(photos))]}
+    table = datasets.Dataset.from_dict(cells).cast_column("image", datasets.Image())
+    asked: list[object] = []
+
+    def load(name: str, **options: object) -> object:
+        asked.extend((name, options["split"]))
+        return table
+
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    command = ["evaluate", str(checkpoints("llava_next_llama3")), "--benchmark", "coco"]
+    assert main([*command, "--paper", "untuned"]) == 0
+    printed = capsys.readouterr()
+    lines = [json.loads(line) for line in printed.out.splitlines()]
+    assert asked == ["royokong/coco_test", "test"]
+    assert "e5v: reading COCO 5K from the hub" in printed.err
+    papers = {(line["task"], line["metric"]): line["paper"] for line in lines}
+    assert papers["image retrieval", "R@5"] == 60.3
+    assert papers["image retrieval", "R@1"] is None
+
+
+def test_a_font_of_ones_own(
+    folder: Path, checkpoints: Checkpoints, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A font that is passed over; a font that is none, found out after the model is opened."""
+    model = str(checkpoints("llava_next_llama3"))
+    command = ["evaluate", model, "--data", str(folder), "--benchmark"]
+    font = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    assert main([*command, "i2i-coco", "--font", str(font), "--out", str(tmp_path / "out")]) == 0
+    assert "DejaVu Sans Book" in (tmp_path / "out" / "report.md").read_text()
+    capsys.readouterr()
+    assert main([*command, "i2i-coco", "--font", str(folder / "captions.jsonl")]) == 2
+    assert main([*command, "coco", "--font", str(font)]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert "captions.jsonl cannot be read" in first
+    assert "--font draws the captions of" in second
+
+
+def test_a_submission_is_written(
+    checkpoints: Checkpoints, photos: list[Image.Image], tmp_path: Path
+) -> None:
+    """A night's work for a test server that is thrown away, or overwritten by a variant's."""
+    cirr = write_cirr(tmp_path / "cirr")
+    for number, path in enumerate(sorted(cirr.glob("dev/*.png"))):
+        photos[number % 4].rotate(number).save(path)
+    command = ["evaluate", str(checkpoints("llava_next_llama3")), "--data", str(cirr)]
+    command += ["--benchmark", "cirr-test"]
+    assert main(command) == 2
+    out = tmp_path / "out"
+    assert main([*command, "--out", str(out), "--ablate", "prompt"]) == 0
+    files = sorted(path.name for path in out.glob("*CIRR*"))
+    assert files == [
+        f"{label}-CIRR-{metric}.json"
+        for label in ("no-prompt", "one-word", "prompt")
+        for metric in ("recall", "recall_subset")
+    ]
+    assert set(json.loads((out / files[0]).read_text())) == {"version", "metric", "12", "13"}
 
 
 def test_mistakes_are_told_in_a_line(
@@ -50,8 +119,13 @@ def test_mistakes_are_told_in_a_line(
     model = str(checkpoints("llava_next_llama3"))
     assert main(["evaluate", model, "--data", str(folder), "--benchmark", "coc"]) == 2
     assert main(["evaluate", model, "--data", str(folder / "none")]) == 1
+    taken = folder / "captions.jsonl"
+    assert main(["evaluate", "no-such-model", "--data", str(folder), "--out", str(taken)]) == 1
     (folder / "images" / "2.png").unlink()
     assert main(["evaluate", model, "--data", str(folder)]) == 1
+    assert main(["evaluate", model]) == 2
     errors = capsys.readouterr().err.splitlines()
-    assert len(errors) == 3
-    assert "2.png" in errors[2]
+    assert len(errors) == 5, errors
+    assert "captions.jsonl: File exists" in errors[2]
+    assert "2.png" in errors[3]
+    assert "benchmark folder is not on the hub; give a folder of its data" in errors[4]

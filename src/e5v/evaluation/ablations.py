@@ -7,9 +7,11 @@ the language model (`e5v.model.readout`), which the paper did not try.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 from e5v.evaluation.embedders import OwnModel
+from e5v.evaluation.table6 import Asked
 from e5v.model.embedder import E5V
 from e5v.model.prompts import PROMPTS, Prompt
 
@@ -24,16 +26,26 @@ SUMMARY = Prompt(
 )
 
 
-def variants(model: E5V, ablation: Ablation | None) -> Iterator[tuple[str, OwnModel]]:
-    """Yield what is evaluated and what it is called; the model as it is, without an ablation."""
+@dataclass(frozen=True)
+class Variant:
+    """What is evaluated, what it is called, and the row of Table 6 that asks alike, if one does."""
+
+    label: str
+    embedder: OwnModel
+    asked: Asked | None
+
+
+def variants(model: E5V, ablation: Ablation | None) -> Iterator[Variant]:
+    """Yield what is evaluated; the model as it is, under no name, without an ablation."""
     if ablation is None:
-        yield "", OwnModel(model)
+        yield Variant("", OwnModel(model), "one word")
     elif ablation == "prompt":
-        yield "no prompt", OwnModel(model, dict.fromkeys(PROMPTS, BARE))
-        yield "prompt", OwnModel(model, dict.fromkeys(PROMPTS, SUMMARY))
-        yield "one word", OwnModel(model)
+        yield Variant("no prompt", OwnModel(model, dict.fromkeys(PROMPTS, BARE)), "no prompt")
+        yield Variant("prompt", OwnModel(model, dict.fromkeys(PROMPTS, SUMMARY)), "prompt")
+        yield Variant("one word", OwnModel(model), "one word")
     else:
         layers = len(model.loaded.language_model.layers)
         inner = sorted({layers // 2, 3 * layers // 4, layers - 1} - {0, layers})
-        for readout in (*map(str, inner), "before-mlp", "last"):
-            yield f"read at {readout}", OwnModel(E5V(model.loaded, readout=readout))
+        for readout in (*map(str, inner), "before-mlp"):
+            yield Variant(f"read at {readout}", OwnModel(E5V(model.loaded, readout=readout)), None)
+        yield Variant("read at last", OwnModel(model), "one word")

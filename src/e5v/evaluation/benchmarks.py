@@ -5,27 +5,39 @@ Figures are those of E5-V (LLaVA-NeXT-8B, tuned) in percent, from the tables nam
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import get_args
 
 from e5v.errors import UsageError
-from e5v.evaluation.captions import read_captions, rendered
+from e5v.evaluation.captions import read_captions
 from e5v.evaluation.composed import read_circo, read_cirr, read_fashioniq
+from e5v.evaluation.hub import (
+    HubSet,
+    read_hub_captions,
+    read_hub_cirr,
+    read_hub_cirr_test,
+    read_hub_fashioniq,
+)
 from e5v.evaluation.own_folder import read_folder
 from e5v.evaluation.sentences import Name, read_sts
+from e5v.evaluation.table6 import COLUMNS, MEAN
 from e5v.evaluation.tasks import Material
 
 Published = Mapping[tuple[str, str], float]  # (task, metric) -> percent
+Sizes = Mapping[str, tuple[int, int]]  # task -> queries, candidates
 
 
 @dataclass(frozen=True)
 class Benchmark:
     """One benchmark.
 
-    `source` is where the data are published, `read` takes a folder in that layout; `protocol` says
-    in a sentence what moves its numbers; `paper` are E5-V's figures, of `table`.
+    `source` is where the data are published, `read` takes a folder in that layout, and `hub` reads
+    the hub's copy, if there is one; `protocol` says in a sentence what moves its numbers; `paper`
+    are E5-V's figures, of `table`, on data of `sizes`: queries and candidates of a task. Where it
+    is `drawn`, captions are drawn as images. `folder` is what its data's folder is called among
+    others, if not as the benchmark.
     """
 
     name: str
@@ -35,6 +47,10 @@ class Benchmark:
     read: Callable[[Path], Material]
     paper: Published
     table: str = ""
+    hub: Callable[[], Material] | None = None
+    sizes: Sizes = field(default_factory=dict)
+    drawn: bool = False
+    folder: str = ""
 
 
 def _recalls(task: str, *figures: float, ks: tuple[int, ...] = (1, 5, 10)) -> Published:
@@ -45,12 +61,23 @@ def _both(images: tuple[float, float, float], texts: tuple[float, float, float])
     return {**_recalls("image retrieval", *images), **_recalls("text retrieval", *texts)}
 
 
-def _rendered(folder: Path) -> Material:
-    return rendered(read_captions(folder))
-
-
+FLICKR = partial(read_hub_captions, HubSet("royokong/flickr30k_test", "test"))
+COCO = partial(read_hub_captions, HubSet("royokong/coco_test", "test"))
+CIRR = partial(
+    read_hub_cirr, HubSet("royokong/cirr_val", "val"), HubSet("royokong/cirr_imgs", "val")
+)
+CIRR_TEST = partial(
+    read_hub_cirr_test, HubSet("royokong/cirr_test", "test"), HubSet("royokong/cirr_imgs", "test")
+)
+FASHIONIQ = partial(
+    read_hub_fashioniq,
+    HubSet("royokong/fashioniq_val", "val"),
+    HubSet("royokong/fashioniq_val_imgs", "val"),
+)
 HIT = "hit rate both ways, the first five captions of an image"
 DRAWN = "captions drawn as images and asked for as images; " + HIT
+FLICKR_SIZE = {"image retrieval": (5_000, 1_000)}
+COCO_SIZE = {"image retrieval": (25_000, 5_000)}
 SPEARMAN = "Spearman over all pairs of the set together, sentences cleaned up as the official code"
 STS = {
     "STS12": 80.03,
@@ -71,6 +98,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         read_captions,
         _both((79.5, 95.0, 97.6), (88.2, 98.7, 99.4)),
         "Table 1",
+        hub=FLICKR,
+        sizes=FLICKR_SIZE,
     ),
     Benchmark(
         "coco",
@@ -80,24 +109,34 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         read_captions,
         _both((52.0, 76.5, 84.7), (62.0, 83.6, 89.7)),
         "Table 1",
+        hub=COCO,
+        sizes=COCO_SIZE,
     ),
     Benchmark(
         "i2i-flickr30k",
         "I2I-Flickr30K",
         "royokong/flickr30k_test",
         DRAWN,
-        _rendered,
+        read_captions,
         _both((67.8, 89.2, 93.6), (79.5, 95.2, 97.8)),
         "Table 4",
+        hub=FLICKR,
+        sizes=FLICKR_SIZE,
+        drawn=True,
+        folder="flickr30k",
     ),
     Benchmark(
         "i2i-coco",
         "I2I-COCO",
         "royokong/coco_test",
         DRAWN,
-        _rendered,
+        read_captions,
         _both((41.2, 66.7, 76.2), (51.6, 76.8, 84.9)),
         "Table 4",
+        hub=COCO,
+        sizes=COCO_SIZE,
+        drawn=True,
+        folder="coco",
     ),
     Benchmark(
         "cirr",
@@ -107,6 +146,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         read_cirr,
         {("CIRR", "R@5"): 66.6},
         "Table 6",
+        hub=CIRR,
+        sizes={"CIRR": (4_181, 2_297)},
     ),
     Benchmark(
         "cirr-test",
@@ -116,6 +157,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         partial(read_cirr, split="test1"),
         {},
         "Table 2",
+        hub=CIRR_TEST,
+        folder="cirr",
     ),
     Benchmark(
         "fashioniq",
@@ -129,6 +172,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
             **_recalls("toptee", 35.29, 57.47, ks=(10, 50)),
         },
         "Table 3",
+        hub=FASHIONIQ,
+        sizes={"shirt": (2_038, 6_346), "dress": (2_017, 3_817), "toptee": (1_961, 5_373)},
     ),
     Benchmark(
         "circo",
@@ -145,6 +190,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         "writes what the test server takes",
         partial(read_circo, split="test"),
         {},
+        folder="circo",
     ),
     *(
         Benchmark(
@@ -155,8 +201,17 @@ BENCHMARKS: tuple[Benchmark, ...] = (
             partial(read_sts, name=name),
             {(name, "Spearman"): STS[name]},
             "Table 5",
+            folder="senteval",
         )
         for name in get_args(Name)
+    ),
+    Benchmark(
+        "scenes",
+        "emoji scenes",
+        "examples/scenes",
+        "as a folder of one's own; what the bundled model is measured by",
+        read_folder,
+        {},
     ),
     Benchmark(
         "folder",
@@ -169,14 +224,20 @@ BENCHMARKS: tuple[Benchmark, ...] = (
 )
 
 
-GROUPS = {"sts": tuple(name.lower() for name in STS)}
+SETS = tuple(name.lower() for name in STS)
+PICTURES = ("flickr30k", "coco", "cirr", "fashioniq", "i2i-flickr30k", "i2i-coco")
+GROUPS = {"sts": SETS, "table6": (*PICTURES, *SETS)}
 
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean that the paper gives, over figures by (title, task, metric)."""
+    """A mean that the paper gives, over figures by (title, task, metric); other means may be one.
+
+    It is a figure of `title` itself.
+    """
 
     title: str
+    metric: str
     of: frozenset[tuple[str, str, str]]
     paper: float
 
@@ -184,18 +245,19 @@ class Mean:
 def _fashioniq(metric: str, paper: float) -> Mean:
     categories = ("shirt", "dress", "toptee")
     of = frozenset(("FashionIQ val", category, metric) for category in categories)
-    return Mean("FashionIQ val", of, paper)
+    return Mean("FashionIQ val", metric, of, paper)
 
 
 MEANS = (
     _fashioniq("R@10", 31.80),
     _fashioniq("R@50", 53.78),
-    Mean("STS", frozenset((name, name, "Spearman") for name in STS), 86.00),
+    Mean("STS", "Spearman", frozenset((name, name, "Spearman") for name in STS), 86.00),
+    Mean(MEAN[0], MEAN[2], frozenset(COLUMNS), 80.7),
 )
 
 
 def find_benchmarks(names: Sequence[str]) -> list[Benchmark]:
-    """Return the benchmarks of some names; "sts" names seven.
+    """Return the benchmarks of some names; "sts" names seven, "table6" those of the paper's table.
 
     Raises:
         UsageError: a name is not known.
@@ -204,5 +266,6 @@ def find_benchmarks(names: Sequence[str]) -> list[Benchmark]:
     wanted = [name for given in names for name in GROUPS.get(given, (given,))]
     for name in wanted:
         if name not in known:
-            raise UsageError(f"benchmark {name} is not known; name some of {', '.join(known)}, sts")
+            names = ", ".join([*known, *GROUPS])
+            raise UsageError(f"benchmark {name} is not known; name some of {names}")
     return [known[name] for name in dict.fromkeys(wanted)]

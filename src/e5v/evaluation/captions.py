@@ -5,7 +5,7 @@ Parquet: image, text        -+-> images, and the captions of each -> two searche
 the hub: image, text        -+                                    -> the same, captions drawn (I2I)
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate, pairwise
@@ -15,7 +15,7 @@ from e5v.errors import DataError, UsageError
 from e5v.evaluation.parquet import read_tables
 from e5v.evaluation.pictures import Captioned, Lazy, all_images, find_image
 from e5v.evaluation.rows import Row, Wrong, digest, read_json_lines
-from e5v.evaluation.tasks import Judgements, Material, Pool, Search, Task
+from e5v.evaluation.tasks import Judgements, Material, Pool, Search, Task, pools
 from e5v.items import IMAGE_SUFFIXES, RawItem, normalise
 
 CAPTIONS = "captions.jsonl"
@@ -75,16 +75,26 @@ def rendered(material: Material, font: Path | None = None) -> Material:
     A caption is drawn when it is asked for. `font` is a TrueType file in place of our own.
 
     Raises:
-        UsageError: a task has no captions.
+        UsageError: a task has no captions, or the font cannot be read.
     """
-    return replace(material, tasks=tuple(_rendered(task, font) for task in material.tasks))
+    from e5v.evaluation.drawing import PAPERS, font_name
+
+    name = font_name(font)
+    differs = (f"captions are drawn in {name}; the paper's are in {PAPERS}",)
+    drawn = {id(pool): _drawn(pool, font) for pool in pools(material.tasks)}
+    return Material(
+        tasks=tuple(_rendered(task, drawn) for task in material.tasks),
+        revision=f"{material.revision}, drawn in {name}",
+        notes=material.notes + (() if name == PAPERS else differs),
+    )
 
 
-def _rendered(task: Task, font: Path | None) -> Search:
+def _rendered(task: Task, drawn: Mapping[int, Pool]) -> Search:
+    """Put drawn pools in the place of others, by their ids: one that is in two tasks stays one."""
     if not isinstance(task, Search) or "text" not in {task.queries[0].kind, task.gallery.kind}:
         raise UsageError(f'task "{task.name}" has no captions to draw; expected image retrieval')
-    queries = tuple(_drawn(pool, font) for pool in task.queries)
-    return replace(task, queries=queries, gallery=_drawn(task.gallery, font))
+    queries = tuple(drawn[id(pool)] for pool in task.queries)
+    return replace(task, queries=queries, gallery=drawn[id(task.gallery)])
 
 
 def _drawn(pool: Pool, font: Path | None) -> Pool:

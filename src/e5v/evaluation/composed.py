@@ -120,7 +120,7 @@ def read_circo(folder: Path, split: Literal["val", "test"] = "val") -> Material:
     task: Search | Submission
     if split == "test":
         ids, none = [edit.id for edit in edits], [()] * len(edits)
-        task = Submission("CIRCO", queries, gallery, ids, list(images), none, none)
+        task = Submission("CIRCO", queries, gallery, ids, list(images), none, none, "map")
     else:
         judged = Judgements([edit.targets for edit in edits])
         task = Search("CIRCO", queries, gallery, judged, CIRCO_CUTOFFS, "map")

@@ -15,12 +15,22 @@ from PIL import Image, ImageDraw, ImageFont
 
 from e5v.errors import DataError, UsageError
 
+PAPERS = "Arial Regular"  # the font of the paper's figures
 FONT = Path(__file__).parents[1] / "assets" / "fonts" / "LiberationSans-Regular.ttf"
 WIDTH, HEIGHT = 800, 400  # pixels, as all that follow
 SIZE = 40
 MARGIN = 20
 WIDEST = WIDTH - 2 * MARGIN  # a line without the space at its end
 NO_CHARACTER = "\uffff"  # Unicode's promise: every font draws its "missing" box for it
+
+
+def font_name(font: Path | None = None) -> str:
+    """Say what a font is called, as "Arial Regular": of a TrueType file, or of our own.
+
+    Raises:
+        UsageError: the font cannot be read.
+    """
+    return " ".join(filter(None, _open(font or FONT).getname()))
 
 
 def draw_caption(text: str, font: Path | None = None) -> Image.Image:

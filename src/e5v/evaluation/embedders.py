@@ -4,7 +4,7 @@ Pool -> digest of every item -> rows that are known, from the cache -> the rest 
 """
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from e5v.errors import DataError, ItemError, UsageError
 from e5v.evaluation.cache import Cache
-from e5v.evaluation.tasks import Pool
+from e5v.evaluation.tasks import Kind, Pool
 from e5v.items import Image, Item, RawItem, normalise
 from e5v.model.embedder import E5V
 from e5v.model.fingerprint import fingerprint
@@ -45,15 +45,28 @@ class OwnModel:
     def __init__(self, model: E5V, prompts: Mapping[str, Prompt] | None = None) -> None:
         self.model = model
         self.prompts = prompts or {}
-        self.fingerprint = fingerprint(model.loaded, model.encoder.readout)
+        cut = f"-{model.max_tokens}" if model.max_tokens < model.loaded.context else ""
+        self.fingerprint = fingerprint(model.loaded, model.encoder.readout) + cut
 
     def embed(self, items: Sequence[RawItem], prompt: str) -> Vectors:
         """Return the states of items."""
-        return self.model.states(items, prompt=self.prompts.get(prompt, prompt))
+        return self.model.states(items, prompt=self._prompt(prompt))
 
     def wording(self, prompt: str) -> str:
         """Return what a prompt says."""
-        return str(self.prompts.get(prompt) or find_prompt(prompt))
+        return str(self._prompt(prompt))
+
+    def wordings(self, pools: Iterable[Pool]) -> dict[str, str]:
+        """Return how the items of some pools are asked for, by prompt and kind of item."""
+        asked = sorted({(pool.prompt, pool.kind) for pool in pools})
+        return {f"{prompt}, {kind}": self._asks(prompt, kind) for prompt, kind in asked}
+
+    def _asks(self, prompt: str, kind: Kind) -> str:
+        wording = self._prompt(prompt)
+        return {"text": wording.text, "image": wording.image, "composed": wording.edit}[kind]
+
+    def _prompt(self, prompt: str) -> Prompt:
+        return self.prompts.get(prompt) or find_prompt(prompt)
 
 
 class AnyModel:

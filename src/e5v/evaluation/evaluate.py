@@ -5,164 +5,211 @@ folder -> Material -> pools -> vectors, remembered -> summed, unit -> figures
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from e5v.errors import DataError
-from e5v.evaluation.benchmarks import MEANS, Benchmark
+from e5v.errors import DataError, UsageError
+from e5v.evaluation.benchmarks import BENCHMARKS, MEANS, Benchmark
+from e5v.evaluation.captions import rendered
 from e5v.evaluation.embedders import Remembering, Vectors
 from e5v.evaluation.figures import Figure, Run
 from e5v.evaluation.gap import LEAST, Gap, measure_gap
 from e5v.evaluation.metrics import average_precision, cosines, places, recall, spearman
+from e5v.evaluation.pictures import Lazy
 from e5v.evaluation.submission import Metric, submission_json
-from e5v.evaluation.tasks import Grading, Material, Pool, Search, Submission, Task
+from e5v.evaluation.tasks import Grading, Kind, Material, Pool, Search, Submission, pools
 from e5v.vectors import unit
 
 BEST = 100  # places of a ranking that are handed to a test server's form, beside its subset
+NAMES: dict[Kind, str] = {"text": "texts", "image": "images", "composed": "composed queries"}
 Step = Callable[[int], None]
+Rows = Callable[[Pool], Vectors]
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What a benchmark gave: its figures, what it took, and files for a test server by name."""
+    """What a benchmark gave: figures, what they took, files for a test server by name, the gap."""
 
     figures: tuple[Figure, ...]
     run: Run
     files: Mapping[str, str]
+    gap: Gap | None = None
 
 
 def evaluate(
-    benchmark: Benchmark, material: Material, embedder: Remembering, step: Step = lambda _: None
+    benchmark: Benchmark,
+    material: Material,
+    embedder: Remembering,
+    step: Step = lambda _: None,
+    *,
+    gap: bool = False,
 ) -> Evaluated:
     """Embed what a benchmark asks for and count what is right; `step` is told of items done.
+
+    With `gap`, the gap between its captions and images is measured, if it has 10 of each.
 
     Raises:
         DataError: an item cannot be embedded.
     """
     began, before = time.perf_counter(), embedder.made
+    every = pools(material.tasks)
+    made = {id(pool): embedder.vectors(pool, step) for pool in every}  # a pool has no hash
+    seconds = time.perf_counter() - began
+
+    def rows(pool: Pool) -> Vectors:
+        return made[id(pool)]
+
     figures: list[Figure] = []
     files: dict[str, str] = {}
     for task in material.tasks:
         if isinstance(task, Submission):
-            files |= _files(task, embedder, step)
+            files |= _files(task, rows)
             continue
-        note = "; ".join(material.notes)
-        for metric, value in _values(task, embedder, step):
+        for metric, value in _values(task, rows):
             paper = benchmark.paper.get((task.name, metric))
+            note = "; ".join(material.notes)
             figures.append(Figure(benchmark.title, task.name, metric, 100 * value, paper, note))
-    made, asked = embedder.made - before, sum(len(pool.items) for pool in pools(material.tasks))
+    embedded = embedder.made - before
     run = Run(
         benchmark=benchmark.title,
+        protocol=benchmark.protocol,
         revision=material.revision,
-        counts=_counts(material),
-        embedded=made,
-        remembered=asked - made,
-        seconds=time.perf_counter() - began,
+        counts=_counts(every),
+        embedded=embedded,
+        remembered=sum(len(pool.items) for pool in every) - embedded,
+        seconds=seconds,
         notes=material.notes,
     )
-    return Evaluated(tuple(figures), run, files)
+    return Evaluated(tuple(figures), run, files, _gap(material, rows) if gap else None)
 
 
-def pools(tasks: Iterable[Task]) -> list[Pool]:
-    """Return every pool of some tasks once."""
-    found: list[Pool] = []
-    for task in tasks:
-        sides = (
-            (task.left, task.right) if isinstance(task, Grading) else (*task.queries, task.gallery)
-        )
-        found += [side for side in sides if all(side is not one for one in found)]
-    return found
-
-
-def gap_of(material: Material, embedder: Remembering, step: Step = lambda _: None) -> Gap | None:
-    """Measure the modality gap between the captions and the images of a benchmark, if it has both.
-
-    Raises:
-        DataError: an item cannot be embedded.
-    """
+def _gap(material: Material, rows: Rows) -> Gap | None:
+    """Measure the gap between the captions and the images of a benchmark, if it has both."""
     for task in material.tasks:
         if not isinstance(task, Search) or task.gallery.kind != "image":
             continue
         texts = task.queries[0]
         if texts.kind == "text" and min(len(texts.items), len(task.gallery.items)) >= LEAST:
             pairs = [(image, text) for text, true in enumerate(task.judged.true) for image in true]
-            rows = [embedder.vectors(pool, step) for pool in (task.gallery, texts)]
-            return measure_gap(rows[0], rows[1], np.array(pairs))
+            return measure_gap(rows(task.gallery), rows(texts), np.array(pairs))
     return None
 
 
-def _values(task: Search | Grading, embedder: Remembering, step: Step) -> list[tuple[str, float]]:
+def _values(task: Search | Grading, rows: Rows) -> list[tuple[str, float]]:
     if isinstance(task, Grading):
-        left, right = (unit(embedder.vectors(pool, step)) for pool in (task.left, task.right))
+        left, right = (unit(rows(pool)) for pool in (task.left, task.right))
         return [("Spearman", spearman(cosines(left, right), task.grades))]
-    found = places(_queries(task, embedder, step), _gallery(task, embedder, step), task.judged)
+    found = places(_queries(task, rows), unit(rows(task.gallery)), task.judged)
     if task.measure == "map":
         return [(f"mAP@{k}", average_precision(found, k)) for k in task.cutoffs]
     subset = "R_s" if task.judged.among is not None else "R"
     return [(f"{subset}@{k}", recall(found, k)) for k in task.cutoffs]
 
 
-def _queries(task: Search | Submission, embedder: Remembering, step: Step) -> Vectors:
+def _queries(task: Search | Submission, rows: Rows) -> Vectors:
     """Sum the vectors of each query's pools, then normalise."""
-    rows = [embedder.vectors(pool, step) for pool in task.queries]
-    summed: Vectors = np.sum(rows, axis=0)
+    summed: Vectors = np.sum([rows(pool) for pool in task.queries], axis=0)
     return unit(summed)
 
 
-def _gallery(task: Search | Submission, embedder: Remembering, step: Step) -> Vectors:
-    return unit(embedder.vectors(task.gallery, step))
-
-
-def _files(task: Submission, embedder: Remembering, step: Step) -> dict[str, str]:
+def _files(task: Submission, rows: Rows) -> dict[str, str]:
     """Write the rankings of a submission in each form that its server takes."""
-    queries, gallery = _queries(task, embedder, step), _gallery(task, embedder, step)
+    queries, gallery = _queries(task, rows), unit(rows(task.gallery))
     ranked = []
     for query, hidden, among in zip(queries, task.hidden, task.among, strict=True):
         scores = gallery @ query
         best = np.argsort(-scores, kind="stable")[: BEST + len(hidden)].tolist()
         subset = sorted(among, key=lambda place: (-scores[place], place))
         ranked.append((best, subset))
-    metrics: dict[Metric, list[list[int]]] = (
-        {"recall": [best for best, _ in ranked], "recall_subset": [own for _, own in ranked]}
-        if any(task.among)
-        else {"map": [best for best, _ in ranked]}
-    )
+    metrics: dict[Metric, list[list[int]]] = {task.measure: [best for best, _ in ranked]}
+    if any(task.among):
+        metrics["recall_subset"] = [own for _, own in ranked]
     return {
         f"{task.name}-{metric}.json": submission_json(task, orders, metric)
         for metric, orders in metrics.items()
     }
 
 
-def _counts(material: Material) -> dict[str, int]:
+def _counts(every: Iterable[Pool]) -> dict[str, int]:
+    """Count what there is of each kind; a file is one, in however many pools it is."""
     counts: dict[str, int] = {}
-    for pool in pools(material.tasks):
-        name = {"text": "texts", "image": "images", "composed": "composed queries"}[pool.kind]
-        counts[name] = counts.get(name, 0) + len(pool.items)
+    files: set[Path] = set()
+    for pool in every:
+        listed = () if isinstance(pool.items, Lazy) else pool.items  # made anew at every look
+        own = {one for one in listed if isinstance(one, Path)}
+        name = NAMES[pool.kind]
+        counts[name] = counts.get(name, 0) + len(pool.items) - len(own & files)
+        files |= own
     return counts
 
 
 def means(figures: Iterable[Figure]) -> list[Figure]:
     """Return the means that the paper gives, of sets of which every figure is there."""
-    every = [one for one in figures if one.value is not None]
+    every = {(one.benchmark, one.task, one.metric): one for one in figures}
     found = []
     for mean in MEANS:
-        own = [one for one in every if (one.benchmark, one.task, one.metric) in mean.of]
-        if len(own) == len(mean.of):
-            value = float(np.mean([one.value for one in own]))
-            note = "; ".join(dict.fromkeys(one.note for one in own if one.note))
-            found.append(Figure(mean.title, "mean", own[0].metric, value, mean.paper, note))
+        own = [every[key] for key in sorted(mean.of & every.keys())]
+        values = [one.value for one in own if one.value is not None]
+        if len(values) == len(mean.of):
+            note = "of figures that have notes" if any(one.note for one in own) else ""
+            value = float(np.mean(values))
+            figure = Figure(mean.title, "mean", mean.metric, value, mean.paper, note)
+            every[figure.benchmark, figure.task, figure.metric] = figure
+            found.append(figure)
     return found
 
 
-def read(benchmark: Benchmark, folder: Path) -> Material:
-    """Read a benchmark's data from a folder.
+def place(benchmark: Benchmark, data: Path | None) -> Path | None:
+    """Return the folder of a benchmark's data; None for the hub's copy.
+
+    `data` is that folder, or a folder of such folders by name, where what is missing is the hub's.
+    """
+    if data is None:
+        return None
+    own = data / (benchmark.folder or benchmark.name)
+    several = any((data / (one.folder or one.name)).is_dir() for one in BENCHMARKS)
+    if own.is_dir():
+        return own
+    return None if several else data
+
+
+def read(benchmark: Benchmark, folder: Path | None, *, font: Path | None = None) -> Material:
+    """Read a benchmark's data from a folder, or from the hub without one.
+
+    `font` is what captions are drawn in, where they are drawn.
 
     Raises:
-        DataError: there is no such folder, or its data cannot be used.
+        DataError: there is no such folder or data set, or its data cannot be used.
+        UsageError: the hub has no copy, `datasets` is not installed, or the font cannot be read.
     """
-    if not folder.is_dir():
-        raise DataError(f"{folder} is no folder; give the folder of {benchmark.source}")
-    return benchmark.read(folder)
+    material = _read(benchmark, folder)
+    if notes := tuple(_other_sizes(benchmark, material)):
+        material = replace(material, notes=material.notes + notes)
+    return rendered(material, font) if benchmark.drawn else material
+
+
+def _read(benchmark: Benchmark, folder: Path | None) -> Material:
+    if folder is not None:
+        if not folder.is_dir():
+            raise DataError(f"{folder} is no folder; give the folder of {benchmark.source}")
+        return benchmark.read(folder)
+    if benchmark.hub is None:
+        raise UsageError(
+            f"benchmark {benchmark.name} is not on the hub; give a folder of its data with --data "
+            f"({benchmark.source})"
+        )
+    return benchmark.hub()
+
+
+def _other_sizes(benchmark: Benchmark, material: Material) -> Iterator[str]:
+    """Say where there are more or fewer queries or candidates than in the paper."""
+    for task in material.tasks:
+        if not isinstance(task, Search) or task.name not in benchmark.sizes:
+            continue
+        sizes = len(task.queries[0].items), len(task.gallery.items)
+        if sizes != (known := benchmark.sizes[task.name]):
+            ours, papers = (f"{queries:,} in {gallery:,}" for queries, gallery in (sizes, known))
+            yield f"{task.name}: {ours}; in the paper {papers}"

@@ -4,7 +4,7 @@ evaluator -> figures, runs, gap -> Report -> e5v.evaluation.report
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from e5v.evaluation.gap import Gap
 
@@ -35,11 +35,13 @@ class Figure:
 class Run:
     """The data of one benchmark, and what it took to embed them.
 
-    `counts` says of what there was how much ("images": 5000); `notes` where the data differ from
-    the paper's. Items were `embedded` in `seconds`, or `remembered` from an earlier run.
+    `counts` says of what there was how much ("images": 5000), `protocol` what moves the numbers,
+    `notes` where the data differ from the paper's. Items were `embedded` in `seconds`, or
+    `remembered` from an earlier run.
     """
 
     benchmark: str
+    protocol: str
     revision: str
     counts: Mapping[str, int]
     embedded: int
@@ -52,7 +54,9 @@ class Run:
 class Setting:
     """What was measured with.
 
-    `prompts` are wordings by name, `versions` those of packages by name, `when` is ISO 8601.
+    `turn` is the chat turn around the `prompts`, which are wordings by name and kind of item;
+    `versions` are those of packages by name; `paper` says of which model the paper's figures are;
+    `when` is ISO 8601.
     """
 
     model: str
@@ -60,7 +64,9 @@ class Setting:
     dtype: str
     device: str
     readout: str
+    turn: str
     prompts: Mapping[str, str]
+    paper: str
     versions: Mapping[str, str]
     runs: tuple[Run, ...]
     when: str
@@ -68,11 +74,11 @@ class Setting:
 
 @dataclass(frozen=True)
 class Report:
-    """All that an evaluation says."""
+    """All that an evaluation says; `gaps` by what they are of, as benchmarks are named."""
 
     setting: Setting
     figures: tuple[Figure, ...]
-    gap: Gap | None = None
+    gaps: Mapping[str, Gap] = field(default_factory=dict)
 
     @property
     def by_benchmark(self) -> dict[str, list[Figure]]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import UsageError
-from e5v.evaluation.plane import Plane, draw_plane, find_plane
+from e5v.evaluation.plane import Plane, draw_planes, find_plane
 from e5v.evaluation.writing import write_file
 from e5v.vectors import unit
 
@@ -126,7 +126,7 @@ def draw_gap(images: NDArray[np.floating], texts: NDArray[np.floating], target: 
         UsageError: as `measure_gap`.
     """
     plane = find_plane(_together(images, texts), len(images))
-    write_file(target, draw_plane(plane))
+    write_file(target, draw_planes({"Images and texts": plane}))
 
 
 def _together(images: NDArray[np.floating], texts: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -6,12 +6,16 @@ royokong/flickr30k_test, coco_test  image, text (captions)
 royokong/fashioniq_val              candidate (image), caption, target_id, category
 royokong/fashioniq_val_imgs         img, id, category
 royokong/cirr_val                   candidate (image), candidate_id, caption, target_id
+royokong/cirr_test                  candidate (image), candidate_id, caption, pairid
 royokong/cirr_imgs                  img, id
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from e5v.errors import DataError, UsageError, first_line
@@ -27,8 +31,10 @@ from e5v.evaluation.composed import (
 from e5v.evaluation.parquet import encoded
 from e5v.evaluation.pictures import Captioned, Lazy
 from e5v.evaluation.rows import Row, listed, make_each
-from e5v.evaluation.tasks import Judgements, Material, Pool, Search
+from e5v.evaluation.tasks import Judgements, Material, Pool, Search, Submission
 from e5v.items import RawItem
+
+NO_SUBSETS = "the hub's copy has no subsets"
 
 Made = TypeVar("Made")
 
@@ -55,7 +61,7 @@ def read_hub_captions(source: HubSet, *, most: int | None = MOST) -> Material:
     """
     table = _open(source, ("image", "text"))
     captions = table.each("text", lambda row: row.texts("text"))
-    return searches(Captioned(table.images("image"), captions), str(source), most)
+    return searches(Captioned(table.images("image"), captions), str(table.source), most)
 
 
 def read_hub_cirr(queries: HubSet, images: HubSet) -> Material:
@@ -71,7 +77,25 @@ def read_hub_cirr(queries: HubSet, images: HubSet) -> Material:
     gallery = Pool(found.images("img"), "image", "cirr")
     pool = compose(asked.images("candidate"), texts, gallery.prompt)
     search = Search("CIRR", (pool,), gallery, judged, CIRR_CUTOFFS)
-    return Material((search,), f"{queries}, {images}", ("the hub's copy has no subsets",))
+    return Material((search,), f"{asked.source}, {found.source}", (NO_SUBSETS,))
+
+
+def read_hub_cirr_test(queries: HubSet, images: HubSet) -> Material:
+    """Read royokong/cirr_test and cirr_imgs, split test; they are without CIRR's subsets.
+
+    Raises:
+        DataError, UsageError: as for captions.
+    """
+    asked = _open(queries, ("candidate", "candidate_id", "caption", "pairid"))
+    found = _open(images, ("img", "id"))
+    texts = asked.each("caption", lambda row: row.string("caption"))
+    gallery = Pool(found.images("img"), "image", "cirr")
+    pool = compose(asked.images("candidate"), texts, gallery.prompt)
+    ids = asked.each("pairid", lambda row: row.name("pairid"))
+    names = found.each("id", lambda row: row.name("id"))
+    hidden, none = _places(asked, "candidate_id", found), [()] * len(ids)
+    submission = Submission("CIRR", (pool,), gallery, ids, names, hidden, none)
+    return Material((submission,), f"{asked.source}, {found.source}", (NO_SUBSETS,))
 
 
 def read_hub_fashioniq(queries: HubSet, images: HubSet) -> Material:
@@ -83,7 +107,7 @@ def read_hub_fashioniq(queries: HubSet, images: HubSet) -> Material:
     asked = _open(queries, ("candidate", "caption", "target_id", "category"))
     found = _open(images, ("img", "id", "category"))
     tasks = [_fashioniq(one, asked.of(one), found.of(one)) for one in CATEGORIES]
-    return Material(tuple(tasks), f"{queries}, {images}")
+    return Material(tuple(tasks), f"{asked.source}, {found.source}")
 
 
 def _fashioniq(category: str, asked: "_Table", found: "_Table") -> Search:
@@ -140,15 +164,17 @@ def _open(source: HubSet, columns: Sequence[str]) -> _Table:
     except ImportError:
         raise UsageError(
             "data sets of the hub are opened by `datasets`, which is not installed: "
-            "pip install 'e5v[eval]'"
+            "pip install 'e5v[eval]', or give a local copy with --data"
         ) from None
     try:
-        data: Any = load_dataset(source.name, split=source.split, revision=source.revision)
+        with _quiet():
+            data: Any = load_dataset(source.name, split=source.split, revision=source.revision)
     except Exception as error:  # of many kinds: the network's, the hub's, its own
         raise DataError(
             f"the data set {source}, split {source.split}, cannot be opened: {first_line(error)}; "
             "give a local copy with --data where there is no network"
         ) from error
+    source = replace(source, revision=_commit(data) or source.revision)
     if missing := [column for column in columns if column not in data.column_names]:
         raise DataError(
             f"{source} has the columns {listed(data.column_names)}; expected {', '.join(columns)}, "
@@ -158,3 +184,31 @@ def _open(source: HubSet, columns: Sequence[str]) -> _Table:
         if isinstance(kind, Image):
             data = data.cast_column(column, Image(decode=False))
     return _Table(source, data, range(len(data)))
+
+
+def _commit(data: Any) -> str:
+    """Say which state of a data set was opened: `datasets` keeps each in a folder of its name.
+
+    That is the commit, for a set of the hub, and a digest of the files, for a folder.
+    """
+    folders = {Path(file["filename"]).parent.name for file in data.cache_files}
+    return folders.pop()[:12] if len(folders) == 1 else ""
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out what is said of every attempt to reach the hub; bars are for a terminal."""
+    from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from huggingface_hub.utils import logging
+
+    logs: Any = logging
+    before, bars = logs.get_verbosity(), not are_progress_bars_disabled()
+    logs.set_verbosity_error()
+    if not sys.stderr.isatty():
+        disable_progress_bars()
+    try:
+        yield
+    finally:
+        logs.set_verbosity(before)
+        if bars:
+            enable_progress_bars()

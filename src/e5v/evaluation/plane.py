@@ -1,11 +1,13 @@
 """The paper's picture of the modality gap: Figures 3 and 5.
 
-unit rows, images first -> two singular vectors, not centred -> points in their plane -> PNG
+unit rows, images first -> two singular vectors, not centred -> points in their plane
+planes by what they are of -> panels beside each other -> PNG
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,9 @@ SHOWN = 1_000  # points of a kind that a plane keeps
 DIGITS = 4  # of a coordinate that is kept
 BLUE, ORANGE = "#2b6cb0", "#d9730d"  # told apart by the colour-blind, too
 INK, GREY, LINE = "#1f2937", "#6b7280", "#e5e7eb"
-INCHES, DPI = (6.4, 4.8), 150
+INCHES, DPI = (6.4, 4.8), 150  # of a panel
+MARGIN = 0.12  # inches around a panel
+PANELS = 3  # beside each other
 
 Point = tuple[float, float]
 
@@ -78,12 +82,29 @@ def _some(points: NDArray[np.float32]) -> tuple[Point, ...]:
     return tuple((round(float(x), DIGITS), round(float(y), DIGITS)) for x, y in points[places])
 
 
-def draw_plane(plane: Plane) -> bytes:
-    """Draw a plane as a PNG."""
+def draw_planes(planes: Mapping[str, Plane]) -> bytes:
+    """Draw planes, at least one, as a PNG: a panel each, under its name."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    figure = Figure(INCHES, dpi=DPI, layout="constrained", facecolor="white")
-    axes = figure.add_subplot()
+    across = min(len(planes), PANELS)
+    down = -(-len(planes) // across)
+    width, height = INCHES
+    layout = ConstrainedLayoutEngine(w_pad=MARGIN, h_pad=MARGIN)
+    figure = Figure((width * across, height * down), dpi=DPI, layout=layout)
+    figure.set_facecolor("white")
+    panels = figure.subplots(down, across, squeeze=False).flat
+    for (name, plane), axes in zip(planes.items(), panels, strict=False):
+        _scatter(axes, plane)
+        _dress(axes, name, plane)
+    for axes in panels:  # those that are left over
+        axes.set_axis_off()
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    return picture.getvalue()
+
+
+def _scatter(axes: Axes, plane: Plane) -> None:
     points = np.array([*plane.images, *plane.texts])
     colours = np.repeat([BLUE, ORANGE], [len(plane.images), len(plane.texts)])
     order = np.random.default_rng(0).permutation(len(points))  # neither kind hides the other
@@ -91,16 +112,12 @@ def draw_plane(plane: Plane) -> bytes:
     axes.scatter(across, upward, c=colours[order], s=14, alpha=0.6, linewidths=0)
     for name, colour in (("images", BLUE), ("texts", ORANGE)):
         axes.scatter([], [], c=colour, s=30, linewidths=0, label=name)
-    _dress(axes, plane)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    return picture.getvalue()
 
 
-def _dress(axes: Axes, plane: Plane) -> None:
-    """Give the picture its names and quiet lines."""
+def _dress(axes: Axes, title: str, plane: Plane) -> None:
+    """Give a panel its names and quiet lines."""
     across, upward = plane.axes
-    axes.set_title("Images and texts", loc="left", color=INK, fontsize=12, fontweight="bold")
+    axes.set_title(title, loc="left", color=INK, fontsize=12, fontweight="bold", parse_math=False)
     axes.set_xlabel(across, color=GREY, fontsize=10)
     axes.set_ylabel(upward, color=GREY, fontsize=10)
     axes.margins(0.06)

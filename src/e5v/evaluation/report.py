@@ -6,16 +6,24 @@ Report -> table
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from e5v.evaluation.figures import Figure, Report, Run, Setting
 from e5v.evaluation.gap import Gap
-from e5v.evaluation.plane import Plane, draw_plane
+from e5v.evaluation.plane import Plane, draw_planes
 from e5v.evaluation.report_page import to_html
-from e5v.evaluation.report_words import cost, counted, facts, gap_measures, percent, signed
+from e5v.evaluation.report_words import (
+    cost,
+    counted,
+    facts,
+    gap_measures,
+    numbered,
+    percent,
+    signed,
+)
 from e5v.evaluation.writing import write_file
 
 if TYPE_CHECKING:
@@ -26,31 +34,44 @@ MARKUP = re.compile(r"[|\\`*_\[\]<>#&~$]")  # what Markdown reads as more than i
 
 
 def table(report: Report, console: "Console") -> None:
-    """Print the figures beside the paper's, and the gap if it was measured."""
+    """Print the figures beside the paper's, their notes, and the gaps that were measured."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
+    notes = numbered(report.figures)
     figures = Table("benchmark", "task", "metric", box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("ours", "paper", "difference"):
-        figures.add_column(name, justify="right", no_wrap=True)
-    figures.add_column("note")
+    for name in ("ours", "paper", "difference", "note"):
+        figures.add_column(name if notes or name != "note" else "", justify="right", no_wrap=True)
     for benchmark, group in report.by_benchmark.items():
         figures.add_section()
         for place, figure in enumerate(group):
-            first = benchmark if place == 0 else ""
-            figures.add_row(*map(Text, (first, figure.task, figure.metric, *_numbers(figure))))
-    console.print(figures)
-    if report.gap:
-        measures = Table("modality gap", "", "", box=SIMPLE_HEAD, pad_edge=False)
-        for measure in gap_measures(report.gap):
-            measures.add_row(measure.name, Text(measure.value, justify="right"), measure.meaning)
+            first, mark = benchmark if place == 0 else "", _mark(figure, notes)
+            figures.add_row(
+                *map(Text, (first, figure.task, figure.metric, *_numbers(figure), mark))
+            )
+    if report.figures:
+        console.print(figures)
+    for note, number in notes.items():
+        console.print(Text(f"[{number}] {note}"))
+    if report.gaps:
+        measures = Table(box=SIMPLE_HEAD, pad_edge=False)
+        measures.add_column("modality gap", no_wrap=True)
+        for name in report.gaps:
+            measures.add_column(Text(name), justify="right")
+        measures.add_column("")
+        for measure in gap_measures(report.gaps.values()):
+            measures.add_row(measure.name, *map(Text, measure.values), measure.meaning)
         console.print(measures)
 
 
-def _numbers(figure: Figure) -> tuple[str, str, str, str]:
+def _mark(figure: Figure, notes: Mapping[str, int]) -> str:
+    return f"[{notes[figure.note]}]" if figure.note else ""
+
+
+def _numbers(figure: Figure) -> tuple[str, str, str]:
     paper = "" if figure.paper is None else percent(figure.paper)
-    return percent(figure.value), paper, signed(figure.difference), figure.note
+    return percent(figure.value), paper, signed(figure.difference)
 
 
 def to_json(report: Report) -> str:
@@ -62,12 +83,15 @@ def to_json(report: Report) -> str:
 def from_json(written: str) -> Report:
     """Read what `to_json` wrote."""
     report = json.loads(written)
-    setting, gap = report["setting"], report["gap"]
+    setting = report["setting"]
     runs = tuple(Run(**run | {"notes": tuple(run["notes"])}) for run in setting["runs"])
     return Report(
         setting=Setting(**setting | {"runs": runs}),
         figures=tuple(Figure(**figure) for figure in report["figures"]),
-        gap=Gap(**gap | {"plane": _plane(gap["plane"])}) if gap else None,
+        gaps={
+            name: Gap(**gap | {"plane": _plane(gap["plane"])})
+            for name, gap in report["gaps"].items()
+        },
     )
 
 
@@ -81,20 +105,20 @@ def to_markdown(report: Report) -> str:
     """Write a report as Markdown, with gap.png beside it."""
     setting = report.setting
     figures = [
-        (figure.benchmark, figure.task, figure.metric, *_numbers(figure))
+        (figure.benchmark, figure.task, figure.metric, *_numbers(figure), figure.note)
         for figure in report.figures
     ]
     runs = [
-        (run.benchmark, run.revision, counted(run), cost(run), "; ".join(run.notes))
+        (run.benchmark, run.protocol, run.revision, counted(run), cost(run), "; ".join(run.notes))
         for run in setting.runs
     ]
     numbered = ("benchmark", "task", "metric", "ours", "paper", "difference", "note")
     blocks = [
         f"# {_plain(setting.model)}",
         _table(numbered, figures),
-        *(_gap_blocks(report.gap) if report.gap else ()),
+        *(_gap_blocks(report.gaps) if report.gaps else ()),
         "## Data and cost",
-        _table(("benchmark", "revision", "data", "items", "differs from the paper's"), runs),
+        _table(("benchmark", "protocol", "revision", "data", "items", "differs"), runs),
         "## Setting",
         _table(("", ""), list(facts(setting).items())),
         "Prompts by name:",
@@ -104,11 +128,13 @@ def to_markdown(report: Report) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _gap_blocks(gap: Gap) -> tuple[str, ...]:
-    measures = [(measure.name, measure.value, measure.meaning) for measure in gap_measures(gap)]
+def _gap_blocks(gaps: Mapping[str, Gap]) -> tuple[str, ...]:
+    measures = [
+        (measure.name, *measure.values, measure.meaning) for measure in gap_measures(gaps.values())
+    ]
     return (
-        f"## Modality gap of {gap.images:,} images and {gap.texts:,} texts",
-        _table(("", "", ""), measures),
+        "## Modality gap",
+        _table(("", *map(_plain, gaps), ""), measures),
         "![images and texts in the plane of their first two singular vectors](gap.png)",
     )
 
@@ -127,9 +153,10 @@ def _plain(text: str) -> str:
 
 
 def write_report(report: Report, folder: Path) -> None:
-    """Write report.json, report.md, report.html, and gap.png if the gap was measured."""
+    """Write report.json, report.md, report.html, and gap.png if a gap was measured."""
     folder.mkdir(parents=True, exist_ok=True)
-    if report.gap:
-        write_file(folder / "gap.png", draw_plane(report.gap.plane))
+    if report.gaps:
+        planes = {name: gap.plane for name, gap in report.gaps.items()}
+        write_file(folder / "gap.png", draw_planes(planes))
     for name, write in (("json", to_json), ("md", to_markdown), ("html", to_html)):
         write_file(folder / f"report.{name}", write(report).encode())

@@ -6,7 +6,7 @@ The page is light or dark as the reader's screen is. Whatever comes from outside
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from e5v.evaluation.figures import Figure, Report, Run
@@ -18,6 +18,7 @@ from e5v.evaluation.report_words import (
     duration,
     facts,
     gap_measures,
+    numbered,
     percent,
     signed,
 )
@@ -49,12 +50,14 @@ td { overflow-wrap: anywhere; }
 thead th { border: 0; color: var(--quiet); font-size: .8rem; }
 tbody th { width: 12rem; color: var(--quiet); }
 b { font-weight: 600; }
-.figures { min-width: 62rem; table-layout: fixed; }
+.figures { min-width: 44rem; table-layout: fixed; margin-bottom: .5rem; }
 .figures .task { width: 12rem; }
 .figures .metric { width: 6.5rem; }
-.figures .number { width: 5.25rem; text-align: right; font-variant-numeric: tabular-nums; }
-.figures .bar { width: 17rem; padding-left: 1rem; padding-right: 1.5rem; }
-.figures td:last-child { padding-right: 0; }
+.figures .number { width: 5.25rem; padding-right: 0; text-align: right;
+  font-variant-numeric: tabular-nums; }
+.figures .mark { width: 1.25rem; padding: .35rem 0 0 .2rem; color: var(--quiet); }
+.figures .bar { padding-left: 2rem; padding-right: 0; }
+sup { font-size: .75em; line-height: 1; }
 .bar svg { display: block; width: 100%; height: 1rem; margin-top: .2rem; border-radius: 2px; }
 .above { color: var(--above); }
 .below { color: var(--below); }
@@ -67,22 +70,47 @@ code { font: .85rem/1.45 ui-monospace, "SF Mono", Menlo, "Liberation Mono", mono
 .gap { display: grid; gap: 1rem 2rem;
   grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); }
 .gap td { color: var(--quiet); }
+.gap td:last-child { min-width: 11rem; }
+.gap thead th, .gap tbody th { white-space: nowrap; }
+.several thead th { white-space: normal; }
+.several { display: block; }
+.several .plane text { font-size: 19px; }
+figure { margin: 0; }
+.told { margin-top: .75rem; }
+.several .planes { display: grid; gap: 1rem 2rem; margin-top: 1rem;
+  grid-template-columns: repeat(auto-fill, minmax(min(19rem, 100%), 1fr)); }
 .gap td b { white-space: nowrap; color: var(--ink); font-variant-numeric: tabular-nums; }
 .plane { display: block; width: 100%; margin: .75rem 0; }
 .plane text { fill: var(--quiet); font-size: 13px; }
 .plane line { stroke: var(--line); }
 .plane path { fill: none; stroke-width: 5; stroke-linecap: round; opacity: .6; }
+@media (max-width: 40rem) {
+  main { padding: 1.5rem .75rem 3rem; }
+  section { padding: 1rem; }
+  td, th { padding-right: .6rem; font-size: .87rem; }
+  tbody th { width: 6.5rem; }
+  .figures { min-width: 0; table-layout: auto; }
+  .figures :is(.task, .metric, .number) { width: auto; }
+  .figures .number { padding-left: .5rem; }
+  .figures td { padding-right: .5rem; overflow-wrap: break-word; }
+  .figures .mark { width: .5rem; padding-right: 0; }
+  .figures thead th { font-size: .7rem; }
+  .figures .bar { display: none; }
+  .gap :is(thead, tbody) th { white-space: normal; }
+  .gap td:last-child { min-width: 6.5rem; }
+  .plane text { font-size: 19px; }
+}
 """
 
 
 def to_html(report: Report) -> str:
     """Write a report as one HTML page."""
     setting = report.setting
-    runs = {run.benchmark: run for run in setting.runs}
+    runs, groups = {run.benchmark: run for run in setting.runs}, report.by_benchmark
     parts = [
         _header(report),
-        *(_benchmark(name, group, runs.get(name)) for name, group in report.by_benchmark.items()),
-        _gap(report.gap) if report.gap else "",
+        *(_benchmark(one, groups.get(one, []), runs.get(one)) for one in {**groups, **runs}),
+        _gaps(report.gaps) if report.gaps else "",
         _section(
             "Setting", _rows((escape(name), escape(fact)) for name, fact in facts(setting).items())
         ),
@@ -109,9 +137,10 @@ def _header(report: Report) -> str:
     """Name the model, and say the most important in a line of large numbers."""
     setting, figures = report.setting, report.figures
     alike = [one for one in figures if one.difference is not None and not one.note]
+    reached = f"{sum(map(_reaches, alike))} of {len(alike)}"
     tiles = {
         "figures": f"{len(figures)}",
-        "reach the paper's, of those on its data": f"{sum(map(_reaches, alike))} of {len(alike)}",
+        **({"reach the paper's, of those on its data": reached} if alike else {}),
         "items embedded": f"{sum(run.embedded for run in setting.runs):,}",
         "to embed them": duration(sum(run.seconds for run in setting.runs)),
     }
@@ -129,20 +158,27 @@ def _header(report: Report) -> str:
 def _benchmark(name: str, figures: Sequence[Figure], run: Run | None) -> str:
     """Write the figures of one benchmark, and what data they are of."""
     said = f"{counted(run)} · {run.revision} · {cost(run)}" if run else ""
-    numbers = "".join(f'<th class="number">{word}</th>' for word in ("ours", "paper", "difference"))
-    return _section(
-        name,
-        f"""<p class="quiet small">{escape(said)}</p>
-<table class="figures">
-<thead><tr><th class="task">task</th><th class="metric">metric</th>{numbers}\
-<th class="bar">{_key("ours")} ours {_key("paper")} paper</th>\
-<th>note</th></tr></thead>
-<tbody>{"".join(map(_figure, figures))}</tbody>
-</table>""",
+    protocol = f'<p class="small">{escape(run.protocol)}</p>' if run else ""
+    above = f'{protocol}<p class="quiet small">{escape(said)}</p>\n'
+    return _section(name, above + (_figures(figures) if figures else ""))
+
+
+def _figures(figures: Sequence[Figure]) -> str:
+    """Write a table of figures, and their notes under it."""
+    notes = numbered(figures)
+    told = "".join(
+        f'<p class="quiet small">{_mark(note, notes)} {escape(note)}</p>' for note in notes
     )
+    return f"""<table class="figures">
+<thead><tr><th class="task">task</th><th class="metric">metric</th>\
+<th class="number">ours</th><th class="mark"></th>\
+<th class="number">paper</th><th class="number">difference</th>\
+<th class="bar">{_key("ours")} ours {_key("paper")} paper</th></tr></thead>
+<tbody>{"".join(_figure(one, notes) for one in figures)}</tbody>
+</table>{told}"""
 
 
-def _figure(figure: Figure) -> str:
+def _figure(figure: Figure, notes: Mapping[str, int]) -> str:
     """Write one figure; a difference has a colour where the data are the paper's."""
     colour = ""
     if figure.difference is not None and not figure.note:
@@ -150,11 +186,15 @@ def _figure(figure: Figure) -> str:
     paper = "" if figure.paper is None else percent(figure.paper)
     return (
         f"<tr><td>{escape(figure.task)}</td><td>{escape(figure.metric)}</td>"
-        f'<td class="number"><b>{percent(figure.value)}</b></td><td class="number">{paper}</td>'
+        f'<td class="number"><b>{percent(figure.value)}</b></td>'
+        f'<td class="mark">{_mark(figure.note, notes)}</td><td class="number">{paper}</td>'
         f'<td class="number{colour}">{signed(figure.difference)}</td>'
-        f'<td class="bar">{bars(figure)}</td>'
-        f'<td class="quiet small">{escape(figure.note)}</td></tr>\n'
+        f'<td class="bar">{bars(figure)}</td></tr>\n'
     )
+
+
+def _mark(note: str, notes: Mapping[str, int]) -> str:
+    return f"<sup>{notes[note]}</sup>" if note else ""
 
 
 def _reaches(figure: Figure) -> bool:
@@ -162,23 +202,31 @@ def _reaches(figure: Figure) -> bool:
     return figure.difference is not None and round(figure.difference, 2) >= 0
 
 
-def _gap(gap: Gap) -> str:
-    """Write the measures of the gap, and draw its plane."""
+def _gaps(gaps: Mapping[str, Gap]) -> str:
+    """Write the measures of gaps, and draw their planes: beside them if there is one alone."""
     measures = _rows(
-        (escape(one.name), f"<b>{escape(one.value)}</b>", escape(one.meaning))
-        for one in gap_measures(gap)
+        (
+            (one.name, *(f"<b>{escape(value)}</b>" for value in one.values), escape(one.meaning))
+            for one in gap_measures(gaps.values())
+        ),
+        heading=("", *map(escape, gaps), ""),
     )
+    planes = "".join(_plane(name, gap) for name, gap in gaps.items())
     told = (
-        f"{len(gap.plane.images):,} of {gap.images:,} images and {len(gap.plane.texts):,} of "
-        f"{gap.texts:,} texts in the plane of the first two singular vectors of them all, "
+        "At most 1,000 of a kind, in the plane of the first two singular vectors of them all, "
         "not centred: Figure 3 of the paper."
     )
-    keys = f"{_key('ours dot')} images {_key('texts dot')} texts"
+    several = " several" if len(gaps) > 1 else ""
     return _section(
         "Modality gap",
-        f'<div class="gap">{measures}<div>{plot(gap.plane)}'
-        f'<p class="small">{keys}</p><p class="quiet small">{told}</p></div></div>',
+        f'<div class="gap{several}">{measures}<div class="planes">{planes}</div></div>'
+        f'<p class="quiet small told">{told}</p>',
     )
+
+
+def _plane(name: str, gap: Gap) -> str:
+    keys = f"{_key('ours dot')} {gap.images:,} images {_key('texts dot')} {gap.texts:,} texts"
+    return f'<figure><b>{escape(name)}</b>{plot(gap.plane)}<p class="small">{keys}</p></figure>'
 
 
 def _prompt(name: str, wording: str) -> tuple[str, str]:
@@ -194,10 +242,12 @@ def _section(title: str, content: str) -> str:
     return f"<section><h2>{escape(title)}</h2>\n{content}</section>\n"
 
 
-def _rows(rows: Iterable[Sequence[str]]) -> str:
+def _rows(rows: Iterable[Sequence[str]], heading: Sequence[str] = ()) -> str:
     """Write rows of cells that are HTML already; the first is the row's name."""
+    above = "".join(f"<th>{name}</th>" for name in heading)
     written = "".join(
         f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>\n'
         for name, *cells in rows
     )
-    return f"<table><tbody>{written}</tbody></table>"
+    head = f"<thead><tr>{above}</tr></thead>" if above else ""
+    return f"<table>{head}<tbody>{written}</tbody></table>"

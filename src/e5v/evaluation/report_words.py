@@ -3,9 +3,10 @@
 Figure, Run, Setting, Gap -> what people read
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from e5v.evaluation.figures import Run, Setting
+from e5v.evaluation.figures import Figure, Run, Setting
 from e5v.evaluation.gap import NEIGHBOURS, Gap
 
 MINUTE, HOUR = 60, 3600  # seconds
@@ -13,10 +14,10 @@ MINUTE, HOUR = 60, 3600  # seconds
 
 @dataclass(frozen=True)
 class Measure:
-    """One measure of a gap: what it is called, its value, and how to read it."""
+    """One measure of some gaps: what it is called, a value for each, and how to read it."""
 
     name: str
-    value: str
+    values: tuple[str, ...]
     meaning: str
 
 
@@ -59,44 +60,65 @@ def facts(setting: Setting) -> dict[str, str]:
     """Name what was measured with, but for prompts and data."""
     embedded = sum(run.embedded for run in setting.runs)
     seconds = sum(run.seconds for run in setting.runs)
-    return {
+    told = {
         "model": setting.model,
         "fingerprint": setting.fingerprint,
         "dtype": setting.dtype,
         "device": setting.device,
         "read-out": setting.readout,
+        "chat turn": setting.turn,
+        "the paper's": setting.paper,
         "embedded": f"{embedded:,} items in {duration(seconds)}",
         "versions": ", ".join(f"{name} {number}" for name, number in setting.versions.items()),
         "when": setting.when,
     }
+    return {name: fact for name, fact in told.items() if fact}
 
 
-def gap_measures(gap: Gap) -> list[Measure]:
-    """Put the measures of a gap into words, those that could be taken."""
-    measures = [
-        Measure("centroid distance", _decimals(gap.centroid_distance), "0 is no gap, 2 the widest"),
-        Measure("separability", f"{gap.separability:.1%}", "by a plane, held out; 50% if mixed"),
-        Measure(
-            "texts near an image",
-            f"{gap.texts_near_images:.1%}",
-            f"of its {NEIGHBOURS} nearest; {gap.texts_by_chance:.1%} by chance",
-        ),
-        Measure(
-            "images near a text",
-            f"{gap.images_near_texts:.1%}",
-            f"of its {NEIGHBOURS} nearest; {gap.images_by_chance:.1%} by chance",
-        ),
-        Measure("cosine of true pairs", _decimals(gap.cosine_true), "mean"),
-        Measure("cosine of other pairs", _decimals(gap.cosine_others), "mean"),
-        Measure("cosine of two images", _decimals(gap.cosine_images), "mean"),
-        Measure("cosine of two texts", _decimals(gap.cosine_texts), "mean"),
-        Measure("alignment", _decimals(gap.alignment), "of true pairs; lower is closer"),
-        Measure("uniformity", _decimals(gap.uniformity), "of all; lower is more evenly spread"),
-        Measure("uniformity of images", _decimals(gap.uniformity_images), "of images alone"),
-        Measure("uniformity of texts", _decimals(gap.uniformity_texts), "of texts alone"),
-    ]
-    return [measure for measure in measures if measure.value]
+def numbered(figures: Iterable[Figure]) -> dict[str, int]:
+    """Number the notes of some figures, from 1, as footnotes."""
+    notes = dict.fromkeys(one.note for one in figures if one.note)
+    return {note: number for number, note in enumerate(notes, 1)}
+
+
+def gap_measures(gaps: Iterable[Gap]) -> list[Measure]:
+    """Put the measures of gaps into words, those that could be taken of any."""
+    every = list(gaps)
+    measures = [Measure(name, tuple(map(say, every)), meaning) for name, say, meaning in MEASURES]
+    return [measure for measure in measures if any(measure.values)]
 
 
 def _decimals(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
+
+
+MEASURES: tuple[tuple[str, Callable[[Gap], str], str], ...] = (
+    ("images", lambda gap: f"{gap.images:,}", ""),
+    ("texts", lambda gap: f"{gap.texts:,}", ""),
+    (
+        "centroid distance",
+        lambda gap: _decimals(gap.centroid_distance),
+        "0 is no gap, 2 the widest",
+    ),
+    ("separability", lambda gap: f"{gap.separability:.1%}", "by a plane, held out; 50% if mixed"),
+    (
+        "texts near an image",
+        lambda gap: f"{gap.texts_near_images:.1%}",
+        f"of its {NEIGHBOURS} nearest",
+    ),
+    ("by chance", lambda gap: f"{gap.texts_by_chance:.1%}", "if there were no gap"),
+    (
+        "images near a text",
+        lambda gap: f"{gap.images_near_texts:.1%}",
+        f"of its {NEIGHBOURS} nearest",
+    ),
+    ("by chance", lambda gap: f"{gap.images_by_chance:.1%}", "if there were no gap"),
+    ("cosine of true pairs", lambda gap: _decimals(gap.cosine_true), "mean"),
+    ("cosine of other pairs", lambda gap: _decimals(gap.cosine_others), "mean"),
+    ("cosine of two images", lambda gap: _decimals(gap.cosine_images), "mean"),
+    ("cosine of two texts", lambda gap: _decimals(gap.cosine_texts), "mean"),
+    ("alignment", lambda gap: _decimals(gap.alignment), "of true pairs; lower is closer"),
+    ("uniformity", lambda gap: _decimals(gap.uniformity), "of all; lower is more evenly spread"),
+    ("uniformity of images", lambda gap: _decimals(gap.uniformity_images), "of images alone"),
+    ("uniformity of texts", lambda gap: _decimals(gap.uniformity_texts), "of texts alone"),
+)

@@ -8,7 +8,7 @@ An item is whatever `encode` takes. Protocols (what is hidden, summed, competes)
 that one evaluator serves all benchmarks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -70,7 +70,8 @@ class Grading:
 class Submission:
     """Queries whose truth only a test server knows: the best of the gallery are written down.
 
-    `names` are the gallery's, `ids` the queries'; the other fields are those of `Search`.
+    `names` are the gallery's, `ids` the queries'; the other fields are those of `Search`. What its
+    `among` are, if there are any, is ranked for itself, too.
     """
 
     name: str
@@ -80,9 +81,21 @@ class Submission:
     names: Sequence[str]
     hidden: Sequence[Sequence[int]]
     among: Sequence[Sequence[int]]
+    measure: Literal["recall", "map"] = "recall"
 
 
 Task = Search | Grading | Submission
+
+
+def pools(tasks: Iterable[Task]) -> list[Pool]:
+    """Return every pool of some tasks once."""
+    found: list[Pool] = []
+    for task in tasks:
+        sides = (
+            (task.left, task.right) if isinstance(task, Grading) else (*task.queries, task.gallery)
+        )
+        found += [side for side in sides if all(side is not one for one in found)]
+    return found
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """Opens a checkpoint and makes sure that all of it arrived.
 
-hub id | folder -> config -> backbone record -> weights + processor -> Loaded, or one clear error
+bundled | hub id | folder -> config -> backbone record -> weights + processor -> Loaded
+
+Whatever is wrong with it is one clear error.
 """
 
 import warnings
@@ -16,6 +18,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_
 
 from e5v.errors import ModelError, UsageError, first_line
 from e5v.model.backbones import GENERIC, Backbone, find_backbone
+from e5v.model.bundled import tune, whereabouts
 from e5v.model.heap import keep_freed
 from e5v.model.parts import Part, partial_class
 from e5v.model.processors import image_token_id, open_processor
@@ -68,7 +71,7 @@ def load(
     part: Part = "whole",
     four_bit: bool = False,
 ) -> Loaded:
-    """Open a multimodal model from the hub or a folder.
+    """Open a multimodal model: bundled, from the hub, or from a folder.
 
     With `part`, only the weights of its language model (and head), or only those of its vision
     tower (and projector), are read. `four_bit` holds its matrices as NF4 with double quantisation,
@@ -79,8 +82,8 @@ def load(
             template that fits.
         UsageError: the device or dtype is unknown, or not on this machine.
     """
-    name = str(name)
-    config = _config(name, trust_remote_code=trust_remote_code)
+    name, source = str(name), whereabouts(str(name))
+    config = _config(source, trust_remote_code=trust_remote_code)
     backbone = find_backbone(config.model_type)
     _check_kind(name, config, backbone)
     place = _place(device)
@@ -90,7 +93,7 @@ def load(
         options = _options(pick_dtype(dtype, place), place, four_bit=four_bit)
         model_class = _model_class(name, config, backbone, part)
         model, info = _weights(
-            name, model_class, options | {"trust_remote_code": trust_remote_code}
+            source, model_class, options | {"trust_remote_code": trust_remote_code}
         )
     _check_weights(name, info)
     unexpected = tuple(sorted(info["unexpected_keys"])) if part == "whole" else ()
@@ -100,8 +103,10 @@ def load(
             stacklevel=3,
         )
     model = model.eval().requires_grad_(requires_grad=False).to(place)
-    loaded = _dressed(name, model, backbone, trust_remote_code)
-    return replace(loaded, unexpected=unexpected, part=part)
+    if part != "vision":
+        tune(name, model)
+    loaded = _dressed(source, model, backbone, trust_remote_code)
+    return replace(loaded, name=name, unexpected=unexpected, part=part)
 
 
 def outline(name: str | Path, *, trust_remote_code: bool = False) -> Loaded:
@@ -110,7 +115,7 @@ def outline(name: str | Path, *, trust_remote_code: bool = False) -> Loaded:
     Raises:
         ModelError: as `load`.
     """
-    name = str(name)
+    name = whereabouts(str(name))
     config = _config(name, trust_remote_code=trust_remote_code)
     backbone = find_backbone(config.model_type)
     _check_kind(name, config, backbone)

@@ -17,6 +17,7 @@ from typing import Any
 from huggingface_hub import snapshot_download
 
 from e5v.errors import ModelError, first_line
+from e5v.model.bundled import whereabouts
 from e5v.model.card import Card, write_card
 from e5v.model.loading import Loaded, outline
 from e5v.model.lora import Lora, find_run, open_lora
@@ -84,6 +85,9 @@ def fetch(source: str | Path) -> Path:
     Raises:
         ModelError: there is no such folder, and no such model on the hub or in its cache.
     """
+    if str(source) == "nano":
+        raise ModelError("nano is nano-base with an adapter of its own; give nano-base")
+    source = whereabouts(str(source))
     if Path(source).is_dir():
         return Path(source)
     others = [f"*.{suffix}" for suffix in WEIGHT_FILES if suffix != "safetensors"]

@@ -1,0 +1,220 @@
+"""An `E5V` as a model of mteb (extra `eval`), so that any of its tasks runs on it.
+
+task -> batches of columns "text", "image" -> items -> the task's prompt -> E5V -> unit rows
+
+mteb.evaluate(MTEBModel(E5V("royokong/e5-v")), mteb.get_tasks(tasks=["CIRRIT2IRetrieval"]))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e5v.errors import UsageError
+from e5v.items import Item, Text, normalise
+from e5v.model.bundled import NAMES
+from e5v.model.embedder import E5V
+from e5v.model.fingerprint import fingerprint
+from e5v.model.prompts import Prompt, find_prompt
+
+if TYPE_CHECKING:
+    from mteb.abstasks.task_metadata import TaskMetadata
+    from mteb.models import ModelMeta
+    from mteb.types import Array, BatchedInput, EncodeKwargs, PromptType
+    from torch.utils.data import DataLoader
+
+# The paper's prompts, by the name or type of a task; all others are asked for as in retrieval.
+# mteb's FashionIQ mixes the categories, whose nouns the paper's own wording for it has a slot for.
+PROMPTS = {
+    "CIRRIT2IRetrieval": "cirr",
+    "EDIRIT2IRetrieval": "cirr",
+    "FashionIQIT2IRetrieval": "cirr",
+    "STS": "sts",
+}
+
+
+class MTEBModel:
+    """An `E5V` by the protocol of mteb's encoders (`mteb.models.EncoderProtocol`).
+
+    A text, or an image, is asked for in one word as the paper does. An image and a text that look
+    for an image are a composed query and are worded as an edit; an image and a text that are a
+    document, or look for a text, are no edit and are worded as a mixture.
+
+    Left unused, of what mteb says beside the items:
+
+    - a task's instruction (`TaskMetadata.prompt`): items are asked for in the words that the model
+      was tuned with. An instruction that a query has of its own is part of the query's text;
+    - which side an item is on, but for an image with a text: there is one space, with one wording;
+    - the split, the subset, and the batch size: batches are planned by tokens.
+
+    Args:
+        model: what is evaluated.
+        name: "organisation/model" for mteb's results; by default the hub id, or the folder's name
+            after "local/". Its revision is the fingerprint: other weights are other results.
+        prompts: what is asked in place of some of e5v's prompts, by their names.
+
+    Raises:
+        UsageError: the package `mteb` is not installed, or the name has no organisation.
+    """
+
+    def __init__(
+        self,
+        model: E5V,
+        *,
+        name: str | None = None,
+        prompts: Mapping[str, Prompt] | None = None,
+    ) -> None:
+        self.model = model
+        self.prompts = dict(prompts or {})
+        self.mteb_model_meta = _describe(model, name or _name(model), _experiment(self))
+
+    def encode(
+        self,
+        inputs: DataLoader[BatchedInput],
+        *,
+        task_metadata: TaskMetadata,
+        hf_split: str,
+        hf_subset: str,
+        prompt_type: PromptType | None = None,
+        **kwargs: Unpack[EncodeKwargs],
+    ) -> NDArray[np.float32]:
+        """Embed the rows of a task: (n, d) unit rows, in the order given.
+
+        Raises:
+            UsageError: the task has audio or video, or vectors are wanted in another precision.
+            ItemError: an image cannot be read.
+        """
+        if kwargs.get("precision", "float32") != "float32":
+            raise UsageError(
+                f'precision is "{kwargs["precision"]}"; expected "float32": for others, put '
+                "mteb's CompressionWrapper around the model"
+            )
+        rows: NDArray[np.float32] = self.model.encode(
+            _Items(inputs),
+            prompt=self._prompt(task_metadata, prompt_type),
+            progress=kwargs.get("show_progress_bar", True),
+        )
+        return rows
+
+    def similarity(self, embeddings1: Array, embeddings2: Array) -> Array:
+        """Cosine of every row with every row."""
+        from mteb.similarity_functions import cos_sim
+
+        return cos_sim(embeddings1, embeddings2)
+
+    def similarity_pairwise(self, embeddings1: Array, embeddings2: Array) -> Array:
+        """Cosine of each row with its row."""
+        from mteb.similarity_functions import pairwise_cos_sim
+
+        return pairwise_cos_sim(embeddings1, embeddings2)
+
+    def _prompt(self, task: TaskMetadata, prompt_type: PromptType | None) -> Prompt:
+        name = PROMPTS.get(task.name) or PROMPTS.get(task.type) or "retrieval"
+        prompt = self.prompts.get(name) or find_prompt(name)
+        composed = prompt_type == "query" and (task.category or "").endswith("2i")
+        return prompt if composed else replace(prompt, edit=prompt.mixture)
+
+
+@dataclass(frozen=True)
+class _Items:
+    """The rows of a loader as items, and how many there are."""
+
+    batches: DataLoader[BatchedInput]
+
+    def __len__(self) -> int:
+        return len(self.batches.dataset)  # type: ignore[arg-type]  # those of mteb have a length
+
+    def __iter__(self) -> Iterator[Item]:
+        rows = chain.from_iterable(_rows(batch) for batch in self.batches)
+        return (row.item(position) for position, row in enumerate(rows))
+
+
+@dataclass(frozen=True)
+class _Row:
+    image: Any
+    text: str | None
+
+    def item(self, position: int) -> Item:
+        """Return what is to be embedded.
+
+        Documents of mteb may be empty: beside an image an empty text says nothing and goes; alone
+        it is asked for like any other, since every row must have its vector.
+        """
+        alone = self.image is None and self.text is not None
+        parts = () if alone else normalise({"image": self.image}, position).parts
+        if self.text is None or (parts and not self.text.strip()):
+            return Item(parts)
+        return Item((*parts, Text(self.text)))  # not read as a path, whatever it looks like
+
+
+def _rows(batch: Mapping[str, Any]) -> Iterator[_Row]:
+    """Read the columns that mteb names by what they hold; it has joined titles to texts."""
+    known, others = {"image", "text"} & batch.keys(), {"audio", "video"} & batch.keys()
+    if others or not known:
+        raise UsageError(
+            f"a task of mteb gives the columns {', '.join(sorted(batch))}; expected text or image, "
+            "and neither audio nor video"
+        )
+    count = len(batch[min(known)])
+    images, texts = (batch.get(name, [None] * count) for name in ("image", "text"))
+    return (_Row(image, text) for image, text in zip(images, texts, strict=True))
+
+
+def _name(model: E5V) -> str:
+    name = model.loaded.name
+    if name in NAMES or not Path(name).is_dir():
+        return f"e5v/{name}" if name in NAMES else name
+    return f"local/{Path(name).resolve().name}"
+
+
+def _experiment(wrapper: MTEBModel) -> dict[str, Any] | None:
+    """Tell what moves the vectors and is not in the fingerprint: mteb keeps results apart by it."""
+    told: dict[str, Any] = {}
+    if wrapper.prompts:
+        told["prompts"] = {name: str(prompt) for name, prompt in wrapper.prompts.items()}
+    if wrapper.model.max_tokens < wrapper.model.loaded.context:
+        told["max_tokens"] = wrapper.model.max_tokens
+    return told or None
+
+
+def _describe(model: E5V, name: str, experiment: dict[str, Any] | None) -> ModelMeta:
+    """Say of the model what is seen on it; what only its makers know is left unsaid."""
+    try:
+        from mteb.models import model_meta
+        from mteb.types import OutputDType
+    except ImportError:
+        raise UsageError(
+            "the tasks of mteb come with `mteb`, which is not installed: pip install 'e5v[eval]'"
+        ) from None
+    if "/" not in name:
+        raise UsageError(f'name is "{name}"; expected "organisation/model", as mteb has it')
+    weights = list(model.loaded.model.parameters())
+    return model_meta.ModelMeta(
+        loader=None,
+        name=name,
+        revision=fingerprint(model.loaded, model.encoder.readout),
+        n_parameters=sum(weight.numel() for weight in weights),
+        n_embedding_parameters=model.loaded.model.get_input_embeddings().weight.numel(),
+        memory_usage_mb=sum(weight.nbytes for weight in weights) / 2**20,
+        max_tokens=model.max_tokens,
+        embed_dim=model.width,
+        modalities=["image", "text"],
+        similarity_fn_name=model_meta.ScoringFunction.COSINE,
+        use_instructions=True,
+        framework=["PyTorch", "Transformers"],
+        output_dtypes=OutputDType.FLOAT32,
+        experiment_kwargs=experiment,
+        release_date=None,
+        languages=None,
+        license=None,
+        open_weights=None,
+        public_training_code=None,
+        public_training_data=None,
+        training_datasets=None,
+    )
