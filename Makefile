@@ -7,7 +7,7 @@ TYPED := $(wildcard src tests benchmarks nano)
 .PHONY: demo test check format clean
 
 demo: $(READY)
-	$(BIN)/e5v demo
+	$(BIN)/e5v demo --index build/demo
 
 # Two workers, one thread each: more threads than cores only wait for one another.
 test: $(READY)

@@ -1,29 +1,44 @@
 """Text triplets for `e5v train`, written by the world.
 
-seed -> training scenes -> caption, what follows from it, what does not -> CSV
+seed -> training scenes -> caption, what follows from it, what does not         -+
+                        -> caption and an edit of it, the result, what it is not -+-> CSV
+an NLI file             -> its own rows                                          -+
 
     python -m nano.triplets build/nano/triplets.csv --rows 20000 --seed 1
 
 The positive says the same (70 %) or a true part of it; the hard negative says the same but for
-one fact. The columns are SimCSE's, as those of the NLI file that the paper trains on.
+one fact. A quarter of the rows are composed: a caption and what is to be different, as texts, in
+words near those of the paper's prompt for an image and an edit. The columns are SimCSE's, as those
+of the NLI file that the paper trains on, rows of which may be mixed in.
 """
 
 import argparse
 import csv
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass
 from itertools import islice
 from pathlib import Path
 
 from nano.captions import caption
 from nano.chance import chance
-from nano.edits import changed
+from nano.edits import changed, edit
 from nano.facts import entailed
 from nano.scenes import sample
 
 COLUMNS = ("sent0", "sent1", "hard_neg")
 PARAPHRASED = 0.7  # of the positives; the others say less
+COMPOSED = 0.25  # of the rows
+REAL = 0.2  # of all rows, where there is a file of real ones
+UNCHANGED = 0.5  # of the negatives of composed rows: what was there before the edit
+WORDINGS = (
+    '{x} modify this image with "{edit}"',
+    '{x} Modify this image with "{edit}"',
+    '{x}. Modify this image with "{edit}".',
+    '{x}, modify it with "{edit}"',
+    '{x} change this image: "{edit}"',
+    "{x}. Change it: {edit}.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,25 +50,71 @@ class Triplet:
     negative: str
 
 
-def triplets(seed: int) -> Iterator[Triplet]:
+@dataclass(frozen=True)
+class Mixture:
+    """What a file holds: the share of composed rows, and of real ones that a file has."""
+
+    composed: float = COMPOSED
+    nli: Path | None = None
+    nli_share: float = REAL
+
+
+def triplets(seed: int, *, composed: float = COMPOSED) -> Iterator[Triplet]:
     """Yield triplets without end; the same ones for the same seed."""
     rng = random.Random(seed)
     while True:
-        scene = sample(rng, "train")
-        says = caption if chance(rng, PARAPHRASED) else entailed
-        yield Triplet(
-            caption(scene, rng), says(scene, rng), caption(changed(scene, rng, "train"), rng)
-        )
+        yield _composed(rng) if chance(rng, composed) else _plain(rng)
 
 
-def write_triplets(file: Path, *, rows: int, seed: int) -> None:
+def _plain(rng: random.Random) -> Triplet:
+    scene = sample(rng, "train")
+    says = caption if chance(rng, PARAPHRASED) else entailed
+    return Triplet(
+        caption(scene, rng), says(scene, rng), caption(changed(scene, rng, "train"), rng)
+    )
+
+
+def _composed(rng: random.Random) -> Triplet:
+    """Say a scene and an edit of it, and what comes of that."""
+    scene = sample(rng, "train")
+    asked = edit(scene, rng, "train")
+    anchor = rng.choice(WORDINGS).format(x=caption(scene, rng), edit=asked.instruction)
+    wrong = scene if chance(rng, UNCHANGED) else changed(asked.target, rng, "train")
+    return Triplet(anchor, caption(asked.target, rng), caption(wrong, rng))
+
+
+def read_nli(file: Path) -> list[Triplet]:
+    """Read the rows of an NLI file that have all three columns filled."""
+    with file.open(encoding="utf-8", newline="") as lines:
+        rows = [[(row[name] or "").strip() for name in COLUMNS] for row in csv.DictReader(lines)]
+    return [Triplet(*row) for row in rows if all(row)]
+
+
+def mixed(
+    made: Iterator[Triplet], real: Sequence[Triplet], *, share: float, seed: int
+) -> Iterator[Triplet]:
+    """Put real rows, each once before any comes again, among those made, at random places."""
+    rng = random.Random(f"{seed}/real")
+    waiting: list[Triplet] = []
+    for one in made:
+        while real and chance(rng, share):
+            waiting = waiting or rng.sample(real, len(real))
+            yield waiting.pop()
+        yield one
+
+
+def write_triplets(file: Path, *, rows: int, seed: int, mixture: Mixture | None = None) -> None:
     """Write a CSV, beside its name first."""
+    wanted = mixture or Mixture()
+    made = triplets(seed, composed=wanted.composed)
+    if wanted.nli:
+        made = mixed(made, read_nli(wanted.nli), share=wanted.nli_share, seed=seed)
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f"{file.name}.partial")
     with partial.open("w", encoding="utf-8", newline="") as out:
         lines = csv.writer(out, lineterminator="\n")
         lines.writerow(COLUMNS)
-        lines.writerows(astuple(one) for one in islice(triplets(seed), rows))
+        lines.writerows(astuple(one) for one in islice(made, rows))
     partial.replace(file)
 
 
@@ -63,8 +124,12 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--composed", type=float, default=COMPOSED, help="share of the world's")
+    parser.add_argument("--nli", type=Path, help="a file of the same columns")
+    parser.add_argument("--nli-share", type=float, default=REAL, help="share of all rows")
     asked = parser.parse_args()
-    write_triplets(asked.file, rows=asked.rows, seed=asked.seed)
+    mixture = Mixture(asked.composed, asked.nli, asked.nli_share)
+    write_triplets(asked.file, rows=asked.rows, seed=asked.seed, mixture=mixture)
 
 
 if __name__ == "__main__":

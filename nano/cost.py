@@ -1,0 +1,201 @@
+"""What a picture costs in training, by the tokens that it takes: here, and at the paper's size.
+
+a model of this shape, pictures of more and more tiles -> one step each -> CPU seconds, operations
+LLaVA-NeXT-8B's shape, its tokens                      -> benchmarks.flops -> operations
+
+    python -m nano.cost --tokenizer build/nano/tokenizer
+
+A step goes forward once and back once, over the same captions in all cases: anchor, positive and
+hard negative, or a picture in the anchor's place. The vision tower is frozen: it only goes forward.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.flops import own_flops, vision_flops
+from benchmarks.machine import describe_machine, describe_versions
+from benchmarks.sizes import SIZES as SHAPES
+from benchmarks.training_flops import adapter_flops
+from e5v.model.encoder import Prompted
+from e5v.model.loading import load, quiet
+from e5v.training.loss import contrastive, distinct
+from e5v.training.recipe import Adapter, Recipe
+from e5v.training.student import Student
+from e5v.training.triplets import Triplet
+from nano.architecture import SIZES, TILE, new_model, new_processor
+from nano.contrast import Pair, items_of, prompted
+from nano.study import write
+from nano.tokenizer import load_tokenizer
+from nano.triplets import triplets
+
+FILE = Path(__file__).parent / "results" / "cost.json"
+GRIDS = (1, 2, 3, 4)  # tiles along a side; the whole picture is one more tile
+REPEATS = 2
+RANK = 16
+PAPERS = "llava-next-8b"
+PAPERS_RANK = 64
+PAPERS_SENTENCE = 11  # tokens: the mean of SNLI triplets under LLaMA-3's tokenizer
+PAPERS_ASKED = 20  # tokens of turn and question around a text or an image
+PAPERS_IMAGES = ((1, 576), (5, 2340), (5, 2880))  # tiles and tokens; a photo of 640 x 480 is 2,340
+PAPERS_HOURS = (1.5, 34.9)  # Table 7, on 32 V100: text-only, image-text
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step over a batch: what it took, and its prompts' tokens."""
+
+    cpu_seconds: float
+    flops: int
+    tokens: int
+
+
+def student_of(tokenizer: Any, size: str, folder: Path) -> Student:
+    """Return a student of random weights that takes pictures of every grid."""
+    pinpoints = [[side * TILE, side * TILE] for side in GRIDS]
+    model, processor = new_model(SIZES[size], tokenizer, seed=0), new_processor(tokenizer)
+    model.config.image_grid_pinpoints = pinpoints
+    processor.image_processor.image_grid_pinpoints = pinpoints
+    with quiet():
+        model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    recipe = Recipe(batch=2, steps=1, warmup=0, adapter=Adapter(rank=RANK))
+    return Student(load(folder, device="cpu"), recipe)
+
+
+def measure(student: Student, batch: int) -> Record:
+    """Measure a step on captions alone, and one for each number of tiles."""
+    rows = [
+        Triplet(one.anchor, one.positive, one.negative)
+        for one, _ in zip(triplets(1, composed=0.0), range(batch), strict=False)
+    ]
+    texts = [Pair({"text": row.anchor}, row) for row in rows]
+    timed(student, texts)  # once for nothing: the first step opens what later ones use
+    text = timed(student, texts)
+    found = []
+    for side in GRIDS:
+        one = timed(student, list(_pictured(rows, side)))
+        found.append(
+            {
+                "tiles": side**2 + 1,
+                "image_tokens": image_tokens(student, side),
+                **asdict(one),
+                "saved_cpu": saved(text.cpu_seconds, one.cpu_seconds),
+                "saved_flops": saved(text.flops, one.flops),
+            }
+        )
+    return {"batch": batch, "text": asdict(text), "images": found}
+
+
+def _pictured(rows: Sequence[Triplet], side: int) -> Iterator[Pair]:
+    noise = np.random.default_rng(0)
+    for row in rows:
+        pixels = noise.integers(0, 255, (side * TILE, side * TILE, 3), np.uint8)
+        yield Pair(Image.fromarray(pixels), row)
+
+
+def image_tokens(student: Student, side: int) -> int:
+    """Return the places that a picture of so many tiles along a side takes."""
+    picture = Image.new("RGB", (side * TILE, side * TILE))
+    return sum(student.embedder.prepare(picture).prompted.counts)
+
+
+def timed(student: Student, pairs: Sequence[Pair]) -> Step:
+    """Make a step a few times, the best of which counts, and once more to count operations."""
+    seconds = []
+    for _ in range(REPEATS):
+        start = time.process_time()
+        texts = step(student, pairs)
+        seconds.append(time.process_time() - start)
+    with FlopCounterMode(display=False) as counter:
+        step(student, pairs)
+    return Step(
+        round(min(seconds), 3), counter.get_total_flops(), sum(len(one.ids) for one in texts)
+    )
+
+
+def step(student: Student, pairs: Sequence[Pair]) -> list[Prompted]:
+    """Go forward and back over a batch; the weights stay as they are."""
+    texts = prompted(student.embedder, items_of(pairs))
+    allowed = distinct([one.triplet for one in pairs])
+    with student.autocast(), student.embedder.encoder.passing(texts) as states:
+        rows = states.float()
+        contrastive(rows[: len(pairs)], rows[len(pairs) :], allowed).value.backward()  # type: ignore[no-untyped-call]
+    student.optimiser.zero_grad()
+    return texts
+
+
+def papers() -> Record:
+    """Count the same at the paper's size, where nothing of ours can be run."""
+    text = 3 * _learnt(PAPERS_ASKED + PAPERS_SENTENCE)
+    found = []
+    for tiles, tokens in PAPERS_IMAGES:
+        image = _learnt(PAPERS_ASKED + tokens) + vision_flops(SHAPES[PAPERS], tiles)
+        beside = image + 2 * _learnt(PAPERS_ASKED + PAPERS_SENTENCE)
+        bare = image + _learnt(PAPERS_ASKED + PAPERS_SENTENCE)
+        found.append(
+            {
+                "tiles": tiles,
+                "image_tokens": tokens,
+                "flops": beside,
+                "saved_flops": saved(text, beside),
+                "saved_flops_without_negatives": saved(text, bare),
+            }
+        )
+    return {
+        "text_tokens": PAPERS_ASKED + PAPERS_SENTENCE,
+        "text": {"flops": text},
+        "images": found,
+        "paper_saved_hours": saved(*PAPERS_HOURS),
+    }
+
+
+def _learnt(tokens: int) -> int:
+    """Count a prompt forward and back through the language model, with its adapter."""
+    shape = SHAPES[PAPERS]
+    return 2 * own_flops(shape, tokens) + 3 * adapter_flops(shape, tokens, 1, PAPERS_RANK)
+
+
+def saved(text: float, image: float) -> float:
+    """Return what text-only training saves, in percent."""
+    return round(100 * (1 - text / image), 1)
+
+
+def main() -> None:
+    """Measure, count and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tokenizer", type=Path, default=Path("build/nano/tokenizer"))
+    parser.add_argument("--size", choices=SIZES, default="nano")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--out", type=Path, default=FILE)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        student = student_of(load_tokenizer(given.tokenizer), given.size, Path(folder))
+        ours = measure(student, given.batch)
+    found = {
+        "size": given.size,
+        "nano": ours,
+        PAPERS: papers(),
+        "machine": asdict(describe_machine()),
+        "versions": describe_versions(),
+    }
+    write(given.out, json.dumps(found, indent=1) + "\n")
+    print(json.dumps({"nano": ours, PAPERS: found[PAPERS]}, indent=1))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""Puts the bundled model into the package: base, adapter and a card that says what it is.
+
+base, in bfloat16 + adapter of `e5v train` -> base/ adapter/ README.md, beside their place
+     -> opened by name, held against `e5v merge` -> renamed
+
+    python -m nano.ship build/nano/base build/nano/study/text-0
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from e5v import E5V
+from e5v.items import RawItem
+from e5v.model import bundled
+from e5v.model.lora import CONFIG, WEIGHTS, find_run
+from e5v.model.surgery import merge
+from nano.findings import Findings, read_findings
+from nano.ship_card import write_card
+from nano.study import RESULTS
+
+LARGEST = 40_000_000  # bytes in all
+SAME = 0.9999  # cosine
+KEPT = (
+    "config.json",
+    "generation_config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "processor_config.json",
+    "preprocessor_config.json",
+    "chat_template.jinja",
+)
+
+
+class Unfit(Exception):
+    """Why a model is not shipped."""
+
+
+def ship(base: Path, run: Path, target: Path, findings: Findings) -> None:
+    """Write the folder of the bundled model in place of the one before, if it passes all checks.
+
+    Raises:
+        Unfit: it is too large, or not the model that `e5v merge` makes.
+    """
+    beside = target.with_name(f"{target.name}.partial")
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        _copy_base(base, beside / "base")
+        _copy_adapter(find_run(run).adapter, beside / "adapter")
+        (beside / "README.md").write_text(write_card(findings), encoding="utf-8")
+        _check_size(beside)
+        _check_vectors(beside, base, run)
+        shutil.rmtree(target, ignore_errors=True)
+        beside.rename(target)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _copy_base(base: Path, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for name in KEPT:
+        if (base / name).is_file():
+            shutil.copyfile(base / name, folder / name)
+    _halve(folder / "model.safetensors")
+
+
+def _copy_adapter(adapter: Path, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    config = json.loads((adapter / CONFIG).read_text(encoding="utf-8"))
+    config["base_model_name_or_path"] = "nano-base"  # and not where it lay as it was trained
+    text = json.dumps(config, indent=2, sort_keys=True) + "\n"
+    (folder / CONFIG).write_text(text, encoding="utf-8")
+    shutil.copyfile(adapter / WEIGHTS, folder / WEIGHTS)  # small, and so it is what merge adds
+
+
+def _halve(file: Path) -> None:
+    """Keep weights in bfloat16."""
+    weights = {
+        name: weight.to(torch.bfloat16) if weight.is_floating_point() else weight
+        for name, weight in load_file(file).items()
+    }
+    save_file(weights, file, {"format": "pt"})
+    file.chmod(0o644)
+
+
+def _check_size(folder: Path) -> None:
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    if size > LARGEST:
+        raise Unfit(f"the bundled model has {size:,} bytes; expected at most {LARGEST:,}")
+
+
+def _check_vectors(folder: Path, base: Path, run: Path) -> None:
+    """Open both by name, and hold the tuned one against the merged checkpoint."""
+    items = _items()
+    with _bundled_in(folder):
+        tuned, untuned = (E5V(name).encode(items) for name in bundled.NAMES)
+    with tempfile.TemporaryDirectory() as made:
+        merge(run, base, Path(made) / "merged")
+        merged = E5V(Path(made) / "merged").encode(items)
+    for name, left, right in (
+        ("nano", tuned, merged),
+        ("nano-base", untuned, E5V(base).encode(items)),
+    ):
+        least = float((left * right).sum(1).min())
+        if not least >= SAME:
+            raise Unfit(f"{name} has a cosine of {least:.5f} to what it is made of, below {SAME}")
+    if np.allclose(tuned, untuned):
+        raise Unfit("nano and nano-base give the same vectors; expected a tuned model")
+
+
+def _items() -> Sequence[RawItem]:
+    picture = Image.new("RGB", (180, 90), "skyblue")
+    picture.paste("tomato", (20, 20, 70, 70))
+    return [
+        "a dog to the left of a cat on a blue background",
+        "Two people are playing chess in the park.",
+        picture,
+        {"image": picture, "text": "make the background red"},
+    ]
+
+
+@contextmanager
+def _bundled_in(folder: Path) -> Iterator[None]:
+    """Let the package's own names mean a folder that is not in its place yet."""
+    before = bundled.FOLDER
+    bundled.FOLDER = folder
+    try:
+        yield
+    finally:
+        bundled.FOLDER = before
+
+
+def main() -> None:
+    """Read the command line and ship."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("base", type=Path)
+    parser.add_argument("run", type=Path, help="a folder that e5v train wrote")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--target", type=Path, default=bundled.FOLDER)
+    given = parser.parse_args()
+    try:
+        ship(given.base, given.run, given.target, read_findings(given.results))
+    except Unfit as why:
+        raise SystemExit(f"{why}; nothing was written") from why
+    print(f"wrote {given.target}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""The model that comes with the package, by name: a toy's files in the place of its own."""
+
+from collections.abc import Callable
+from pathlib import Path
+from shutil import copytree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from e5v import E5V
+from e5v.errors import ModelError
+from e5v.model import bundled
+from e5v.model.loading import load
+from e5v.model.surgery import fetch, merge
+from tests.adapters import write_adapter
+
+
+@pytest.fixture
+def folder(
+    checkpoints: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Let the names mean a small random model and an adapter of it."""
+    base = copytree(checkpoints("llava_next_llama3"), tmp_path / "nano" / "base")
+    write_adapter(tmp_path / "nano" / "adapter", base)
+    monkeypatch.setattr(bundled, "FOLDER", tmp_path / "nano")
+    return tmp_path / "nano"
+
+
+def test_nano_is_the_merged_model_and_nano_base_the_one_before(
+    folder: Path, photos: list[Image.Image]
+) -> None:
+    """A "nano" without its adapter would show the gain of tuning as none at all."""
+    items = ["a dog", "a red car on the left", photos[0], {"image": photos[1], "text": "in blue"}]
+    merge(folder / "adapter", folder / "base", folder.parent / "merged")
+    tuned, base = (E5V(name, dtype="float32").encode(items) for name in bundled.NAMES)
+    merged = E5V(folder.parent / "merged", dtype="float32").encode(items)
+    np.testing.assert_allclose(tuned, merged, atol=1e-5)
+    np.testing.assert_allclose(base, E5V(folder / "base", dtype="float32").encode(items), atol=1e-6)
+    assert (tuned * base).sum(1).max() < 0.999
+
+
+def test_a_part_of_nano_is_tuned_like_the_whole(folder: Path) -> None:
+    """Opened for its texts alone, it would otherwise make vectors of another model."""
+    whole = E5V("nano", dtype="float32").encode(["a dog", "two cats"])
+    part = E5V(load("nano", dtype="float32", part="language")).encode(["a dog", "two cats"])
+    np.testing.assert_allclose(part, whole, atol=1e-5)
+    assert load("nano", dtype="float32", part="vision").part == "vision"
+
+
+def test_other_names_are_left_alone(folder: Path) -> None:
+    """A user's own folder must open as what it is, with no adapter of ours on it."""
+    assert bundled.whereabouts("royokong/e5-v") == "royokong/e5-v"
+    own = E5V(folder / "base", dtype="float32")
+    assert own.loaded.name == str(folder / "base")
+    assert E5V("nano-base", dtype="float32").loaded.name == "nano-base"
+
+
+def test_nothing_is_merged_into_what_is_merged_already(folder: Path) -> None:
+    """An adapter made on the base, put onto the tuned model, would be two adapters in one."""
+    with pytest.raises(ModelError, match="give nano-base"):
+        fetch("nano")
+    assert fetch("nano-base") == folder / "base"
+
+
+def test_a_package_without_its_model_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Someone with a broken installation is to read one line, not a traceback of the hub's."""
+    monkeypatch.setattr(bundled, "FOLDER", tmp_path / "gone")
+    with pytest.raises(ModelError, match="gone"):
+        E5V("nano")

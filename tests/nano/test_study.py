@@ -1,0 +1,228 @@
+"""The study: what is trained, on what, how dear it may be, and that no result is of another."""
+
+import csv
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from e5v import E5V
+from e5v.errors import UsageError
+from e5v.model.loading import load
+from e5v.training.recipe import Adapter, Recipe
+from e5v.training.student import Student
+from e5v.training.triplets import Triplet
+from nano import study as study_module
+from nano.contrast import Side, fit, items_of, pair, prompted
+from nano.findings import read_findings
+from nano.miniature import write_miniature
+from nano.score import Folders, open_model
+from nano.settings import SETTINGS, Numbers, OnPairs, OnText, Setting, find_settings
+from nano.study import Study, draw_gap, label_of, make_all, write
+from nano.trainings import Cost, Order, Workshop, adapter_of, rows_file, run
+from nano.triplets import COLUMNS, Mixture, triplets, write_triplets
+from tests.nano.small import gray, write_base, write_result, write_scenes
+
+VARIANTS = ("no prompt", "one word")
+FEW = Numbers(steps=2, batch=4, rank=2, rows=40)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a base of random weights."""
+    return write_base(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder to evaluate on."""
+    return write_scenes(tmp_path_factory.mktemp("data") / "scenes")
+
+
+@pytest.fixture
+def study(base: Path, scenes: Path, tmp_path: Path) -> Study:
+    """Give a study that has no results yet."""
+    shop = Workshop(base, tmp_path / "work", tmp_path, None, "cpu")
+    return Study(shop, Folders(scenes), FEW, tmp_path / "results")
+
+
+def test_a_quarter_of_the_rows_are_composed_and_ask_for_the_result() -> None:
+    """Without them, or with the source as the positive, edits are not learnt at all."""
+    rows = [one for one, _ in zip(triplets(7), range(800), strict=False)]
+    composed = [
+        one
+        for one in rows
+        if "image: " in one.anchor
+        or "hange it: " in one.anchor
+        or "ify this image with" in one.anchor
+        or "modify it with" in one.anchor
+    ]
+    assert len(composed) / len(rows) == pytest.approx(0.25, abs=0.04)
+    assert all(one.negative != one.positive for one in composed)
+    plain = [one for one, _ in zip(triplets(7, composed=0.0), range(200), strict=False)]
+    assert not any("modify" in one.anchor.lower() for one in plain)
+
+
+def test_real_rows_are_mixed_in_at_their_share_and_each_once(tmp_path: Path) -> None:
+    """A model that saw only grammar forgets English; one real row over and over is no English."""
+    with (tmp_path / "nli.csv").open("w", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow([*COLUMNS, "source"])
+        lines.writerows([f"real {n}", f"so {n}", f"not {n}", "snli"] for n in range(100))
+        lines.writerow(["real without a negative", "so", "", "snli"])
+    mixture = Mixture(nli=tmp_path / "nli.csv", nli_share=0.3)
+    write_triplets(tmp_path / "out.csv", rows=300, seed=1, mixture=mixture)
+    with (tmp_path / "out.csv").open(newline="") as file:
+        real = [row["sent0"] for row in csv.DictReader(file) if row["sent0"].startswith("real")]
+    assert len(real) / 300 == pytest.approx(0.3, abs=0.08)
+    assert len(set(real)) == len(real)
+    assert "real without a negative" not in real
+
+
+def test_the_text_side_is_the_command_itself(study: Study, base: Path) -> None:
+    """A training of our own would prove nothing about what users run."""
+    how = OnText(prompt="<text>", template="faithful", mask="faithful")
+    order = Order("faithful", how, FEW, 3)
+    cost = run(order, study.shop)
+    told = json.loads((study.shop.work / "faithful-3" / "recipe.json").read_text())
+    asked = {"steps": 2, "batch": 4, "seed": 3, "template": "faithful", "prompt": "<text>"}
+    assert asked.items() <= told.items()
+    assert (cost.steps, cost.batch) == (2, 4)
+    assert cost.tokens > 0
+    assert cost.cpu_seconds > 0
+    before = (study.shop.work / "faithful-3" / "recipe.json").stat().st_mtime_ns
+    assert run(order, study.shop) == cost
+    assert (study.shop.work / "faithful-3" / "recipe.json").stat().st_mtime_ns == before
+    tuned = open_model(str(base), adapter_of(order, study.shop), "cpu").encode(["a dog"])
+    assert (tuned != E5V(base, device="cpu").encode(["a dog"])).any()
+
+
+def test_pictures_are_seen_once_and_train_the_language_model_alone(
+    base: Path, tmp_path: Path
+) -> None:
+    """Vision run for every pass would make image-text training dearer than it is."""
+    recipe = Recipe(batch=4, steps=2, lr=1e-2, warmup=0, adapter=Adapter(rank=2), seed=1)
+    student = Student(load(base, device="cpu", dtype="float32"), recipe)
+    side = Side(1.0, negatives=True)
+    pairs = [pair(random.Random(n), side, gray()) for n in range(3)]
+    texts = prompted(student.embedder, items_of(pairs))
+    assert [len(one.images) for one in texts] == [1] * 3 + [0] * 6
+    assert all(image.tokens is not None for one in texts for image in one.images)
+    tower = [one.clone() for one in student.loaded.model.model.vision_tower.parameters()]
+    fitted = fit(student, tmp_path / "run", side, gray())
+    after = student.loaded.model.model.vision_tower.parameters()
+    assert all(torch.equal(*one) for one in zip(tower, after, strict=True))
+    assert fitted.tokens > 0
+    open_model(str(base), tmp_path / "run" / "adapter", "cpu")
+
+
+def test_the_text_half_of_a_mixture_is_the_file_of_text_only() -> None:
+    """Other rows on the two sides would compare data and not trainings."""
+    row = Triplet("the anchor", "the positive", "the negative")
+    rng = random.Random(0)
+    drawn = [pair(rng, Side(0.5, negatives=True, texts=[row]), gray()) for _ in range(60)]
+    texts = [one for one in drawn if isinstance(one.anchor, dict)]
+    assert len(texts) / 60 == pytest.approx(0.5, abs=0.2)
+    assert all(one.triplet == row for one in texts)
+    bare = Side(1.0, negatives=False)
+    assert pair(rng, bare, gray()).triplet.negative is None
+
+
+def made(monkeypatch: pytest.MonkeyPatch, base: Path, costs: dict[str, float]) -> list[Order]:
+    """Let trainings cost what is said, and make nothing; return the orders as they come."""
+    orders: list[Order] = []
+    opened = E5V(base, device="cpu")
+
+    def pretend(order: Order, _: Workshop) -> Cost:
+        orders.append(order)
+        seconds = costs.get(order.label, 1.0)
+        return Cost(seconds, seconds, seconds, 10, order.numbers.steps, order.numbers.batch)
+
+    monkeypatch.setattr(study_module, "run", pretend)
+    monkeypatch.setattr(study_module, "open_model", lambda *_: opened)
+    monkeypatch.setattr(study_module, "_scored", lambda *_: [])
+    monkeypatch.setattr(Study, "_whole", lambda *_: {})
+    return orders
+
+
+def test_equal_compute_makes_as_many_steps_as_text_only_pays_for(
+    study: Study, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Equal steps under another name would hide what images cost."""
+    orders = made(monkeypatch, base, {"text-0": 60.0, "pairs-0": 120.0})
+    study = replace(study, numbers=replace(FEW, steps=100))
+    names = ["text", "pairs", "pairs-compute"]
+    assert list(make_all(study, find_settings(names), 1)) == [f"{name}-0" for name in names]
+    assert [order.numbers.steps for order in orders] == [100, 100, 50]
+    (study.results / "pairs-0.json").unlink()
+    (study.results / "pairs-compute-0.json").unlink()
+    with pytest.raises(UsageError, match="make it first"):
+        list(make_all(study, find_settings(["pairs-compute"]), 1))
+
+
+def test_a_result_is_made_once_and_never_mixed_with_one_of_another_model(
+    study: Study, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table of two bases, or of two numbers of steps, would compare what nobody asked."""
+    made(monkeypatch, base, {})
+    wanted = find_settings(["base", "text"])
+    assert list(make_all(study, wanted, 2)) == ["base", "text-0", "text-1"]
+    assert list(make_all(study, wanted, 2)) == []
+    with pytest.raises(UsageError, match="other steps"):
+        list(make_all(replace(study, numbers=replace(FEW, steps=3)), wanted, 1))
+    kept = json.loads((study.results / "base.json").read_text())
+    kept["of"]["base"] = "another"
+    write_result(study.results, "base", kept)
+    with pytest.raises(UsageError, match="other base"):
+        list(make_all(study, wanted, 1))
+
+
+def test_a_result_holds_all_that_the_document_is_made_of(study: Study) -> None:
+    """A study of hours that forgot to ask for something would have to be made again."""
+    assert list(make_all(study, find_settings(["base"]), 1)) == ["base"]
+    result = json.loads((study.results / "base.json").read_text())
+    assert {"no prompt", "prompt", "one word", "read at before-mlp"} <= result["scores"].keys()
+    assert {"words", "english", "lettered", "versions", "machine"} <= result.keys()
+    assert result["scores"]["one word"]["figures"]["edits"]["queries"] == 12
+    assert all(one["found"] for one in result["english"])
+    assert "# The paper in miniature" in write_miniature(read_findings(study.results))
+
+
+def test_the_gap_is_drawn_once_all_of_its_panels_are_measured(tmp_path: Path) -> None:
+    """A figure with a panel missing would look like the whole of it."""
+    plane = {"images": [[0.1, 0.2]], "texts": [[0.3, 0.4]], "shares": [0.5, 0.1]}
+    target = tmp_path / "docs" / "gap.png"
+    write(tmp_path / "planes" / "base.json", json.dumps(dict.fromkeys(VARIANTS, plane)))
+    assert not draw_gap(tmp_path, target)
+    write(tmp_path / "planes" / "text-0.json", json.dumps({"one word": plane}))
+    assert draw_gap(tmp_path, target)
+    assert target.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_table_of_settings_says_what_it_means() -> None:
+    """A setting that is scored under a name that no ablation has would have no figures."""
+    names = [one.name for one in SETTINGS]
+    assert len(set(names)) == len(names)
+    known = {"one word", "no prompt", "prompt", "read at before-mlp"}
+    for one in SETTINGS:
+        assert set(one.labels) <= known
+        if isinstance(one.how, OnPairs) and one.how.equal_compute:
+            assert one.name.endswith("-compute")
+            rival = next(other for other in SETTINGS if f"{other.name}-compute" == one.name)
+            assert replace(one.how, equal_compute=False) == rival.how
+    assert label_of(Setting("a", "a"), 2) == "a"
+    with pytest.raises(UsageError, match="not known"):
+        find_settings(["text", "nonsense"])
+
+
+def test_both_kinds_of_rows_have_files_of_their_own(study: Study) -> None:
+    """One file for both would make the setting without composed rows the same as the other."""
+    files: list[Any] = [rows_file(study.shop, FEW, share) for share in (0.25, 0.0)]
+    texts = [file.read_text() for file in files]
+    assert texts[0] != texts[1]
+    assert "modify" in texts[0].lower()
+    assert "modify" not in texts[1].lower()
