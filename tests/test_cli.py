@@ -33,7 +33,7 @@ def folder(checkpoints: Callable[[str], Path]) -> str:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("", "{encode, evaluate, words, train, merge, convert, verify, demo}"),
+        ("", "{encode, evaluate, words, train, merge, convert, verify,"),  # and so on, wrapped
         ("encode a --dim 0", "--dim is 0; expected at least 1"),
         ("encode a --format npy", "give --out FILE"),
         ("encode a --out vectors.txt", ".jsonl, .npy, .parquet"),

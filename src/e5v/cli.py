@@ -1,4 +1,4 @@
-"""The command line: `e5v encode | evaluate | words | train | merge | convert | verify | demo`.
+"""The command line: `e5v encode | index | search | serve | train | ...`.
 
 arguments -> one frozen dataclass per verb -> its act -> exit code
 
@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
@@ -22,13 +22,29 @@ from e5v.verbs.convert import Convert, convert
 from e5v.verbs.demo import Demo, demo
 from e5v.verbs.encode import Encode, encode
 from e5v.verbs.evaluate import Evaluate, evaluate
+from e5v.verbs.index import Index, index
 from e5v.verbs.merge import Merge, merge
+from e5v.verbs.search import Search, search
+from e5v.verbs.serve import Serve, serve
 from e5v.verbs.talk import say
 from e5v.verbs.train import Train, train
 from e5v.verbs.verify import Verify, verify
 from e5v.verbs.words import Words, words
 
-Verb = Encode | Evaluate | Words | Train | Merge | Convert | Verify | Demo
+Verb = Encode | Evaluate | Words | Train | Merge | Convert | Verify | Index | Search | Serve | Demo
+ACTS: dict[type[Any], Callable[[Any], bool | None]] = {
+    Encode: encode,
+    Evaluate: evaluate,
+    Words: words,
+    Train: train,
+    Merge: merge,
+    Convert: convert,
+    Verify: verify,
+    Index: index,
+    Search: search,
+    Serve: serve,
+    Demo: demo,
+}
 FAILED, MISUSED = 1, 2
 INTERRUPTED, PIPE_CLOSED, TERMINATED = 130, 141, 143  # 128 + the signal, as shells count
 ABOUT = """One unit vector for a text, an image, or both together, from a multimodal language model.
@@ -56,24 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(verb: Verb) -> bool:
     """Do what a verb says; tell whether all is well."""
-    match verb:
-        case Encode():
-            encode(verb)
-        case Words():
-            words(verb)
-        case Train():
-            train(verb)
-        case Merge():
-            merge(verb)
-        case Convert():
-            convert(verb)
-        case Evaluate():
-            evaluate(verb)
-        case Verify():
-            return verify(verb)
-        case Demo():
-            demo(verb)
-    return True
+    return ACTS[type(verb)](verb) is not False
 
 
 def _told(verb: Verb) -> int:

@@ -1,0 +1,1 @@
+"""Find things by what they mean: folder -> vectors -> index; words or a picture -> nearest."""

@@ -1,0 +1,13 @@
+"""What a user must know of the model that answers."""
+
+BUNDLED = frozenset({"nano", "nano-base"})
+
+
+def notice(model: str) -> str | None:
+    """Return one line if the model of that name is a bundled one, else None."""
+    if model not in BUNDLED:
+        return None
+    return (
+        "the bundled model knows emoji scenes only; for photos and texts of any kind: "
+        "e5v index FOLDER --index DIR --model royokong/e5-v"
+    )

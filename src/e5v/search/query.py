@@ -1,0 +1,87 @@
+"""From what a user asks to the vector to search with: words, a picture, both, and what not.
+
+text | image | image and text -> E5V -> less what is said by `without` -> unit vector (d,)
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e5v.errors import UsageError
+from e5v.items import RawItem
+from e5v.model.embedder import E5V
+from e5v.model.fingerprint import fingerprint
+from e5v.search.facts import Facts
+from e5v.vectors import unit
+
+PROMPT = "retrieval"  # how texts and images are asked for, in the index and in a query
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A query.
+
+    Attributes:
+        text: words; beside an image they say how what is wanted differs from it.
+        image: a Path, encoded bytes, or a PIL image: an example of what is wanted.
+        without: words for what is not wanted.
+    """
+
+    text: str | None = None
+    image: RawItem | None = None
+    without: str | None = None
+
+    def __post_init__(self) -> None:
+        """Find what no index could answer."""
+        if self.image is None and not (self.text and self.text.strip()):
+            raise UsageError("nothing to search for; give words, an image, or both")
+
+
+def asked(model: E5V, ask: Ask) -> NDArray[np.float32]:
+    """Return the unit vector (d,) of a query.
+
+    An image and a text together are the composed query of the paper ("like this, but ..."). What
+    is not wanted is removed as Widdows (2003, "Orthogonal negation in vector spaces") does: of the
+    vector only the part at a right angle to the unwanted one is kept. That is the smallest change
+    that leaves nothing of it in the query, and needs no weight to be chosen; subtracting a fixed
+    share would not do enough for one query, and turn another into a search for the opposite.
+
+    Raises:
+        ItemError: the image cannot be read.
+        UsageError: what is wanted and what is not are one and the same.
+    """
+    text = ask.text if ask.text and ask.text.strip() else None
+    wanted = {"image": ask.image, "text": text}
+    items = [{key: part for key, part in wanted.items() if part is not None}]
+    if ask.without and ask.without.strip():
+        items.append({"text": ask.without})
+    return apart(model.encode(items, prompt=PROMPT))
+
+
+def apart(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Remove from the first of unit vectors (n, d) what the others say, one by one.
+
+    Raises:
+        UsageError: nothing is left of it.
+    """
+    wanted = vectors[0]
+    for unwanted in vectors[1:]:
+        wanted = wanted - (wanted @ unwanted) * unwanted
+    if np.linalg.norm(wanted) < LEAST_LEFT:
+        raise UsageError("what is wanted and what is not are the same; change one of them")
+    return unit(wanted)
+
+
+LEAST_LEFT = 1e-3  # length of what remains of a query; below it there is only rounding
+
+
+def fingerprint_of(model: E5V) -> str:
+    """Return what an index and a model must share: weights, preprocessing, dtype and prompt."""
+    return f"{fingerprint(model.loaded, model.encoder.readout)}-{PROMPT}"
+
+
+def facts_of(model: E5V, name: str) -> Facts:
+    """Return what an index says of a model of that name."""
+    dtype = str(model.dtype).removeprefix("torch.")
+    return Facts(fingerprint_of(model), name, dtype, model.width)

@@ -1,0 +1,290 @@
+"""The table of entries: LanceDB, embedded, and put on the disk after every commit.
+
+records -> one fragment per commit -> fsync; a filter -> row numbers; row numbers -> records
+
+Every record has a number of its own that only grows and is never given again: it ties a record to
+its vector in `rows.py`. A record that replaces one of the same id is written first, and the old one
+removed after: where both are there, the higher number counts.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import lancedb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from lancedb.index import IvfRq
+from numpy.typing import NDArray
+
+from e5v.errors import DataError, UsageError, first_line
+from e5v.search.facts import sync_folder
+
+NAME = "entries"
+KEPT = timedelta(hours=1)  # how long versions that a reader may still look at are kept
+SHOWN = ("id", "path", "kind", "part", "size", "mtime", "digest", "text", "thumbnail")
+COLUMNS = (*SHOWN, "width", "height")  # of an Entry
+SOURCE = ("source", "source_size", "source_mtime", "source_parts")  # the file that told of it
+LEDGER = ("row", *SOURCE, "id", "path", "kind", "part", "size", "mtime", "digest")
+
+
+def schema(dim: int) -> pa.Schema:
+    """Return the columns of the table; `source_parts` is how many entries its source tells of."""
+    text, whole = pa.string(), pa.int64()
+    types = {
+        "row": whole,
+        "source": text,
+        "source_size": whole,
+        "source_mtime": whole,
+        "source_parts": whole,
+        **dict.fromkeys(COLUMNS, text),
+        "part": whole,
+        "size": whole,
+        "mtime": whole,
+        "thumbnail": pa.binary(),
+        "width": whole,
+        "height": whole,
+        "vector": pa.list_(pa.float16(), dim),
+    }
+    return pa.schema(list(types.items()))
+
+
+@dataclass(frozen=True)
+class Live:
+    """The records that count: `numbers` ascending, and beside each its id, kind and address."""
+
+    numbers: NDArray[np.int64]
+    addresses: NDArray[np.uint64]
+    ids: Any
+    kinds: Any
+
+    def place(self, id: str) -> int | None:
+        """Return where an id stands, or None."""
+        place = pc.index(self.ids, id).as_py()
+        return None if place < 0 else int(place)
+
+    def places(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        """Return where ids stand, without those that do not."""
+        found = pc.drop_null(pc.index_in(pa.array(ids, pa.string()), value_set=self.ids))
+        places: NDArray[np.int64] = found.to_numpy().astype(np.int64)
+        return places
+
+
+@dataclass(frozen=True)
+class Near:
+    """What LanceDB's own index found: numbers, and cosines, highest first."""
+
+    numbers: NDArray[np.int64]
+    scores: NDArray[np.float32]
+
+
+class Table:
+    """One version of the table; `latest` goes to the newest."""
+
+    def __init__(self, table: Any, folder: Path) -> None:
+        self._table = table
+        self._folder = folder / f"{NAME}.lance"
+        self._synced: set[str] = set()
+
+    @classmethod
+    def open(cls, folder: Path) -> "Table":
+        """Open the table in an index folder.
+
+        Raises:
+            DataError: there is none, or it is broken.
+        """
+        try:
+            return cls(lancedb.connect(folder).open_table(NAME), folder)
+        except Exception as error:
+            raise DataError(f"the index in {folder} cannot be opened: {_plain(error)}") from error
+
+    @classmethod
+    def create(cls, folder: Path, dim: int) -> "Table":
+        """Open the table, made first if it is not there."""
+        database = lancedb.connect(folder)
+        table = cls(database.create_table(NAME, schema=schema(dim), exist_ok=True), folder)
+        table.sync()
+        return table
+
+    @property
+    def version(self) -> int:
+        """The number of the version that is looked at."""
+        version: int = self._table.version
+        return version
+
+    def latest(self) -> None:
+        """Look at the newest version."""
+        self._table.checkout_latest()
+        self.__dict__.pop("indexed", None)
+
+    def live(self) -> Live:
+        """Return the records that count."""
+        query = self._table.search().select(["row", "id", "kind"]).with_row_id(True)  # noqa: FBT003
+        found = query.limit(None).to_arrow().sort_by("row").combine_chunks()
+        last = _last_of_each(found["id"])
+        if last is not None:
+            found = found.take(last)
+        return Live(
+            numbers=found["row"].to_numpy(),
+            addresses=found["_rowid"].to_numpy(),
+            ids=found["id"].combine_chunks(),
+            kinds=found["kind"].combine_chunks(),
+        )
+
+    def numbers(self) -> NDArray[np.int64]:
+        """Return the numbers of all records, also of those that have been replaced."""
+        found = self._table.search().select(["row"]).limit(None).to_arrow()
+        numbers: NDArray[np.int64] = found["row"].to_numpy()
+        return numbers
+
+    def ledger(self) -> Any:
+        """Return what is known of every record but its content, in order of number."""
+        return self._table.search().select(list(LEDGER)).limit(None).to_arrow().sort_by("row")
+
+    def matching(self, where: str) -> NDArray[np.int64]:
+        """Return the numbers of the records that a filter lets through.
+
+        Raises:
+            UsageError: the filter cannot be understood.
+        """
+        with _filtering(where):
+            found = self._table.search().where(where).select(["row"]).limit(None).to_arrow()
+        numbers: NDArray[np.int64] = found["row"].to_numpy()
+        return numbers
+
+    @cached_property
+    def indexed(self) -> bool:
+        """Whether LanceDB has an index of the vectors."""
+        return any("vector" in index.columns for index in self._table.list_indices())
+
+    def make_index(self) -> None:
+        """Have LanceDB index the vectors: one bit a dimension, which `near` looks past."""
+        self._table.create_index("vector", config=IvfRq(distance_type="cosine", num_bits=1))
+        self.__dict__.pop("indexed", None)
+
+    def near(self, query: NDArray[np.float32], k: int, where: str | None) -> Near:
+        """Return the `k` records nearest to a vector (d,) by LanceDB's index, refined.
+
+        Raises:
+            UsageError: the filter cannot be understood.
+        """
+        search = self._table.search(query, vector_column_name="vector").distance_type("cosine")
+        search = search.nprobes(PROBES).refine_factor(REFINED).limit(k)
+        if where is not None:
+            search = search.where(where, prefilter=True)
+        with _filtering(where or ""):
+            found = search.select(["row", "_distance"]).to_arrow()
+        return Near(found["row"].to_numpy(), 1 - found["_distance"].to_numpy())
+
+    def take(self, addresses: Iterable[int], columns: Sequence[str]) -> list[dict[str, Any]]:
+        """Return columns of records by address, in the order given."""
+        wanted = list(map(int, addresses))
+        if not wanted:
+            return []
+        query = self._table.take_row_ids(wanted).with_row_id().select(list(columns))
+        found = {record["_rowid"]: record for record in query.to_arrow().to_pylist()}
+        return [found[address] for address in wanted]
+
+    def vectors(self, addresses: NDArray[np.uint64]) -> NDArray[np.float16]:
+        """Return the vectors (n, d) of records by address, in the order given."""
+        query = self._table.take_row_ids(addresses.tolist()).with_row_id()
+        found = query.select(["vector"]).to_arrow().combine_chunks()
+        flat = found["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        order = np.argsort(found["_rowid"].to_numpy())
+        places = order[np.searchsorted(found["_rowid"].to_numpy(), addresses, sorter=order)]
+        rows: NDArray[np.float16] = flat.reshape(len(found), -1)[places]
+        return rows
+
+    def add(self, records: Sequence[Mapping[str, Any]], vectors: NDArray[np.float16]) -> None:
+        """Write records and their vectors (n, d), as one commit."""
+        fields = [field for field in self._table.schema if field.name != "vector"]
+        arrays = [pa.array([one[f.name] for one in records], f.type) for f in fields]
+        rows = pa.array(np.ascontiguousarray(vectors).reshape(-1))
+        arrays.append(pa.FixedSizeListArray.from_arrays(rows, vectors.shape[1]))
+        names = [*(field.name for field in fields), "vector"]
+        with self._writing():
+            self._table.add(pa.Table.from_arrays(arrays, names))
+
+    def remove(self, numbers: Sequence[int]) -> None:
+        """Remove records by number, as one commit."""
+        for start in range(0, len(numbers), MOST_NAMED):
+            named = ", ".join(map(str, numbers[start : start + MOST_NAMED]))
+            with self._writing():
+                self._table.delete(f"row IN ({named})")
+
+    def optimize(self) -> None:
+        """Join small fragments, bring indexes up to date and drop versions nobody looks at."""
+        with self._writing():
+            self._table.optimize(cleanup_older_than=KEPT)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Say in one line what ended a commit: a full disk, most often."""
+        try:
+            yield
+        except (RuntimeError, OSError) as error:
+            raise DataError(
+                f"the index in {self._folder.parent} cannot be written: {_plain(error)}"
+            ) from error
+
+    def sync(self) -> None:
+        """Put everything that was written since the last time on the disk; LanceDB does not."""
+        for folder, _, names in os.walk(self._folder):
+            fresh = [path for name in names if (path := f"{folder}/{name}") not in self._synced]
+            for path in fresh:
+                _sync_file(path)
+            if fresh:
+                sync_folder(Path(folder))
+            self._synced.update(fresh)
+
+
+PROBES, REFINED = 50, 10  # partitions looked at, and how many times `k` rows compared exactly
+MOST_NAMED = 1_000  # numbers in one filter
+
+
+@contextmanager
+def _filtering(where: str) -> Iterator[None]:
+    """Say of a filter that cannot be used why, and what could."""
+    try:
+        yield
+    except (ValueError, RuntimeError) as error:
+        message = _plain(error)
+        if message.startswith("Not found"):  # of the version, not of the filter
+            raise
+        raise UsageError(
+            f"the filter {where!r} cannot be used: {message}; expected a condition as in "
+            f"\"kind = 'image'\" on {', '.join(c for c in COLUMNS if c != 'thumbnail')}"
+        ) from error
+
+
+def _sync_file(path: str) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:  # dropped by the cleaning of old versions
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _last_of_each(ids: Any) -> NDArray[np.int64] | None:
+    """Return where each id stands last, or None if no id stands twice."""
+    codes = pc.dictionary_encode(ids.combine_chunks()).indices.to_numpy()
+    if not len(codes) or codes.max() + 1 == len(codes):
+        return None
+    last = np.zeros(codes.max() + 1, np.int64)
+    np.maximum.at(last, codes, np.arange(len(codes)))
+    return np.sort(last)
+
+
+def _plain(error: Exception) -> str:
+    """Leave out of a message of Lance's where in its own source it arose."""
+    message = first_line(error).removeprefix("lance error: ").removeprefix("Invalid input, ")
+    return message.partition(", /")[0].partition(". Valid fields")[0].strip()

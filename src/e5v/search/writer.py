@@ -1,0 +1,188 @@
+"""What writes an index: one process at a time, commit by commit, each on the disk when done.
+
+records + vectors -> rows.py -> table.py -> what they replace is removed -> fsync -> acknowledged
+
+Killed between any two of these, an index is whole: rows without a record are not looked at, and of
+two records with one id the later counts; the next writer removes the other.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e5v.search.facts import Facts, read_facts, write_facts
+from e5v.search.hold import hold
+from e5v.search.index import Entry
+from e5v.search.rows import Rows, append, lay_out
+from e5v.search.sources import Known, Source
+from e5v.search.table import LEDGER, SOURCE, Table
+
+MANY = 1_000_000  # entries from which LanceDB's own index answers
+SOME_COMMITS = 16  # small fragments that are worth joining
+LEAST_REMOVED = 1_000  # rows without a record that are worth laying out anew
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is written of an entry: where it is from, and its vector (d,)."""
+
+    entry: Entry
+    source: Source
+    vector: NDArray[np.floating[Any]]
+
+
+class Writer:
+    """The one writer of an index folder; `writing` makes one."""
+
+    def __init__(self, folder: Path, facts: Facts) -> None:
+        self.folder = folder
+        self.facts = facts
+        self._table = Table.create(folder, facts.dim)
+        self._rows = Rows.read(folder)
+        self._commits = self._since = 0
+        numbers = self._mend()
+        self._count = len(numbers)
+        last = [int(some[-1]) for some in (numbers, self._written) if len(some)]
+        self._next = max(last, default=0) + 1
+
+    def __len__(self) -> int:
+        """Return how many entries there are."""
+        return self._count
+
+    @property
+    def _written(self) -> NDArray[np.int64]:
+        return np.zeros(0, np.int64) if self._rows is None else self._rows.numbers
+
+    def _mend(self) -> NDArray[np.int64]:
+        """Remove what a killed writer left, lay out what is missing; return what counts."""
+        live = self._table.live()
+        every = self._table.numbers()
+        if len(every) > len(live.numbers):
+            self._table.remove(np.setdiff1d(every, live.numbers).tolist())
+            live = self._table.live()
+        if self._rows is not None and self._rows.places(live.numbers) is None:
+            self._rows = None
+        if self._rows is None and len(live.numbers):
+            self._lay_out()
+        self._table.sync()
+        return live.numbers
+
+    def known(self) -> Iterator[Known]:
+        """Go through everything that is there."""
+        for batch in self._table.ledger().to_batches(max_chunksize=4_096):
+            columns = [batch[name].to_pylist() for name in LEDGER]
+            for number, path, size, mtime, parts, *rest in zip(*columns, strict=True):
+                yield Known(number, Source(path, size, mtime, parts), *rest)
+
+    def recall(self, numbers: Sequence[int]) -> dict[int, Record]:
+        """Return records that are there, by number, to be written under another name."""
+        if not numbers or self._rows is None:
+            return {}
+        return self._recall(np.unique(np.array(numbers, np.int64)), self._rows)
+
+    def _recall(self, numbers: NDArray[np.int64], rows: Rows) -> dict[int, Record]:
+        live = self._table.live()
+        numbers = numbers[np.isin(numbers, live.numbers)]
+        within = np.searchsorted(live.numbers, numbers)
+        fields = Entry.__dataclass_fields__
+        told = self._table.take(live.addresses[within], ("row", *SOURCE, *fields))
+        places = rows.places(numbers)
+        assert places is not None
+        found = {}
+        for record, place in zip(told, places, strict=True):
+            entry = Entry(**{name: record[name] for name in fields})
+            source = Source(*(record[name] for name in SOURCE))
+            found[record["row"]] = Record(entry, source, np.array(rows.vectors[place]))
+        return found
+
+    def follow(self, roots: Collection[str]) -> None:
+        """Remember folders that are followed, beside those that are already."""
+        if fresh := tuple(root for root in roots if root not in self.facts.roots):
+            self.facts = replace(self.facts, roots=(*self.facts.roots, *fresh))
+            write_facts(self.folder, self.facts)
+
+    def commit(self, records: Sequence[Record], gone: Collection[int]) -> list[int]:
+        """Write records, remove those of the numbers in `gone`; all is on the disk after this.
+
+        Returns the numbers of the new records, in their order.
+        """
+        numbers = np.arange(self._next, self._next + len(records), dtype=np.int64)
+        if records:
+            vectors = np.stack([one.vector for one in records]).astype(np.float16)
+            if self._rows is None:
+                self._rows = lay_out(
+                    self.folder, numbers, lambda start, end: vectors[start:end], self.facts.dim
+                )
+            else:
+                self._rows = append(self._rows, numbers, vectors)
+            told = [_told(int(n), one) for n, one in zip(numbers, records, strict=True)]
+            self._table.add(told, vectors)
+            self._next += len(records)
+        self._table.remove(sorted(gone))
+        self._table.sync()
+        self._commits += 1
+        self._count += len(records) - len(gone)
+        self._keep_tidy()
+        return numbers.tolist()
+
+    def _keep_tidy(self) -> None:
+        """Join fragments and lay out rows anew, now and then: work that doubles with the index."""
+        rows = self._rows
+        if (
+            rows is not None
+            and self._count
+            and (
+                self._count > 2 * rows.founders
+                or len(rows.numbers) > self._count + max(LEAST_REMOVED, self._count // 2)
+            )
+        ):
+            self._lay_out()
+        if self._commits - self._since >= max(SOME_COMMITS, self._since // 4):
+            self.optimize()
+
+    def optimize(self) -> None:
+        """Join small fragments; have LanceDB index the vectors once there are many."""
+        if self._commits == self._since:
+            return
+        self._since = self._commits
+        self._table.optimize()
+        if self._count >= MANY and not self._table.indexed:
+            self._table.make_index()
+        self._table.sync()
+
+    def _lay_out(self) -> None:
+        live = self._table.live()
+        self._rows = lay_out(
+            self.folder,
+            live.numbers,
+            lambda start, end: self._table.vectors(live.addresses[start:end]),
+            self.facts.dim,
+        )
+
+
+def _told(number: int, record: Record) -> dict[str, Any]:
+    source = record.source
+    told = dict(zip(SOURCE, (source.path, source.size, source.mtime, source.parts), strict=True))
+    return {"row": number, **told, **asdict(record.entry)}
+
+
+@contextmanager
+def writing(folder: Path, facts: Callable[[], Facts]) -> Iterator[Writer]:
+    """Be the writer of an index folder; if there is none, it is made, and `facts` asked for.
+
+    Raises:
+        DataError: another process is, or what is there is no index of this format.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with hold(folder):
+        there = read_facts(folder)
+        if there is None:
+            there = facts()
+            Table.create(folder, there.dim)
+            write_facts(folder, there)
+        yield Writer(folder, there)

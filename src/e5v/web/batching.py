@@ -1,0 +1,172 @@
+"""Requests that meet share a forward pass.
+
+Ticket (a request's items) -> one item of each in turn, up to the token budget -> a pass on the
+model's own thread -> rows to their tickets -> a ticket that is full is answered
+
+A short query is never behind all of a long request: tickets take turns. A ticket whose client has
+left is dropped. What fails in company is tried alone, so that it harms nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e5v.model.embedder import CPU_BATCH, GPU_BATCH
+from e5v.model.streaming import Stream
+
+if TYPE_CHECKING:
+    from e5v.model.embedder import E5V
+    from e5v.model.preparing import Prepared
+
+GATHER_SECONDS = 0.002  # an idle model waits so long for others to come
+
+Rows = NDArray[np.float32]
+Result = TypeVar("Result")
+
+
+@dataclass(eq=False)
+class Ticket:
+    """One request's items and the rows they became; `answer` is done when all have."""
+
+    items: Sequence[Prepared]
+    rows: Rows
+    answer: asyncio.Future[Rows]
+    waiting: deque[int] = field(default_factory=deque)
+    missing: int = 0
+
+    def fill(self, place: int, row: Rows) -> None:
+        """Take the row of one item."""
+        self.rows[place] = row
+        self.missing -= 1
+        if not self.missing and not self.answer.done():
+            self.answer.set_result(self.rows)
+
+    def fail(self, error: Exception) -> None:
+        """Take an error in place of a row."""
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One item of a ticket."""
+
+    ticket: Ticket
+    place: int
+
+    @property
+    def item(self) -> Prepared:
+        """What the encoder is given."""
+        return self.ticket.items[self.place]
+
+    @property
+    def tokens(self) -> int:
+        """How long it is."""
+        return len(self.item.prompted.ids)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What a forward pass was, for those who measure."""
+
+    items: int
+    tokens: int
+    seconds: float
+
+
+class Batcher:
+    """Gives items to the model, those of many requests together.
+
+    `budget` is the tokens of a pass, by default what suits the device; `seen` is told of each.
+    Made and used in one event loop: `run` is its work, to be cancelled at the end.
+    """
+
+    def __init__(
+        self, model: E5V, *, budget: int | None = None, seen: Callable[[Pass], None] | None = None
+    ) -> None:
+        default = GPU_BATCH if model.device.type == "cuda" else CPU_BATCH
+        self.budget = budget or default
+        self._stream = Stream(model.encoder, self.budget, None, "raise", normalised=False)
+        self._width = model.width
+        self._seen = seen or (lambda _: None)
+        self._tickets: deque[Ticket] = deque()
+        self._awake = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="e5v-model")
+
+    async def states(self, items: Sequence[Prepared]) -> Rows:
+        """Return the states of prepared items, (n, d) float32, each in its own length.
+
+        Raises:
+            ModelError: the model gave values that are not finite for one of them.
+        """
+        answer: asyncio.Future[Rows] = asyncio.get_running_loop().create_future()
+        rows = np.empty((len(items), self._width), np.float32)
+        if not items:
+            return rows
+        ticket = Ticket(items, rows, answer, deque(range(len(items))), len(items))
+        self._tickets.append(ticket)
+        self._awake.set()
+        return await answer
+
+    async def do(self, act: Callable[[], Result]) -> Result:
+        """Do something else with the model, between two passes."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, act)
+
+    async def run(self) -> None:
+        """Serve tickets until cancelled."""
+        while True:
+            await self._awake.wait()
+            self._awake.clear()
+            await asyncio.sleep(GATHER_SECONDS)
+            while jobs := self._take():
+                await self._pass(jobs)
+
+    def close(self) -> None:
+        """Let the model's thread end."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _take(self) -> list[Job]:
+        """Take one item of each ticket in turn until the budget is full; at least one."""
+        jobs: list[Job] = []
+        tokens = 0
+        while self._tickets:
+            ticket = self._tickets.popleft()
+            if ticket.answer.done():  # its client has left, or an item of it failed
+                continue
+            job = Job(ticket, ticket.waiting[0])
+            if jobs and tokens + job.tokens > self.budget:
+                self._tickets.appendleft(ticket)
+                break
+            ticket.waiting.popleft()
+            jobs.append(job)
+            tokens += job.tokens
+            if ticket.waiting:
+                self._tickets.append(ticket)
+        return jobs
+
+    async def _pass(self, jobs: list[Job]) -> None:
+        items = [job.item for job in jobs]
+        start = time.perf_counter()
+        try:
+            rows = await self.do(lambda: self._stream.vectors(items))
+        except Exception as error:  # whatever the model raises, others must not suffer for one
+            if len(jobs) == 1:
+                jobs[0].ticket.fail(error)
+                return
+            for job in jobs:
+                if not job.ticket.answer.done():
+                    await self._pass([job])
+            return
+        seconds = time.perf_counter() - start
+        self._seen(Pass(len(jobs), sum(job.tokens for job in jobs), seconds))
+        for job, row in zip(jobs, rows, strict=True):
+            job.ticket.fill(job.place, row)

@@ -1,0 +1,151 @@
+"""From what a client asked for to rows: fetched, checked, prepared on threads, and embedded.
+
+Wanted -> its share of the queue -> URLs fetched -> header checked -> decoded, tokenised -> batcher
+
+Only a thread decodes, for so long and no longer; one that takes more keeps its place among the
+threads until it is done, so that slow images cannot pile up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e5v.errors import ItemError, PromptError
+from e5v.items import Image, Item, Text
+from e5v.model.images import UnreadableError
+from e5v.model.preparing import WORKERS
+from e5v.web.batching import Batcher
+from e5v.web.fetching import Fetcher
+from e5v.web.ledger import Ledger
+from e5v.web.limits import Limits, check_picture
+from e5v.web.parts import Part, Picture, Wanted
+from e5v.web.refusals import refused_item
+
+if TYPE_CHECKING:
+    from e5v.model.embedder import E5V
+    from e5v.model.preparing import Prepared
+
+IMAGE_TOKENS = 2_500  # of a photo in the paper's model: what an image is held for until it is known
+BYTES_PER_TOKEN = 3  # of text, likewise
+FETCHERS = 8
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What became of a request's items: states (n, d), tokens of all, and whose text was cut."""
+
+    states: NDArray[np.float32]
+    tokens: int
+    cut: tuple[bool, ...]
+
+
+class Intake:
+    """Takes items in for one model."""
+
+    def __init__(
+        self, model: E5V, batcher: Batcher, limits: Limits, domains: frozenset[str] = frozenset()
+    ) -> None:
+        self.ledger = Ledger(limits.queued_tokens)
+        self._model = model
+        self._batcher = batcher
+        self._limits = limits
+        self._fetcher = Fetcher(domains, limits.body_bytes)
+        self._free = asyncio.Semaphore(WORKERS)
+        self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="e5v-prepare")
+        self._fetchers = ThreadPoolExecutor(FETCHERS, thread_name_prefix="e5v-fetch")
+
+    async def embed(self, items: Sequence[Wanted], prompt: str = "retrieval") -> Embedded:
+        """Embed the items of one request.
+
+        Raises:
+            Refused: the queue is full, or an item cannot be read; names which.
+            PromptError: there is no such prompt, or it has no slot for an item.
+        """
+        with self.ledger.hold() as held:
+            most = self._model.max_tokens
+            held.set(sum(min(_estimate(item), most) for item in items))
+            prepared = await _all(self._prepare(item, prompt) for item in items)
+            tokens = sum(len(one.prompted.ids) for one in prepared)
+            held.set(tokens)
+            states = await self._batcher.states(prepared)
+        return Embedded(states, tokens, tuple(one.cut for one in prepared))
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._fetchers.shutdown(wait=False, cancel_futures=True)
+
+    async def _prepare(self, item: Wanted, prompt: str) -> Prepared:
+        try:
+            fetched = [await self._fetched(part) for part in item.parts]
+            return await self._within(item, fetched, prompt)
+        except UnreadableError as error:
+            raise refused_item(item.position, str(error)) from None
+        except ItemError as error:
+            raise refused_item(item.position, error.cause) from None
+        except PromptError as error:
+            raise refused_item(item.position, str(error).removeprefix("item 0: ")) from None
+
+    async def _fetched(self, part: Part) -> Part | bytes:
+        if not isinstance(part, Picture) or not part.url:
+            return part
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(self._fetchers, self._fetcher.fetch, part.url)
+        try:
+            return await asyncio.wait_for(work, 2 * self._fetcher.seconds)
+        except TimeoutError:
+            raise UnreadableError("its image took too long to be fetched") from None
+
+    async def _within(self, item: Wanted, parts: list[Part | bytes], prompt: str) -> Prepared:
+        """Prepare on a thread, for the time that there is."""
+        await self._free.acquire()
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(self._threads, self._prepared, parts, prompt)
+        work.add_done_callback(self._done)
+        seconds = self._limits.prepare_seconds
+        done, _ = await asyncio.wait({work}, timeout=seconds)
+        if not done:
+            raise refused_item(item.position, f"took over {seconds:g} s to decode; shrink it")
+        return work.result()
+
+    def _done(self, work: asyncio.Future[Prepared]) -> None:
+        self._free.release()
+        if not work.cancelled():
+            work.exception()  # it was told, or nobody waits for it any more
+
+    def _prepared(self, parts: list[Part | bytes], prompt: str) -> Prepared:
+        return self._model.prepare(Item(tuple(map(self._known, parts))), prompt=prompt)
+
+    def _known(self, part: Part | bytes) -> Text | Image:
+        if isinstance(part, (Text, Image)):
+            return part
+        try:
+            content = part if isinstance(part, bytes) else part.content()
+        except ValueError as error:
+            raise UnreadableError(f"its image {error}") from None
+        check_picture(content, self._limits)
+        return Image(content)
+
+
+async def _all(works: Iterable[Coroutine[Any, Any, Prepared]]) -> list[Prepared]:
+    """Wait for all; the first that fails ends the others."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(work) for work in works]
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+def _estimate(item: Wanted) -> int:
+    """Guess the tokens of an item by what came, before any work is done for it."""
+    texts = (part.text for part in item.parts if isinstance(part, Text))
+    length = sum(len(text.encode()) for text in texts)
+    return length // BYTES_PER_TOKEN + 1 + IMAGE_TOKENS * item.pictures

@@ -1,0 +1,39 @@
+"""Clients that leave before they are answered: their work is given up.
+
+request, work -> the first of: work done, connection closed
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from fastapi import Request
+
+from e5v.web.refusals import CLIENT_GONE, Refused
+
+Result = TypeVar("Result")
+
+
+async def unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """Do the work of a request whose body is read, for as long as somebody waits for it.
+
+    Raises:
+        Refused: the client has left; nobody will see it.
+    """
+    task, gone = asyncio.create_task(work), asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise Refused(CLIENT_GONE, "gone", "the client has left")
+    finally:
+        task.cancel()
+        gone.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

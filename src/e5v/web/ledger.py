@@ -1,0 +1,70 @@
+"""How much waits for the model, in tokens; past the limit a request is refused, and told when.
+
+a request -> Held, by an estimate -> corrected once its tokens are known -> given back
+
+What is refused costs nothing: no image of it is decoded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from e5v.web.refusals import Refused
+
+LONGEST_WAIT = 60  # seconds that a client is told to wait, at most
+FIRST_RATE = 1_000.0  # tokens in a second, until there is a measurement
+WEIGHT = 0.2  # of the latest measurement in the rate
+
+
+class Held:
+    """One request's share."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.tokens = 0
+
+    def set(self, tokens: int) -> None:
+        """Hold so many tokens, and no longer what was held before.
+
+        Raises:
+            Refused: there is no room beside what the others hold (429), or there never is (413).
+        """
+        ledger = self._ledger
+        if tokens > ledger.most:
+            message = f"the request has about {tokens} tokens; at most {ledger.most} are taken"
+            raise Refused(413, "items", f"{message}: send it in parts")
+        others = ledger.tokens - self.tokens
+        if others + tokens > ledger.most:
+            raise ledger.refuse(others)
+        ledger.tokens = others + tokens
+        self.tokens = tokens
+
+
+class Ledger:
+    """All requests' shares: `tokens` of at most `most`. For the event loop alone."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.tokens = 0
+        self._rate = FIRST_RATE
+
+    @contextmanager
+    def hold(self) -> Iterator[Held]:
+        """Give a request its share for as long as it is here."""
+        held = Held(self)
+        try:
+            yield held
+        finally:
+            self.tokens -= held.tokens
+
+    def measure(self, tokens: int, seconds: float) -> None:
+        """Note how quick the model was."""
+        self._rate += WEIGHT * (tokens / max(seconds, 1e-6) - self._rate)
+
+    def refuse(self, waiting: int) -> Refused:
+        """Refuse a request because so many tokens wait."""
+        seconds = min(LONGEST_WAIT, max(1, math.ceil(waiting / self._rate)))
+        message = f"{waiting} tokens wait already; try again in {seconds} s"
+        return Refused(429, "busy", message, headers={"Retry-After": str(seconds)})

@@ -1,0 +1,68 @@
+"""How much is taken from clients: every measure is bounded, and says what is not taken.
+
+Nothing here is about what is good for a model: only about what must not bring the server down.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import PIL.Image
+
+from e5v.model.images import FORMATS, UnreadableError
+
+MEGA = 1_000_000
+# A file of icons may hold a picture of another size than its header says.
+PLAIN_FORMATS = tuple(name for name in FORMATS if name != "ICO")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The measures of a server.
+
+    Attributes:
+        body_bytes: of one request; an image in JSON takes a third more than its file.
+        bodies_bytes: of all requests that are here at one time.
+        body_seconds: until a body has arrived.
+        items: in one request; OpenAI's own limit.
+        pixels: of one image, as its header says.
+        prepare_seconds: for one item to be decoded and tokenised.
+        queued_tokens: that wait for the model, or are being prepared for it.
+        hits: that one search may ask for.
+    """
+
+    body_bytes: int = 32 * 2**20
+    bodies_bytes: int = 512 * 2**20
+    body_seconds: float = 60.0
+    items: int = 2_048
+    pixels: int = 50 * MEGA
+    prepare_seconds: float = 10.0
+    queued_tokens: int = 500_000
+    hits: int = 1_000
+
+
+def check_picture(content: bytes, limits: Limits) -> None:
+    """Refuse an image by what its header says, before anything is decoded.
+
+    Raises:
+        UnreadableError: it is no image of a known format, or has too many pixels.
+    """
+    if not content:
+        raise UnreadableError("its image is empty (0 bytes)")
+    PIL.Image.init()
+    known = [name for name in PLAIN_FORMATS if name in PIL.Image.OPEN]
+    try:
+        with PIL.Image.open(io.BytesIO(content), formats=known) as picture:
+            width, height = picture.size
+    except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning):
+        raise UnreadableError(_too_many(limits)) from None
+    except Exception:  # a format's reader raises what it likes on broken bytes
+        raise UnreadableError("its image is not of a known format") from None
+    if width * height > limits.pixels:
+        raise UnreadableError(_too_many(limits))
+
+
+def _too_many(limits: Limits) -> str:
+    most = limits.pixels / MEGA
+    return f"its image has more than {most:g} megapixels; refused undecoded, shrink it first"

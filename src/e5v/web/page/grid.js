@@ -1,0 +1,133 @@
+// The results, as a grid that keys move through.
+//
+// hits -> tiles, those already there kept -> rows of one height
+
+import { caption, fileName, ratio } from "/entry.js";
+
+const NARROWEST = 0.55; // width to height; beyond these a tile shows the middle of its image
+const WIDEST = 3.2;
+
+export class Grid {
+  /** `opens(id)` is called for the tile that is chosen, `leaves()` above the first row. */
+  constructor(list, { href, opens, leaves }) {
+    this.list = list;
+    this.href = href;
+    this.opens = opens;
+    this.leaves = leaves;
+    this.tiles = new Map();
+    list.addEventListener("keydown", (event) => this.#key(event));
+    list.addEventListener("click", (event) => this.#click(event));
+    list.addEventListener("focusin", (event) => this.#only(event.target.closest(".tile")));
+  }
+
+  /** Show hits in their order. */
+  show(hits) {
+    const before = this.tiles;
+    const held = document.activeElement?.closest?.(".grid li")?.dataset.id;
+    this.tiles = new Map();
+    for (const hit of hits) {
+      const tile = before.get(hit.id) ?? draw(hit);
+      tile.querySelector(".score").textContent = hit.score.toFixed(2);
+      tile.firstChild.href = this.href(hit.id);
+      this.tiles.set(hit.id, tile);
+    }
+    this.list.replaceChildren(...this.tiles.values());
+    const first = this.tiles.get(held) ?? this.list.firstChild;
+    this.#only(first?.firstChild);
+    if (held && this.tiles.has(held)) first.firstChild.focus();
+  }
+
+  /** Put the focus on an entry, or on the first; tell whether there is one. */
+  focus(id) {
+    const tile = this.tiles.get(id) ?? this.list.firstChild;
+    tile?.firstChild.focus();
+    return Boolean(tile);
+  }
+
+  #only(link) {
+    for (const tile of this.list.children) tile.firstChild.tabIndex = tile.firstChild === link ? 0 : -1;
+  }
+
+  #click(event) {
+    const link = event.target.closest(".tile");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    this.opens(link.parentElement.dataset.id);
+  }
+
+  #key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const tile = event.target.closest("li");
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const tiles = [...this.list.children];
+    let next;
+    if (step) next = tiles[tiles.indexOf(tile) + step];
+    else if (event.key === "ArrowDown") next = nearestRow(tile, tiles, 1);
+    else if (event.key === "ArrowUp") next = nearestRow(tile, tiles, -1);
+    else if (event.key === "Home") next = tiles[0];
+    else if (event.key === "End") next = tiles.at(-1);
+    else return;
+    event.preventDefault();
+    if (next) next.firstChild.focus();
+    else if (event.key === "ArrowUp") this.leaves();
+  }
+}
+
+/** Return the tile of the next row, up or down, that stands most nearly in line. */
+function nearestRow(tile, tiles, direction) {
+  const from = tile.getBoundingClientRect();
+  const middle = from.left + from.width / 2;
+  let best;
+  let least = Infinity;
+  for (const other of tiles) {
+    const to = other.getBoundingClientRect();
+    const down = (to.top - from.top) * direction;
+    if (down < 4) continue;
+    const off = down * 1000 + Math.abs(to.left + to.width / 2 - middle);
+    if (off < least) [best, least] = [other, off];
+  }
+  return best;
+}
+
+function draw(hit) {
+  const tile = document.createElement("li");
+  tile.dataset.id = hit.id;
+  tile.style.setProperty("--ratio", Math.min(WIDEST, Math.max(NARROWEST, ratio(hit))).toFixed(4));
+  const link = document.createElement("a");
+  link.className = "tile";
+  link.draggable = false;
+  const shown = document.createElement("span");
+  shown.className = "shown";
+  shown.append(hit.thumbnail ? image(hit) : excerpt(hit));
+  const says = document.createElement("span");
+  says.className = "says";
+  const name = span("caption", hit.kind === "text" ? fileName(hit.path) : caption(hit));
+  name.ariaHidden = String(hit.kind !== "text"); // the image says it already
+  says.append(name, span("score", ""));
+  link.append(shown, says);
+  link.title = hit.kind === "text" ? "" : caption(hit);
+  tile.append(link);
+  return tile;
+}
+
+function image(hit) {
+  const image = document.createElement("img");
+  image.alt = caption(hit);
+  image.width = hit.width || 256;
+  image.height = hit.height || 256;
+  image.draggable = false;
+  image.decoding = "async";
+  image.src = hit.thumbnail;
+  return image;
+}
+
+function excerpt(hit) {
+  return span("excerpt", caption(hit));
+}
+
+function span(name, text) {
+  const span = document.createElement("span");
+  span.className = name;
+  span.textContent = text;
+  return span;
+}

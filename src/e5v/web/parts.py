@@ -1,0 +1,173 @@
+"""What a client sends for one item, in the shapes that the others' clients send.
+
+    "text" | {"text", "image"} | {"type": "text" | "image_url", ...} | {"content": [...]}
+        -> Wanted: texts, and pictures as the client named them
+
+A string is text and nothing else. A picture is a data URI, plain base64 or a URL; no path is ever
+opened for a client.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from e5v.items import Image, Text
+from e5v.web.refusals import Refused, refused_item
+
+KINDS = {None, "text", "image", "image_url", "input_text", "input_image"}
+CONTENT = {"role", "content", "name"}
+PART = {"type", "text", "image", "image_url", "url", "base64", "detail", "uuid"}
+DEEPEST = 8
+DATA_URI = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w-]+=[\w.-]+)*;base64,")
+SHOWN = 40  # characters of what was sent that are repeated
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image as the client named it."""
+
+    source: str
+
+    @property
+    def url(self) -> str | None:
+        """Where it is, if it is not here."""
+        return self.source if self.source[:8].lower().startswith(("http://", "https://")) else None
+
+    def content(self) -> bytes:
+        """Decode what is here.
+
+        Raises:
+            ValueError: it is neither the data URI of an image nor base64; says why.
+        """
+        payload = self.source
+        if payload[:5].lower() == "data:":
+            head = DATA_URI.match(payload)
+            if not head or (head[1] or "image/").partition("/")[0] not in {"image", "application"}:
+                shown = payload.partition(",")[0][:SHOWN]
+                raise ValueError(f"is {shown!a}; expected data:image/...;base64,")
+            payload = payload[head.end() :]
+        try:
+            return base64.b64decode(payload, validate=True)
+        except (binascii.Error, ValueError):
+            shown = self.source[:SHOWN]
+            raise ValueError(
+                f"is {shown!a}, no data URI, base64 or http(s) URL; paths are not "
+                "opened: send the image itself"
+            ) from None
+
+
+Part = Text | Picture | Image  # an Image is of our own index, never a client's
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One item to embed: its parts in order, at least one; `position` in the client's list."""
+
+    position: int
+    parts: tuple[Part, ...]
+
+    @property
+    def pictures(self) -> int:
+        """How many images it has."""
+        return sum(isinstance(part, Picture) for part in self.parts)
+
+
+def read_items(raw: object, most: int) -> list[Wanted]:
+    """Read `input`: one item, or a list of them.
+
+    Raises:
+        Refused: it is empty, too long, or an item of it cannot be understood; names which.
+    """
+    raws = raw if isinstance(raw, list) else [raw]
+    if raws and all(isinstance(one, int) for one in raws):
+        raws = [raws]  # OpenAI's form for the token ids of one item
+    if not raws:
+        raise Refused(422, "fields", "input is empty; expected at least one item")
+    if len(raws) > most:
+        raise Refused(422, "items", f"input has {len(raws)} items; at most {most} are taken")
+    return [read_item(one, position) for position, one in enumerate(raws)]
+
+
+def read_item(raw: object, position: int = 0) -> Wanted:
+    """Read one item.
+
+    Raises:
+        Refused: it cannot be understood.
+    """
+    try:
+        parts = tuple(_parts(raw, DEEPEST))
+    except ValueError as error:
+        raise refused_item(position, str(error)) from None
+    if not parts:
+        raise refused_item(position, "is empty; expected a text or an image")
+    return Wanted(position, parts)
+
+
+def _parts(raw: Any, depth: int) -> Iterator[Part]:
+    if not depth:
+        raise ValueError("is nested too deeply; give a flat list of parts")
+    if isinstance(raw, str):
+        yield _text(raw)
+    elif isinstance(raw, Mapping) and "content" in raw:
+        _check_keys(raw, CONTENT)
+        yield from () if raw["content"] is None else _parts(raw["content"], depth - 1)
+    elif isinstance(raw, Mapping):
+        yield from _part(raw)
+    elif isinstance(raw, list) and raw and all(isinstance(one, int) for one in raw):
+        raise ValueError(
+            "is token ids, which mean another text to this model; send the text itself "
+            "(in LangChain: check_embedding_ctx_length=False)"
+        )
+    elif isinstance(raw, list):
+        for inner in raw:
+            yield from _parts(inner, depth - 1)
+    else:
+        raise ValueError(f'is {_name(raw)}; expected a string or {{"text": ..., "image": ...}}')
+
+
+def _part(raw: Mapping[str, Any]) -> Iterator[Part]:
+    """Read an object; an image comes before its text, whatever the order of its keys."""
+    _check_keys(raw, PART)
+    kind = raw.get("type")
+    if not (kind is None or isinstance(kind, str)) or kind not in KINDS:
+        raise ValueError(f"has a part of type {str(kind)[:SHOWN]!a}; expected text or image_url")
+    for key in ("image", "image_url", "url", "base64"):
+        if raw.get(key) is not None:
+            yield _picture(raw[key], key)
+    if raw.get("text") is not None:
+        yield _text(raw["text"])
+
+
+def _check_keys(raw: Mapping[str, Any], known: set[str]) -> None:
+    for key in raw:
+        if key not in known:
+            raise ValueError(f'has the key {key[:SHOWN]!a}; expected "text", "image" or "content"')
+
+
+def _text(raw: object) -> Text:
+    if not isinstance(raw, str):
+        raise ValueError(f"has a text that is {_name(raw)}; expected a string")  # noqa: TRY004  told
+    if not raw.strip():
+        raise ValueError("has an empty text; give some text or leave it out")
+    if raw[:5].lower() == "data:" and DATA_URI.match(raw):
+        raise ValueError('is a data URI, and a string is text; send {"image": "data:..."}')
+    return Text(raw)
+
+
+def _picture(raw: object, key: str) -> Picture:
+    if isinstance(raw, Mapping):  # {"image_url": {"url": ..., "detail": ...}}
+        raw = raw.get("url")
+    if not isinstance(raw, str) or not raw:
+        raise ValueError(f'has "{key}" that is {_name(raw)}; expected a data URI, base64 or URL')
+    return Picture(raw)
+
+
+def _name(raw: object) -> str:
+    """Name a JSON value's kind as JSON does."""
+    names = {str: "a string", dict: "an object", list: "a list", bool: "a boolean"}
+    return "null" if raw is None else names.get(type(raw), "a number")

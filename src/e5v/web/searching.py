@@ -1,0 +1,106 @@
+"""A search, from what the page or a client asks to hits and words.
+
+SearchRequest -> vectors of what is wanted and what is not -> one query vector
+    -> the index -> hits
+    -> the model's head -> the words that the vector says
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from e5v.items import Image, Text
+from e5v.model.words import Word, say
+from e5v.search.query import PROMPT, apart
+from e5v.vectors import unit
+from e5v.web.batching import Batcher
+from e5v.web.collection import Collection
+from e5v.web.intake import Intake
+from e5v.web.parts import Part, Wanted
+from e5v.web.schemas import SearchRequest
+
+if TYPE_CHECKING:
+    from e5v.model.embedder import E5V
+    from e5v.search.index import Entry, Hit
+
+WORDS = 8
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found, and what its vector says."""
+
+    hits: list[Hit]
+    words: list[Word]
+
+
+@dataclass(frozen=True)
+class Searcher:
+    """Searches one collection.
+
+    A stored vector has lost the length that its state had; `length` is that of any other state. The
+    order of the words does not depend on it, their shares a little.
+    """
+
+    model: E5V
+    intake: Intake
+    batcher: Batcher
+    collection: Collection
+    length: float
+
+    async def find(self, asked: SearchRequest) -> Found:
+        """Search.
+
+        Raises:
+            Refused: there is no index, or what is asked cannot be understood.
+            UsageError: the filter cannot be, or nothing is left of the query.
+        """
+        index = await asyncio.to_thread(self.collection.index)
+        state = await self._state(asked)
+        vector = unit(state[None])[0]
+        hits, words = await asyncio.gather(
+            asyncio.to_thread(
+                index.search, vector, k=asked.k, where=asked.where, min_score=asked.min_score
+            ),
+            self.batcher.do(lambda: self._words(state)),
+        )
+        return Found(hits, words)
+
+    async def _state(self, asked: SearchRequest) -> NDArray[np.float32]:
+        """Return the query in the length of a state of the model, which its head expects."""
+        wanted = await self._wanted(asked)
+        items = [one for one in (wanted, asked.unwanted()) if one]
+        states = (await self.intake.embed(items, PROMPT)).states
+        rows, length = unit(states), self.length
+        if wanted:
+            length = float(np.linalg.norm(states[0]))
+        elif asked.like:
+            like = await asyncio.to_thread(self.collection.vector, asked.like)
+            rows = np.vstack([like, rows])
+        vector: NDArray[np.float32] = apart(rows) * np.float32(length)
+        return vector
+
+    async def _wanted(self, asked: SearchRequest) -> Wanted | None:
+        """Return what is to be embedded; None where the index has its vector already."""
+        if not asked.like or not asked.text:
+            return asked.example()
+        entry = await asyncio.to_thread(self.collection.entry, asked.like)
+        return Wanted(0, (_part(entry), Text(asked.text)))
+
+    def _words(self, state: NDArray[np.float32]) -> list[Word]:
+        loaded = self.model.loaded
+        with torch.inference_mode():
+            given = torch.from_numpy(state).to(loaded.model.device, loaded.model.dtype)
+            return say(loaded, given, WORDS)
+
+
+def _part(entry: Entry) -> Part:
+    """Return an entry as it was embedded."""
+    return Image(Path(entry.path)) if entry.kind == "image" else Text(entry.text)

@@ -1,0 +1,88 @@
+"""All that answers requests, put together for one model.
+
+collection + settings -> Batcher, Intake, Searcher -> Service
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from e5v.items import Text
+from e5v.web.batching import Batcher, Pass
+from e5v.web.collection import Collection
+from e5v.web.doors import Door
+from e5v.web.intake import Intake
+from e5v.web.limits import Limits
+from e5v.web.metrics import Meters
+from e5v.web.parts import Wanted
+from e5v.web.searching import Searcher
+
+if TYPE_CHECKING:
+    from e5v.model.embedder import E5V
+
+ANYTHING = Wanted(0, (Text("a photo"),))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a model is served; `domains` are those that images may be fetched from."""
+
+    limits: Limits = field(default_factory=Limits)
+    door: Door = field(default_factory=Door)
+    domains: frozenset[str] = frozenset()
+    batch_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class Service:
+    """What the routes speak to."""
+
+    model: E5V
+    settings: Settings
+    meters: Meters
+    intake: Intake
+    searcher: Searcher
+
+    @property
+    def name(self) -> str:
+        """What the model is called: of a folder, its own name and not where it lies."""
+        name = self.model.loaded.name
+        return Path(name).resolve().name if Path(name).is_dir() else name
+
+    @property
+    def collection(self) -> Collection:
+        """What is searched."""
+        return self.searcher.collection
+
+
+@asynccontextmanager
+async def opened(
+    collection: Collection, settings: Settings, meters: Meters
+) -> AsyncIterator[Service]:
+    """Open a service in the running event loop; ready when the model has answered once."""
+
+    def note(done: Pass) -> None:
+        meters.note(done)
+        intake.ledger.measure(done.tokens, done.seconds)
+
+    model = collection.model
+    batcher = Batcher(model, budget=settings.batch_tokens, seen=note)
+    intake = Intake(model, batcher, settings.limits, settings.domains)
+    meters.watch(intake.ledger)
+    work = asyncio.create_task(batcher.run())
+    try:
+        length = float(np.linalg.norm((await intake.embed([ANYTHING])).states))
+        searcher = Searcher(model, intake, batcher, collection, length)
+        yield Service(model, settings, meters, intake, searcher)
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        intake.close()
+        batcher.close()

@@ -1,0 +1,83 @@
+"""From what is asked to a vector: words, an example, both, and what is not wanted."""
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from e5v import E5V
+from e5v.errors import ItemError, UsageError
+from e5v.search.notice import notice
+from e5v.search.places import default_folder
+from e5v.search.query import Ask, apart, asked, facts_of, fingerprint_of
+from e5v.vectors import unit
+from tests.search.made import vectors
+
+
+def test_a_query_is_what_the_model_says_of_it(model: E5V, photos: list[PIL.Image.Image]) -> None:
+    """Catches a composed query that is not the paper's, and text taken for a path."""
+    photo = photos[0]
+    for ask, item in (
+        (Ask(text="a dog"), {"text": "a dog"}),
+        (Ask(text="https://cat.jpg"), {"text": "https://cat.jpg"}),
+        (Ask(image=photo), photo),
+        (Ask(image=photo, text=" "), photo),
+        (Ask(image=photo, text="as a dog"), {"image": photo, "text": "as a dog"}),
+        (Ask(text="a dog", without=""), {"text": "a dog"}),
+    ):
+        np.testing.assert_allclose(asked(model, ask), model.encode([item])[0], atol=1e-5)
+
+
+def test_what_is_not_wanted_is_not_in_the_query(model: E5V) -> None:
+    """Catches a negative that is added, or half removed, or that turns the query around."""
+    plain, unwanted = model.encode([{"text": "a dog"}, {"text": "snow and ice"}])
+    vector = asked(model, Ask(text="a dog", without="snow and ice"))
+    assert vector @ unwanted == pytest.approx(0, abs=1e-5)
+    assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
+    best = unit((plain - (plain @ unwanted) * unwanted)[None])[0]
+    np.testing.assert_allclose(vector, best, atol=1e-5)
+    with pytest.raises(UsageError, match="are the same"):
+        asked(model, Ask(text="a dog", without="a dog"))
+
+
+def test_no_other_vector_without_it_is_nearer_to_the_query() -> None:
+    """Catches a removal that takes more from the query than it must."""
+    wanted, unwanted = vectors(2)
+    nearest = apart(np.stack([wanted, unwanted])) @ wanted
+    others = vectors(2_000, seed=3)
+    others = unit(others - (others @ unwanted)[:, None] * unwanted)
+    assert (others @ wanted).max() <= nearest + 1e-5
+
+
+def test_nothing_to_look_for(model: E5V) -> None:
+    """Catches a query of nothing that is answered, and a broken example that is not told of."""
+    for nothing in ({}, {"text": " "}, {"without": "snow"}):
+        with pytest.raises(UsageError, match="nothing to search for"):
+            Ask(**nothing)
+    with pytest.raises(ItemError):
+        asked(model, Ask(image=b"not an image"))
+
+
+def test_facts_tell_models_apart(model: E5V) -> None:
+    """Catches an index that cannot say how its model is opened again."""
+    facts = facts_of(model, "small")
+    assert (facts.model, facts.dtype, facts.dim) == ("small", "float32", model.width)
+    assert facts.fingerprint == fingerprint_of(model)
+    assert facts.fingerprint != fingerprint_of(E5V(model.loaded, readout="before-mlp"))
+
+
+def test_the_bundled_model_is_told_of() -> None:
+    """Catches a user who looks for photos with a model of emoji, and is not told."""
+    assert "emoji" in (notice("nano") or "")
+    assert "--model royokong/e5-v" in (notice("nano") or "")
+    assert notice("royokong/e5-v") is None
+
+
+def test_where_an_index_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches an index in the folder that happens to be the present one."""
+    monkeypatch.setenv("E5V_INDEX", "~/here")
+    assert default_folder().is_absolute()
+    assert default_folder().name == "here"
+    monkeypatch.delenv("E5V_INDEX")
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    assert default_folder().is_absolute()
+    assert default_folder().parts[-2:] == ("e5v", "index")

@@ -1,0 +1,83 @@
+"""The nearest by signs first: as exact as by cosines alone, where vectors have neighbours."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from e5v.search import rank
+from e5v.search.rank import nearest
+from e5v.search.rows import BLOCK, Rows, append, lay_out
+from tests.search.made import vectors
+
+COUNT = 2 * BLOCK + 1_000
+
+
+def rows_of(folder: Path, count: int, dim: int) -> Rows:
+    """Write rows in three goes, with every number even."""
+    half = vectors(count, dim=dim).astype(np.float16)
+    numbers = 2 * np.arange(count)
+    rows = lay_out(folder, numbers[:1_500], lambda start, end: half[start:end], dim)
+    rows = append(rows, numbers[1_500:1_700], half[1_500:1_700])
+    return append(rows, numbers[1_700:], half[1_700:])
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Rows:
+    """Give enough rows for three blocks; 1,100 dimensions, more than are looked at first."""
+    return rows_of(tmp_path_factory.mktemp("rows"), COUNT, 1_100)
+
+
+def test_signs_find_the_nearest(rows: Rows) -> None:
+    """Catches signs out of step with their rows, in any block, and looks that lose the nearest."""
+    places = np.arange(COUNT)
+    found = 0
+    for query in vectors(20, dim=1_100, seed=1):
+        ranked = nearest(rows, places, query, 10)
+        scores = rank.cosines(rows, places, query)
+        best = np.lexsort((places, -scores))[:10]
+        np.testing.assert_array_equal(ranked.scores, scores[ranked.places])
+        assert (np.diff(ranked.scores) <= 0).all()
+        found += len(set(ranked.places.tolist()) & set(best.tolist()))
+    assert found >= 0.99 * 200
+
+
+def test_each_look_is_needed_and_kept_small(rows: Rows) -> None:
+    """Catches a look that lets everything through, which is slow and finds everything."""
+    query = vectors(1, dim=1_100, seed=1)[0]
+    first = rank._first_look(rows, np.arange(COUNT), query, 10)
+    assert 4_000 <= len(first) <= 6_000
+    second = rank._second_look(rows, first, query, 10)
+    assert 1_000 <= len(second) <= 1_500
+
+
+def test_only_the_places_that_count(rows: Rows) -> None:
+    """Catches a removed row, or one that a filter keeps out, among the nearest."""
+    query = vectors(1, dim=1_100, seed=1)[0]
+    best = nearest(rows, np.arange(COUNT), query, 50).places
+    others = np.setdiff1d(np.arange(COUNT), best)
+    assert not set(nearest(rows, others, query, 50).places.tolist()) & set(best.tolist())
+    few = np.array([7, 5_000, COUNT - 1])
+    assert sorted(nearest(rows, few, query, 50).places.tolist()) == few.tolist()
+
+
+def test_one_thread_finds_what_many_find(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches blocks that fall between two threads."""
+    query = vectors(1, dim=1_100, seed=2)[0]
+    alone = nearest(rows, np.arange(COUNT), query, 20)
+    monkeypatch.setattr(rank, "BLOCKS_EACH", 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    np.testing.assert_array_equal(nearest(rows, np.arange(COUNT), query, 20).places, alone.places)
+
+
+def test_rows_that_are_all_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a look that, all signs being equal, keeps nothing or everything."""
+    monkeypatch.setattr(rank, "DIRECT", 0)
+    monkeypatch.setattr(rank, "FIRST_LEAST", 100)
+    monkeypatch.setattr(rank, "FINE", 10)
+    same = np.repeat(vectors(1).astype(np.float16), 3_000, axis=0)
+    rows = lay_out(tmp_path, np.arange(3_000), lambda start, end: same[start:end], 48)
+    ranked = nearest(rows, np.arange(3_000), same[0].astype(np.float32), 5)
+    assert len(ranked.places) == 5
+    np.testing.assert_allclose(ranked.scores, 1, atol=1e-3)

@@ -1,0 +1,212 @@
+"""The writer: one at a time, all on the disk, and whole again whenever it is killed."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from e5v.errors import DataError
+from e5v.search import facts as facts_module
+from e5v.search import rows as rows_module
+from e5v.search import table as table_module
+from e5v.search import writer as module
+from e5v.search.index import Index
+from e5v.search.writer import Writer, writing
+from tests.search.made import change, facts, fill, ids, record, records, vectors
+
+ROOT = Path(__file__).parents[2]
+
+PLACES = [
+    ("rows._extend", 3),  # vectors are written, and their signs
+    ("rows._extend+", 11),  # numbers, too
+    ("writer.lay_out", 2),
+    ("rows._mapped+", 9),
+    ("table.Table.add", 3),
+    ("table.Table.add+", 3),  # new records stand beside those they replace
+    ("table.Table.remove+", 4),
+    ("table.Table.sync", 5),
+    ("facts.write_durably", 1),  # there is a table, and no index yet
+    ("facts.write_durably+", 1),
+]
+
+
+@pytest.mark.parametrize(("place", "nth"), PLACES)
+def test_killed_at_any_moment(tmp_path: Path, place: str, nth: int) -> None:
+    """Catches an index that a killed writer leaves broken, short of something, or with it twice."""
+    command = [sys.executable, "-m", "tests.search.killed", str(tmp_path), place, str(nth)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    rows = vectors(120)
+    versions: dict[int, int] = {}
+    for line in done.stdout.splitlines():
+        version, first, end = map(int, line.split())
+        versions |= dict.fromkeys(range(first, end), version)
+
+    check_whole(tmp_path, rows, versions)
+    change(tmp_path, lambda writer: writer.commit(records(rows[:1], version=999), []))
+    check_whole(tmp_path, rows, {**versions, 0: 999})
+    change(tmp_path, lambda writer: None)
+    listed: list[str] = []
+    change(tmp_path, lambda writer: listed.extend(known.id for known in writer.known()))
+    assert len(listed) == len(set(listed))
+
+
+def check_whole(
+    folder: Path, rows: np.ndarray[tuple[int, ...], np.dtype[np.float32]], versions: dict[int, int]
+) -> None:
+    """Compare an index with what was acknowledged: each once, that or a later version of it."""
+    if not (folder / "index.json").exists():
+        assert not versions
+        return
+    index = Index.open(folder)
+    assert index.kinds()["image"] + index.kinds()["text"] == len(index)
+    for number, version in versions.items():
+        entry = index.get(f"id{number:05d}")
+        assert entry is not None
+        assert entry.mtime >= version
+        vector = index.vector(entry.id)
+        assert vector is not None
+        np.testing.assert_allclose(vector, rows[number], atol=1e-3)
+    every = index.vectors()[0]
+    assert len(every) == len(set(every))
+    if every:
+        number = int(every[0][2:])
+        assert index.search(rows[number], k=1)[0].entry.id == every[0]
+
+
+def test_a_second_writer_is_told_of_the_first(tmp_path: Path) -> None:
+    """Catches two writers at once, and a refusal that does not say whom to look for."""
+    with writing(tmp_path, facts):
+        with (
+            pytest.raises(DataError, match=rf"being written by process {os.getpid()} on .* since"),
+            writing(tmp_path, facts),
+        ):
+            pytest.fail("two writers at once")
+        assert len(Index.open(tmp_path)) == 0  # readers do not care
+    change(tmp_path, lambda writer: None)
+
+
+def test_a_dead_writers_lock_is_taken_over(tmp_path: Path) -> None:
+    """Catches an index that nobody can write to again after a crash."""
+    fill(tmp_path, vectors(5))
+    lock = '{"pid": 1, "host": "elsewhere", "since": "2001-01-01"}'
+    (tmp_path / "writer.lock").write_text(lock)
+    change(tmp_path, lambda writer: None)
+
+
+@contextmanager
+def watch_syncs(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+    """Note which files are put on the disk."""
+    synced: set[str] = set()
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        path = str(Path(f"/proc/self/fd/{descriptor}").readlink())
+        synced.add(re.sub(r"/\.(rows-\d+)\.part", r"/\1", path))  # which is renamed when whole
+        real(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        yield synced
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs Linux's /proc")
+def test_a_commit_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches what LanceDB does not do: without fsync, a power cut loses what was acknowledged."""
+    rows = vectors(30)
+    fill(tmp_path, rows[:10])
+    before = {path for path in tmp_path.rglob("*") if path.is_file()}
+
+    def write(writer: Writer) -> None:
+        with watch_syncs(monkeypatch) as synced:
+            number = next(iter(writer.known())).number
+            writer.commit(records(rows[10:], first=10), [number])
+            fresh = {p for p in tmp_path.rglob("*") if p.is_file() and p not in before}
+            assert fresh
+            folders = {path.parent for path in fresh}
+            assert {str(path.resolve()) for path in fresh | folders} <= synced
+
+    change(tmp_path, write)
+
+
+def test_rows_are_laid_out_anew_as_an_index_grows_and_shrinks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches removed rows that are kept for ever, and a mean of the first few for millions."""
+    monkeypatch.setattr(module, "LEAST_REMOVED", 50)
+    rows = vectors(400)
+
+    def grow(writer: Writer) -> None:
+        for start in range(0, 400, 40):
+            writer.commit(records(rows[start : start + 40], first=start), [])
+
+    change(tmp_path, grow)
+    read = rows_module.Rows.read(tmp_path)
+    assert read is not None
+    assert read.founders >= 200
+    gone = list(range(1, 301))
+    change(tmp_path, lambda writer: writer.commit([], gone))
+    read = rows_module.Rows.read(tmp_path)
+    assert read is not None
+    assert len(read.numbers) == 100
+    index = Index.open(tmp_path)
+    assert index.search(rows[350], k=1)[0].entry.id == "id00350"
+    assert index.vectors()[0] == ids(range(300, 400))
+
+
+def test_lost_rows_are_made_again_from_the_table(tmp_path: Path) -> None:
+    """Catches an index that cannot be repaired when the mapped files are lost."""
+    rows = vectors(50)
+    fill(tmp_path, rows, each=20)
+    [folder] = tmp_path.glob("rows-*")
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+    with pytest.raises(DataError, match="e5v index repairs it"):
+        Index.open(tmp_path)
+    change(tmp_path, lambda writer: None)
+    np.testing.assert_allclose(Index.open(tmp_path).vectors()[1], rows, atol=1e-3)
+
+
+def test_fragments_are_joined_on_a_schedule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a table of a thousand fragments, and work for nothing."""
+    monkeypatch.setattr(module, "SOME_COMMITS", 4)
+    calls: list[int] = []
+    optimize = table_module.Table.optimize
+
+    def counted(table: table_module.Table) -> None:
+        calls.append(1)
+        optimize(table)
+
+    monkeypatch.setattr(table_module.Table, "optimize", counted)
+    rows = vectors(60)
+
+    def write(writer: Writer) -> None:
+        for start in range(0, 60, 10):
+            writer.commit([record(start, rows[start])], [])
+        assert len(calls) == 1
+        writer.optimize()
+        writer.optimize()
+        assert len(calls) == 2
+
+    change(tmp_path, write)
+    assert len(Index.open(tmp_path)) == 6
+
+
+def test_facts_and_roots_are_kept(tmp_path: Path) -> None:
+    """Catches a followed folder that is forgotten."""
+    change(tmp_path, lambda writer: writer.follow(["/a", "/b"]))
+    change(tmp_path, lambda writer: writer.follow(["/b", "/c"]))
+    read = facts_module.read_facts(tmp_path)
+    assert read is not None
+    assert read.roots == ("/a", "/b", "/c")
+    assert facts_module.read_facts(tmp_path / "nowhere") is None

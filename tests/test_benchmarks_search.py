@@ -1,0 +1,73 @@
+"""The benchmark of search on a small index: that it runs, and counts what it says it counts.
+
+No speed is asserted here: on a test machine it means nothing.
+"""
+
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from benchmarks import search
+from benchmarks.search import WORLDS, Drawer, Measured, Settings, measure, report, table
+from e5v.search.index import Hit
+from tests.search import made
+
+SMALL = Settings(rows=(1_500, 2_500), other_rows=1_500, dim=256, queries=12, exact_queries=2)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> list[Measured]:
+    """Measure small indexes."""
+    folder = tmp_path_factory.mktemp("indexes")
+    return list(measure(replace(SMALL, folder=folder)))
+
+
+def test_every_size_of_every_world_is_measured(found: list[Measured]) -> None:
+    """Catches a size that is skipped, an index that does not grow, and a recall of nothing."""
+    assert [(one.world, one.rows) for one in found] == [
+        ("clustered", 1_500),
+        ("clustered", 2_500),
+        ("hard", 1_500),
+        ("isotropic", 1_500),
+    ]
+    for one in found:
+        assert one.recall == 1  # so few are compared directly
+        assert -0.2 < one.median_cosine < one.tenth_cosine < one.nearest_cosine <= 1
+        assert 0 < one.ranking_p50 < one.p50 <= one.p95
+
+
+def test_recall_counts_what_is_missed() -> None:
+    """Catches a recall of one whatever was found."""
+    entry = made.record(0, np.zeros(1, np.float32)).entry
+    hits = [[Hit(replace(entry, id=f"{n:032x}"), 1.0) for n in (0, 1, 2, 90)], []]
+    scores = -np.arange(200, dtype=np.float32).reshape(2, 100)
+    assert search._recall(hits, scores) == 3 / 20
+
+
+def test_worlds_are_what_they_say() -> None:
+    """Catches rows that differ from run to run, queries that are rows, and clusters of nothing."""
+    for world in WORLDS:
+        drawer = Drawer(world, 256)
+        rows = drawer.rows(600, 3)
+        np.testing.assert_array_equal(rows, Drawer(world, 256).rows(600, 3))
+        np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+        assert (drawer.rows(5, search.QUERIES, moved=True) @ rows.T).max() < 0.999
+        shared = np.linalg.norm(rows.mean(axis=0))
+        assert (shared > 0.4) == bool(world.rank)
+    spread = np.log(Drawer(WORLDS[0], 256).rows(600, 3).std(axis=0))
+    assert spread.std() > 0.3
+
+
+def test_the_report(found: list[Measured]) -> None:
+    """Catches a result that cannot be written down, or that leaves out the machine."""
+    told = json.loads(json.dumps(report(SMALL, found)))
+    assert told["measured"][0]["rows"] == 1_500
+    assert {"machine", "versions", "notes", "worlds"} <= told.keys()
+    assert "lancedb" in told["versions"]
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(table(found))
+    assert "isotropic" in console.export_text()

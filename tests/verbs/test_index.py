@@ -1,0 +1,144 @@
+"""`e5v index`: what it says it did, and what it refuses."""
+
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from e5v import E5V
+from e5v.cli import main
+from e5v.search.index import Index
+from e5v.search.query import facts_of
+from e5v.search.writer import writing
+from e5v.verbs import index as module
+from tests.verbs.done import PHOTOS, Run
+
+
+@pytest.fixture
+def things(tmp_path: Path) -> Path:
+    """Give a folder of four photos with captions, and a file that cannot be read."""
+    folder = tmp_path / "things"
+    shutil.copytree(PHOTOS, folder)
+    (folder / "CREDITS.md").unlink()
+    (folder / "broken.png").write_bytes(b"no image")
+    return folder
+
+
+def test_what_was_done_is_told(run: Run, things: Path, tmp_path: Path) -> None:
+    """Catches figures that are not those of the run, and a broken file kept quiet."""
+    index = tmp_path / "index"
+    done = run("index", things, "--index", index)
+    fault = f"{things}/broken.png is not an image of a known format"
+    told = {"index": str(index), "embedded": 4, "reused": 0, "removed": 0, "cut": 0}
+    told["unreadable"] = [fault]
+    assert (done.code, done.err) == (0, "")
+    assert done.lines == [told | {"items": 4}]
+    (things / "cat.jpg").rename(things / "kitten.jpg")
+    (things / "captions.jsonl").unlink()
+    done = run("index", "--index", index)  # what was indexed before
+    assert done.lines[0] == told | {"items": 4, "embedded": 0, "reused": 4, "removed": 4}
+
+
+def test_on_a_terminal(run: Run, things: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a count that is wrong and faults in between the results."""
+    monkeypatch.setenv("E5V_INDEX", str(things.parent / "index"))
+    monkeypatch.setattr(module, "NAMED", 1)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    (things / "empty.txt").touch()
+    done = run("index", things)
+    assert "4 items in" in done.out
+    assert "4 embedded, 0 moved or copied, 0 removed." in done.out
+    assert done.err.splitlines()[-1].endswith(
+        "and 1 more that cannot be indexed; --json names them all"
+    )
+    done = run("index", "--audit")
+    assert "100.00% of the 10 nearest were found, asked with 4 of 4 items" in done.out
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ((0, 100, 5.0), ""),
+        ((3, None, 5.0), ""),
+        ((50, 100, 20.0), "2.5/s, 0:00:20 left"),
+        ((1, 10_001, 1.0), "1.0/s, 2:46:40 left"),
+        ((5_000, 5_000, 2.0), "2,500.0/s, 0:00:00 left"),
+    ],
+)
+def test_rate_and_time_left(state: tuple[float, float | None, float], told: str) -> None:
+    """Catches a rate of the last burst alone, and a division by nothing done yet."""
+    assert module.pace(*state) == told
+
+
+def test_audit(run: Run, things: Path, tmp_path: Path) -> None:
+    """Catches an audit that indexes, or falls over where there is nothing."""
+    done = run("index", "--audit", "--index", tmp_path / "index")
+    assert (done.code, "holds no index" in done.err) == (1, True)
+    run("index", things, "--index", tmp_path / "index")
+    (things / "cat.jpg").unlink()
+    done = run("index", "--audit", "--index", tmp_path / "index")
+    assert {"entries": 4, "queries": 4, "recall": 1.0}.items() <= done.lines[0].items()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "nowhere does not exist; check the path"),
+        ([], "nothing to index; give FOLDER"),
+    ],
+)
+def test_what_cannot_be_indexed(
+    run: Run, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    """Catches a model opened, or an index made, for nothing."""
+    done = run("index", *arguments, "--index", tmp_path / "index")
+    assert done.code in {1, 2}
+    assert message in done.err
+    assert not (tmp_path / "index").exists()
+
+
+def test_another_model_is_refused(
+    run: Run, things: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], folder: str
+) -> None:
+    """Catches an index of two models' vectors, also where nothing is new."""
+    index = tmp_path / "index"
+    run("index", things, "--index", index)
+    code = main(["index", str(things), "--index", str(index), "--dtype", "bfloat16"])
+    told = capsys.readouterr().err
+    assert code == 1
+    assert f"made with {folder} (fingerprint" in told
+    assert "--dtype float32, or another --index DIR" in told
+
+
+def test_a_second_writer_is_refused(run: Run, things: Path, tmp_path: Path, model: E5V) -> None:
+    """Catches two processes writing one index, and a wait without a word."""
+    with writing(tmp_path / "index", lambda: facts_of(model, "small")):
+        done = run("index", things, "--index", tmp_path / "index")
+    assert done.code == 1
+    assert "is being written by process" in done.err
+
+
+def test_watching(run: Run, things: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a change that is not followed, and a line for every look at nothing new."""
+    index, looks = tmp_path / "index", []
+
+    def sleep(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 2:
+            shutil.copy(things / "cat.jpg", things / "copy.jpg")
+        if len(looks) == 4:
+            assert len(Index.open(index)) == 5
+            (things / "copy.jpg").unlink()
+        if len(looks) == 6:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    done = run("index", things, "--index", index, "--watch", "--every", 7)
+    assert (done.code, done.err, set(looks)) == (130, "e5v: interrupted\n", {7.0})
+    assert [(line["items"], line["reused"], line["removed"]) for line in done.lines] == [
+        (4, 0, 0),
+        (5, 1, 0),
+        (4, 0, 1),
+    ]

@@ -1,0 +1,259 @@
+"""`e5v search`: hits for a program, a table or pictures for a person, a page for a browser."""
+
+import base64
+import io
+import re
+import shutil
+import sys
+import webbrowser
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from e5v import E5V
+from e5v.cli import main
+from e5v.verbs import search as module
+from e5v.verbs import terminal_pictures
+from e5v.verbs.search_page import Page, page
+from e5v.verbs.terminal_pictures import iterm, kitty, knows_sixel, protocol, sixel
+from tests.verbs.done import PHOTOS, Done, Run
+
+
+@pytest.fixture(scope="module")
+def index(folder: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give an index of four photos with captions and a text."""
+    things = tmp_path_factory.mktemp("things")
+    shutil.copytree(PHOTOS, things, dirs_exist_ok=True)
+    (things / "CREDITS.md").unlink()
+    (things / "note.txt").write_text("the cat and the rocket")
+    path = tmp_path_factory.mktemp("found") / "index"
+    assert (
+        main(["index", str(things), "--index", str(path), "--model", folder, "--dtype", "float32"])
+        == 0
+    )
+    return path
+
+
+@pytest.fixture
+def find(index: Path, run: Run) -> Run:
+    """Search in that index."""
+
+    def search(verb: str, *arguments: object) -> Done:
+        return run(verb, *arguments, "--index", index)
+
+    return search
+
+
+def names(done: Done) -> list[str]:
+    """Return the names of the files that were found."""
+    return [Path(line["path"]).name for line in done.lines]
+
+
+def test_queries_of_every_kind(find: Run, model: E5V) -> None:
+    """Catches a query that is not what was asked, and hits out of order or with wrong scores."""
+    cat = PHOTOS / "cat.jpg"
+    files = [*sorted(PHOTOS.glob("*.jpg")), {"text": "the cat and the rocket"}]
+    vectors = model.encode(files)
+    for arguments, item in (
+        (["a rocket"], {"text": "a rocket"}),
+        (["--image", cat], cat),
+        (["as a rocket", "--image", cat], {"image": cat, "text": "as a rocket"}),
+    ):
+        done = find("search", *arguments)
+        assert (done.code, done.err) == (0, "")
+        scores = model.encode([item]) @ vectors.T
+        np.testing.assert_allclose(
+            [line["score"] for line in done.lines], np.sort(scores[0])[::-1], atol=2e-3
+        )
+    assert names(find("search", "--image", cat, "-k", 1)) == ["cat.jpg"]
+    assert names(find("search", "a cat", "--where", "kind = 'text'")) == ["note.txt"]
+    assert find("search", "a cat", "--min-score", 1).lines == []
+    plain = find("search", "a cat").lines
+    without = find("search", "a cat", "--without", "a rocket").lines
+    assert [line["score"] for line in plain] != [line["score"] for line in without]
+
+
+def test_the_model_is_the_indexs_own(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Catches a user who must say again which model, and in what it computes."""
+    assert main(["search", "a cat", "--index", str(index), "-k", "1"]) == 0
+    assert capsys.readouterr().err == ""
+    assert main(["search", "a cat", "--index", str(index), "--dtype", "bfloat16"]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert "their vectors cannot be compared; give --model" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--image", "nope.jpg"], "--image nope.jpg does not exist"),
+        (["--image", __file__], "the query cannot be embedded"),
+        (["a", "--where", "knd = 3"], "No field named knd"),
+        (["--duplicates", "--min-score", "2"], "the threshold is 2"),
+    ],
+)
+def test_what_cannot_be_searched(find: Run, arguments: list[str], message: str) -> None:
+    """Catches a traceback for a mistake of the user's."""
+    done = find("search", *arguments)
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert message in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "nothing to look for"),
+        (["--without", "snow"], "nothing to look for"),
+        (["a", "-k", "0"], "-k is 0"),
+        (["a", "--duplicates"], "--duplicates compares everything"),
+    ],
+)
+def test_misuse(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
+    """Catches misuse that is found only once a model is open."""
+    with pytest.raises(SystemExit) as end:
+        main(["search", *arguments])
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_no_index(run: Run, tmp_path: Path) -> None:
+    """Catches a model opened before it is known that there is nothing to search."""
+    done = run("search", "a cat", "--index", tmp_path / "none", "--model", "no/such-model")
+    assert done.code == 1
+    assert "holds no index; make one with: e5v index FOLDER" in done.err
+
+
+def test_duplicates(find: Run) -> None:
+    """Catches groups that cannot be told apart, and a threshold that is not heeded."""
+    assert find("search", "--duplicates", "--min-score", "1").lines == []
+    lines = find("search", "--duplicates", "--min-score", "0.01").lines
+    assert {line["group"] for line in lines} == {1}
+    assert lines[0]["score"] == pytest.approx(1, abs=1e-3)
+
+
+def test_a_table(find: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a table without scores, paths or captions."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(terminal_pictures, "ask_terminal", lambda: "")
+    monkeypatch.setenv("COLUMNS", "200")
+    for name in ("TERM_PROGRAM", "KITTY_WINDOW_ID", "LC_TERMINAL"):
+        monkeypatch.delenv(name, raising=False)
+    drawn = find("search", "--image", PHOTOS / "cat.jpg").out
+    assert "a close look at the face of a cat" in drawn
+    assert "cat.jpg " in drawn
+    assert "note.txt:1" in drawn
+    assert "1.000" in drawn
+    assert "Nothing was found." in find("search", "a", "--where", "size < 0").out
+
+
+def test_pictures_in_a_terminal(find: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches pictures that go to a file or that stand with the wrong line."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("KITTY_WINDOW_ID", "1")
+    monkeypatch.delenv("TMUX", raising=False)
+    monkeypatch.setenv("TERM", "xterm-kitty")
+    drawn = find("search", "--image", PHOTOS / "cat.jpg", "-k", 2).out
+    assert drawn.index("cat.jpg") < drawn.index("\x1b_G")
+    assert drawn.count("a=T,f=100") == 2
+
+
+def test_a_page(find: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a page that needs the network, or that words from a file can write into."""
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    done = find("search", "<b>a cat</b>", "--open")
+    path = Path(opened[0].removeprefix("file://"))
+    html = path.read_text()
+    path.unlink()
+    assert done.err == f"e5v: wrote {path}\n"
+    assert html.count("data:image/webp;base64,") == 4
+    assert "&lt;b&gt;a cat&lt;/b&gt;" in html
+    assert "<b>a cat" not in html
+    assert "http" not in re.sub(r'href="file:[^"]*"', "", html)
+    assert "Nothing was found" in page(Page("none", []))
+
+
+@pytest.mark.parametrize(
+    ("environment", "answer", "draw"),
+    [
+        ({"KITTY_WINDOW_ID": "1"}, "", kitty),
+        ({"TERM_PROGRAM": "ghostty"}, "", kitty),
+        ({"TERM_PROGRAM": "iTerm.app"}, "", iterm),
+        ({"TERM_PROGRAM": "WezTerm"}, "", iterm),
+        ({"LC_TERMINAL": "iTerm2"}, "", iterm),
+        ({"TERM": "foot"}, "\x1b[?62;4;22c", sixel),
+        ({"TERM": "xterm"}, "\x1b[?62;22c", None),
+        ({"TERM": "xterm"}, "", None),
+        ({"KITTY_WINDOW_ID": "1", "TMUX": "/tmp/x"}, "", None),
+    ],
+)
+def test_protocols(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], answer: str, draw: object
+) -> None:
+    """Catches escape sequences sent to a terminal that would print them as letters."""
+    monkeypatch.setattr(terminal_pictures, "ask_terminal", lambda: answer)
+    assert protocol(environment) is draw
+    assert not knows_sixel("\x1b[?4;22c")  # the first number is the terminal's class
+
+
+def test_escape_sequences_hold_the_picture() -> None:
+    """Catches a picture that arrives cut, or in pieces that do not join."""
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 70, 3), np.uint8)
+    picture = PIL.Image.fromarray(pixels)
+    pieces = re.findall(r"\x1b_G([^;]*);([^\x1b]*)\x1b\\", kitty(picture))
+    assert (pieces[0][0], pieces[-1][0]) == ("a=T,f=100,m=1", "m=0")
+    assert all(len(data) <= 4096 for _, data in pieces)
+    sent = [base64.b64decode("".join(data for _, data in pieces))]
+    head, data = iterm(picture).rstrip("\a").split(":", 1)
+    assert head.startswith("\x1b]1337;File=inline=1;")
+    sent.append(base64.b64decode(data))
+    for png in sent:
+        np.testing.assert_array_equal(np.asarray(PIL.Image.open(io.BytesIO(png))), pixels)
+
+
+def test_sixels_hold_the_picture() -> None:
+    """Catches rows or colours out of place: the sixels are read back, as a terminal would."""
+    picture = PIL.Image.new("RGB", (20, 13), "red")
+    picture.paste("blue", (5, 4, 15, 10))
+    picture.putpixel((0, 12), (0, 255, 0))
+    drawn = read_sixels(sixel(picture))
+    np.testing.assert_allclose(drawn, np.asarray(picture), atol=8)
+
+
+def read_sixels(text: str) -> "np.ndarray[tuple[int, ...], np.dtype[np.int64]]":
+    """Draw sixels into an array of RGB."""
+    head = re.match(r'\x1bPq"1;1;(\d+);(\d+)', text)
+    assert head is not None
+    assert text.endswith("\x1b\\")
+    width, height = int(head[1]), int(head[2])
+    canvas = np.zeros((height + 6, width, 3), np.int64)
+    colours: dict[int, list[int]] = {}
+    x = y = colour = 0
+    form = r"#(\d+)(?:;2;(\d+);(\d+);(\d+))?|!(\d+)(.)|([?-~])|(\$)|(-)"
+    for token in re.finditer(form, text[head.end() : -2]):
+        number, red, green, blue, count, repeated, mark, back, down = token.groups()
+        if number:
+            colour = int(number)
+            if red:
+                colours[colour] = [int(value) * 255 // 100 for value in (red, green, blue)]
+        elif back or down:
+            x, y = 0, y + 6 * bool(down)
+        else:
+            times = int(count or 1)
+            for bit in range(6):
+                if (ord(repeated or mark) - 63) >> bit & 1:
+                    canvas[y + bit, x : x + times] = colours[colour]
+            x += times
+    return canvas[:height]
+
+
+def test_control_characters_do_not_reach_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, find: Run
+) -> None:
+    """Catches a file name or caption that commands the terminal."""
+    from e5v.search.index import Entry, Hit
+
+    entry = Entry("i", "/a\x1b[2J.png", "image", 0, 1, 1, "d", "x\x1b]0;y\a", b"", 1, 1)
+    assert module._place(Hit(entry, 1.0)) == "'/a\\x1b[2J.png'"
+    assert module._caption(Hit(entry, 1.0)) == "x?]0;y?"

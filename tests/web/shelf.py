@@ -1,0 +1,98 @@
+"""An index of a few entries in memory, with what the server asks of one.
+
+entries + vectors -> Shelf, read as `e5v.search.index.Index` is
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e5v.errors import DataError, UsageError
+from e5v.search.index import Entry, Hit
+
+
+@dataclass
+class Shelf:
+    """Entries and their unit vectors (n, d); `version` grows with what is written."""
+
+    shelved: list[Entry]
+    rows: NDArray[np.float32]
+    fingerprint: str
+    model: str = "toy"
+    version: int = 0
+    seen: int = field(default=0, init=False)
+
+    def __len__(self) -> int:
+        """Count the entries."""
+        return len(self.shelved)
+
+    def check(self, fingerprint: str, model: str, dtype: str) -> None:
+        """Refuse another model."""
+        if fingerprint != self.fingerprint:
+            raise DataError(f"made with {self.model}, this is {model}; give --model {self.model}")
+
+    def kinds(self) -> dict[str, int]:
+        """Count the entries of each kind."""
+        kinds = [entry.kind for entry in self.shelved]
+        return {kind: kinds.count(kind) for kind in ("image", "text")}
+
+    def search(
+        self,
+        vector: NDArray[np.float32],
+        *,
+        k: int = 10,
+        where: str | None = None,
+        min_score: float | None = None,
+    ) -> list[Hit]:
+        """Find the nearest; the one filter that is known is `kind = 'image'`."""
+        if where not in {None, "kind = 'image'"}:
+            raise UsageError(f"the filter {where} cannot be understood")
+        hits = [
+            Hit(entry, float(row @ vector))
+            for entry, row in zip(self.shelved, self.rows, strict=True)
+            if not where or entry.kind == "image"
+        ]
+        near = [hit for hit in hits if min_score is None or hit.score >= min_score]
+        return sorted(near, key=lambda hit: -hit.score)[:k]
+
+    def get(self, id: str) -> Entry | None:
+        """Return an entry."""
+        return next((entry for entry in self.shelved if entry.id == id), None)
+
+    def entries(self, ids: Sequence[str]) -> list[Entry]:
+        """Return entries in the order of their ids."""
+        return [found for id in ids if (found := self.get(id))]
+
+    def vector(self, id: str) -> NDArray[np.float32] | None:
+        """Return the vector of an entry."""
+        ids = [entry.id for entry in self.shelved]
+        return self.rows[ids.index(id)] if id in ids else None
+
+    def vectors(self, limit: int | None = None) -> tuple[list[str], NDArray[np.float32]]:
+        """Return ids and vectors."""
+        return [entry.id for entry in self.shelved][:limit], self.rows[:limit]
+
+    def refresh(self) -> bool:
+        """Tell whether something was written since the last look."""
+        self.seen, before = self.version, self.seen
+        return self.seen != before
+
+
+def entry(id: str, path: Path, *, text: str = "", thumbnail: bytes = b"") -> Entry:
+    """Make an entry: an image where it has a thumbnail, else a text."""
+    return Entry(
+        id=id,
+        path=str(path),
+        kind="image" if thumbnail else "text",
+        part=0,
+        size=1,
+        mtime=1,
+        digest=id,
+        text=text,
+        thumbnail=thumbnail,
+        width=4,
+        height=3,
+    )

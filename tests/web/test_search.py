@@ -1,0 +1,197 @@
+"""`/v1/search` and what the page shows of an index."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from e5v import E5V
+from e5v.errors import DataError
+from e5v.search.index import Index
+from e5v.search.query import Ask as Query
+from e5v.search.query import asked, fingerprint_of
+from e5v.web.collection import Collection
+from e5v.web.limits import Limits
+from e5v.web.service import Settings
+from tests.web.asking import CAT, PHOTOS, Ask, data_uri, fault, picture
+from tests.web.shelf import Shelf, entry
+
+pytestmark = pytest.mark.anyio
+
+IMAGES = ("cat.jpg", "coffee.jpg", "rocket.jpg")
+TEXTS = ("a cat on a table", "a rocket")
+THUMBNAIL = picture(8, 6, "WEBP")
+CAT_ID, TEXT_ID = "cat.jpg#0/1", "a cat on a table"  # an id may hold anything
+
+
+@pytest.fixture
+def shelf(model: E5V, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    """Put photos and texts on a shelf, which every folder then is."""
+    entries = [
+        entry(f"{name}#0/1", PHOTOS / name, text=name[:-4], thumbnail=THUMBNAIL) for name in IMAGES
+    ]
+    entries += [entry(text, PHOTOS / "notes.txt", text=text) for text in TEXTS]
+    rows = model.encode([*(PHOTOS / name for name in IMAGES), *TEXTS])
+    shelf = Shelf(entries, rows, fingerprint_of(model))
+    monkeypatch.setattr(Index, "open", lambda _: shelf)
+    return shelf
+
+
+@pytest.mark.parametrize(
+    ("body", "query"),
+    [
+        ({"text": "a cat"}, Query("a cat")),
+        ({"image": data_uri(CAT.read_bytes())}, Query(image=CAT)),
+        ({"text": "as a dog", "image": data_uri(CAT.read_bytes())}, Query("as a dog", CAT)),
+        ({"text": "a cat", "without": "a dog"}, Query("a cat", without="a dog")),
+        ({"text": "as a dog", "like": CAT_ID}, Query("as a dog", CAT)),
+        ({"text": "a cat", "without": "", "image": None, "like": ""}, Query("a cat")),
+    ],
+)
+async def test_a_search_is_the_librarys(
+    ask: Ask, model: E5V, shelf: Shelf, body: dict[str, Any], query: Query
+) -> None:
+    """Catches a query that is another vector over HTTP than in the shell."""
+    async with ask() as asker:
+        reply = (await asker.search(**body)).json()
+    expected = shelf.search(asked(model, query), k=24)
+    assert [hit["id"] for hit in reply["hits"]] == [hit.entry.id for hit in expected]
+    scores = [hit["score"] for hit in reply["hits"]]
+    np.testing.assert_allclose(scores, [hit.score for hit in expected], atol=1e-5)
+    assert reply["took_ms"] > 0
+    if query.without is None:
+        item = [part for part in (query.image, query.text) if part is not None]
+        said = model.words(item, 8)
+        assert [one["word"] for one in reply["words"]] == [one.word for one in said]
+        shares = [one["share"] for one in reply["words"]]
+        np.testing.assert_allclose(shares, [one.probability for one in said], atol=1e-3)
+
+
+async def test_more_like_this(ask: Ask, model: E5V, shelf: Shelf) -> None:
+    """Catches an example that is embedded anew, or that is not its own nearest."""
+    async with ask() as asker:
+        embedded = await asker.count("e5v_items_total")
+        reply = (await asker.search(like=CAT_ID)).json()
+        assert await asker.count("e5v_items_total") == embedded
+        apart = (await asker.search(like=CAT_ID, without="a rocket")).json()
+        nobody = await asker.search(like="nobody")
+        text = (await asker.search(like=TEXT_ID, text="a dog")).json()
+    assert reply["hits"][0]["id"] == CAT_ID
+    assert reply["hits"][0]["score"] == pytest.approx(1, abs=1e-5)
+    assert [one["word"] for one in reply["words"]] == [one.word for one in model.words(CAT, 8)]
+    assert apart["hits"][0]["score"] < 1 - 1e-4
+    assert fault(nobody) == (404, "missing", None)
+    assert len(text["hits"]) == len(shelf)
+
+
+async def test_what_a_hit_tells(ask: Ask, shelf: Shelf) -> None:
+    """Catches a field that the page reads and does not get, and a link that leads nowhere."""
+    async with ask() as asker:
+        hits = (await asker.search(text="a cat", k=5)).json()["hits"]
+        keys = {"id", "score", "path", "kind", "text", "part", "width", "height"}
+        assert all(hit.keys() == keys | {"thumbnail", "item"} for hit in hits)
+        by_id = {hit["id"]: hit for hit in hits}
+        cat, text = by_id[CAT_ID], by_id[TEXT_ID]
+        small = await asker.client.get(cat["thumbnail"])
+        assert (small.headers["content-type"], small.content) == ("image/webp", THUMBNAIL)
+        large = await asker.client.get(cat["item"])
+        assert (large.headers["content-type"], large.content) == ("image/jpeg", CAT.read_bytes())
+        said = await asker.client.get(text["item"])
+        assert (said.headers["content-type"], said.text) == ("text/plain; charset=utf-8", TEXT_ID)
+        assert text["thumbnail"] is None
+        assert fault(await asker.client.get("/v1/thumbnails/a%20rocket"))[0] == 404
+
+
+async def test_limits_of_a_search(ask: Ask, shelf: Shelf) -> None:
+    """Catches an option that is read and not passed on."""
+    async with ask(Settings(Limits(hits=100))) as asker:
+        assert len((await asker.search(text="a cat", k=2)).json()["hits"]) == 2
+        filtered = (await asker.search(text="a cat", where="kind = 'image'")).json()["hits"]
+        assert {hit["kind"] for hit in filtered} == {"image"}
+        assert (await asker.search(text="a cat", min_score=2)).json()["hits"] == []
+        for body, said in (
+            ({"text": "a cat", "where": "nonsense"}, "nonsense"),
+            ({"text": "a cat", "where": "a" * 1001}, "where"),
+            ({"text": "a cat", "k": 0}, "k"),
+            ({"text": "a cat", "k": 101}, "at most 100"),
+            ({"text": "a cat", "top": 3}, "no such field"),
+            ({"text": " "}, "nothing to search for"),
+            ({"without": "a cat"}, "nothing to search for"),
+            ({"image": "x", "like": CAT_ID}, "one of them"),
+            ({"text": "a cat", "without": "a cat"}, "the same"),
+        ):
+            reply = await asker.search(**body)
+            assert fault(reply) == (422, "fields", None)
+            assert said in reply.json()["error"]["message"]
+        assert fault(await asker.search(image="/etc/passwd")) == (422, "item", 0)
+
+
+@pytest.mark.parametrize(
+    "id", ["nobody", "../../etc/passwd", "%2e%2e%2fetc%2fpasswd", str(CAT), "cat.jpg#0/1/../1"]
+)
+@pytest.mark.parametrize("kind", ["items", "thumbnails"])
+async def test_no_file_but_those_of_the_index(ask: Ask, shelf: Shelf, kind: str, id: str) -> None:
+    """Catches an id that is taken for a path."""
+    async with ask() as asker:
+        reply = await asker.client.get(f"/v1/{kind}/{id}")
+    assert fault(reply)[0] == 404
+
+
+async def test_an_entry_that_is_no_image_file_any_more(ask: Ask, shelf: Shelf) -> None:
+    """Catches a file of another kind that is served because an entry points at it."""
+    shelf.shelved[0] = replace(shelf.shelved[0], path="/etc/passwd")
+    shelf.shelved[1] = replace(shelf.shelved[1], path=str(PHOTOS / "gone.jpg"))
+    async with ask() as asker:
+        for name in IMAGES[:2]:
+            reply = await asker.client.get(f"/v1/items/{name}%230%2F1")
+            assert fault(reply) == (404, "missing", None)
+
+
+async def test_the_index_is_told(ask: Ask, model: E5V, shelf: Shelf) -> None:
+    """Catches counts of another index, and what is written while the server runs and not seen."""
+    async with ask() as asker:
+        before = (await asker.client.get("/v1/index")).json()
+        points = (await asker.client.get("/v1/map")).json()["points"]
+    assert before["items"] == 5
+    assert before["kinds"] == {"image": 3, "text": 2}
+    assert before.keys() == {"items", "kinds", "model", "notice"}
+    assert [point["id"] for point in points] == [one.id for one in shelf.shelved]
+    assert points[0].keys() == {"id", "x", "y", "kind", "text", "thumbnail"}
+    assert all(0 <= point[axis] <= 1 for point in points for axis in "xy")
+
+
+async def test_the_map_follows_the_index(
+    model: E5V, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a map of what the index was, and one that is drawn for every look."""
+    monkeypatch.setattr("e5v.web.collection.FRESH_SECONDS", 0.0)
+    collection = Collection(tmp_path, model)
+    first = collection.map()
+    assert collection.map() is first
+    shelf.shelved, shelf.rows, shelf.version = shelf.shelved[:4], shelf.rows[:4], 1
+    assert len(collection.map()) == 4
+
+
+async def test_without_an_index(ask: Ask, model: E5V, tmp_path: Path) -> None:
+    """Catches a server without an index that fails, or that never sees the one made later."""
+    collection = Collection(tmp_path, model)
+    async with ask(collection=collection) as asker:
+        told = (await asker.client.get("/v1/index")).json()
+        assert (told["items"], told["kinds"]) == (0, {"image": 0, "text": 0})
+        for reply in (await asker.search(text="a cat"), await asker.client.get("/v1/map")):
+            assert fault(reply) == (404, "missing", None)
+            assert "e5v index" in reply.json()["error"]["message"]
+    collection.check()
+
+
+async def test_an_index_of_another_model(ask: Ask, model: E5V, shelf: Shelf) -> None:
+    """Catches vectors of one model compared with those of another, which are plausible nonsense."""
+    shelf.fingerprint = "another"
+    async with ask() as asker:
+        for reply in (await asker.search(text="a cat"), await asker.client.get("/v1/index")):
+            assert fault(reply) == (409, "missing", None)
+            assert "--model toy" in reply.json()["error"]["message"]
+    with pytest.raises(DataError, match="--model toy"):
+        Collection(Path(), model).check()
