@@ -45,8 +45,6 @@ statement about what an image shows.
 ## Numbers
 
 {numbers}
-docs/miniature.md has all of them, with what they mean and how they were measured.
-
 ## Where it is from
 
 The world of scenes, its captions and questions, and the stages of training are in `nano/` of the
@@ -72,7 +70,11 @@ def write_card(findings: Findings) -> str:
 
 def _numbers(findings: Findings) -> str:
     if findings.first("base") is None or findings.first("text") is None:
-        return "These weights were not measured.\n"
+        return (
+            "The paper's argument was not rerun on these weights. What they get on held-out "
+            "scenes:\n\n"
+            "    e5v evaluate nano --benchmark scenes --data examples/scenes\n"
+        )
     rows = [
         (
             what,
@@ -95,5 +97,6 @@ def _numbers(findings: Findings) -> str:
     return (
         "Scenes of combinations that never occur in training (`examples/scenes`). nano is the mean "
         "over seeds of its tuning, ± their standard deviation; the weights here are the first "
-        "seed's.\n\n" + table(heads, rows)
+        "seed's.\n\n" + table(heads, rows) + "\n"
+        "docs/miniature.md has all of them, with what they mean and how they were measured.\n"
     )

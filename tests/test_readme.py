@@ -49,7 +49,10 @@ def run(block: Block, folder: Path) -> str:
     interpreter = (
         [sys.executable, "-c"] if block.language == "python" else ["bash", "-euo", "pipefail", "-c"]
     )
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "E5V_INDEX": str(folder / "index"),
+    }
     result = subprocess.run(
         [*interpreter, block.code],
         cwd=ROOT if block.code.startswith("make") else folder,
@@ -69,6 +72,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reader") / "photos"
     shutil.copytree(ROOT / "examples" / "photos", folder)
     shutil.copytree(ROOT / "examples" / "nli", folder / "nli")
+    shutil.copytree(ROOT / "examples" / "scenes", folder / "scenes")
     return folder
 
 
@@ -94,7 +98,8 @@ def test_a_wrong_block_is_found(folder: Path) -> None:
 
 def test_every_verb_is_on_the_first_page() -> None:
     """A command that nobody finds."""
-    for verb in ("encode", "evaluate", "words", "train", "merge", "convert", "verify", "demo"):
+    verbs = "index search serve encode evaluate words train merge convert verify demo"
+    for verb in verbs.split():
         assert re.search(rf"(e5v|make) {verb}", README)
 
 

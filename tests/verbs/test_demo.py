@@ -1,35 +1,59 @@
-"""`e5v demo`: the path without the network, and photos that may be given away."""
+"""`e5v demo`: the path without the network; and photos that may be given away."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
-from e5v.cli import main
 from tests.verbs.done import PHOTOS, Run
 
-
-def test_demo(capsys: pytest.CaptureFixture[str]) -> None:
-    """Catches a demo that needs the network, or a table without photos, captions or honesty."""
-    assert main(["demo", "--photos", str(PHOTOS)]) == 0
-    shown = capsys.readouterr()
-    assert shown.err == ""
-    assert all(path.name in shown.out for path in PHOTOS.glob("*.jpg"))
-    assert all(word in shown.out for word in ("rocket", "walruses", "random"))
+SCENES = PHOTOS.parent / "scenes"
 
 
-def test_demo_with_a_model_of_ones_own(run: Run) -> None:
-    """Catches a real model that is called random."""
-    done = run("demo", "--photos", PHOTOS)
-    assert (done.code, "random" in done.out) == (0, False)
+@pytest.fixture
+def scenes(tmp_path: Path) -> Path:
+    """Return a few of the scenes, among them those that the demo asks with."""
+    few = tmp_path / "scenes"
+    for folder, numbers in (("images", (1, 42, 58, 181)), ("targets", (1, 2))):
+        (few / folder).mkdir(parents=True)
+        names = [f"{number:04}.png" for number in numbers]
+        for name in names:
+            shutil.copy(SCENES / folder / name, few / folder)
+        within = "" if folder == "images" else folder
+        lines = (SCENES / within / "captions.jsonl").read_text().splitlines()
+        kept = [line for line in lines if json.loads(line)["image"] in names]
+        (few / within / "captions.jsonl").write_text("\n".join(kept))
+    return few
 
 
-@pytest.mark.parametrize("text", [None, "", "{}", "no json"])
-def test_demo_without_photos(run: Run, tmp_path: Path, text: str | None) -> None:
+def test_the_demo_indexes_and_finds(run: Run, scenes: Path, tmp_path: Path) -> None:
+    """Catches a demo that finds nothing, shows no captions, or does not say how to go on."""
+    done = run("demo", "--scenes", scenes, "--index", tmp_path / "index")
+    assert done.code == 0
+    assert "6 scenes" in done.out
+    example = done.out.split("By example")[1].split("Like")[0]
+    assert example.index("0042.png") < example.index("three huge gowns")
+    assert f"e5v serve --index {tmp_path / 'index'}" in done.out
+    again = run("demo", "--scenes", scenes, "--index", tmp_path / "index")
+    assert "0 embedded" in again.out
+
+
+def test_the_demo_asks_for_what_the_scenes_show() -> None:
+    """Catches scenes that were drawn anew under a demo that names them."""
+    rows = map(json.loads, (SCENES / "captions.jsonl").read_text().splitlines())
+    captions = {row["image"]: row["text"] for row in rows}
+    edits = [json.loads(line) for line in (SCENES / "edits.jsonl").read_text().splitlines()]
+    assert "three huge gowns" in captions["0042.png"]
+    assert any("panda" in text and "jack-o-lantern" in text for text in captions.values())
+    assert {"image": "images/0181.png", "text": "a newspaper instead of the avocado"} in [
+        {"image": edit["image"], "text": edit["text"]} for edit in edits
+    ]
+
+
+def test_the_demo_without_scenes(run: Run, tmp_path: Path) -> None:
     """Catches a traceback where the examples are not at hand."""
-    if text is not None:
-        (tmp_path / "captions.jsonl").write_text(text)
-    done = run("demo", "--photos", tmp_path)
+    done = run("demo", "--scenes", tmp_path)
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert f"{tmp_path}/captions.jsonl" in done.err
 

@@ -96,6 +96,16 @@ def test_values_out_of_range_are_refused(
     assert "expected" in capsys.readouterr().err
 
 
+def test_the_tuned_model_of_the_package_is_not_tuned_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """An hour of training that nothing can be merged into."""
+    with pytest.raises(SystemExit) as end:
+        main(["train", "--model", "nano", "--data", "a.csv", "--out", "run"])
+    assert end.value.code == 2
+    assert "expected nano-base" in capsys.readouterr().err
+
+
 def _lines(run: Path) -> list[str]:
     return (run / "log.jsonl").read_text().splitlines()
 

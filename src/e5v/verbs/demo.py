@@ -1,109 +1,116 @@
-"""`e5v demo`: the whole path in a few seconds, with nothing to download.
+"""`e5v demo`: index a folder and search it, offline, on the model that comes with the package.
 
-photos + captions -> E5V.encode -> cosines -> a table
+700 emoji scenes -> index -> asked in words, by example, and "like this, but ..." -> what is found
 """
 
-import json
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, arg
 
 from e5v.errors import UsageError
 from e5v.verbs.opening import MODEL, Opening
+from e5v.verbs.talk import bar
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from e5v.model.embedder import E5V
+    from e5v.search.query import Ask
+
+SHOWN = 3  # of what is found
+CAPTIONS = ("captions.jsonl", "targets/captions.jsonl")
 
 
 @dataclass(frozen=True)
 class Demo:
-    """Embed a few photos and captions and show which are alike.
+    """Index 700 emoji scenes with the bundled model and search them, with nothing to download.
 
-    e5v demo --model royokong/e5-v
+    e5v demo
     """
 
-    model: Annotated[str | None, arg(metavar="M")] = None
-    """A hub id or a folder; by default a small random model, made on the spot."""
-    photos: Annotated[Path, arg(metavar="FOLDER")] = Path("examples/photos")
-    """Photos beside a captions.jsonl: {"image": ..., "text": ...} on each line."""
+    scenes: Annotated[Path, arg(metavar="FOLDER")] = Path("examples/scenes")
+    """The scenes, which lie where e5v was cloned."""
+    index: Annotated[Path | None, arg(metavar="DIR")] = None
+    """Where the index is written; by default `demo` beside your own."""
+    model: Annotated[str, arg(metavar="M")] = "nano"
+    """A hub id or a folder; by default the bundled model."""
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
 
 
 @dataclass(frozen=True)
-class Captioned:
-    """A photo and what it shows, in words."""
+class Asked:
+    """A query, and how a person would put it."""
 
-    photo: Path
-    caption: str
+    title: str
+    ask: "Ask"
 
 
 def demo(verb: Demo) -> None:
-    """Show the cosine of every photo with every caption, and say what was done.
+    """Index, ask three times, and say how to go on.
 
     Raises:
-        E5VError: there are no photos, or the model cannot be opened.
+        E5VError: the scenes are not there, or the model cannot be opened.
     """
     from rich.console import Console
 
-    pairs = _captions(verb.photos)
-    model = verb.opening.open(verb.model) if verb.model else _random_model(verb.opening)
-    start = time.perf_counter()
-    vectors = model.encode([*(pair.photo for pair in pairs), *(pair.caption for pair in pairs)])
-    seconds = time.perf_counter() - start
-    cosines = model.similarity(vectors[: len(pairs)], vectors[len(pairs) :])
-    Console().print(_table(pairs, cosines))
+    from e5v.search.index import Index as Reader
+    from e5v.search.places import default_folder
+    from e5v.search.query import asked
+    from e5v.verbs.search import show
+
+    captions = tuple(verb.scenes / name for name in CAPTIONS)
+    missing = [file for file in captions if not file.is_file()]
+    if missing:
+        raise UsageError(
+            f"{missing[0]} does not exist; run this where e5v was cloned, or give --scenes FOLDER"
+        )
+    folder = verb.index or default_folder().with_name("demo")
+    model = verb.opening.open(verb.model)
     console = Console(highlight=False, markup=False, soft_wrap=True)
+    console.print(_index(captions, folder, model, verb.model))
+    reader = Reader.open(folder)
+    for one in _questions(verb.scenes):
+        console.print(f"\n{one.title}", style="bold")
+        show([reader.search(asked(model, one.ask), k=SHOWN)])
     console.print(
-        f"{len(pairs)} photos and {len(pairs)} captions became {len(vectors)} unit vectors of "
-        f"{model.width} values in {seconds:.2f} s: the cosines are above."
+        f"\nSearch it yourself:  e5v search 'a cat above a guitar' --index {folder}\n"
+        f"Open the page:       e5v serve --index {folder}, then http://127.0.0.1:8000/\n"
+        "The bundled model is small and knows emoji scenes only. For your own photos and texts:\n"
+        f"                     e5v index ~/Photos --model {MODEL}"
     )
-    if not verb.model:
-        console.print(
-            "The model is small and its weights are random: the numbers show the path, not the "
-            f"meaning.\nFor the meaning: e5v demo --model {MODEL}"
+
+
+def _index(captions: tuple[Path, ...], folder: Path, model: "E5V", name: str) -> str:
+    """Bring the index up to date with the scenes; say what was done."""
+    from e5v.search.gallery import Gallery
+    from e5v.search.query import facts_of
+    from e5v.search.walking import absolute
+    from e5v.search.writer import writing
+
+    facts = facts_of(model, name)
+    began = time.perf_counter()
+    total = sum(len(file.read_bytes().splitlines()) for file in captions)
+    with writing(folder, lambda: facts) as writer, bar(total, shown=True) as drawn:
+        writer.facts.check(facts)
+        done = 0
+        for progress in Gallery(writer, lambda: model).follow(absolute(captions)):
+            drawn.step(progress.done - done)
+            done = progress.done
+        seconds = time.perf_counter() - began
+        return (
+            f"{len(writer):,} scenes in {folder}: {progress.embedded:,} embedded by {name} in "
+            f"{seconds:.1f} s."
         )
 
 
-def _captions(folder: Path) -> list[Captioned]:
-    try:
-        lines = (folder / "captions.jsonl").read_text(encoding="utf-8").splitlines()
-        entries = [json.loads(line) for line in lines if line.strip()]
-        pairs = [Captioned(folder / entry["image"], entry["text"]) for entry in entries]
-    except FileNotFoundError:
-        raise UsageError(
-            f"{folder}/captions.jsonl does not exist; run this where e5v was cloned, or give "
-            "--photos FOLDER"
-        ) from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(
-            f'{folder}/captions.jsonl is not lines of {{"image": ..., "text": ...}}: {error!r}'
-        ) from None
-    if not pairs:
-        raise UsageError(f"{folder}/captions.jsonl is empty; expected a line per photo")
-    return pairs
+def _questions(scenes: Path) -> list[Asked]:
+    from e5v.search.query import Ask
 
-
-def _random_model(opening: Opening) -> "E5V":
-    from e5v.model.toy import write_toy
-
-    with tempfile.TemporaryDirectory(prefix="e5v-demo-") as folder:
-        return opening.open(str(write_toy(Path(folder))))
-
-
-def _table(pairs: list[Captioned], cosines: "NDArray[Any]") -> Any:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("")
-    for pair in pairs:
-        table.add_column(Text(pair.caption), justify="right")
-    for pair, row in zip(pairs, cosines, strict=True):
-        cells = [Text(f"{cosine:.2f}", "bold" if cosine == row.max() else "dim") for cosine in row]
-        table.add_row(Text(pair.photo.name), *cells)
-    return table
+    example, source = scenes / "images" / "0042.png", scenes / "images" / "0181.png"
+    words, edit = "a panda and a pumpkin", "a newspaper instead of the avocado"
+    return [
+        Asked(f'In words: "{words}"', Ask(text=words)),
+        Asked(f"By example, {example} (three gowns)", Ask(image=example)),
+        Asked(f'Like {source}, but "{edit}"', Ask(image=source, text=edit)),
+    ]

@@ -57,6 +57,8 @@ class Train:
             raise UsageError("data names no file; give one or more files of triplets")
         if self.every < 1:
             raise UsageError(f"every is {self.every}; expected at least 1 step")
+        if self.model == "nano":
+            raise UsageError("model is nano, which is tuned already; expected nano-base")
 
 
 def train(verb: Train) -> None:
