@@ -250,6 +250,8 @@ def test_folders_of_several_benchmarks(tmp_path: Path) -> None:
     (cirr,) = find_benchmarks(["cirr"])
     assert place(cirr, tmp_path) is None
     assert place(coco, None) is None
+    (own,) = find_benchmarks(("folder",))
+    assert place(own, tmp_path) == tmp_path, "a folder of one's own that has one named coco"
     asked = {(one.title, task) for one in find_benchmarks(["table6"]) for task, _ in one.paper}
     single = {key[:2] for key in COLUMNS if key[1] != "mean"}
     assert single <= asked

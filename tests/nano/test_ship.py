@@ -66,7 +66,7 @@ def test_a_model_that_is_too_large_or_another_one_is_not_shipped(
 
 def test_the_card_has_the_numbers_of_the_results() -> None:
     """A card with numbers of another model is worse than one without."""
-    assert "not measured" in write_card(NOTHING)
+    assert "not rerun" in write_card(NOTHING)
     base = result("base", 61.0, variants=("no prompt", "one word"))
     card = write_card(Findings({"base": [base], "text": [result("text", 80.0, seed=0)]}, None))
     assert "10.0 million parameters" in card

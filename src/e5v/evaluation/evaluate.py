@@ -173,7 +173,7 @@ def place(benchmark: Benchmark, data: Path | None) -> Path | None:
     several = any((data / (one.folder or one.name)).is_dir() for one in BENCHMARKS)
     if own.is_dir():
         return own
-    return None if several else data
+    return None if several and benchmark.hub else data
 
 
 def read(benchmark: Benchmark, folder: Path | None, *, font: Path | None = None) -> Material:

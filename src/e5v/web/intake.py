@@ -58,7 +58,7 @@ class Intake:
         self._limits = limits
         self._fetcher = Fetcher(domains, limits.body_bytes)
         self._free = asyncio.Semaphore(WORKERS)
-        self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="e5v-prepare")
+        self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="e5v-intake")
         self._fetchers = ThreadPoolExecutor(FETCHERS, thread_name_prefix="e5v-fetch")
 
     async def embed(self, items: Sequence[Wanted], prompt: str = "retrieval") -> Embedded:
