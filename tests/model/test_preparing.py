@@ -52,9 +52,20 @@ class Tape:
             yield self.item
 
 
+OTHERS: set[threading.Thread] = set()
+
+
+@pytest.fixture(autouse=True)
+def _note_others() -> None:
+    """Note what is left of other tests of this process: they may hold streams that go on."""
+    OTHERS.clear()
+    OTHERS.update(threading.enumerate())
+
+
 def preparing_threads() -> list[threading.Thread]:
-    """List the threads that still prepare something."""
-    return [one for one in threading.enumerate() if one.name.startswith("e5v-prepare")]
+    """List the threads of this test that still prepare something."""
+    fresh = set(threading.enumerate()) - OTHERS
+    return [one for one in fresh if one.name.startswith("e5v-prepare")]
 
 
 def wait_for_quiet() -> None:

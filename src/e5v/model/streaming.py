@@ -5,7 +5,7 @@ futures of Prepared -> window -> new content -> batches by token cost -> encoder
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Literal
@@ -64,6 +64,13 @@ class Stream:
             ItemError, PromptError: under `on_error="raise"`, those of the first bad item.
             ModelError: the model gave values that are not finite.
         """
+        try:
+            yield from self._run(futures)
+        finally:
+            if isinstance(futures, Generator):
+                futures.close()  # its threads end now, whoever keeps the error that ended this
+
+    def _run(self, futures: Iterable[Future[Prepared]]) -> Iterator[Encoded | Skipped]:
         memory = _Memory(REMEMBERED_BYTES // (4 * self.encoder.width))
         window: list[Prepared | Skipped] = []
         tokens = 0
