@@ -27,7 +27,7 @@ def texts(english: Sequence[Path]) -> Iterator[str]:
         yield caption(scene, rng)
         yield edit(scene, rng, "train").instruction
         for turn in questions(scene, rng, 1.0, rng.choice(("text", "image"))):
-            yield turn.question.removeprefix("{X}\n")
+            yield turn.question
             yield turn.answer
     for concept in CONCEPTS:
         for name in concept.names:

@@ -18,7 +18,6 @@ from nano.changes import (
     swapped,
     with_thing,
 )
-from nano.changes import changed as changed
 from nano.nouns import NUMBERS, article, plural, singular
 from nano.scenes import (
     RELATIONS,

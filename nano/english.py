@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nano.turns import Talk, Turn
+from nano.talks import Talk, Turn
 
 LONGEST = 120  # characters
 COMMON = 150  # this many of the most frequent words name nothing
@@ -52,13 +52,13 @@ class English:
             names = [word for word in _words(sentence.text) if word in self._weights]
             if names:
                 break
-        turns = [Turn("\nRepeat the sentence:", sentence.text)]
+        turns = [Turn("Repeat the sentence:", sentence.text)]
         if sentence.follows:
-            turns.append(Turn("\nWhat follows from the sentence?", sentence.follows))
+            turns.append(Turn("What follows from the sentence?", sentence.follows))
         names.sort(key=self._weights.__getitem__, reverse=True)
         for what in ("sentence", "image"):
             word = rng.choice(names[:3])
-            turns.append(Turn(f"\nSummary above {what} in one word: ", word))
+            turns.append(Turn(f"Summary above {what} in one word: ", word))
         return Talk(sentence.text, tuple(turns), read=True)
 
 

@@ -18,13 +18,16 @@ from torch import Tensor
 from nano.architecture import SIDE, TILE, image_tokens
 from nano.art import Art, Style, load_art
 from nano.canvas import Drawing
-from nano.captions import statement
+from nano.captions import caption, statement
+from nano.chance import chance
 from nano.edits import edit
 from nano.english import English
+from nano.lettering import letter, named_by
 from nano.picture import draw
 from nano.questions import Modality, one_word, questions
-from nano.scenes import Scene, sample
-from nano.turns import IMAGE, Part, Scribe, Talk, Turn
+from nano.scenes import Scene, Shape, sample
+from nano.talks import IMAGE, Talk, Turn
+from nano.turns import Part, Scribe
 
 ASKED = 4  # questions per X
 ENGLISH = 0.2  # share of the language stage's talks
@@ -35,9 +38,11 @@ RESTYLED = 0.8  # share of pictures whose art is restyled
 RESTYLED_BY = 0.6  # of the vision stage's steps: it starts with plain ones
 READ = 0.25  # share of captions that are learnt as plain text, too
 LEARNT_BY = 0.7  # of the steps: when paraphrases have wholly taken over from canonical captions
-SHAPES = ("square", "wide", "tall")
-TEXT_WORD = "\nSummary above sentence in one word: "
-IMAGE_WORD = "\nSummary above image in one word: "
+SHAPES: dict[Shape, float] = {"square": 0.76, "wide": 0.12, "tall": 0.12}
+LETTERED: Shape = "wide"
+LETTERS = 0.18  # share of the align stage's batches that are captions, drawn as pictures
+TEXT_WORD = "Summary above sentence in one word: "
+IMAGE_WORD = "Summary above image in one word: "
 EDIT_WORD = 'Modify this image with "{}", desribe modified image in one word:'  # sic: the paper's
 
 
@@ -51,10 +56,14 @@ class Seen:
 
 @dataclass(frozen=True)
 class Pictured:
-    """Pictures of one shape, uint8 (n, h, w, 3), and talks about them, in parts."""
+    """Pictures of one shape, uint8 (n, h, w, 3), and talks about them, in parts.
+
+    `labels` is what each patch shows, as `Drawing` has it, (n, rows * SIDE, columns * SIDE).
+    """
 
     pictures: Tensor
-    shape: str
+    labels: Tensor
+    shape: Shape
     parts: list[Part]
 
 
@@ -84,7 +93,7 @@ class Lessons:
         style = rng.choices(tuple(STYLES), tuple(STYLES.values()))[0]
         if style not in self._opened:
             self._opened[style] = load_art(style, self._folder)
-        return draw(scene, rng, self._opened[style], tile=TILE, augment=rng.random() < restyled)
+        return draw(scene, rng, self._opened[style], tile=TILE, augment=chance(rng, restyled))
 
     def tiles(self, number: int, size: int) -> Seen:
         """Return single tiles, cut from pictures of every shape."""
@@ -105,56 +114,68 @@ class Lessons:
         level = min(1.0, number / (LEARNT_BY * self._steps))
         english = self._english
         talks = [
-            english.talk(rng) if english and rng.random() < ENGLISH else _told(rng, level)
+            english.talk(rng) if english and chance(rng, ENGLISH) else _told(rng, level)
             for _ in range(size)
         ]
         return self._scribe.parts(talks, self._part)
 
     def pictured(self, number: int, size: int) -> Pictured:
-        """Return pictures of one shape, and talks about them."""
+        """Return pictures of one shape, or captions drawn as pictures, and talks about them."""
         rng = self._rng("pictured", number)
-        shape = rng.choices(SHAPES, (0.76, 0.12, 0.12))[0]
-        scenes: list[Scene] = []
+        if chance(rng, LETTERS):
+            scenes = [sample(rng, "train") for _ in range(size)]
+            return self._asked(scenes, LETTERED, [_lettered(scene, rng) for scene in scenes], rng)
+        shape = rng.choices(tuple(SHAPES), tuple(SHAPES.values()))[0]
+        scenes = []
         while len(scenes) < size:
             scene = sample(rng, "train")
             if scene.shape == shape:
                 scenes.append(scene)
-        pictures = np.stack([self._draw(scene, rng, RESTYLED).pixels for scene in scenes])
+        return self._asked(scenes, shape, [self._draw(one, rng, RESTYLED) for one in scenes], rng)
+
+    def _asked(
+        self, scenes: Sequence[Scene], shape: Shape, drawn: Sequence[Drawing], rng: random.Random
+    ) -> Pictured:
         talks = [_shown(scene, rng) for scene in scenes]
         parts = self._scribe.parts(talks, self._part, image_tokens=image_tokens(shape))
-        return Pictured(torch.from_numpy(pictures), shape, parts)
+        pictures, labels = (
+            torch.from_numpy(np.stack([getattr(one, name) for one in drawn]))
+            for name in ("pixels", "labels")
+        )
+        return Pictured(pictures, labels, shape, parts)
 
 
 def _cut(array: np.ndarray[Any, Any], row: int, column: int, side: int) -> np.ndarray[Any, Any]:
     return array[row * side : (row + 1) * side, column * side : (column + 1) * side]
 
 
+def _lettered(scene: Scene, rng: random.Random) -> Drawing:
+    text = caption(scene, rng)
+    return letter(text, LETTERED, rng, named=named_by(text, scene))
+
+
 def _told(rng: random.Random, level: float) -> Talk:
     """Ask about a caption; some of it in the words for images, which captions stand in for."""
     scene = sample(rng, "train")
     turns = list[Turn]()
-    if rng.random() < ONE_WORD:
+    if chance(rng, ONE_WORD):
         turns.append(Turn(rng.choice((TEXT_WORD, TEXT_WORD, IMAGE_WORD)), one_word(scene, rng)))
-    if rng.random() < EDITED:
+    if chance(rng, EDITED):
         change = edit(scene, rng, "train")
-        question = "\n" + EDIT_WORD.format(change.instruction)
+        question = EDIT_WORD.format(change.instruction)
         turns.append(Turn(question, one_word(change.target, rng)))
     x: Modality = rng.choice(("text", "text", "image"))
-    turns += _asked(scene, rng, level, x)[: ASKED - len(turns)]
-    return Talk(statement(scene, rng, level), tuple(turns), read=rng.random() < READ)
+    turns += questions(scene, rng, level, x)[: ASKED - len(turns)]
+    return Talk(statement(scene, rng, level), tuple(turns), read=chance(rng, READ))
 
 
 def _shown(scene: Scene, rng: random.Random) -> Talk:
     """Ask about a picture, but not for one of very many wordings, which it cannot foretell."""
     turns = list[Turn]()
-    if rng.random() < ONE_WORD:
+    if chance(rng, ONE_WORD):
         turns.append(Turn(IMAGE_WORD, one_word(scene, rng)))
-    told = [turn for turn in _asked(scene, rng, 1.0, "image") if "other words" not in turn.question]
+    told = [
+        turn for turn in questions(scene, rng, 1.0, "image") if "other words" not in turn.question
+    ]
     turns += told[: ASKED - len(turns)]
     return Talk(IMAGE, tuple(turns))
-
-
-def _asked(scene: Scene, rng: random.Random, level: float, x: Modality) -> list[Turn]:
-    """Return questions, each to be asked by itself after X."""
-    asked = questions(scene, rng, level, x)
-    return [Turn("\n" + one.question.removeprefix("{X}\n"), one.answer) for one in asked]

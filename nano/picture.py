@@ -16,7 +16,6 @@ from nano.canvas import PATCHES, TILE, TILES, Drawing, extent
 from nano.chance import chance
 from nano.concepts import CONCEPTS
 from nano.layout import Spot, spots
-from nano.lettering import letter as letter
 from nano.restyle import restyle
 from nano.scenes import BACKGROUNDS, Scene
 

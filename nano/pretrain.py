@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
+from e5v.files import replacing
 from e5v.model.heap import keep_freed
 from nano.architecture import SIZES, new_model
 from nano.concepts import CONCEPTS
@@ -26,10 +27,11 @@ from nano.descent import Descent, Pace
 from nano.lessons import Lessons, Pictured, Plan, Seen
 from nano.scenes import BACKGROUNDS
 from nano.tokenizer import load_tokenizer
-from nano.towers import Measures, answers, measured, normalised, patches, picture_tokens
+from nano.towers import Measures, answers, look, measured, normalised, patches
 from nano.turns import NOTHING, Part
 
 GROUND = 0.2  # share of the background's patches that are learnt: most patches are background
+PATCHED = 0.5  # weight of what each patch shows, beside the answers
 SAVE_EVERY = 120  # seconds
 TOLD_EVERY = 25  # steps
 
@@ -52,9 +54,7 @@ class Vision:
     def __init__(self, model: Any, lessons: Lessons, size: int) -> None:
         """Put a head on the tower; it is left behind with the stage."""
         self._tower, self._lessons, self._size = model, lessons, size
-        width = model.config.vision_config.hidden_size
-        classes = len(CONCEPTS) + len(BACKGROUNDS)
-        self._head = nn.Linear(width, classes).to(model.device, model.dtype)
+        self._head = _new_head(model)
         named = dict(model.model.vision_tower.named_parameters(prefix="model.vision_tower"))
         named = {name: one for name, one in named.items() if "post_layernorm" not in name}
         self.parameters = named | dict(self._head.named_parameters(prefix="head"))
@@ -66,9 +66,7 @@ class Vision:
     def backward(self, batch: Seen) -> Measures:
         """Add the gradient of the cross-entropy over the patches."""
         tiles = normalised(batch.pictures.to(self._tower.device), self._tower.dtype)
-        labels = batch.labels.to(tiles.device)
-        kept = (labels < len(CONCEPTS)) | (torch.rand(labels.shape, device=tiles.device) < GROUND)
-        found = measured(self._head(patches(self._tower, tiles)[kept]), labels[kept])
+        found = _recognised(self._head, patches(self._tower, tiles), batch.labels.to(tiles.device))
         (found.loss / found.count).backward()  # type: ignore[no-untyped-call]
         return _detached(found)
 
@@ -88,13 +86,20 @@ class Language:
 
     def backward(self, batch: list[Part]) -> Measures:
         """Add the gradient of the answers' loss."""
-        return _descended(
-            batch, lambda part: answers(self._model, part.rows.to(self._model.device))
-        )
+        learnt = sum(int((part.rows.labels != NOTHING).sum()) for part in batch)
+        found = []
+        for part in batch:
+            one = answers(self._model, part.rows.to(self._model.device))
+            (one.loss / learnt).backward()  # type: ignore[no-untyped-call]
+            found.append(_detached(one))
+        return _summed(found)
 
 
 class Align:
-    """Stage 2: the same questions with a picture for X; the language model stays as it is."""
+    """Stage 2: the same questions with a picture for X; the language model stays as it is.
+
+    What each patch shows is learnt along with them, which answers alone teach slowly.
+    """
 
     def __init__(self, model: Any, lessons: Lessons, size: int) -> None:
         """Train the vision tower, the projector and the newline."""
@@ -105,32 +110,41 @@ class Align:
             if "language_model" not in name and "post_layernorm" not in name
         }
         self.parameters.pop("lm_head.weight", None)
+        self._head = _new_head(model)
+        self.parameters |= dict(self._head.named_parameters(prefix="head"))
 
     def batch(self, number: int) -> Pictured:
         """Return pictures of one shape and talks about them."""
         return self._lessons.pictured(number, self._size)
 
     def backward(self, batch: Pictured) -> Measures:
-        """Add the gradient of the answers' loss."""
+        """Add the gradient of the answers' loss, and of the patches'."""
         device = self._model.device
+        learnt = sum(int((part.rows.labels != NOTHING).sum()) for part in batch.parts)
+        found = []
+        for part in batch.parts:
+            places = list(part.places)
+            seen = look(self._model, batch.pictures[places].to(device), batch.shape)
+            one = answers(self._model, part.rows.to(device), seen.tokens)
+            patched = _recognised(self._head, seen.patches, batch.labels[places].to(device))
+            share = PATCHED * len(places) / len(batch.pictures) / max(1, patched.count)
+            (one.loss / learnt + share * patched.loss).backward()  # type: ignore[no-untyped-call]
+            found.append(_detached(one))
+        return _summed(found)
 
-        def measure(part: Part) -> Measures:
-            pictures = batch.pictures[list(part.places)].to(device)
-            images = picture_tokens(self._model, pictures, batch.shape)
-            return answers(self._model, part.rows.to(device), images)
 
-        return _descended(batch.parts, measure)
+def _new_head(model: Any) -> nn.Linear:
+    """Return what tells a concept, or a background's colour, from a patch of the tower."""
+    width = model.config.vision_config.hidden_size
+    head = nn.Linear(width, len(CONCEPTS) + len(BACKGROUNDS))
+    return head.to(model.device, model.dtype)
 
 
-def _descended(parts: list[Part], measure: Callable[[Part], Measures]) -> Measures:
-    """Add the gradient of the mean over all parts, one part's graph at a time."""
-    learnt = sum(int((part.rows.labels != NOTHING).sum()) for part in parts)
-    found = []
-    for part in parts:
-        one = measure(part)
-        (one.loss / learnt).backward()  # type: ignore[no-untyped-call]
-        found.append(_detached(one))
-    return _summed(found)
+def _recognised(head: nn.Linear, seen: Tensor, labels: Tensor) -> Measures:
+    """Measure what patches (..., d) show; some of the background's, and all else with a label."""
+    ground = torch.rand(labels.shape, device=labels.device) < GROUND
+    kept = (labels >= 0) & ((labels < len(CONCEPTS)) | ground)
+    return measured(head(seen[kept]), labels[kept])
 
 
 def _detached(one: Measures) -> Measures:
@@ -163,10 +177,9 @@ class _Stream(IterableDataset[Any]):
 
 
 def save(file: Path, content: dict[str, Any]) -> None:
-    """Write beside the file, then rename: a killed run leaves the older one whole."""
-    beside = file.with_suffix(".part")
-    torch.save(content, beside)
-    beside.replace(file)
+    """Write a file that appears when it is whole: a killed run leaves the older one."""
+    with replacing(file) as part, part.open("wb") as out:
+        torch.save(content, out)
 
 
 def load_weights(model: Any, file: Path) -> None:

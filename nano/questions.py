@@ -1,13 +1,10 @@
 """What is asked about a scene, and the short answers: the lessons of pretraining.
 
-Scene -> a few questions that apply to it -> turns; the first one's question holds {X}
-
-`{X}` stands for the text or the image itself. The questions after the first one go on about it.
+Scene -> a few questions that apply to it -> turns
 """
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 from nano.captions import canonical, caption, name_of
@@ -16,18 +13,11 @@ from nano.concepts import CONCEPTS
 from nano.edits import edit
 from nano.nouns import NUMBERS, article, singular
 from nano.scenes import Relation, Scene, may_meet, neighbours, split_of
+from nano.talks import Turn
 
 Modality = Literal["text", "image"]
 NOUNS: dict[Modality, str] = {"text": "sentence", "image": "image"}
 TURNS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One question and its answer."""
-
-    question: str
-    answer: str
 
 
 Asker = Callable[[Scene, random.Random], Turn | None]
@@ -42,7 +32,7 @@ ENDS: dict[Relation, tuple[str, str]] = {
 def questions(
     scene: Scene, rng: random.Random, level: float, x: Modality = "text", turns: int = TURNS
 ) -> list[Turn]:
-    """Return a conversation about a scene.
+    """Return questions about a scene, each to be asked by itself.
 
     At level 0 it is descriptions and relations alone; at level 1 everything, at its natural rate.
     """
@@ -55,8 +45,7 @@ def questions(
         if turn is not None and _is_new(turn, found):
             found.append(turn)
     rng.shuffle(found)
-    first = found[0]
-    return [Turn(f"{{X}}\n{first.question}", first.answer), *found[1:]]
+    return found
 
 
 def _is_new(turn: Turn, found: list[Turn]) -> bool:

@@ -15,6 +15,7 @@ from functools import cache
 from itertools import combinations
 from typing import Literal, get_args
 
+from nano.chance import chance
 from nano.concepts import CONCEPTS
 
 Kind = Literal["one", "count", "pair", "triple", "four"]
@@ -147,7 +148,7 @@ SQUARE = {"one": 0.85, "count": 0.85, "pair": 0.7, "triple": 0.4, "four": 1.0}
 
 def _shape(rng: random.Random, kind: Kind, relation: Relation | None) -> Shape:
     """Most pictures are square; a row may be wide, a column tall."""
-    if rng.random() < SQUARE[kind]:
+    if chance(rng, SQUARE[kind]):
         return "square"
     if relation is None:
         return rng.choice(("wide", "tall"))

@@ -30,6 +30,7 @@ from typing import Any
 from benchmarks.machine import describe_machine, describe_versions
 from e5v.errors import E5VError, UsageError
 from e5v.evaluation.plane import Plane, draw_planes
+from e5v.files import write_file
 from nano.score import Folders, Judge, Told, open_model
 from nano.settings import Numbers, OnPairs, Setting, find_settings
 from nano.trainings import Cost, Order, Workshop, adapter_of, run
@@ -184,10 +185,7 @@ def draw_gap(work: Path, target: Path) -> bool:
             planes[title] = Plane(**kept[variant])
     if len(planes) < len(SHOWN):
         return False
-    beside = target.with_name(f"{target.name}.partial")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside.write_bytes(draw_planes(planes))
-    beside.replace(target)
+    write(target, draw_planes(planes))
     return True
 
 
@@ -199,12 +197,10 @@ def digest(files: Sequence[Path]) -> str:
     return state.hexdigest()
 
 
-def write(file: Path, text: str) -> None:
-    """Write a file that appears when it is whole."""
+def write(file: Path, content: str | bytes) -> None:
+    """Write a file that appears when it is whole, in a folder that may have to be made."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f"{file.name}.partial")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(file)
+    write_file(file, content)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -33,28 +33,45 @@ def patches(model: Any, tiles: Tensor) -> Tensor:
     return seen[:, 1:]
 
 
-def picture_tokens(model: Any, pictures: Tensor, shape: str) -> Tensor:
-    """Return the image tokens of uint8 pictures of one shape, (b, image_tokens(shape), d).
+@dataclass(frozen=True)
+class Sighted:
+    """What the towers make of pictures of one shape.
 
-    As `LlavaNextModel.get_image_features` packs them. A square's base tile and only grid tile
-    are the same pixels, so the tower sees them once.
+    tokens (b, image_tokens(shape), d): as the language model takes them.
+    patches (b, rows * SIDE, columns * SIDE, d): the vision tower's, of the grid.
+    """
+
+    tokens: Tensor
+    patches: Tensor
+
+
+def look(model: Any, pictures: Tensor, shape: str) -> Sighted:
+    """Return what is seen in uint8 pictures of one shape.
+
+    Tokens are packed as `LlavaNextModel.get_image_features` does. A square's base tile and only
+    grid tile are the same pixels, so the tower sees them once.
     """
     rows, columns = GRIDS[shape]
     whole = normalised(pictures, model.dtype)
-    count, width = len(whole), model.config.text_config.hidden_size
+    count = len(whole)
     tiles = whole.unfold(2, TILE, TILE).unfold(3, TILE, TILE)  # b, 3, rows, columns, TILE, TILE
     tiles = tiles.permute(0, 2, 3, 1, 4, 5).reshape(-1, 3, TILE, TILE)
     if rows * columns > 1:
         small = functional.interpolate(whole.float(), (TILE, TILE), mode="bicubic", antialias=True)
         tiles = torch.cat([tiles, small.to(whole.dtype)])
-    tokens = model.model.multi_modal_projector(patches(model, tiles))
-    grid = tokens[: count * rows * columns]
-    base = tokens[-count:]
-    grid = grid.view(count, rows, columns, SIDE, SIDE, width).transpose(2, 3)
-    grid = grid.reshape(count, rows * SIDE, columns * SIDE, width)
-    newline = model.model.image_newline.expand(count, rows * SIDE, 1, width)
+    seen = patches(model, tiles)
+    tokens = model.model.multi_modal_projector(seen)
+    grid, base = _laid(tokens[: count * rows * columns], rows, columns), tokens[-count:]
+    newline = model.model.image_newline.expand(count, rows * SIDE, 1, grid.shape[-1])
     grid = torch.cat([grid, newline.to(grid.dtype)], dim=2).flatten(1, 2)
-    return torch.cat([base, grid], dim=1)
+    patched = _laid(seen[: count * rows * columns], rows, columns)
+    return Sighted(torch.cat([base, grid], dim=1), patched)
+
+
+def _laid(tiles: Tensor, rows: int, columns: int) -> Tensor:
+    """Lay tiles (b * rows * columns, SIDE * SIDE, d) beside each other: (b, height, width, d)."""
+    grid = tiles.view(-1, rows, columns, SIDE, SIDE, tiles.shape[-1]).transpose(2, 3)
+    return grid.reshape(-1, rows * SIDE, columns * SIDE, tiles.shape[-1])
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,11 @@ from dataclasses import astuple, dataclass
 from itertools import islice
 from pathlib import Path
 
+from e5v.files import replacing
 from nano.captions import caption
 from nano.chance import chance
-from nano.edits import changed, edit
+from nano.changes import changed
+from nano.edits import edit
 from nano.facts import entailed
 from nano.scenes import sample
 
@@ -104,18 +106,16 @@ def mixed(
 
 
 def write_triplets(file: Path, *, rows: int, seed: int, mixture: Mixture | None = None) -> None:
-    """Write a CSV, beside its name first."""
+    """Write a CSV that appears when it is whole."""
     wanted = mixture or Mixture()
     made = triplets(seed, composed=wanted.composed)
     if wanted.nli:
         made = mixed(made, read_nli(wanted.nli), share=wanted.nli_share, seed=seed)
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f"{file.name}.partial")
-    with partial.open("w", encoding="utf-8", newline="") as out:
+    with replacing(file) as part, part.open("w", encoding="utf-8", newline="") as out:
         lines = csv.writer(out, lineterminator="\n")
         lines.writerow(COLUMNS)
         lines.writerows(astuple(one) for one in islice(made, rows))
-    partial.replace(file)
 
 
 def main() -> None:

@@ -16,28 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nano.talks import IMAGE, Talk
+
 HEAD = "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\n"
 TAIL = "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n \n"
+PARTED = "\n"  # X from a question
 END = "<|eot_id|>"
-IMAGE = "<image>"
 NOTHING = -100  # the label of a token that is not to be learnt
-
-
-@dataclass(frozen=True)
-class Turn:
-    """A question on X and its answer; the question begins with what parts it from X."""
-
-    question: str
-    answer: str
-
-
-@dataclass(frozen=True)
-class Talk:
-    """X and what is asked of it. `read` says that X itself is to be learnt, as plain text."""
-
-    x: str
-    turns: tuple[Turn, ...]
-    read: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,7 +115,7 @@ class Scribe:
         row.add(x, len(self._head), 0, learnt=talk.read)
         start = len(row.tokens)
         for branch, turn in enumerate(talk.turns, start=1):
-            asked = self._ids(turn.question) + self._tail
+            asked = self._ids(PARTED + turn.question) + self._tail
             row.add(asked, start, branch, learnt=False)
             answer = self._ids(turn.answer) + self._end
             row.add(answer, start + len(asked), branch, learnt=True)

@@ -13,7 +13,7 @@ from nano.art import LEVELS, STYLES, Art, Style, atlas_file, load_art
 from nano.canvas import PATCHES, TILES, Drawing
 from nano.captions import caption
 from nano.concepts import CONCEPTS
-from nano.lettering import letter
+from nano.lettering import letter, named_by
 from nano.picture import COLOURS, draw
 from nano.scenes import BACKGROUNDS, RELATIONS, Relation, Scene, Shape, Size, Thing, sample, sizes
 
@@ -134,7 +134,7 @@ def test_light_and_dark_side_by_side_stay_so() -> None:
 
 
 def test_letters_are_black_on_white_and_fit() -> None:
-    """Would catch a caption that runs out of its picture, or is labelled as a thing."""
+    """Would catch a caption that runs out of its picture, or is labelled unasked."""
     rng = random.Random(9)
     for _ in range(100):
         drawn = letter(caption(sample(rng, "train"), rng), "wide", rng)
@@ -143,6 +143,24 @@ def test_letters_are_black_on_white_and_fit() -> None:
         assert drawn.labels.shape == (5, 10)
         assert drawn.pixels.min() < 100
         assert (drawn.pixels[:, -1] == 255).all()
+
+
+def test_words_are_labelled_where_they_stand() -> None:
+    """Would catch a patch that is to be learnt as a word on another line, or as no word at all."""
+    names = [concept.name for concept in CONCEPTS]
+    dog, bread = names.index("dog"), names.index("bread")
+    scene = Scene("pair", (Thing(dog), Thing(bread)), "above", 2, "purple")
+    text = "on violet, a puppy above a loaf of bread"
+    named = named_by(text, scene)
+    ground = len(CONCEPTS) + BACKGROUNDS.index("purple")
+    assert named == [-1, ground, -1, dog, -1, -1, bread, bread, bread]
+    for seed in range(20):
+        drawn = letter(text, "wide", random.Random(seed), named=named)
+        blank = letter("", "wide", random.Random(seed)).pixels
+        assert set(np.unique(drawn.labels)) == {-1, ground, dog, bread}
+        for row, column in np.argwhere(drawn.labels >= 0):
+            patch = np.s_[12 * row : 12 * row + 12, 12 * column : 12 * column + 12]
+            assert (drawn.pixels[patch] != blank[patch]).any()
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -17,13 +17,14 @@ from nano.assemble import assemble
 from nano.descent import Pace
 from nano.lessons import Lessons, Plan
 from nano.pretrain import Language, run
+from nano.talks import Talk, Turn
 from nano.tokenizer import learn_tokenizer
-from nano.towers import answers, picture_tokens
-from nano.turns import NOTHING, Part, Rows, Scribe, Talk, Turn
+from nano.towers import answers, look
+from nano.turns import NOTHING, Part, Rows, Scribe
 
 TALK = Talk(
     "a dog on a blue background",
-    (Turn("\nSummary above sentence in one word: ", "dog"), Turn("\nhow many?", "one")),
+    (Turn("Summary above sentence in one word: ", "dog"), Turn("how many?", "one")),
 )
 
 
@@ -84,7 +85,7 @@ def test_pictures_are_packed_as_the_real_class_packs_them(shape: str) -> None:
     blurred = Image.fromarray(picture).resize((8, 8)).resize(picture.shape[1::-1])
     arrays = new_processor(tokenizer()).image_processor(blurred, return_tensors="pt")
     with torch.no_grad():
-        ours = picture_tokens(model(), torch.from_numpy(np.array(blurred))[None], shape)[0]
+        ours = look(model(), torch.from_numpy(np.array(blurred))[None], shape).tokens[0]
         theirs = model().get_image_features(**arrays).pooler_output[0]
     assert len(ours) == image_tokens(shape)
     grid = slice(SIDE * SIDE, None)
