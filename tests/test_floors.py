@@ -29,6 +29,7 @@ FLOORS = {
     "model": 2,
     "items": 1,
     "vectors": 1,
+    "files": 1,
     "errors": 0,
 }
 FACE = "e5v/__init__.py"

@@ -32,8 +32,8 @@ PLACES = [
     ("table.Table.add+", 3),  # new records stand beside those they replace
     ("table.Table.remove+", 4),
     ("table.Table.sync", 5),
-    ("facts.write_durably", 1),  # there is a table, and no index yet
-    ("facts.write_durably+", 1),
+    ("facts.write_file", 1),  # there is a table, and no index yet
+    ("facts.write_file+", 1),
 ]
 
 

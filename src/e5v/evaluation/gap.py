@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from e5v.errors import UsageError
 from e5v.evaluation.plane import Plane, draw_planes, find_plane
-from e5v.evaluation.writing import write_file
+from e5v.files import write_file
 from e5v.vectors import unit
 
 LEAST = 10  # images, and texts, below which a share means nothing

@@ -24,7 +24,7 @@ from e5v.evaluation.report_words import (
     percent,
     signed,
 )
-from e5v.evaluation.writing import write_file
+from e5v.files import write_file
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -159,4 +159,4 @@ def write_report(report: Report, folder: Path) -> None:
         planes = {name: gap.plane for name, gap in report.gaps.items()}
         write_file(folder / "gap.png", draw_planes(planes))
     for name, write in (("json", to_json), ("md", to_markdown), ("html", to_html)):
-        write_file(folder / f"report.{name}", write(report).encode())
+        write_file(folder / f"report.{name}", write(report))

@@ -7,7 +7,6 @@ as it was, bit for bit, and memory holds one tensor at a time.
 """
 
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from e5v.errors import ModelError, UsageError
+from e5v.files import beside
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 SIZE_BYTES = 8  # the length of the header, before it
@@ -139,7 +139,7 @@ def new_folder(target: Path) -> Iterator[Path]:
         raise UsageError(f"the folder {target.parent} does not exist; make it first")
     if whole.exists() and not (whole.is_dir() and not any(whole.iterdir())):
         raise UsageError(f"{target} is there already; name a new folder")
-    part = whole.with_name(f".{whole.name}.{os.getpid()}.part")
+    part = beside(whole)
     part.mkdir()
     try:
         yield part

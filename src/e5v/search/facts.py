@@ -4,11 +4,11 @@ Facts <-> index.json, written whole or not at all
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from e5v.errors import DataError
+from e5v.files import write_file
 
 FORMAT = 1  # of the folder; another one is told apart from a broken one
 FILE = "index.json"
@@ -65,24 +65,4 @@ def read_facts(folder: Path) -> Facts | None:
 
 def write_facts(folder: Path, facts: Facts) -> None:
     """Write the facts so that they are there after a power cut, or the old ones are."""
-    write_durably(folder / FILE, (json.dumps(asdict(facts), indent=2) + "\n").encode())
-
-
-def write_durably(target: Path, content: bytes) -> None:
-    """Write a file beside its target, onto the disk, and give it its name."""
-    part = target.with_name(f".{target.name}.part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(target)
-    sync_folder(target.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make sure that the names in a folder are on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    write_file(folder / FILE, json.dumps(asdict(facts), indent=2) + "\n")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from e5v.search.facts import write_durably
+from e5v.files import write_file
 from e5v.search.sources import Source
 
 FILE = "faults.json"
@@ -47,4 +47,4 @@ def read_faults(folder: Path) -> list[Fault]:
 def write_faults(folder: Path, faults: Iterable[Fault]) -> None:
     """Write all faults of an index."""
     told = [asdict(fault) for fault in faults]
-    write_durably(folder / FILE, json.dumps(told, indent=1).encode())
+    write_file(folder / FILE, json.dumps(told, indent=1))

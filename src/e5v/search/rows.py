@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from e5v.search.facts import sync_folder
+from e5v.files import sync
 
 BLOCK = 8_192  # rows
 WORD = 64  # bits
@@ -165,9 +165,9 @@ def lay_out(folder: Path, numbers: NDArray[np.int64], source: Source, width: int
     for start in range(0, len(numbers), BLOCK):
         end = min(start + BLOCK, len(numbers))
         rows = append(rows, numbers[start:end], source(start, end))
-    sync_folder(part)
+    sync(part)
     part.rename(target)
-    sync_folder(folder)
+    sync(folder)
     for old in folder.glob(f"{PREFIX}*"):
         if old != target:
             shutil.rmtree(old, ignore_errors=True)

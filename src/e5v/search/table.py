@@ -9,7 +9,7 @@ removed after: where both are there, the higher number counts.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -24,7 +24,7 @@ from lancedb.index import IvfRq
 from numpy.typing import NDArray
 
 from e5v.errors import DataError, UsageError, first_line
-from e5v.search.facts import sync_folder
+from e5v.files import sync
 
 NAME = "entries"
 KEPT = timedelta(hours=1)  # how long versions that a reader may still look at are kept
@@ -238,9 +238,10 @@ class Table:
         for folder, _, names in os.walk(self._folder):
             fresh = [path for name in names if (path := f"{folder}/{name}") not in self._synced]
             for path in fresh:
-                _sync_file(path)
+                with suppress(FileNotFoundError):  # dropped by the cleaning of old versions
+                    sync(Path(path))
             if fresh:
-                sync_folder(Path(folder))
+                sync(Path(folder))
             self._synced.update(fresh)
 
 
@@ -261,17 +262,6 @@ def _filtering(where: str) -> Iterator[None]:
             f"the filter {where!r} cannot be used: {message}; expected a condition as in "
             f"\"kind = 'image'\" on {', '.join(c for c in COLUMNS if c != 'thumbnail')}"
         ) from error
-
-
-def _sync_file(path: str) -> None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:  # dropped by the cleaning of old versions
-        return
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _last_of_each(ids: Any) -> NDArray[np.int64] | None:

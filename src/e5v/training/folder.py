@@ -11,7 +11,6 @@ checkpoint stands.
 """
 
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from e5v.errors import TrainingError, UsageError
+from e5v.files import sync, write_file
 
 PARTIAL = ".partial"
 RECIPE = "recipe.json"
@@ -67,10 +67,10 @@ class RunFolder:
     def begin(self, recipe: Mapping[str, Any], step: int) -> None:
         """Write down the recipe, and drop from the log what comes after `step`."""
         self.path.mkdir(parents=True, exist_ok=True)
-        write_file(self.path / RECIPE, (json.dumps(_plain(recipe), indent=2) + "\n").encode())
+        write_file(self.path / RECIPE, json.dumps(_plain(recipe), indent=2) + "\n")
         lines = self.log.read_text().splitlines() if self.log.exists() else []
         kept = [line for line in lines if _step(line) <= step]
-        write_file(self.log, "".join(f"{line}\n" for line in kept).encode())
+        write_file(self.log, "".join(f"{line}\n" for line in kept))
 
     def latest(self) -> Path | None:
         """Return the last whole checkpoint, if there is one."""
@@ -139,23 +139,10 @@ def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
     try:
         partial.mkdir(parents=True)
         for name, content in files.items():
-            _write(partial / name, content)
+            (partial / name).write_bytes(content)
+            sync(partial / name)
         shutil.rmtree(target, ignore_errors=True)
         partial.rename(target)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-
-
-def write_file(target: Path, content: bytes) -> None:
-    """Write a file that appears when it is whole."""
-    partial = target.with_name(target.name + PARTIAL)
-    _write(partial, content)
-    partial.replace(target)
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

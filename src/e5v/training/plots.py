@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import DataError
-from e5v.training.folder import write_file
+from e5v.files import write_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

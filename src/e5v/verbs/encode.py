@@ -112,9 +112,9 @@ def _inputs(verb: Encode) -> Inputs:
 
 
 def _target(verb: Encode) -> AbstractContextManager[BinaryIO]:
-    from e5v.verbs.tables import replacing
+    from e5v.verbs.tables import new_file
 
-    return replacing(verb.out) if verb.out else nullcontext(sys.stdout.buffer)
+    return new_file(verb.out) if verb.out else nullcontext(sys.stdout.buffer)
 
 
 def _is_apart(verb: Encode) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from e5v.errors import UsageError
+from e5v.files import write_file
 from e5v.verbs.opening import Opening
 from e5v.verbs.talk import bar, say, show_line, wants_lines
 
@@ -163,7 +164,6 @@ def _tell(verb: Evaluate, report: "Report", found: "list[Evaluated]") -> None:
     from rich.console import Console
 
     from e5v.evaluation.report import table, write_report
-    from e5v.evaluation.writing import write_file
 
     if wants_lines(json=verb.json):
         for figure in report.figures:
@@ -176,6 +176,6 @@ def _tell(verb: Evaluate, report: "Report", found: "list[Evaluated]") -> None:
         write_report(report, verb.out)
         for one in found:
             for name, content in one.files.items():
-                write_file(verb.out / name, content.encode())
+                write_file(verb.out / name, content)
                 say(f"wrote {verb.out / name}")
         say(f"wrote {verb.out / 'report.html'}")

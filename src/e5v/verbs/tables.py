@@ -6,7 +6,6 @@ Rows are written as they come, so a table may be larger than memory.
 """
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import UsageError
+from e5v.files import replacing
 
 GROUP_BYTES = 16 * 2**20  # vectors held before they are written as one row group of Parquet
 NAMES = frozenset({"id", "path", "text"})  # what may stand for an item alone
@@ -146,7 +146,7 @@ def _source(label: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def new_file(path: Path) -> Iterator[BinaryIO]:
     """Open a new file beside `path` and give it that name once all is well; else remove it.
 
     Raises:
@@ -157,10 +157,5 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         raise UsageError(f"the folder {path.parent} does not exist; make it first")
     if target.exists() and not target.is_file():
         raise UsageError(f"{path} is no plain file; name a file to write")
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            yield file
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(target) as part, part.open("wb") as file:
+        yield file
