@@ -117,11 +117,15 @@ def shared_tokens(sequences: Sequence[Sequence[int]]) -> int:
 
 @dataclass(frozen=True)
 class _Scope:
-    """What a query may see: its own sequence of the pack, the last `window` tokens of it."""
+    """What a query may see: its own sequence of the pack, the last `window` tokens of it.
+
+    `training` is the module's: the forward pass is then chosen for the speed of the way back.
+    """
 
     pack: Pack
     scale: float | None
     window: int | None
+    training: bool
 
 
 def packed_attention(
@@ -137,7 +141,8 @@ def packed_attention(
     Q is T, or one row per sequence: the last layer asks for the pooled positions only. Keys and
     values always span the whole row.
     """
-    scope = _Scope(options["pack"], options.get("scaling"), options.get("sliding_window"))
+    scale, window = options.get("scaling"), options.get("sliding_window")
+    scope = _Scope(options["pack"], scale, window, module.training)
     attend = _attend_cuda if query.is_cuda and query.dtype != torch.float32 else _attend_groups
     return attend(query[0], key[0], value[0], scope).unsqueeze(0), None
 
@@ -176,10 +181,12 @@ def _causal(
 
     On a CPU, long sequences are quicker as blocks of matrix products than in PyTorch's fused
     attention: 2.5 times in half precision, from which it gains nothing, and by a fifth in single.
-    Short ones come in so many shapes that the kernels made for each cost what they save.
+    Short ones come in so many shapes that the kernels made for each cost what they save, but in
+    training: the way back through the fused kernel is slow at any length.
     """
     band = _band(query.shape[2], scope.window, query.device)
-    if query.device.type == "cpu" and band is None and query.shape[2] > BLOCK:
+    in_blocks = query.device.type == "cpu" and (query.shape[2] > BLOCK or scope.training)
+    if in_blocks and band is None:
         return _causal_blocks(query, key, value, scope.scale or query.shape[-1] ** -0.5)
     return scaled_dot_product_attention(
         query, key, value, band, is_causal=band is None, scale=scope.scale, enable_gqa=True
