@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from e5v.evaluation.tasks import Material, Search
 from e5v.items import RawItem
@@ -12,6 +13,11 @@ def write(file: Path, value: object = None) -> None:
     """Write JSON, or an empty file that stands for an image."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("" if value is None else json.dumps(value))
+
+
+def read(file: Path) -> Any:
+    """Read JSON."""
+    return json.loads(file.read_text())
 
 
 def touch(folder: Path, paths: Iterable[str]) -> None:

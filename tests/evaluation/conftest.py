@@ -1,12 +1,28 @@
-"""What tests of sources share: the published annotations, and small folders in their layouts."""
+"""What tests of evaluation share: data in small, the published annotations, a model, a report."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from e5v import E5V
+from e5v.evaluation.figures import Report
 from tests.evaluation.asked import touch, write, write_cirr
+from tests.evaluation.reported import a_report
 
 ANNOTATIONS = Path(__file__).parents[3] / "shared" / "data" / "cir_annotations"
+
+
+@pytest.fixture(scope="session")
+def model(checkpoints: Callable[[str], Path]) -> E5V:
+    """Open a small random model of the paper's family."""
+    return E5V(checkpoints("llava_next_llama3"), dtype="float32")
+
+
+@pytest.fixture(scope="session")
+def report() -> Report:
+    """Give a report of two benchmarks and a gap."""
+    return a_report()
 
 
 @pytest.fixture(scope="session")

@@ -1,39 +1,40 @@
-"""Real tasks of mteb on small data of our own: nothing is fetched.
+"""Real tasks of mteb on small data of our own score as our own metrics do.
 
 rows made here -> a task of mteb's own kinds -> mteb.evaluate -> its scores against our metrics'
 """
 
 import io
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
-from e5v import E5V, Prompt, UsageError
-from e5v.errors import ItemError
+from e5v import E5V, Prompt
 from e5v.evaluation.metrics import average_precision, cosines, places, recall, spearman
-from e5v.evaluation.mteb import PROMPTS, MTEBModel
+from e5v.evaluation.mteb import MTEBModel
 from e5v.evaluation.tasks import Judgements
 from e5v.items import RawItem
 from e5v.model.prompts import RETRIEVAL
 
 mteb = pytest.importorskip("mteb", reason="the extra `eval` is not installed")
 
-from datasets import Dataset, DatasetDict, Features, Value  # noqa: E402  after the skip
-from datasets import Image as ImageColumn  # noqa: E402
-from mteb.abstasks.retrieval import AbsTaskRetrieval  # noqa: E402
+from datasets import Dataset, DatasetDict  # noqa: E402  after the skip
 from mteb.abstasks.sts import AbsTaskSTS  # noqa: E402
-from mteb.abstasks.task_metadata import TaskMetadata  # noqa: E402
-from mteb.models import EncoderProtocol, SearchProtocol  # noqa: E402
 
-Vectors = NDArray[np.float32]
-Rows = Sequence[Mapping[str, Any]]
+from tests.evaluation.own_tasks import (  # noqa: E402
+    CUTOFFS,
+    Overheard,
+    Rows,
+    Vectors,
+    metadata,
+    scores_of,
+    search,
+)
+
 TEXTS = (
     "a cat on a sofa",
     "two dogs run in the grass",
@@ -44,92 +45,7 @@ TEXTS = (
     "a child with an umbrella",
     "an old wooden boat",
 )
-CUTOFFS = (1, 3, 5)
 CLOSE = 1e-5  # of the items of one batch, to those of another
-
-
-@pytest.fixture(scope="module")
-def model(checkpoints: Callable[[str], Path]) -> E5V:
-    """Open a small random model of the paper's family."""
-    return E5V(checkpoints("llava_next_llama3"), dtype="float32")
-
-
-class Overheard(MTEBModel):
-    """Keeps the vectors of each call, under the side they are for."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.heard: list[tuple[Any, Vectors]] = []
-
-    def encode(self, *args: Any, **kwargs: Any) -> Vectors:
-        """Embed as always, and keep it."""
-        rows = super().encode(*args, **kwargs)
-        self.heard.append((kwargs.get("prompt_type"), rows))
-        return rows
-
-    def side(self, name: str) -> Vectors:
-        """Return the vectors of the queries or of the documents."""
-        (rows,) = [rows for side, rows in self.heard if side == name]
-        return rows
-
-
-def metadata(name: str, kind: str, category: str, **told: Any) -> TaskMetadata:
-    """Describe a task of that type and category."""
-    return TaskMetadata(
-        name=name,
-        description="rows made by a test",
-        dataset={"path": "none", "revision": "none"},
-        type=kind,  # type: ignore[arg-type]
-        category=category,  # type: ignore[arg-type]
-        eval_splits=["test"],
-        eval_langs=["eng-Latn"],
-        **({"modalities": ["text", "image"], "main_score": "map_at_5"} | told),
-    )
-
-
-def stored(rows: Rows) -> Dataset:
-    """Put rows into a table, images as the encoded files they are."""
-    kinds = {name: Value("string") for name in rows[0]}
-    if "image" in kinds:
-        kinds["image"] = ImageColumn()
-    return Dataset.from_list(list(rows), features=Features(kinds))
-
-
-class OwnSearch(AbsTaskRetrieval):
-    """A retrieval task whose rows are at hand."""
-
-    metadata = metadata("OwnSearch", "Retrieval", "t2t")
-    k_values = CUTOFFS
-
-    def load_data(self, *_: Any, **__: Any) -> None:
-        """Do nothing: the rows were given."""
-
-
-def search(described: TaskMetadata, queries: Rows, corpus: Rows, true: Judgements) -> OwnSearch:
-    """Make a search of the i-th query's `true[i]` in the corpus."""
-    task = type(described.name, (OwnSearch,), {"metadata": described})()
-    assert isinstance(task, OwnSearch)
-    relevant = {f"q{place}": {f"d{one}": 1 for one in ones} for place, ones in enumerate(true.true)}
-    task.dataset = {
-        "default": {
-            "test": {
-                "queries": stored([{"id": f"q{n}", **row} for n, row in enumerate(queries)]),
-                "corpus": stored([{"id": f"d{n}", **row} for n, row in enumerate(corpus)]),
-                "relevant_docs": relevant,
-                "top_ranked": None,
-            }
-        }
-    }
-    task.data_loaded = True
-    return task
-
-
-def scores_of(model: MTEBModel, task: Any, cache: Any = None) -> dict[str, float]:
-    """Run a task as a user of mteb does."""
-    done = mteb.evaluate(model, task, cache=cache, co2_tracker=False, show_progress_bar=False)
-    (result,) = done.task_results
-    (scores,) = result.scores["test"]
-    return dict(scores)
 
 
 def assert_as_ours(
@@ -321,110 +237,3 @@ def test_a_prompt_of_ones_own_is_asked_and_told(
     np.testing.assert_allclose(wrapped.side("query"), model.encode(TEXTS, prompt=mine), atol=CLOSE)
     stored = [file.read_text() for file in tmp_path.rglob("model_meta.json")]
     assert sorted("Its mood in one word" in one for one in stored) == [False, True]
-
-
-def test_what_mteb_is_told_of_the_model(model: E5V, checkpoints: Callable[[str], Path]) -> None:
-    """Catches results of other weights, or of cut texts, filed as one; and made-up sizes."""
-    wrapped = MTEBModel(model)
-    assert isinstance(wrapped, EncoderProtocol)
-    assert not isinstance(wrapped, SearchProtocol)
-    told = wrapped.mteb_model_meta
-    assert told.name == "local/llava_next_llama3"
-    assert (told.embed_dim, told.max_tokens) == (model.width, model.max_tokens)
-    assert told.modalities == ["image", "text"]
-    state = model.loaded.model.state_dict()
-    count = sum(one.numel() for one in state.values())
-    (embeddings,) = [one.numel() for name, one in state.items() if "embed_tokens" in name]
-    assert (told.n_parameters, told.n_embedding_parameters) == (count, embeddings)
-    assert told.memory_usage_mb == pytest.approx(4 * count / 2**20)
-    assert [told.training_datasets, told.license, told.release_date] == [None] * 3
-
-    folder = checkpoints("llava_next_llama3")
-    other = MTEBModel(E5V(folder, dtype="bfloat16"), name="me/mine").mteb_model_meta
-    assert other.name == "me/mine"
-    assert other.revision != told.revision
-    short = MTEBModel(E5V(model.loaded, max_tokens=64)).mteb_model_meta
-    assert short.revision == told.revision
-    assert short.experiment_name != told.experiment_name
-
-
-@pytest.mark.parametrize("name", [name for name in PROMPTS if name != "STS"])
-def test_tasks_with_prompts_of_their_own_are_mtebs(name: str) -> None:
-    """Catches a task of mteb's that is called otherwise, and so asked for like any other."""
-    (task,) = mteb.get_tasks(tasks=[name])
-    assert task.metadata.category == "it2i"
-
-
-def test_sentence_similarity_is_a_type_of_mtebs() -> None:
-    """Catches the type of the paper's seven sets called otherwise."""
-    assert {mteb.get_task(name).metadata.type for name in ("STS12", "SICK-R")} == {"STS"}
-
-
-def one_batch(**columns: Any) -> Any:
-    """Give a batch as a loader does, of columns of any kind."""
-    from torch.utils.data import DataLoader
-
-    rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
-    # a loader of mteb's leaves images as they are
-    return DataLoader(
-        Dataset.from_dict({"n": range(len(rows))}),
-        batch_size=len(rows),
-        collate_fn=lambda _: columns,
-    )
-
-
-def embed(model: E5V, batch: Any, **options: Any) -> Vectors:
-    """Embed a batch as a task of texts does."""
-    return MTEBModel(model).encode(
-        batch,
-        task_metadata=metadata("OwnTexts", "Retrieval", "t2t"),
-        hf_split="test",
-        hf_subset="default",
-        **({"show_progress_bar": False} | options),
-    )
-
-
-@pytest.mark.parametrize(
-    ("columns", "options", "cause"),
-    [
-        ({"text": ["a"], "audio": [0]}, {}, "columns audio, text; expected text or image"),
-        ({"label": [0]}, {}, "columns label; expected text or image"),
-        ({"text": ["a"]}, {"precision": "binary"}, 'precision is "binary"; expected "float32"'),
-    ],
-)
-def test_what_cannot_be_embedded_is_refused(
-    model: E5V, columns: dict[str, Any], options: dict[str, Any], cause: str
-) -> None:
-    """Catches half an item embedded for the whole, and float32 rows filed as another precision."""
-    with pytest.raises(UsageError, match=cause):
-        embed(model, one_batch(**columns), **options)
-
-
-def test_a_row_that_is_nothing_is_named(model: E5V) -> None:
-    """Catches a row left out, after which every vector is another document's."""
-    with pytest.raises(ItemError, match="item 1: is empty"):
-        embed(model, one_batch(image=[Image.new("RGB", (30, 30)), None]))
-
-
-def test_a_bar_is_drawn_as_mteb_asks(model: E5V, capsys: pytest.CaptureFixture[str]) -> None:
-    """Catches hours of silence, a bar on stdout, and one that cannot be turned off."""
-    embed(model, one_batch(text=["a", "b"]))
-    assert capsys.readouterr() == ("", "")
-    embed(model, one_batch(text=["a", "b"]), show_progress_bar=True)
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    assert "100%" in printed.err
-
-
-def test_a_name_without_an_organisation_is_refused(model: E5V) -> None:
-    """Catches a page of pydantic for a short name."""
-    with pytest.raises(UsageError, match='name is "mine"; expected "organisation/model"'):
-        MTEBModel(model, name="mine")
-
-
-def test_without_the_library(model: E5V, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches an ImportError for a user who did not install an extra."""
-    monkeypatch.setitem(sys.modules, "mteb", None)
-    monkeypatch.setitem(sys.modules, "mteb.models", None)
-    with pytest.raises(UsageError, match=r"pip install 'e5v\[eval\]'"):
-        MTEBModel(model)

@@ -57,21 +57,6 @@ def test_on_a_terminal(run: Run, things: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "100.00% of the 10 nearest were found, asked with 4 of 4 items" in done.out
 
 
-@pytest.mark.parametrize(
-    ("state", "told"),
-    [
-        ((0, 100, 5.0), ""),
-        ((3, None, 5.0), ""),
-        ((50, 100, 20.0), "2.5/s, 0:00:20 left"),
-        ((1, 10_001, 1.0), "1.0/s, 2:46:40 left"),
-        ((5_000, 5_000, 2.0), "2,500.0/s, 0:00:00 left"),
-    ],
-)
-def test_rate_and_time_left(state: tuple[float, float | None, float], told: str) -> None:
-    """Catches a rate of the last burst alone, and a division by nothing done yet."""
-    assert module.pace(*state) == told
-
-
 def test_audit(run: Run, things: Path, tmp_path: Path) -> None:
     """Catches an audit that indexes, or falls over where there is nothing."""
     done = run("index", "--audit", "--index", tmp_path / "index")

@@ -93,10 +93,8 @@ def _index(captions: tuple[Path, ...], folder: Path, model: "E5V", name: str) ->
     total = sum(len(file.read_bytes().splitlines()) for file in captions)
     with writing(folder, lambda: facts) as writer, bar(total, shown=True) as drawn:
         writer.facts.check(facts)
-        done = 0
         for progress in Gallery(writer, lambda: model).follow(absolute(captions)):
-            drawn.step(progress.done - done)
-            done = progress.done
+            drawn.reach(progress.done)
         seconds = time.perf_counter() - began
         return (
             f"{len(writer):,} scenes in {folder}: {progress.embedded:,} embedded by {name} in "

@@ -4,10 +4,8 @@ folders -> E5V -> Gallery.follow -> a bar on stderr -> what was done, and what c
 """
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,13 +14,9 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from e5v.errors import DataError, UsageError
 from e5v.verbs.opening import MODEL, Opening
-from e5v.verbs.talk import say, show_line, wants_lines
+from e5v.verbs.talk import bar, say, show_line, wants_lines
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Drawn
-    from rich.progress import Task
-    from rich.text import Text
-
     from e5v.model.embedder import E5V
     from e5v.search.facts import Facts
     from e5v.search.gallery import Gallery, Progress
@@ -160,52 +154,14 @@ def opening_of(asked: Opening, there: "Facts | None") -> Opening:
 def _follow(verb: Index, gallery: "Gallery", model: _Model, roots: Sequence[str]) -> "Progress":
     steps = gallery.follow(roots, emptied=verb.emptied)
     progress = next(steps)
-    with _bar(shown=bool(progress.total)) as drawn:
-        opening = drawn.add_task(f"Opening {model.name}", total=None)
+    with bar(None, shown=bool(progress.total), paced=True) as drawn:
+        drawn.name(f"Opening {model.name}")
         if progress.total:
             model.open()
-        drawn.remove_task(opening)
-        task = drawn.add_task("Indexing", total=progress.total)
+        drawn.begin("Indexing", progress.total)
         for progress in steps:
-            total = max(progress.total, progress.done)
-            drawn.update(task, total=total, completed=progress.done)
+            drawn.reach(progress.done, total=max(progress.total, progress.done))
     return progress
-
-
-@contextmanager
-def _bar(*, shown: bool) -> "Iterator[Drawn]":
-    """Draw a bar on stderr with rate and time left, if `shown` and stderr is a terminal."""
-    import sys
-
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
-    from rich.text import Text
-
-    class Pace(ProgressColumn):
-        """Things per second since the start, and the time left at that: they come in bursts."""
-
-        def render(self, task: "Task") -> "Text":
-            return Text(pace(task.completed, task.total, task.elapsed or 0.0))
-
-    with Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        Pace(),
-        console=Console(stderr=True),
-        transient=True,
-        disable=not (shown and sys.stderr.isatty()),
-    ) as drawn:
-        yield drawn
-
-
-def pace(done: float, total: float | None, seconds: float) -> str:
-    """Say how many things a second were done, and how long the rest will take."""
-    if not (done and total and seconds):
-        return ""
-    rate = done / seconds
-    left = timedelta(seconds=round((total - done) / rate))
-    return f"{rate:,.1f}/s, {left} left"
 
 
 def _tell(verb: Index, gallery: "Gallery", folder: Path, progress: "Progress", count: int) -> None:

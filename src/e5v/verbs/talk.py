@@ -5,10 +5,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, ProgressColumn, Task, TaskID
+    from rich.text import Text
 
 
 def say(message: object) -> None:
@@ -42,18 +44,53 @@ class Bar:
         """Count an item, or some."""
         self.progress.advance(self.task, count)
 
+    def begin(self, doing: str, total: int) -> None:
+        """Go over to what is counted and timed anew."""
+        self.progress.reset(self.task, description=doing, total=total)
+
+    def reach(self, done: int, total: int | None = None) -> None:
+        """Say how many items are done, and of how many if that has changed."""
+        self.progress.update(self.task, completed=done, total=total)
+
 
 @contextmanager
-def bar(total: int | None, *, shown: bool) -> Iterator[Bar]:
-    """Draw a bar while the block runs, if `shown` and stderr is a terminal."""
+def bar(total: int | None, *, shown: bool, paced: bool = False) -> Iterator[Bar]:
+    """Draw a bar while the block runs, if `shown` and stderr is a terminal.
+
+    Beside it stands the time gone by or, if `paced`, rate and time left.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    console = Console(stderr=True)
-    disable = not (shown and sys.stderr.isatty())
-    drawn = Progress(
-        *columns, TimeElapsedColumn(), console=console, transient=True, disable=disable
-    )
-    with drawn as progress:
+    with Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _pace_column() if paced else TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not (shown and sys.stderr.isatty()),
+    ) as progress:
         yield Bar(progress, progress.add_task("", total=total))
+
+
+def _pace_column() -> "ProgressColumn":
+    from rich.progress import ProgressColumn
+    from rich.text import Text
+
+    class Pace(ProgressColumn):
+        """Things per second since the start, and the time left at that: they come in bursts."""
+
+        def render(self, task: "Task") -> "Text":
+            return Text(pace(task.completed, task.total, task.elapsed or 0.0))
+
+    return Pace()
+
+
+def pace(done: float, total: float | None, seconds: float) -> str:
+    """Say how many things a second were done, and how long the rest will take."""
+    if not (done and total and seconds):
+        return ""
+    rate = done / seconds
+    left = timedelta(seconds=round((total - done) / rate))
+    return f"{rate:,.1f}/s, {left} left"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from e5v.errors import DataError
 from e5v.search.index import Entry, Index
@@ -27,6 +27,7 @@ FRESH_SECONDS = 1.0  # how old what is seen of the index may be
 MAP_POINTS = 2_000
 DIGITS = 4  # of a place on the map
 CONFLICT = 409
+Held = TypeVar("Held")
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,7 @@ class Collection:
         Raises:
             Refused: there is no such entry.
         """
-        entry = self.index().get(id)
-        if entry is None:
-            raise Refused(404, "missing", f"the index has no entry {id[:80]!a}")
-        return entry
+        return _there(self.index().get(id), id)
 
     def vector(self, id: str) -> Any:
         """Return the vector of an entry, (d,) float32.
@@ -95,10 +93,7 @@ class Collection:
         Raises:
             Refused: there is no such entry.
         """
-        vector = self.index().vector(id)
-        if vector is None:
-            raise Refused(404, "missing", f"the index has no entry {id[:80]!a}")
-        return vector
+        return _there(self.index().vector(id), id)
 
     def map(self) -> list[Point]:
         """Return the map of the index, of at most 2,000 entries; drawn once for each version."""
@@ -123,6 +118,12 @@ class Collection:
         except DataError as error:
             raise Refused(CONFLICT, "missing", str(error)) from None
         return index
+
+
+def _there(found: Held | None, id: str) -> Held:
+    if found is None:
+        raise Refused(404, "missing", f"the index has no entry {id[:80]!a}")
+    return found
 
 
 def _draw(index: Index) -> list[Point]:

@@ -1,0 +1,91 @@
+"""A folder that an index follows: what was embedded, what is found, and whether it is right."""
+
+import json
+import os
+from collections.abc import Generator, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from e5v import E5V
+from e5v.model.streaming import Encoded, Skipped
+from e5v.search.gallery import Gallery, Progress
+from e5v.search.index import Entry, Index
+from e5v.search.query import facts_of
+from e5v.search.writer import writing
+
+WHOLE = {
+    ("a.png", 0),
+    ("photos/b.jpg", 0),
+    ("photos/deep/c.WEBP", 0),
+    *(("note.md", part) for part in (1, 2, 3)),
+}
+
+
+class Counting:
+    """A model, and the items that it was given to embed."""
+
+    def __init__(self, model: E5V) -> None:
+        self.model = model
+        self.given: list[Any] = []
+
+    def encode_iter(self, items: Iterable[Any], **options: Any) -> Iterator[Encoded | Skipped]:
+        """Embed a stream of items."""
+
+        def note() -> Iterator[Any]:
+            for item in items:
+                self.given.append(item)
+                yield item
+
+        return self.model.encode_iter(note(), **options)
+
+
+class Followed:
+    """A folder, and an index that follows it."""
+
+    def __init__(self, model: E5V, folder: Path, index: Path) -> None:
+        self.model, self.folder, self.index = model, folder, index
+        self.faults: list[str] = []
+        self.given: list[Any] = []
+
+    def follow(self, *roots: Path, emptied: bool = False) -> Progress:
+        """Bring the index up to date in a run of its own; note what was embedded and what not."""
+        for progress in self.steps(*roots, emptied=emptied):
+            last = progress
+        return last
+
+    def steps(self, *roots: Path, emptied: bool = False) -> Generator[Progress, None, None]:
+        """Bring the index up to date, step by step."""
+        counting = Counting(self.model)
+        self.given = counting.given
+        paths = [str(root) for root in roots or (self.folder,)]
+        with writing(self.index, lambda: facts_of(self.model, "small")) as writer:
+            gallery = Gallery(writer, lambda: counting)  # type: ignore[arg-type, return-value]
+            yield from gallery.follow(paths, emptied=emptied)
+            self.faults = [str(fault) for fault in gallery.faults]
+            self.faults += [f"{one.path} {one.reason}" for one in gallery.unlisted]
+
+
+def entries(followed: Followed) -> dict[tuple[str, int], Entry]:
+    """Return every entry by its path in the folder, and part."""
+    index = Index.open(followed.index)
+    listed = index.entries(index.vectors()[0])
+    assert len({(one.path, one.part) for one in listed}) == len(listed) == len(index)
+    return {(os.path.relpath(one.path, followed.folder), one.part): one for one in listed}
+
+
+def check_vectors(followed: Followed) -> None:
+    """Compare every vector with what the model says of the file."""
+    index = Index.open(followed.index)
+    for entry in index.entries(index.vectors()[0]):
+        item = Path(entry.path) if entry.kind == "image" else {"text": entry.text}
+        vector = index.vector(entry.id)
+        assert vector is not None
+        np.testing.assert_allclose(vector, followed.model.encode([item])[0], atol=2e-3)
+
+
+def write_lines(path: Path, *lines: object) -> None:
+    """Write JSON lines; a string is written as it is."""
+    told = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+    path.write_text("\n".join(told) + "\n")
