@@ -33,8 +33,11 @@ from benchmarks.sizes import Sizes
 from e5v.model.loading import outline
 from e5v.model.prompts import RETRIEVAL
 from e5v.model.sentence_files import write_sentence_files
-from e5v.model.toy import LLAMA3_SPLIT
 
+LLAMA3_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 MARKS = (
     "<|begin_of_text|>",
     "<|end_of_text|>",

@@ -13,9 +13,7 @@ Two comparisons are made: all in one dtype (`--dtype`), and each as it comes (e5
 where the CPU is fast at it; the others take float32, in which the checkpoint is stored).
 """
 
-import json
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -32,6 +30,7 @@ from benchmarks.contenders import Job, Outcome, run
 from benchmarks.flops import CountJob, count, matrix_shapes, total
 from benchmarks.fresh import Runner, fresh
 from benchmarks.machine import Rate, RateJob, describe_machine, describe_versions, measure_rate
+from benchmarks.result import publish, say
 from benchmarks.series import Entry, Series, Work, best_batches, in_two_calls, pick, ratios, table
 from benchmarks.sizes import SIZES
 from benchmarks.work import Task, make_tasks, read_photos, read_sentences
@@ -46,7 +45,6 @@ NOTES = (
     "of a mixed list, the batch where photos end and texts begin is padded to a photo's length",
     "share: operations needed (benchmarks/flops.py) per second, over the best matmul rate",
 )
-WIDTH = 140  # columns of the table where there is no terminal
 QUIET = {
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -151,13 +149,13 @@ def measure(settings: Settings, runner: Runner = fresh) -> Iterator[Result]:
 
     with TemporaryDirectory(prefix="e5v-benchmark-") as folder:
         checkpoint = Path(folder)
-        _say(f"writing a {settings.model} model with random weights")
+        say(f"writing a {settings.model} model with random weights")
         runner(build, BuildJob(checkpoint, settings.model, settings.sentences))
 
-        _say("comparing vectors")
+        say("comparing vectors")
         agreement = check(checkpoint, tasks, runner)
 
-        _say("timing matrix products")
+        say("timing matrix products")
         dtypes = dict.fromkeys(entry.dtype for entry in entries)
         rates = {dtype: runner(measure_rate, _rate_job(settings, dtype)) for dtype in dtypes}
 
@@ -194,7 +192,7 @@ def _take_turns(
         for entry in entries:
             job = Job(entry.contender, checkpoint, task.items, entry.dtype, entry.batch_size)
             outcome = runner(run, job)
-            _say(
+            say(
                 f"{task.name}, turn {repeat + 1} of {repeats}: {entry.label} in {entry.dtype}: "
                 f"{outcome.seconds:.1f} s"
             )
@@ -251,19 +249,11 @@ def show(result: Result, console: Console) -> None:
         console.print(f"Matrix products in {dtype}: {rate.best / 1e9:.0f} GFLOP/s at best.")
 
 
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-
-
 def main() -> None:
-    """Measure, write the result down and draw it."""
+    """Measure, write the result down after each task, and draw it."""
     os.environ |= QUIET
     settings = tyro.cli(Settings)
-    settings.out.parent.mkdir(parents=True, exist_ok=True)
-    for result in measure(settings):
-        settings.out.write_text(json.dumps(report(result), indent=2) + "\n")
-    show(result, Console(width=max(WIDTH, Console().width)))
-    _say(f"wrote {settings.out}")
+    publish(measure(settings), settings.out, report, show)
 
 
 if __name__ == "__main__":

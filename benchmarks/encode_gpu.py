@@ -12,7 +12,6 @@ rate of bf16 matrix products. `--tiny` runs the same code on a CPU, with numbers
 
 import argparse
 import io
-import json
 import random
 import sys
 import time
@@ -28,17 +27,12 @@ import PIL.Image
 import torch
 from transformers import LlavaNextForConditionalGeneration
 
+from benchmarks import gpu
 from benchmarks.agreement import lowest_cosine
 from benchmarks.checkpoint import learn_tokenizer, make_config, make_processor, redraw
-from benchmarks.flops import matrix_shapes, own_flops, plain_flops, vision_flops
-from benchmarks.machine import (
-    Rate,
-    RateJob,
-    describe_machine,
-    describe_versions,
-    measure_rate,
-    wait,
-)
+from benchmarks.flops import own_flops, plain_flops, vision_flops
+from benchmarks.machine import Rate, describe_versions, wait
+from benchmarks.result import write_down
 from benchmarks.sizes import SIZES, Sizes
 from e5v import E5V
 from e5v.items import RawItem
@@ -193,7 +187,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     texts = make_texts(options.texts)
     photos = [make_photo(seed) for seed in range(options.photos)]
     cosine = check(model, [*texts[:3], photos[0], texts[3].split()[0]])
-    rate = measure_rate(_rate_job(sizes, device))
+    rate = gpu.matmul_rate(sizes, device)
     speeds = {
         name: record(
             sizes, measure_speed(model, items, options.batch_tokens, options.repeats), rate
@@ -203,7 +197,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "what": "texts and photos per second in bfloat16, against the limit of the arithmetic",
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": asdict(describe_machine()) | {"gpu": _gpu(device)},
+        "machine": gpu.describe(device),
         "versions": describe_versions(),
         "settings": {key: value for key, value in vars(options).items() if key != "out"},
         "model": asdict(sizes),
@@ -211,22 +205,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "matmul": asdict(rate) | {"best": rate.best},
         "target_share_of_limit": TARGET,
         "speeds": speeds,
-        "peak_gpu_gib": _peak_gib(device),
+        "peak_gpu_gib": gpu.peak_gib(device),
     }
-
-
-def _rate_job(sizes: Sizes, device: torch.device) -> RateJob:
-    square, rows = (8192, 16_384) if device.type == "cuda" else (256, 256)
-    layers = [(rows, *pair) for pair in matrix_shapes(sizes)]
-    return RateJob("bfloat16", ((square, square, square), *layers), device.type)
-
-
-def _gpu(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "none"
-
-
-def _peak_gib(device: torch.device) -> float:
-    return torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else 0.0
 
 
 def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
@@ -245,8 +225,7 @@ def main() -> None:
     """Measure, write the result down and say it in short."""
     options = parse()
     result = measure(options)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=2) + "\n")
+    write_down(options.out, result)
     for name, speed in result["speeds"].items():
         sys.stdout.write(
             f"{name}: {speed['whole_per_second']:.1f}/s whole, {speed['alone_per_second']:.1f}/s "

@@ -2,26 +2,22 @@
 
     python -m benchmarks.search [--rows 25000 50000 100000 200000] [--folder DIR]
 
-worlds of made-up vectors -> an index that grows -> at each size: quick search | every cosine
+a world's vectors (worlds.py) -> an index that grows -> at each size: quick search | every cosine
     -> results/search-cpu.json and a table
 
-The quick search looks at signs first, and random directions are the wrong test of signs: in them
-nothing has neighbours, so that the "nearest" are hardly nearer than the rest, and no few bits tell
-them apart. Vectors of a language model lie in clusters, in far fewer dimensions than they have, all
-to one side of the origin, some dimensions much wider than others. `clustered` is made so; `hard` is
-without clusters; `isotropic` is the worst case. Queries are drawn like the rows and are none of
-them; half are moved to one side, as texts lie beside images. Times are of the whole of
-`Index.search`: query vector in, ten entries with captions and thumbnails out.
+Queries are drawn like the rows and are none of them; half are moved to one side, as texts lie
+beside images. Times are of the whole of `Index.search`: query vector in, ten entries with captions
+and thumbnails out. The indexes are removed in the end, and where a run is interrupted.
 """
 
-import json
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
+from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,49 +25,21 @@ from typing import Any
 import numpy as np
 import tyro
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import describe_machine, describe_versions
 from benchmarks.memory import peak_mib
+from benchmarks.result import publish, say
+from benchmarks.worlds import WORLDS, Drawer, record
 from e5v.search.facts import Facts
-from e5v.search.index import Entry, Hit, Index
+from e5v.search.index import Hit, Index
 from e5v.search.rank import cosines, nearest
 from e5v.search.rows import Rows
-from e5v.search.sources import Source
-from e5v.search.writer import Record, Writer, writing
-from e5v.vectors import unit
+from e5v.search.writer import Writer, writing
 
 K = 10
 COMMIT = 1_000  # rows
-THUMBNAIL = 4_000  # bytes
-SPREAD = 0.7  # of the logarithm of a dimension's width
-WITHIN = 0.7  # how wide a cluster is, beside how far they lie apart
-GAP = 0.4  # length of the shift of half of the queries
-QUERIES = 2**40  # a seed that is no row's number
 PIECE = 2_048
-
-
-@dataclass(frozen=True)
-class World:
-    """How vectors lie: about `centres` points (0: about none) of a space of `rank` dimensions.
-
-    `mean` is the length of what they share, `noise` of what is of each alone, in all dimensions.
-    A rank of 0 is all dimensions alike: no structure at all.
-    """
-
-    name: str
-    centres: int
-    rank: int
-    mean: float
-    noise: float
-
-
-WORLDS = (
-    World("clustered", centres=2_000, rank=384, mean=0.8, noise=0.4),
-    World("hard", centres=0, rank=384, mean=0.8, noise=0.4),
-    World("isotropic", centres=0, rank=0, mean=0.0, noise=1.0),
-)
 NOTES = (
     "vectors are made up; clustered as a language model's are, the other worlds for contrast",
     "queries are drawn like rows and are none of them; half are shifted, as texts beside images",
@@ -108,36 +76,6 @@ class Settings:
     out: Path = Path("benchmarks/results/search-cpu.json")
 
 
-class Drawer:
-    """Draws vectors of a world."""
-
-    def __init__(self, world: World, dim: int) -> None:
-        fixed = np.random.default_rng(0)
-        widths = np.exp(SPREAD * fixed.standard_normal(dim, np.float32))
-        self.world, self.dim = world, dim
-        self._mean, self._shift = unit(fixed.standard_normal((2, dim), np.float32) * widths)
-        basis = fixed.standard_normal((world.rank, dim), np.float32) * widths
-        basis *= (np.arange(1, world.rank + 1, dtype=np.float32) ** -0.5)[:, None]
-        self._basis = basis / max(1e-9, float(np.linalg.norm(basis)))
-        self._centres = fixed.standard_normal((world.centres, world.rank), np.float32)
-
-    def rows(self, count: int, seed: int, *, moved: bool = False) -> NDArray[np.float32]:
-        """Return unit rows (count, dim); `moved` shifts every second one."""
-        draw = np.random.default_rng([1, seed])
-        rows = draw.standard_normal((count, self.dim), np.float32)
-        rows *= self.world.noise / self.dim**0.5
-        if not self.world.rank:
-            return unit(rows)
-        inner = draw.standard_normal((count, self.world.rank), np.float32)
-        if self.world.centres:
-            inner *= WITHIN
-            inner += self._centres[draw.integers(0, self.world.centres, count)]
-        rows += inner @ self._basis + self.world.mean * self._mean
-        if moved:
-            rows[::2] += GAP * self._shift
-        return unit(rows)
-
-
 @dataclass(frozen=True)
 class Measured:
     """One size of one index; times in milliseconds, `first` that of the first search.
@@ -151,6 +89,7 @@ class Measured:
     dim: int
     recall: float
     p50: float
+    p90: float
     p95: float
     quickest: float
     p50_cpu: float
@@ -172,7 +111,7 @@ def grow(writer: Writer, drawer: Drawer, start: int, end: int) -> float:
     seconds = 0.0
     for first in range(start, end, COMMIT):
         rows = drawer.rows(min(COMMIT, end - first), seed=first)
-        records = [_record(first + place, row) for place, row in enumerate(rows)]
+        records = [record(first + place, row) for place, row in enumerate(rows)]
         begun = time.perf_counter()
         writer.commit(records, [])
         seconds += time.perf_counter() - begun
@@ -181,31 +120,12 @@ def grow(writer: Writer, drawer: Drawer, start: int, end: int) -> float:
     return (end - start) / (seconds + time.perf_counter() - begun)
 
 
-def _record(number: int, row: NDArray[np.float32]) -> Record:
-    is_text = number % 4 == 0
-    path = f"/made/up/photos/of/{number % 97}/{number:08d}.{'txt' if is_text else 'jpg'}"
-    entry = Entry(
-        id=f"{number:032x}",
-        path=path,
-        kind="text" if is_text else "image",
-        part=int(is_text),
-        size=3_000_000,
-        mtime=number,
-        digest=f"{number:032x}",
-        text=f"a made-up caption of what is to be seen in photo {number}",
-        thumbnail=b"" if is_text else np.random.default_rng(number).bytes(THUMBNAIL),
-        width=0 if is_text else 4_000,
-        height=0 if is_text else 3_000,
-    )
-    return Record(entry, Source(path, 3_000_000, number, 1), row)
-
-
 def measure_index(folder: Path, drawer: Drawer, settings: Settings, speed: float) -> Measured:
     """Ask one index, as it stands."""
     begun = time.perf_counter()
     index = Index.open(folder)
     opened = 1_000 * (time.perf_counter() - begun)
-    queries = drawer.rows(settings.queries, QUERIES, moved=True)
+    queries = drawer.queries(settings.queries)
     rows = Rows.read(folder)
     assert rows is not None
     places = np.arange(len(index))
@@ -226,6 +146,7 @@ def measure_index(folder: Path, drawer: Drawer, settings: Settings, speed: float
         dim=settings.dim,
         recall=_recall(hits, scores),
         p50=float(np.median(times)),
+        p90=float(np.quantile(times, 0.9)),
         p95=float(np.quantile(times, 0.95)),
         quickest=min(times),
         p50_cpu=float(np.median(_timed(search, queries, time.process_time))),
@@ -282,10 +203,14 @@ def measure(settings: Settings) -> Iterator[Measured]:
     for world in WORLDS:
         drawer = Drawer(world, settings.dim)
         sizes = settings.rows if world is WORLDS[0] else (settings.other_rows,)
-        with TemporaryDirectory(prefix="e5v-benchmark-", dir=settings.folder) as name:
+        with TemporaryDirectory(
+            prefix="e5v-benchmark-",
+            dir=settings.folder,
+            ignore_cleanup_errors=True,  # LanceDB may still write as an interrupted run ends
+        ) as name:
             folder, before = Path(name), 0
             for size in sizes:
-                _say(f"{world.name}: writing {size - before:,} rows, then asking {size:,}")
+                say(f"{world.name}: writing {size - before:,} rows, then asking {size:,}")
                 facts = Facts(f"made-up {world.name}", "made-up", "float32", settings.dim)
                 with writing(folder, lambda facts=facts: facts) as writer:  # type: ignore[misc]
                     speed = grow(writer, drawer, before, size)
@@ -311,10 +236,10 @@ def report(settings: Settings, found: Sequence[Measured]) -> dict[str, Any]:
 
 def table(found: Sequence[Measured]) -> Table:
     """Draw what was measured."""
-    columns = "recall@10", "p50", "p95", "quickest", "CPU", "filtered", "every cosine"
+    columns = "recall@10", "p50", "p90", "quickest", "CPU", "filtered", "every cosine"
     drawn = Table("vectors", "rows", *columns)
     for one in found:
-        times = one.p50, one.p95, one.quickest, one.p50_cpu, one.filtered_p50, one.exact_p50
+        times = one.p50, one.p90, one.quickest, one.p50_cpu, one.filtered_p50, one.exact_p50
         drawn.add_row(
             one.world,
             f"{one.rows:,}",
@@ -324,20 +249,16 @@ def table(found: Sequence[Measured]) -> Table:
     return drawn
 
 
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-
-
 def main() -> None:
     """Measure, write the result down after every size, and draw it."""
     settings = tyro.cli(Settings)
-    settings.out.parent.mkdir(parents=True, exist_ok=True)
-    found = []
-    for one in measure(settings):
-        found.append(one)
-        settings.out.write_text(json.dumps(report(settings, found), indent=2) + "\n")
-    Console().print(table(found))
-    _say(f"wrote {settings.out}")
+    sizes = accumulate([one] for one in measure(settings))
+    publish(
+        sizes,
+        settings.out,
+        partial(report, settings),
+        lambda found, console: console.print(table(found)),
+    )
 
 
 if __name__ == "__main__":

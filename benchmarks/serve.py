@@ -11,37 +11,33 @@ hits all. The clients run on the same cores as the server, and take their share 
 """
 
 import base64
-import json
 import os
 import socket
-import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from queue import SimpleQueue
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any, Literal
 
 import httpx2
-import numpy as np
 import tyro
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.agreement import lowest_cosine
-from benchmarks.encode import QUIET, ST, WIDTH, BuildJob, build
+from benchmarks.clients import Turn, take_turn
+from benchmarks.encode import QUIET, ST, BuildJob, build
 from benchmarks.fresh import Runner, fresh
 from benchmarks.machine import describe_machine, describe_versions
+from benchmarks.result import publish, say
 from benchmarks.sizes import SIZES
 from benchmarks.work import read_sentences
 from e5v.web.serving import listen
@@ -55,7 +51,6 @@ NOTES = (
     "seconds of a turn are from its first request to its last answer; one request goes before it",
 )
 SHARED, ALONE = "e5v", "e5v, one at a time"
-WAIT_SECONDS = 120
 DType = Literal["float32", "bfloat16"]
 
 
@@ -95,17 +90,6 @@ class Job:
     contender: str
     checkpoint: Path
     dtype: DType
-
-
-@dataclass(frozen=True)
-class Turn:
-    """One turn of a contender: seconds of all, of each request, and the vectors in order."""
-
-    contender: str
-    clients: int
-    seconds: float
-    latencies: tuple[float, ...]
-    vectors: NDArray[np.float32]
 
 
 def _e5v(job: Job) -> Any:
@@ -184,31 +168,6 @@ def _wait(url: str, process: BaseProcess) -> None:
     raise SystemExit("the server ended before it answered; its error is above")
 
 
-def take_turn(job: Job, clients: int, sentences: Sequence[str], url: str) -> Turn:
-    """Ask for every sentence, so many at one time; each client has its own connection."""
-    with ExitStack() as stack, ThreadPoolExecutor(clients) as pool:
-        free: SimpleQueue[httpx2.Client] = SimpleQueue()
-        for _ in range(clients):
-            free.put(stack.enter_context(httpx2.Client(timeout=WAIT_SECONDS)))
-
-        def ask(sentence: str) -> tuple[float, str]:
-            client = free.get()
-            start = time.perf_counter()
-            body = {"input": [sentence], "encoding_format": "base64"}
-            reply = client.post(f"{url}/v1/embeddings", json=body).raise_for_status()
-            seconds = time.perf_counter() - start
-            free.put(client)
-            return seconds, reply.json()["data"][0]["embedding"]
-
-        ask(sentences[0])
-        start = time.perf_counter()
-        answers = list(pool.map(ask, sentences))
-        seconds = time.perf_counter() - start
-    rows = [np.frombuffer(base64.b64decode(one), "<f4") for _, one in answers]
-    latencies = tuple(latency for latency, _ in answers)
-    return Turn(job.contender, clients, seconds, latencies, np.stack(rows))
-
-
 def measure(
     settings: Settings, runner: Runner = fresh, served: Serving = serving
 ) -> Iterator[list[Turn]]:
@@ -217,17 +176,17 @@ def measure(
     turns: list[Turn] = []
     with TemporaryDirectory(prefix="e5v-benchmark-") as folder:
         checkpoint = Path(folder)
-        _say(f"writing a {settings.model} model with random weights")
+        say(f"writing a {settings.model} model with random weights")
         runner(build, BuildJob(checkpoint, settings.model, settings.sentences))
         for repeat in range(settings.repeats):
             for contender in CONTENDERS:
                 job = Job(contender, checkpoint, settings.dtype)
                 with served(job) as url:
                     for clients in settings.clients:
-                        turn = take_turn(job, clients, sentences[: settings.requests], url)
+                        turn = take_turn(contender, clients, sentences[: settings.requests], url)
                         turns.append(turn)
                         rate = settings.requests / turn.seconds
-                        _say(f"{repeat + 1}: {contender}, {clients} clients: {rate:.1f} /s")
+                        say(f"{repeat + 1}: {contender}, {clients} clients: {rate:.1f} /s")
             yield turns
 
 
@@ -290,20 +249,11 @@ def show(settings: Settings, turns: Sequence[Turn], console: Console) -> None:
     console.print(drawn)
 
 
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-
-
 def main() -> None:
     """Measure, write the result down after each round, and draw it."""
     os.environ |= QUIET
     settings = tyro.cli(Settings)
-    settings.out.parent.mkdir(parents=True, exist_ok=True)
-    turns: list[Turn] = []
-    for turns in measure(settings):
-        settings.out.write_text(json.dumps(report(settings, turns), indent=2) + "\n")
-    show(settings, turns, Console(width=max(WIDTH, Console().width)))
-    _say(f"wrote {settings.out}")
+    publish(measure(settings), settings.out, partial(report, settings), partial(show, settings))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,7 @@ SmolLM-135M's text shape; its language model alone is trained, with the paper's 
 made in a fresh process; contenders take turns, so that a slow spell of the machine hits all.
 """
 
-import json
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -26,9 +24,10 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.encode import QUIET, ST, WIDTH
+from benchmarks.encode import QUIET, ST
 from benchmarks.fresh import Runner, fresh
 from benchmarks.machine import describe_machine, describe_versions
+from benchmarks.result import publish, say
 from benchmarks.series import Entry
 from benchmarks.sizes import SIZES
 from benchmarks.training_contenders import CONTENDERS, RECIPE, Job, Outcome, Stepped, run
@@ -152,10 +151,10 @@ def measure(settings: Settings, runner: Runner = fresh) -> Iterator[Result]:
 
     with TemporaryDirectory(prefix="e5v-benchmark-") as folder:
         checkpoint = Path(folder)
-        _say(f"writing a {settings.model} model with random weights")
+        say(f"writing a {settings.model} model with random weights")
         runner(build, BuildJob(checkpoint, settings.model, settings.data, settings.batch))
 
-        _say("comparing losses and gradients")
+        say("comparing losses and gradients")
         agreement = check(checkpoint, runner)
 
         for turn in range(settings.repeats):
@@ -165,7 +164,7 @@ def measure(settings: Settings, runner: Runner = fresh) -> Iterator[Result]:
                 )
                 outcome = runner(run, job)
                 outcomes[entry] += (outcome,)
-                _say(
+                say(
                     f"turn {turn + 1} of {settings.repeats}: {entry.label} in {entry.dtype}: "
                     f"{outcome.seconds:.1f} s"
                 )
@@ -248,19 +247,11 @@ def show(result: Result, console: Console) -> None:
     console.print(drawn)
 
 
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-
-
 def main() -> None:
     """Measure, write the result down after each turn, and draw it."""
     os.environ |= QUIET
     settings = tyro.cli(Settings)
-    settings.out.parent.mkdir(parents=True, exist_ok=True)
-    for result in measure(settings):
-        settings.out.write_text(json.dumps(report(result), indent=2) + "\n")
-    show(result, Console(width=max(WIDTH, Console().width)))
-    _say(f"wrote {settings.out}")
+    publish(measure(settings), settings.out, report, show)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ products. `--tiny` runs the same code on a CPU, with numbers that mean nothing.
 """
 
 import argparse
-import json
 import random
 import sys
 import time
@@ -26,16 +25,10 @@ from typing import Any
 
 import torch
 
+from benchmarks import gpu
 from benchmarks.encode_gpu import WORDS, open_random
-from benchmarks.flops import matrix_shapes
-from benchmarks.machine import (
-    Rate,
-    RateJob,
-    describe_machine,
-    describe_versions,
-    measure_rate,
-    wait,
-)
+from benchmarks.machine import Rate, describe_versions, wait
+from benchmarks.result import write_down
 from benchmarks.sizes import SIZES, Sizes
 from benchmarks.training_flops import Work, count_work
 from benchmarks.training_step import backward, check, worded
@@ -100,7 +93,7 @@ def measure_speed(
         seconds=tuple(one.seconds for one in timed),
         words=median(one.words for one in timed),
         loss=timed[-1].loss,
-        peak_gib=_peak_gib(device),
+        peak_gib=gpu.peak_gib(device),
     )
 
 
@@ -156,7 +149,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     triplets = make_triplets(options.batch)
     work = count_work(sizes, worded(student, triplets), recipe.adapter.rank)
     cosine = check(student, triplets[:FEW])
-    rate = measure_rate(_rate_job(sizes, device))
+    rate = gpu.matmul_rate(sizes, device)
     chunks = [
         {"chunk_tokens": tokens, "recompute": options.recompute}
         | record(work, measure_speed(student, triplets, tokens, options.steps), rate)
@@ -165,7 +158,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "what": "steps of text-only training in bfloat16, against the limit of the arithmetic",
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": asdict(describe_machine()) | {"gpu": _gpu(device)},
+        "machine": gpu.describe(device),
         "versions": describe_versions() | {"peft": version("peft")},
         "settings": {key: value for key, value in vars(options).items() if key != "out"},
         "recipe": recipe.told() | {"learned_weights": sum(w.numel() for w in student.weights)},
@@ -180,20 +173,6 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "target_hours": TARGET_HOURS,
         "chunks": chunks,
     }
-
-
-def _rate_job(sizes: Sizes, device: torch.device) -> RateJob:
-    square, rows = (8192, 16_384) if device.type == "cuda" else (256, 256)
-    layers = [(rows, *pair) for pair in matrix_shapes(sizes)]
-    return RateJob("bfloat16", ((square, square, square), *layers), device.type)
-
-
-def _gpu(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "none"
-
-
-def _peak_gib(device: torch.device) -> float:
-    return torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else 0.0
 
 
 def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
@@ -212,8 +191,7 @@ def main() -> None:
     """Measure, write the result down and say it in short."""
     options = parse()
     result = measure(options)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=2) + "\n")
+    write_down(options.out, result)
     for chunk in result["chunks"]:
         sys.stdout.write(
             f"chunks of {chunk['chunk_tokens']}: {chunk['seconds_median']:.2f} s a step, "

@@ -22,6 +22,7 @@ from benchmarks.checkpoint import write
 from benchmarks.contenders import CONTENDERS, Job, Outcome, run
 from benchmarks.flops import CountJob, count, own_flops, plain_flops, shared_flops
 from benchmarks.fresh import fresh, here
+from benchmarks.result import WIDTH
 from benchmarks.sizes import SIZES
 from benchmarks.work import Task, make_tasks, read_photos, read_sentences
 
@@ -127,7 +128,7 @@ def test_report_has_every_field(result: encode.Result) -> None:
 def test_tables_name_everyone(result: encode.Result) -> None:
     """Catches a table that cannot be drawn or leaves a contender out."""
     page = io.StringIO()
-    encode.show(result, Console(file=page, width=encode.WIDTH))
+    encode.show(result, Console(file=page, width=WIDTH))
     for label in ("e5v", "official", "sentence-transformers, batches of 8", "texts", "mixed"):
         assert label in page.getvalue()
 

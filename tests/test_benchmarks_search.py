@@ -12,7 +12,8 @@ import pytest
 from rich.console import Console
 
 from benchmarks import search
-from benchmarks.search import WORLDS, Drawer, Measured, Settings, measure, report, table
+from benchmarks.search import Measured, Settings, measure, report, table
+from benchmarks.worlds import WORLDS, Drawer
 from e5v.search.index import Hit
 from tests.search import made
 
@@ -55,7 +56,7 @@ def test_worlds_are_what_they_say() -> None:
         rows = drawer.rows(600, 3)
         np.testing.assert_array_equal(rows, Drawer(world, 256).rows(600, 3))
         np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
-        assert (drawer.rows(5, search.QUERIES, moved=True) @ rows.T).max() < 0.999
+        assert (drawer.queries(5) @ rows.T).max() < 0.999
         shared = np.linalg.norm(rows.mean(axis=0))
         assert (shared > 0.4) == bool(world.rank)
     spread = np.log(Drawer(WORLDS[0], 256).rows(600, 3).std(axis=0))

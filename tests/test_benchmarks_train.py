@@ -19,9 +19,9 @@ from rich.console import Console
 from transformers import AutoTokenizer
 
 from benchmarks import machine, train, train_gpu, training_step
-from benchmarks.encode import WIDTH
 from benchmarks.fresh import here
 from benchmarks.memory import forget_peak, peak_mib, peak_since_mib
+from benchmarks.result import WIDTH
 from benchmarks.sizes import SIZES
 from benchmarks.training_contenders import CONTENDERS, Job, Outcome, run
 from benchmarks.training_flops import adapter_flops, count_work

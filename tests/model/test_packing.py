@@ -14,15 +14,8 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaModel
 
-from e5v.model.packing import (
-    ATTENTION,
-    BLOCK,
-    Pack,
-    _causal_blocks,
-    packed,
-    packed_attention,
-    shared_tokens,
-)
+from e5v.model.attention import ATTENTION, BLOCK, _causal_blocks, packed, packed_attention
+from e5v.model.packing import Pack, shared_tokens
 
 DIM = 8
 

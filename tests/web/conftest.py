@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from e5v import E5V
-from e5v.model.toy import write_toy
 from e5v.web.collection import Collection
 from e5v.web.service import Settings
 from tests.web.asking import Ask, Asker, asking
+from tests.web.small import write_small
 
 
 @pytest.fixture
@@ -21,15 +21,9 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the folder of a small model."""
-    return write_toy(tmp_path_factory.mktemp("toy"))
-
-
-@pytest.fixture(scope="session")
-def model(toy: Path) -> E5V:
-    """Open it."""
-    return E5V(toy, dtype="float32")
+def model(tmp_path_factory: pytest.TempPathFactory) -> E5V:
+    """Open a small random model."""
+    return E5V(write_small(tmp_path_factory.mktemp("small")), dtype="float32")
 
 
 @pytest.fixture

@@ -1,31 +1,20 @@
-"""Many sequences in one row, without padding, and an attention that keeps them apart.
+"""Many sequences in one row, without padding.
 
     sequences -> shared first tokens once + each one's own tokens -> one row -> language model
 
 Every prompt of a batch begins alike (the chat turn's header). Attention is causal, so the states of
 those first tokens are the same in every sequence: they are computed once. Each sequence then
-attends to the shared tokens and to its own, never to a neighbour's.
-
-`packed_attention` is registered with transformers and used for the language model alone, only while
-a pack goes through it: on the CPU one call per group of equal length, on CUDA one variable-length
-kernel.
+attends to the shared tokens and to its own, never to a neighbour's: see `attention`.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
-from transformers import AttentionInterface
-
-ATTENTION = "e5v_packed"
-BLOCK = 128  # queries in one product of block-wise attention
 
 
 @dataclass(frozen=True)
@@ -113,194 +102,3 @@ def shared_tokens(sequences: Sequence[Sequence[int]]) -> int:
         if any(sequence[place] != first[place] for sequence in sequences):
             return place
     return shortest - 1
-
-
-@dataclass(frozen=True)
-class _Scope:
-    """What a query may see: its own sequence of the pack, the last `window` tokens of it.
-
-    `training` is the module's: the forward pass is then chosen for the speed of the way back.
-    """
-
-    pack: Pack
-    scale: float | None
-    window: int | None
-    training: bool
-
-
-def packed_attention(
-    module: torch.nn.Module,
-    query: Float[Tensor, "1 heads Q dim"],
-    key: Float[Tensor, "1 groups T dim"],
-    value: Float[Tensor, "1 groups T dim"],
-    attention_mask: Tensor | None,
-    **options: Any,
-) -> tuple[Float[Tensor, "1 Q heads dim"], None]:
-    """Attend within each sequence of a pack; the signature is transformers' attention interface.
-
-    Q is T, or one row per sequence: the last layer asks for the pooled positions only. Keys and
-    values always span the whole row.
-    """
-    scale, window = options.get("scaling"), options.get("sliding_window")
-    scope = _Scope(options["pack"], scale, window, module.training)
-    attend = _attend_cuda if query.is_cuda and query.dtype != torch.float32 else _attend_groups
-    return attend(query[0], key[0], value[0], scope).unsqueeze(0), None
-
-
-def _attend_groups(
-    query: Float[Tensor, "heads Q dim"],
-    key: Float[Tensor, "groups T dim"],
-    value: Float[Tensor, "groups T dim"],
-    scope: _Scope,
-) -> Float[Tensor, "Q heads dim"]:
-    """One call of PyTorch's attention per group of sequences of equal length."""
-    if query.shape[1] != key.shape[1]:
-        return _attend_pooled(query, key, value, scope)
-    shared = scope.pack.shared
-    outputs: list[Tensor] = []
-    for group in scope.pack.groups:
-        output = _causal(
-            _sequences(query, shared, group),
-            _sequences(key, shared, group),
-            _sequences(value, shared, group),
-            scope,
-        ).transpose(1, 2)
-        if not outputs:
-            outputs.append(output[0, :shared])
-        outputs.append(output[:, shared:].flatten(0, 1))
-    return torch.cat(outputs)
-
-
-def _causal(
-    query: Float[Tensor, "n heads L dim"],
-    key: Float[Tensor, "n groups L dim"],
-    value: Float[Tensor, "n groups L dim"],
-    scope: _Scope,
-) -> Float[Tensor, "n heads L dim"]:
-    """Attend causally within sequences of equal length.
-
-    On a CPU, long sequences are quicker as blocks of matrix products than in PyTorch's fused
-    attention: 2.5 times in half precision, from which it gains nothing, and by a fifth in single.
-    Short ones come in so many shapes that the kernels made for each cost what they save, but in
-    training: the way back through the fused kernel is slow at any length.
-    """
-    band = _band(query.shape[2], scope.window, query.device)
-    in_blocks = query.device.type == "cpu" and (query.shape[2] > BLOCK or scope.training)
-    if in_blocks and band is None:
-        return _causal_blocks(query, key, value, scope.scale or query.shape[-1] ** -0.5)
-    return scaled_dot_product_attention(
-        query, key, value, band, is_causal=band is None, scale=scope.scale, enable_gqa=True
-    )
-
-
-def _causal_blocks(
-    query: Float[Tensor, "n heads L dim"],
-    key: Float[Tensor, "n groups L dim"],
-    value: Float[Tensor, "n groups L dim"],
-    scale: float,
-) -> Float[Tensor, "n heads L dim"]:
-    """Causal attention as matrix products: BLOCK queries at a time with all keys up to them.
-
-    The query heads that share a key head are rows of one product.
-    """
-    n, heads, length, dim = query.shape
-    groups = key.shape[1]
-    folded = (query * scale).reshape(n * groups, heads // groups, length, dim)
-    keys, values = key.reshape(n * groups, length, dim), value.reshape(n * groups, length, dim)
-    hidden = query.new_full((BLOCK, BLOCK), float("-inf")).triu(1)
-    outputs = []
-    for start in range(0, length, BLOCK):
-        rows = folded[:, :, start : start + BLOCK]
-        end = start + rows.shape[2]
-        scores = torch.bmm(rows.flatten(1, 2), keys[:, :end].transpose(1, 2))
-        scores = scores.view(*rows.shape[:3], end)
-        scores[..., start:] += hidden[: end - start, : end - start]
-        weights = scores.softmax(-1).flatten(1, 2)
-        outputs.append(torch.bmm(weights, values[:, :end]).view(rows.shape))
-    return torch.cat(outputs, dim=2).view(n, heads, length, dim)
-
-
-def _attend_pooled(
-    query: Float[Tensor, "heads N dim"],
-    key: Float[Tensor, "groups T dim"],
-    value: Float[Tensor, "groups T dim"],
-    scope: _Scope,
-) -> Float[Tensor, "N heads dim"]:
-    """Attend from each sequence's last token alone; no mask is needed, it sees all the others."""
-    outputs: list[Tensor] = []
-    first, seen = 0, -(scope.window or 0)
-    for group in scope.pack.groups:
-        count = group[1]
-        output = scaled_dot_product_attention(
-            query[:, first : first + count].transpose(0, 1).unsqueeze(2),
-            _sequences(key, scope.pack.shared, group)[:, :, seen:],
-            _sequences(value, scope.pack.shared, group)[:, :, seen:],
-            scale=scope.scale,
-            enable_gqa=True,
-        )
-        outputs.append(output.squeeze(2))
-        first += count
-    return torch.cat(outputs)
-
-
-def _sequences(
-    row: Float[Tensor, "heads T dim"], shared: int, group: tuple[int, int, int]
-) -> Float[Tensor, "count heads length dim"]:
-    """Cut a group of sequences out of the row, each with the shared tokens before its own."""
-    start, count, own = group
-    cut = row[:, start : start + count * own]
-    each = cut.view(len(row), count, own, -1).transpose(0, 1)
-    if not shared:
-        return each
-    return torch.cat([row[:, :shared].expand(count, -1, -1, -1), each], dim=2)
-
-
-def _band(length: int, window: int | None, device: torch.device) -> Tensor | None:
-    """Mask of a causal sliding window, or None where plain causal attention is the same."""
-    if window is None or length <= window:
-        return None
-    ones = torch.ones(length, length, dtype=torch.bool, device=device)
-    return ones.tril().triu(1 - window)
-
-
-def _attend_cuda(
-    query: Float[Tensor, "heads Q dim"],
-    key: Float[Tensor, "groups T dim"],
-    value: Float[Tensor, "groups T dim"],
-    scope: _Scope,
-) -> Float[Tensor, "Q heads dim"]:
-    """One variable-length FlashAttention kernel; causal masks are aligned to the last token."""
-    layout, window = scope.pack.kernel_layout(query.device), scope.window
-    pooled = query.shape[1] != key.shape[1]
-    query_ends, longest = (layout.pooled_ends, 1) if pooled else (layout.ends, layout.longest)
-    rows = slice(None) if pooled else layout.rows
-    output = torch.ops.aten._flash_attention_forward(
-        query.transpose(0, 1)[rows].contiguous(),
-        key.transpose(0, 1)[layout.rows].contiguous(),
-        value.transpose(0, 1)[layout.rows].contiguous(),
-        query_ends,
-        layout.ends,
-        longest,
-        layout.longest,
-        0.0,  # dropout
-        True,  # noqa: FBT003  causal
-        False,  # noqa: FBT003  no debug mask
-        scale=scope.scale,
-        window_size_left=None if window is None else window - 1,
-        window_size_right=None if window is None else 0,
-    )[0]
-    states: Tensor = output if pooled else output[layout.back]
-    return states
-
-
-@contextmanager
-def packed(language_model: Any) -> Iterator[None]:
-    """Route a language model's attention through `packed_attention` while a pack is in it."""
-    config = language_model.config
-    before = config._attn_implementation
-    AttentionInterface.register(ATTENTION, packed_attention)
-    config._attn_implementation = ATTENTION
-    try:
-        yield
-    finally:
-        config._attn_implementation = before

@@ -1,6 +1,9 @@
-"""A model too small to know anything, of the real class: for trying the whole path in seconds.
+"""The small random model that the server and its page are tested with.
 
 sentences -> byte-level tokenizer -> LLaVA-NeXT processor and random weights -> checkpoint folder
+
+Its last norm scales nothing, unlike those of tests/checkpoints: all states have one length, so that
+a stored vector says the same words as a fresh one.
 """
 
 import math
@@ -23,9 +26,9 @@ from transformers.models.llava_next.image_processing_pil_llava_next import (
 )
 
 from e5v.model.loading import quiet
+from tests.checkpoints.llava import PATCH, PINPOINTS, TILE
+from tests.checkpoints.tokenizers import LLAMA3_SPLIT
 
-TILE, PATCH = 28, 7  # pixels; the real ones are 336 and 14
-PINPOINTS = [[28, 56], [56, 28], [56, 56], [84, 28], [28, 84]]  # as the real ones, 336 -> 28
 CONTEXT = 4096  # tokens
 VOCABULARY = 512
 SENTENCES = (
@@ -36,17 +39,13 @@ SENTENCES = (
 )
 HEADER = ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
 MARKS = ("<|begin_of_text|>", *HEADER, "<image>", "<pad>")
-LLAMA3_SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
 
 
-def write_toy(folder: Path, *, seed: int = 0) -> Path:
-    """Write a small random LLaVA-NeXT over Llama 3 into `folder`; one seed, one set of weights."""
+def write_small(folder: Path) -> Path:
+    """Write a small random LLaVA-NeXT over Llama 3 into `folder`."""
     tokenizer = _tokenizer()
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(0)
         model = LlavaNextForConditionalGeneration(_config(tokenizer))
         _enliven(model)
     saved: Any = model
