@@ -40,7 +40,6 @@ READ = 0.25  # share of captions that are learnt as plain text, too
 LEARNT_BY = 0.7  # of the steps: when paraphrases have wholly taken over from canonical captions
 SHAPES: dict[Shape, float] = {"square": 0.76, "wide": 0.12, "tall": 0.12}
 LETTERED: Shape = "wide"
-LETTERS = 0.18  # share of the align stage's batches that are captions, drawn as pictures
 TEXT_WORD = "Summary above sentence in one word: "
 IMAGE_WORD = "Summary above image in one word: "
 EDIT_WORD = 'Modify this image with "{}", desribe modified image in one word:'  # sic: the paper's
@@ -69,11 +68,15 @@ class Pictured:
 
 @dataclass(frozen=True)
 class Plan:
-    """How long the curriculum is, how many samples are run at once, and where chance starts."""
+    """How long the curriculum is, how many samples are run at once, and where chance starts.
+
+    `letters` is the share of the align stage's batches that are captions, drawn as pictures.
+    """
 
     steps: int
     part: int
     seed: int
+    letters: float = 0.0
 
 
 class Lessons:
@@ -84,10 +87,10 @@ class Lessons:
         self._scribe = Scribe(tokenizer)
         self._folder, self._opened = folder, dict[Style, Art]()
         self._english = English(english) if english else None
-        self._steps, self._part, self._seed = plan.steps, plan.part, plan.seed
+        self._plan = plan
 
     def _rng(self, what: str, number: int) -> random.Random:
-        return random.Random(f"{self._seed}/{what}/{number}")
+        return random.Random(f"{self._plan.seed}/{what}/{number}")
 
     def _draw(self, scene: Scene, rng: random.Random, restyled: float) -> Drawing:
         style = rng.choices(tuple(STYLES), tuple(STYLES.values()))[0]
@@ -98,7 +101,7 @@ class Lessons:
     def tiles(self, number: int, size: int) -> Seen:
         """Return single tiles, cut from pictures of every shape."""
         rng = self._rng("tiles", number)
-        restyled = RESTYLED * min(1.0, number / (RESTYLED_BY * self._steps))
+        restyled = RESTYLED * min(1.0, number / (RESTYLED_BY * self._plan.steps))
         pictures, labels = [], []
         for _ in range(size):
             drawing = self._draw(sample(rng, "train"), rng, restyled)
@@ -111,18 +114,18 @@ class Lessons:
     def talks(self, number: int, size: int) -> list[Part]:
         """Return talks about captions, freer as the steps go on, and about real sentences."""
         rng = self._rng("talks", number)
-        level = min(1.0, number / (LEARNT_BY * self._steps))
+        level = min(1.0, number / (LEARNT_BY * self._plan.steps))
         english = self._english
         talks = [
             english.talk(rng) if english and chance(rng, ENGLISH) else _told(rng, level)
             for _ in range(size)
         ]
-        return self._scribe.parts(talks, self._part)
+        return self._scribe.parts(talks, self._plan.part)
 
     def pictured(self, number: int, size: int) -> Pictured:
         """Return pictures of one shape, or captions drawn as pictures, and talks about them."""
         rng = self._rng("pictured", number)
-        if chance(rng, LETTERS):
+        if chance(rng, self._plan.letters):
             scenes = [sample(rng, "train") for _ in range(size)]
             return self._asked(scenes, LETTERED, [_lettered(scene, rng) for scene in scenes], rng)
         shape = rng.choices(tuple(SHAPES), tuple(SHAPES.values()))[0]
@@ -137,7 +140,7 @@ class Lessons:
         self, scenes: Sequence[Scene], shape: Shape, drawn: Sequence[Drawing], rng: random.Random
     ) -> Pictured:
         talks = [_shown(scene, rng) for scene in scenes]
-        parts = self._scribe.parts(talks, self._part, image_tokens=image_tokens(shape))
+        parts = self._scribe.parts(talks, self._plan.part, image_tokens=image_tokens(shape))
         pictures, labels = (
             torch.from_numpy(np.stack([getattr(one, name) for one in drawn]))
             for name in ("pixels", "labels")

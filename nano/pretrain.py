@@ -237,6 +237,7 @@ def main() -> None:
     parser.add_argument("--part", type=int, default=16, help="samples run at once")
     parser.add_argument("--matrix-rate", type=float, default=2.5e-3)
     parser.add_argument("--other-rate", type=float, default=2e-3)
+    parser.add_argument("--letters", type=float, default=0.0, help="share of captions as pictures")
     parser.add_argument("--english", type=Path, nargs="*", default=[])
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--threads", type=int, default=1)
@@ -254,7 +255,7 @@ def main() -> None:
         for before in ("vision", "language"):
             load_weights(model, given.folder / f"{before}.pt")
     pace = Pace(given.steps, given.batch, given.matrix_rate, given.other_rate)
-    plan = Plan(given.steps, given.part, given.seed)
+    plan = Plan(given.steps, given.part, given.seed, given.letters)
     lessons = Lessons(tokenizer, given.folder, given.english, plan)
     model.requires_grad_(requires_grad=False)
     stage = STAGES[given.stage](model, lessons, given.batch)

@@ -11,7 +11,8 @@
 # STS       SentEval's data/downstream, to measure STS-B on; may be empty
 # PYTHON    the interpreter of an environment with this package; .venv/bin/python by default
 # WORKERS   processes that draw scenes while a stage trains; 0 by default
-# VISION, LANGUAGE, ALIGN    words for the stages of nano.pretrain
+# VISION, LANGUAGE, ALIGN    words for the stages of nano.pretrain; on a GPU, --letters 0.2 among
+#           those of ALIGN teaches it to read captions, which takes longer than 2 cores have
 # STUDY     words for nano.study: numbers that were chosen on the validation split, see --help
 #
 # It needs a font and a renderer:  apt-get install fonts-noto-color-emoji librsvg2-bin
@@ -32,7 +33,7 @@ results=nano/results
 docs=docs
 vision=${VISION:---steps 2600 --batch 96 --matrix-rate 3e-3}
 language=${LANGUAGE:---steps 1100}
-align=${ALIGN:---steps 2500 --matrix-rate 7e-4 --other-rate 7e-4}
+align=${ALIGN:---steps 6300 --matrix-rate 7e-4 --other-rate 7e-4}
 study=${STUDY:-}
 cost=
 
