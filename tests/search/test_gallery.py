@@ -1,6 +1,8 @@
 """Following folders: what is new is embedded, once; what moved, changed or went follows."""
 
 import os
+import pickle
+from dataclasses import replace
 
 import PIL.Image
 import pytest
@@ -61,6 +63,27 @@ def test_what_moved_or_was_copied_keeps_its_vector(followed: Followed) -> None:
     assert moved.thumbnail == before["photos/b.jpg", 0].thumbnail
     assert (moved.width, moved.height) == (40, 90)
     check_vectors(followed)
+
+
+def test_what_waits_for_a_commit_is_small(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches the bytes of a thousand photos kept in memory until all are written."""
+    photo = followed.folder / "a.png"
+    photo.write_bytes(photo.read_bytes() + bytes(1_000_000))
+    commit = module.Gallery._commit
+    sizes: list[int] = []
+
+    def measured(gallery: module.Gallery) -> None:
+        sizes.extend(len(pickle.dumps(replace(one, picture=None))) for one in gallery._pending)
+        commit(gallery)
+
+    monkeypatch.setattr(module.Gallery, "_commit", measured)
+    followed.follow()
+    photo.rename(photo.with_name("moved.png"))
+    assert followed.follow().reused == 1
+    assert len(sizes) == 7
+    assert max(sizes) < 10_000
 
 
 def test_what_changed_is_embedded_and_what_went_is_gone(followed: Followed) -> None:

@@ -1,6 +1,7 @@
 """Following folders of which something cannot be read, listed or named, or is gone for once."""
 
 import os
+import shutil
 from pathlib import Path
 
 import PIL.Image
@@ -8,7 +9,8 @@ import pytest
 
 from e5v.errors import DataError
 from e5v.search import walking
-from tests.search.followed import WHOLE, Followed, entries
+from e5v.search.facts import read_facts
+from tests.search.followed import WHOLE, Followed, entries, write_lines
 
 
 def test_unreadable_files_are_told_and_tried_again_only_when_they_change(
@@ -69,6 +71,40 @@ def test_a_disk_that_is_not_there_empties_nothing(followed: Followed) -> None:
         DataError, match=r"movie.mp4 cannot be indexed; expected a folder or \.bmp, "
     ):
         walking.absolute([followed.folder / "movie.mp4"])
+
+
+def test_what_is_gone_for_good_is_forgotten(followed: Followed) -> None:
+    """Catches a folder, or a file by itself, without which nothing can be followed any more."""
+    roots = followed.folder / "photos", followed.folder / "a.png", followed.folder / "note.md"
+    followed.follow(*roots)
+    known = [str(root) for root in roots]
+    shutil.rmtree(roots[0])
+    roots[1].unlink()
+    with pytest.raises(DataError, match=r"photos does not exist; .* give --emptied if it is gone"):
+        walking.absolute(roots, known=known)
+    assert walking.absolute(roots, known=known, emptied=True) == tuple(known)
+    with pytest.raises(DataError, match="does not exist"):
+        walking.absolute(roots, emptied=True)  # never indexed: a slip of the pen
+    assert followed.follow(*roots, emptied=True).removed == 3
+    facts = read_facts(followed.index)
+    assert facts is not None
+    assert facts.roots == (known[2],)
+    assert entries(followed).keys() == {("note.md", part) for part in (1, 2, 3)}
+
+
+def test_only_files_are_read(followed: Followed) -> None:
+    """Catches a run that waits for ever for what comes out of a pipe."""
+    os.mkfifo(followed.folder / "pipe.png")
+    (followed.folder / "link.png").symlink_to(followed.folder / "pipe.png")
+    listed = {Path(found.path).name for found in walking.walk(str(followed.folder))}
+    assert listed == {"a.png", "b.jpg", "c.WEBP", "note.md"}
+    with pytest.raises(DataError, match=r"pipe.png cannot be indexed; expected a folder or"):
+        walking.absolute([followed.folder / "pipe.png"])
+    write_lines(followed.folder / "lines.jsonl", {"image": "pipe.png"}, {"image": "photos"})
+    followed.follow()
+    told = f"(line 1 of {followed.folder}/lines.jsonl) cannot be read: Not a regular file"
+    assert followed.faults[0] == f"{followed.folder}/pipe.png {told}"
+    assert followed.faults[1].endswith("cannot be read: Is a directory")
 
 
 def test_a_folder_that_cannot_be_listed_keeps_its_entries(

@@ -1,5 +1,6 @@
 """The reader: what it finds, what it says of what it cannot, and that it never waits."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -9,8 +10,9 @@ import pytest
 
 from e5v.errors import DataError, UsageError
 from e5v.search import rank, writer
+from e5v.search.facts import Facts
 from e5v.search.index import Hit, Index
-from e5v.search.writer import Writer
+from e5v.search.writer import Writer, writing
 from tests.search.made import DIM, change, facts, fill, ids, record, records, vectors
 
 
@@ -131,6 +133,21 @@ def test_a_reader_sees_a_commit_when_it_looks_again(tmp_path: Path) -> None:
     assert len(index) == 58
     assert found(index.search(rows[55], k=1)) == ["id00055"]
     assert "id00003" not in found(index.search(rows[3], k=58))
+
+
+def test_a_reader_that_looks_again_is_told_of_another_model(tmp_path: Path) -> None:
+    """Catches one model's queries answered with another's vectors, where all was made anew."""
+    index = Index.open(fill(tmp_path, vectors(20)))
+    change(tmp_path, lambda writer: writer.follow(["/a"]))
+    assert not index.refresh()
+    assert index.facts.roots == ("/a",)
+    shutil.rmtree(tmp_path)
+    with writing(tmp_path, lambda: Facts("another", "other", "float32", DIM)) as writer:
+        writer.commit(records(vectors(20, seed=1)), [])
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"made with other .*, this is made-up .*--model other"):
+            index.refresh()
+    assert index.model == "made-up"
 
 
 def test_a_record_written_again_counts_once(tmp_path: Path) -> None:

@@ -52,6 +52,17 @@ def test_each_look_is_needed_and_kept_small(rows: Rows) -> None:
     assert 1_000 <= len(second) <= 1_500
 
 
+def test_ties_do_not_push_out_what_is_nearer() -> None:
+    """Catches a cut by place, where thousands of rows differ on as many signs."""
+    apart = np.full(10_000, 7, np.uint16)
+    apart[-10:] = 3
+    kept = rank._smallest(apart, 100)
+    assert len(kept) == rank.MOST_TIED * 100
+    assert set(range(9_990, 10_000)) < set(kept.tolist())
+    assert (np.diff(kept) > 0).all()
+    np.testing.assert_array_equal(rank._smallest(apart[-200:], 100), np.arange(200))
+
+
 def test_only_the_places_that_count(rows: Rows) -> None:
     """Catches a removed row, or one that a filter keeps out, among the nearest."""
     query = vectors(1, dim=1_100, seed=1)[0]

@@ -105,6 +105,19 @@ def test_thumbnails_are_small_upright_and_of_the_picture(photos: list[PIL.Image.
     assert PIL.Image.open(io.BytesIO(sideways.content)).size == photos[0].size[::-1]
 
 
+def test_thumbnails_of_deep_pictures_are_scaled() -> None:
+    """Catches a 16-bit scan that becomes white, or brighter than the model sees it."""
+    deep = np.zeros((600, 800), np.uint16)
+    deep[:, 400:] = 128 * 257
+    deep[:300] //= 200
+    deep[0, 0] = 65_535  # a speck that is gone when the picture is small
+    shown = PIL.Image.open(io.BytesIO(thumbnail(encoded(PIL.Image.fromarray(deep), "PNG")).content))
+    grey = np.asarray(shown.convert("L"), float)
+    assert shown.size == (256, 192)
+    assert grey[100:, 132:].mean() == pytest.approx(128, abs=3)
+    assert grey[10:90].mean() < 5
+
+
 def test_thumbnails_of_noise_and_of_what_is_see_through() -> None:
     """Catches a picture that does not compress, and black where nothing was drawn."""
     noise = np.random.default_rng(0).integers(0, 256, (900, 700, 3), np.uint8)

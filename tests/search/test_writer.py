@@ -1,5 +1,7 @@
 """The writer: one at a time, all on the disk, and whole again whenever it is killed."""
 
+import errno
+import fcntl
 import os
 import re
 import signal
@@ -99,6 +101,28 @@ def test_a_dead_writers_lock_is_taken_over(tmp_path: Path) -> None:
     lock = '{"pid": 1, "host": "elsewhere", "since": "2001-01-01"}'
     (tmp_path / "writer.lock").write_text(lock)
     change(tmp_path, lambda writer: None)
+
+
+def test_a_disk_without_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a wait for another process, where there is none and never will be."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(DataError, match=r"cannot be locked: No locks available; give --index DIR"):
+        change(tmp_path, lambda writer: None)
+
+
+def test_what_a_killed_writer_had_begun_is_removed(tmp_path: Path) -> None:
+    """Catches files that nobody will ever look for, one more with every crash."""
+    fill(tmp_path, vectors(5))
+    before = {path.name for path in tmp_path.iterdir()}
+    for name in (".index.json.1.part", ".faults.json.22.part", ".another's.part"):
+        (tmp_path / name).touch()
+    (tmp_path / ".rows-000007.part").mkdir()
+    change(tmp_path, lambda writer: None)
+    assert {path.name for path in tmp_path.iterdir()} == {*before, ".another's.part"}
 
 
 @contextmanager

@@ -9,10 +9,14 @@ import pytest
 
 from e5v import E5V
 from e5v.cli import main
+from e5v.errors import DataError
+from e5v.search.gallery import Gallery
+from e5v.search.hold import hold
 from e5v.search.index import Index
 from e5v.search.query import facts_of
 from e5v.search.writer import writing
 from e5v.verbs import index as module
+from e5v.verbs.talk import Bar
 from tests.verbs.done import PHOTOS, Run
 
 
@@ -103,6 +107,43 @@ def test_a_second_writer_is_refused(run: Run, things: Path, tmp_path: Path, mode
         done = run("index", things, "--index", tmp_path / "index")
     assert done.code == 1
     assert "is being written by process" in done.err
+
+
+def test_a_folder_that_is_gone_for_good(run: Run, things: Path, tmp_path: Path) -> None:
+    """Catches an index that can be brought up to date no more."""
+    (tmp_path / "more").mkdir()
+    shutil.copy(things / "cat.jpg", tmp_path / "more")
+    run("index", things, tmp_path / "more", "--index", tmp_path / "index")
+    shutil.rmtree(tmp_path / "more")
+    done = run("index", "--index", tmp_path / "index")
+    assert (done.code, done.err.endswith("give --emptied if it is gone for good\n")) == (1, True)
+    done = run("index", "--emptied", "--index", tmp_path / "index")
+    assert (done.code, done.lines[0]["removed"], done.lines[0]["items"]) == (0, 1, 4)
+    assert run("index", "--index", tmp_path / "index").code == 0
+
+
+def test_nothing_is_written_once_the_lock_is_gone(
+    run: Run, things: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches an interrupted run that commits while another may already be writing."""
+    commit, held = Gallery._commit, []
+
+    def watched(gallery: Gallery) -> None:
+        try:
+            with hold(tmp_path / "index"):
+                held.append(False)
+        except DataError:
+            held.append(True)
+        commit(gallery)
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Gallery, "_commit", watched)
+    monkeypatch.setattr(Bar, "reach", interrupt)
+    done = run("index", things, "--index", tmp_path / "index")
+    assert (done.code, held) == (130, [True])
+    assert len(Index.open(tmp_path / "index")) > 0
 
 
 def test_watching(run: Run, things: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

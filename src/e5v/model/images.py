@@ -122,7 +122,7 @@ def decode(image: Image, name: str = "") -> PIL.Image.Image:
             picture = _open(image)
             _check_size(picture, name)
             picture.load()
-            return _bare(_to_rgb(_upright(picture)))
+            return _bare(to_rgb(_upright(picture)))
     except UnreadableError:
         raise
     except PIL.Image.DecompressionBombError:
@@ -179,7 +179,8 @@ def _bare(picture: PIL.Image.Image) -> PIL.Image.Image:
     return bare
 
 
-def _to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
+def to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """Return a picture in RGB: on white where it is transparent, 16-bit greys scaled to 8 bits."""
     if picture.mode == "RGB" and "transparency" not in picture.info:
         return picture
     if picture.mode.startswith("I"):  # 16-bit greys, which convert() would clip to white

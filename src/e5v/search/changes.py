@@ -12,20 +12,24 @@ from e5v.search.lines import Line, read_lines
 from e5v.search.passages import LONGEST
 from e5v.search.reading import look
 from e5v.search.sources import Known, Ledger
-from e5v.search.walking import Found, Unlisted, walk, within
+from e5v.search.walking import Found, Unlisted, is_gone, walk, within
 
 Faults = dict[str, list[Fault]]  # by the path of the source
 
 
 @dataclass(frozen=True)
 class Changes:
-    """Files to read, records to remove, sources whose faults are past, and what was not seen."""
+    """Files to read, records to remove, sources whose faults are past, and what was not seen.
+
+    `lost` are the roots that are there no more.
+    """
 
     fresh: tuple[Found, ...]
     gone: tuple[Known, ...]
     cured: tuple[str, ...]
     unlisted: tuple[Unlisted, ...]
     unchanged: int
+    lost: tuple[str, ...] = ()
 
     @property
     def weight(self) -> int:
@@ -41,14 +45,15 @@ def weight(found: Found) -> int:
 def compare(
     roots: Sequence[str], ledger: Ledger, faults: Faults, *, emptied: bool = False
 ) -> Changes:
-    """Compare folders with what is known of them.
+    """Compare folders with what is known of them; if `emptied`, a folder may be gone as a whole.
 
     Raises:
         DataError: a folder of which there are entries is empty, and `emptied` is not set.
     """
     seen: dict[str, Found] = {}
     unlisted: list[Unlisted] = []
-    for root in roots:
+    lost = tuple(filter(is_gone, roots)) if emptied else ()
+    for root in (root for root in roots if root not in lost):
         before = len(seen), len(unlisted)
         for one in walk(root):
             if isinstance(one, Found):
@@ -60,8 +65,8 @@ def compare(
     changed = {path for path, found in seen.items() if not _is_as_known(found, ledger, faults)}
     lines = [found.path for found in seen.values() if found.form == "lines"]
     hidden = [one.path for one in unlisted]
-    lost = _missing(roots, set(seen), hidden)
-    claimed = _claimed(ledger, faults, changed.intersection(lines), lost)
+    unseen = _missing(roots, set(seen), hidden)
+    claimed = _claimed(ledger, faults, changed.intersection(lines), unseen)
     kept = {path for path in seen if path not in claimed}
     missing = _missing(roots, kept, hidden)
     return Changes(
@@ -76,6 +81,7 @@ def compare(
         cured=tuple(filter(missing, faults)),
         unlisted=tuple(unlisted),
         unchanged=len(kept - changed),
+        lost=lost,
     )
 
 
@@ -105,7 +111,7 @@ def _is_as_known(found: Found, ledger: Ledger, faults: Faults) -> bool:
 
 
 def _claimed(
-    ledger: Ledger, faults: Faults, reread: set[str], lost: Callable[[str], bool]
+    ledger: Ledger, faults: Faults, reread: set[str], unseen: Callable[[str], bool]
 ) -> set[str]:
     """Return the images that JSON lines tell of, which are not entries of their own."""
     told: list[Known | Fault] = [one for some in faults.values() for one in some]
@@ -115,7 +121,7 @@ def _claimed(
         for one in told
         if one.path != one.source.path
         and one.source.path not in reread
-        and not lost(one.source.path)
+        and not unseen(one.source.path)
     }
     for path in reread:
         try:

@@ -1,6 +1,7 @@
 """Which rows are nearly the same.
 
-    vectors -> a few hundred dimensions -> pairs that may be alike -> true cosines -> chains
+    vectors -> one of each -> a few hundred dimensions -> those that may be alike
+            -> true cosines with those that are not in one group yet -> chains
 
 Every row is compared with every other, so the comparison is made cheap: a random projection errs by
 about (1 - c**2) / sqrt(512) on a cosine c (Johnson and Lindenstrauss), next to nothing where c is
@@ -8,12 +9,13 @@ near 1, and what it lets through is looked at again.
 """
 
 from collections.abc import Iterator
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import UsageError
-from e5v.search.rank import wide
+from e5v.search.rank import cosines, wide
 from e5v.search.rows import Rows
 from e5v.vectors import unit
 
@@ -30,29 +32,49 @@ def alike(rows: Rows, places: NDArray[np.int64], threshold: float) -> list[list[
     """
     if not 0 < threshold <= 1:
         raise UsageError(f"the threshold is {threshold}; expected more than 0 and at most 1")
-    leader = np.arange(len(places))
-    for left, right in _pairs(rows, places, threshold):
-        _join(leader, left, right)
+    which, first = _distinct(rows, places)
+    leaders = _chained(rows, places[first], threshold)[which]
     groups: dict[int, list[int]] = {}
-    for place in range(len(places)):
-        groups.setdefault(_find(leader, place), []).append(place)
+    for place, leader in enumerate(leaders.tolist()):
+        groups.setdefault(leader, []).append(place)
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _pairs(rows: Rows, places: NDArray[np.int64], threshold: float) -> Iterator[tuple[int, int]]:
+def _distinct(rows: Rows, places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which vector, of those that differ, each row has, and where each of them is first."""
+    seen: dict[bytes, int] = {}
+    which = np.empty(len(places), np.int64)
+    for start in range(0, len(places), PIECE):
+        for place, vector in enumerate(rows.vectors[places[start : start + PIECE]], start):
+            content = blake2b(vector.tobytes(), digest_size=16).digest()
+            which[place] = seen.setdefault(content, len(seen))
+    return which, np.unique(which, return_index=True)[1]
+
+
+def _chained(rows: Rows, places: NDArray[np.int64], threshold: float) -> NDArray[np.int64]:
+    """Return for each row the first of its group."""
+    leader = np.arange(len(places))
+    for left, rights in _candidates(rows, places, threshold):
+        found = _find(leader, np.append(rights, left))
+        others = rights[found[:-1] != found[-1]]
+        true = cosines(rows, places[others], unit(rows.vectors[places[left]]))
+        joined = _find(leader, np.append(others[true >= threshold - LEEWAY], left))
+        leader[joined] = joined.min()
+    return _find(leader, np.arange(len(places)))
+
+
+def _candidates(
+    rows: Rows, places: NDArray[np.int64], threshold: float
+) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Give rows, each with the later ones that may be like it."""
     sketch, error = _projected(rows, places)
     least = threshold - LEEWAY - error * (1 - threshold**2)
     for start in range(0, len(places), PIECE):
-        cosines = sketch[start : start + PIECE] @ sketch[start:].T
-        lefts, rights = np.nonzero(cosines >= least)
-        later = rights > lefts
-        lefts, rights = lefts[later] + start, rights[later] + start
-        for cut in range(0, len(lefts), PIECE):
-            left, right = lefts[cut : cut + PIECE], rights[cut : cut + PIECE]
-            one, other = wide(rows.vectors[places[left]]), wide(rows.vectors[places[right]])
-            true = np.einsum("nd,nd->n", unit(one), unit(other))
-            same = true >= threshold - LEEWAY
-            yield from zip(left[same].tolist(), right[same].tolist(), strict=True)
+        near = sketch[start : start + PIECE] @ sketch[start:].T >= least
+        for left, row in enumerate(near):
+            rights = np.flatnonzero(row[left + 1 :]) + left + 1
+            if len(rights):
+                yield start + left, start + rights
 
 
 LEEWAY = 1e-3  # float16 and the order of sums: equal vectors have cosines this near 1
@@ -70,13 +92,10 @@ def _projected(rows: Rows, places: NDArray[np.int64]) -> tuple[NDArray[np.float3
     return sketch, 0.0 if exact else SIGMAS / PROJECTED**0.5
 
 
-def _find(leader: NDArray[np.int64], place: int) -> int:
-    while leader[place] != place:
-        leader[place] = leader[leader[place]]
-        place = int(leader[place])
-    return place
-
-
-def _join(leader: NDArray[np.int64], left: int, right: int) -> None:
-    one, other = _find(leader, left), _find(leader, right)
-    leader[max(one, other)] = min(one, other)
+def _find(leader: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the first of each row's group as far as it is known, and remember it."""
+    found = leader[places]
+    while (leader[found] != found).any():
+        found = leader[found]
+    leader[places] = found
+    return found

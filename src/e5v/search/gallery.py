@@ -9,7 +9,7 @@ counts as read when all its parts are there with its present size and time of ch
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -24,7 +24,7 @@ from e5v.search.faults import Fault, read_faults, write_faults
 from e5v.search.index import Entry
 from e5v.search.query import PROMPT
 from e5v.search.reading import Piece, read
-from e5v.search.sources import Known, Ledger
+from e5v.search.sources import Known, Ledger, Source
 from e5v.search.thumbnails import Thumbnail, thumbnail
 from e5v.search.walking import Unlisted
 from e5v.search.writer import Record, Writer
@@ -57,12 +57,21 @@ class Progress:
 
 @dataclass(frozen=True)
 class Pending:
-    """A piece that has a vector: of its own, or that of the record numbered `same_as`."""
+    """An entry that gets a vector: of its own, or that of the record numbered `same_as`.
 
-    piece: Piece
+    A thousand of these wait for a commit, so the content is not kept; `picture` comes by then.
+    """
+
+    entry: Entry
+    source: Source
     picture: Future[Thumbnail] | None = None
     vector: NDArray[np.float32] | None = None
     same_as: int = 0
+
+    def fault(self, reason: str) -> Fault:
+        """Say why it could not be embedded."""
+        one = self.entry
+        return Fault(self.source, one.part, one.path, one.size, one.mtime, reason)
 
 
 class Gallery:
@@ -99,11 +108,14 @@ class Gallery:
             del self._faults[path]
             self._faults_changed = True
 
-    def follow(self, roots: Sequence[str], *, emptied: bool = False) -> Iterator[Progress]:
+    def follow(
+        self, roots: Sequence[str], *, emptied: bool = False
+    ) -> Generator[Progress, None, None]:
         """Bring the index up to date with folders; yield now and then how far it is.
 
         Files that were indexed and are gone from a folder are removed from the index, too. A folder
-        that is empty as a whole is taken for a disk that is not there, unless `emptied`.
+        that is empty as a whole is taken for a disk that is not there, unless `emptied`; then one
+        that is gone itself is no longer followed. Close what is not gone through to its end.
 
         Raises:
             DataError: a folder is empty that was not.
@@ -112,7 +124,7 @@ class Gallery:
         begun = time.monotonic()
         changes = compare(roots, self._ledger, self._faults, emptied=emptied)
         self._begin(changes, time.monotonic() - begun)
-        self._writer.follow(roots)
+        self._writer.follow([root for root in roots if root not in changes.lost])
         yield self._progress
         with ThreadPoolExecutor(THUMBNAIL_WORKERS, thread_name_prefix="e5v-thumbnail") as pool:
             pieces = self._pieces(changes)
@@ -122,6 +134,7 @@ class Gallery:
             finally:  # also when interrupted: what was embedded is kept
                 self._commit()
             self._sweep()
+            self._writer.forget(changes.lost)
             yield self._progress
 
     def _pieces(self, changes: Changes) -> Iterator[Piece]:
@@ -156,16 +169,17 @@ class Gallery:
         for piece in pieces:
             same = self._ledger.by_digest.get(piece.digest)
             if same is not None:
-                self._pending.append(Pending(piece, same_as=same.number))
+                self._pending.append(Pending(_entry(piece), piece.source, same_as=same.number))
                 self._count(done=1, reused=1)
                 if len(self._pending) >= COMMIT_ROWS and not self._waiting:
                     return
                 continue
             if isinstance(piece.content, bytes):
-                self._waiting.append(Pending(piece, pool.submit(thumbnail, piece.content)))
+                picture = pool.submit(thumbnail, piece.content)
+                self._waiting.append(Pending(_entry(piece), piece.source, picture))
                 yield piece.content
             else:
-                self._waiting.append(Pending(piece))
+                self._waiting.append(Pending(_entry(piece), piece.source))
                 yield {"text": piece.content}
         self._all_fed = True
 
@@ -175,8 +189,8 @@ class Gallery:
             self._count(done=1, embedded=1, cut=int(result.cut))
             return
         cause = getattr(result.error, "cause", str(result.error))
-        self._add_fault(asked.piece.fault(cause.removeprefix(f"<{asked.piece.size} bytes> ")))
-        known = self._ledger.by_id.get(asked.piece.id)
+        self._add_fault(asked.fault(cause.removeprefix(f"<{asked.entry.size} bytes> ")))
+        known = self._ledger.by_id.get(asked.entry.id)
         if known is not None:
             self._stale[known.id] = known
         self._count(done=1)
@@ -229,12 +243,15 @@ class Gallery:
 
 
 def _record(one: Pending, recalled: dict[int, Record]) -> Record:
-    piece = one.piece
     if one.vector is not None:
-        return Record(_entry(piece, _picture(one)), piece.source, one.vector)
+        return Record(_shown(one.entry, _picture(one)), one.source, one.vector)
     old = recalled[one.same_as]
     picture = Thumbnail(old.entry.thumbnail, old.entry.width, old.entry.height)
-    return Record(_entry(piece, picture), piece.source, old.vector)
+    return Record(_shown(one.entry, picture), one.source, old.vector)
+
+
+def _shown(entry: Entry, picture: Thumbnail) -> Entry:
+    return replace(entry, thumbnail=picture.content, width=picture.width, height=picture.height)
 
 
 def _picture(one: Pending) -> Thumbnail:
@@ -244,7 +261,7 @@ def _picture(one: Pending) -> Thumbnail:
         return Thumbnail(b"", 0, 0)
 
 
-def _entry(piece: Piece, picture: Thumbnail) -> Entry:
+def _entry(piece: Piece) -> Entry:
     return Entry(
         id=piece.id,
         path=piece.path,
@@ -254,9 +271,9 @@ def _entry(piece: Piece, picture: Thumbnail) -> Entry:
         mtime=piece.mtime,
         digest=piece.digest,
         text=piece.text,
-        thumbnail=picture.content,
-        width=picture.width,
-        height=picture.height,
+        thumbnail=b"",
+        width=0,
+        height=0,
     )
 
 

@@ -25,15 +25,20 @@ def hold(folder: Path) -> Iterator[None]:
     """Be the only writer of an index folder while the block runs.
 
     Raises:
-        DataError: another process is; says which, where and since when.
+        DataError: another process is, and which, where and since when; or its disk has no locks.
     """
     with (folder / FILE).open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise DataError(
                 f"{folder} is being written by {_holder(folder)}; wait for it, or end it"
             ) from None
+        except OSError as error:
+            raise DataError(
+                f"{folder} cannot be locked: {error.strerror}; give --index DIR on a disk of this "
+                "machine"
+            ) from error
         file.truncate(0)
         json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": _now()}, file)
         file.flush()

@@ -93,10 +93,7 @@ class Index:
         Raises:
             DataError: there is none, or it cannot be read.
         """
-        facts = read_facts(folder)
-        if facts is None:
-            raise DataError(f"{folder} holds no index; make one with: e5v index FOLDER")
-        return cls(folder, facts)
+        return cls(folder, _facts(folder))
 
     @property
     def facts(self) -> Facts:
@@ -219,11 +216,17 @@ class Index:
         """Look at what was written since, and tell whether there was anything.
 
         Searches that other threads are in the middle of end on the version they began with.
+
+        Raises:
+            DataError: it is there no more, cannot be read, or has been made anew with another
+                model.
         """
-        if Table.open(self._folder).version == self._seen.table.version:
-            return False
-        self._seen = self._look()
-        return True
+        fresh = Table.open(self._folder).version != self._seen.table.version
+        seen = self._look() if fresh else self._seen
+        facts = _facts(self._folder)  # after the look, so that they tell of what was seen
+        facts.check(self._facts)
+        self._facts, self._seen = facts, seen
+        return fresh
 
     def duplicates(self, threshold: float) -> list[list[Entry]]:
         """Group entries that are alike: chains of pairs whose cosine is at least `threshold`."""
@@ -277,6 +280,13 @@ class Index:
             if places is not None:
                 return _Seen(table, live, rows, places)
         raise DataError(f"the index in {self._folder} is damaged; e5v index repairs it")
+
+
+def _facts(folder: Path) -> Facts:
+    facts = read_facts(folder)
+    if facts is None:
+        raise DataError(f"{folder} holds no index; make one with: e5v index FOLDER")
+    return facts
 
 
 def _hits(entries: Sequence[Entry], scores: NDArray[np.float32]) -> list[Hit]:

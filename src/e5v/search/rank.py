@@ -108,6 +108,13 @@ MOST_TIED = 4  # times as many as asked for
 
 
 def _smallest(apart: NDArray[np.uint16], count: int) -> NDArray[np.int64]:
-    """Return, ascending, where the `count` smallest are, and those that tie with the last."""
-    upto = np.cumsum(np.bincount(apart))
-    return np.flatnonzero(apart <= np.searchsorted(upto, count))[: MOST_TIED * count]
+    """Return, ascending, where the `count` smallest are, and those that tie with the last.
+
+    Of too many ties the first are kept, and all that is smaller.
+    """
+    edge = int(np.searchsorted(np.cumsum(np.bincount(apart)), count))
+    kept = np.flatnonzero(apart <= edge)
+    if len(kept) <= MOST_TIED * count:
+        return kept
+    tied = np.flatnonzero(apart[kept] == edge)
+    return np.delete(kept, tied[MOST_TIED * count - len(kept) :])

@@ -3,8 +3,10 @@
 Found -> bytes -> an image | passages of a text | texts and images of JSON lines -> Piece, or Fault
 """
 
+import errno
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,7 +113,7 @@ def _of_line(line: Line, source: Source) -> Piece | Fault:
         return Piece(source, line.number, *place, line.text, excerpt)
     size, mtime = look(line.image)
     try:
-        content = Path(line.image).read_bytes()
+        content = _content(line.image)
         reason = "" if content else "is empty (0 bytes)"
     except FileNotFoundError:
         content, reason = b"", "does not exist"
@@ -120,6 +122,19 @@ def _of_line(line: Line, source: Source) -> Piece | Fault:
     caption = line.text[:EXCERPT]
     piece = Piece(source, line.number, line.image, size, mtime, content, caption)
     return piece.fault(reason) if reason else piece
+
+
+def _content(path: str) -> bytes:
+    """Read a file, and nothing that may have no end, such as a pipe.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: its name has a NUL in it.
+    """
+    mode = os.stat(path).st_mode  # noqa: PTH116
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a folder is told of by its own error
+        raise OSError(errno.EINVAL, "Not a regular file")
+    return Path(path).read_bytes()
 
 
 def look(path: str) -> tuple[int, int]:

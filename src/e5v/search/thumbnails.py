@@ -1,6 +1,6 @@
 """A small picture to show in place of an image.
 
-encoded image -> decoded small where the format can -> upright, on white -> WebP of at most 20 KB
+encoded image -> decoded small where the format can -> upright, RGB -> WebP of at most 20 KB
 """
 
 import io
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import PIL.Image
 import PIL.ImageOps
+
+from e5v.model.images import to_rgb
 
 SIDE = 256  # pixels, of the longer side
 MOST_BYTES = 20_000
@@ -34,23 +36,14 @@ def thumbnail(image: bytes) -> Thumbnail:
         if picture.getexif().get(0x0112, 1) >= SIDEWAYS:
             width, height = height, width
         picture.draft("RGB", (2 * SIDE, 2 * SIDE))
-        small = PIL.ImageOps.exif_transpose(picture)
+        small = to_rgb(PIL.ImageOps.exif_transpose(picture))
         small.thumbnail((SIDE, SIDE))
-        flat = _on_white(small)
     for quality in QUALITIES:
         content = io.BytesIO()
-        flat.save(content, "WEBP", quality=quality)
+        small.save(content, "WEBP", quality=quality)
         if content.tell() <= MOST_BYTES:
             break
     return Thumbnail(content.getvalue(), width, height)
 
 
 SIDEWAYS = 5  # EXIF orientations from 5 on lie on their side
-
-
-def _on_white(picture: PIL.Image.Image) -> PIL.Image.Image:
-    if not picture.has_transparency_data:
-        return picture.convert("RGB")
-    white = PIL.Image.new("RGBA", picture.size, "white")
-    white.alpha_composite(picture.convert("RGBA"))
-    return white.convert("RGB")

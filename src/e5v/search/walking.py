@@ -4,7 +4,8 @@ folder -> names, hidden ones left out, links to folders not followed -> Found, i
 """
 
 import os
-from collections.abc import Iterable, Iterator
+import stat
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -39,19 +40,39 @@ class Unlisted:
     reason: str
 
 
-def absolute(roots: Iterable[Path]) -> tuple[str, ...]:
+def absolute(
+    roots: Iterable[Path], *, known: Collection[str] = (), emptied: bool = False
+) -> tuple[str, ...]:
     """Return the whole paths of folders and files to follow.
+
+    Of those that are `known` from before, one may be gone if `emptied`.
 
     Raises:
         DataError: one does not exist, or is a file that cannot be indexed.
     """
     paths = tuple(dict.fromkeys(os.path.abspath(root.expanduser()) for root in roots))  # noqa: PTH100
     for path in paths:
+        if emptied and path in known and is_gone(path):
+            continue
         if not os.path.exists(path):  # noqa: PTH110
-            raise DataError(f"{path} does not exist; check the path, and that its disk is there")
-        if os.path.isfile(path) and _form(path) is None:  # noqa: PTH113
+            hint = "; give --emptied if it is gone for good" if path in known else ""
+            raise DataError(
+                f"{path} does not exist; check the path, and that its disk is there{hint}"
+            )
+        if not (os.path.isdir(path) or (os.path.isfile(path) and _form(path))):  # noqa: PTH112, PTH113
             raise DataError(f"{path} cannot be indexed; expected a folder or {', '.join(FORMS)}")
     return paths
+
+
+def is_gone(root: str) -> bool:
+    """Tell whether a folder or file is there no more, and not only out of reach."""
+    try:
+        os.stat(root)  # noqa: PTH116
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def walk(root: str) -> Iterator[Found | Unlisted]:
@@ -92,7 +113,7 @@ def _file(path: str) -> Iterator[Found | Unlisted]:
     except OSError as error:
         yield Unlisted(path, f"cannot be looked at: {error.strerror}")
         return
-    if not os.path.isdir(path):  # noqa: PTH112  a link to a folder may bear such a name
+    if stat.S_ISREG(told.st_mode):  # a pipe, or a link to a folder, may bear such a name
         yield Found(path, form, told.st_size, told.st_mtime_ns)
 
 

@@ -6,6 +6,7 @@ Killed between any two of these, an index is whole: rows without a record are no
 two records with one id the later counts; the next writer removes the other.
 """
 
+import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -15,10 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from e5v.search.facts import FILE as FACTS
 from e5v.search.facts import Facts, read_facts, write_facts
+from e5v.search.faults import FILE as FAULTS
 from e5v.search.hold import hold
 from e5v.search.index import Entry
-from e5v.search.rows import Rows, append, lay_out
+from e5v.search.rows import PREFIX, Rows, append, lay_out
 from e5v.search.sources import Known, Source
 from e5v.search.table import LEDGER, SOURCE, Table
 
@@ -106,6 +109,13 @@ class Writer:
             self.facts = replace(self.facts, roots=(*self.facts.roots, *fresh))
             write_facts(self.folder, self.facts)
 
+    def forget(self, roots: Collection[str]) -> None:
+        """Follow folders no more."""
+        left = tuple(root for root in self.facts.roots if root not in roots)
+        if left != self.facts.roots:
+            self.facts = replace(self.facts, roots=left)
+            write_facts(self.folder, self.facts)
+
     def commit(self, records: Sequence[Record], gone: Collection[int]) -> list[int]:
         """Write records, remove those of the numbers in `gone`; all is on the disk after this.
 
@@ -180,9 +190,20 @@ def writing(folder: Path, facts: Callable[[], Facts]) -> Iterator[Writer]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with hold(folder):
+        _clear(folder)
         there = read_facts(folder)
         if there is None:
             there = facts()
             Table.create(folder, there.dim)
             write_facts(folder, there)
         yield Writer(folder, there)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a killed writer had not yet renamed."""
+    for name in (FACTS, FAULTS, PREFIX):
+        for part in folder.glob(f".{name}*.part"):
+            if part.is_dir():
+                shutil.rmtree(part, ignore_errors=True)
+            else:
+                part.unlink(missing_ok=True)

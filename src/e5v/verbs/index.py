@@ -5,6 +5,7 @@ folders -> E5V -> Gallery.follow -> a bar on stderr -> what was done, and what c
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -47,7 +48,8 @@ class Index:
     audit: bool = False
     """Index nothing; say how many of the nearest items the quick search finds."""
     emptied: bool = False
-    """Follow also a folder in which nothing is left; else it is taken for a disk not there."""
+    """Follow also a folder in which nothing is left, or that is gone and is then forgotten; else it
+    is taken for a disk not there."""
     json: bool = False
     """Write JSON lines, as when piped."""
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
@@ -78,8 +80,8 @@ def index(verb: Index) -> None:
     from e5v.search.writer import writing
 
     there = read_facts(folder)
-    known = [Path(root) for root in there.roots] if there else []
-    roots = absolute(verb.folders or known)
+    known = there.roots if there else ()
+    roots = absolute(verb.folders or map(Path, known), known=known, emptied=verb.emptied)
     if not roots:
         raise UsageError("nothing to index; give FOLDER")
     model = _model(verb, there)
@@ -152,15 +154,15 @@ def opening_of(asked: Opening, there: "Facts | None") -> Opening:
 
 
 def _follow(verb: Index, gallery: "Gallery", model: _Model, roots: Sequence[str]) -> "Progress":
-    steps = gallery.follow(roots, emptied=verb.emptied)
-    progress = next(steps)
-    with bar(None, shown=bool(progress.total), paced=True) as drawn:
-        drawn.name(f"Opening {model.name}")
-        if progress.total:
-            model.open()
-        drawn.begin("Indexing", progress.total)
-        for progress in steps:
-            drawn.reach(progress.done, total=max(progress.total, progress.done))
+    with closing(gallery.follow(roots, emptied=verb.emptied)) as steps:
+        progress = next(steps)
+        with bar(None, shown=bool(progress.total), paced=True) as drawn:
+            drawn.name(f"Opening {model.name}")
+            if progress.total:
+                model.open()
+            drawn.begin("Indexing", progress.total)
+            for progress in steps:
+                drawn.reach(progress.done, total=max(progress.total, progress.done))
     return progress
 
 
@@ -174,7 +176,7 @@ def _tell(verb: Index, gallery: "Gallery", folder: Path, progress: "Progress", c
         return
     from rich.console import Console
 
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     console.print(
         f"{count:,} items in {folder}: {progress.embedded:,} embedded, {progress.reused:,} moved "
         f"or copied, {progress.removed:,} removed."
