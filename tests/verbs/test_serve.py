@@ -19,6 +19,8 @@ import pytest
 
 from e5v import E5V
 from e5v.cli import main
+from e5v.errors import ModelError
+from e5v.model.streaming import Stream
 from e5v.web.serving import listen
 
 KEY = "sk-a-key"
@@ -191,6 +193,22 @@ def test_who_is_told_what_at_the_start(
     with pytest.raises(SystemExit):
         main(["serve", "--port", "70000"])
     assert "expected 0 to 65535" in capsys.readouterr().err
+
+
+def test_a_model_that_answers_nothing_is_not_served(
+    folder: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a server that says it serves and then fails, and a traceback."""
+
+    def failing(*_: object) -> None:
+        raise ModelError("toy gave values that are not finite")
+
+    monkeypatch.setenv("E5V_INDEX", str(tmp_path))
+    monkeypatch.setattr(Stream, "vectors", failing)
+    assert main(["serve", "--model", folder, "--port", "0"]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1] == "e5v: toy gave values that are not finite"
+    assert not any("serving" in line for line in said)
 
 
 def test_a_server_open_to_all_is_warned_of(folder: str) -> None:

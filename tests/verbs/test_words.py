@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from e5v import E5V
+from e5v.model.words import Word
 from tests.verbs.done import PHOTOS, Run
 
 
@@ -31,3 +32,12 @@ def test_words_on_a_terminal(run: Run, model: E5V, monkeypatch: pytest.MonkeyPat
     assert word in drawn
     assert f"{probability:.3f}" in drawn
     assert run("words", "a dog", "--json").lines[0]["word"] == word
+
+
+def test_words_that_look_like_markup(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a word that is not shown, or that ends the verb, because it stands in brackets."""
+    said = [Word("[red]", 0.5), Word("[/inst]", 0.25), Word(":cat:", 0.125)]
+    monkeypatch.setattr(E5V, "words", lambda *_, **__: said)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    drawn = run("words", "a dog").out
+    assert all(one.word in drawn for one in said)

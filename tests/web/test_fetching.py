@@ -1,8 +1,11 @@
 """URLs: from allowed domains, from public addresses, and from the very address that was checked."""
 
 import socket
+import ssl
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -30,6 +33,7 @@ class Site:
         self.connected: list[str] = []
         self.resolved: list[str] = []
         self.addresses: dict[str, list[list[str]]] = {}
+        self.pause = 0.0  # seconds after every header
 
     def resolve(self, host: str, port: int, *options: Any, **named: Any) -> Any:
         """Answer as `socket.getaddrinfo` does; another time, another address."""
@@ -48,11 +52,17 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            with suppress(ConnectionError):  # it may hang up on us
+                self.answer()
+
+        def answer(self) -> None:
             site.asked.append((self.headers["Host"], self.path))
             status, headers, body = site.answers[self.path]
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
+                self.flush_headers()
+                time.sleep(site.pause)
             self.end_headers()
             self.wfile.write(body)
 
@@ -157,6 +167,20 @@ def test_what_is_parsed_is_what_is_asked(site: Site) -> None:
     assert parse("https://pictures.example").path == "/"
 
 
+def test_https_names_no_port(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches `Host: name:443`, which signed URLs are not signed for, and IPv6 without brackets."""
+
+    class Context:
+        def wrap_socket(self, sock: socket.socket, **_: Any) -> socket.socket:
+            return sock
+
+    monkeypatch.setattr(ssl, "create_default_context", Context)
+    site.answers["/a"] = (200, {}, b"here")
+    assert FETCHER.fetch("https://pictures.example/a") == b"here"
+    assert site.asked == [("pictures.example", "/a")]
+    assert parse("https://[2606:2800::1]/a").url == "https://[2606:2800::1]/a"
+
+
 @pytest.mark.parametrize("addresses", [["127.0.0.1"], [PUBLIC, "10.0.0.1"], ["::ffff:10.0.0.1"]])
 def test_a_name_with_a_private_address(site: Site, addresses: list[str]) -> None:
     """Catches an allowed name that resolves into one's own network, or also does."""
@@ -213,6 +237,16 @@ def test_what_is_fetched_is_bounded(site: Site) -> None:
     for path, said in (("/large", "over 100000 bytes"), ("/gone", "answers 404")):
         with pytest.raises(UnreadableError, match=said):
             FETCHER.fetch(f"http://pictures.example{path}")
+
+
+def test_headers_that_drip_are_given_up(site: Site) -> None:
+    """Catches a site that keeps a thread for as long as it likes, a line now and then."""
+    site.answers["/a"] = (200, {f"X-{number}": "x" for number in range(60)}, b"here")
+    site.pause = 0.05
+    start = time.monotonic()
+    with pytest.raises(UnreadableError, match=r"took over 0\.3 s"):
+        Fetcher(FETCHER.domains, most=100, seconds=0.3).fetch("http://pictures.example/a")
+    assert time.monotonic() - start < 2  # of the 3 seconds that the headers take
 
 
 @pytest.mark.anyio

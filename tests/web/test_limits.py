@@ -170,6 +170,12 @@ async def test_a_full_queue_says_when_to_come_again(ask: Ask) -> None:
         assert fault(await asker.embeddings(input=texts * 10)) == (413, "items", None)
 
 
+async def test_a_queue_too_small_for_anything(ask: Ask) -> None:
+    """Catches a server that cannot start because its own first item is refused."""
+    async with ask(Settings(Limits(queued_tokens=5))) as asker:
+        assert fault(await asker.embeddings(input="a dog")) == (413, "items", None)
+
+
 def test_the_ledger_counts_what_is_held() -> None:
     """Catches a share that is counted twice when it is corrected, or lost when refused."""
     ledger = Ledger(100)

@@ -1,17 +1,21 @@
 """The server over an index that the library wrote, and that grows while it is served."""
 
+import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from e5v import E5V
+from e5v.errors import DataError
+from e5v.search.facts import read_facts, write_facts
 from e5v.search.gallery import Gallery
 from e5v.search.query import facts_of
 from e5v.search.writer import writing
 from e5v.web.collection import Collection
-from tests.web.asking import CAT, PHOTOS, Ask, data_uri, fault
+from tests.web.asking import CAT, PHOTOS, Ask, data_uri, fault, vectors
 
 pytestmark = pytest.mark.anyio
 
@@ -53,3 +57,57 @@ async def test_what_is_indexed_is_found(
         points = (await asker.client.get("/v1/map")).json()["points"]
         assert {point["kind"] for point in points} == {"image", "text"}
         assert len(points) == 3
+
+
+async def test_like_a_long_line(ask: Ask, model: E5V, tmp_path: Path) -> None:
+    """Catches an example of which only the beginning, which the index keeps, is compared."""
+    folder, lines = tmp_path / "index", tmp_path / "lines.jsonl"
+    long = "a cat " * 250 + "and a rocket " * 100
+    lines.write_text("".join(json.dumps({"text": text}) + "\n" for text in ("a dog", long)))
+    _index(model, folder, lines)
+    collection = Collection(folder, model)
+    async with ask(collection=collection) as asker:
+        (entry,) = collection.index().search(model.encode([{"text": long}])[0], k=1)
+        body = {"like": entry.entry.id, "text": "in the snow", "k": 1}
+        found = (await asker.search(**body)).json()["hits"][0]
+        asked = vectors(await asker.embeddings(input=[[long, "in the snow"]]))[0]
+        stored = collection.vector(found["id"])
+        assert found["score"] == pytest.approx(float(stored @ asked), abs=1e-4)
+        lines.write_text("{}")
+        refused = await asker.search(**body)
+        assert fault(refused) == (409, "missing", None)
+        assert "run e5v index again" in refused.json()["error"]["message"]
+        assert (await asker.search(like=body["like"])).status_code == 200
+
+
+async def test_an_index_that_breaks_goes_and_comes_again(
+    ask: Ask,
+    model: E5V,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Catches damage told as the client's fault, or with our paths, and a server it outlasts."""
+    monkeypatch.setattr("e5v.web.collection.FRESH_SECONDS", 0.0)
+    folder = tmp_path / "index"
+    _index(model, folder, CAT)
+    collection = Collection(folder, model)
+    async with ask(collection=collection) as asker:
+        assert (await asker.search(text="a cat")).status_code == 200
+        shutil.rmtree(folder / "entries.lance")
+        for reply in (await asker.search(text="a cat"), await asker.client.get("/v1/index")):
+            assert fault(reply) == (503, "failed", None)
+            assert str(folder) not in reply.text
+        assert str(folder) in caplog.text
+        with pytest.raises(DataError):
+            collection.check()
+        shutil.rmtree(folder)
+        assert (await asker.client.get("/v1/index")).json()["items"] == 0
+        assert fault(await asker.search(text="a cat")) == (404, "missing", None)
+        assert not folder.exists()
+        _index(model, folder, CAT)
+        facts = read_facts(folder)
+        assert len((await asker.search(text="a cat")).json()["hits"]) == 1
+        assert facts
+        write_facts(folder, replace(facts, fingerprint="another"))
+        assert fault(await asker.search(text="a cat")) == (409, "missing", None)

@@ -174,6 +174,44 @@ async def test_the_map_follows_the_index(
     assert len(collection.map()) == 4
 
 
+async def test_a_map_that_is_drawn_while_the_index_grows(
+    model: E5V, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a map of what the index was that is kept as one of what it is."""
+    monkeypatch.setattr("e5v.web.collection.FRESH_SECONDS", 0.0)
+    collection = Collection(tmp_path, model)
+    every, shelf.shelved = shelf.shelved, shelf.shelved[:4]
+    before = shelf.vectors
+
+    def growing(limit: int | None = None) -> Any:
+        found = before(limit)
+        shelf.shelved, shelf.version = every, 1
+        collection.index()  # another request sees it, and asks for no map
+        return found[0], found[1][: len(found[0])]
+
+    monkeypatch.setattr(shelf, "vectors", growing)
+    assert [len(collection.map()) for _ in range(2)] == [4, 5]
+
+
+async def test_a_look_that_finds_nothing_new_is_a_look(
+    model: E5V, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches an index that is opened again for every thumbnail, a second after its last change."""
+    looks: list[bool] = []
+
+    def refresh() -> bool:
+        looks.append(False)
+        return False
+
+    monkeypatch.setattr(shelf, "refresh", refresh)
+    collection = Collection(tmp_path, model)
+    collection.index()
+    collection._looked -= 2
+    for _ in range(5):
+        collection.index()
+    assert len(looks) == 1
+
+
 async def test_without_an_index(ask: Ask, model: E5V, tmp_path: Path) -> None:
     """Catches a server without an index that fails, or that never sees the one made later."""
     collection = Collection(tmp_path, model)

@@ -67,7 +67,7 @@ def demo(verb: Demo) -> None:
         )
     folder = verb.index or default_folder().with_name("demo")
     model = verb.opening.open(verb.model)
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     console.print(_index(captions, folder, model, verb.model))
     reader = Reader.open(folder)
     for one in _questions(verb.scenes):

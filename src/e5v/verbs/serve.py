@@ -1,6 +1,6 @@
 """`e5v serve`: embeddings and search over HTTP, and the page.
 
-arguments -> socket -> model -> app -> requests, until SIGTERM
+arguments -> socket -> model -> app -> it has answered once -> requests, until SIGTERM
 """
 
 import os
@@ -66,7 +66,8 @@ def serve(verb: Serve) -> None:
     """Serve until asked to end.
 
     Raises:
-        E5VError: the port is taken, the model cannot be opened, or the index is another model's.
+        E5VError: the port is taken, the model cannot be opened or gives nothing that can be used,
+            or the index is another model's or damaged.
     """
     from e5v.search.notice import notice
     from e5v.search.places import default_folder
@@ -89,8 +90,7 @@ def serve(verb: Serve) -> None:
             say(told)
         port = listening.getsockname()[1]
         host = f"[{verb.host}]" if ":" in verb.host else verb.host
-        say(f"serving {name} at http://{host}:{port}")
-        serving.serve(app, listening)
+        serving.serve(app, listening, lambda: say(f"serving {name} at http://{host}:{port}"))
 
 
 def _facts(verb: Serve, folder: Path) -> "Facts | None":

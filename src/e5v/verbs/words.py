@@ -60,11 +60,12 @@ def words(verb: Words) -> None:
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("word")
     table.add_column("probability", justify="right")
     for word in found:
-        table.add_row(word.word, f"{word.probability:.3f}")
+        table.add_row(Text(word.word), f"{word.probability:.3f}")
     Console().print(table)
 
 

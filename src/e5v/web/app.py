@@ -5,6 +5,7 @@ request -> headers -> counted -> let in -> body bounded -> schema -> Service -> 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -15,7 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
-from e5v.errors import E5VError
+from e5v.errors import DataError, E5VError
 from e5v.web import embedding_routes, search_routes
 from e5v.web.bodies import Bounded
 from e5v.web.collection import Collection
@@ -26,6 +27,7 @@ from e5v.web.metrics import Metered, Meters
 from e5v.web.refusals import Reason, refusal_of
 from e5v.web.service import Settings, opened
 
+LOG = logging.getLogger(__name__)
 PAGE = Path(__file__).parent / "page"
 ABOUT = "One unit vector for a text, an image, or both together; and search by it."
 
@@ -83,6 +85,8 @@ def _add_refusals(app: FastAPI, meters: Meters) -> None:
 
     async def refuse(_: Request, error: Exception) -> Response:
         refusal = refusal_of(error)
+        if isinstance(error, DataError):
+            LOG.error("%s", error)
         meters.rejected.labels(refusal.reason).inc()
         return refusal.reply()
 

@@ -8,6 +8,7 @@ Every method may block: call it on a thread.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from e5v.errors import DataError
+from e5v.search.facts import read_facts
 from e5v.search.index import Entry, Index
 from e5v.search.query import fingerprint_of
 from e5v.web.projection import project
@@ -39,6 +41,14 @@ class Point:
     y: float
 
 
+@dataclass(frozen=True)
+class Map:
+    """The points of one version of the index."""
+
+    version: int
+    points: list[Point]
+
+
 class Collection:
     """An index folder, for one model; the folder may still be empty."""
 
@@ -47,31 +57,24 @@ class Collection:
         self.model = model
         self._lock = Lock()
         self._index: Index | None = None
+        self._version = 0  # grows with every change that is seen
         self._looked = 0.0
-        self._map: list[Point] | None = None
+        self._map: Map | None = None
 
     def index(self) -> Index:
         """Return the index as it is now.
 
         Raises:
             Refused: there is none, or it is another model's.
+            DataError: it is damaged.
         """
-        with self._lock:
-            now = time.monotonic()
-            if self._index is None:
-                self._index = self._open()
-            elif now - self._looked > FRESH_SECONDS and self._index.refresh():
-                self._map = None
-            else:
-                return self._index
-            self._looked = now
-            return self._index
+        return self._fresh()[0]
 
     def check(self) -> None:
         """Look at the index, if there is one.
 
         Raises:
-            DataError: it is another model's.
+            DataError: it is another model's, or damaged.
         """
         try:
             self.index()
@@ -97,20 +100,46 @@ class Collection:
 
     def map(self) -> list[Point]:
         """Return the map of the index, of at most 2,000 entries; drawn once for each version."""
-        index = self.index()
+        index, version = self._fresh()
         drawn = self._map
-        if drawn is None:
-            drawn = self._map = _draw(index)
-        return drawn
+        if drawn is None or drawn.version != version:
+            drawn = self._map = Map(version, _draw(index))
+        return drawn.points
 
     @cached_property
     def _fingerprint(self) -> str:
         return fingerprint_of(self.model)
 
+    def _fresh(self) -> tuple[Index, int]:
+        """Return the index as it is now, and the number of this version of it."""
+        with self._lock:
+            if self._index is None or time.monotonic() - self._looked > FRESH_SECONDS:
+                seen, self._index = self._index, None  # what cannot be read is not kept
+                self._index = self._look(seen)
+                self._looked = time.monotonic()
+            return self._index, self._version
+
+    def _look(self, seen: Index | None) -> Index:
+        """Look at the folder again; what has gone from it, or was made anew, is opened anew."""
+        if seen is not None and self._is_there(seen):
+            with suppress(DataError):
+                self._version += seen.refresh()
+                return seen
+        self._version += 1
+        return self._open()
+
+    def _is_there(self, seen: Index) -> bool:
+        """Tell whether that is still in the folder; LanceDB would make a folder that has gone."""
+        facts = read_facts(self.folder)
+        made_by_same = facts is None or facts.fingerprint == seen.fingerprint
+        return made_by_same and self.folder.is_dir()
+
     def _open(self) -> Index:
         try:
             index = Index.open(self.folder)
         except DataError as error:
+            if read_facts(self.folder):
+                raise
             raise Refused(404, "missing", str(error)) from None
         dtype = str(self.model.dtype).removeprefix("torch.")
         try:

@@ -14,7 +14,10 @@ import http.client
 import socket
 import ssl
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from threading import Timer
 from urllib.parse import urljoin, urlsplit
 
 from e5v.model.images import UnreadableError
@@ -39,9 +42,14 @@ class Target:
     path: str
 
     @property
+    def netloc(self) -> str:
+        """The host as a URL and the Host header have it, without the port, which is the usual."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+    @property
     def url(self) -> str:
         """The URL of it."""
-        return f"{self.scheme}://{self.host}{self.path}"
+        return f"{self.scheme}://{self.netloc}{self.path}"
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,7 @@ class Fetcher:
             try:
                 answer = self._ask(target, addresses, deadline)
             except (OSError, http.client.HTTPException) as error:
+                self._check_time(target, deadline)
                 raise UnreadableError(f"{target.host} did not answer: {error!r}") from None
             if isinstance(answer, bytes):
                 return answer
@@ -80,27 +89,29 @@ class Fetcher:
         )
 
     def _ask(self, target: Target, addresses: list[str], deadline: float) -> bytes | Target:
-        connection = connect(target, addresses, deadline)
-        try:
-            connection.request("GET", target.path, headers={"Accept": "image/*"})
+        with connected(target, addresses, deadline) as connection:
+            headers = {"Host": target.netloc, "Accept": "image/*"}
+            connection.request("GET", target.path, headers=headers)
             response = connection.getresponse()
             if response.status in MOVED:
                 return parse(urljoin(target.url, response.getheader("Location", "")))
             if response.status != OK:
                 raise UnreadableError(f"{target.host} answers {response.status} for its image")
-            return self._read(response, target, deadline)
-        finally:
-            connection.close()
+            content = self._read(response, target)
+        self._check_time(target, deadline)  # else it may have been cut off
+        return content
 
-    def _read(self, response: http.client.HTTPResponse, target: Target, deadline: float) -> bytes:
+    def _read(self, response: http.client.HTTPResponse, target: Target) -> bytes:
         content = bytearray()
         while chunk := response.read1(CHUNK):
             content += chunk
             if len(content) > self.most:
                 raise UnreadableError(f"its image at {target.host} has over {self.most} bytes")
-            if time.monotonic() > deadline:
-                raise UnreadableError(f"{target.host} took over {self.seconds:g} s for its image")
         return bytes(content)
+
+    def _check_time(self, target: Target, deadline: float) -> None:
+        if time.monotonic() >= deadline:
+            raise UnreadableError(f"{target.host} took over {self.seconds:g} s for its image")
 
 
 def parse(url: str) -> Target:
@@ -142,21 +153,42 @@ def public_addresses(target: Target) -> list[str]:
     return addresses
 
 
-def connect(target: Target, addresses: list[str], deadline: float) -> http.client.HTTPConnection:
-    """Connect to the first of the addresses that answers, and to no other."""
-    left = max(0.1, deadline - time.monotonic())
-    connection = http.client.HTTPConnection(target.host, PORTS[target.scheme], timeout=left)
-    sock = _reach(addresses, PORTS[target.scheme], left)
+@contextmanager
+def connected(
+    target: Target, addresses: list[str], deadline: float
+) -> Iterator[http.client.HTTPConnection]:
+    """Connect to the first of the addresses that answers, and to no other; at a deadline, end.
+
+    A timeout of a socket is of every wait anew: a line that comes letter by letter outlasts it.
+    """
+    connection = http.client.HTTPConnection(target.host, PORTS[target.scheme])
+    sock = _reach(addresses, PORTS[target.scheme], deadline)
+    sock.settimeout(_left(deadline))
     if target.scheme == "https":
         sock = ssl.create_default_context().wrap_socket(sock, server_hostname=target.host)
     connection.sock = sock
-    return connection
+    end = Timer(_left(deadline), _end, (sock,))
+    end.start()
+    try:
+        yield connection
+    finally:
+        end.cancel()
+        connection.close()
 
 
-def _reach(addresses: list[str], port: int, seconds: float) -> socket.socket:
-    for address in addresses[:-1]:
-        try:
+def _reach(addresses: list[str], port: int, deadline: float) -> socket.socket:
+    for place, address in enumerate(addresses[:-1]):
+        with suppress(OSError):
+            seconds = _left(deadline) / (len(addresses) - place)  # some is for the others
             return socket.create_connection((address, port), seconds)
-        except OSError:
-            continue
-    return socket.create_connection((addresses[-1], port), seconds)
+    return socket.create_connection((addresses[-1], port), _left(deadline))
+
+
+def _left(deadline: float) -> float:
+    return max(0.1, deadline - time.monotonic())
+
+
+def _end(sock: socket.socket) -> None:
+    """Have whoever reads from a socket find its end."""
+    with suppress(OSError):  # it is closed already
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # TLS's own drops its state first

@@ -15,7 +15,7 @@ from fastapi import Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from e5v.errors import E5VError, ItemError, ModelError
+from e5v.errors import DataError, E5VError, ItemError, ModelError
 
 Reason = Literal[
     "key",  # none, or a wrong one
@@ -92,6 +92,8 @@ def refusal_of(error: Exception) -> Refused:
             refusal = Refused(*_found(error))
         case ItemError():
             refusal = refused_item(error.position, error.cause)
+        case DataError():  # the index's; its message names places of this machine
+            refusal = Refused(503, "failed", "the index cannot be read; the server's log says why")
         case ModelError():
             refusal = Refused(500, "failed", str(error))
         case E5VError():

@@ -8,6 +8,7 @@ SearchRequest -> vectors of what is wanted and what is not -> one query vector
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,12 +19,16 @@ from numpy.typing import NDArray
 
 from e5v.items import Image, Text
 from e5v.model.words import Word, say
+from e5v.search.lines import Line, read_lines
 from e5v.search.query import PROMPT, apart
+from e5v.search.reading import EXCERPT, look
+from e5v.search.walking import FORMS
 from e5v.vectors import unit
 from e5v.web.batching import Batcher
 from e5v.web.collection import Collection
 from e5v.web.intake import Intake
 from e5v.web.parts import Part, Wanted
+from e5v.web.refusals import Refused
 from e5v.web.schemas import SearchRequest
 
 if TYPE_CHECKING:
@@ -92,7 +97,8 @@ class Searcher:
         if not asked.like or not asked.text:
             return asked.example()
         entry = await asyncio.to_thread(self.collection.entry, asked.like)
-        return Wanted(0, (_part(entry), Text(asked.text)))
+        example = await asyncio.to_thread(_part, entry)
+        return Wanted(0, (example, Text(asked.text)))
 
     def _words(self, state: NDArray[np.float32]) -> list[Word]:
         loaded = self.model.loaded
@@ -103,4 +109,21 @@ class Searcher:
 
 def _part(entry: Entry) -> Part:
     """Return an entry as it was embedded."""
-    return Image(Path(entry.path)) if entry.kind == "image" else Text(entry.text)
+    return Image(Path(entry.path)) if entry.kind == "image" else Text(_whole(entry))
+
+
+def _whole(entry: Entry) -> str:
+    """Return all of a text: of a long line the index keeps the beginning, and its file the rest.
+
+    Raises:
+        Refused: the file has changed since it was indexed, or is not there.
+    """
+    if len(entry.text) < EXCERPT or FORMS.get(Path(entry.path).suffix.lower()) != "lines":
+        return entry.text
+    with suppress(OSError):
+        lines = read_lines(entry.path) if look(entry.path) == (entry.size, entry.mtime) else ()
+        for line in lines:
+            if isinstance(line, Line) and line.number == entry.part:
+                return line.text
+    message = "its file has changed since it was indexed; run e5v index again, or leave out text"
+    raise Refused(409, "missing", f"the whole text of like is not known: {message}")

@@ -14,20 +14,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from e5v.items import Text
 from e5v.web.batching import Batcher, Pass
 from e5v.web.collection import Collection
 from e5v.web.doors import Door
 from e5v.web.intake import Intake
 from e5v.web.limits import Limits
 from e5v.web.metrics import Meters
-from e5v.web.parts import Wanted
 from e5v.web.searching import Searcher
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
-
-ANYTHING = Wanted(0, (Text("a photo"),))
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,11 @@ class Service:
 async def opened(
     collection: Collection, settings: Settings, meters: Meters
 ) -> AsyncIterator[Service]:
-    """Open a service in the running event loop; ready when the model has answered once."""
+    """Open a service in the running event loop; ready when the model has answered once.
+
+    Raises:
+        ModelError: it answers with values that are not finite.
+    """
 
     def note(done: Pass) -> None:
         meters.note(done)
@@ -78,7 +78,8 @@ async def opened(
     meters.watch(intake.ledger)
     work = asyncio.create_task(batcher.run())
     try:
-        length = float(np.linalg.norm((await intake.embed([ANYTHING])).states))
+        anything = await batcher.states([model.prepare("a photo")])  # whatever the limits are
+        length = float(np.linalg.norm(anything))
         searcher = Searcher(model, intake, batcher, collection, length)
         yield Service(model, settings, meters, intake, searcher)
     finally:

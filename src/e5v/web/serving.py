@@ -1,14 +1,16 @@
 """The server process: a socket, an app, and a quiet end.
 
-host, port -> socket -> uvicorn -> SIGTERM or Ctrl-C -> nothing new, what is in flight finished
+host, port -> socket -> app opened -> uvicorn
+    -> SIGTERM or Ctrl-C -> nothing new, what is in flight finished
 """
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -44,13 +46,17 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def serve(app: FastAPI, listening: socket.socket) -> None:
-    """Serve until asked to end, then finish what is in flight."""
+def serve(app: FastAPI, listening: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve until asked to end, then finish what is in flight; `ready` is told when it begins.
+
+    Raises:
+        E5VError: what the app serves cannot be opened.
+    """
     config = uvicorn.Config(
         app,
         http="h11",
         ws="none",
-        lifespan="on",
+        lifespan="off",  # it is opened below: uvicorn would tell what fails then as a traceback
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -59,8 +65,17 @@ def serve(app: FastAPI, listening: socket.socket) -> None:
         h11_max_incomplete_event_size=HEADER_BYTES,
         timeout_graceful_shutdown=FINISH_SECONDS,
     )
-    with _asked_once():
-        uvicorn.Server(config).run([listening])
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_serve(app, config, listening, ready))
+
+
+async def _serve(
+    app: FastAPI, config: uvicorn.Config, listening: socket.socket, ready: Callable[[], None]
+) -> None:
+    async with app.router.lifespan_context(app):
+        ready()
+        with _asked_once():
+            await uvicorn.Server(config).serve([listening])
 
 
 @contextmanager
