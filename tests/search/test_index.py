@@ -250,6 +250,8 @@ def test_a_broken_index_is_told_in_one_line(tmp_path: Path) -> None:
         path.unlink()
     with pytest.raises(DataError, match="cannot be read"):
         index.search(rows[0])
+    with pytest.raises(DataError, match="cannot be read"):
+        Index.open(tmp_path)
     (tmp_path / "entries.lance").rename(tmp_path / "elsewhere")
     with pytest.raises(DataError, match="cannot be opened"):
         Index.open(tmp_path)

@@ -37,7 +37,7 @@ def test_signs_find_the_nearest(rows: Rows) -> None:
         ranked = nearest(rows, places, query, 10)
         scores = rank.cosines(rows, places, query)
         best = np.lexsort((places, -scores))[:10]
-        np.testing.assert_array_equal(ranked.scores, scores[ranked.places])
+        np.testing.assert_allclose(ranked.scores, scores[ranked.places], rtol=1e-6)
         assert (np.diff(ranked.scores) <= 0).all()
         found += len(set(ranked.places.tolist()) & set(best.tolist()))
     assert found >= 0.99 * 200
@@ -47,20 +47,33 @@ def test_each_look_is_needed_and_kept_small(rows: Rows) -> None:
     """Catches a look that lets everything through, which is slow and finds everything."""
     query = vectors(1, dim=1_100, seed=1)[0]
     first = rank._first_look(rows, np.arange(COUNT), query, 10)
-    assert 4_000 <= len(first) <= 6_000
+    assert 10 <= len(first) <= 1_000
     second = rank._second_look(rows, first, query, 10)
-    assert 1_000 <= len(second) <= 1_500
+    assert 10 <= len(second) <= len(first)
 
 
 def test_ties_do_not_push_out_what_is_nearer() -> None:
     """Catches a cut by place, where thousands of rows differ on as many signs."""
     apart = np.full(10_000, 7, np.uint16)
     apart[-10:] = 3
-    kept = rank._smallest(apart, 100)
+    kept = rank._promising(apart, rank.Wanted(near=50, most=100, bits=1_100))
     assert len(kept) == rank.MOST_TIED * 100
     assert set(range(9_990, 10_000)) < set(kept.tolist())
     assert (np.diff(kept) > 0).all()
-    np.testing.assert_array_equal(rank._smallest(apart[-200:], 100), np.arange(200))
+    few = rank._promising(apart[-200:], rank.Wanted(near=50, most=100, bits=1_100))
+    np.testing.assert_array_equal(few, np.arange(200))
+
+
+def test_only_what_chance_may_have_put_behind_is_looked_at_again() -> None:
+    """Catches looks at a fixed share of a large index, and a near row that chance cost some signs.
+
+    Of 1,100 signs 220 differ, give or take 13.
+    """
+    apart = np.full(10_000, 450, np.uint16)
+    apart[:20] = 220
+    apart[20:40] = 220 + 5 * 13
+    kept = rank._promising(apart, rank.Wanted(near=10, most=4_000, bits=1_100))
+    np.testing.assert_array_equal(kept, np.arange(40))
 
 
 def test_only_the_places_that_count(rows: Rows) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import UsageError
-from e5v.search.rank import cosines, wide
+from e5v.search.rank import cosines
 from e5v.search.rows import Rows
 from e5v.vectors import unit
 
@@ -87,9 +87,17 @@ def _projected(rows: Rows, places: NDArray[np.int64]) -> tuple[NDArray[np.float3
     draw = np.random.default_rng(0).standard_normal((width, PROJECTED), np.float32)
     sketch = np.empty((len(places), width if exact else PROJECTED), np.float32)
     for start in range(0, len(places), PIECE):
-        piece = wide(rows.vectors[places[start : start + PIECE]])
+        piece = _wide(rows.vectors[places[start : start + PIECE]])
         sketch[start : start + PIECE] = unit(piece if exact else piece @ draw)
     return sketch, 0.0 if exact else SIGMAS / PROJECTED**0.5
+
+
+def _wide(half: NDArray[np.float16]) -> NDArray[np.float32]:
+    """Return float16 as float32; torch does it ten times as fast as numpy."""
+    from torch import from_numpy
+
+    values: NDArray[np.float32] = from_numpy(half).float().numpy()
+    return values
 
 
 def _find(leader: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.int64]:

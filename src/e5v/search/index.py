@@ -264,15 +264,16 @@ class Index:
             return ask(self._seen)
         except RuntimeError as error:
             if not self.refresh():
-                raise DataError(
-                    f"the index in {self._folder} cannot be read: {first_line(error)}"
-                ) from error
+                raise _unreadable(self._folder, error) from error
             return ask(self._seen)
 
     def _look(self) -> _Seen:
         for _ in range(TRIES):
             table = Table.open(self._folder)
-            live = table.live()
+            try:
+                live = table.live()
+            except RuntimeError as error:
+                raise _unreadable(self._folder, error) from error
             rows = Rows.read(self._folder)
             if rows is None and not len(live.numbers):
                 return _Seen(table, live, None, np.zeros(0, np.int64))
@@ -280,6 +281,11 @@ class Index:
             if places is not None:
                 return _Seen(table, live, rows, places)
         raise DataError(f"the index in {self._folder} is damaged; e5v index repairs it")
+
+
+def _unreadable(folder: Path, error: RuntimeError) -> DataError:
+    what = f"the index in {folder} cannot be read: {first_line(error)}"
+    return DataError(f"{what}; remove it and run e5v index again")
 
 
 def _facts(folder: Path) -> Facts:

@@ -4,7 +4,8 @@
 
 The number of signs on which two vectors differ grows with their angle (Charikar 2002). Taken about
 the mean of the index, where vectors of a language model are all much alike, it tells the nearest
-hundreds; their order is then settled by the vectors themselves. Few rows are looked at directly.
+hundreds; their order is then settled by the vectors themselves. How many stay after a look is told
+by the spread that chance gives to signs. Few rows are looked at directly.
 """
 
 import os
@@ -15,12 +16,12 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from e5v.search.rows import BLOCK, Rows
+from e5v.search.rows import BLOCK, WORD, Rows
 
 DIRECT = 4_000_000  # values (rows x dimensions) that are compared without a look at signs
-FIRST_SHARE, FIRST_LEAST = 0.05, 4_000  # of the rows, that get a second look
-FINE, FINE_EACH = 1_000, 20  # rows whose cosines are taken: at least, and for each one asked for
-PIECE = 256  # rows whose cosines are taken at once, while they are in the cache
+FIRST_SHARE, FIRST_LEAST = 0.05, 4_000  # of the rows, that get a second look, at most
+FINE, FINE_EACH = 2_000, 20  # rows whose cosines are taken, at most, and for each asked for
+PIECE = 2**15  # values whose cosines are taken at once: no more than torch gives one thread
 BLOCKS_EACH = 4  # at least, for a thread of its own
 
 
@@ -44,20 +45,19 @@ def nearest(rows: Rows, places: NDArray[np.int64], query: NDArray[np.float32], k
 def cosines(
     rows: Rows, places: NDArray[np.int64], query: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Return the cosine of every row at `places` with a unit vector (d,)."""
+    """Return the cosine of every row at `places` with a unit vector (d,).
+
+    By torch alone: threads of numpy's library, waiting actively beside torch's, cost ten times as
+    much as the work. Small pieces stay in the cache and wake no threads at all.
+    """
+    from torch import from_numpy, tensor
+
+    wanted, each = tensor(query), max(1, PIECE // len(query))
     scores = np.empty(len(places), np.float32)
-    for start in range(0, len(places), PIECE):
-        piece = rows.vectors[places[start : start + PIECE]]
-        scores[start : start + PIECE] = wide(piece) @ query
+    for start in range(0, len(places), each):
+        piece = from_numpy(rows.vectors[places[start : start + each]])
+        scores[start : start + each] = (piece.float() @ wanted).numpy()
     return scores
-
-
-def wide(half: NDArray[np.float16]) -> NDArray[np.float32]:
-    """Return float16 as float32; torch does it ten times as fast as numpy."""
-    from torch import from_numpy
-
-    values: NDArray[np.float32] = from_numpy(half).float().numpy()
-    return values
 
 
 def _first_look(
@@ -81,7 +81,8 @@ def _first_look(
     list(_threads().map(look, range(threads)) if threads > 1 else map(look, range(threads)))
     every = len(places) == len(rows.numbers)
     counts = apart.reshape(-1)
-    return places[_smallest(counts[: len(places)] if every else counts[places], kept)]
+    counts = counts[: len(places)] if every else counts[places]
+    return places[_promising(counts, Wanted(k, kept, WORD * len(signs)))]
 
 
 def _second_look(
@@ -93,7 +94,7 @@ def _second_look(
         return places
     signs = rows.frame.signs(query[None])[0]
     apart = np.bitwise_count(rows.signs[places] ^ signs).sum(axis=1, dtype=np.uint16)
-    return places[_smallest(apart, kept)]
+    return places[_promising(apart, Wanted(k, kept, WORD * len(signs)))]
 
 
 MOST_THREADS = 4  # more only wait for memory
@@ -105,16 +106,33 @@ def _threads() -> ThreadPoolExecutor:
 
 
 MOST_TIED = 4  # times as many as asked for
+CHANCE = 6  # standard deviations by which the signs of a near one may be unlucky
 
 
-def _smallest(apart: NDArray[np.uint16], count: int) -> NDArray[np.int64]:
-    """Return, ascending, where the `count` smallest are, and those that tie with the last.
+@dataclass(frozen=True)
+class Wanted:
+    """How many are asked for, how many may stay to find them among, of how many signs."""
 
-    Of too many ties the first are kept, and all that is smaller.
+    near: int
+    most: int
+    bits: int
+
+
+def _promising(apart: NDArray[np.uint16], wanted: Wanted) -> NDArray[np.int64]:
+    """Return, ascending, where the rows are that may be among the nearest, by signs that differ.
+
+    That is those not further than the last of the nearest so far and what chance adds to it; and
+    `most` at most, and those that tie with the last. Of too many ties the first are kept, and all
+    that is smaller.
     """
-    edge = int(np.searchsorted(np.cumsum(np.bincount(apart)), count))
+    upto = np.cumsum(np.bincount(apart))
+    near, edge = np.searchsorted(upto, (wanted.near, wanted.most)).tolist()
+    share = min(near / wanted.bits, 0.5)
+    reach = near + CHANCE * (1 + (wanted.bits * share * (1 - share)) ** 0.5)
+    if reach < edge:
+        return np.flatnonzero(apart <= int(reach))
     kept = np.flatnonzero(apart <= edge)
-    if len(kept) <= MOST_TIED * count:
+    if len(kept) <= MOST_TIED * wanted.most:
         return kept
     tied = np.flatnonzero(apart[kept] == edge)
-    return np.delete(kept, tied[MOST_TIED * count - len(kept) :])
+    return np.delete(kept, tied[MOST_TIED * wanted.most - len(kept) :])

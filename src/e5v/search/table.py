@@ -27,7 +27,7 @@ from e5v.errors import DataError, UsageError, first_line
 from e5v.files import sync
 
 NAME = "entries"
-KEPT = timedelta(hours=1)  # how long versions that a reader may still look at are kept
+KEPT = timedelta(minutes=5)  # how long versions that a reader may still look at are kept
 SHOWN = ("id", "path", "kind", "part", "size", "mtime", "digest", "text", "thumbnail")
 COLUMNS = (*SHOWN, "width", "height")  # of an Entry
 SOURCE = ("source", "source_size", "source_mtime", "source_parts")  # the file that told of it

@@ -152,7 +152,7 @@ class Writer:
             )
         ):
             self._lay_out()
-        if self._commits - self._since >= max(SOME_COMMITS, self._since // 4):
+        if self._commits - self._since >= max(SOME_COMMITS, self._since):
             self.optimize()
 
     def optimize(self) -> None:
