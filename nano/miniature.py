@@ -34,6 +34,8 @@ from nano.tables import table
 
 FILE = GAP.with_name("miniature.md")
 
+READS = 10  # percent: a base that finds fewer images by drawn captions cannot read
+
 INTRO = """# The paper in miniature
 
 E5-V's argument, rerun on a model of {parameters:.1f} million parameters that was made from nothing,
@@ -130,6 +132,13 @@ def _overview(findings: Findings) -> Iterator[str]:
     yield "## Tables 1 to 5: what comes out\n"
     heads = ("Table", "", "untuned", "text-only", "image-text", "E5-V")
     yield table(heads, rows)
+    read = findings.extra("base", "lettered", IMAGES, "R@1")
+    if read and read.mean < READS:
+        yield (
+            "This base cannot read, so captions drawn as images are marks to it: its stages show "
+            "it no writing unless they are told to (`--letters`), which takes longer to learn than "
+            "2 cores have.\n"
+        )
     yield (
         "Table 3 (FashionIQ) is composed retrieval again, and Table 8 (other MLLMs) would need "
         "other bases: neither has a miniature.\n"
