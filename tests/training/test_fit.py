@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from e5v.errors import DataError, TrainingError, UsageError
 from e5v.training import fit as fitting
 from e5v.training.adapter import WEIGHTS
 from e5v.training.fit import fit
+from e5v.training.gradcache import GradCache
 from e5v.training.recipe import Adapter, Recipe
 from e5v.training.run import Begun, Measured, Run, Step
-from e5v.training.student import Student
+from e5v.training.student import OPTIMISER, Student
 
 Checkpoints = Callable[[str], Path]
 
@@ -85,6 +87,62 @@ def test_a_resumed_run_ends_with_the_same_weights(
     assert resumed[0].step == 2
     assert _same(whole, broken)
     assert _losses(whole) == _losses(broken)
+
+
+def test_bfloat16_learns_in_float32(run: Run, nli: Path) -> None:
+    """Steps too small for bfloat16, which the adapter never makes: what auto is on a GPU."""
+    list(fit(replace(run, dtype="bfloat16", evaluation=nli)))
+    assert {value.dtype for value in _weights(run).values()} == {torch.float32}
+
+
+def test_a_run_moves_to_a_machine_without_its_gpu(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint that opens on the device it was saved on alone; eight ranks on one GPU."""
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.serialization, "location_tag", lambda _: "cuda:0")
+        list(fit(run))
+    assert isinstance(next(iter(fit(replace(run, resume=True)))), Begun)
+
+
+@pytest.mark.parametrize("name", [OPTIMISER, WEIGHTS])
+def test_a_damaged_checkpoint_is_told(run: Run, name: str) -> None:
+    """A traceback for a file that was copied by half."""
+    list(fit(run))
+    (run.out / "checkpoint-000004" / name).write_bytes(b"")
+    with pytest.raises(TrainingError, match=r"checkpoint-000004 cannot be read: .*; delete it to"):
+        list(fit(replace(run, resume=True)))
+
+
+def test_a_second_process_keeps_out(run: Run) -> None:
+    """Two runs that delete one another's checkpoints, and both end well."""
+    first = fit(run)
+    next(first)
+    with pytest.raises(UsageError, match="is trained in by another process; wait for it"):
+        list(fit(replace(run, resume=True)))
+    assert [one.step for one in first if isinstance(one, Step)] == [1, 2, 3, 4]
+
+
+def test_a_step_beyond_the_memory_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A traceback for the commonest of failures on a GPU."""
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(GradCache, "backward", full)
+    with pytest.raises(TrainingError, match=r"step 1 does not fit .*; try a lower --chunk-tokens"):
+        list(fit(run))
+
+
+def test_a_run_on_the_cpu_leaves_the_gpu_alone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A traceback from a GPU that is full, where the CPU was asked for because it is."""
+
+    def full(*_: object) -> None:
+        raise RuntimeError("CUDA error: out of memory")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", full)
+    assert [one.step for one in fit(run) if isinstance(one, Step)] == [1, 2, 3, 4]
 
 
 def test_seeds_differ(run: Run, tmp_path: Path) -> None:

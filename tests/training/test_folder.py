@@ -82,3 +82,23 @@ def test_folders_appear_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         write_folder(tmp_path / "adapter", {"a": b"1", "b": None})  # type: ignore[dict-item]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_user_keeps_beside_the_checkpoints_stays(tmp_path: Path) -> None:
+    """A copy that is deleted or gone on from, and a link at which a night's run dies."""
+    folder = _begun(tmp_path / "run")
+    folder.save(50, {"weights": b"good"})
+    (folder.path / "checkpoint-000050-keep").mkdir()
+    (folder.path / "checkpoint-latest").symlink_to("checkpoint-000050")
+    folder.save(100, {"weights": b"better"})
+    assert folder.latest() == folder.path / "checkpoint-000100"
+    names = sorted(path.name for path in folder.path.glob("checkpoint*"))
+    assert names == ["checkpoint-000050-keep", "checkpoint-000100", "checkpoint-latest"]
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b"{", b"\xff"])
+def test_a_recipe_that_is_none_is_told(tmp_path: Path, content: bytes) -> None:
+    """A traceback where a file is damaged, or somebody else's."""
+    (tmp_path / "recipe.json").write_bytes(content)
+    with pytest.raises(UsageError, match=r"recipe\.json is no recipe of a run; name another"):
+        RunFolder(tmp_path).check(RECIPE, resume=True)

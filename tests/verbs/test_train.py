@@ -66,6 +66,7 @@ def test_lines_for_a_reader(
         (["--batch", "500"], 1, "28 usable rows, less than a batch of 500"),
         (["--data", "missing.csv"], 1, "missing.csv"),
         (["--prompt", "say it"], 1, "no slot"),
+        (["--prompt", "<image> in one word:"], 1, "has no <text> slot"),
         (["--dims", "99999"], 2, "dims has 99999"),
     ],
 )
@@ -85,7 +86,9 @@ def test_mistakes_are_told_in_a_line(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("arguments", [["--steps", "0"], ["--lr", "0"], ["--every", "0"]])
+@pytest.mark.parametrize(
+    "arguments", [["--steps", "0"], ["--lr", "0"], ["--every", "0"], ["--seed", str(2**32)]]
+)
 def test_values_out_of_range_are_refused(
     command: list[str], arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,7 +29,7 @@ PREFIX = "base_model.model."  # before every name in peft's files
 def add_adapter(loaded: Loaded, adapter: Adapter, seed: int) -> Any:
     """Put a LoRA into an open language model, drawn from `seed`; return its peft configuration.
 
-    Only it takes gradients.
+    Only it takes gradients, and it is kept in float32.
 
     Raises:
         ModelError: the language model has no linear layer.
@@ -55,6 +55,8 @@ def add_adapter(loaded: Loaded, adapter: Adapter, seed: int) -> Any:
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         peft.inject_adapter_in_model(config, loaded.model)
+    for weight in trained(loaded):  # peft gave it the model's type; bfloat16 loses small steps
+        weight.data = weight.data.float()
     return config
 
 

@@ -9,12 +9,15 @@ well, because the one-word prompt has brought both to the same place (E5-V, sect
 import math
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+
+import torch
 
 from e5v.errors import TrainingError
 from e5v.training.folder import RunFolder, write_folder
 from e5v.training.lesson import Lesson, Taken
 from e5v.training.plots import draw
-from e5v.training.ranks import joined
+from e5v.training.ranks import Ranks, joined
 from e5v.training.run import Begun, Measured, Run, Step
 from e5v.training.triplets import Triplets, read_triplets
 
@@ -25,20 +28,22 @@ def fit(run: Run) -> Iterator[Begun | Step | Measured]:
     Raises:
         DataError: the data cannot be used, or are less than a batch.
         UsageError: the folder holds another run, or the recipe does not fit the model.
-        TrainingError: the loss or its gradient is not finite, or a checkpoint cannot be written;
-            the last one stands.
+        TrainingError: the loss or its gradient is not finite, a step does not fit in memory, or a
+            checkpoint cannot be written; the last one stands.
     """
     data = read_triplets(run.data)
     folder = RunFolder(run.out)
     steps = run.recipe.steps
 
-    with joined(run.device) as (ranks, device):
+    with joined(run.device) as (ranks, device), ExitStack() as held:
         folder.check(run.record(data), resume=run.resume)
         lesson = Lesson(run, data, ranks, device)
         student, watch = lesson.student, lesson.watch
         latest = folder.latest()
         first = student.restore(latest) if latest else 0
         if ranks.leads:
+            held.enter_context(folder.held())
+            folder.check(run.record(data), resume=run.resume)  # it may have ended since
             folder.begin(run.record(data), first)
             yield _begun(data, lesson, first)
             if watch is not None and first == 0:
@@ -46,8 +51,7 @@ def fit(run: Run) -> Iterator[Begun | Step | Measured]:
 
         pace = _Pace(steps - first)
         for step in range(first, steps):
-            taken = lesson.take(step)
-            length = student.learn(step, ranks)
+            taken, length = _made(step, lesson, ranks, folder)
             _check(step, taken, length, folder)
             told = _told(step, taken, student.lr(step), length, pace.step())
             if not ranks.leads:
@@ -84,6 +88,18 @@ def _measured(step: int, lesson: Lesson, folder: RunFolder) -> Measured:
     return measured
 
 
+def _made(step: int, lesson: Lesson, ranks: Ranks, folder: RunFolder) -> tuple[Taken, float]:
+    """Make a step; return what it gave, and the length of its gradient."""
+    try:
+        taken = lesson.take(step)
+        return taken, lesson.student.learn(step, ranks)
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(
+            f"step {step + 1} does not fit in the GPU's memory; {folder.kept()}; "
+            "try a lower --chunk-tokens, or --recompute"
+        ) from error
+
+
 def _told(step: int, taken: Taken, lr: float, length: float, pace: "_Pace") -> Step:
     return Step(
         step=step + 1,
@@ -101,11 +117,9 @@ def _told(step: int, taken: Taken, lr: float, length: float, pace: "_Pace") -> S
 def _check(step: int, taken: Taken, length: float, folder: RunFolder) -> None:
     if math.isfinite(taken.loss) and math.isfinite(length):
         return
-    latest = folder.latest()
-    kept = f"{latest} stands" if latest else "no checkpoint was written yet"
     raise TrainingError(
         f"step {step + 1} has a loss of {taken.loss:g} and a gradient of length {length:g}; "
-        f"{kept}; try a lower --lr, or --dtype float32"
+        f"{folder.kept()}; try a lower --lr, or --dtype float32"
     )
 
 

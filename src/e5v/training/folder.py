@@ -10,10 +10,13 @@ Folders are written under another name and renamed when they are whole: whatever
 checkpoint stands.
 """
 
+import fcntl
 import json
+import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ from e5v.errors import TrainingError, UsageError
 from e5v.files import sync, write_file
 
 PARTIAL = ".partial"
+CHECKPOINT = re.compile(r"checkpoint-\d{6,}")  # others of this beginning are the user's
 RECIPE = "recipe.json"
 
 
@@ -54,7 +58,7 @@ class RunFolder:
             return
         if not resume:
             raise UsageError(f"{self.path} holds a run; go on with --resume or name another folder")
-        before = json.loads(file.read_text())
+        before = _read(file)
         asked = _plain(recipe)
         changed = [key for key in asked if asked[key] != before.get(key)]
         if changed:
@@ -64,11 +68,27 @@ class RunFolder:
                 "resume with what it was begun with"
             )
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from training in this folder while the block runs.
+
+        Raises:
+            UsageError: another process does.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            with suppress(OSError):  # a disk without locks
+                _lock(folder, self.path)
+            yield
+        finally:
+            os.close(folder)
+
     def begin(self, recipe: Mapping[str, Any], step: int) -> None:
         """Write down the recipe, and drop from the log what comes after `step`."""
         self.path.mkdir(parents=True, exist_ok=True)
         write_file(self.path / RECIPE, json.dumps(_plain(recipe), indent=2) + "\n")
-        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         kept = [line for line in lines if _step(line) <= step]
         write_file(self.log, "".join(f"{line}\n" for line in kept))
 
@@ -88,12 +108,17 @@ class RunFolder:
             write_folder(target, files)
         for old in before:
             if old != target:
-                shutil.rmtree(old)
+                shutil.rmtree(old, ignore_errors=True)  # the next save tries again
 
     def _checkpoints(self) -> Iterator[Path]:
         for path in self.path.glob("checkpoint-*"):
-            if path.suffix != PARTIAL:
+            if CHECKPOINT.fullmatch(path.name):
                 yield path
+
+    def kept(self) -> str:
+        """Say what a run that ends now leaves."""
+        latest = self.latest()
+        return f"{latest} stands" if latest else "no checkpoint was written yet"
 
     def append(self, line: Mapping[str, Any]) -> None:
         """Add a line to the log.
@@ -109,10 +134,9 @@ class RunFolder:
         try:
             yield
         except OSError as error:
-            latest = self.latest()
-            kept = f"{latest} stands" if latest else "no checkpoint was written yet"
             raise TrainingError(
-                f"{what} cannot be written to {self.path}: {error.strerror or error}; {kept}; "
+                f"{what} cannot be written to {self.path}: {error.strerror or error}; "
+                f"{self.kept()}; "
                 "mend that and go on with --resume"
             ) from error
 
@@ -123,11 +147,27 @@ def _plain(recipe: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(file.read_text()))
+    except (ValueError, TypeError):
+        raise UsageError(f"{file} is no recipe of a run; name another folder") from None
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UsageError(
+            f"{path} is trained in by another process; wait for it, end it, or name another folder"
+        ) from None
+
+
 def _step(line: str) -> float:
     """Return the step of a line of the log; a line torn by a kill belongs to none."""
     try:
         step: int = json.loads(line)["step"]
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         return float("inf")
     return step
 

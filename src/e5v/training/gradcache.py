@@ -59,7 +59,7 @@ class GradCache:
 
     @contextmanager
     def _chunk(self, texts: Sequence[Prompted], chunk: list[int], seed: int) -> Iterator[Tensor]:
-        devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+        devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices), self.autocast():
             torch.manual_seed(seed)
             with self.way.states([texts[place] for place in chunk]) as states:

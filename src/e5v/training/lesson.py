@@ -9,8 +9,9 @@ from typing import Any
 
 from torch import Tensor
 
+from e5v.items import Item, Text
 from e5v.model.loading import load
-from e5v.model.prompts import find_prompt
+from e5v.model.prompts import ask, find_prompt
 from e5v.training.batches import Batch, Batches
 from e5v.training.gradcache import GradCache
 from e5v.training.loss import Loss, contrastive, distil, distinct
@@ -40,11 +41,13 @@ class Lesson:
     Raises:
         DataError: the data are less than a batch, or the teacher's file does not fit them.
         UsageError: the recipe does not fit the model.
+        PromptError: the prompt is unknown, or has no place for a text.
     """
 
     def __init__(self, run: Run, data: Triplets, ranks: Ranks, device: str | None) -> None:
         recipe = run.recipe
         prompt = find_prompt(recipe.prompt)
+        ask(Item((Text("a text"),)), prompt)  # told before anything is opened or written
         options: dict[str, Any] = {"device": device, "dtype": run.dtype}
         self._recipe = recipe
         self._batches = Batches(data, recipe.batch, recipe.seed)

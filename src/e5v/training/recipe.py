@@ -88,6 +88,7 @@ class Recipe:
             ("lr", self.lr, self.lr > 0, "above 0"),
             ("warmup", self.warmup, 0 <= (self.warmup or 0) < self.steps, "0 to below steps"),
             ("clip", self.clip, self.clip > 0, "above 0"),
+            ("seed", self.seed, -(2**31) <= self.seed < 2**32, "a number of 32 bits"),
             ("text-tokens", self.text_tokens, self.text_tokens >= 1, "at least 1"),
             ("temperature", self.objective.temperature, self.objective.temperature > 0, "above 0"),
             ("distil", self.objective.distil, 0 < self.objective.distil <= 1, "above 0, at most 1"),

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from e5v.errors import DataError, UsageError
+from e5v.errors import DataError, ModelError, TrainingError, UsageError, first_line
 from e5v.model.embedder import E5V
 from e5v.model.loading import Loaded
 from e5v.training.adapter import WEIGHTS, adapter_files, add_adapter, restore_adapter, trained
@@ -98,10 +98,24 @@ class Student:
         return {**self.adapter(), OPTIMISER: state.getvalue()}
 
     def restore(self, checkpoint: Path) -> int:
-        """Go back to a checkpoint; return the number of steps made until then."""
-        restore_adapter(self.loaded, (checkpoint / WEIGHTS).read_bytes())
-        state: dict[str, Any] = torch.load(checkpoint / OPTIMISER, weights_only=True)
-        self.optimiser.load_state_dict(state)
+        """Go back to a checkpoint; return the number of steps made until then.
+
+        Raises:
+            ModelError: it belongs to another model or recipe.
+            TrainingError: one of its files is damaged or missing.
+        """
+        try:
+            restore_adapter(self.loaded, (checkpoint / WEIGHTS).read_bytes())
+            state: dict[str, Any] = torch.load(  # from whichever device it was saved
+                checkpoint / OPTIMISER, map_location="cpu", weights_only=True
+            )
+            self.optimiser.load_state_dict(state)
+        except ModelError:
+            raise
+        except Exception as error:
+            raise TrainingError(
+                f"{checkpoint} cannot be read: {first_line(error)}; delete it to begin anew"
+            ) from error
         return int(checkpoint.name.rpartition("-")[2])
 
 
