@@ -22,6 +22,7 @@ class Numbers:
     batch: int = 64
     lr: float = 1e-3
     rank: int = 16
+    dropout: float = 0.0
     text_tokens: int = 48
     rows: int = 20_000
     composed: float = COMPOSED
