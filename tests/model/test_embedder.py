@@ -227,8 +227,9 @@ def test_broken_weights_are_told(checkpoints: Checkpoints) -> None:
     model = E5V(checkpoints("llava_next_llama3"), dtype="float32")
     with torch.no_grad():
         model.loaded.language_model.norm.weight.fill_(float("nan"))
-    with pytest.raises(ModelError, match="not finite"):
+    with pytest.raises(ModelError, match="not finite") as caught:
         model.encode(["A dog."])
+    assert "dtype=" not in str(caught.value)  # it is in float32 already
 
 
 def test_model_is_left_as_it_was(model: E5V, photos: Photos) -> None:
@@ -247,6 +248,22 @@ def test_calls_from_many_threads(model: E5V, photos: Photos) -> None:
     with ThreadPoolExecutor(8) as pool:
         for rows, alone in zip(pool.map(model.encode, lists * 3), expected * 3, strict=True):
             assert np.abs(rows - alone).max() <= 1e-5
+
+
+def test_two_embedders_of_one_model(model: E5V) -> None:
+    """Embedders that switch the attention of one another's model: silently wrong rows."""
+    lists = [[f"text {n} " * (n + 1), "A dog.", "A cat on a mat."] for n in range(8)]
+    expected = [model.encode(items) for items in lists]
+    before = model.loaded.language_model.config._attn_implementation
+    others = [E5V(model.loaded) for _ in lists]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(6):
+            runs = [
+                pool.submit(one.encode, items) for one, items in zip(others, lists, strict=True)
+            ]
+            for run, alone in zip(runs, expected, strict=True):
+                assert np.abs(run.result() - alone).max() <= 1e-5
+    assert model.loaded.language_model.config._attn_implementation == before
 
 
 def test_similarity_is_cosine(model: E5V) -> None:

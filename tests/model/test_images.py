@@ -128,12 +128,13 @@ def stacked(grey: NDArray[np.uint8]) -> PIL.Image.Image:
 
 
 def test_greys_of_any_depth() -> None:
-    """Catches 16-bit scans clipped to white, and greys that come out as one colour channel."""
+    """Catches deep scans clipped to white or black, and greys that come out as one channel."""
     ramp = greys()
     deep = PIL.Image.fromarray(ramp.astype(np.uint16) * 257)
     assert deep.mode == "I;16"
     signed = PIL.Image.fromarray(ramp.astype(np.int32))
-    for picture in (PIL.Image.fromarray(ramp), deep, signed, signed.convert("F")):
+    floats = [PIL.Image.fromarray(ramp * np.float32(white / 255)) for white in (1, 65_535)]
+    for picture in (PIL.Image.fromarray(ramp), deep, signed, signed.convert("F"), *floats):
         assert_like(Image(picture), stacked(ramp), most=1)
     for form in ("PNG", "TIFF"):
         assert_like(Image(encoded(deep, form)), stacked(ramp), most=1)

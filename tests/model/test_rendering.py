@@ -99,6 +99,35 @@ def test_a_template_that_takes_no_images(
         Renderer(stub, None).render(request)
 
 
+def rendered_with(processor: Any, template: str) -> Renderer:
+    """Return a renderer of another chat template."""
+    stub = SimpleNamespace(
+        image_token=processor.image_token, chat_template=template, tokenizer=processor.tokenizer
+    )
+    return Renderer(stub, None)
+
+
+def test_a_prompt_does_not_tell_the_time(checkpoints: Callable[[str], Path]) -> None:
+    """Catches templates that name the day: an index of yesterday would not match today's query."""
+    template = (
+        "{%- set today = strftime_now('%d %b %Y, %H:%M:%S.%f') if strftime_now is defined %}"
+        "{{- 'It is ' + today + '. ' + messages[0]['content'][0]['text'] }}"
+    )
+    processor, item = load_processor(checkpoints("qwen2_vl")), Item((Text("A dog."),))
+    prompts = {as_string(rendered_with(processor, template), item, "sts") for _ in range(3)}
+    assert len(prompts) == 1
+    assert prompts.pop().startswith("It is 17 Jul 2024, ")
+
+
+def test_wordings_do_not_pile_up(checkpoints: Callable[[str], Path]) -> None:
+    """Catches a server that keeps every wording a client ever sent, until its memory is full."""
+    template = "{{ messages[0]['content'][0]['text'] }}"
+    renderer = rendered_with(load_processor(checkpoints("qwen2_vl")), template)
+    for n in range(2_000):
+        assert as_string(renderer, Item((Text("dog"),)), f"{n}: <text>") == f"{n}: dog"
+    assert len(renderer._skeletons) < 1_500
+
+
 def test_a_turn_goes_before_the_template(checkpoints: Callable[[str], Path]) -> None:
     """Catches the paper's model asked by a chat template with a system turn of its own."""
     processor = load_processor(checkpoints("llava_next_mistral"))

@@ -219,6 +219,25 @@ def test_interleaved_texts_are_cut_from_the_last(speaker: Speaker) -> None:
         assert "first" in speaker.decode(ids)
 
 
+def test_many_texts_are_cut_at_once(speaker: Speaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a whole list given as one item that is tokenised anew for each text of it: hours."""
+    texts = [Text("a dog in the grass by a lake")] * 60
+    least = len(speaker.encode(*[Text("a")] * 60).ids)
+    encoded: list[Any] = []
+    plain = PromptTokenizer._plain
+
+    def spy(self: PromptTokenizer, *args: Any) -> Any:
+        encoded.append(args)
+        return plain(self, *args)
+
+    monkeypatch.setattr(PromptTokenizer, "_plain", spy)
+    assert len(speaker.encode(*texts, limit=least + 70).ids) <= least + 70
+    assert len(encoded) <= 6
+    with pytest.raises(TooLongError):
+        speaker.encode(*texts, limit=30)
+    assert len(encoded) <= 40
+
+
 def test_nothing_left_to_cut(speaker: Speaker) -> None:
     """Catches a vector of the bare prompt for an item of which nothing fitted, or a loop."""
     prompt_and_image = len(speaker.encode(PHOTO).ids)

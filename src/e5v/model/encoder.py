@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -28,6 +29,8 @@ from e5v.model.pooling import can_pool, pooled_layer
 from e5v.model.readout import check_readout, read_at
 from e5v.model.vision import ImageTokens, cast, image_tokens
 
+_TURNS: WeakKeyDictionary[Any, Lock] = WeakKeyDictionary()  # one per model, whoever runs it
+
 
 @dataclass(frozen=True)
 class Prompted:
@@ -42,7 +45,7 @@ class Prompted:
 
 
 class Encoder:
-    """Runs one open model; calls from several threads take turns.
+    """Runs one open model; calls from several threads take turns, those of other encoders too.
 
     Raises:
         UsageError: the model cannot be read at `readout` (see `e5v.model.readout`).
@@ -55,7 +58,8 @@ class Encoder:
         self.model: Any = loaded.model
         self.width: int = loaded.text_config.hidden_size
         self.layout = loaded.backbone.layout
-        self._turn = Lock()  # a batch reroutes the model's attention while it is in there
+        # A batch reroutes the model's attention while it is in there.
+        self._turn = _TURNS.setdefault(self.model, Lock())
         self._poolable = self.layout != "whole" and can_pool(loaded.language_model.layers[-1])
 
     @property

@@ -110,7 +110,7 @@ def digest(item: Item) -> bytes:
 def decode(image: Image, name: str = "") -> PIL.Image.Image:
     """Return the picture a person would see: first frame, EXIF orientation applied, RGB.
 
-    Transparent pixels are laid on white; 16-bit greys are scaled to 8 bits.
+    Transparent pixels are laid on white; 16-bit and floating-point greys are scaled to 8 bits.
 
     Raises:
         UnreadableError: not an image, truncated, too large (178 megapixels, told by the header
@@ -187,11 +187,21 @@ def to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
         greys = np.asarray(picture).astype(np.int64)
         scale = 257 if greys.max() > 255 else 1  # noqa: PLR2004
         return PIL.Image.fromarray((greys // scale).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if picture.mode == "F":
+        return _from_floats(picture).convert("RGB")
     if picture.has_transparency_data:
         layer = picture.convert("RGBA")
         white = PIL.Image.new("RGBA", layer.size, "white")
         return PIL.Image.alpha_composite(white, layer).convert("RGB")
     return picture.convert("RGB")
+
+
+def _from_floats(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """Scale greys by what white seems to be: 1, as most programs write them, or 8 or 16 bits."""
+    greys = np.nan_to_num(np.asarray(picture), posinf=0, neginf=0)
+    peak = greys.max()
+    white = 1 if peak <= 1 else 255 if peak <= 255 else 65_535  # noqa: PLR2004
+    return PIL.Image.fromarray((greys * (255 / white)).clip(0, 255).astype(np.uint8))
 
 
 class ImageProcessor:

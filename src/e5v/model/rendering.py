@@ -9,6 +9,7 @@ puts them in, so that nothing a user writes is ever read as an instruction.
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Any
 
 from e5v.errors import ModelError
@@ -16,6 +17,9 @@ from e5v.items import Image, Text
 from e5v.model.prompts import Request, Segment, Turn
 
 _HOLE = re.compile("(\ue000[0-9]+\ue001)")  # stands for a user's text inside the chat template
+_TODAY = re.compile(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""")
+DAY = date(2024, 7, 17)  # the paper's: a vector must not depend on when it was made
+WORDINGS = 1_024  # renderings remembered; a server's clients may word each request anew
 
 
 def chat_template(processor: Any) -> str | None:
@@ -30,7 +34,8 @@ class Renderer:
     def __init__(self, processor: Any, turn: Turn | None) -> None:
         self.turn = turn
         self.image_token: str = processor.image_token
-        self.template: str | None = chat_template(processor)
+        template = chat_template(processor)
+        self.template = template and _TODAY.sub(lambda m: repr(DAY.strftime(m[2])), template)
         self._tokenizer = processor.tokenizer
         self._skeletons: dict[tuple[str | type, ...], tuple[str, ...]] = {}
 
@@ -44,9 +49,12 @@ class Renderer:
             return tuple(self.turn.wrap(request))
         parts = [part for part in request.segments if not isinstance(part, str)]
         shape = tuple(part if isinstance(part, str) else type(part) for part in request.segments)
-        if shape not in self._skeletons:
-            self._skeletons[shape] = self._skeleton(request)
-        return tuple(_refill(self._skeletons[shape], parts, self.image_token))
+        skeleton = self._skeletons.get(shape)
+        if skeleton is None:
+            if len(self._skeletons) >= WORDINGS:
+                self._skeletons.clear()
+            skeleton = self._skeletons[shape] = self._skeleton(request)
+        return tuple(_refill(skeleton, parts, self.image_token))
 
     def _skeleton(self, request: Request) -> tuple[str, ...]:
         """Render the chat template once, with a hole for every text of the user's."""

@@ -22,7 +22,8 @@ from e5v.vectors import truncate, unit
 
 OnError = Literal["raise", "skip"]
 WINDOW_BATCHES = 8  # how many batches' worth of tokens are sorted together,
-WINDOW_TOKENS = 16_384  # and at least how many tokens
+WINDOW_TOKENS = 16_384  # and at least how many tokens;
+WINDOW_BYTES = 2 * 2**30  # but no more than this of pixels: some models take 40 KB of them a token
 REMEMBERED_BYTES = 256 * 2**20  # vectors kept to answer for items of equal content
 
 
@@ -73,21 +74,22 @@ class Stream:
     def _run(self, futures: Iterable[Future[Prepared]]) -> Iterator[Encoded | Skipped]:
         memory = _Memory(REMEMBERED_BYTES // (4 * self.encoder.width))
         window: list[Prepared | Skipped] = []
-        tokens = 0
+        tokens = pixels = 0
         for position, future in enumerate(futures):
             try:
                 prepared = future.result()
             except (ItemError, PromptError) as error:
                 if self.on_error == "raise":
                     raise
-                window.append(Skipped(position, error))
+                window.append(Skipped(position, _bare(error)))
                 tokens += 1  # so that bad items fill a window, too
             else:
                 window.append(prepared)
                 tokens += len(prepared.prompted.ids)
-            if tokens >= max(WINDOW_BATCHES * self.budget, WINDOW_TOKENS):
+                pixels += _pixel_bytes(prepared)
+            if tokens >= max(WINDOW_BATCHES * self.budget, WINDOW_TOKENS) or pixels >= WINDOW_BYTES:
                 yield from self._flush(window, memory)
-                window, tokens = [], 0
+                window, tokens, pixels = [], 0, 0
         yield from self._flush(window, memory)
 
     def _flush(
@@ -124,11 +126,24 @@ class Stream:
         rows: NDArray[np.float32] = states.float().cpu().numpy()
         if not np.isfinite(rows).all():
             loaded = self.encoder.loaded
+            cure = 'load it with dtype="bfloat16" or "float32"'
+            if loaded.model.dtype == torch.float32:
+                cure = "its weights are at fault: get or train them again"
             raise ModelError(
-                f"{loaded.name} gave values that are not finite in {loaded.model.dtype}; "
-                'load it with dtype="bfloat16" or "float32"'
+                f"{loaded.name} gave values that are not finite in {loaded.model.dtype}; {cure}"
             )
         return rows
+
+
+def _bare(error: ItemError | PromptError) -> ItemError | PromptError:
+    """Cut an error from where it was raised: those frames hold the item's file and pixels."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
+
+
+def _pixel_bytes(prepared: Prepared) -> int:
+    images = prepared.prompted.images
+    return sum(array.nbytes for image in images for array in image.arrays.values())
 
 
 class _Memory(OrderedDict[bytes, NDArray[np.float32]]):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -145,19 +146,24 @@ class PromptTokenizer:
         return backend, names, original
 
     def _shorten(self, texts: list[str], encoded: _Encoded) -> list[str]:
-        """Cut the last text that can be cut, by as many tokens as are over."""
+        """Cut the last texts that can be cut, by as many tokens as are over."""
         over = len(encoded.ids) - self.max_tokens
+        ends = sorted(b for a, b in encoded.encoding.offsets if b > a)
+        shorter = list(texts)
         for place in reversed(range(len(texts))):
             start, end = encoded.line.spans[place]
-            ends = [b for a, b in encoded.encoding.offsets if start < b <= end and b > a]
-            if len(ends) > 1 and len(texts[place]) > 1:
-                keep = max(len(ends) - over, 1)
-                length = min(ends[keep - 1] - start, len(texts[place]) - 1)
-                return [*texts[:place], texts[place][:length], *texts[place + 1 :]]
-        raise TooLongError(
-            f"its prompt and images take {len(encoded.ids)} tokens before any text that could be "
-            f"cut; the model takes {self.max_tokens}"
-        )
+            own = ends[bisect_right(ends, start) : bisect_right(ends, end)]
+            if over > 0 and len(own) > 1 and len(texts[place]) > 1:
+                keep = max(len(own) - over, 1)
+                length = min(own[keep - 1] - start, len(texts[place]) - 1)
+                shorter[place] = texts[place][:length]
+                over -= len(own) - keep
+        if shorter == texts:
+            raise TooLongError(
+                f"its prompt and images take {len(encoded.ids)} tokens before any text that could "
+                f"be cut; the model takes {self.max_tokens}"
+            )
+        return shorter
 
 
 def _join(pieces: Sequence[Segment], texts: Sequence[str], expansions: Sequence[str]) -> _Line:
