@@ -233,3 +233,13 @@ def test_all_of_circo(annotations: Path, tmp_path: Path) -> None:
     assert (len(rows["val"]), sum(map(len, task.judged.true))) == (220, 916)
     submission = submission_of(read_circo(folder, "test"))
     assert submission.ids == [str(n) for n in range(800)]
+
+
+def test_a_name_that_is_listed_twice_is_one_image(fashioniq: Path) -> None:
+    """Places that are counted in the list and looked up among its images: other targets."""
+    names = [f"B00000000{n}" for n in (0, 1, 0, 2)]
+    write(fashioniq / "image_splits" / "split.dress.val.json", names)
+    dress = read_fashioniq(fashioniq).tasks[0]
+    assert isinstance(dress, Search)
+    assert len(dress.gallery.items) == 3
+    assert dress.judged.true == [(2,), (0,)]

@@ -1,7 +1,9 @@
 """From folders to figures, with a real small model and with anything that encodes."""
 
 import json
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -149,6 +151,12 @@ def test_a_file_that_is_no_cache_is_told(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("to do: everything, and then some more\n" * 100)
     with pytest.raises(DataError, match="cannot be used as a cache"):
         Cache(tmp_path / "notes.txt")
+    with closing(sqlite3.connect(tmp_path / "other.db")) as other:
+        other.execute("CREATE TABLE vectors (number INTEGER)")
+    cache = Cache(tmp_path / "other.db")
+    with pytest.raises(DataError, match=r"other\.db: no such column: key; name another --cache"):
+        cache.find([b"key"])
+    cache.close()
 
 
 def test_submissions_become_files() -> None:

@@ -256,3 +256,18 @@ def test_what_ranks_nothing_has_no_correlation() -> None:
     for grades in ([], [2.0], [2.0, 2.0]):
         with pytest.raises(DataError, match="grades are equal"):
             spearman(np.linspace(0, 1, len(grades)), grades)
+
+
+def test_many_answers_to_one_query_cost_no_other() -> None:
+    """One image of 2,000 captions: as many looks at every score, and a row of them per query."""
+    rng = np.random.default_rng(0)
+    queries, gallery = random_rows(rng, 512, 8), random_rows(rng, 2048, 8)
+    judged = Judgements([range(2000), *([place] for place in range(1, 512))])
+    tracemalloc.start()
+    try:
+        found = places(queries, gallery, judged, block=256)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [len(row) for row in found] == [2000, *[1] * 511]
+    assert peak < 4 * 2**20

@@ -214,3 +214,23 @@ def test_pairs_that_rank_nothing(tmp_path: Path, text: str, cause: str) -> None:
     """A correlation of nothing."""
     with pytest.raises(DataError, match=rf"pairs.tsv.*{cause}"):
         pairs_of(tmp_path, text)
+
+
+def test_a_file_that_is_named_in_two_ways_is_one_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole paths in a folder that is given relatively: every image twice, and recall at 1 is 0."""
+    monkeypatch.chdir(tmp_path)
+    touch(tmp_path / "own", ["images/a.png", "images/b.png", "c.png"])
+    whole, other = str(tmp_path / "own" / "images" / "a.png"), "images/../images/b.png"
+    lines = [{"image": name, "text": "x"} for name in (whole, other, "a.png")]
+    (tmp_path / "own" / "captions.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    edits = [{"image": whole, "text": "x", "target": name} for name in ("../own/c.png", "c.png")]
+    (tmp_path / "own" / "edits.jsonl").write_text("\n".join(map(json.dumps, edits)))
+    images, _, composed = read_folder(Path("own")).tasks
+    assert isinstance(images, Search)
+    assert isinstance(composed, Search)
+    assert images.gallery.items == (Path("own/images/a.png"), Path("own/images/b.png"))
+    assert [list(true) for true in images.judged.true] == [[0], [0], [1]]
+    assert len(composed.gallery.items) == 3
+    assert composed.judged.hidden == [[0], [0]]

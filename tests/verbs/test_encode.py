@@ -1,9 +1,11 @@
 """`e5v encode`: formats, inputs, and what becomes of items that cannot be read."""
 
+import base64
 import io
 import json
 import sys
 import warnings
+from contextlib import closing
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -261,3 +263,27 @@ def test_a_bar_is_for_terminals(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_p
     assert "Encoding" in run("encode", "a", "--out", tmp_path / "v.npy").err
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert "Encoding" not in run("encode", "a").err
+
+
+def test_small_vectors_are_written_by_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Millions of names, held in memory for 16 MiB of signs."""
+    monkeypatch.setattr(tables, "GROUP_ROWS", 2)
+    file = io.BytesIO()
+    with closing(tables.Parquet(file, {})) as table:
+        for number in range(5):
+            table.add(tables.Row(number, {"text": "x"}, "text", np.zeros(1, np.uint8)))
+    written = pq.ParquetFile(io.BytesIO(file.getvalue()))
+    assert (written.num_row_groups, written.metadata.num_rows) == (3, 5)
+
+
+@pytest.mark.parametrize("nest", ["%s", '{"image": %s}', '[{"image": [%s]}]'])
+def test_base64_is_bulk_under_its_own_key(
+    run: Run, monkeypatch: pytest.MonkeyPatch, nest: str
+) -> None:
+    """Catches an image that is repeated because it does not start as a data URI does."""
+    image = base64.b64encode((PHOTOS / "cat.jpg").read_bytes()).decode()
+    give(monkeypatch, nest % json.dumps({"base64": image}))
+    (line,) = run("encode").lines
+    del line["vector"]
+    assert len(image) > 1_000
+    assert len(json.dumps(line)) < 200

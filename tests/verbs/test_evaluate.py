@@ -1,5 +1,6 @@
 """`e5v evaluate` as a user meets it."""
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -129,3 +130,27 @@ def test_mistakes_are_told_in_a_line(
     assert "captions.jsonl: File exists" in errors[2]
     assert "2.png" in errors[3]
     assert "benchmark folder is not on the hub; give a folder of its data" in errors[4]
+
+
+def test_a_gap_that_nobody_would_be_told_is_warned_of(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A measure that is taken for a night and thrown away: told before a model is opened."""
+    assert main(["evaluate", "no-such-model", "--data", str(folder), "--gap"]) == 1
+    warning, _ = capsys.readouterr().err.splitlines()
+    assert warning.endswith("give --out to be told the gap")
+
+
+def test_a_report_is_written_whatever_becomes_of_the_figures(
+    folder: Path, checkpoints: Checkpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A night's report that is lost because somebody's `head -1` had seen enough."""
+
+    def closed(_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("e5v.verbs.evaluate.show_line", closed)
+    out = tmp_path / "out"
+    command = ["evaluate", str(checkpoints("llava_next_llama3")), "--data", str(folder)]
+    assert main([*command, "--out", str(out)]) == 1
+    assert len(json.loads((out / "report.json").read_text())["figures"]) == 6

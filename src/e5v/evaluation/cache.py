@@ -48,13 +48,21 @@ class Cache:
         return state.digest()
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
-        """Return the vectors that are there, by key."""
+        """Return the vectors that are there, by key.
+
+        Raises:
+            DataError: the file cannot be read.
+        """
         found: dict[bytes, NDArray[np.float32]] = {}
         wanted = list(dict.fromkeys(keys))
         for start in range(0, len(wanted), LOOKED_UP):
             part = wanted[start : start + LOOKED_UP]
             marks = ",".join("?" * len(part))
-            rows = self._table.execute(f"SELECT key, row FROM vectors WHERE key IN ({marks})", part)
+            asked = f"SELECT key, row FROM vectors WHERE key IN ({marks})"
+            try:
+                rows = self._table.execute(asked, part).fetchall()
+            except sqlite3.Error as error:
+                raise DataError(f"{self.path}: {error}; name another --cache") from error
             found |= {key: np.frombuffer(row, np.float32) for key, row in rows}
         return found
 

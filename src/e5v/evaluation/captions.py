@@ -13,7 +13,7 @@ from pathlib import Path
 
 from e5v.errors import DataError, UsageError
 from e5v.evaluation.parquet import read_tables
-from e5v.evaluation.pictures import Captioned, Lazy, all_images, find_image
+from e5v.evaluation.pictures import Captioned, Lazy, all_images, find_image, one_spelling
 from e5v.evaluation.rows import Row, Wrong, digest, read_json_lines
 from e5v.evaluation.tasks import Judgements, Material, Pool, Search, Task, pools
 from e5v.items import IMAGE_SUFFIXES, RawItem, normalise
@@ -124,9 +124,12 @@ class _Line:
 def _read_folder(file: Path) -> Captioned:
     """Read `captions.jsonl`; what else lies in `images/` is there to be found, too."""
     captions: dict[Path, tuple[str, ...]] = {}
+    listed = all_images(file.parent / "images")
+    spell = one_spelling(listed)
     for line in read_json_lines(file, partial(_read_line, file.parent)):
-        captions[line.image] = captions.get(line.image, ()) + line.captions
-    others = [path for path in all_images(file.parent / "images") if path not in captions]
+        image = spell(line.image)
+        captions[image] = captions.get(image, ()) + line.captions
+    others = [path for path in listed if path not in captions]
     return Captioned((*captions, *others), (*captions.values(), *[()] * len(others)))
 
 

@@ -214,11 +214,11 @@ def _read_listing(file: Path) -> dict[str, str]:
 
 
 def _read_names(file: Path) -> list[str]:
-    """Read the names of FashionIQ's images."""
+    """Read the names of FashionIQ's images; one that is listed twice is one image."""
     names = read_json(file)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise DataError(f"{file} is no list of names; expected a split of FashionIQ")
-    return names
+    return list(dict.fromkeys(names))
 
 
 def _read_coco(folder: Path) -> dict[str, Path]:

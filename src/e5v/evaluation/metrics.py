@@ -182,7 +182,7 @@ def _block_places(
 ) -> list[NDArray[np.int64]]:
     """Count who stands before each true candidate, a block of the gallery at a time."""
     bars = _bars(queries, gallery, contests)
-    before = np.zeros(bars.shape, np.int64)
+    before = [np.arange(len(row), dtype=np.int64) for row in bars]  # better true ones
     out = _Cells.of(contest.true | contest.hidden for contest in contests)
     among = _Cells.of(contest.among or frozenset() for contest in contests)
     chosen = contests[0].among is not None
@@ -194,21 +194,20 @@ def _block_places(
             scores.fill(-np.inf)
             scores[cells] = kept
         scores[out.within(start, start + block)] = -np.inf
-        for column in range(bars.shape[1]):
-            before[:, column] += np.count_nonzero(scores >= bars[:, column, None], axis=1)
-    counts = [len(contest.true) for contest in contests]
-    return [row[:count] + np.arange(count) for row, count in zip(before, counts, strict=True)]
+        scores.sort(axis=1)
+        for ahead, ranked, bar in zip(before, scores, bars, strict=True):
+            ahead += len(ranked) - np.searchsorted(ranked, bar)
+    return before
 
 
 def _bars(
     queries: NDArray[np.float64], gallery: NDArray[np.float32], contests: Sequence[_Contest]
-) -> NDArray[np.float64]:
-    """Scores of each query's true candidates (b, k), best first; inf where it has fewer than k."""
-    bars = np.full((len(queries), max(len(contest.true) for contest in contests)), np.inf)
-    for query, contest, row in zip(queries, contests, bars, strict=True):
-        scores = _whole(gallery[sorted(contest.true)]) @ query
-        row[: len(scores)] = np.sort(scores)[::-1]
-    return bars
+) -> list[NDArray[np.float64]]:
+    """Scores of each query's true candidates, best first."""
+    return [
+        np.sort(_whole(gallery[sorted(contest.true)]) @ query)[::-1]
+        for query, contest in zip(queries, contests, strict=True)
+    ]
 
 
 def _whole(rows: NDArray[np.float32]) -> NDArray[np.float64]:

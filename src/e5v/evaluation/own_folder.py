@@ -8,6 +8,7 @@ docs/evaluation-data.md has the formats.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from e5v.errors import DataError
 from e5v.evaluation.captions import CAPTIONS, IMAGE_KEYS, as_text, find_named, read_captions
 from e5v.evaluation.composed import compose
-from e5v.evaluation.pictures import all_images
+from e5v.evaluation.pictures import all_images, one_spelling
 from e5v.evaluation.rows import Row, Wrong, digest, make_each, read_json_lines, text_lines
 from e5v.evaluation.tasks import Grading, Judgements, Material, Pool, Search, Task
 
@@ -56,9 +57,13 @@ class _Edit:
 
 def _read_edits(file: Path) -> Search:
     """Look for the targets of edits in all images: those of `images/` and those that are named."""
-    edits = read_json_lines(file, partial(_read_edit, file.parent))
+    listed = all_images(file.parent / "images")
+    spell = one_spelling(listed)
+    edits = read_json_lines(
+        file, partial(_read_edit, lambda name: spell(find_named(file.parent, name)))
+    )
     named = [path for edit in edits for path in (edit.reference, *edit.targets, *edit.hidden)]
-    gallery = list(dict.fromkeys([*all_images(file.parent / "images"), *named]))
+    gallery = list(dict.fromkeys([*listed, *named]))
     places = {path: place for place, path in enumerate(gallery)}
     judged = Judgements(
         [[places[path] for path in edit.targets] for edit in edits],
@@ -68,13 +73,13 @@ def _read_edits(file: Path) -> Search:
     return Search("edits", (queries,), Pool(gallery, "image", "cirr"), judged)
 
 
-def _read_edit(folder: Path, row: Row) -> _Edit:
-    reference = find_named(folder, row.text(*IMAGE_KEYS))
-    targets = [find_named(folder, name) for name in row.texts("target")]
+def _read_edit(find: Callable[[str], Path], row: Row) -> _Edit:
+    reference = find(row.text(*IMAGE_KEYS))
+    targets = [find(name) for name in row.texts("target")]
     hidden = [reference]
     if row.has("hidden"):
         names = [] if row.cells["hidden"] == [] else row.texts("hidden")
-        hidden = [find_named(folder, name) for name in names]
+        hidden = [find(name) for name in names]
     if not set(targets).isdisjoint(hidden):
         raise Wrong('has a target that is hidden; say "hidden": [] if its reference may be found')
     return _Edit(reference, row.text("text"), tuple(targets), tuple(hidden))

@@ -4,8 +4,9 @@ names -> places where a data set may have put a file -> paths, or a DataError th
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import overload
 
@@ -66,6 +67,22 @@ def find_image(folder: Path, paths: Sequence[str]) -> Path | None:
         if os.path.isfile(folder / path):  # noqa: PTH113  Path.is_file raises where it is too long
             return folder / path
     return None
+
+
+def one_spelling(listed: Iterable[Path]) -> Callable[[Path], Path]:
+    """Give what spells a path as it was spelled first, at best as listed.
+
+    A file that is named in two ways would be two images that tie, and a tie counts as a miss.
+    """
+    real = cache(os.path.realpath)
+    first: dict[tuple[str, str], Path] = {}
+
+    def spell(path: Path) -> Path:
+        return first.setdefault((real(path.parent), path.name), path)
+
+    for path in listed:
+        spell(path)
+    return spell
 
 
 def all_images(folder: Path) -> list[Path]:

@@ -77,6 +77,8 @@ def evaluate(verb: Evaluate) -> None:
     wanted = _read(verb)
     if verb.out:
         verb.out.mkdir(parents=True, exist_ok=True)  # or fail now, and not after a night
+    if verb.gap and verb.out is None and wants_lines(json=verb.json):
+        say("warning: JSON lines are of figures alone; give --out to be told the gap")
     every = list(variants(verb.opening.open(verb.model), verb.ablate))
     cache = Cache(verb.cache)
     by_variant = [_evaluate(variant, cache, wanted, verb) for variant in every]
@@ -160,10 +162,18 @@ def _labelled(evaluated: "Evaluated", label: str) -> "Evaluated":
 
 
 def _tell(verb: Evaluate, report: "Report", found: "list[Evaluated]") -> None:
-    """Show the figures, and write the report if it is asked for."""
+    """Show the figures, and write the report if it is asked for, whoever closes the pipe."""
+    try:
+        _show(verb, report)
+    finally:
+        if verb.out:
+            _write(verb.out, report, found)
+
+
+def _show(verb: Evaluate, report: "Report") -> None:
     from rich.console import Console
 
-    from e5v.evaluation.report import table, write_report
+    from e5v.evaluation.report import table
 
     if wants_lines(json=verb.json):
         for figure in report.figures:
@@ -172,10 +182,14 @@ def _tell(verb: Evaluate, report: "Report", found: "list[Evaluated]") -> None:
         table(report, Console())
     if verb.gap and not report.gaps:
         say("warning: no benchmark here has 10 images and 10 texts, so no gap was measured")
-    if verb.out:
-        write_report(report, verb.out)
-        for one in found:
-            for name, content in one.files.items():
-                write_file(verb.out / name, content)
-                say(f"wrote {verb.out / name}")
-        say(f"wrote {verb.out / 'report.html'}")
+
+
+def _write(out: Path, report: "Report", found: "list[Evaluated]") -> None:
+    from e5v.evaluation.report import write_report
+
+    write_report(report, out)
+    for one in found:
+        for name, content in one.files.items():
+            write_file(out / name, content)
+            say(f"wrote {out / name}")
+    say(f"wrote {out / 'report.html'}")

@@ -170,12 +170,12 @@ def _kind(raw: RawItem) -> str:
     return "mixture" if item.texts else "image"
 
 
-def _brief(value: Any) -> Any:
+def _brief(value: Any, key: str = "") -> Any:
     """Leave the bulk of images out of what is repeated."""
-    if isinstance(value, str) and value.startswith("data:"):
+    if isinstance(value, str) and (key == "base64" or value.startswith("data:")):
         return value if len(value) <= SHOWN else value[:SHOWN] + "..."
     if isinstance(value, list):
-        return [_brief(part) for part in value]
+        return [_brief(part, key) for part in value]
     if isinstance(value, dict):
-        return {key: _brief(part) for key, part in value.items()}
+        return {name: _brief(part, name) for name, part in value.items()}
     return value

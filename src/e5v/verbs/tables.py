@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from e5v.errors import UsageError
 from e5v.files import replacing
 
-GROUP_BYTES = 16 * 2**20  # vectors held before they are written as one row group of Parquet
+GROUP_BYTES = 16 * 2**20  # vectors held before they are written as one row group of Parquet,
+GROUP_ROWS = 2**16  # and at most how many: beside a few bytes of signs, their names are the bulk
 NAMES = frozenset({"id", "path", "text"})  # what may stand for an item alone
 
 
@@ -102,7 +103,8 @@ class Parquet:
     def add(self, row: Row) -> None:
         """Keep the row until there are enough for a row group."""
         self._rows.append(row)
-        if len(self._rows) * row.vector.nbytes >= GROUP_BYTES:
+        count = len(self._rows)
+        if count * row.vector.nbytes >= GROUP_BYTES or count >= GROUP_ROWS:
             self._flush()
 
     def close(self) -> None:
