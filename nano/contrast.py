@@ -146,10 +146,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("base")
     parser.add_argument("target", type=Path)
-    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--lr", type=float, default=4e-3)
     parser.add_argument("--rank", type=int, default=16)
+    parser.add_argument("--alpha", type=int, default=32)
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--images", type=float, default=1.0, help="share of the anchors")
     parser.add_argument("--texts", type=Path, help="the rows of the other anchors")
@@ -163,7 +164,7 @@ def main() -> None:
         steps=given.steps,
         lr=given.lr,
         seed=given.seed,
-        adapter=Adapter(rank=given.rank, dropout=given.dropout),
+        adapter=Adapter(rank=given.rank, alpha=given.alpha, dropout=given.dropout),
     )
     texts = read_triplets([given.texts]).rows if given.texts else ()
     side = Side(given.images, negatives=not given.no_negatives, texts=texts)

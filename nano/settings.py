@@ -18,10 +18,11 @@ from nano.triplets import COMPOSED, REAL
 class Numbers:
     """What all trainings have in common; chosen on the validation split."""
 
-    steps: int = 150
+    steps: int = 60
     batch: int = 64
-    lr: float = 1e-3
+    lr: float = 4e-3
     rank: int = 16
+    alpha: int = 32
     dropout: float = 0.0
     text_tokens: int = 48
     rows: int = 20_000

@@ -128,6 +128,7 @@ def _words(order: Order, shop: Workshop, target: Path) -> list[str]:
             "batch": numbers.batch,
             "lr": numbers.lr,
             "rank": numbers.rank,
+            "alpha": numbers.alpha,
             "dropout": numbers.dropout,
             "seed": order.seed,
             **({"device": shop.device} if shop.device else {}),
