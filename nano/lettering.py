@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from nano.canvas import PATCHES, TILE, TILES, Drawing, extent
+from nano.canvas import TILE, Drawing, Patchwork, extent
 from nano.captions import COLOURS
 from nano.concepts import CONCEPTS
 from nano.nouns import plural, singular
@@ -60,8 +60,10 @@ def letter(
             sheet = cover.setdefault(label, np.zeros((height, width), dtype=np.float32))
             sheet[y : y + size, x + start : x + stop] = 1
         y += size
-    labels = _labelled(cover, shape, tile // PATCHES)
-    return Drawing(np.repeat(np.asarray(image)[..., None], 3, axis=2), labels)
+    patchwork = Patchwork(shape, tile, UNTOLD, COVERED)
+    for label, sheet in cover.items():
+        patchwork.cover(label, sheet)
+    return Drawing(np.repeat(np.asarray(image)[..., None], 3, axis=2), patchwork.labels)
 
 
 def named_by(text: str, scene: Scene) -> list[int]:
@@ -100,18 +102,6 @@ def _stretches(line: str, size: int) -> Iterator[tuple[int, int]]:
     length = face(size).getlength
     for word in WORD.finditer(line):
         yield int(length(line[: word.start()])), int(length(line[: word.end()]))
-
-
-def _labelled(cover: dict[int, NDArray[np.float32]], shape: Shape, side: int) -> NDArray[np.int64]:
-    """Give each patch the label that covers the most of it."""
-    rows, columns = (count * PATCHES for count in TILES[shape])
-    labels = np.full((rows, columns), UNTOLD, dtype=np.int64)
-    most = np.full((rows, columns), COVERED * side * side, dtype=np.float32)
-    for label, sheet in cover.items():
-        shown = sheet.reshape(rows, side, columns, side).sum(axis=(1, 3))
-        labels[shown > most] = label
-        np.maximum(most, shown, out=most)
-    return labels
 
 
 def wrap(text: str, size: int, width: int) -> list[str]:

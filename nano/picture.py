@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from nano.art import Art
-from nano.canvas import PATCHES, TILE, TILES, Drawing, extent
+from nano.canvas import TILE, Drawing, Patchwork, extent
 from nano.chance import chance
 from nano.concepts import CONCEPTS
 from nano.layout import Spot, spots
@@ -43,23 +43,17 @@ def draw(
     """Draw a scene; `augment` varies everything that does not change what it shows."""
     height, width = extent(scene.shape, tile)
     canvas = _background(scene.background, height, width, rng if augment else None)
-    rows, columns = TILES[scene.shape]
-    rows, columns, side = rows * PATCHES, columns * PATCHES, tile // PATCHES
-    most = np.full((rows, columns), COVERED * side * side * 255, dtype=np.float32)
     ground = len(CONCEPTS) + BACKGROUNDS.index(scene.background)
-    labels = np.full((rows, columns), ground, dtype=np.int64)
+    patchwork = Patchwork(scene.shape, tile, ground, COVERED * 255)
     # All things of one picture are of one hand; often it is the artist's own.
     style = restyle(rng) if augment and chance(rng, RESTYLED) else None
     for spot in spots(scene, rng, tile):
         sprite = _sprite(spot, art, rng if augment else None)
         if style is not None:
             sprite = style(sprite)
-        mask = _paste(canvas, sprite, spot)
-        cover = mask.reshape(rows, side, columns, side).sum(axis=(1, 3), dtype=np.float32)
-        labels[cover > most] = spot.concept
-        np.maximum(most, cover, out=most)
+        patchwork.cover(spot.concept, _paste(canvas, sprite, spot))
     pixels = _lit(canvas, rng) if augment else canvas
-    return Drawing(np.clip(pixels, 0, 255).astype(np.uint8), labels)
+    return Drawing(np.clip(pixels, 0, 255).astype(np.uint8), patchwork.labels)
 
 
 def _background(colour: str, height: int, width: int, rng: random.Random | None) -> Pixels:

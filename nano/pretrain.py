@@ -86,13 +86,11 @@ class Language:
 
     def backward(self, batch: list[Part]) -> Measures:
         """Add the gradient of the answers' loss."""
-        learnt = sum(int((part.rows.labels != NOTHING).sum()) for part in batch)
-        found = []
-        for part in batch:
-            one = answers(self._model, part.rows.to(self._model.device))
-            (one.loss / learnt).backward()  # type: ignore[no-untyped-call]
-            found.append(_detached(one))
-        return _summed(found)
+
+        def measure(part: Part) -> tuple[Measures, float]:
+            return answers(self._model, part.rows.to(self._model.device)), 0.0
+
+        return _descended(batch, measure)
 
 
 class Align:
@@ -120,17 +118,15 @@ class Align:
     def backward(self, batch: Pictured) -> Measures:
         """Add the gradient of the answers' loss, and of the patches'."""
         device = self._model.device
-        learnt = sum(int((part.rows.labels != NOTHING).sum()) for part in batch.parts)
-        found = []
-        for part in batch.parts:
+
+        def measure(part: Part) -> tuple[Measures, Tensor]:
             places = list(part.places)
             seen = look(self._model, batch.pictures[places].to(device), batch.shape)
-            one = answers(self._model, part.rows.to(device), seen.tokens)
             patched = _recognised(self._head, seen.patches, batch.labels[places].to(device))
             share = PATCHED * len(places) / len(batch.pictures) / max(1, patched.count)
-            (one.loss / learnt + share * patched.loss).backward()  # type: ignore[no-untyped-call]
-            found.append(_detached(one))
-        return _summed(found)
+            return answers(self._model, part.rows.to(device), seen.tokens), share * patched.loss
+
+        return _descended(batch.parts, measure)
 
 
 def _new_head(model: Any) -> nn.Linear:
@@ -145,6 +141,19 @@ def _recognised(head: nn.Linear, seen: Tensor, labels: Tensor) -> Measures:
     ground = torch.rand(labels.shape, device=labels.device) < GROUND
     kept = (labels >= 0) & ((labels < len(CONCEPTS)) | ground)
     return measured(head(seen[kept]), labels[kept])
+
+
+def _descended(
+    parts: list[Part], measure: Callable[[Part], tuple[Measures, Tensor | float]]
+) -> Measures:
+    """Add the gradient of the answers' mean loss, and of what is beside it, a part at a time."""
+    learnt = sum(int((part.rows.labels != NOTHING).sum()) for part in parts)
+    found = []
+    for part in parts:
+        one, beside = measure(part)
+        (one.loss / learnt + beside).backward()  # type: ignore[no-untyped-call]
+        found.append(_detached(one))
+    return _summed(found)
 
 
 def _detached(one: Measures) -> Measures:
