@@ -177,5 +177,5 @@ def write(folder: Path, sizes: Sizes, sentences: Iterable[str], *, seed: int = 0
 
 def _name_tokenizer(file: Path) -> None:
     """Name the class that Llama-3's own files name; which one AutoTokenizer opens depends on it."""
-    config = json.loads(file.read_text())
+    config = json.loads(file.read_text(encoding="utf-8"))
     file.write_text(json.dumps(config | {"tokenizer_class": "PreTrainedTokenizerFast"}, indent=2))

@@ -15,6 +15,7 @@ from typing import get_args
 
 import PIL.Image
 import pytest
+import torch
 
 import e5v
 import e5v.cli
@@ -109,6 +110,12 @@ def test_warnings_are_told_in_a_line(
             "e5v: v.npy: No space left on device\n",
         ),
         (OSError("odd"), 1, "e5v: odd\n"),
+        (
+            torch.OutOfMemoryError("Tried to allocate 2.00 GiB"),
+            1,
+            "e5v: the GPU's memory is full; "
+            "try a lower --batch-tokens, another --dtype or --device cpu\n",
+        ),
         (KeyboardInterrupt(), 130, "e5v: interrupted\n"),
     ],
 )

@@ -92,6 +92,11 @@ def _told(verb: Verb) -> int:
     except OSError as error:
         say(f"{error.filename}: {error.strerror}" if error.filename else error)
         return FAILED
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's, which is slow to import
+            raise
+        say("the GPU's memory is full; try a lower --batch-tokens, another --dtype or --device cpu")
+        return FAILED
     return 0 if well else FAILED
 
 

@@ -249,6 +249,10 @@ def test_nothing_on_a_terminal_is_misuse(run: Run, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     done = run("encode")
     assert (done.code, "give INPUT" in done.err) == (2, True)
+    monkeypatch.setattr(sys, "stdin", None)  # as in a shell's `<&-`
+    for arguments in ((), ("-",)):
+        done = run("encode", *arguments)
+        assert (done.code, "give INPUT" in done.err) == (2, True)
 
 
 def test_choices_are_those_of_the_library() -> None:

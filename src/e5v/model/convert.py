@@ -120,7 +120,7 @@ def convert(source: str | Path, target: Path) -> Path:
 
 def _open(folder: Path) -> Original:
     try:
-        config = json.loads((folder / "config.json").read_text())
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"{folder} has no config.json to read: {first_line(error)}") from None
     _check_config(folder, config)

@@ -104,7 +104,7 @@ def open_lora(folder: Path) -> Lora:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = dict(json.loads(path.read_text()))
+        content: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise UsageError(f"{path} is no JSON object: {first_line(error)}") from None
     return content

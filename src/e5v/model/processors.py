@@ -67,7 +67,7 @@ def _processor_class(name: str, config: Any) -> Any:
 def _declared_processor(name: str, file: str) -> str:
     """Read which processor class a file of the checkpoint names, if it does."""
     path = cached_file(name, file, _raise_exceptions_for_missing_entries=False)
-    declared = json.loads(Path(path).read_text()) if path else {}
+    declared = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
     return str(declared.get("processor_class") or "")
 
 

@@ -191,7 +191,7 @@ def _complete_processor(folder: Path, loaded: Loaded) -> None:
     if not loaded.backbone.processor_from_config:
         return
     path = folder / "processor_config.json"
-    told: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     kept = {key: value for key, value in told.items() if value is not None}
     known = {"processor_class": type(loaded.processor).__name__} | {
         key: getattr(loaded.processor, key)

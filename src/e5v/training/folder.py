@@ -126,7 +126,7 @@ class RunFolder:
         Raises:
             TrainingError: it cannot be written.
         """
-        with self._told("the log"), self.log.open("a") as log:
+        with self._told("the log"), self.log.open("a", encoding="utf-8") as log:
             log.write(json.dumps(dict(line)) + "\n")
 
     @contextmanager
@@ -149,7 +149,7 @@ def _plain(recipe: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(file.read_text()))
+        return dict(json.loads(file.read_text(encoding="utf-8")))
     except (ValueError, TypeError):
         raise UsageError(f"{file} is no recipe of a run; name another folder") from None
 

@@ -106,7 +106,7 @@ def encode(verb: Encode) -> None:
 def _inputs(verb: Encode) -> Inputs:
     if verb.inputs or verb.text:
         return gather(verb.inputs, verb.text)
-    if sys.stdin.isatty():
+    if sys.stdin is None or sys.stdin.isatty():
         raise UsageError("nothing to encode; give INPUT or --text, or JSON lines on stdin")
     return gather(["-"])
 

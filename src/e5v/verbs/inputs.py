@@ -80,10 +80,12 @@ def understand(argument: str) -> Asked | Iterator[Asked]:
     all else is text.
 
     Raises:
-        UsageError: it is a folder without images.
+        UsageError: it is a folder without images, or stdin is closed.
     """
     suffix = Path(argument).suffix.lower()
     if argument == "-":
+        if sys.stdin is None:
+            raise UsageError("stdin is closed; give INPUT, or JSON lines on stdin")
         return _lines(sys.stdin.buffer)
     if os.path.isdir(argument):  # noqa: PTH112  Path.is_dir raises where a text is very long
         return _folder(Path(argument))

@@ -93,7 +93,7 @@ def ask_terminal(seconds: float = 0.2) -> str:
         import termios
         import tty
 
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        if not (sys.stdin and sys.stdin.isatty() and sys.stdout.isatty()):
             return ""
         descriptor = sys.stdin.fileno()
         before = termios.tcgetattr(descriptor)
