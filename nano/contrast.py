@@ -34,7 +34,7 @@ from e5v.training.gradcache import GradCache
 from e5v.training.loss import Loss, contrastive, distinct
 from e5v.training.passes import CPU_CHUNK, GPU_CHUNK, PackedPass
 from e5v.training.ranks import joined
-from e5v.training.recipe import Adapter, Recipe
+from e5v.training.recipe import Adapter, Objective, Recipe
 from e5v.training.student import Student
 from e5v.training.triplets import Triplet, read_triplets
 from nano.architecture import TILE
@@ -117,6 +117,7 @@ def prompted(embedder: E5V, items: Sequence[RawItem]) -> list[Prompted]:
 def fit(student: Student, target: Path, side: Side, art: Art) -> Fitted:
     """Train an adapter on pairs that are drawn as they are needed."""
     recipe, embedder = student.recipe, student.embedder
+    symmetric = recipe.objective.symmetric
     chunk = GPU_CHUNK if embedder.device.type == "cuda" else CPU_CHUNK
     rng = random.Random(recipe.seed)
     began, cpu, tokens = time.perf_counter(), time.process_time(), 0
@@ -130,7 +131,8 @@ def fit(student: Student, target: Path, side: Side, art: Art) -> Fitted:
             allowed = distinct([one.triplet for one in pairs]).to(embedder.device)
 
             def loss_of(states: Tensor, allowed: Tensor = allowed) -> Loss:
-                return contrastive(states[: recipe.batch], states[recipe.batch :], allowed)
+                anchors, candidates = states[: recipe.batch], states[recipe.batch :]
+                return contrastive(anchors, candidates, allowed, symmetric=symmetric)
 
             seed = (recipe.seed << 32) + (step << 12)
             loss = cache.backward(texts, recipe.batch, loss_of, seed)
@@ -146,12 +148,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("base")
     parser.add_argument("target", type=Path)
-    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--lr", type=float, default=4e-3)
+    parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--alpha", type=int, default=32)
     parser.add_argument("--dropout", type=float, default=0.0)
+    parser.add_argument("--symmetric", action="store_true", help="the way back is learnt, too")
     parser.add_argument("--images", type=float, default=1.0, help="share of the anchors")
     parser.add_argument("--texts", type=Path, help="the rows of the other anchors")
     parser.add_argument("--no-negatives", action="store_true")
@@ -164,6 +167,7 @@ def main() -> None:
         steps=given.steps,
         lr=given.lr,
         seed=given.seed,
+        objective=Objective(symmetric=given.symmetric),
         adapter=Adapter(rank=given.rank, alpha=given.alpha, dropout=given.dropout),
     )
     texts = read_triplets([given.texts]).rows if given.texts else ()

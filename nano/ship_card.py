@@ -49,9 +49,10 @@ statement about what an image shows.
 
 The world of scenes, its captions and questions, and the stages of training are in `nano/` of the
 repository of e5v; `runs/nano.sh` makes all of it again. No weights of another model went into it.
-Its lessons grew while it was trained: of the 5,900 steps in which pictures were aligned with words,
+Its lessons grew while it was trained: of the 7,500 steps in which pictures were aligned with words,
 the first 2,328 were of answers alone, the next 1,232 also of patches and of captions drawn as
-pictures, and the rest of answers and patches, as the script has it from the start.
+pictures, and the rest of answers and patches, as the script has it from the start. The rate had
+fallen to nothing at step 5,900, and went on from two fifths of its peak.
 
 The drawings that it was trained on are Noto Color Emoji (Google, SIL Open Font License 1.1, which
 does not extend to documents made with the font) and Twemoji (copyright Twitter, Inc and other

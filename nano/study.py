@@ -57,8 +57,8 @@ class Study:
 
     def of(self, setting: Setting) -> dict[str, Any]:
         """Return what a result depends on and another one must not differ in."""
-        numbers = {} if setting.how is None else asdict(self.numbers)
-        if setting.how is not None and self.shop.nli is None:
+        numbers = {} if setting.how is None else self.numbers.of(setting.how)
+        if "nli_share" in numbers and self.shop.nli is None:
             numbers["nli_share"] = 0.0
         return {
             "base": digest([self.shop.base / "model.safetensors"]),
@@ -218,8 +218,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--gap", type=Path, default=GAP, help="where Figure 3 is drawn")
     parser.add_argument("--device")
     for field in fields(Numbers):
-        kind = type(field.default)
-        parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default)
+        word, kind = f"--{field.name.replace('_', '-')}", type(field.default)
+        if kind is bool:
+            parser.add_argument(word, action=argparse.BooleanOptionalAction, default=field.default)
+        else:
+            parser.add_argument(word, type=kind, default=field.default)
     return parser
 
 

@@ -72,7 +72,8 @@ class Order:
 
     def told(self) -> dict[str, Any]:
         """Return how it is trained, as it is kept beside its result."""
-        return {**asdict(self.how), **asdict(self.numbers), "seed": self.seed}
+        own = {name: value for name, value in asdict(self.how).items() if value is not None}
+        return {**self.numbers.of(self.how), **own, "seed": self.seed}
 
 
 def run(order: Order, shop: Workshop) -> Cost:
@@ -134,6 +135,8 @@ def _words(order: Order, shop: Workshop, target: Path) -> list[str]:
             **({"device": shop.device} if shop.device else {}),
         }
     )
+    if numbers.symmetric if how.symmetric is None else how.symmetric:
+        common.append("--symmetric")
     if isinstance(how, OnText):
         composed = numbers.composed if how.composed is None else how.composed
         own = {
@@ -174,10 +177,12 @@ def _steps(target: Path) -> tuple[float, int]:
     fitted = _read(target / "fitted.json")
     if fitted:
         return fitted["seconds"], fitted["tokens"]
-    lines = [json.loads(line) for line in (target / "log.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in (target / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     return sum(one["seconds"] for one in lines), sum(one["tokens"] for one in lines)
 
 
 def _read(file: Path) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    read: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     return read

@@ -7,7 +7,7 @@ an NLI file             -> its own rows                                         
     python -m nano.triplets build/nano/triplets.csv --rows 20000 --seed 1
 
 The positive says the same (70 %) or a true part of it; the hard negative says the same but for
-one fact. A quarter of the rows are composed: a caption and what is to be different, as texts, in
+one fact. Three rows in ten are composed: a caption and what is to be different, as texts, in
 words near those of the paper's prompt for an image and an edit. The columns are SimCSE's, as those
 of the NLI file that the paper trains on, rows of which may be mixed in.
 """
@@ -30,8 +30,8 @@ from nano.scenes import sample
 
 COLUMNS = ("sent0", "sent1", "hard_neg")
 PARAPHRASED = 0.7  # of the positives; the others say less
-COMPOSED = 0.25  # of the rows
-REAL = 0.2  # of all rows, where there is a file of real ones
+COMPOSED = 0.3  # of the world's rows
+REAL = 0.1  # of all rows, where there is a file of real ones
 UNCHANGED = 0.5  # of the negatives of composed rows: what was there before the edit
 WORDINGS = (
     '{x} modify this image with "{edit}"',

@@ -33,7 +33,7 @@ results=nano/results
 docs=docs
 vision=${VISION:---steps 2600 --batch 96 --matrix-rate 3e-3}
 language=${LANGUAGE:---steps 1100}
-align=${ALIGN:---steps 5900 --matrix-rate 7e-4 --other-rate 7e-4}
+align=${ALIGN:---steps 7500 --matrix-rate 7e-4 --other-rate 7e-4}
 study=${STUDY:-}
 cost=
 

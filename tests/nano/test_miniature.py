@@ -45,6 +45,17 @@ def test_claims_hold_or_fail_as_the_numbers_do() -> None:
     assert verdict(80.0, 80.5) is None
 
 
+def test_the_first_metric_decides_and_the_other_stands_beside_it() -> None:
+    """A verdict that takes whichever recall suits it."""
+    every = findings(base=60.0, text=80.0)
+    for one in every.results["text"]:
+        for task in ("image retrieval", "text retrieval"):
+            one["scores"]["one word"]["figures"][task]["R@5"] = 50.0
+    told = next(one for one in claims(every) if one.papers.startswith("Tuning on text"))
+    assert told.holds is True
+    assert "R@1 tuned 80.0 ± 1.0, untuned 60.0; R@5 tuned 50.0 ± 0.0, untuned 60.0" in told.ours
+
+
 def test_what_was_not_measured_is_not_spoken_of() -> None:
     """A document made of half the results must not claim the other half."""
     alone = write_miniature(findings(base=60.0))
