@@ -13,6 +13,7 @@ from e5v.search import rank, writer
 from e5v.search.facts import Facts
 from e5v.search.index import Hit, Index
 from e5v.search.writer import Writer, writing
+from e5v.vectors import unit
 from tests.search.made import DIM, change, facts, fill, ids, record, records, vectors
 
 
@@ -36,6 +37,18 @@ def test_hits_are_the_nearest_with_their_records(tmp_path: Path) -> None:
     assert hits[0].entry == record(number, rows[number]).entry
     assert (len(index), index.dim, index.model, index.dtype) == (300, DIM, "made-up", "float32")
     assert index.kinds() == {"image": 150, "text": 150}
+
+
+def test_an_example_is_not_its_own_answer(tmp_path: Path) -> None:
+    """Catches "like this, but ..." that finds the very image, and one that loses others for it."""
+    rows = vectors(300)
+    rows[1] = rows[0]  # the same image once more
+    index = Index.open(fill(tmp_path, rows))
+    query = unit(rows[:1] + 0.1 * vectors(1, seed=1))[0]
+    order = np.argsort(-(rows @ query), kind="stable")
+    assert set(found(index.search(query, k=2))) == {"id00000", "id00001"}
+    assert found(index.search(query, k=5, example=rows[0])) == ids(order[2:7])
+    assert len(index.search(query, k=300, example=rows[0])) == 298
 
 
 def test_a_filter_and_a_least_score(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from e5v import E5V
 from e5v.errors import ItemError, UsageError
 from e5v.search.notice import notice
 from e5v.search.places import default_folder
-from e5v.search.query import Ask, apart, asked, facts_of, fingerprint_of
+from e5v.search.query import Ask, apart, asked, example_of, facts_of, fingerprint_of
 from e5v.vectors import unit
 from tests.search.made import vectors
 
@@ -25,6 +25,15 @@ def test_a_query_is_what_the_model_says_of_it(model: E5V, photos: list[PIL.Image
         (Ask(text="a dog", without=""), {"text": "a dog"}),
     ):
         np.testing.assert_allclose(asked(model, ask), model.encode([item])[0], atol=1e-5)
+
+
+def test_only_an_image_with_words_is_an_example(model: E5V, photos: list[PIL.Image.Image]) -> None:
+    """Catches a search by example that leaves out the very thing that is looked for."""
+    example = example_of(model, Ask("as a dog", photos[0]))
+    assert example is not None
+    np.testing.assert_allclose(example, model.encode(photos[:1])[0], atol=1e-5)
+    assert example_of(model, Ask(image=photos[0], text=" ")) is None
+    assert example_of(model, Ask("a dog")) is None
 
 
 def test_what_is_not_wanted_is_not_in_the_query(model: E5V) -> None:

@@ -90,7 +90,9 @@ def open_weights(folder: Path) -> Weights:
 def _listed(folder: Path) -> list[str]:
     if (folder / INDEX).is_file():
         try:
-            listed: dict[str, str] = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"]
+            listed: dict[str, str] = json.loads((folder / INDEX).read_text(encoding="utf-8"))[
+                "weight_map"
+            ]
         except (ValueError, KeyError) as error:
             raise ModelError(f"{folder / INDEX} is broken: {error!r}; get it again") from None
         return sorted(set(listed.values()))

@@ -59,6 +59,20 @@ def asked(model: E5V, ask: Ask) -> NDArray[np.float32]:
     return apart(model.encode(items, prompt=PROMPT))
 
 
+def example_of(model: E5V, ask: Ask) -> NDArray[np.float32] | None:
+    """Return the unit vector (d,) of the image of "like this, but ...", which is not the answer.
+
+    None if a query is words alone, or an image alone: what is like an image may be that image.
+
+    Raises:
+        ItemError: the image cannot be read.
+    """
+    if ask.image is None or not (ask.text and ask.text.strip()):
+        return None
+    vector: NDArray[np.float32] = model.encode([{"image": ask.image}], prompt=PROMPT)[0]
+    return vector
+
+
 def apart(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Remove from the first of unit vectors (n, d) what the others say, one by one.
 

@@ -37,7 +37,7 @@ class Search:
     text: Annotated[Positional[str | None], arg(metavar="[TEXT]")] = None
     """What to look for; beside --image, how it is to differ from the image."""
     image: Annotated[Path | None, arg(metavar="FILE")] = None
-    """An image like those to look for."""
+    """An image like those to look for; beside TEXT, it is not shown itself."""
     without: Annotated[str | None, arg(metavar="TEXT")] = None
     """What is not wanted."""
     k: Annotated[int, arg(aliases=("-k",), metavar="N")] = 10
@@ -114,7 +114,7 @@ def _duplicates(verb: Search, reader: "Reader") -> "list[Sequence[Hit]]":
 
 def _found(verb: Search, reader: "Reader") -> "list[Hit]":
     from e5v.search.notice import notice
-    from e5v.search.query import Ask, asked, facts_of
+    from e5v.search.query import Ask, asked, example_of, facts_of
 
     ask = Ask(verb.text, verb.image, verb.without)
     if verb.image is not None and not verb.image.is_file():
@@ -125,10 +125,12 @@ def _found(verb: Search, reader: "Reader") -> "list[Hit]":
     if told := notice(name):
         say(told)
     try:
-        vector = asked(model, ask)
+        vector, example = asked(model, ask), example_of(model, ask)
     except ItemError as error:
         raise UsageError(f"the query cannot be embedded: {error.cause}") from error
-    return reader.search(vector, k=verb.k, where=verb.where, min_score=verb.min_score)
+    return reader.search(
+        vector, k=verb.k, where=verb.where, min_score=verb.min_score, example=example
+    )
 
 
 def _told(hit: "Hit") -> dict[str, object]:

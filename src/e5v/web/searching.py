@@ -68,11 +68,16 @@ class Searcher:
             UsageError: the filter cannot be, or nothing is left of the query.
         """
         index = await asyncio.to_thread(self.collection.index)
-        state = await self._state(asked)
+        state, example = await asyncio.gather(self._state(asked), self._example(asked))
         vector = unit(state[None])[0]
         hits, words = await asyncio.gather(
             asyncio.to_thread(
-                index.search, vector, k=asked.k, where=asked.where, min_score=asked.min_score
+                index.search,
+                vector,
+                k=asked.k,
+                where=asked.where,
+                min_score=asked.min_score,
+                example=example,
             ),
             self.batcher.do(lambda: self._words(state)),
         )
@@ -91,6 +96,17 @@ class Searcher:
             rows = np.vstack([like, rows])
         vector: NDArray[np.float32] = apart(rows) * np.float32(length)
         return vector
+
+    async def _example(self, asked: SearchRequest) -> NDArray[np.float32] | None:
+        """Return the vector of what is to be like, but other; None if nothing is."""
+        if not asked.text or not (asked.image or asked.like):
+            return None
+        if asked.like:
+            return await asyncio.to_thread(self.collection.vector, asked.like)
+        alone = asked.model_copy(update={"text": None}).example()
+        states = (await self.intake.embed([alone] if alone else [], PROMPT)).states
+        row: NDArray[np.float32] = unit(states)[0]
+        return row
 
     async def _wanted(self, asked: SearchRequest) -> Wanted | None:
         """Return what is to be embedded; None where the index has its vector already."""

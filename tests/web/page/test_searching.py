@@ -7,7 +7,7 @@ import pytest
 
 from e5v import E5V
 from e5v.search.index import Index
-from e5v.search.query import Ask, asked
+from e5v.search.query import Ask, asked, example_of
 from e5v.web.collection import Collection
 from tests.web.page.browsing import CAPTIONS, NOTES, Visit
 
@@ -77,8 +77,8 @@ def test_like_this_but(visit: Visit, collection: Collection, model: E5V, folder:
     page.get_by_role("button", name="Without", exact=True).click()
     page.keyboard.type("a strip")
     _until(page, visit, "without", "a strip")
-    query = asked(model, Ask("at night", file, "a strip"))
-    assert visit.ids() == _expected(collection, query)
+    ask = Ask("at night", file, "a strip")
+    assert visit.ids() == _expected(collection, asked(model, ask), example_of(model, ask))
     page.get_by_role("button", name="Search without this example").click()
     _until(page, visit, "image", None)
     assert visit.ids() == _expected(collection, asked(model, Ask("at night", without="a strip")))
@@ -142,9 +142,9 @@ def _answer(route: "Route") -> None:
     route.fulfill(json={"hits": [hit | rest for hit in hits], "words": [], "took_ms": 1})
 
 
-def _expected(collection: Collection, query: Any) -> list[str]:
+def _expected(collection: Collection, query: Any, example: Any = None) -> list[str]:
     index: Index = collection.index()
-    return [hit.entry.id for hit in index.search(query, k=24)]
+    return [hit.entry.id for hit in index.search(query, k=24, example=example)]
 
 
 def _until(page: "Page", visit: Visit, field: str, value: str | None) -> None:
