@@ -28,7 +28,7 @@ from nano.findings import (
     read_findings,
 )
 from nano.miniature_tales import cost, english, measured, words
-from nano.miniature_trainings import both_ways, faithful, one_way, readouts, trainings
+from nano.miniature_trainings import both_ways, faithful, one_way, readouts, trainings, weights
 from nano.study import GAP, RESULTS, write
 from nano.tables import table
 
@@ -256,6 +256,7 @@ SECTIONS: Sequence[Callable[[Findings], Iterator[str]]] = (
     _prompts,
     _gap,
     trainings,
+    weights,
     one_way,
     faithful,
     readouts,

@@ -19,7 +19,7 @@ def words(findings: Findings) -> Iterator[str]:
     yield "## The one word\n"
     yield (
         "Figure 1 of the paper: what a vector says if the language model may go on. Probabilities "
-        "in brackets.\n"
+        "in brackets; tuned is the first seed of text-only training.\n"
     )
     rows = [
         (
@@ -96,8 +96,9 @@ def english(findings: Findings) -> Iterator[str]:
         return
     yield "## Queries in free English\n"
     yield (
-        "In words that the scenes' captions are not made of, and what the tuned model finds first "
-        "among the images, by the captions of these. Good and bad alike; nothing was picked.\n"
+        "In words that the scenes' captions are not made of, and what the first seed of "
+        "text-only training finds first among the images, by the captions of these. Good and bad "
+        "alike; nothing was picked.\n"
     )
     rows = [(one["query"], *one["found"]) for one in text["english"]]
     yield table(("query", "first", "second", "third"), rows)

@@ -128,6 +128,29 @@ def one_way(findings: Findings) -> Iterator[str]:
         yield from _against(findings, name, [other])
 
 
+def weights(findings: Findings) -> Iterator[str]:
+    """Say what it does to keep a part of an adapter."""
+    rivals = [("text", "text-full"), ("pairs", "pairs-full")]
+    rivals = [pair for pair in rivals if all(name in findings.results for name in pair)]
+    if not rivals:
+        return
+    yield "## How much of the adapter is kept\n"
+    share = findings.results["text"][0]["trained"]["weight"]
+    yield (
+        "Trained on text alone, a language model may go further than images follow, and a place "
+        "between its old weights and its new ones be better than either (WiSE-FT, arXiv "
+        f"2109.01903). Of every adapter of this document {100 * share:g} % is kept, unless it says "
+        "otherwise: a share that was chosen for text-only training on the validation split. The "
+        "paper keeps all, which comes to:\n"
+    )
+    rows = [_training(findings, name)[:6] for pair in rivals for name in pair]
+    yield table(("", "R@1", "R@5", "composed R@1", "graded", "gap"), rows)
+    for name, other in rivals:
+        yield from _against(findings, name, [other])
+    if "pairs-full" in findings.results:
+        yield from _against(findings, "text", ["pairs-full"])
+
+
 def faithful(findings: Findings) -> Iterator[str]:
     """Say what the bugs of the official script cost."""
     names = ("text", "faithful-template", "faithful-mask", "faithful")

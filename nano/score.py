@@ -28,6 +28,7 @@ from e5v.evaluation.plane import Plane
 from e5v.evaluation.tasks import Grading, Material, Pool, Search
 from e5v.items import normalise
 from e5v.model.bundled import add
+from e5v.model.lora import find_run
 from e5v.vectors import unit
 from nano.lettering import letter
 
@@ -197,12 +198,12 @@ def main() -> None:
     """Read the command line, score, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model")
-    parser.add_argument("--adapter", type=Path, help="a folder that a training wrote")
+    parser.add_argument("--adapter", type=Path, help="a training's folder, or an adapter")
     parser.add_argument("--data", type=Path, default=Path("examples/scenes"))
     parser.add_argument("--ablate", choices=("prompt", "readout"))
     parser.add_argument("--device")
     given = parser.parse_args()
-    adapter = given.adapter / "adapter" if given.adapter else None
+    adapter = find_run(given.adapter).adapter if given.adapter else None
     judge = Judge(open_model(given.model, adapter, given.device), Folders(given.data))
     scored = judge.variants(given.ablate)
     found = {name: {"figures": one.figures, "gap": one.gap} for name, one in scored}

@@ -14,6 +14,8 @@ from e5v.evaluation.ablations import BARE, SUMMARY, Ablation
 from e5v.training.recipe import Mode
 from nano.triplets import COMPOSED, REAL
 
+WEIGHT = 0.625  # of an adapter that is kept; chosen on the validation split, for all alike
+
 
 @dataclass(frozen=True)
 class Numbers:
@@ -71,6 +73,8 @@ class Setting:
 
     `labels` are the variants that are scored, of those of `ablations`; all if there are none.
     With `whole`, it is also asked for words, English, another style, lettered captions and STS-B.
+    `weight` is the share of the adapter that is kept: between the base's weights and the tuned ones
+    (WiSE-FT, arXiv 2109.01903). `trained` names the setting whose training it is, if not its own.
     """
 
     name: str
@@ -79,6 +83,8 @@ class Setting:
     ablations: tuple[Ablation | None, ...] = (None,)
     labels: tuple[str, ...] = ()
     whole: bool = False
+    weight: float = WEIGHT
+    trained: str = ""
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -92,6 +98,7 @@ SETTINGS: tuple[Setting, ...] = (
         whole=True,
     ),
     Setting("text-composed", "text-only, with composed rows", OnText(composed=COMPOSED)),
+    Setting("text-full", "text-only, all of the adapter", OnText(), weight=1.0, trained="text"),
     Setting("text-one-way", "text-only, the paper's loss", OnText(symmetric=False)),
     Setting("pairs", "image-text, hard negatives, equal steps", OnPairs(), whole=True),
     Setting(
@@ -104,6 +111,13 @@ SETTINGS: tuple[Setting, ...] = (
         "pairs-bare-compute",
         "image-text, no hard negatives, equal compute",
         OnPairs(negatives=False, equal_compute=True),
+    ),
+    Setting(
+        "pairs-full",
+        "image-text, hard negatives, equal steps, all of the adapter",
+        OnPairs(),
+        weight=1.0,
+        trained="pairs",
     ),
     Setting(
         "pairs-one-way",

@@ -3,7 +3,7 @@
 base, in bfloat16 + adapter of `e5v train` -> base/ adapter/ README.md, beside their place
      -> opened by name, held against `e5v merge` -> renamed
 
-    python -m nano.ship build/nano/base build/nano/study/text-0
+    python -m nano.ship build/nano/base build/nano/study/text-0/adapter-0.625
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def main() -> None:
     """Read the command line and ship."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("base", type=Path)
-    parser.add_argument("run", type=Path, help="a folder that e5v train wrote")
+    parser.add_argument("run", type=Path, help="a folder that e5v train wrote, or an adapter")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--target", type=Path, default=bundled.FOLDER)
     given = parser.parse_args()

@@ -33,7 +33,7 @@ from e5v.evaluation.plane import Plane, draw_planes
 from e5v.files import write_file
 from nano.score import Folders, Judge, Told, open_model
 from nano.settings import Numbers, OnPairs, Setting, find_settings
-from nano.trainings import Cost, Order, Workshop, adapter_of, run
+from nano.trainings import Cost, Order, Workshop, adapter_of, run, weighed
 
 RESULTS = Path(__file__).parent / "results"
 GAP = Path(__file__).parents[1] / "docs" / "miniature-gap.png"
@@ -64,6 +64,7 @@ class Study:
             "base": digest([self.shop.base / "model.safetensors"]),
             "scenes": digest([self.folders.scenes / name for name in TEXTS]),
             **numbers,
+            **({} if setting.how is None else {"weight": setting.weight}),
         }
 
     def done(self, setting: Setting, label: str) -> bool:
@@ -118,11 +119,13 @@ class Study:
             return None, None, None
         order = self._order(setting, seed)
         cost = run(order, self.shop)
-        return adapter_of(order, self.shop), order.told(), cost
+        adapter = weighed(adapter_of(order, self.shop), setting.weight)
+        return adapter, {**order.told(), "weight": setting.weight}, cost
 
     def _order(self, setting: Setting, seed: int) -> Order:
         assert setting.how is not None
-        order = Order(setting.name, setting.how, self.numbers, seed)
+        name = setting.trained or setting.name
+        order = Order(name, setting.how, self.numbers, seed)
         if not isinstance(setting.how, OnPairs) or not setting.how.equal_compute:
             return order
         paid = self._paid(f"text-{seed}") / self._paid(f"{setting.name[: -len('-compute')]}-{seed}")

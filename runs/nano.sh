@@ -126,4 +126,6 @@ fi
 
 say "miniature -> $docs/miniature.md"
 "$PYTHON" -m nano.miniature --results "$results" --out "$docs/miniature.md"
-say "done; python -m nano.ship $base $stages/study/text-0 puts the model into the package"
+say "done; which of text-0, text-1 and text-2 is best on the validation split, and into the package:"
+echo "python -m nano.score $base --adapter $stages/study/text-N/adapter-0.625 --data $stages/validation"
+echo "python -m nano.ship $base $stages/study/text-N/adapter-0.625"
