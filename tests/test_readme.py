@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from nano.findings import EDITS, IMAGES, NO_PROMPT, ONE_WORD, TEXTS, read_findings
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 RESULTS = ROOT / "benchmarks" / "results"
@@ -130,6 +132,19 @@ def test_the_figures_are_the_measured_ones() -> None:
     on_texts, on_photos = (round(100 * shares[task, "e5v"]) for task in ("texts", "photos"))
     assert f"{on_texts} % of the rate" in README
     assert f"on photos {on_photos} %" in README
+
+
+def test_the_figures_of_the_miniature_are_the_measured_ones() -> None:
+    """A gain that is not the one in docs/miniature.md."""
+    found = read_findings(ROOT / "nano" / "results")
+    asked = (("base", NO_PROMPT), ("base", ONE_WORD), ("text", ONE_WORD), ("pairs-full", ONE_WORD))
+    for title, task in (
+        ("text to image", IMAGES),
+        ("image to text", TEXTS),
+        ("image and edit to image", EDITS),
+    ):
+        cells = [str(found.figure(setting, task, "R@1", variant)) for setting, variant in asked]
+        assert f"| {title} | {' | '.join(cells)} |" in README
 
 
 def test_the_figures_of_training_are_the_measured_ones() -> None:
