@@ -14,7 +14,7 @@ import pytest
 
 from e5v import E5V
 from e5v.cli import main
-from e5v.search.index import SAME
+from e5v.search.query import SAME
 from e5v.verbs import search as module
 from e5v.verbs import terminal_pictures
 from e5v.verbs.search_page import Page, page

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import DataError, UsageError
-from e5v.search.index import SAME, Entry, Hit
+from e5v.search.index import Entry, Hit
 
 
 @dataclass
@@ -46,7 +46,6 @@ class Shelf:
         k: int = 10,
         where: str | None = None,
         min_score: float | None = None,
-        example: NDArray[np.float32] | None = None,
     ) -> list[Hit]:
         """Find the nearest; the one filter that is known is `kind = 'image'`."""
         if where not in {None, "kind = 'image'"}:
@@ -55,7 +54,6 @@ class Shelf:
             Hit(entry, float(row @ vector))
             for entry, row in zip(self.shelved, self.rows, strict=True)
             if not where or entry.kind == "image"
-            if example is None or float(row @ example) < SAME
         ]
         near = [hit for hit in hits if min_score is None or hit.score >= min_score]
         return sorted(near, key=lambda hit: -hit.score)[:k]

@@ -11,7 +11,7 @@ from e5v import E5V
 from e5v.errors import DataError
 from e5v.search.index import Index
 from e5v.search.query import Ask as Query
-from e5v.search.query import asked, example_of, fingerprint_of
+from e5v.search.query import asked, example_of, find, fingerprint_of
 from e5v.web.collection import Collection
 from e5v.web.limits import Limits
 from e5v.web.service import Settings
@@ -56,7 +56,8 @@ async def test_a_search_is_the_librarys(
     """Catches a query that is another vector over HTTP than in the shell."""
     async with ask() as asker:
         reply = (await asker.search(**body)).json()
-    expected = shelf.search(asked(model, query), k=24, example=example_of(model, query))
+    index: Any = shelf
+    expected = find(index, asked(model, query), example_of(model, query), k=24)
     assert [hit["id"] for hit in reply["hits"]] == [hit.entry.id for hit in expected]
     scores = [hit["score"] for hit in reply["hits"]]
     np.testing.assert_allclose(scores, [hit.score for hit in expected], atol=1e-5)

@@ -25,8 +25,6 @@ from e5v.search.table import COLUMNS, Live, Table
 from e5v.vectors import unit
 
 KINDS = ("image", "text")
-COPIES = 10  # of an example, that are left out at most
-SAME = 0.999  # cosine; an image in another pass differs from itself by rounding
 TRIES = 5  # looks at an index that is being written
 Answer = TypeVar("Answer")
 
@@ -142,7 +140,6 @@ class Index:
         k: int = 10,
         where: str | None = None,
         min_score: float | None = None,
-        example: NDArray[np.float32] | None = None,
     ) -> list[Hit]:
         """Find the `k` entries nearest to a unit vector (d,), nearest first.
 
@@ -151,8 +148,6 @@ class Index:
             k: how many, at most.
             where: a filter as LanceDB takes it: "kind = 'image' AND path LIKE '%2024%'".
             min_score: the least cosine of a hit.
-            example: a unit vector (d,) whose own entries are left out, up to `COPIES` of them:
-                "like this, but ..." is not answered by this.
 
         Raises:
             UsageError: `k` or `where` cannot be served, or the vector has another width.
@@ -162,15 +157,8 @@ class Index:
         if vector.shape != (self.dim,):
             raise UsageError(f"the vector has shape {vector.shape}; expected ({self.dim},)")
         query = np.ascontiguousarray(vector, np.float32)
-        more = 0 if example is None else COPIES
-        hits = self._steadily(lambda seen: self._search(seen, query, k + more, where))
-        if example is not None:
-            hits = [hit for hit in hits if not self._is(hit.entry, example)]
-        return [hit for hit in hits[:k] if min_score is None or hit.score >= min_score]
-
-    def _is(self, entry: Entry, vector: NDArray[np.float32]) -> bool:
-        own = self.vector(entry.id)
-        return own is not None and float(own @ vector) > SAME
+        hits = self._steadily(lambda seen: self._search(seen, query, k, where))
+        return [hit for hit in hits if min_score is None or hit.score >= min_score]
 
     def _search(
         self, seen: _Seen, query: NDArray[np.float32], k: int, where: str | None

@@ -13,8 +13,11 @@ from e5v.items import RawItem
 from e5v.model.embedder import E5V
 from e5v.model.fingerprint import fingerprint
 from e5v.search.facts import Facts
+from e5v.search.index import Hit, Index
 from e5v.vectors import unit
 
+COPIES = 10  # of an example, that are left out at most
+SAME = 0.999  # cosine; an image in another pass differs from itself by rounding
 PROMPT = "retrieval"  # how texts and images are asked for, in the index and in a query
 
 
@@ -71,6 +74,28 @@ def example_of(model: E5V, ask: Ask) -> NDArray[np.float32] | None:
         return None
     vector: NDArray[np.float32] = model.encode([{"image": ask.image}], prompt=PROMPT)[0]
     return vector
+
+
+def find(
+    index: Index,
+    vector: NDArray[np.float32],
+    example: NDArray[np.float32] | None = None,
+    *,
+    k: int,
+    where: str | None = None,
+    min_score: float | None = None,
+) -> list[Hit]:
+    """Search as `Index.search` does, without the example itself, and up to `COPIES` of it.
+
+    Raises:
+        UsageError: as `Index.search`.
+    """
+    if example is None:
+        return index.search(vector, k=k, where=where, min_score=min_score)
+    hits = index.search(vector, k=k + COPIES, where=where, min_score=min_score)
+    own = [index.vector(hit.entry.id) for hit in hits]
+    pairs = zip(hits, own, strict=True)
+    return [hit for hit, one in pairs if one is None or float(one @ example) < SAME][:k]
 
 
 def apart(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

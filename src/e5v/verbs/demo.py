@@ -56,7 +56,7 @@ def demo(verb: Demo) -> None:
 
     from e5v.search.index import Index as Reader
     from e5v.search.places import default_folder
-    from e5v.search.query import asked, example_of
+    from e5v.search.query import asked, example_of, find
     from e5v.verbs.search import show
 
     captions = tuple(verb.scenes / name for name in CAPTIONS)
@@ -73,7 +73,7 @@ def demo(verb: Demo) -> None:
     for one in _questions(verb.scenes):
         console.print(f"\n{one.title}", style="bold")
         example = example_of(model, one.ask)
-        show([reader.search(asked(model, one.ask), k=SHOWN, example=example)])
+        show([find(reader, asked(model, one.ask), example, k=SHOWN)])
     console.print(
         f"\nSearch it yourself:  e5v search 'a cat above a guitar' --index {folder}\n"
         f"Open the page:       e5v serve --index {folder}, then http://127.0.0.1:8000/\n"

@@ -114,7 +114,7 @@ def _duplicates(verb: Search, reader: "Reader") -> "list[Sequence[Hit]]":
 
 def _found(verb: Search, reader: "Reader") -> "list[Hit]":
     from e5v.search.notice import notice
-    from e5v.search.query import Ask, asked, example_of, facts_of
+    from e5v.search.query import Ask, asked, example_of, facts_of, find
 
     ask = Ask(verb.text, verb.image, verb.without)
     if verb.image is not None and not verb.image.is_file():
@@ -128,9 +128,7 @@ def _found(verb: Search, reader: "Reader") -> "list[Hit]":
         vector, example = asked(model, ask), example_of(model, ask)
     except ItemError as error:
         raise UsageError(f"the query cannot be embedded: {error.cause}") from error
-    return reader.search(
-        vector, k=verb.k, where=verb.where, min_score=verb.min_score, example=example
-    )
+    return find(reader, vector, example, k=verb.k, where=verb.where, min_score=verb.min_score)
 
 
 def _told(hit: "Hit") -> dict[str, object]:

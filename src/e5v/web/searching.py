@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from e5v.items import Image, Text
 from e5v.model.words import Word, say
 from e5v.search.lines import Line, read_lines
-from e5v.search.query import PROMPT, apart
+from e5v.search.query import PROMPT, apart, find
 from e5v.search.reading import EXCERPT, look
 from e5v.search.walking import FORMS
 from e5v.vectors import unit
@@ -72,12 +72,13 @@ class Searcher:
         vector = unit(state[None])[0]
         hits, words = await asyncio.gather(
             asyncio.to_thread(
-                index.search,
+                find,
+                index,
                 vector,
+                example,
                 k=asked.k,
                 where=asked.where,
                 min_score=asked.min_score,
-                example=example,
             ),
             self.batcher.do(lambda: self._words(state)),
         )

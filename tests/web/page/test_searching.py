@@ -7,7 +7,7 @@ import pytest
 
 from e5v import E5V
 from e5v.search.index import Index
-from e5v.search.query import Ask, asked, example_of
+from e5v.search.query import Ask, asked, example_of, find
 from e5v.web.collection import Collection
 from tests.web.page.browsing import CAPTIONS, NOTES, Visit
 
@@ -144,7 +144,7 @@ def _answer(route: "Route") -> None:
 
 def _expected(collection: Collection, query: Any, example: Any = None) -> list[str]:
     index: Index = collection.index()
-    return [hit.entry.id for hit in index.search(query, k=24, example=example)]
+    return [hit.entry.id for hit in find(index, query, example, k=24)]
 
 
 def _until(page: "Page", visit: Visit, field: str, value: str | None) -> None:
