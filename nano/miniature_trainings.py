@@ -110,10 +110,22 @@ def _against(findings: Findings, name: str, others: Iterable[str]) -> Iterator[s
         yield f"_{findings.title(name).capitalize()}_ is {'; '.join(told)}.\n"
 
 
+def _known(findings: Findings, *rivals: tuple[str, str]) -> list[tuple[str, str]]:
+    """Return the pairs of settings that both have results."""
+    return [pair for pair in rivals if all(name in findings.results for name in pair)]
+
+
+def _beside(findings: Findings, rivals: list[tuple[str, str]]) -> Iterator[str]:
+    """Set the settings of each pair under each other, and say where the first one stands."""
+    rows = [_training(findings, name)[:6] for pair in rivals for name in pair]
+    yield table(("", "R@1", "R@5", "composed R@1", "graded", "gap"), rows)
+    for name, other in rivals:
+        yield from _against(findings, name, [other])
+
+
 def one_way(findings: Findings) -> Iterator[str]:
     """Say what the paper's own loss comes to, which does not ask for the way back."""
-    rivals = [("text", "text-one-way"), ("pairs", "pairs-one-way")]
-    rivals = [pair for pair in rivals if all(name in findings.results for name in pair)]
+    rivals = _known(findings, ("text", "text-one-way"), ("pairs", "pairs-one-way"))
     if not rivals:
         return
     yield "## The paper's loss, and the way back\n"
@@ -122,16 +134,12 @@ def one_way(findings: Findings) -> Iterator[str]:
         "its own anchor as well, as CLIP does (`e5v train --symmetric`): so it was chosen on the "
         "validation split. What the paper's loss comes to:\n"
     )
-    rows = [_training(findings, name)[:6] for pair in rivals for name in pair]
-    yield table(("", "R@1", "R@5", "composed R@1", "graded", "gap"), rows)
-    for name, other in rivals:
-        yield from _against(findings, name, [other])
+    yield from _beside(findings, rivals)
 
 
 def weights(findings: Findings) -> Iterator[str]:
     """Say what it does to keep a part of an adapter."""
-    rivals = [("text", "text-full"), ("pairs", "pairs-full")]
-    rivals = [pair for pair in rivals if all(name in findings.results for name in pair)]
+    rivals = _known(findings, ("text", "text-full"), ("pairs", "pairs-full"))
     if not rivals:
         return
     yield "## How much of the adapter is kept\n"
@@ -143,10 +151,7 @@ def weights(findings: Findings) -> Iterator[str]:
         "otherwise: a share that was chosen for text-only training on the validation split. The "
         "paper keeps all, which comes to:\n"
     )
-    rows = [_training(findings, name)[:6] for pair in rivals for name in pair]
-    yield table(("", "R@1", "R@5", "composed R@1", "graded", "gap"), rows)
-    for name, other in rivals:
-        yield from _against(findings, name, [other])
+    yield from _beside(findings, rivals)
     if "pairs-full" in findings.results:
         yield from _against(findings, "text", ["pairs-full"])
 

@@ -114,7 +114,7 @@ def adapter_of(order: Order, shop: Workshop) -> Path:
 
 
 def weighed(adapter: Path, weight: float) -> Path:
-    """Return the folder of so much of an adapter; write it beside the whole one if need be."""
+    """Return the folder of so much of an adapter; write it beside the whole one."""
     if weight == 1:
         return adapter
     folder = adapter.with_name(f"{adapter.name}-{weight:g}")
