@@ -3,7 +3,8 @@
 nano/results/*.json -> Findings -> Sample: mean, spread over seeds, error -> above, below or level
 
 A difference counts if it is more than twice its standard error, which has two parts: so many
-queries are a sample of all that could be asked, and so many seeds of all trainings.
+queries are a sample of all that could be asked, and so many seeds of all trainings. Both sides were
+asked the same queries, so it is the differences query by query that are a sample.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, Literal
@@ -25,10 +26,15 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Sample:
-    """A figure in percent, once for each seed, over so many queries."""
+    """A figure in percent, once for each seed, over so many queries.
+
+    `first` says of R@1 how often each query was answered rightly, by seed, 0 to 1. Without it, the
+    figure is taken for a rank correlation where samples are compared.
+    """
 
     values: tuple[float, ...]
     queries: int
+    first: tuple[tuple[float, ...], ...] = field(default=(), repr=False)
 
     @property
     def mean(self) -> float:
@@ -41,11 +47,14 @@ class Sample:
         return stdev(self.values) if len(self.values) > 1 else None
 
     @property
-    def error(self) -> float:
-        """The standard error of the mean, of queries and seeds."""
-        share = min(max(self.mean / 100, 0.0), 1.0)
-        asked = 100 * math.sqrt(share * (1 - share) / self.queries)
-        return math.hypot(asked, (self.spread or 0.0) / math.sqrt(len(self.values)))
+    def answered(self) -> tuple[float, ...]:
+        """How often each query was answered rightly, over seeds, in percent."""
+        return tuple(100 * fmean(seeds) for seeds in zip(*self.first, strict=True))
+
+    @property
+    def trained(self) -> float:
+        """The standard error of the mean that is of the seeds."""
+        return (self.spread or 0.0) / math.sqrt(len(self.values))
 
     def __str__(self) -> str:
         """Write the mean, and the spread where there is one."""
@@ -56,9 +65,25 @@ class Sample:
 def compare(left: Sample, right: Sample) -> Verdict:
     """Tell whether one figure is above another, as far as it can be told."""
     difference = left.mean - right.mean
-    if abs(difference) <= SURE * math.hypot(left.error, right.error):
+    error = math.hypot(_asked(left, right), left.trained, right.trained)
+    if abs(difference) <= SURE * error:
         return "level"
     return "above" if difference > 0 else "below"
+
+
+def _asked(left: Sample, right: Sample) -> float:
+    """Return the standard error of a difference that is of the queries, which both were asked.
+
+    Of correlations it is that of independent ones, which is too large for those of the same pairs.
+    """
+    if left.first and right.first:
+        apart = [one - other for one, other in zip(left.answered, right.answered, strict=True)]
+        return stdev(apart) / math.sqrt(len(apart))
+    return math.hypot(*(_correlated(one) for one in (left, right)))
+
+
+def _correlated(one: Sample) -> float:
+    return 100 * (1 - (one.mean / 100) ** 2) / math.sqrt(one.queries - 1)
 
 
 @dataclass(frozen=True)
@@ -85,13 +110,20 @@ class Findings:
         return _sample([one.get("figures", {}).get(task, {}) for one in scores], metric)
 
     def both(self, setting: str, metric: str, variant: str = ONE_WORD) -> Sample | None:
-        """Return the mean of a figure both ways, texts to images and images to texts."""
+        """Return the mean of a figure both ways, texts to images and images to texts.
+
+        An image and its caption are one query of it: where one way fails, so does often the other.
+        """
         ways = [self.figure(setting, task, metric, variant) for task in (IMAGES, TEXTS)]
         if ways[0] is None or ways[1] is None:
             return None
         values = zip(ways[0].values, ways[1].values, strict=True)
-        queries = ways[0].queries + ways[1].queries
-        return Sample(tuple(fmean(pair) for pair in values), queries)
+        first = zip(ways[0].first, ways[1].first, strict=True)
+        return Sample(
+            tuple(fmean(pair) for pair in values),
+            ways[0].queries,
+            tuple(tuple(map(fmean, zip(*pair, strict=True))) for pair in first),
+        )
 
     def extra(self, setting: str, what: str, task: str, metric: str) -> Sample | None:
         """Return a figure of what only some settings are asked for."""
@@ -114,7 +146,10 @@ def _sample(cells: Sequence[Record], metric: str) -> Sample | None:
     """Gather a metric over seeds; none where a seed does not have it."""
     values = [one.get(metric) for one in cells]
     known = [one for one in values if one is not None]
-    return Sample(tuple(known), cells[0]["queries"]) if known and len(known) == len(cells) else None
+    if not known or len(known) < len(cells):
+        return None
+    first = [one["first"] for one in cells if metric == "R@1" and "first" in one]
+    return Sample(tuple(known), cells[0]["queries"], tuple(tuple(map(float, one)) for one in first))
 
 
 def read_findings(folder: Path) -> Findings:

@@ -52,7 +52,8 @@ that holds other combinations.
 Figures are in percent; R@1 is how often the right one comes first. ± is the standard
 deviation over the seeds of the tuning, up to {seeds}, on one base; where there is none, there was
 one seed, or nothing was tuned. A difference is called one if it is more than twice its standard
-error, of queries and seeds together.
+error, of queries and seeds together; all are asked the same queries, so recalls are compared query
+by query. Of a single seed, the spread is not known, and is not in that error.
 """
 
 

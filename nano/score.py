@@ -153,7 +153,8 @@ class Judge:
 class Told:
     """What one variant got: figures by task and metric, in percent, and its gap, with the plane.
 
-    Among a task's figures, "queries" and "candidates" count what it is of.
+    Among a task's figures, "queries" and "candidates" count what it is of, and "first" has a 1 for
+    each query of a search whose answer came first, else a 0.
     """
 
     figures: Record
@@ -163,6 +164,8 @@ class Told:
 
 def _told(one: Evaluated, material: Material) -> Told:
     figures: dict[str, Record] = {task.name: _sizes(task) for task in material.tasks}
+    for name, places in one.places.items():
+        figures[name]["first"] = "".join(str(int(found[0] == 0)) for found in places)
     for figure in one.figures:
         value = None if figure.value is None else round(figure.value, 2)
         figures[figure.task][figure.metric] = value

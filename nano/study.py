@@ -17,7 +17,6 @@ the study, so that no table holds both.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -33,7 +32,7 @@ from e5v.evaluation.plane import Plane, draw_planes
 from e5v.files import write_file
 from nano.score import Folders, Judge, Told, open_model
 from nano.settings import Numbers, OnPairs, Setting, find_settings
-from nano.trainings import Cost, Order, Workshop, adapter_of, run, weighed
+from nano.trainings import Cost, Order, Workshop, adapter_of, digest, run, weighed
 
 RESULTS = Path(__file__).parent / "results"
 GAP = Path(__file__).parents[1] / "docs" / "miniature-gap.png"
@@ -190,14 +189,6 @@ def draw_gap(work: Path, target: Path) -> bool:
         return False
     write(target, draw_planes(planes))
     return True
-
-
-def digest(files: Sequence[Path]) -> str:
-    """Tell the content of some files from any other."""
-    state = hashlib.blake2b(digest_size=8)
-    for file in files:
-        state.update(file.read_bytes())
-    return state.hexdigest()
 
 
 def write(file: Path, content: str | bytes) -> None:

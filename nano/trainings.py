@@ -2,11 +2,12 @@
 
 Setting + Numbers -> e5v train | nano.contrast, in a fresh process -> adapter, Cost
 
-A training that is there is not made again; one that was killed is.
+A training that is there is not made again; one that was killed is, and one of another base.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import resource
@@ -14,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,14 @@ class Order:
         return {**self.numbers.of(self.how), **own, "seed": self.seed}
 
 
+def digest(files: Sequence[Path]) -> str:
+    """Tell the content of some files from any other."""
+    state = hashlib.blake2b(digest_size=8)
+    for file in files:
+        state.update(file.read_bytes())
+    return state.hexdigest()
+
+
 def run(order: Order, shop: Workshop) -> Cost:
     """Train, unless that very training is there; its adapter is then in `adapter_of`.
 
@@ -85,8 +94,9 @@ def run(order: Order, shop: Workshop) -> Cost:
         subprocess.CalledProcessError: the command failed; it has said why.
     """
     target = shop.work / order.label
+    asked = {"base": digest([shop.base / "model.safetensors"]), "told": order.told()}
     kept = _read(target / COST)
-    if kept and kept["told"] == order.told():
+    if kept and asked.items() <= kept.items():
         return Cost(**kept["cost"])
     shutil.rmtree(target, ignore_errors=True)
     command = [sys.executable, "-m", *_words(order, shop, target)]
@@ -103,8 +113,7 @@ def run(order: Order, shop: Workshop) -> Cost:
         steps=numbers.steps,
         batch=numbers.batch,
     )
-    kept = {"told": order.told(), "cost": asdict(cost)}
-    (target / COST).write_text(json.dumps(kept) + "\n", encoding="utf-8")
+    (target / COST).write_text(json.dumps(asked | {"cost": asdict(cost)}) + "\n", encoding="utf-8")
     return cost
 
 

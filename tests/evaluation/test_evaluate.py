@@ -62,6 +62,7 @@ def test_figures_are_shares_of_queries() -> None:
     done = evaluate(FOLDER, material, remembering)
     assert [one.metric for one in done.figures] == ["R@1", "R@2"]
     assert [one.value for one in done.figures] == pytest.approx([100 / 3, 200 / 3])
+    assert [one.tolist() for one in done.places["s"]] == [[0], [3], [1]]
     assert done.run.counts == {"texts": 7}
     assert (done.run.embedded, done.run.remembered) == (5, 2)
     assert done.run.protocol == FOLDER.protocol

@@ -25,9 +25,9 @@ def tokenizer() -> Any:
     return learn_tokenizer(["a dog on a blue background", "Summary above sentence in one word: "])
 
 
-def write_base(folder: Path) -> Path:
+def write_base(folder: Path, seed: int = 1) -> Path:
     """Write a base of random weights, in bfloat16 as the real one."""
-    model = new_model(SIZES["tiny"], tokenizer(), seed=1).to(torch.bfloat16)
+    model = new_model(SIZES["tiny"], tokenizer(), seed=seed).to(torch.bfloat16)
     model.save_pretrained(folder)
     new_processor(tokenizer()).save_pretrained(folder)
     return folder
@@ -56,10 +56,17 @@ def gray() -> Art:
     return Art("noto", {n: np.full((len(CONCEPTS), n, n, 4), 128, dtype=np.uint8) for n in LEVELS})
 
 
+def firsts(recall: float, queries: int = 500) -> str:
+    """Return which queries are answered, of so many: the same ones, and more, for a higher one."""
+    order = np.random.default_rng(0).permutation(queries)
+    return "".join("1" if place < queries * recall / 100 else "0" for place in order)
+
+
 def result(setting: str, recall: float, *, seed: int | None = None, **more: Any) -> dict[str, Any]:
     """Return a result in which every figure is the same."""
-    figures: dict[str, dict[str, float]] = {
-        task: {"queries": 500, "candidates": 500, "R@1": recall, "R@5": recall, "R@10": recall}
+    sizes = {"queries": 500, "candidates": 500, "first": firsts(recall)}
+    figures: dict[str, dict[str, Any]] = {
+        task: {**sizes, "R@1": recall, "R@5": recall, "R@10": recall}
         for task in ("image retrieval", "text retrieval", "edits")
     }
     figures["pairs"] = {"queries": 600, "Spearman": recall}

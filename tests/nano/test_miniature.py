@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nano.claims import claims
@@ -10,7 +11,7 @@ from nano.findings import Findings, Sample, compare, read_findings
 from nano.miniature import FILE, write_miniature
 from nano.study import RESULTS
 from nano.tables import table
-from tests.nano.small import result, write_result
+from tests.nano.small import firsts, result, write_result
 
 
 def findings(**recalls: float) -> Findings:
@@ -24,13 +25,55 @@ def findings(**recalls: float) -> Findings:
     return Findings(every | {"base": [base]}, None)
 
 
+def recalls(*seeds: str) -> Sample:
+    """Give a recall by the queries that each seed answers."""
+    first = tuple(tuple(float(one) for one in seed) for seed in seeds)
+    return Sample(tuple(100 * sum(seed) / len(seed) for seed in first), len(seeds[0]), first)
+
+
 def test_a_difference_is_one_only_beyond_its_error() -> None:
     """A miniature that calls noise a reproduction is worth nothing."""
-    assert compare(Sample((80.0,), 500), Sample((60.0,), 500)) == "above"
-    assert compare(Sample((80.0,), 500), Sample((77.0,), 500)) == "level"
-    assert compare(Sample((80.0,), 50_000), Sample((77.0,), 50_000)) == "above"
-    assert compare(Sample((70.0, 90.0), 50_000), Sample((77.0, 77.0), 50_000)) == "level"
-    assert compare(Sample((60.0,), 500), Sample((80.0,), 500)) == "below"
+    noise = np.random.default_rng(1)
+
+    def asked(share: float, queries: int) -> Sample:
+        return recalls("".join(str(int(one)) for one in noise.random(queries) < share))
+
+    assert compare(asked(0.8, 500), asked(0.6, 500)) == "above"
+    assert compare(asked(0.6, 500), asked(0.8, 500)) == "below"
+    assert compare(asked(0.8, 500), asked(0.79, 500)) == "level"
+    assert compare(asked(0.8, 50_000), asked(0.78, 50_000)) == "above"
+    wide = recalls(firsts(70, 50_000), firsts(90, 50_000))
+    assert compare(wide, recalls(firsts(77, 50_000), firsts(77, 50_000))) == "level"
+
+
+def test_the_same_queries_are_compared_one_by_one() -> None:
+    """Three points are noise between strangers, and none where one answers all the other does."""
+    more, fewer = recalls(firsts(80)), recalls(firsts(77))
+    other = recalls(firsts(77)[::-1])
+    assert compare(more, fewer) == "above"
+    assert compare(more, other) == "level"
+
+
+def test_correlations_are_compared_by_their_own_error() -> None:
+    """A rank correlation has no queries that are right or wrong."""
+    assert compare(Sample((91.0,), 600), Sample((84.0,), 600)) == "above"
+    assert compare(Sample((91.0,), 600), Sample((90.0,), 600)) == "level"
+
+
+def test_both_ways_are_one_query_of_a_scene() -> None:
+    """Two ways of one scene, counted as two, would make every error too small."""
+    every = findings(base=60.0)
+    both = every.both("base", "R@1")
+    assert both is not None
+    assert both.queries == 500
+    assert sum(both.answered) / 500 == pytest.approx(60.0)
+    ways = every.results["base"][0]["scores"]["one word"]["figures"]
+    ways["text retrieval"]["first"] = "".join(
+        "10"[int(one)] for one in ways["image retrieval"]["first"]
+    )
+    both = every.both("base", "R@1")
+    assert both is not None
+    assert set(both.answered) == {50.0}
 
 
 def test_claims_hold_or_fail_as_the_numbers_do() -> None:

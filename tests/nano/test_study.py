@@ -102,6 +102,9 @@ def test_the_text_side_is_the_command_itself(study: Study, base: Path) -> None:
     assert (study.shop.work / "faithful-3" / "recipe.json").stat().st_mtime_ns == before
     tuned = open_model(str(base), adapter_of(order, study.shop), "cpu").encode(["a dog"])
     assert (tuned != E5V(base, device="cpu").encode(["a dog"])).any()
+    other = replace(study.shop, base=write_base(study.shop.work / "base", seed=2))
+    run(order, other)
+    assert (study.shop.work / "faithful-3" / "recipe.json").stat().st_mtime_ns != before
 
 
 def test_both_sides_learn_by_the_loss_that_is_asked_for(
@@ -221,7 +224,9 @@ def test_a_result_holds_all_that_the_document_is_made_of(study: Study) -> None:
     result = json.loads((study.results / "base.json").read_text())
     assert {"no prompt", "prompt", "one word", "read at before-mlp"} <= result["scores"].keys()
     assert {"words", "english", "lettered", "versions", "machine"} <= result.keys()
-    assert result["scores"]["one word"]["figures"]["edits"]["queries"] == 12
+    edits = result["scores"]["one word"]["figures"]["edits"]
+    assert len(edits["first"]) == edits["queries"] == 12
+    assert edits["R@1"] == pytest.approx(100 * edits["first"].count("1") / 12, abs=0.01)
     assert all(one["found"] for one in result["english"])
     assert "# The paper in miniature" in write_miniature(read_findings(study.results))
 

@@ -5,7 +5,7 @@ folder -> Material -> pools -> vectors, remembered -> summed, unit -> figures
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,14 @@ from e5v.evaluation.captions import rendered
 from e5v.evaluation.embedders import Remembering, Vectors
 from e5v.evaluation.figures import Figure, Run
 from e5v.evaluation.gap import LEAST, Gap, measure_gap
-from e5v.evaluation.metrics import average_precision, cosines, places, recall, spearman
+from e5v.evaluation.metrics import (
+    Places,
+    average_precision,
+    cosines,
+    places,
+    recall,
+    spearman,
+)
 from e5v.evaluation.pictures import Lazy
 from e5v.evaluation.submission import Metric, submission_json
 from e5v.evaluation.tasks import Grading, Kind, Material, Pool, Search, Submission, pools
@@ -31,11 +38,15 @@ Rows = Callable[[Pool], Vectors]
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What a benchmark gave: figures, what they took, files for a test server by name, the gap."""
+    """What a benchmark gave: figures, what they took, files for a test server by name, the gap.
+
+    `places` says, for each query of each search by name, where its true candidates stood, from 0.
+    """
 
     figures: tuple[Figure, ...]
     run: Run
     files: Mapping[str, str]
+    places: Mapping[str, Sequence[Places]]
     gap: Gap | None = None
 
 
@@ -64,11 +75,14 @@ def evaluate(
 
     figures: list[Figure] = []
     files: dict[str, str] = {}
+    found = {task.name: _found(task, rows) for task in material.tasks if isinstance(task, Search)}
     for task in material.tasks:
         if isinstance(task, Submission):
             files |= _files(task, rows)
             continue
-        for metric, value in _values(task, rows):
+        for metric, value in (
+            _graded(task, rows) if isinstance(task, Grading) else _counted(task, found[task.name])
+        ):
             paper = benchmark.paper.get((task.name, metric))
             note = "; ".join(material.notes)
             figures.append(Figure(benchmark.title, task.name, metric, 100 * value, paper, note))
@@ -83,7 +97,8 @@ def evaluate(
         seconds=seconds,
         notes=material.notes,
     )
-    return Evaluated(tuple(figures), run, files, _gap(material, rows) if gap else None)
+    measured = _gap(material, rows) if gap else None
+    return Evaluated(tuple(figures), run, files, found, measured)
 
 
 def _gap(material: Material, rows: Rows) -> Gap | None:
@@ -98,11 +113,16 @@ def _gap(material: Material, rows: Rows) -> Gap | None:
     return None
 
 
-def _values(task: Search | Grading, rows: Rows) -> list[tuple[str, float]]:
-    if isinstance(task, Grading):
-        left, right = (unit(rows(pool)) for pool in (task.left, task.right))
-        return [("Spearman", spearman(cosines(left, right), task.grades))]
-    found = places(_queries(task, rows), unit(rows(task.gallery)), task.judged)
+def _found(task: Search, rows: Rows) -> list[Places]:
+    return places(_queries(task, rows), unit(rows(task.gallery)), task.judged)
+
+
+def _graded(task: Grading, rows: Rows) -> list[tuple[str, float]]:
+    left, right = (unit(rows(pool)) for pool in (task.left, task.right))
+    return [("Spearman", spearman(cosines(left, right), task.grades))]
+
+
+def _counted(task: Search, found: Sequence[Places]) -> list[tuple[str, float]]:
     if task.measure == "map":
         return [(f"mAP@{k}", average_precision(found, k)) for k in task.cutoffs]
     subset = "R_s" if task.judged.among is not None else "R"

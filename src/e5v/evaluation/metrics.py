@@ -19,6 +19,7 @@ from e5v.errors import DataError, UsageError
 from e5v.evaluation.tasks import Judgements
 
 GRID = 2.0**26  # steps in 1
+Places = NDArray[np.int64]  # of the true candidates of a query, ascending from 0
 TOLERANCE = 0.01  # of a squared length; a product of longer rows might not be exact
 
 
@@ -28,7 +29,7 @@ def places(
     judged: Judgements,
     *,
     block: int = 1024,
-) -> list[NDArray[np.int64]]:
+) -> list[Places]:
     """Find where the true candidates of each query stand in its ranking by cosine, from 0.
 
     Ties count against us: who competes with an equal score stands before a true candidate. What is
@@ -52,19 +53,19 @@ def places(
     _check_unit(gallery)
     _check_widths(queries, gallery)
     contests = _contests(judged, len(queries), len(gallery))
-    found: list[NDArray[np.int64]] = []
+    found: list[Places] = []
     for start in range(0, len(queries), block):
         part = slice(start, start + block)
         found += _block_places(_whole(queries[part]), gallery, contests[part], block)
     return found
 
 
-def recall(places: Sequence[NDArray[np.int64]], k: int) -> float:
+def recall(places: Sequence[Places], k: int) -> float:
     """Share of queries that find any true candidate among the first `k`: the hit rate, 0 to 1."""
     return float(np.mean([row[0] < k for row in places]))
 
 
-def average_precision(places: Sequence[NDArray[np.int64]], k: int) -> float:
+def average_precision(places: Sequence[Places], k: int) -> float:
     """Mean average precision at `k`, 0 to 1, as CIRCO defines it.
 
     A query's is the sum of the precision at each true candidate among the first `k`, divided by the
@@ -179,7 +180,7 @@ def _block_places(
     gallery: NDArray[np.float32],
     contests: Sequence[_Contest],
     block: int,
-) -> list[NDArray[np.int64]]:
+) -> list[Places]:
     """Count who stands before each true candidate, a block of the gallery at a time."""
     bars = _bars(queries, gallery, contests)
     before = [np.arange(len(row), dtype=np.int64) for row in bars]  # better true ones
