@@ -24,7 +24,7 @@ from nano.edits import edit
 from nano.english import English
 from nano.lettering import letter, named_by
 from nano.picture import draw
-from nano.questions import Modality, one_word, questions
+from nano.questions import Modality, describe, one_word, questions
 from nano.scenes import Scene, Shape, sample
 from nano.talks import IMAGE, Talk, Turn
 from nano.turns import Part, Scribe
@@ -173,12 +173,14 @@ def _told(rng: random.Random, level: float) -> Talk:
 
 
 def _shown(scene: Scene, rng: random.Random) -> Talk:
-    """Ask about a picture, but not for one of very many wordings, which it cannot foretell."""
-    turns = list[Turn]()
+    """Ask about a picture: always for all of it, never for one of very many wordings of it."""
+    turns = [describe(scene, rng, "image")]
     if chance(rng, ONE_WORD):
         turns.append(Turn(IMAGE_WORD, one_word(scene, rng)))
     told = [
-        turn for turn in questions(scene, rng, 1.0, "image") if "other words" not in turn.question
+        turn
+        for turn in questions(scene, rng, 1.0, "image")
+        if "other words" not in turn.question and turn.answer != turns[0].answer
     ]
     turns += told[: ASKED - len(turns)]
     return Talk(IMAGE, tuple(turns))

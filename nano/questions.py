@@ -39,13 +39,19 @@ def questions(
     noun = NOUNS[x]
     found: list[Turn] = []
     if chance(rng, 1 - level / 2):
-        found.append(_describe(scene, rng, noun))
+        found.append(describe(scene, rng, noun))
     while len(found) < turns:
         turn = _any(scene, rng, level, noun, x)
         if turn is not None and _is_new(turn, found):
             found.append(turn)
     rng.shuffle(found)
     return found
+
+
+def describe(scene: Scene, rng: random.Random, noun: str) -> Turn:
+    """Ask for everything, in the one plain way."""
+    said = rng.choice(("describe the {}:", "describe above {}:", "what does the {} show?"))
+    return Turn(said.format(noun), canonical(scene))
 
 
 def _is_new(turn: Turn, found: list[Turn]) -> bool:
@@ -61,9 +67,9 @@ def _any(scene: Scene, rng: random.Random, level: float, noun: str, x: Modality)
         return _relation(scene, rng)
     asker = rng.choices(tuple(ASKED), tuple(ASKED.values()))[0]
     if asker == "describe":
-        return _describe(scene, rng, noun)
+        return describe(scene, rng, noun)
     if asker == "paraphrase":
-        return _paraphrase(scene, rng, noun) if chance(rng, level) else _describe(scene, rng, noun)
+        return _paraphrase(scene, rng, noun) if chance(rng, level) else describe(scene, rng, noun)
     if asker == "edit":
         return _edit(scene, rng, noun) if x == "text" else None
     return ASKERS[asker](scene, rng)
@@ -77,15 +83,10 @@ ASKED = {
     "background": 2,
     "category": 2,
     "number": 2,
-    "size": 2,
+    "size": 3,
     "list": 2,
     "yes": 0.5,
 }
-
-
-def _describe(scene: Scene, rng: random.Random, noun: str) -> Turn:
-    said = rng.choice(("describe the {}:", "describe above {}:", "what does the {} show?"))
-    return Turn(said.format(noun), canonical(scene))
 
 
 def _paraphrase(scene: Scene, rng: random.Random, noun: str) -> Turn:

@@ -18,7 +18,8 @@ from nano.chance import chance
 Pixels = NDArray[np.float32]
 Restyle = Callable[[Pixels], Pixels]
 GRAY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-LINED = 0.35  # how often there are outlines
+LINED = 0.45  # how often there are outlines
+BOLD = 0.4  # of these, how often they are a pen's rather than a pencil's
 
 
 def restyle(rng: random.Random) -> Restyle:
@@ -27,12 +28,13 @@ def restyle(rng: random.Random) -> Restyle:
     steps = rng.choice((0, 0, 0, 40, 64, 85))
     lift = rng.choice((0.0, 0.0, rng.uniform(0, 0.5)))
     line = rng.uniform(0.5, 1.0) if chance(rng, LINED) else 0.0
-    ink = rng.choice((0.0, 0.0, 0.0, 30.0, 255.0))
+    bold = chance(rng, BOLD)
+    ink = rng.choice((0.0, 0.0, 0.0, 0.0, 30.0, 255.0))
 
     def styled(sprite: Pixels) -> Pixels:
         out = sprite.copy()
         alpha = out[..., 3:]
-        edges = _edges(sprite) * line if line else None
+        edges = _edges(sprite) if line else None
         colour = out[..., :3] @ palette
         if steps:
             np.round(colour / steps, out=colour)
@@ -40,7 +42,9 @@ def restyle(rng: random.Random) -> Restyle:
         if lift:
             colour += lift * (alpha - colour)
         out[..., :3] = np.clip(colour, 0, alpha)
-        return out if edges is None else _drawn(out, edges, ink)
+        if edges is None:
+            return out
+        return _drawn(out, (_spread(edges) if bold else edges) * line, ink)
 
     return styled
 
@@ -68,22 +72,23 @@ def _palette(rng: random.Random) -> Pixels:
 
 def _edges(sprite: Pixels) -> Pixels:
     """Return in [0, 1] where a pen would go: along the rim, and where the tone changes."""
-    alpha = sprite[..., 3] / 255
+    alpha: Pixels = sprite[..., 3] / np.float32(255)
     tone = sprite[..., :3] @ GRAY / 255
     slope = np.abs(np.diff(tone, axis=0, prepend=0)) + np.abs(np.diff(tone, axis=1, prepend=0))
-    grown = alpha.copy()
-    np.maximum(grown[1:], alpha[:-1], out=grown[1:])
-    np.maximum(grown[:-1], alpha[1:], out=grown[:-1])
-    np.maximum(grown[:, 1:], alpha[:, :-1], out=grown[:, 1:])
-    np.maximum(grown[:, :-1], alpha[:, 1:], out=grown[:, :-1])
-    shrunk = alpha.copy()
-    np.minimum(shrunk[1:], alpha[:-1], out=shrunk[1:])
-    np.minimum(shrunk[:-1], alpha[1:], out=shrunk[:-1])
-    np.minimum(shrunk[:, 1:], alpha[:, :-1], out=shrunk[:, 1:])
-    np.minimum(shrunk[:, :-1], alpha[:, 1:], out=shrunk[:, :-1])
+    rim = _spread(alpha) + _spread(-alpha)  # less the weakest beside it
     inner = np.clip(slope * 3 - 0.35, 0, 1) * alpha
-    edges: Pixels = np.maximum(inner, grown - shrunk)
+    edges: Pixels = np.maximum(inner, rim)
     return edges.astype(np.float32)
+
+
+def _spread(shade: Pixels) -> Pixels:
+    """Let every pixel be as strong as the strongest of itself and the four beside it."""
+    grown = shade.copy()
+    np.maximum(grown[1:], shade[:-1], out=grown[1:])
+    np.maximum(grown[:-1], shade[1:], out=grown[:-1])
+    np.maximum(grown[:, 1:], shade[:, :-1], out=grown[:, 1:])
+    np.maximum(grown[:, :-1], shade[:, 1:], out=grown[:, :-1])
+    return grown
 
 
 def _drawn(sprite: Pixels, edges: Pixels, ink: float) -> Pixels:
