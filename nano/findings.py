@@ -56,6 +56,11 @@ class Sample:
         """The standard error of the mean that is of the seeds."""
         return (self.spread or 0.0) / math.sqrt(len(self.values))
 
+    def only(self, places: Sequence[int]) -> Sample:
+        """Return the share of some queries alone that was answered rightly."""
+        first = tuple(tuple(seed[place] for place in places) for seed in self.first)
+        return Sample(tuple(100 * fmean(seed) for seed in first), len(places), first)
+
     def __str__(self) -> str:
         """Write the mean, and the spread where there is one."""
         spread = "" if self.spread is None else f" ± {self.spread:.1f}"

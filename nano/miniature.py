@@ -27,8 +27,9 @@ from nano.findings import (
     Sample,
     read_findings,
 )
+from nano.miniature_scenes import scenes
 from nano.miniature_tales import cost, english, measured, words
-from nano.miniature_trainings import both_ways, faithful, one_way, readouts, trainings, weights
+from nano.miniature_trainings import both_ways, faithful, one_way, readouts, trainings
 from nano.study import GAP, RESULTS, write
 from nano.tables import table
 
@@ -257,7 +258,7 @@ SECTIONS: Sequence[Callable[[Findings], Iterator[str]]] = (
     _prompts,
     _gap,
     trainings,
-    weights,
+    scenes,
     one_way,
     faithful,
     readouts,

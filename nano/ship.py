@@ -3,7 +3,7 @@
 base, in bfloat16 + adapter of `e5v train` -> base/ adapter/ README.md, beside their place
      -> opened by name, held against `e5v merge` -> renamed
 
-    python -m nano.ship build/nano/base build/nano/study/text-0/adapter-0.625
+    python -m nano.ship build/nano/base build/nano/study/text-0/adapter
 """
 
 from __future__ import annotations

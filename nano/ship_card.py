@@ -23,8 +23,8 @@ was tuned for that on texts alone.
 
 `base/` is the multimodal model as it was before (`E5V("nano-base")`): a
 `LlavaNextForConditionalGeneration` with LLaMA-3's chat turn, which plain transformers opens and
-which can describe a scene. `adapter/` is a LoRA that `e5v train` wrote, on texts alone; 62.5 %
-of it is kept (docs/miniature.md says why). `E5V("nano")` opens both and merges them.
+which can describe a scene. `adapter/` is a LoRA that `e5v train` wrote, on texts alone.
+`E5V("nano")` opens both and merges them.
 
 ## What it knows
 
@@ -49,10 +49,12 @@ statement about what an image shows.
 
 The world of scenes, its captions and questions, and the stages of training are in `nano/` of the
 repository of e5v; `runs/nano.sh` makes all of it again. No weights of another model went into it.
-Its lessons grew while it was trained: of the 7,500 steps in which pictures were aligned with words,
-the first 2,328 were of answers alone, the next 1,232 also of patches and of captions drawn as
-pictures, and the rest of answers and patches, as the script has it from the start. The rate had
-fallen to nothing at step 5,900, and went on from two fifths of its peak.
+Its lessons grew while it was trained: of the 12,000 steps in which pictures were aligned with
+words, the first 2,328 were of answers alone, the next 1,232 also of patches and of captions drawn
+as pictures, then of answers and patches; from step 7,500 on, as the script has it from the start,
+every picture is to be described whole, too, and drawings have outlines of all widths. The language
+model was trained for 1,100 steps, and for 1,700 more before that step 7,500. The rate fell to
+nothing at the ends of these runs, and at step 5,900; each went on from a part of its peak.
 
 The drawings that it was trained on are Noto Color Emoji (Google, SIL Open Font License 1.1, which
 does not extend to documents made with the font) and Twemoji (copyright Twitter, Inc and other

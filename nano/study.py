@@ -32,11 +32,12 @@ from e5v.evaluation.plane import Plane, draw_planes
 from e5v.files import write_file
 from nano.score import Folders, Judge, Told, open_model
 from nano.settings import Numbers, OnPairs, Setting, find_settings
-from nano.trainings import Cost, Order, Workshop, adapter_of, digest, run, weighed
+from nano.trainings import Cost, Order, Workshop, adapter_of, digest, run
 
 RESULTS = Path(__file__).parent / "results"
 GAP = Path(__file__).parents[1] / "docs" / "miniature-gap.png"
 SEEDS = 3
+SCENES = Path(__file__).parents[1] / "examples" / "scenes"
 TEXTS = ("captions.jsonl", "edits.jsonl", "pairs.tsv")  # what tells one folder from another
 SHOWN = {  # the panels of Figure 3, of which result and variant
     "Untuned, no prompt": ("base", "no prompt"),
@@ -61,9 +62,8 @@ class Study:
             numbers["nli_share"] = 0.0
         return {
             "base": digest([self.shop.base / "model.safetensors"]),
-            "scenes": digest([self.folders.scenes / name for name in TEXTS]),
+            "scenes": texts_of(self.folders.scenes),
             **numbers,
-            **({} if setting.how is None else {"weight": setting.weight}),
         }
 
     def done(self, setting: Setting, label: str) -> bool:
@@ -118,13 +118,11 @@ class Study:
             return None, None, None
         order = self._order(setting, seed)
         cost = run(order, self.shop)
-        adapter = weighed(adapter_of(order, self.shop), setting.weight)
-        return adapter, {**order.told(), "weight": setting.weight}, cost
+        return adapter_of(order, self.shop), order.told(), cost
 
     def _order(self, setting: Setting, seed: int) -> Order:
         assert setting.how is not None
-        name = setting.trained or setting.name
-        order = Order(name, setting.how, self.numbers, seed)
+        order = Order(setting.name, setting.how, self.numbers, seed)
         if not isinstance(setting.how, OnPairs) or not setting.how.equal_compute:
             return order
         paid = self._paid(f"text-{seed}") / self._paid(f"{setting.name[: -len('-compute')]}-{seed}")
@@ -160,6 +158,11 @@ def _scored(judge: Judge, setting: Setting) -> list[tuple[str, Told]]:
         for name, told in judge.variants(ablation, setting.labels):
             found.setdefault(name, told)
     return list(found.items())
+
+
+def texts_of(folder: Path) -> str:
+    """Tell a folder of scenes from any other, by its texts."""
+    return digest([folder / name for name in TEXTS])
 
 
 def label_of(setting: Setting, seed: int) -> str:
@@ -202,7 +205,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("base", type=Path)
     parser.add_argument("--only", nargs="*", default=[], help="settings by name")
     parser.add_argument("--seeds", type=int, default=SEEDS)
-    parser.add_argument("--scenes", type=Path, default=Path("examples/scenes"))
+    parser.add_argument("--scenes", type=Path, default=SCENES)
     parser.add_argument("--style", type=Path, help="the same scenes in a style not trained on")
     parser.add_argument("--sts", type=Path, help="SentEval's data/downstream")
     parser.add_argument("--nli", type=Path, help="real triplets to mix in, as SimCSE's")

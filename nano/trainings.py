@@ -20,8 +20,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from e5v.files import write_file
-from e5v.model.lora import CONFIG, WEIGHTS
 from nano.settings import Numbers, OnPairs, OnText
 from nano.triplets import Mixture, write_triplets
 
@@ -120,20 +118,6 @@ def run(order: Order, shop: Workshop) -> Cost:
 def adapter_of(order: Order, shop: Workshop) -> Path:
     """Return the folder of the adapter that a training leaves."""
     return shop.work / order.label / "adapter"
-
-
-def weighed(adapter: Path, weight: float) -> Path:
-    """Return the folder of so much of an adapter; write it beside the whole one."""
-    if weight == 1:
-        return adapter
-    folder = adapter.with_name(f"{adapter.name}-{weight:g}")
-    config = json.loads((adapter / CONFIG).read_text(encoding="utf-8"))
-    alpha = weight * config["lora_alpha"]
-    config["lora_alpha"] = round(alpha) if alpha.is_integer() else alpha
-    folder.mkdir(exist_ok=True)
-    shutil.copyfile(adapter / WEIGHTS, folder / WEIGHTS)
-    write_file(folder / CONFIG, json.dumps(config, indent=2, sort_keys=True) + "\n")
-    return folder
 
 
 def rows_file(shop: Workshop, numbers: Numbers, composed: float) -> Path:

@@ -32,8 +32,8 @@ scenes=examples/scenes
 results=nano/results
 docs=docs
 vision=${VISION:---steps 2600 --batch 96 --matrix-rate 3e-3}
-language=${LANGUAGE:---steps 1100}
-align=${ALIGN:---steps 7500 --matrix-rate 7e-4 --other-rate 7e-4}
+language=${LANGUAGE:---steps 2800}
+align=${ALIGN:---steps 12000 --matrix-rate 7e-4 --other-rate 7e-4}
 study=${STUDY:-}
 cost=
 
@@ -127,5 +127,5 @@ fi
 say "miniature -> $docs/miniature.md"
 "$PYTHON" -m nano.miniature --results "$results" --out "$docs/miniature.md"
 say "done; which of text-0, text-1 and text-2 is best on the validation split, and into the package:"
-echo "python -m nano.score $base --adapter $stages/study/text-N/adapter-0.625 --data $stages/validation"
-echo "python -m nano.ship $base $stages/study/text-N/adapter-0.625"
+echo "python -m nano.score $base --adapter $stages/study/text-N/adapter --data $stages/validation"
+echo "python -m nano.ship $base $stages/study/text-N/adapter"

@@ -137,7 +137,7 @@ def test_the_figures_are_the_measured_ones() -> None:
 def test_the_figures_of_the_miniature_are_the_measured_ones() -> None:
     """A gain that is not the one in docs/miniature.md."""
     found = read_findings(ROOT / "nano" / "results")
-    asked = (("base", NO_PROMPT), ("base", ONE_WORD), ("text", ONE_WORD), ("pairs-full", ONE_WORD))
+    asked = (("base", NO_PROMPT), ("base", ONE_WORD), ("text", ONE_WORD), ("pairs", ONE_WORD))
     for title, task in (
         ("text to image", IMAGES),
         ("image to text", TEXTS),

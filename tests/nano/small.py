@@ -83,6 +83,7 @@ def result(setting: str, recall: float, *, seed: int | None = None, **more: Any)
         "setting": setting,
         "title": setting,
         "seed": seed,
+        "of": {"scenes": "others"},
         "scores": {variant: {"figures": figures, "gap": gap} for variant in variants},
         "cost": None if seed is None else asdict(Cost(90.0, 91.0, 80.0, 1000, 100, 64)),
         "parameters": 10_000_000,

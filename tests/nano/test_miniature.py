@@ -7,9 +7,11 @@ import pytest
 
 from nano.claims import claims
 from nano.cost import papers, saved
+from nano.export import make_gallery
 from nano.findings import Findings, Sample, compare, read_findings
 from nano.miniature import FILE, write_miniature
-from nano.study import RESULTS
+from nano.miniature_scenes import scenes
+from nano.study import RESULTS, SCENES, texts_of
 from nano.tables import table
 from tests.nano.small import firsts, result, write_result
 
@@ -88,6 +90,14 @@ def test_claims_hold_or_fail_as_the_numbers_do() -> None:
     assert verdict(80.0, 80.5) is None
 
 
+def test_composed_claims_are_of_rows_that_hold_no_edits() -> None:
+    """The paper's rows hold none: texts with edits in them would win its Table 7 by another way."""
+    every = findings(base=60.0, text=90.0, **{"text-plain": 70.0, "pairs-bare": 80.0})
+    told = next(one for one in claims(every) if one.papers.startswith("... on composed"))
+    assert told.holds is False
+    assert "70.0 ± 1.0" in told.ours
+
+
 def test_the_first_metric_decides_and_the_other_stands_beside_it() -> None:
     """A verdict that takes whichever recall suits it."""
     every = findings(base=60.0, text=80.0)
@@ -97,6 +107,32 @@ def test_the_first_metric_decides_and_the_other_stands_beside_it() -> None:
     told = next(one for one in claims(every) if one.papers.startswith("Tuning on text"))
     assert told.holds is True
     assert "R@1 tuned 80.0 ± 1.0, untuned 60.0; R@5 tuned 50.0 ± 0.0, untuned 60.0" in told.ours
+
+
+def test_a_query_counts_under_what_its_scene_holds_and_its_edit_changes() -> None:
+    """Queries under another kind than theirs would explain the wrong thing."""
+    gallery = make_gallery("test")
+    alone = "".join("01"[scene.kind == "one"] for scene in gallery.scenes)
+    asked = zip(gallery.queries, gallery.targets, strict=True)
+    moved = "".join(
+        "01"[gallery.scenes[query.image].background != target.background] for query, target in asked
+    )
+    of = {"scenes": texts_of(SCENES)}
+    every = Findings(
+        {name: [result(name, 60.0, of=of)] for name in ("base", "text", "pairs")}, None
+    )
+    figures = every.results["text"][0]["scores"]["one word"]["figures"]
+    figures["image retrieval"]["first"] = figures["text retrieval"]["first"] = alone
+    figures["edits"]["first"] = moved
+    lines = "".join(scenes(every)).splitlines()
+    cells = [line.strip("| ").split(" | ") for line in lines if line.startswith("|")]
+    rows = {cell[0]: cell for cell in cells if len(cell) == 5 and cell[1].isdigit()}
+    assert sum(int(row[1]) for row in rows.values()) == 500 + 200
+    right = {said for said, row in rows.items() if row[3] == "100.0"}
+    assert right == {"one thing", "the background"}
+    assert {row[3] for said, row in rows.items() if said not in right} == {"0.0"}
+    every.results["base"][0]["of"] = {"scenes": "others"}
+    assert not list(scenes(every))
 
 
 def test_what_was_not_measured_is_not_spoken_of() -> None:

@@ -13,7 +13,6 @@ import torch
 from e5v import E5V
 from e5v.errors import UsageError
 from e5v.model.loading import load
-from e5v.model.lora import open_lora
 from e5v.training.recipe import Adapter, Recipe
 from e5v.training.student import Student
 from e5v.training.triplets import Triplet
@@ -24,9 +23,8 @@ from nano.miniature import write_miniature
 from nano.score import Folders, open_model
 from nano.settings import SETTINGS, Numbers, OnPairs, OnText, Setting, find_settings
 from nano.study import Study, draw_gap, label_of, make_all, write
-from nano.trainings import Cost, Order, Workshop, adapter_of, rows_file, run, weighed
+from nano.trainings import Cost, Order, Workshop, adapter_of, rows_file, run
 from nano.triplets import COLUMNS, Mixture, triplets, write_triplets
-from tests.adapters import write_adapter
 from tests.nano.small import gray, write_base, write_result, write_scenes
 
 VARIANTS = ("no prompt", "one word")
@@ -126,17 +124,6 @@ def test_both_sides_learn_by_the_loss_that_is_asked_for(
     assert ["--symmetric" in command for command in commands] == [True, True, False, False]
 
 
-def test_a_part_of_an_adapter_lies_between_the_base_and_all_of_it(
-    base: Path, tmp_path: Path
-) -> None:
-    """A share that is said to be kept, and is not."""
-    write_adapter(tmp_path / "adapter", base)
-    assert weighed(tmp_path / "adapter", 1.0) == tmp_path / "adapter"
-    whole, half = (open_lora(weighed(tmp_path / "adapter", share)) for share in (1.0, 0.5))
-    assert half.scale == whole.scale / 2 > 0
-    assert all(torch.equal(half.b[path], whole.b[path]) for path in whole.b)
-
-
 def test_pictures_are_seen_once_and_train_the_language_model_alone(
     base: Path, tmp_path: Path
 ) -> None:
@@ -179,7 +166,6 @@ def made(monkeypatch: pytest.MonkeyPatch, base: Path, costs: dict[str, float]) -
         return Cost(seconds, seconds, seconds, 10, order.numbers.steps, order.numbers.batch)
 
     monkeypatch.setattr(study_module, "run", pretend)
-    monkeypatch.setattr(study_module, "weighed", lambda adapter, _: adapter)
     monkeypatch.setattr(study_module, "open_model", lambda *_: opened)
     monkeypatch.setattr(study_module, "_scored", lambda *_: [])
     monkeypatch.setattr(Study, "_whole", lambda *_: {})
@@ -249,9 +235,6 @@ def test_the_table_of_settings_says_what_it_means() -> None:
     known = {"one word", "no prompt", "prompt", "read at before-mlp"}
     for one in SETTINGS:
         assert set(one.labels) <= known
-        if one.trained:
-            (other,) = find_settings([one.trained])
-            assert (one.how, one.trained) == (other.how, other.name)
         if isinstance(one.how, OnPairs) and one.how.equal_compute:
             assert one.name.endswith("-compute")
             rival = next(other for other in SETTINGS if f"{other.name}-compute" == one.name)
