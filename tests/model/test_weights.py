@@ -76,8 +76,11 @@ def _garble_shard(folder: Path) -> None:
     (folder / "model-00001-of-00002.safetensors").write_bytes(b"<html>404: not found</html>")
 
 
-def _garble_index(folder: Path) -> None:
-    (folder / "model.safetensors.index.json").write_text("{}")
+def _index(content: str) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        (folder / "model.safetensors.index.json").write_text(content)
+
+    return write
 
 
 def _make_bin(folder: Path) -> None:
@@ -96,7 +99,10 @@ def _empty(folder: Path) -> None:
         (_drop_shard, r"lacks 1 of 2 files of weights \(model-00002"),
         (_cut_shard, "expected .*: get it again, it was cut"),
         (_garble_shard, "is no safetensors file"),
-        (_garble_index, "is broken: KeyError"),
+        (_index("{}"), "is broken: KeyError"),
+        (_index("[]"), "is broken: TypeError"),
+        (_index('{"weight_map": ["a"]}'), "is broken: AttributeError"),
+        (_index('{"weight_map": {"a": 1}}'), "is broken: TypeError"),
         (_make_bin, r"in pytorch_model-00001-of-00002\.bin; expected safetensors"),
         (_empty, "neither model.safetensors nor model.safetensors.index.json"),
     ],

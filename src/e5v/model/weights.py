@@ -90,12 +90,10 @@ def open_weights(folder: Path) -> Weights:
 def _listed(folder: Path) -> list[str]:
     if (folder / INDEX).is_file():
         try:
-            listed: dict[str, str] = json.loads((folder / INDEX).read_text(encoding="utf-8"))[
-                "weight_map"
-            ]
-        except (ValueError, KeyError) as error:
+            listed = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"]
+            return sorted({str(Path(file)) for file in listed.values()})
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(f"{folder / INDEX} is broken: {error!r}; get it again") from None
-        return sorted(set(listed.values()))
     if (folder / SINGLE).is_file():
         return [SINGLE]
     others = sorted(path.name for path in folder.glob("*.bin"))
