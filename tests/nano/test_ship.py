@@ -8,9 +8,10 @@ import pytest
 from e5v import E5V
 from e5v.model import bundled
 from nano import ship as shipping
-from nano.findings import Findings
+from nano.findings import Findings, read_findings
 from nano.ship import Unfit, ship
 from nano.ship_card import write_card
+from nano.study import RESULTS
 from tests.adapters import write_adapter
 from tests.nano.small import result, write_base
 
@@ -72,3 +73,9 @@ def test_the_card_has_the_numbers_of_the_results() -> None:
     assert "10.0 million parameters" in card
     assert "| texts to images, R@1 | 61.0 | 61.0 | 80.0 |" in card
     assert "Photographs" in card
+
+
+def test_the_card_in_the_package_says_what_the_results_say() -> None:
+    """Numbers of the model before this one, beside the weights of this one."""
+    card = (bundled.FOLDER / "README.md").read_text(encoding="utf-8")
+    assert card == write_card(read_findings(RESULTS)), "run python -m nano.ship"
