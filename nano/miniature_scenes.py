@@ -3,18 +3,17 @@
 Findings + the scenes that were asked for -> groups of queries -> tables, and who is ahead on which
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 
-from nano.export import Gallery, make_gallery
+from nano.export import make_gallery
 from nano.facts import facts
 from nano.findings import EDITS, Findings, Sample, Verdict, compare
 from nano.scenes import Scene
 from nano.study import SCENES, texts_of
 from nano.tables import table
 
-TEXT, PAIRS = "text", "pairs"
-SETTINGS = ("base", TEXT, PAIRS, "mixed")
+OURS, RIVAL = "text", "pairs"
+SETTINGS = ("base", OURS, RIVAL, "mixed")
 KINDS = {
     "one": "one thing",
     "count": "several of one kind",
@@ -34,40 +33,25 @@ STANDS: Mapping[Verdict, str] = {
     "below": "behind on",
     "level": "not told apart on",
 }
-Groups = Mapping[str, list[int]]
 
 
 def scenes(findings: Findings) -> Iterator[str]:
     """Compare trainings scene by scene and edit by edit."""
     known = [name for name in SETTINGS if name in findings.results]
     base = findings.first("base")
-    if base is None or base["of"]["scenes"] != texts_of(SCENES) or not {TEXT, PAIRS} < {*known}:
+    if base is None or base["of"]["scenes"] != texts_of(SCENES) or not {OURS, RIVAL} < {*known}:
         return
     gallery = make_gallery("test")
-    yield "## Where texts are enough\n"
-    yield "R@1 of both ways, by what a scene holds:\n"
-    both: Callable[[str], Sample | None] = partial(findings.both, metric="R@1")
-    yield from _beside(findings, known, both, _by_kind(gallery))
-    yield "R@1 of composed queries, by what an edit changes:\n"
-    edits: Callable[[str], Sample | None] = partial(findings.figure, task=EDITS, metric="R@1")
-    yield from _beside(findings, known, edits, _by_change(gallery))
-
-
-def _by_kind(gallery: Gallery) -> Groups:
     kinds = [scene.kind for scene in gallery.scenes]
-    return {
-        said: [place for place, one in enumerate(kinds) if one == kind]
-        for kind, said in KINDS.items()
-    }
-
-
-def _by_change(gallery: Gallery) -> Groups:
     asked = zip(gallery.queries, gallery.targets, strict=True)
     changes = [_change(gallery.scenes[query.image], target) for query, target in asked]
-    return {
-        said: [place for place, one in enumerate(changes) if one == change]
-        for change, said in CHANGES.items()
-    }
+    both = {name: findings.both(name, "R@1") for name in known}
+    edits = {name: findings.figure(name, EDITS, "R@1") for name in known}
+    yield "## Where texts are enough\n"
+    yield "R@1 of both ways, by what a scene holds:\n"
+    yield from _parted(findings, both, kinds, KINDS)
+    yield "R@1 of composed queries, by what an edit changes:\n"
+    yield from _parted(findings, edits, changes, CHANGES)
 
 
 def _change(before: Scene, after: Scene) -> str:
@@ -75,17 +59,25 @@ def _change(before: Scene, after: Scene) -> str:
     return next(kind for kind in CHANGES if kind in differ)
 
 
-def _beside(
-    findings: Findings, names: list[str], of: Callable[[str], Sample | None], groups: Groups
+def _parted(
+    findings: Findings,
+    recalls: Mapping[str, Sample | None],
+    kinds: Sequence[str],
+    said: Mapping[str, str],
 ) -> Iterator[str]:
-    """Set the settings beside each other, and say on which groups text-only stands where."""
+    """Set the settings beside each other, part by part, and say on which ours stands where.
+
+    `kinds` has the kind of each query, `said` what a kind is called.
+    """
+    known = {name: recall for name, recall in recalls.items() if recall}
     rows = []
     told: dict[Verdict, list[str]] = {}
-    for said, places in groups.items():
-        figures = {name: whole.only(places) for name in names if (whole := of(name))}
-        rows.append((said, len(places), *figures.values()))
-        told.setdefault(compare(figures[TEXT], figures[PAIRS]), []).append(said)
-    yield table(("", "queries", *map(findings.title, names)), rows)
+    for kind, called in said.items():
+        places = [place for place, one in enumerate(kinds) if one == kind]
+        parts = {name: recall.only(places) for name, recall in known.items()}
+        rows.append((called, len(places), *parts.values()))
+        told.setdefault(compare(parts[OURS], parts[RIVAL]), []).append(called)
+    yield table(("", "queries", *map(findings.title, known)), rows)
     stands = [f"{word} {', '.join(told[one])}" for one, word in STANDS.items() if one in told]
-    texts, pairs = (findings.title(name) for name in (TEXT, PAIRS))
-    yield f"_{texts.capitalize()}_ beside _{pairs}_: {'; '.join(stands)}.\n"
+    ours, rival = (findings.title(name) for name in (OURS, RIVAL))
+    yield f"_{ours.capitalize()}_ beside _{rival}_: {'; '.join(stands)}.\n"

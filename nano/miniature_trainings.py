@@ -111,22 +111,16 @@ def _against(findings: Findings, name: str, others: Iterable[str]) -> Iterator[s
         yield f"_{findings.title(name).capitalize()}_ is {'; '.join(told)}.\n"
 
 
-def _known(findings: Findings, *rivals: tuple[str, str]) -> list[tuple[str, str]]:
-    """Return the pairs of settings that both have results."""
-    return [pair for pair in rivals if all(name in findings.results for name in pair)]
-
-
-def _beside(findings: Findings, rivals: list[tuple[str, str]]) -> Iterator[str]:
-    """Set the settings of each pair under each other, and say where the first one stands."""
-    rows = [_training(findings, name)[:6] for pair in rivals for name in pair]
-    yield table(("", "R@1", "R@5", "composed R@1", "graded", "gap"), rows)
-    for name, other in rivals:
-        yield from _against(findings, name, [other])
+def _costless(findings: Findings, names: Iterable[str]) -> str:
+    """Set settings under each other, without what they took."""
+    rows = [_training(findings, name)[:6] for name in names]
+    return table(("", "R@1", "R@5", "composed R@1", "graded", "gap"), rows)
 
 
 def one_way(findings: Findings) -> Iterator[str]:
     """Say what the paper's own loss comes to, which does not ask for the way back."""
-    rivals = _known(findings, ("text", "text-one-way"), ("pairs", "pairs-one-way"))
+    asked = (("text", "text-one-way"), ("pairs", "pairs-one-way"))
+    rivals = [pair for pair in asked if all(name in findings.results for name in pair)]
     if not rivals:
         return
     yield "## The paper's loss, and the way back\n"
@@ -135,7 +129,9 @@ def one_way(findings: Findings) -> Iterator[str]:
         "its own anchor as well, as CLIP does (`e5v train --symmetric`): so it was chosen on the "
         "validation split. What the paper's loss comes to:\n"
     )
-    yield from _beside(findings, rivals)
+    yield _costless(findings, [name for pair in rivals for name in pair])
+    for name, other in rivals:
+        yield from _against(findings, name, [other])
 
 
 def faithful(findings: Findings) -> Iterator[str]:
@@ -151,8 +147,7 @@ def faithful(findings: Findings) -> Iterator[str]:
         "What that costs was not published, as far as we know. All are asked alike afterwards, "
         "by the whole turn.\n"
     )
-    rows = [_training(findings, name)[:6] for name in known]
-    yield table(("", "R@1", "R@5", "composed R@1", "graded", "gap"), rows)
+    yield _costless(findings, known)
     yield from _against(findings, known[0], known[1:])
 
 
