@@ -22,7 +22,15 @@ def first_line(error: Exception) -> str:
 
 
 class E5VError(Exception):
-    """Root of everything this package raises on purpose."""
+    """Root of everything this package raises on purpose.
+
+    `argument` names the Python argument whose change would help, if there is one. The message does
+    not name a command-line option: the command line adds the option of that name.
+    """
+
+    def __init__(self, message: str = "", *, argument: str | None = None) -> None:
+        super().__init__(message)
+        self.argument = argument
 
 
 class UsageError(E5VError, ValueError):
