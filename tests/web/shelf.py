@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import DataError, UsageError
-from e5v.search.index import Entry, Hit
+from e5v.search.entries import Entry, Hit
 
 
 @dataclass

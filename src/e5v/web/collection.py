@@ -16,8 +16,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from e5v.errors import DataError
+from e5v.search.entries import Entry
 from e5v.search.facts import read_facts
-from e5v.search.index import Entry, Index
+from e5v.search.index import Index
 from e5v.search.query import fingerprint_of
 from e5v.web.projection import project
 from e5v.web.refusals import Refused

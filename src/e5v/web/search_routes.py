@@ -12,7 +12,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
-from e5v.search.index import Entry, Hit
+from e5v.search.entries import Entry, Hit
 from e5v.search.notice import notice
 from e5v.web.leaving import unless_gone
 from e5v.web.quick import QuickRoute, service_of

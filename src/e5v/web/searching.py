@@ -33,7 +33,7 @@ from e5v.web.schemas import SearchRequest
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
-    from e5v.search.index import Entry, Hit
+    from e5v.search.entries import Entry, Hit
 
 WORDS = 8
 
