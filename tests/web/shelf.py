@@ -62,6 +62,11 @@ class Shelf:
         """Return an entry."""
         return next((entry for entry in self.shelved if entry.id == id), None)
 
+    def newest(self, kind: str | None = None, limit: int = 100, offset: int = 0) -> list[Entry]:
+        """Return entries, the newest first."""
+        found = [entry for entry in self.shelved if kind in {None, entry.kind}]
+        return sorted(found, key=lambda entry: -entry.mtime)[offset : offset + limit]
+
     def entries(self, ids: Sequence[str]) -> list[Entry]:
         """Return entries in the order of their ids."""
         return [found for id in ids if (found := self.get(id))]
