@@ -51,9 +51,8 @@ MEDIA_TYPES = {
 }
 USUAL_MODEL = "royokong/e5-v"  # what `e5v index` takes for a new index by default
 VISITORS = (
-    "This server runs the small model that comes with e5v. It was trained on simple drawings of "
-    "everyday things and knows little about photographs and longer texts, so expect poor results "
-    "for those."
+    "This is a small demonstration model. It knows simple drawings of everyday things; its results "
+    "for photographs and longer texts are poor."
 )
 PAGE, LARGEST_PAGE = 60, 600  # entries in one reply
 

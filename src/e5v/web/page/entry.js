@@ -1,4 +1,4 @@
-// An entry of the index, and how it is called.
+// An entry of the index, and the words that stand for it.
 
 import { ask } from "/server.js";
 
@@ -7,7 +7,7 @@ export function fileName(path) {
   return path.split(/[\\/]/).pop();
 }
 
-/** Return what stands for an entry in words: its caption, what it says, or its file's name. */
+/** Return what stands for an entry in words: its caption, its text, or its file's name. */
 export function caption(entry) {
   return entry.text.trim() || fileName(entry.path ?? "") || entry.kind;
 }
@@ -18,12 +18,10 @@ export function ratio(entry) {
   return entry.width && entry.height ? entry.width / entry.height : 1;
 }
 
-/** Find one entry by its id; nothing if it has gone. */
+/** Return the entry of an id; nothing if it is not in the index any more. */
 export async function find(id) {
-  const body = { like: id, k: 1, where: `id = '${id.replaceAll("'", "''")}'` };
   try {
-    const { score, ...entry } = (await ask("/v1/search", { body })).hits[0];
-    return entry;
+    return await ask(`/v1/entries/${encodeURIComponent(id)}`);
   } catch {
     return undefined;
   }

@@ -1,4 +1,4 @@
-// The map of the collection: a point for each entry, what is alike near each other.
+// The map of the collection: a point for each entry, similar ones near each other.
 //
 // points in [0, 1] x [0, 1] -> canvas; the one under the mouse, finger or keys is looked at
 
@@ -29,7 +29,7 @@ export class CollectionMap {
     this.#draw();
   }
 
-  /** Make those that a search found stand out; none: all are alike. */
+  /** Make the entries that a search found stand out; if there are none, all look the same. */
   mark(ids) {
     this.found = new Set(ids);
     this.#draw();
