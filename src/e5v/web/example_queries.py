@@ -36,7 +36,7 @@ SAMPLE = 256  # entries that are looked at
 TRIES = 12  # queries that are searched for, at most
 NEAR = 3  # hits, among which a query's own entry must be if no better query is found
 SHORTEST, LONGEST = 3, 48  # characters of a query
-FEW = 0.15  # share of the entries up to which a kind gives no query
+FEW = 0.3  # share of the entries up to which a kind gives no query
 SURE = 0.1  # probability of a word that is taken for a query
 SENTENCE_END = re.compile(r"[.!?:](?:\s|$)|\n")
 

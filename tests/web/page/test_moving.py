@@ -122,7 +122,8 @@ def test_rows_and_columns(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/?kind=text", "/?view=map", "/?q=a&without=b", "/?q=a&view=map", "/?open=", "/?like="]
+    "path",
+    ["/", "/?kind=text", "/?view=map", "/?q=a&without=b", "/?q=a&view=map", "/?open=", "/?like="],
 )
 def test_no_sideways_scrolling_on_a_phone(
     browser: "Browser", served: Served, collection: Collection, path: str

@@ -11,7 +11,7 @@ export class Field {
     this.without = form.querySelector("#without");
     this.unwanted = form.querySelector(".unwanted");
     this.not = form.querySelector(".not");
-    this.broken = ""; // the source of an example that this browser cannot show
+    this.loaded = ""; // the source of the example image that is loaded
     this.#listen();
   }
 
@@ -26,8 +26,9 @@ export class Field {
     if (!example) return;
     const image = chip.querySelector("img");
     if (example.source && image.getAttribute("src") !== example.source) image.src = example.source;
-    this.#blank(!example.source || example.source === this.broken);
+    this.#blank(!example.source || example.source !== this.loaded);
     image.alt = `Example: ${example.name}`;
+    chip.querySelector(".blank").ariaLabel = image.alt;
     chip.querySelector(".example-name").textContent = example.name;
   }
 
@@ -41,7 +42,7 @@ export class Field {
     this.words.select();
   }
 
-  /** Show a blank tile in place of the example, HEIC for one, or the example itself. */
+  /** Show a blank tile until the example is loaded: a browser cannot show HEIC, for one. */
   #blank(blank) {
     this.form.querySelector(".example img").hidden = blank;
     this.form.querySelector(".example .blank").hidden = !blank;
@@ -76,9 +77,9 @@ export class Field {
       on.freed();
       words.focus();
     });
-    form.querySelector(".example img").addEventListener("error", ({ target }) => {
-      this.broken = target.getAttribute("src");
-      this.#blank(true);
+    form.querySelector(".example img").addEventListener("load", ({ target }) => {
+      this.loaded = target.getAttribute("src");
+      this.#blank(false);
     });
     const file = form.querySelector(".file");
     form.querySelector(".choose").addEventListener("click", () => file.click());
