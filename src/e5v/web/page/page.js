@@ -39,7 +39,7 @@ const collection = new Collection({
   changed(index) {
     part(".empty").hidden = index.items > 0;
     part(".command code").textContent = index.command ?? "e5v index FOLDER";
-    part(".model").textContent = index.model;
+    part(".model").textContent = `Model: ${index.model}`;
     showNotice(part(".notice"), index.notice);
     drawn = false;
     answered = { ...answered, key: "" };
@@ -281,11 +281,12 @@ function showAnswer() {
   if (isQuery(asked)) part(".status").textContent = key ? nearest(hits.length, { asked: k, total: total() }) : "";
 }
 
-/** Return how many entries may be found: of the kind that is searched, without the example. */
+/** Return how many entries there are to show: of the kind that is shown, without the example. */
 function total() {
   const { items, kinds } = collection.index;
-  const ofKind = !asked.kind || entries.get(asked.like)?.kind === asked.kind;
-  return (asked.kind ? kinds[asked.kind] : items) - Number(Boolean(asked.like) && ofKind);
+  const kind = isQuery(asked) ? asked.kind : shownKind(asked, kinds);
+  const ofKind = !kind || entries.get(asked.like)?.kind === kind;
+  return (kind ? kinds[kind] : items) - Number(Boolean(asked.like) && ofKind);
 }
 
 async function showViewer() {
@@ -295,7 +296,8 @@ async function showViewer() {
   const entry = place < 0 ? await known(open) : listed()[place];
   if (asked.open !== open) return undefined;
   if (!entry) return go({ open: "" }, { replacing: true });
-  return viewer.show(entry, place + 1, listed().length);
+  const count = isQuery(asked) ? answered.hits.length : total();
+  return viewer.show(entry, place + 1, { count, last: place + 1 === listed().length });
 }
 
 /** Return an entry that is known, or find it. */

@@ -26,11 +26,12 @@ export class Viewer {
     dialog.addEventListener("keydown", (event) => this.#key(event));
   }
 
-  /** Show an entry: the `place`th of `count` that are listed (from 1; 0: it is not listed). */
-  show(entry, place, count) {
-    this.#part(".place").textContent = place ? `${place} of ${count}` : "";
+  /** Show an entry: the `place`th of `count` (from 1; 0: it is in no list), maybe the last. */
+  show(entry, place, { count, last }) {
+    const all = count.toLocaleString("en");
+    this.#part(".place").textContent = place ? `${place.toLocaleString("en")} of ${all}` : "";
     this.#part(".before").disabled = place <= 1;
-    this.#part(".after").disabled = !place || place === count;
+    this.#part(".after").disabled = !place || last;
     if (this.entry?.id !== entry.id) this.#draw(entry);
     this.entry = entry;
     if (!this.dialog.open) {
