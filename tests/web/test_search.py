@@ -143,7 +143,7 @@ async def test_example_queries_find_something(ask: Ask, shelf: Shelf) -> None:
         assert (await asker.client.get("/v1/examples")).json()["queries"] == queries
         assert await asker.count("e5v_items_total") == embedded
         first = (await asker.search(text=queries[0])).json()["hits"][0]
-    assert len(queries) == len(set(queries)) == 3
+    assert 2 <= len(queries) == len(set(queries)) <= 3
     assert queries[0] in {one.text for one in shelf.shelved}
     assert first["text"] == queries[0]
 
