@@ -18,8 +18,33 @@ export function ratio(entry) {
   return entry.width && entry.height ? entry.width / entry.height : 1;
 }
 
-/** Return the entry of an id; nothing if it is not in the index any more. */
-export async function find(id) {
+/** The entries that were seen, by id; others are fetched when they are needed. */
+export class Entries {
+  constructor() {
+    this.seen = new Map();
+  }
+
+  /** Remember entries, or hits, which are entries with a score. */
+  add(hits) {
+    for (const { score, ...entry } of hits) this.seen.set(entry.id, entry);
+  }
+
+  /** Return the kind of an entry that was seen. */
+  kind(id) {
+    return this.seen.get(id)?.kind;
+  }
+
+  /** Return an entry; nothing if it is not in the index any more. */
+  async find(id) {
+    if (!this.seen.has(id)) this.seen.set(id, fetchEntry(id));
+    const entry = await this.seen.get(id);
+    if (entry) this.seen.set(id, entry);
+    else this.seen.delete(id);
+    return entry;
+  }
+}
+
+async function fetchEntry(id) {
   try {
     return await ask(`/v1/entries/${encodeURIComponent(id)}`);
   } catch {

@@ -7,15 +7,14 @@ import { NOTHING, isQuery, read, write } from "/address.js";
 import { calm, complain, trouble } from "/banner.js";
 import { Browse } from "/browse.js";
 import { Collection, showNotice } from "/collection.js";
-import { copies } from "/copy.js";
-import { caption, find } from "/entry.js";
+import { Entries, caption } from "/entry.js";
 import { Examples } from "/examples.js";
 import { Field, takeImages } from "/field.js";
 import { Grid } from "/grid.js";
 import { CollectionMap } from "/map.js";
 import { forget, keep, picture, recall, unreadable } from "/picture.js";
 import { Search } from "/search.js";
-import { askPatiently } from "/server.js";
+import { listen } from "/shortcuts.js";
 import { counted, nearest } from "/status.js";
 import { Tabs, shownKind } from "/tabs.js";
 import { Viewer } from "/viewer.js";
@@ -29,19 +28,19 @@ const part = (name) => document.querySelector(name);
 let asked = { ...NOTHING };
 let before = asked; // what was asked before an image was given
 let answered = NO_ANSWER;
-let entries = new Map(); // known beside the hits
 let k = PAGE_SIZE;
 let drafting = false; // typing goes on: the address changes, but no step back is added
-let drawn = false; // the map has its points
-let arrivals = 0;
+let last = ""; // the query that k is of
+let arrivals = 0; // addresses that were read; of two, the later one counts
 
+const entries = new Entries();
 const collection = new Collection({
   changed(index) {
     part(".empty").hidden = index.items > 0;
     part(".command code").textContent = index.command ?? "e5v index FOLDER";
     part(".model").textContent = `Model: ${index.model}`;
     showNotice(part(".notice"), index.notice);
-    drawn = false;
+    map.outdate();
     answered = { ...answered, key: "" };
     browse.renew();
     if (index.items) examples.look();
@@ -56,7 +55,7 @@ const search = new Search({
   trouble,
   answer(body, answer) {
     answered = { key: JSON.stringify(body), ...answer };
-    for (const { score, ...entry } of answer.hits) entries.set(entry.id, entry);
+    entries.add(answer.hits);
     showAnswer();
     showExample();
     showViewer();
@@ -91,15 +90,12 @@ const grid = new Grid(part(".grid"), {
 const browse = new Browse(part(".end"), {
   entries() {
     if (isQuery(asked)) return;
-    for (const entry of browse.entries) entries.set(entry.id, entry);
+    entries.add(browse.entries);
     grid.show(browse.entries);
     showViewer();
   },
   trouble,
-  refused(error) {
-    complain(error);
-    if (error.status === 404) collection.look();
-  },
+  refused: (error) => (error.status === 404 ? collection.look() : complain(error)),
 });
 
 const examples = new Examples(part(".tries"), (text) => go({ ...NOTHING, text }));
@@ -233,18 +229,12 @@ function request() {
   const image = picture(asked.picture)?.image;
   const body = { text: asked.text.trim(), like: asked.like, image, without: asked.without.trim() };
   if (!body.text && !body.like && !image) return null;
-  k = sameQuery(body) ? k : PAGE_SIZE;
+  const query = JSON.stringify([body, asked.kind]);
+  if (query !== last) k = PAGE_SIZE;
+  last = query;
   const where = asked.kind && `kind = '${asked.kind}'`;
   const given = Object.entries({ ...body, where, k }).filter(([, value]) => value);
   return Object.fromEntries(given);
-}
-
-let last = "";
-function sameQuery(body) {
-  const query = JSON.stringify([body, asked.kind]);
-  const same = query === last;
-  last = query;
-  return same;
 }
 
 async function showExample() {
@@ -253,7 +243,7 @@ async function showExample() {
   if (!asked.like) return field.show(asked);
   field.show(asked, { name: "…" });
   const { like } = asked;
-  const entry = await known(like);
+  const entry = await entries.find(like);
   if (entry && asked.like === like) field.show(asked, { name: caption(entry), source: entry.thumbnail });
   return undefined;
 }
@@ -266,7 +256,7 @@ function showViews() {
   part(".found").hidden = isMap() || !items;
   examples.show(!query && items > 0 && !isMap());
   document.title = asked.text.trim() ? `${asked.text.trim()} · e5v` : "e5v";
-  if (!part(".map").hidden) drawMap();
+  if (!part(".map").hidden) map.load({ trouble, refused: complain });
   if (!query || !items) part(".status").textContent = counted(kinds);
 }
 
@@ -285,7 +275,7 @@ function showAnswer() {
 function total() {
   const { items, kinds } = collection.index;
   const kind = isQuery(asked) ? asked.kind : shownKind(asked, kinds);
-  const ofKind = !kind || entries.get(asked.like)?.kind === kind;
+  const ofKind = !kind || entries.kind(asked.like) === kind;
   return (kind ? kinds[kind] : items) - Number(Boolean(asked.like) && ofKind);
 }
 
@@ -293,53 +283,23 @@ async function showViewer() {
   const { open } = asked;
   if (!open) return viewer.hide();
   const place = placeOf(open);
-  const entry = place < 0 ? await known(open) : listed()[place];
+  const entry = place < 0 ? await entries.find(open) : listed()[place];
   if (asked.open !== open) return undefined;
   if (!entry) return go({ open: "" }, { replacing: true });
   const count = isQuery(asked) ? answered.hits.length : total();
   return viewer.show(entry, place + 1, { count, last: place + 1 === listed().length });
 }
 
-/** Return an entry that is known, or find it. */
-async function known(id) {
-  if (!entries.has(id)) entries.set(id, find(id));
-  const entry = await entries.get(id);
-  if (!entry) entries.delete(id);
-  return entry;
-}
-
-async function drawMap() {
-  if (drawn) return;
-  drawn = true;
-  try {
-    map.show((await askPatiently("/v1/map", { tell: trouble })).points);
-  } catch (error) {
-    drawn = false;
-    complain(error);
-  }
-}
-
-function listen() {
-  part(".more").addEventListener("click", () => {
-    k = Math.min(MOST, k + PAGE_SIZE);
-    search.ask(request());
-  });
-  part(".name").addEventListener("click", (event) => {
-    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-    event.preventDefault();
-    go({ ...NOTHING });
-  });
-  copies(part(".command button"), part(".command code"));
-  document.addEventListener("keydown", (event) => {
-    const typing = event.target.matches("input, textarea") || asked.open;
-    if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    field.focus();
-  });
-  takeImages(part(".drop"), { given: give, refused: complain });
-}
-
-listen();
+part(".more").addEventListener("click", () => {
+  k = Math.min(MOST, k + PAGE_SIZE);
+  search.ask(request());
+});
+takeImages(part(".drop"), { given: give, refused: complain });
+listen({
+  starts: () => go({ ...NOTHING }),
+  types: () => field.focus(),
+  busy: () => Boolean(asked.open),
+});
 await arrive();
 render();
 collection.look();
