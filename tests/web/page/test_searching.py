@@ -123,7 +123,7 @@ def test_words_that_the_model_is_not_sure_of_are_not_shown(visit: Visit) -> None
     _say(visit.page, {"tower": 0.09, "building": 0.05})
     page = visit.go("/?q=a+tall+tower")
     expect(page.locator(".tile")).to_have_count(6)
-    expect(page.locator(".summary")).to_be_hidden()
+    expect(page.get_by_text("In one word")).to_be_hidden()
 
 
 def test_the_page_says_of_how_many(visit: Visit) -> None:

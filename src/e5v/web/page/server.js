@@ -45,8 +45,8 @@ export async function ask(path, { body, signal } = {}) {
     if (signal?.aborted) throw error;
     throw new Refusal(0);
   }
-  const told = await reply.json().catch(() => null);
-  throw new Refusal(reply.status, told?.error, Number(reply.headers.get("Retry-After")) || undefined);
+  const refusal = await reply.json().catch(() => null);
+  throw new Refusal(reply.status, refusal?.error, Number(reply.headers.get("Retry-After")) || undefined);
 }
 
 /** Ask until there is an answer or a lasting refusal; `tell` is called with each passing error. */
