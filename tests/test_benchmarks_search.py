@@ -14,7 +14,7 @@ from rich.console import Console
 from benchmarks import search
 from benchmarks.search import Measured, Settings, measure, report, table
 from benchmarks.worlds import WORLDS, Drawer
-from e5v.search.index import Hit
+from e5v.search.entries import Hit
 from tests.search import made
 
 SMALL = Settings(rows=(1_500, 2_500), other_rows=1_500, dim=256, queries=12, exact_queries=2)

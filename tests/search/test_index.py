@@ -10,8 +10,9 @@ import pytest
 
 from e5v.errors import DataError, UsageError
 from e5v.search import rank, writer
+from e5v.search.entries import Hit
 from e5v.search.facts import Facts
-from e5v.search.index import Hit, Index
+from e5v.search.index import Index
 from e5v.search.query import find
 from e5v.search.writer import Writer, writing
 from e5v.vectors import unit
@@ -126,6 +127,27 @@ def test_entries_and_vectors_by_id(tmp_path: Path) -> None:
     assert len(some) == 10
     assert np.diff(numbers).max() <= 12
     np.testing.assert_array_equal(part, whole[numbers])
+
+
+def test_the_newest_come_first(tmp_path: Path) -> None:
+    """Catches a page that opens on the oldest pictures, or shows one of them twice."""
+    rows = vectors(30)
+
+    def write(writer: Writer) -> None:
+        for first, version in ((0, 5), (10, 9), (20, 7)):
+            writer.commit(records(rows[first : first + 10], first=first, version=version), [])
+
+    index = Index.open(change(tmp_path, write))
+    newest = ids([*range(10, 20), *range(20, 30), *range(10)])
+    assert [one.id for one in index.newest(limit=30)] == newest
+    pages = [index.newest("image", 4, offset) for offset in (0, 4, 8, 12, 16)]
+    assert [len(page) for page in pages] == [4, 4, 4, 3, 0]
+    assert [one.id for page in pages for one in page] == newest[::2]
+    assert {one.kind for one in index.newest("text", 99)} == {"text"}
+    with pytest.raises(UsageError, match="kind is 'video'; expected image or text"):
+        index.newest("video")
+    with pytest.raises(UsageError, match="offset -1; expected at least 0"):
+        index.newest(offset=-1)
 
 
 def test_a_reader_sees_a_commit_when_it_looks_again(tmp_path: Path) -> None:

@@ -255,7 +255,7 @@ def test_control_characters_do_not_reach_the_terminal(
     monkeypatch: pytest.MonkeyPatch, find: Run
 ) -> None:
     """Catches a file name or caption that commands the terminal."""
-    from e5v.search.index import Entry, Hit
+    from e5v.search.entries import Entry, Hit
 
     entry = Entry("i", "/a\x1b[2J.png", "image", 0, 1, 1, "d", "x\x1b]0;y\a", b"", 1, 1)
     assert module._place(Hit(entry, 1.0)) == "'/a\\x1b[2J.png'"

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from e5v import E5V
+from e5v.search.index import Index
 from e5v.web.collection import Collection
 from e5v.web.service import Settings
 from tests.web.asking import Ask, Asker, asking
+from tests.web.shelf import Shelf, photos_and_texts
 from tests.web.small import write_small
 
 
@@ -39,3 +41,11 @@ def ask(model: E5V, tmp_path: Path) -> Ask:
             yield asker
 
     return opened
+
+
+@pytest.fixture
+def shelf(model: E5V, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    """Put photos and texts on a shelf, which every folder then is."""
+    shelf = photos_and_texts(model)
+    monkeypatch.setattr(Index, "open", lambda _: shelf)
+    return shelf

@@ -10,8 +10,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from e5v import E5V
 from e5v.errors import DataError, UsageError
-from e5v.search.index import Entry, Hit
+from e5v.search.entries import Entry, Hit
+from e5v.search.query import fingerprint_of
+from tests.web.asking import PHOTOS, picture
+
+IMAGES = ("cat.jpg", "coffee.jpg", "rocket.jpg")
+TEXTS = ("a cat on a table", "a rocket")
+THUMBNAIL = picture(8, 6, "WEBP")
 
 
 @dataclass
@@ -62,6 +69,11 @@ class Shelf:
         """Return an entry."""
         return next((entry for entry in self.shelved if entry.id == id), None)
 
+    def newest(self, kind: str | None = None, limit: int = 100, offset: int = 0) -> list[Entry]:
+        """Return entries, the newest first."""
+        found = [entry for entry in self.shelved if kind in {None, entry.kind}]
+        return sorted(found, key=lambda entry: -entry.mtime)[offset : offset + limit]
+
     def entries(self, ids: Sequence[str]) -> list[Entry]:
         """Return entries in the order of their ids."""
         return [found for id in ids if (found := self.get(id))]
@@ -96,3 +108,13 @@ def entry(id: str, path: Path, *, text: str = "", thumbnail: bytes = b"") -> Ent
         width=4,
         height=3,
     )
+
+
+def photos_and_texts(model: E5V) -> Shelf:
+    """Put photos with captions and texts on a shelf."""
+    entries = [
+        entry(f"{name}#0/1", PHOTOS / name, text=name[:-4], thumbnail=THUMBNAIL) for name in IMAGES
+    ]
+    entries += [entry(text, PHOTOS / "notes.txt", text=text) for text in TEXTS]
+    rows = model.encode([*(PHOTOS / name for name in IMAGES), *TEXTS])
+    return Shelf(entries, rows, fingerprint_of(model))

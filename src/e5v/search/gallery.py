@@ -20,8 +20,8 @@ from e5v.items import RawItem
 from e5v.model.embedder import E5V
 from e5v.model.streaming import Encoded, Skipped
 from e5v.search.changes import Changes, compare, weight
+from e5v.search.entries import Entry
 from e5v.search.faults import Fault, read_faults, write_faults
-from e5v.search.index import Entry
 from e5v.search.query import PROMPT
 from e5v.search.reading import Piece, read
 from e5v.search.sources import Known, Ledger, Source

@@ -7,7 +7,6 @@ It never waits for the writer, and any thread may use it.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,67 +14,17 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from e5v.errors import DataError, UsageError, first_line
+from e5v.errors import DataError, UsageError
 from e5v.search.audit import Audit, Ways, audit
 from e5v.search.duplicates import alike
+from e5v.search.entries import KINDS, Entry, Hit
 from e5v.search.facts import Facts, read_facts
 from e5v.search.rank import cosines, nearest
-from e5v.search.rows import Rows
-from e5v.search.table import COLUMNS, Live, Table
+from e5v.search.snapshot import Snapshot, unreadable
+from e5v.search.table import Table
 from e5v.vectors import unit
 
-KINDS = ("image", "text")
-TRIES = 5  # looks at an index that is being written
 Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One thing that can be found.
-
-    Attributes:
-        id: stands for its place: the same file and part get the same id in every run.
-        path: the file it is of, absolute.
-        kind: "image" or "text".
-        part: number of the passage of a text file, or of the line of JSON lines; from 1, and 0 for
-            an image file.
-        size: bytes of the file.
-        mtime: when the file was changed, in nanoseconds since 1970.
-        digest: equal for equal content: the image's bytes, or the passage's text.
-        text: an image's caption, if it has one, or what the passage says.
-        thumbnail: WebP of at most 20 KB; empty for a text.
-        width, height: pixels of the upright image; 0 for a text.
-    """
-
-    id: str
-    path: str
-    kind: str
-    part: int
-    size: int
-    mtime: int
-    digest: str
-    text: str
-    thumbnail: bytes
-    width: int
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """An entry that was found, and the cosine of its vector with the query."""
-
-    entry: Entry
-    score: float
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """One version of an index: its table, the records that count, where their vectors are."""
-
-    table: Table
-    live: Live
-    rows: Rows | None
-    places: NDArray[np.int64]
 
 
 class Index:
@@ -84,7 +33,7 @@ class Index:
     def __init__(self, folder: Path, facts: Facts) -> None:
         self._folder = folder
         self._facts = facts
-        self._seen = self._look()
+        self._seen = Snapshot.take(self._folder)
 
     @classmethod
     def open(cls, folder: Path) -> "Index":
@@ -161,7 +110,7 @@ class Index:
         return [hit for hit in hits if min_score is None or hit.score >= min_score]
 
     def _search(
-        self, seen: _Seen, query: NDArray[np.float32], k: int, where: str | None
+        self, seen: Snapshot, query: NDArray[np.float32], k: int, where: str | None
     ) -> list[Hit]:
         if seen.rows is None:
             return []
@@ -169,28 +118,49 @@ class Index:
             found = seen.table.near(query, k, where)
             counts = np.isin(found.numbers, seen.live.numbers)  # not one that has been replaced
             within = np.searchsorted(seen.live.numbers, found.numbers[counts])
-            return _hits(self._entries(seen, within), found.scores[counts])
+            return _hits(seen.entries(within), found.scores[counts])
         places = seen.places
         if where is not None:
             places = places[np.isin(seen.live.numbers, seen.table.matching(where))]
         ranked = nearest(seen.rows, places, query, k)
         within = np.searchsorted(seen.places, ranked.places)
-        return _hits(self._entries(seen, within), ranked.scores)
+        return _hits(seen.entries(within), ranked.scores)
 
     def get(self, id: str) -> Entry | None:
         """Return the entry with that id, or None."""
 
-        def find(seen: _Seen) -> Entry | None:
+        def find(seen: Snapshot) -> Entry | None:
             place = seen.live.place(id)
-            return None if place is None else self._entries(seen, [place])[0]
+            return None if place is None else seen.entries([place])[0]
 
         return self._steadily(find)
 
     def entries(self, ids: Sequence[str]) -> list[Entry]:
         """Return the entries with these ids, in their order, without those that are not there."""
 
-        def find(seen: _Seen) -> list[Entry]:
-            return self._entries(seen, seen.live.places(ids))
+        def find(seen: Snapshot) -> list[Entry]:
+            return seen.entries(seen.live.places(ids))
+
+        return self._steadily(find)
+
+    def newest(self, kind: str | None = None, limit: int = 100, offset: int = 0) -> list[Entry]:
+        """Return entries by the time their files were changed, newest first.
+
+        Args:
+            kind: "image" or "text"; all entries if None.
+            limit: how many, at most.
+            offset: how many of the newest to leave out, to turn pages.
+
+        Raises:
+            UsageError: there is no such kind, or a number is below 0.
+        """
+        if kind is not None and kind not in KINDS:
+            raise UsageError(f"kind is {kind!r}; expected {' or '.join(KINDS)}")
+        if limit < 0 or offset < 0:
+            raise UsageError(f"limit is {limit} and offset {offset}; expected at least 0")
+
+        def find(seen: Snapshot) -> list[Entry]:
+            return seen.entries(seen.newest_of(kind)[offset : offset + limit])
 
         return self._steadily(find)
 
@@ -222,7 +192,7 @@ class Index:
                 model.
         """
         fresh = Table.open(self._folder).version != self._seen.table.version
-        seen = self._look() if fresh else self._seen
+        seen = Snapshot.take(self._folder) if fresh else self._seen
         facts = _facts(self._folder)  # after the look, so that they tell of what was seen
         facts.check(self._facts)
         self._facts, self._seen = facts, seen
@@ -231,9 +201,9 @@ class Index:
     def duplicates(self, threshold: float) -> list[list[Entry]]:
         """Group entries that are alike: chains of pairs whose cosine is at least `threshold`."""
 
-        def find(seen: _Seen) -> list[list[Entry]]:
+        def find(seen: Snapshot) -> list[list[Entry]]:
             groups = [] if seen.rows is None else alike(seen.rows, seen.places, threshold)
-            return [self._entries(seen, group) for group in groups]
+            return [seen.entries(group) for group in groups]
 
         return self._steadily(find)
 
@@ -254,38 +224,14 @@ class Index:
 
         return audit(Ways(quick, exact), vectors, len(self), k)
 
-    def _entries(self, seen: _Seen, within: Sequence[int] | NDArray[np.int64]) -> list[Entry]:
-        records = seen.table.take(seen.live.addresses[np.asarray(within, np.int64)], COLUMNS)
-        return [Entry(**{column: record[column] for column in COLUMNS}) for record in records]
-
-    def _steadily(self, ask: Callable[[_Seen], Answer]) -> Answer:
+    def _steadily(self, ask: Callable[[Snapshot], Answer]) -> Answer:
         """Ask again if the version that was looked at is so old that it has been removed."""
         try:
             return ask(self._seen)
         except RuntimeError as error:
             if not self.refresh():
-                raise _unreadable(self._folder, error) from error
+                raise unreadable(self._folder, error) from error
             return ask(self._seen)
-
-    def _look(self) -> _Seen:
-        for _ in range(TRIES):
-            table = Table.open(self._folder)
-            try:
-                live = table.live()
-            except RuntimeError as error:
-                raise _unreadable(self._folder, error) from error
-            rows = Rows.read(self._folder)
-            if rows is None and not len(live.numbers):
-                return _Seen(table, live, None, np.zeros(0, np.int64))
-            places = None if rows is None else rows.places(live.numbers)
-            if places is not None:
-                return _Seen(table, live, rows, places)
-        raise DataError(f"the index in {self._folder} is damaged; e5v index repairs it")
-
-
-def _unreadable(folder: Path, error: RuntimeError) -> DataError:
-    what = f"the index in {folder} cannot be read: {first_line(error)}"
-    return DataError(f"{what}; remove it and run e5v index again")
 
 
 def _facts(folder: Path) -> Facts:

@@ -12,8 +12,9 @@ from e5v.errors import UsageError
 from e5v.items import RawItem
 from e5v.model.embedder import E5V
 from e5v.model.fingerprint import fingerprint
+from e5v.search.entries import Hit
 from e5v.search.facts import Facts
-from e5v.search.index import Hit, Index
+from e5v.search.index import Index
 from e5v.vectors import unit
 
 COPIES = 10  # of an example, that are left out at most

@@ -57,9 +57,10 @@ def schema(dim: int) -> pa.Schema:
 
 @dataclass(frozen=True)
 class Live:
-    """The records that count: `numbers` ascending, and beside each its id, kind and address."""
+    """The records that count: `numbers` ascending, and beside each its address, id, kind, mtime."""
 
     numbers: NDArray[np.int64]
+    mtimes: NDArray[np.int64]
     addresses: NDArray[np.uint64]
     ids: Any
     kinds: Any
@@ -125,13 +126,14 @@ class Table:
 
     def live(self) -> Live:
         """Return the records that count."""
-        query = self._table.search().select(["row", "id", "kind"]).with_row_id(True)  # noqa: FBT003
+        query = self._table.search().select(["row", "id", "kind", "mtime"]).with_row_id(True)  # noqa: FBT003
         found = query.limit(None).to_arrow().sort_by("row").combine_chunks()
         last = _last_of_each(found["id"])
         if last is not None:
             found = found.take(last)
         return Live(
             numbers=found["row"].to_numpy(),
+            mtimes=found["mtime"].to_numpy(),
             addresses=found["_rowid"].to_numpy(),
             ids=found["id"].combine_chunks(),
             kinds=found["kind"].combine_chunks(),

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from e5v.search.entries import Entry
 from e5v.search.facts import FILE as FACTS
 from e5v.search.facts import Facts, read_facts, write_facts
 from e5v.search.faults import FILE as FAULTS
 from e5v.search.hold import hold
-from e5v.search.index import Entry
 from e5v.search.rows import PREFIX, Rows, append, lay_out
 from e5v.search.sources import Known, Source
 from e5v.search.table import LEDGER, SOURCE, Table

@@ -19,7 +19,7 @@ from e5v.verbs.talk import say, show_line, wants_lines
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from e5v.search.index import Hit
+    from e5v.search.entries import Hit
     from e5v.search.index import Index as Reader
     from e5v.verbs.terminal_pictures import Draw
 
@@ -100,7 +100,7 @@ def search(verb: Search) -> None:
 
 def _duplicates(verb: Search, reader: "Reader") -> "list[Sequence[Hit]]":
     """Group what is alike; each is told with its cosine with the first of its group."""
-    from e5v.search.index import Hit
+    from e5v.search.entries import Hit
 
     groups: list[Sequence[Hit]] = []
     for group in reader.duplicates(ALIKE if verb.min_score is None else verb.min_score):

@@ -16,8 +16,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from e5v.errors import DataError
+from e5v.search.entries import Entry
 from e5v.search.facts import read_facts
-from e5v.search.index import Entry, Index
+from e5v.search.index import Index
 from e5v.search.query import fingerprint_of
 from e5v.web.projection import project
 from e5v.web.refusals import Refused
@@ -68,7 +69,21 @@ class Collection:
             Refused: there is none, or it is another model's.
             DataError: it is damaged.
         """
-        return self._fresh()[0]
+        return self.version()[0]
+
+    def version(self) -> tuple[Index, int]:
+        """Return the index as it is now, and a number that grows with every change to it.
+
+        Raises:
+            Refused: there is none, or it is another model's.
+            DataError: it is damaged.
+        """
+        with self._lock:
+            if self._index is None or time.monotonic() - self._looked > FRESH_SECONDS:
+                seen, self._index = self._index, None  # what cannot be read is not kept
+                self._index = self._look(seen)
+                self._looked = time.monotonic()
+            return self._index, self._version
 
     def check(self) -> None:
         """Look at the index, if there is one.
@@ -100,7 +115,7 @@ class Collection:
 
     def map(self) -> list[Point]:
         """Return the map of the index, of at most 2,000 entries; drawn once for each version."""
-        index, version = self._fresh()
+        index, version = self.version()
         drawn = self._map
         if drawn is None or drawn.version != version:
             drawn = self._map = Map(version, _draw(index))
@@ -109,15 +124,6 @@ class Collection:
     @cached_property
     def _fingerprint(self) -> str:
         return fingerprint_of(self.model)
-
-    def _fresh(self) -> tuple[Index, int]:
-        """Return the index as it is now, and the number of this version of it."""
-        with self._lock:
-            if self._index is None or time.monotonic() - self._looked > FRESH_SECONDS:
-                seen, self._index = self._index, None  # what cannot be read is not kept
-                self._index = self._look(seen)
-                self._looked = time.monotonic()
-            return self._index, self._version
 
     def _look(self, seen: Index | None) -> Index:
         """Look at the folder again; what has gone from it, or was made anew, is opened anew."""

@@ -4,35 +4,57 @@ SearchRequest -> Searcher -> Found -> hits as the page reads them
 """
 
 import asyncio
+import os
+import shlex
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 
-from e5v.search.index import Entry, Hit
+from e5v.search.entries import Entry, Hit
+from e5v.search.facts import read_facts
 from e5v.search.notice import notice
+from e5v.search.places import VARIABLE, default_folder
 from e5v.web.leaving import unless_gone
 from e5v.web.quick import QuickRoute, service_of
 from e5v.web.refusals import Refused
 from e5v.web.replies import json_response
 from e5v.web.schemas import SearchRequest
+from e5v.web.service import Service
 
 router = APIRouter(route_class=QuickRoute, tags=["search"])
 
 CACHED = {"Cache-Control": "private, max-age=300"}
 MEDIA_TYPES = {
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".png": "image/png",
-    ".webp": "image/webp",
-    ".gif": "image/gif",
+    ".apng": "image/apng",
+    ".avif": "image/avif",
     ".bmp": "image/bmp",
+    ".gif": "image/gif",
+    ".heic": "image/heic",
+    ".heif": "image/heif",
+    ".ico": "image/x-icon",
+    ".jfif": "image/jpeg",
+    ".jp2": "image/jp2",
+    ".jpe": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".jpg": "image/jpeg",
+    ".mpo": "image/jpeg",
+    ".pgm": "image/x-portable-graymap",
+    ".png": "image/png",
+    ".ppm": "image/x-portable-pixmap",
     ".tif": "image/tiff",
     ".tiff": "image/tiff",
+    ".webp": "image/webp",
 }
+USUAL_MODEL = "royokong/e5-v"  # what `e5v index` takes for a new index by default
+VISITORS = (
+    "This is a small demonstration model. It knows simple drawings of everyday things; its results "
+    "for photographs and longer texts are poor."
+)
+PAGE, LARGEST_PAGE = 60, 600  # entries in one reply
 
 
 @router.post("/v1/search", summary="Search the index")
@@ -52,7 +74,10 @@ async def search(request: Request, asked: SearchRequest) -> Response:
 
 @router.get("/v1/index", summary="What is indexed")
 async def index(request: Request) -> Response:
-    """Return how much is indexed, and by which model; 0 items where there is no index."""
+    """Return how much is indexed, by which model, and the command that indexes a folder.
+
+    Where there is no index yet, it has 0 items.
+    """
     service = service_of(request)
     collection = service.collection
     try:
@@ -63,8 +88,44 @@ async def index(request: Request) -> Response:
         if refusal.status_code != 404:  # noqa: PLR2004  not found: that is an answer, too
             raise
         kinds, items = {"image": 0, "text": 0}, 0
-    told = notice(service.model.loaded.name)
-    return json_response({"items": items, "kinds": kinds, "model": service.name, "notice": told})
+    return json_response(
+        {
+            "items": items,
+            "kinds": kinds,
+            "model": service.name,
+            "notice": VISITORS if notice(service.model.loaded.name) else None,
+            "command": await asyncio.to_thread(_command, service),
+        }
+    )
+
+
+@router.get("/v1/entries", summary="What is indexed, newest first")
+async def entries(
+    request: Request,
+    kind: Annotated[
+        Literal["image", "text"] | None, Query(description="Only entries of this kind.")
+    ] = None,
+    limit: Annotated[
+        int, Query(ge=1, le=LARGEST_PAGE, description="How many entries, at most.")
+    ] = PAGE,
+    offset: Annotated[int, Query(ge=0, description="How many of the newest to skip.")] = 0,
+) -> Response:
+    """Return entries by the time their files were changed, newest first."""
+    opened = await asyncio.to_thread(service_of(request).collection.index)
+    found = await asyncio.to_thread(opened.newest, kind, limit, offset)
+    return json_response({"entries": [_fields(entry) for entry in found]})
+
+
+@router.get("/v1/entries/{id:path}", summary="One entry")
+async def one_entry(request: Request, id: str) -> Response:
+    """Return an entry by its id."""
+    return json_response(_fields(await asyncio.to_thread(service_of(request).collection.entry, id)))
+
+
+@router.get("/v1/examples", summary="Queries to start with")
+async def examples(request: Request) -> Response:
+    """Return up to three short queries that find something in this index."""
+    return json_response({"queries": await service_of(request).searcher.examples()})
 
 
 @router.get("/v1/map", summary="The collection in a plane")
@@ -113,10 +174,12 @@ async def item(request: Request, id: str) -> Response:
 
 
 def _hit(hit: Hit) -> dict[str, Any]:
-    entry = hit.entry
+    return {**_fields(hit.entry), "score": round(float(hit.score), 6)}
+
+
+def _fields(entry: Entry) -> dict[str, Any]:
     return {
         "id": entry.id,
-        "score": round(float(hit.score), 6),
         "path": entry.path,
         "kind": entry.kind,
         "text": entry.text,
@@ -130,3 +193,14 @@ def _hit(hit: Hit) -> dict[str, Any]:
 
 def _thumbnail_url(entry: Entry) -> str | None:
     return f"/v1/thumbnails/{quote(entry.id, safe='')}" if entry.thumbnail else None
+
+
+def _command(service: Service) -> str:
+    """Return the command that indexes a folder for this server: its index and its model."""
+    folder, name = service.collection.folder, service.model.loaded.name
+    words = ["e5v", "index", "FOLDER"]
+    if VARIABLE in os.environ or folder.absolute() != default_folder().absolute():
+        words += ["--index", str(folder.absolute())]
+    if name != USUAL_MODEL and read_facts(folder) is None:  # an index knows its own model
+        words += ["--model", name]
+    return shlex.join(words)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from e5v.search.walking import FORMS
 from e5v.vectors import unit
 from e5v.web.batching import Batcher
 from e5v.web.collection import Collection
+from e5v.web.example_queries import ExampleQueries
 from e5v.web.intake import Intake
 from e5v.web.parts import Part, Wanted
 from e5v.web.refusals import Refused
@@ -33,7 +34,8 @@ from e5v.web.schemas import SearchRequest
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
-    from e5v.search.index import Entry, Hit
+    from e5v.search.entries import Entry, Hit
+    from e5v.search.index import Index
 
 WORDS = 8
 
@@ -59,9 +61,10 @@ class Searcher:
     batcher: Batcher
     collection: Collection
     length: float
+    _examples: ExampleQueries = field(default_factory=ExampleQueries)
 
     async def find(self, asked: SearchRequest) -> Found:
-        """Search.
+        """Search; an entry that is the example of what is wanted is not an answer itself.
 
         Raises:
             Refused: there is no index, or what is asked cannot be understood.
@@ -71,18 +74,23 @@ class Searcher:
         state, example = await asyncio.gather(self._state(asked), self._example(asked))
         vector = unit(state[None])[0]
         hits, words = await asyncio.gather(
-            asyncio.to_thread(
-                find,
-                index,
-                vector,
-                example,
-                k=asked.k,
-                where=asked.where,
-                min_score=asked.min_score,
-            ),
+            asyncio.to_thread(_hits, index, vector, example, asked),
             self.batcher.do(lambda: self._words(state)),
         )
         return Found(hits, words)
+
+    async def examples(self) -> list[str]:
+        """Return up to three queries that find something in this collection.
+
+        Raises:
+            Refused: there is no index.
+        """
+        return await self._examples.get(self)
+
+    async def words_of(self, vector: NDArray[np.float32]) -> list[Word]:
+        """Return what the unit vector (d,) of an entry says, likeliest first."""
+        state = vector * np.float32(self.length)
+        return await self.batcher.do(lambda: self._words(state))
 
     async def _state(self, asked: SearchRequest) -> NDArray[np.float32]:
         """Return the query in the length of a state of the model, which its head expects."""
@@ -122,6 +130,19 @@ class Searcher:
         with torch.inference_mode():
             given = torch.from_numpy(state).to(loaded.model.device, loaded.model.dtype)
             return say(loaded, given, WORDS)
+
+
+def _hits(
+    index: Index,
+    vector: NDArray[np.float32],
+    example: NDArray[np.float32] | None,
+    asked: SearchRequest,
+) -> list[Hit]:
+    """Search for one more than asked for, so that the example itself can be left out."""
+    more = int(asked.like is not None)
+    where, least = asked.where, asked.min_score
+    hits = find(index, vector, example, k=asked.k + more, where=where, min_score=least)
+    return [hit for hit in hits if hit.entry.id != asked.like][: asked.k]
 
 
 def _part(entry: Entry) -> Part:

@@ -42,6 +42,7 @@ PATIENCE = 30_000  # milliseconds; other work may hold the machine
 NOTES = ("the walrus rests on the ice", "espresso is brewed under pressure")
 CAPTIONS = ("a wide field at dusk", "a tall tower", "a square plate", "a long strip of beach")
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
+SMALL = {"width": 320, "height": 600}  # the smallest phone
 
 # What a drop or a paste brings with it: a file, made in the page from its name, kind and base64.
 BRING = """([name, type, content]) => {

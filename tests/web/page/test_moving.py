@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from e5v.web.collection import Collection
-from tests.web.page.browsing import CAPTIONS, NOTES, PHONE, Served, Visit, visiting
+from tests.web.page.browsing import CAPTIONS, NOTES, PHONE, SMALL, Served, Visit, visiting
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Position, Route
@@ -23,6 +23,7 @@ def test_the_map_shows_and_opens(visit: Visit) -> None:
     page = visit.go()
     canvas = page.locator(".map canvas")
     with page.expect_response("**/v1/map") as reply:
+        page.get_by_role("button", name="Map").click()
         expect(canvas).to_be_visible()
     points = [one for one in reply.value.json()["points"] if one["kind"] == "image"]
     colours = """canvas => new Set(new Uint32Array(canvas.getContext('2d')
@@ -54,7 +55,7 @@ def test_back_goes_back(visit: Visit) -> None:
     """Catches a step that is not noted, a step per key, and an address that shows another state."""
     page = visit.go()
     page.locator("#words").press_sequentially("a tall tower", delay=5)
-    expect(page.locator(".status")).to_contain_text("6 results")
+    expect(page.locator(".status")).to_contain_text("Nearest 6 of 6")
     page.get_by_alt_text(CAPTIONS[0]).click()
     expect(page.locator(".viewer")).to_be_visible()
     page.go_back()
@@ -70,8 +71,8 @@ def test_back_goes_back(visit: Visit) -> None:
     expect(page.locator("#words")).to_have_value("a tall tower")
     expect(page.locator(".viewer")).to_be_hidden()
     page.go_back()
-    expect(page.locator(".map")).to_be_visible()
     expect(page.locator("#words")).to_have_value("")
+    expect(page.locator(".tile")).to_have_count(len(CAPTIONS))
 
 
 def test_keys_alone(visit: Visit) -> None:
@@ -80,7 +81,7 @@ def test_keys_alone(visit: Visit) -> None:
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("/")
     page.keyboard.type("a")
-    expect(page.locator(".status")).to_contain_text("6 results")
+    expect(page.locator(".status")).to_contain_text("Nearest 6 of 6")
     page.keyboard.press("ArrowDown")
     tiles = page.locator(".tile")
     expect(tiles.nth(0)).to_be_focused()
@@ -121,7 +122,8 @@ def test_rows_and_columns(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/?q=a", "/?q=a&without=b", "/?q=a&view=map", "/?q=a&open=", "/?like="]
+    "path",
+    ["/", "/?kind=text", "/?view=map", "/?q=a&without=b", "/?q=a&view=map", "/?open=", "/?like="],
 )
 def test_no_sideways_scrolling_on_a_phone(
     browser: "Browser", served: Served, collection: Collection, path: str
@@ -129,13 +131,13 @@ def test_no_sideways_scrolling_on_a_phone(
     """Catches anything that is wider than a small phone."""
     id = collection.index().vectors()[0][-1]
     path += id if path.endswith("=") else ""
-    with visiting(browser, served.url, viewport=PHONE, is_mobile=True, has_touch=True) as visit:
+    with visiting(browser, served.url, viewport=SMALL, is_mobile=True, has_touch=True) as visit:
         page = visit.go(path)
         expect(page.locator(".status")).not_to_be_empty()
         page.wait_for_load_state("networkidle")
-        assert page.evaluate("document.documentElement.scrollWidth") == 360
-        assert page.evaluate("innerWidth") == 360
-        wide = "all => all.filter((one) => one.getBoundingClientRect().right > 361).length"
+        assert page.evaluate("document.documentElement.scrollWidth") == SMALL["width"]
+        assert page.evaluate("innerWidth") == SMALL["width"]
+        wide = "all => all.filter((one) => one.getBoundingClientRect().right > 321).length"
         assert (
             page.locator(".bar *:visible, main > *:visible, .side *:visible").evaluate_all(wide)
             == 0
@@ -145,10 +147,10 @@ def test_no_sideways_scrolling_on_a_phone(
 def test_a_finger_looks_before_it_opens(browser: "Browser", served: Served) -> None:
     """Catches a map that cannot be looked at without a mouse, or opens at the first touch."""
     with visiting(browser, served.url, viewport=PHONE, is_mobile=True, has_touch=True) as visit:
-        page = visit.go()
+        with visit.page.expect_response("**/v1/map") as reply:
+            page = visit.go("/?view=map")
         canvas = page.locator(".map canvas")
-        with page.expect_response("**/v1/map") as reply:
-            expect(canvas).to_be_visible()
+        expect(canvas).to_be_visible()
         point = reply.value.json()["points"][0]
         box = canvas.bounding_box()
         assert box

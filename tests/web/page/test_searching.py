@@ -22,7 +22,7 @@ def test_results_appear_as_one_types(visit: Visit, collection: Collection, model
     page = visit.go()
     expect(page.get_by_text("4 images, 2 texts")).to_be_visible()
     page.locator("#words").press_sequentially("a tall tower", delay=10)
-    expect(page.locator(".status")).to_contain_text("6 results")
+    expect(page.locator(".status")).to_contain_text("Nearest 6 of 6")
     assert page.url.endswith("?q=a+tall+tower")
     assert visit.searches[-1]["text"] == "a tall tower"
     assert len(visit.searches) < 6
@@ -44,7 +44,7 @@ def test_an_answer_that_comes_too_late_is_dropped(visit: Visit) -> None:
     with page.expect_event("requestfailed") as failed:
         expect(page.locator(".ask")).to_have_attribute("aria-busy", "true")
         page.fill("#words", "espresso")
-    expect(page.locator(".status")).to_contain_text("6 results")
+    expect(page.locator(".status")).to_contain_text("Nearest 6 of 6")
     assert [one["text"] for one in visit.searches] == ["walrus", "espresso"]
     assert '"walrus"' in (failed.value.post_data or "")
     for route in held:
@@ -85,15 +85,14 @@ def test_like_this_but(visit: Visit, collection: Collection, model: E5V, folder:
 
 
 def test_more_like_this(visit: Visit, collection: Collection) -> None:
-    """Catches an example that is not searched for, cannot be taken off, or is lost by a reload."""
+    """Catches an answer that is the example itself, and an example that is lost by a reload."""
     page = visit.go("/?q=a+tall+tower")
     page.get_by_alt_text(CAPTIONS[3]).click()
     expect(page.locator(".viewer h2")).to_have_text(CAPTIONS[3])
     page.get_by_role("button", name="More like this").click()
-    first = page.locator(".grid li").first
-    expect(first.locator("img")).to_have_attribute("alt", CAPTIONS[3])
-    expect(first.locator(".score")).to_have_text("1.00")
+    expect(page.locator(".status")).to_have_text("Nearest 5 of 5")
     id = visit.searches[-1]["like"]
+    assert id not in visit.ids()
     assert page.url.endswith(f"/?like={id}")
     assert collection.entry(id).text == CAPTIONS[3]
     page.reload()
@@ -103,35 +102,59 @@ def test_more_like_this(visit: Visit, collection: Collection) -> None:
     assert visit.searches[-1]["like"] == id
     page.locator("#words").fill("")
     page.locator("#words").press("Backspace")
-    expect(page.locator(".map")).to_be_visible()
+    expect(page.locator(".status")).to_have_text("4 images, 2 texts")
     expect(page.locator(".example")).to_be_hidden()
 
 
 def test_a_word_of_the_query_is_searched_for(visit: Visit) -> None:
     """Catches chips that do nothing, or that keep the example beside their word."""
+    _say(visit.page, {"tower": 0.4, "building": 0.05, "spire": 0.01})
     page = visit.go("/?q=a+tall+tower&without=night")
-    chip = page.locator(".said button").first
-    expect(chip).to_be_visible()
-    word = chip.evaluate("chip => chip.firstChild.data")
-    chip.click()
-    expect(page.locator("#words")).to_have_value(word)
-    _until(page, visit, "text", word)
-    assert visit.searches[-1] == {"text": word, "k": 24}
+    chips = page.locator(".summary button")
+    expect(chips).to_have_text(["tower40 %", "building5 %"])
+    chips.nth(1).click()
+    expect(page.locator("#words")).to_have_value("building")
+    _until(page, visit, "text", "building")
+    assert visit.searches[-1] == {"text": "building", "k": 24}
 
 
-def test_more_is_shown_when_asked_for(visit: Visit) -> None:
-    """Catches results that end at the first page, and pages that outlive their query."""
-    many = {"items": 60, "kinds": {"image": 0, "text": 60}, "model": "toy", "notice": None}
+def test_words_that_the_model_is_not_sure_of_are_not_shown(visit: Visit) -> None:
+    """Catches chips of a guess: the likeliest word has a probability of some percent."""
+    _say(visit.page, {"tower": 0.09, "building": 0.05})
+    page = visit.go("/?q=a+tall+tower")
+    expect(page.locator(".tile")).to_have_count(6)
+    expect(page.get_by_text("In one word")).to_be_hidden()
+
+
+def test_the_page_says_of_how_many(visit: Visit) -> None:
+    """Catches the size of a page that is called the number of results, and pages that stay."""
+    many = {"items": 500, "kinds": {"image": 440, "text": 60}, "model": "toy", "notice": None}
     visit.page.route("**/v1/index", lambda route: route.fulfill(json=many))
     visit.page.route("**/v1/search", _answer)
     page = visit.go("/?q=a")
-    expect(page.locator(".tile")).to_have_count(24)
+    status = page.locator(".status")
+    expect(status).to_have_text("Nearest 24 of 500")
+    page.get_by_role("button", name="Texts").click()
+    expect(status).to_have_text("Nearest 24 of 60")
+    assert visit.searches[-1]["where"] == "kind = 'text'"
     for count in (48, 60):
         page.get_by_role("button", name="More", exact=True).click()
         expect(page.locator(".tile")).to_have_count(count)
+        expect(status).to_have_text(f"Nearest {count} of 60")
     expect(page.locator(".more")).to_be_hidden()
     page.fill("#words", "b")
     expect(page.locator(".tile")).to_have_count(24)
+
+
+def _say(page: "Page", words: dict[str, float]) -> None:
+    """Let searches be answered as they are, but with these words."""
+    said = [{"word": word, "share": share} for word, share in words.items()]
+
+    def answer(route: "Route") -> None:
+        reply = route.fetch()
+        route.fulfill(response=reply, json={**reply.json(), "words": said})
+
+    page.route("**/v1/search", answer)
 
 
 def _answer(route: "Route") -> None:

@@ -29,20 +29,39 @@ def leaving(collection: Collection) -> Iterator[Served]:
 
 
 def test_the_server_goes_and_comes_back(browser: "Browser", leaving: Served) -> None:
-    """Catches typed words that are lost, and a page that must be loaded anew."""
+    """Catches typed words that are lost, and old results that look like answers."""
     with visiting(browser, leaving.url) as visit:
         page = visit.go("/?q=a")
-        expect(page.locator(".status")).to_contain_text("6 results")
+        expect(page.locator(".status")).to_contain_text("Nearest 6 of 6")
         leaving.stop()
         page.locator("#words").press_sequentially(" tall tower")
         expect(page.locator(".trouble")).to_contain_text("does not answer")
         expect(page.locator("#words")).to_have_value("a tall tower")
         expect(page.locator(".tile")).to_have_count(6)
+        expect(page.locator(".found")).to_have_css("opacity", "0.4")
         leaving.start()
         page.get_by_role("button", name="Try now").click()
         expect(page.locator(".trouble")).to_be_hidden()
         expect(page.locator(".ask")).to_have_attribute("aria-busy", "false")
+        expect(page.locator(".found")).to_have_css("opacity", "1")
         assert visit.searches[-1]["text"] == "a tall tower"
+        visit.forgive("ERR_CONNECTION")
+
+
+def test_that_the_server_is_gone_is_noticed(browser: "Browser", leaving: Served) -> None:
+    """Catches a start page that looks alive while nothing on it works."""
+    with visiting(browser, leaving.url) as visit:
+        visit.page.clock.install()
+        page = visit.go()
+        expect(page.locator(".tile")).to_have_count(len(CAPTIONS))
+        leaving.stop()
+        page.clock.fast_forward(11_000)
+        expect(page.locator(".trouble")).to_contain_text("does not answer")
+        expect(page.locator("body")).to_have_class("away")
+        leaving.start()
+        page.clock.fast_forward(11_000)
+        expect(page.locator(".trouble")).to_be_hidden()
+        expect(page.locator("body")).not_to_have_class("away")
         visit.forgive("ERR_CONNECTION")
 
 
@@ -55,7 +74,8 @@ def test_nothing_is_indexed_yet(
         visiting(browser, served.url) as visit,
     ):
         page = visit.go("/?q=a")
-        expect(page.locator(".empty")).to_contain_text("e5v index FOLDER")
+        command = f"e5v index FOLDER --index {tmp_path / 'index'} --model {model.loaded.name}"
+        expect(page.locator(".empty code")).to_have_text(command)
         index_folder(model, folder, tmp_path / "index")
         expect(page.locator(".empty")).to_be_hidden()
         expect(page.locator(".tile")).to_have_count(6)
@@ -78,8 +98,8 @@ def test_a_key_is_asked_for_once(browser: "Browser", collection: Collection) -> 
 @pytest.mark.parametrize(
     ("status", "headers", "said"),
     [
-        (401, {}, "asks for its key"),
-        (413, {}, "larger than this server takes"),
+        (401, {}, "requires a key"),
+        (413, {}, "larger than this server accepts"),
         (422, {}, "item 0: its image is not of a known format"),
         (429, {"Retry-After": "1"}, "busy. Trying again"),
         (503, {"Retry-After": "1"}, "warming up Trying again"),
@@ -106,28 +126,6 @@ def test_a_refusal_is_said(visit: Visit, status: int, headers: dict[str, str], s
     expect(page.locator(".tile")).to_have_count(6)
     expect(page.locator(".trouble")).to_be_hidden()
     visit.forgive(f"status of {status}")
-
-
-def test_what_is_no_image_is_not_sent(visit: Visit) -> None:
-    """Catches a dropped text that replaces the page, or is sent as an image."""
-    page = visit.go()
-    visit.bring("drop", "notes.txt", b"no image", "text/plain")
-    expect(page.locator(".trouble")).to_contain_text("notes.txt is not an image")
-    assert visit.searches == []
-    page.fill("#words", "a")
-    expect(page.locator(".tile")).to_have_count(6)
-    expect(page.locator(".trouble")).to_be_hidden()
-
-
-def test_an_image_does_not_outlive_the_page(visit: Visit, folder: Path) -> None:
-    """Catches a page that shows nothing, and does not say why, after it was loaded anew."""
-    page = visit.go("/?q=a")
-    visit.bring("drop", "0.png", (folder.parent / "pictures" / "0.png").read_bytes())
-    expect(page.locator(".tile")).to_have_count(5)  # without the image itself
-    page.reload()
-    expect(page.locator(".trouble")).to_contain_text("drop it again")
-    expect(page.locator(".tile")).to_have_count(6)
-    assert "image" not in visit.searches[-1]
 
 
 def test_the_models_notice_is_shown_until_it_is_understood(visit: Visit) -> None:

@@ -1,17 +1,24 @@
-// What is asked and shown, as it stands in the address.
+// What is searched for and shown, as it stands in the page's address.
 //
-// ?q=words&like=id&without=words&kind=image&view=map&open=id <-> Asked
+// ?q=words&like=id&image=key&without=words&kind=image&view=map&open=id <-> Asked
 
-const NAMES = { text: "q", like: "like", without: "without", kind: "kind", view: "view", open: "open" };
+const NAMES = {
+  text: "q",
+  like: "like",
+  picture: "image", // the key of an image that this browser keeps (picture.js)
+  without: "without",
+  kind: "kind",
+  view: "view",
+  open: "open",
+};
 
-export const NOTHING = { text: "", like: "", without: "", kind: "", view: "", open: "", picture: "" };
+export const NOTHING = Object.fromEntries(Object.keys(NAMES).map((field) => [field, ""]));
 
-/** Read an address; a picture is named in the history's own state, for it has no address. */
-export function read(location, state) {
+/** Read an address. */
+export function read(location) {
   const given = new URLSearchParams(location.search);
-  const asked = { ...NOTHING, picture: state?.picture ?? "" };
-  for (const [field, name] of Object.entries(NAMES)) asked[field] = given.get(name) ?? "";
-  return asked;
+  const pairs = Object.entries(NAMES).map(([field, name]) => [field, given.get(name) ?? ""]);
+  return Object.fromEntries(pairs);
 }
 
 /** Write an address. */
@@ -23,7 +30,7 @@ export function write(asked) {
   return `/${given.size ? `?${given}` : ""}`;
 }
 
-/** Tell whether there is anything to search for. */
+/** Return whether there is anything to search for. */
 export function isQuery(asked) {
   return Boolean(asked.text.trim() || asked.like || asked.picture);
 }

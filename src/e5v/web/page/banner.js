@@ -1,27 +1,30 @@
-// What does not work, in words.
+// The message above the results: what does not work, and why.
 
 import { tryNow } from "/server.js";
 
 const box = document.querySelector(".trouble");
 const again = box.querySelector("button");
+const GONE = new Set([0, 502, 503, 504]);
 
 again.addEventListener("click", tryNow);
 
-/** Say that something does not work but is tried again; or, of nothing, that it works. */
+/** Show an error after which the page tries again; null: the server answers. */
 export function trouble(error) {
-  if (!error && again.hidden) return; // that is a refusal, and stays
+  document.body.classList.toggle("away", Boolean(error) && GONE.has(error.status));
+  if (!error && again.hidden) return; // a refusal is shown, and stays
   say(error && `${error.message} Trying again …`);
   again.hidden = false;
 }
 
-/** Say what was refused. */
+/** Show why something was refused; it stays until the next action. */
 export function complain(error) {
   say(error.message);
   again.hidden = true;
 }
 
-/** Say nothing more. */
+/** Remove the message. */
 export function calm() {
+  if (document.body.classList.contains("away")) return; // that is still so
   say(null);
 }
 

@@ -1,51 +1,43 @@
-// What is indexed: how much, by which model, and whether anything is.
+// What is indexed: how much, and by which model.
 //
-// /v1/index -> counts, model, notice; asked again while it is empty
+// /v1/index -> counts, model, notice, command; asked again now and then, as the index may grow
 
 import { askPatiently } from "/server.js";
 
-const LOOK_AGAIN = 3_000; // milliseconds, while there is nothing
+const LOOK_AGAIN = 10_000; // milliseconds
+const LOOK_SOON = 3_000; // while there is nothing
 const SEEN = "e5v-notice";
 
 export class Collection {
-  /** `hears` has changed(index), trouble(refusal or null), refused(refusal). */
-  constructor(hears) {
-    this.hears = hears;
+  /** `on` has changed(index), trouble(refusal or null), refused(refusal). */
+  constructor(on) {
+    this.on = on;
     this.index = null;
+    document.addEventListener("visibilitychange", () => this.waiting && this.#again());
   }
 
   async look() {
     clearTimeout(this.timer);
+    this.waiting = false;
     try {
-      const index = await askPatiently("/v1/index", { tell: this.hears.trouble });
-      const other = index.items !== this.index?.items;
+      const index = await askPatiently("/v1/index", { tell: this.on.trouble });
+      const other = JSON.stringify(index) !== JSON.stringify(this.index);
       this.index = index;
-      if (other) this.hears.changed(index);
-      if (!index.items) this.timer = setTimeout(() => this.#again(), LOOK_AGAIN);
+      if (other) this.on.changed(index);
+      this.timer = setTimeout(() => this.#again(), index.items ? LOOK_AGAIN : LOOK_SOON);
     } catch (error) {
-      this.hears.refused(error);
+      this.on.refused(error);
     }
   }
 
-  /** Look at the page's leisure: not while nobody sees it. */
+  /** Look again; once the page is visible, if it is not now. */
   #again() {
-    if (!document.hidden) this.look();
-    else document.addEventListener("visibilitychange", () => this.look(), { once: true });
+    this.waiting = document.hidden;
+    if (!this.waiting) this.look();
   }
 }
 
-/** Say how much there is: "4 images, 12 texts". */
-export function counted(kinds) {
-  const told = Object.entries(kinds).filter(([, count]) => count);
-  return told.map(([kind, count]) => many(count, kind)).join(", ");
-}
-
-/** Say a number of things. */
-export function many(count, thing) {
-  return `${count.toLocaleString("en")} ${thing}${count === 1 ? "" : "s"}`;
-}
-
-/** Show what a user must know of the model, until it was understood. */
+/** Show what a visitor should know about the model, until it is dismissed. */
 export function showNotice(element, notice) {
   element.hidden = !notice || remembered() === notice;
   element.querySelector("p").textContent = notice ?? "";

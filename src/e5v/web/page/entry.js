@@ -1,4 +1,4 @@
-// An entry of the index, and how it is called.
+// An entry of the index, and the words that stand for it.
 
 import { ask } from "/server.js";
 
@@ -7,7 +7,7 @@ export function fileName(path) {
   return path.split(/[\\/]/).pop();
 }
 
-/** Return what stands for an entry in words: its caption, what it says, or its file's name. */
+/** Return what stands for an entry in words: its caption, its text, or its file's name. */
 export function caption(entry) {
   return entry.text.trim() || fileName(entry.path ?? "") || entry.kind;
 }
@@ -18,12 +18,35 @@ export function ratio(entry) {
   return entry.width && entry.height ? entry.width / entry.height : 1;
 }
 
-/** Find one entry by its id; nothing if it has gone. */
-export async function find(id) {
-  const body = { like: id, k: 1, where: `id = '${id.replaceAll("'", "''")}'` };
-  try {
-    const { score, ...entry } = (await ask("/v1/search", { body })).hits[0];
+/** The entries that were seen, by id; others are fetched when they are needed. */
+export class Entries {
+  constructor() {
+    this.seen = new Map();
+  }
+
+  /** Remember entries, or hits, which are entries with a score. */
+  add(hits) {
+    for (const { score, ...entry } of hits) this.seen.set(entry.id, entry);
+  }
+
+  /** Return the kind of an entry that was seen. */
+  kind(id) {
+    return this.seen.get(id)?.kind;
+  }
+
+  /** Return an entry; nothing if it is not in the index any more. */
+  async find(id) {
+    if (!this.seen.has(id)) this.seen.set(id, fetchEntry(id));
+    const entry = await this.seen.get(id);
+    if (entry) this.seen.set(id, entry);
+    else this.seen.delete(id);
     return entry;
+  }
+}
+
+async function fetchEntry(id) {
+  try {
+    return await ask(`/v1/entries/${encodeURIComponent(id)}`);
   } catch {
     return undefined;
   }

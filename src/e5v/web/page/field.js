@@ -1,16 +1,17 @@
-// Where it is said what to search for: words, an example, and what is not wanted.
+// The search field: words, an example image, and words for what to leave out.
 
 import { imageIn } from "/picture.js";
 
 export class Field {
-  /** `hears` has typed(change), settled(), given(file), freed(), down(). */
-  constructor(form, hears) {
+  /** `on` has typed(change), settled(), given(file), freed(), down(). */
+  constructor(form, on) {
     this.form = form;
-    this.hears = hears;
+    this.on = on;
     this.words = form.querySelector("#words");
     this.without = form.querySelector("#without");
     this.unwanted = form.querySelector(".unwanted");
     this.not = form.querySelector(".not");
+    this.loaded = ""; // the source of the example image that is loaded
     this.#listen();
   }
 
@@ -24,9 +25,10 @@ export class Field {
     this.words.placeholder = example ? "Like this, but …" : "Words or an image";
     if (!example) return;
     const image = chip.querySelector("img");
-    image.hidden = !example.source;
     if (example.source && image.getAttribute("src") !== example.source) image.src = example.source;
+    this.#blank(!example.source || example.source !== this.loaded);
     image.alt = `Example: ${example.name}`;
+    chip.querySelector(".blank").ariaLabel = image.alt;
     chip.querySelector(".example-name").textContent = example.name;
   }
 
@@ -40,51 +42,71 @@ export class Field {
     this.words.select();
   }
 
+  /** Show a blank tile until the example is loaded: a browser cannot show HEIC, for one. */
+  #blank(blank) {
+    this.form.querySelector(".example img").hidden = blank;
+    this.form.querySelector(".example .blank").hidden = !blank;
+  }
+
   #tuck(away) {
     this.unwanted.hidden = away;
     this.not.setAttribute("aria-expanded", !away);
   }
 
   #listen() {
-    const { form, words, without, hears } = this;
-    words.addEventListener("input", () => hears.typed({ text: words.value }));
-    without.addEventListener("input", () => hears.typed({ without: without.value }));
-    for (const input of [words, without]) input.addEventListener("change", () => hears.settled());
+    const { form, words, without, on } = this;
+    words.addEventListener("input", () => on.typed({ text: words.value }));
+    without.addEventListener("input", () => on.typed({ without: without.value }));
+    for (const input of [words, without]) input.addEventListener("change", () => on.settled());
     words.addEventListener("keydown", (event) => {
-      if (event.key === "ArrowDown" && hears.down()) event.preventDefault();
+      if (event.key === "ArrowDown" && on.down()) event.preventDefault();
       const free = event.key === "Backspace" && !words.value && !event.repeat;
-      if (free && !form.querySelector(".example").hidden) hears.freed();
+      if (free && !form.querySelector(".example").hidden) on.freed();
     });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      hears.settled();
+      on.settled();
     });
     this.not.addEventListener("click", () => {
       const away = !this.unwanted.hidden;
       this.#tuck(away);
-      if (away && without.value) hears.typed({ without: "" });
+      if (away && without.value) on.typed({ without: "" });
       (away ? words : without).focus();
     });
     form.querySelector(".example button").addEventListener("click", () => {
-      hears.freed();
+      on.freed();
       words.focus();
+    });
+    form.querySelector(".example img").addEventListener("load", ({ target }) => {
+      this.loaded = target.getAttribute("src");
+      this.#blank(false);
     });
     const file = form.querySelector(".file");
     form.querySelector(".choose").addEventListener("click", () => file.click());
     file.addEventListener("change", () => {
-      if (file.files[0]) hears.given(file.files[0]);
+      if (file.files[0]) on.given(file.files[0]);
       file.value = "";
     });
   }
 }
 
-/** Take images that are dropped on the page or pasted into it. */
-export function takeImages(over, given) {
+/** Take images that are dropped on the page or pasted into it; `refused(error)` for a folder. */
+export function takeImages(over, { given, refused }) {
   let depth = 0;
   const brings = (event) => event.dataTransfer.types.includes("Files");
   const show = (change) => {
     depth = Math.max(0, depth + change);
     over.hidden = !depth;
+  };
+  const take = (event, transfer) => {
+    try {
+      const file = imageIn(transfer);
+      if (!file) return;
+      event.preventDefault();
+      given(file);
+    } catch (error) {
+      refused(error);
+    }
   };
   document.addEventListener("dragenter", (event) => brings(event) && show(1));
   document.addEventListener("dragleave", (event) => brings(event) && show(-1));
@@ -97,13 +119,7 @@ export function takeImages(over, given) {
     if (!brings(event)) return;
     event.preventDefault();
     show(-depth);
-    const file = imageIn(event.dataTransfer);
-    if (file) given(file);
+    take(event, event.dataTransfer);
   });
-  document.addEventListener("paste", (event) => {
-    const file = imageIn(event.clipboardData);
-    if (!file) return;
-    event.preventDefault();
-    given(file);
-  });
+  document.addEventListener("paste", (event) => take(event, event.clipboardData));
 }

@@ -1,6 +1,6 @@
-// The results, as a grid that keys move through.
+// Results or entries as a justified grid that keys move through.
 //
-// hits -> tiles, those already there kept -> rows of one height
+// hits or entries -> tiles, those already there kept -> rows of one height
 
 import { caption, fileName, ratio } from "/entry.js";
 
@@ -20,24 +20,33 @@ export class Grid {
     list.addEventListener("focusin", (event) => this.#only(event.target.closest(".tile")));
   }
 
-  /** Show hits in their order. */
+  /** Show hits, or entries without a score, in their order. */
   show(hits) {
     const before = this.tiles;
     const held = document.activeElement?.closest?.(".grid li")?.dataset.id;
     this.tiles = new Map();
     for (const hit of hits) {
       const tile = before.get(hit.id) ?? draw(hit);
-      tile.querySelector(".score").textContent = hit.score.toFixed(2);
+      tile.querySelector(".score").textContent = hit.score?.toFixed(2) ?? "";
       tile.firstChild.href = this.href(hit.id);
       this.tiles.set(hit.id, tile);
     }
-    this.list.replaceChildren(...this.tiles.values());
+    const more = this.#added();
+    if (more) this.list.append(...more);
+    else this.list.replaceChildren(...this.tiles.values());
     const first = this.tiles.get(held) ?? this.list.firstChild;
     this.#only(first?.firstChild);
-    if (held && this.tiles.has(held)) first.firstChild.focus();
+    if (!more && held && this.tiles.has(held)) first.firstChild.focus();
   }
 
-  /** Put the focus on an entry, or on the first; tell whether there is one. */
+  /** Return the tiles that follow those in the list already; null if those are others. */
+  #added() {
+    const tiles = [...this.tiles.values()];
+    const there = [...this.list.children];
+    return there.every((tile, place) => tile === tiles[place]) ? tiles.slice(there.length) : null;
+  }
+
+  /** Put the focus on an entry, or on the first; return whether there is one. */
   focus(id) {
     const tile = this.tiles.get(id) ?? this.list.firstChild;
     tile?.firstChild.focus();
@@ -98,10 +107,11 @@ function draw(hit) {
   link.draggable = false;
   const shown = document.createElement("span");
   shown.className = "shown";
-  shown.append(hit.thumbnail ? image(hit) : excerpt(hit));
+  shown.append(hit.thumbnail ? image(hit) : span("excerpt", caption(hit)));
   const says = document.createElement("span");
   says.className = "says";
   const name = span("caption", hit.kind === "text" ? fileName(hit.path) : caption(hit));
+  if (hit.kind === "image" && !hit.text.trim()) name.classList.add("file");
   name.ariaHidden = String(hit.kind !== "text"); // the image says it already
   says.append(name, span("score", ""));
   link.append(shown, says);
@@ -117,12 +127,9 @@ function image(hit) {
   image.height = hit.height || 256;
   image.draggable = false;
   image.decoding = "async";
+  image.loading = "lazy";
   image.src = hit.thumbnail;
   return image;
-}
-
-function excerpt(hit) {
-  return span("excerpt", caption(hit));
 }
 
 function span(name, text) {

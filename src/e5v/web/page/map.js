@@ -1,8 +1,9 @@
-// The map of the collection: a point for each entry, what is alike near each other.
+// The map of the collection: a point for each entry, similar ones near each other.
 //
 // points in [0, 1] x [0, 1] -> canvas; the one under the mouse, finger or keys is looked at
 
 import { caption } from "/entry.js";
+import { askPatiently } from "/server.js";
 
 const EDGE = 28; // pixels around the points
 const REACH = 22; // pixels from a point at which it is meant
@@ -17,19 +18,32 @@ export class CollectionMap {
     this.heard = section.querySelector(".heard");
     this.opens = opens;
     this.points = [];
+    this.loaded = false;
     this.found = new Set();
     this.at = null;
     this.#listen();
   }
 
-  /** Show points. */
-  show(points) {
-    this.points = points;
-    this.at = null;
-    this.#draw();
+  /** Load and draw the points, unless that was done since the index changed last. */
+  async load({ trouble, refused }) {
+    if (this.loaded) return;
+    this.loaded = true;
+    try {
+      this.points = (await askPatiently("/v1/map", { tell: trouble })).points;
+      this.at = null;
+      this.#draw();
+    } catch (error) {
+      this.loaded = false;
+      refused(error);
+    }
   }
 
-  /** Make those that a search found stand out; none: all are alike. */
+  /** Load the points anew when the map is shown next: the index has changed. */
+  outdate() {
+    this.loaded = false;
+  }
+
+  /** Make the entries that a search found stand out; if there are none, all look the same. */
   mark(ids) {
     this.found = new Set(ids);
     this.#draw();

@@ -1,38 +1,49 @@
-// The page: what is asked, and all that shows it.
+// The page: what is searched for, and everything that shows it.
 //
 // keys, words, images -> Asked -> address -> search -> grid, words, map, viewer
+//                        nothing asked    -> browse -> grid
 
 import { NOTHING, isQuery, read, write } from "/address.js";
 import { calm, complain, trouble } from "/banner.js";
-import { Collection, counted, many, showNotice } from "/collection.js";
-import { caption, find } from "/entry.js";
+import { Browse } from "/browse.js";
+import { Collection, showNotice } from "/collection.js";
+import { Entries, caption } from "/entry.js";
+import { Examples } from "/examples.js";
 import { Field, takeImages } from "/field.js";
 import { Grid } from "/grid.js";
 import { CollectionMap } from "/map.js";
-import { keep, picture } from "/picture.js";
+import { forget, keep, picture, recall, unreadable } from "/picture.js";
 import { Search } from "/search.js";
-import { askPatiently } from "/server.js";
+import { listen } from "/shortcuts.js";
+import { counted, nearest } from "/status.js";
+import { Tabs, shownKind } from "/tabs.js";
 import { Viewer } from "/viewer.js";
 import { showWords } from "/words.js";
 
 const PAGE_SIZE = 24;
 const MOST = 240;
+const NO_ANSWER = { key: "", hits: [], words: [] };
 const part = (name) => document.querySelector(name);
 
-let asked = address();
-let answered = { key: "", hits: [], words: [] };
-let entries = new Map(); // those that are known beside the hits
+let asked = { ...NOTHING };
+let before = asked; // what was asked before an image was given
+let answered = NO_ANSWER;
 let k = PAGE_SIZE;
 let drafting = false; // typing goes on: the address changes, but no step back is added
-let drawn = false; // the map has its points
+let last = ""; // the query that k is of
+let arrivals = 0; // addresses that were read; of two, the later one counts
 
+const entries = new Entries();
 const collection = new Collection({
   changed(index) {
     part(".empty").hidden = index.items > 0;
-    part(".model").textContent = index.model;
+    part(".command code").textContent = index.command ?? "e5v index FOLDER";
+    part(".model").textContent = `Model: ${index.model}`;
     showNotice(part(".notice"), index.notice);
-    drawn = false;
-    answered.key = "";
+    map.outdate();
+    answered = { ...answered, key: "" };
+    browse.renew();
+    if (index.items) examples.look();
     render();
   },
   trouble,
@@ -44,16 +55,19 @@ const search = new Search({
   trouble,
   answer(body, answer) {
     answered = { key: JSON.stringify(body), ...answer };
-    for (const { score, ...entry } of answer.hits) entries.set(entry.id, entry);
+    entries.add(answer.hits);
     showAnswer();
     showExample();
     showViewer();
   },
   refused(error) {
-    answered = { key: "", hits: [], words: [] };
+    const bad = error.code === "item" || error.status === 413;
+    if (bad && asked.picture) return dropPicture(error);
+    answered = NO_ANSWER;
     showAnswer();
     complain(error);
     if (error.status === 404 && !asked.like) collection.look();
+    return undefined;
   },
 });
 
@@ -73,13 +87,28 @@ const grid = new Grid(part(".grid"), {
   leaves: () => field.focus(),
 });
 
+const browse = new Browse(part(".end"), {
+  entries() {
+    if (isQuery(asked)) return;
+    entries.add(browse.entries);
+    grid.show(browse.entries);
+    showViewer();
+  },
+  trouble,
+  refused: (error) => (error.status === 404 ? collection.look() : complain(error)),
+});
+
+const examples = new Examples(part(".tries"), (text) => go({ ...NOTHING, text }));
+const tabs = new Tabs(part(".tabs"), (change) => go(change));
 const map = new CollectionMap(part(".map"), { opens: (id) => go({ open: id }) });
 
 const viewer = new Viewer(part(".viewer"), {
   shut,
   step(by) {
-    const next = answered.hits[placeOf(asked.open) + by];
-    if (next && placeOf(asked.open) >= 0) go({ open: next.id }, { replacing: true });
+    const place = placeOf(asked.open);
+    const next = listed()[place + by];
+    if (next && place >= 0) go({ open: next.id }, { replacing: true });
+    if (!isQuery(asked) && place + 10 > browse.entries.length) browse.more();
   },
   like: (entry) => go({ ...NOTHING, kind: asked.kind, like: entry.id }),
   but(entry) {
@@ -88,12 +117,18 @@ const viewer = new Viewer(part(".viewer"), {
   },
 });
 
-/** Read the address; an image that was searched by is gone when the page was loaded anew. */
-function address() {
-  const there = read(location, history.state);
-  if (!there.picture || picture(there.picture)) return there;
-  complain(new Error("The image that was searched by is gone; drop it again."));
-  return { ...there, picture: "" };
+/** Read the address, and find the image again that it names. */
+async function arrive() {
+  const there = read(location);
+  const arrival = (arrivals += 1);
+  const gone = there.picture && !(await recall(there.picture));
+  if (arrival !== arrivals) return;
+  asked = gone ? { ...there, picture: "" } : there;
+  drafting = false;
+  if (gone) {
+    const rest = isQuery(asked) ? " Until then, these are the results for the words alone." : "";
+    complain(new Error(`The image of this search is gone; drop it again.${rest}`));
+  }
 }
 
 /** Change what is asked or shown, and note it as a step that one can go back from. */
@@ -101,11 +136,12 @@ function go(change, { typing = false, replacing = false } = {}) {
   const next = { ...asked, ...change };
   if (change.text || change.like || change.picture) next.view = change.view ?? "";
   if (!("open" in change)) next.open = "";
-  const state = { picture: next.picture, opened: Boolean(next.open) && !asked.open };
-  if (replacing) state.opened = history.state?.opened;
+  const opened = replacing ? history.state?.opened : Boolean(next.open) && !asked.open;
   const replace = replacing || (typing && drafting);
-  history[replace ? "replaceState" : "pushState"](state, "", write(next));
+  arrivals += 1;
+  history[replace ? "replaceState" : "pushState"]({ opened }, "", write(next));
   drafting = typing;
+  if (isQuery(next) !== isQuery(asked) || next.kind !== asked.kind) scrollTo(0, 0);
   asked = next;
   if (collection.index) calm();
   render({ typing });
@@ -119,11 +155,10 @@ function shut() {
   if (!isMap()) grid.focus(open);
 }
 
-window.addEventListener("popstate", () => {
+window.addEventListener("popstate", async () => {
   const { open } = asked;
   if (collection.index) calm();
-  asked = address();
-  drafting = false;
+  await arrive();
   render();
   if (open && !asked.open && !isMap()) grid.focus(open);
 });
@@ -131,21 +166,39 @@ window.addEventListener("popstate", () => {
 /** Search by an image; words that are there stay, and say how it is to differ. */
 async function give(file) {
   try {
-    go({ picture: await keep(file), like: "" });
+    const key = await keep(file);
+    before = asked;
+    go({ picture: key, like: "" });
     field.words.focus();
   } catch (error) {
     complain(error);
   }
 }
 
-/** Tell whether the map is shown; it stays until there are results to show in its place. */
+/** Take an image out of the query that the server cannot read, and say so. */
+function dropPicture(error) {
+  const { name } = picture(asked.picture);
+  const reason = error.status === 413 ? error.message : unreadable(name, error.message);
+  forget(asked.picture);
+  asked = { ...asked, picture: "", like: before.like };
+  history.replaceState(history.state, "", write(asked));
+  render();
+  complain(new Error(reason));
+}
+
+/** Return whether the map is shown; it stays until there are results to show in its place. */
 function isMap() {
-  const stays = !answered.key && !part(".map").hidden;
-  return asked.view === "map" || !isQuery(asked) || stays;
+  const stays = isQuery(asked) && !answered.key && !part(".map").hidden;
+  return asked.view === "map" || stays;
+}
+
+/** Return what the grid lists. */
+function listed() {
+  return isQuery(asked) ? answered.hits : browse.entries;
 }
 
 function placeOf(id) {
-  return answered.hits.findIndex((hit) => hit.id === id);
+  return listed().findIndex((entry) => entry.id === id);
 }
 
 /** Show what is asked; search if that is not what was answered. */
@@ -155,16 +208,20 @@ function render({ typing = false } = {}) {
   const body = request();
   if (!body) {
     search.stop();
-    answered = { key: "", hits: [], words: [] };
+    answered = NO_ANSWER;
     showAnswer();
-  } else if (JSON.stringify(body) !== answered.key) {
-    search.ask(body, { typing });
+    browse.show(shownKind(asked, collection.index.kinds));
   } else {
-    search.stop();
-    showAnswer();
+    browse.rest();
+    if (JSON.stringify(body) !== answered.key) {
+      search.ask(body, { typing });
+    } else {
+      search.stop();
+      showAnswer();
+    }
   }
   showViews();
-  showViewer();
+  return showViewer();
 }
 
 /** Return what is sent for what is asked; nothing for nothing. */
@@ -172,18 +229,12 @@ function request() {
   const image = picture(asked.picture)?.image;
   const body = { text: asked.text.trim(), like: asked.like, image, without: asked.without.trim() };
   if (!body.text && !body.like && !image) return null;
-  k = sameQuery(body) ? k : PAGE_SIZE;
+  const query = JSON.stringify([body, asked.kind]);
+  if (query !== last) k = PAGE_SIZE;
+  last = query;
   const where = asked.kind && `kind = '${asked.kind}'`;
   const given = Object.entries({ ...body, where, k }).filter(([, value]) => value);
   return Object.fromEntries(given);
-}
-
-let last = "";
-function sameQuery(body) {
-  const query = JSON.stringify([body, asked.kind]);
-  const same = query === last;
-  last = query;
-  return same;
 }
 
 async function showExample() {
@@ -192,108 +243,64 @@ async function showExample() {
   if (!asked.like) return field.show(asked);
   field.show(asked, { name: "…" });
   const { like } = asked;
-  const entry = await known(like);
+  const entry = await entries.find(like);
   if (entry && asked.like === like) field.show(asked, { name: caption(entry), source: entry.thumbnail });
+  return undefined;
 }
 
 function showViews() {
+  const { items = 0, kinds = {} } = collection.index ?? {};
   const query = isQuery(asked);
-  const { kinds } = collection.index ?? {};
-  part(".views").hidden = !answered.key;
-  part(".kinds").hidden = !query || !kinds?.image || !kinds?.text || isMap();
-  press(".views", asked.view);
-  press(".kinds", asked.kind);
-  part(".map").hidden = !isMap() || !collection.index?.items;
-  part(".found").hidden = isMap() || !collection.index?.items;
+  tabs.show(asked, kinds);
+  part(".map").hidden = !isMap() || !items;
+  part(".found").hidden = isMap() || !items;
+  examples.show(!query && items > 0 && !isMap());
   document.title = asked.text.trim() ? `${asked.text.trim()} · e5v` : "e5v";
-  if (!part(".map").hidden) drawMap();
-  if (!query && collection.index?.items) part(".status").textContent = counted(kinds);
-}
-
-function press(group, value) {
-  for (const button of part(group).children) {
-    button.setAttribute("aria-pressed", button.value === value);
-  }
+  if (!part(".map").hidden) map.load({ trouble, refused: complain });
+  if (!query || !items) part(".status").textContent = counted(kinds);
 }
 
 function showAnswer() {
-  const { hits, words, took_ms: took } = answered;
+  const { hits, words, key } = answered;
   showViews();
-  grid.show(hits);
-  showWords(part(".said"), words, (word) => go({ ...NOTHING, kind: asked.kind, text: word }));
+  if (isQuery(asked)) grid.show(hits);
+  showWords(part(".summary"), words, (word) => go({ ...NOTHING, kind: asked.kind, text: word }));
   map.mark(hits.map((hit) => hit.id));
-  part(".nothing").hidden = !answered.key || hits.length > 0;
-  part(".more").hidden = hits.length < k || k >= MOST || hits.length >= collection.index.items;
-  if (answered.key) {
-    const count = hits.length ? many(hits.length, "result") : "No result";
-    part(".status").textContent = `${count} in ${Math.round(took)} ms`;
-  }
+  part(".nothing").hidden = !key || hits.length > 0;
+  part(".more").hidden = !key || hits.length < k || k >= MOST || hits.length >= total();
+  if (isQuery(asked)) part(".status").textContent = key ? nearest(hits.length, { asked: k, total: total() }) : "";
+}
+
+/** Return how many entries there are to show: of the kind that is shown, without the example. */
+function total() {
+  const { items, kinds } = collection.index;
+  const kind = isQuery(asked) ? asked.kind : shownKind(asked, kinds);
+  const ofKind = !kind || entries.kind(asked.like) === kind;
+  return (kind ? kinds[kind] : items) - Number(Boolean(asked.like) && ofKind);
 }
 
 async function showViewer() {
   const { open } = asked;
   if (!open) return viewer.hide();
   const place = placeOf(open);
-  const entry = place < 0 ? await known(open) : answered.hits[place];
+  const entry = place < 0 ? await entries.find(open) : listed()[place];
   if (asked.open !== open) return undefined;
   if (!entry) return go({ open: "" }, { replacing: true });
-  return viewer.show(entry, place + 1, answered.hits.length);
+  const count = isQuery(asked) ? answered.hits.length : total();
+  return viewer.show(entry, place + 1, { count, last: place + 1 === listed().length });
 }
 
-/** Return an entry that is known, or find it. */
-async function known(id) {
-  if (!entries.has(id)) entries.set(id, find(id));
-  const entry = await entries.get(id);
-  if (!entry) entries.delete(id);
-  return entry;
-}
-
-async function drawMap() {
-  if (drawn) return;
-  drawn = true;
-  try {
-    map.show((await askPatiently("/v1/map", { tell: trouble })).points);
-  } catch (error) {
-    drawn = false;
-    complain(error);
-  }
-}
-
-function listen() {
-  part(".views").addEventListener("click", ({ target }) => "value" in target && go({ view: target.value }));
-  part(".kinds").addEventListener("click", ({ target }) => "value" in target && go({ kind: target.value }));
-  part(".more").addEventListener("click", () => {
-    k = Math.min(MOST, k + PAGE_SIZE);
-    search.ask(request());
-  });
-  part(".name").addEventListener("click", (event) => {
-    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-    event.preventDefault();
-    go({ ...NOTHING });
-  });
-  part(".command button").addEventListener("click", ({ target }) => {
-    copy(part(".command code"), target);
-  });
-  document.addEventListener("keydown", (event) => {
-    const typing = event.target.matches("input, textarea") || asked.open;
-    if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    field.focus();
-  });
-  takeImages(part(".drop"), give);
-}
-
-/** Put a text on the clipboard, or select it where that is not allowed. */
-async function copy(element, button) {
-  try {
-    await navigator.clipboard.writeText(element.textContent);
-    button.textContent = "Copied";
-  } catch {
-    getSelection().selectAllChildren(element);
-  }
-}
-
-listen();
+part(".more").addEventListener("click", () => {
+  k = Math.min(MOST, k + PAGE_SIZE);
+  search.ask(request());
+});
+takeImages(part(".drop"), { given: give, refused: complain });
+listen({
+  starts: () => go({ ...NOTHING }),
+  types: () => field.focus(),
+  busy: () => Boolean(asked.open),
+});
+await arrive();
 render();
 collection.look();
 if (!matchMedia("(pointer: coarse)").matches) field.words.focus();

@@ -7,36 +7,42 @@ import { askPatiently } from "/server.js";
 const WAIT = 160; // milliseconds after a key, in which the next one may come
 
 export class Search {
-  /** `hears` has working(bool), trouble(refusal or null), answer(body, answer), refused(refusal). */
-  constructor(hears) {
-    this.hears = hears;
+  /** `on` has working(bool), trouble(refusal or null), answer(body, answer), refused(refusal). */
+  constructor(on) {
+    this.on = on;
     this.current = new AbortController();
+    this.troubled = false;
   }
 
-  /** Ask, and forget what was asked before. */
+  /** Search, and drop the search before it. */
   async ask(body, { typing = false } = {}) {
     this.current.abort();
     const { signal } = (this.current = new AbortController());
     try {
       if (typing) await after(WAIT, signal);
-      this.hears.working(true);
-      const tell = (trouble) => signal.aborted || this.hears.trouble(trouble);
+      this.on.working(true);
+      const tell = (trouble) => signal.aborted || this.#tell(trouble);
       const answer = await askPatiently("/v1/search", { body, signal, tell });
       if (signal.aborted) return;
-      this.hears.working(false);
-      this.hears.answer(body, answer);
+      this.on.working(false);
+      this.on.answer(body, answer);
     } catch (error) {
       if (signal.aborted) return;
-      this.hears.working(false);
-      this.hears.refused(error);
+      this.on.working(false);
+      this.on.refused(error);
     }
   }
 
-  /** Ask nothing. */
+  /** Search for nothing. */
   stop() {
     this.current.abort();
-    this.hears.working(false);
-    this.hears.trouble(null);
+    this.on.working(false);
+    if (this.troubled) this.#tell(null);
+  }
+
+  #tell(trouble) {
+    this.troubled = Boolean(trouble);
+    this.on.trouble(trouble);
   }
 }
 

@@ -1,20 +1,21 @@
-// The server: questions in, answers or one kind of error out.
+// Requests to the server: JSON, or one kind of error.
 //
-// path, body -> fetch -> JSON | Refusal(status, message, wait, passes)
+// path, body -> fetch -> JSON | Refusal(status, message, code, wait, passes)
 
-const WAITS = [1, 2, 4, 8]; // seconds between tries, while it is hoped that they help
-const PASSING = new Set([0, 408, 429, 502, 503, 504]); // 0: no answer at all
+const WAITS = [1, 2, 4, 8]; // seconds before the next try
+const PASSING = new Set([0, 408, 429, 502, 503, 504]); // worth another try; 0: no answer at all
 const SAID = {
   0: "The server does not answer.",
-  401: "This server asks for its key. Reload the page and give the key as the password.",
-  413: "That is larger than this server takes.",
+  401: "This server requires a key. Reload the page and enter the key as the password.",
+  413: "That is larger than this server accepts.",
   429: "The server is busy.",
 };
 
 export class Refusal extends Error {
-  constructor(status, message, wait) {
-    super(SAID[status] ?? message);
+  constructor(status, { message, code } = {}, wait = undefined) {
+    super(SAID[status] ?? message ?? `The server answers with status ${status}.`);
     this.status = status;
+    this.code = code; // what is at fault: "item" is an image or text that cannot be read
     this.wait = wait;
     this.passes = PASSING.has(status);
   }
@@ -44,12 +45,11 @@ export async function ask(path, { body, signal } = {}) {
     if (signal?.aborted) throw error;
     throw new Refusal(0);
   }
-  const told = await reply.json().catch(() => null);
-  const message = told?.error?.message ?? `The server answers ${reply.status}.`;
-  throw new Refusal(reply.status, message, Number(reply.headers.get("Retry-After")) || undefined);
+  const refusal = await reply.json().catch(() => null);
+  throw new Refusal(reply.status, refusal?.error, Number(reply.headers.get("Retry-After")) || undefined);
 }
 
-/** Ask until there is an answer, or a refusal that does not pass; `tell` hears of each trouble. */
+/** Ask until there is an answer or a lasting refusal; `tell` is called with each passing error. */
 export async function askPatiently(path, { body, signal, tell }) {
   for (let tries = 0; ; tries += 1) {
     try {

@@ -1,6 +1,6 @@
 // One entry, large, in a dialog.
 //
-// entry -> its thumbnail at once -> its file when it is here -> what is known of it
+// entry -> its thumbnail at once -> its file once it is loaded -> facts beside it
 
 import { caption, fileName, ratio } from "/entry.js";
 
@@ -12,12 +12,12 @@ export class Viewer {
     this.dialog = dialog;
     this.does = does;
     this.entry = null;
-    const on = (name, act) => this.#part(name).addEventListener("click", act);
-    on(".shut", () => does.shut());
-    on(".before", () => does.step(-1));
-    on(".after", () => does.step(1));
-    on(".like", () => does.like(this.entry));
-    on(".but", () => does.but(this.entry));
+    const when = (name, act) => this.#part(name).addEventListener("click", act);
+    when(".shut", () => does.shut());
+    when(".before", () => does.step(-1));
+    when(".after", () => does.step(1));
+    when(".like", () => does.like(this.entry));
+    when(".but", () => does.but(this.entry));
     dialog.addEventListener("cancel", (event) => {
       event.preventDefault();
       does.shut();
@@ -26,11 +26,12 @@ export class Viewer {
     dialog.addEventListener("keydown", (event) => this.#key(event));
   }
 
-  /** Show an entry, which may be the `place`th of `count` results (from 1; 0: of none). */
-  show(entry, place, count) {
-    this.#part(".place").textContent = place ? `${place} of ${count}` : "";
+  /** Show an entry: the `place`th of `count` (from 1; 0: it is in no list), maybe the last. */
+  show(entry, place, { count, last }) {
+    const all = count.toLocaleString("en");
+    this.#part(".place").textContent = place ? `${place.toLocaleString("en")} of ${all}` : "";
     this.#part(".before").disabled = place <= 1;
-    this.#part(".after").disabled = !place || place === count;
+    this.#part(".after").disabled = !place || last;
     if (this.entry?.id !== entry.id) this.#draw(entry);
     this.entry = entry;
     if (!this.dialog.open) {
@@ -99,18 +100,18 @@ function image(entry, source) {
 }
 
 function facts(entry) {
-  const told = [
+  const known = [
     ["Score", entry.score?.toFixed(3)],
     ["Size", entry.width ? `${entry.width} × ${entry.height} pixels` : ""],
     ["Passage", entry.kind === "text" ? entry.part : ""],
     ["File", link(entry)],
   ];
-  return told.filter(([, value]) => value).flatMap(([name, value]) => {
+  return known.filter(([, value]) => value).flatMap(([name, value]) => {
     const term = document.createElement("dt");
-    const said = document.createElement("dd");
+    const given = document.createElement("dd");
     term.textContent = name;
-    said.append(value);
-    return [term, said];
+    given.append(value);
+    return [term, given];
   });
 }
 

@@ -1,22 +1,42 @@
-// What the query says in one word, as the model would; each can be searched for.
+// Words as buttons that search for them: the query in one word, and example queries.
 
-const LEAST = 0.02; // of the first word's share; what is below it is not worth showing
+// What the model says is a guess. It is shown if the likeliest word has a probability of at least
+// SURE; beside it, words that have at least LEAST.
+const SURE = 0.1;
+const LEAST = 0.02;
 
-/** Show words as buttons in a section; `chosen(word)` is called for one that is clicked. */
+/** Show the query in one word, as the model puts it; nothing where it is not sure. */
 export function showWords(section, words, chosen) {
-  const told = words.filter((word) => word.share >= LEAST * words[0].share);
-  section.hidden = !told.length;
+  const sure = words.length && words[0].share >= SURE;
+  const shown = sure ? words.filter((word) => word.share >= LEAST) : [];
+  section.hidden = !shown.length;
+  list(section, shown.map(({ word, share }) => {
+    const probability = document.createElement("span");
+    probability.className = "share";
+    probability.textContent = `${Math.round(share * 100)} %`;
+    const label = `Search for ${word} (${probability.textContent})`;
+    return button([word, probability], label, () => chosen(word));
+  }));
+}
+
+/** Show queries to start with. */
+export function showQueries(section, queries, chosen) {
+  list(section, queries.map((query) => button([query], `Search for ${query}`, () => chosen(query))));
+}
+
+function button(parts, label, act) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.append(...parts);
+  button.setAttribute("aria-label", label);
+  button.addEventListener("click", act);
+  return button;
+}
+
+function list(section, buttons) {
   section.querySelector("ul").replaceChildren(
-    ...told.map(({ word, share }) => {
+    ...buttons.map((button) => {
       const item = document.createElement("li");
-      const button = document.createElement("button");
-      const part = document.createElement("span");
-      part.className = "share";
-      part.textContent = share < 0.01 ? "<1 %" : `${Math.round(share * 100)} %`;
-      button.type = "button";
-      button.append(word, part);
-      button.setAttribute("aria-label", `Search for ${word} (${part.textContent})`);
-      button.addEventListener("click", () => chosen(word));
       item.append(button);
       return item;
     }),

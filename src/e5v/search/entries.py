@@ -1,0 +1,44 @@
+"""What can be found: an entry of the index, and a hit, which is an entry with its score."""
+
+from dataclasses import dataclass
+
+KINDS = ("image", "text")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that can be found.
+
+    Attributes:
+        id: stands for its place: the same file and part get the same id in every run.
+        path: the file it is of, absolute.
+        kind: "image" or "text".
+        part: number of the passage of a text file, or of the line of JSON lines; from 1, and 0 for
+            an image file.
+        size: bytes of the file.
+        mtime: when the file was changed, in nanoseconds since 1970.
+        digest: equal for equal content: the image's bytes, or the passage's text.
+        text: an image's caption, if it has one, or what the passage says.
+        thumbnail: WebP of at most 20 KB; empty for a text.
+        width, height: pixels of the upright image; 0 for a text.
+    """
+
+    id: str
+    path: str
+    kind: str
+    part: int
+    size: int
+    mtime: int
+    digest: str
+    text: str
+    thumbnail: bytes
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An entry that was found, and the cosine of its vector with the query."""
+
+    entry: Entry
+    score: float

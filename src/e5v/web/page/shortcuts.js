@@ -1,0 +1,29 @@
+// What works everywhere on the page: the "/" key, the link to the start, and copying the command.
+
+/** Listen for them: `starts()` for the link, `types()` for the key, unless `busy()`. */
+export function listen({ starts, types, busy }) {
+  document.querySelector(".name").addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    starts();
+  });
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.matches("input, textarea") || busy();
+    if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    types();
+  });
+  const command = document.querySelector(".command code");
+  const button = document.querySelector(".command button");
+  button.addEventListener("click", () => copy(command, button));
+}
+
+/** Copy an element's text, or select it where a page may not copy. */
+async function copy(element, button) {
+  try {
+    await navigator.clipboard.writeText(element.textContent);
+    button.textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(element);
+  }
+}
