@@ -77,6 +77,7 @@ def _begun(data: Triplets, lesson: Lesson, first: int) -> Begun:
         left_out=lesson.watch.held_out.left_out if lesson.watch else 0,
         weights=sum(weight.numel() for weight in lesson.student.weights),
         step=first,
+        notes=data.notes,
     )
 
 

@@ -81,7 +81,7 @@ def _read_triplets(file: Path, limit: int) -> HeldOut:
     _refuse(triplets.broken)
     rows = triplets.rows[:limit]
     pairs = [(row.anchor.strip(), row.positive.strip()) for row in rows]
-    negatives = [row.negative.strip() for row in rows if row.negative]
+    negatives = [text.strip() for row in rows for text in row.negatives]
     return HeldOut.of(pairs, negatives, left_out=len(triplets.rows) - len(rows))
 
 

@@ -46,7 +46,7 @@ def distinct(triplets: Sequence[Triplet]) -> Bool[Tensor, "n c"]:
 
     anchors = numbered([one.anchor for one in triplets])
     positives = numbered([one.positive for one in triplets])
-    negatives = [one.negative for one in triplets if one.negative]
+    negatives = [text for one in triplets for text in one.negatives]
     candidates = torch.cat([positives, numbered(negatives)])
     same = (candidates == anchors[:, None]) | (candidates == positives[:, None])
     same[:, : len(triplets)] |= anchors == anchors[:, None]

@@ -54,8 +54,12 @@ class Student:
         """
         encoder = self.embedder.encoder
         if self.recipe.mask == "faithful":
-            if not all(row.negative for row in data.rows):
-                raise DataError("mask faithful needs a hard negative in every row; some have none")
+            if not all(len(row.negatives) == 1 for row in data.rows):
+                raise DataError(
+                    "the faithful mask needs one hard negative in every row; some rows have none "
+                    "or several",
+                    argument="mask",
+                )
             return OfficialPass(encoder, self.loaded.processor.tokenizer.eos_token_id)
         usual = GPU_CHUNK if self.embedder.device.type == "cuda" else CPU_CHUNK
         return PackedPass(encoder, self.recipe.chunk_tokens or usual)
