@@ -86,7 +86,9 @@ def restore_adapter(loaded: Loaded, weights: bytes) -> None:
     state = safetensors.torch.load(weights)
     bare = {name.removeprefix(PREFIX): value for name, value in state.items()}
     peft = _peft()
-    if _shapes(bare) != _shapes(peft.get_peft_model_state_dict(loaded.model, save_embedding_layers=False)):
+    if _shapes(bare) != _shapes(
+        peft.get_peft_model_state_dict(loaded.model, save_embedding_layers=False)
+    ):
         raise ModelError("the checkpoint's adapter belongs to another model or recipe")
     peft.set_peft_model_state_dict(loaded.model, bare)
 

@@ -144,7 +144,7 @@ def _is_json(text: str) -> bool:
 def _json_row(number: int, value: Any, unit: Unit) -> DataRow:
     if isinstance(value, dict):
         return DataRow(number, value, unit=unit)
-    return DataRow(number, {}, f"is a {type(value).__name__}; expected an object", unit)
+    return DataRow(number, {}, f"is of type {type(value).__name__}; expected an object", unit)
 
 
 def _parquet_rows(file: Path, check: Check) -> Iterator[DataRow]:

@@ -70,7 +70,8 @@ class Recipe:
     template: Mode = "fixed"
     """fixed: the prompt as it is used afterwards; faithful: as the official script breaks it."""
     mask: Mode = "fixed"
-    """fixed: a text sees itself; faithful: padding too, as in the official script."""
+    """fixed: a text attends to itself alone, and equal texts are not held against each other;
+    faithful: as in the official script, padding is attended to and equal texts count as false."""
     chunk_tokens: Annotated[int | None, arg(metavar="N")] = None
     """Tokens whose gradient is taken at once: memory against speed, never the result."""
     recompute: bool = False
