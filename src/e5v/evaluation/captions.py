@@ -12,7 +12,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 
 from e5v.captions import CAPTIONS, IMAGES, read_captioned
-from e5v.errors import DataError, UsageError
+from e5v.errors import DataError, UsageError, plural
 from e5v.evaluation.parquet import read_tables
 from e5v.evaluation.pictures import Captioned, Lazy, all_images, one_spelling
 from e5v.evaluation.rows import digest, make_each_line
@@ -61,9 +61,11 @@ def searches(captioned: Captioned, revision: str, most: int | None = MOST) -> Ma
     )
     notes = []
     if cut := sum(map(len, captioned.captions)) - len(owners):
-        notes.append(f"left out: {cut} captions, beyond the first {most} of their image")
+        notes.append(f"left out: {plural(cut, 'caption')}, beyond the first {most} of their image")
     if not all_asked:
-        notes.append(f"only to be found: {len(captions) - len(asked)} images without a caption")
+        notes.append(
+            f"only to be found: {plural(len(captions) - len(asked), 'image')} without a caption"
+        )
     return Material(tasks, revision, tuple(notes))
 
 

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from e5v.captions import CAPTIONS, EDITS, IMAGES, EditLine, read_edits
-from e5v.errors import DataError
+from e5v.errors import DataError, plural
 from e5v.evaluation.captions import as_text, read_captions
 from e5v.evaluation.composed import compose
 from e5v.evaluation.pictures import all_images, one_spelling
@@ -91,7 +91,9 @@ class _Pair:
 def _read_pairs(file: Path) -> Grading:
     pairs = make_each_line(file, _pair_lines(file), _read_pair)
     if len({pair.grade for pair in pairs}) == 1:
-        raise DataError(f"{file} has {len(pairs)} pairs of one grade; expected two that differ")
+        raise DataError(
+            f"{file} has {plural(len(pairs), 'pair')} of one grade; expected two that differ"
+        )
     return Grading(
         "pairs",
         Pool([as_text(pair.left) for pair in pairs], "text", "sts"),
@@ -113,7 +115,7 @@ def _read_pair(line: TextLine) -> _Pair:
     match cells:
         case [str(left), str(right), str(grade)] if left and right:
             return _Pair(left, right, _grade(grade))
-    raise Wrong(f"has {len(cells)} cells; expected two texts and a grade, parted by tabs")
+    raise Wrong(f"has {plural(len(cells), 'cell')}; expected two texts and a grade, parted by tabs")
 
 
 def _grade(cell: str) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from e5v.errors import DataError, first_line
+from e5v.errors import DataError, first_line, plural
 from e5v.jsonl import LineFault, Wrong, listed, parse_file
 
 NAMED = 3  # wrong rows that an error names
@@ -139,7 +139,7 @@ def make_each(
             wrong.append(f"{place} {cause}")
     if wrong:
         named = "; ".join(wrong[:NAMED]) + ("; ..." if len(wrong) > NAMED else "")
-        count = f"{len(wrong)} of {len(wrong) + len(made)} rows"
+        count = f"{len(wrong)} of {plural(len(wrong) + len(made), 'row')}"
         raise DataError(f"{source}: {count} cannot be used ({named}); repair or drop them")
     if not made:
         raise DataError(f"{source} has no rows; expected at least one")

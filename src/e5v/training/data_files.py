@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from e5v.errors import DataError, first_line
+from e5v.errors import DataError, first_line, plural
 from e5v.jsonl import (
     LineFault,
     TextLine,
@@ -102,7 +102,7 @@ def _why_unusable(record: list[str] | str, names: list[str]) -> str:
     if not record:
         return "the row is empty"
     if len(record) != len(names):  # a comma outside quotes would shift or cut the texts
-        return f"{len(record)} cells; expected {len(names)}, as in the header"
+        return f"{plural(len(record), 'cell')}; expected {len(names)}, as in the header"
     return ""
 
 
