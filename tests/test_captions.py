@@ -269,6 +269,27 @@ def test_an_item_is_all_of_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert not stream.closed
 
 
+def test_a_string_is_not_an_image_of_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The image of the current folder embedded in place of the one that the file means."""
+    folder = folder_of(tmp_path / "data", b'"here.png"\n"gone.png"\n')
+    (tmp_path / "here.png").touch()
+    monkeypatch.chdir(tmp_path)
+    here, gone = read_items(folder / "captions.jsonl")
+    assert str(here).startswith("line 1 names 'here.png', which is in the current folder")
+    assert not isinstance(gone, LineFault)
+    assert gone.raw == "gone.png"
+
+
+def test_names_of_two_spellings_are_one_image_to_train(tmp_path: Path) -> None:
+    """An image that is in the candidates twice, so that one of them counts as wrong."""
+    whole = str(tmp_path / "cat.png")
+    names = ("cat.png", whole, f"file://{whole}", "images/../cat.png")
+    folder = folder_of(tmp_path, lines(*({"image": name, "text": name} for name in names)))
+    assert len(read_held_out(folder, 100).candidates) == 1
+
+
 def test_a_file_of_items_is_checked_line_by_line(tmp_path: Path) -> None:
     """A run that embeds 705 items and then fails on the 706th."""
     values = [{"image": "cat.png"}] * 705 + [{"image": "gone.png"}, "fine", {"text": ""}, "{"]

@@ -26,7 +26,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, TypeGuard, TypeVar
-from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from e5v.items import IMAGE_SUFFIXES, LONGEST_NAME
@@ -117,7 +116,8 @@ def read_edits(file: Path) -> Iterator[EditLine | LineFault]:
 
 def find_image(folder: str, name: str) -> str:
     """Return the path of an image that a line names, or where it was expected if there is none."""
-    name = url2pathname(urlsplit(name).path) if name.startswith("file://") else name
+    if name.startswith("file://"):
+        name = url2pathname(name.removeprefix("file://").removeprefix("localhost"))
     names = [name, os.path.join(IMAGES, name)]  # noqa: PTH118
     if name != name.strip():
         names += [name.strip(), os.path.join(IMAGES, name.strip())]  # noqa: PTH118

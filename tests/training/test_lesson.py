@@ -1,6 +1,8 @@
 """One step of a run, against the official script's loss."""
 
 import json
+import socket
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,12 @@ import pytest
 import torch
 from torch.nn import functional
 
+from e5v.training.adapter import CONFIG
+from e5v.training.fit import fit
 from e5v.training.lesson import Lesson
 from e5v.training.ranks import Ranks
 from e5v.training.recipe import Adapter, Recipe
-from e5v.training.run import Run
+from e5v.training.run import Run, Step
 from e5v.training.triplets import read_triplets
 
 AWKWARD = [  # anchors twice, a positive twice, an anchor as a negative, a positive as a negative
@@ -77,6 +81,30 @@ def test_fixed_leaves_duplicates_out(checkpoints: Any, tmp_path: Path) -> None:
         recipe = replace(RECIPE, mask=mask)
         losses.append(lesson(folder, tmp_path / mask, recipe, AWKWARD).take(0).loss)
     assert losses[0] < losses[1] - 0.05
+
+
+def test_training_the_bundled_model_asks_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six look-ups of a repository named "nano-base" in four steps, and warnings at every save."""
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in AWKWARD))
+    looked_up: list[object] = []
+
+    def refuse(*given: object) -> None:
+        looked_up.append(given)
+        raise OSError("the network is not to be used")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    run = Run("nano-base", (file,), tmp_path / "run", RECIPE, every=1, device="cpu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        events = list(fit(run))
+    assert [event.step for event in events[1:] if isinstance(event, Step)] == [1, 2]
+    assert looked_up == []
+    config = json.loads((tmp_path / "run" / "adapter" / CONFIG).read_text())
+    assert config["base_model_name_or_path"] == "nano-base"
 
 
 def test_every_negative_of_a_row_is_a_candidate(checkpoints: Any, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ triplets                   -> anchors as queries, positives and hard negatives a
 folder of captioned images -> captions as queries, images as candidates
 """
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +98,13 @@ def _read_captions(folder: Path, limit: int) -> HeldOut:
     rows = [line for line in lines if isinstance(line, CaptionedImage)]
     if not rows:
         raise DataError(f'{file} is empty; expected lines like {{"image": ..., "text": ...}}')
-    pairs = [(text.strip(), row.image) for row in rows[:limit] for text in row.texts]
+    first: dict[str, Path] = {}  # one spelling for each file, or it would be two images that tie
+    images = [first.setdefault(os.path.realpath(row.image), row.image) for row in rows[:limit]]
+    pairs = [
+        (text.strip(), image)
+        for row, image in zip(rows, images, strict=False)
+        for text in row.texts
+    ]
     return HeldOut.of(pairs, left_out=max(0, len(rows) - limit))
 
 

@@ -76,18 +76,22 @@ class Wording:
         pieces = _stripped(segments)
         if turn is not None and turn.name == "llama3":
             pieces = _stripped([turn.before, *pieces, turn.after])
-        return [one.replace("_", " ") if isinstance(one, str) else one for one in pieces]
+        pieces = [one.replace("_", " ") if isinstance(one, str) else one for one in pieces]
+        pieces[0] = _changed(pieces[0], str.lstrip)  # a text at either end is stripped, too
+        pieces[-1] = _changed(pieces[-1], str.rstrip)
+        return pieces
 
 
 def _stripped(segments: Sequence[Segment]) -> list[Segment]:
-    """Drop the white space around the whole."""
+    """Drop the white space of a template around the whole."""
+    first, last = segments[0], segments[-1]
     whole = list(segments)
-    whole[0] = _changed(whole[0], str.lstrip)
-    whole[-1] = _changed(whole[-1], str.rstrip)
+    if isinstance(first, str):
+        whole[0] = first.lstrip()
+    if isinstance(last, str):
+        whole[-1] = last.rstrip() if len(whole) > 1 else last.strip()
     return [one for one in whole if one != ""]
 
 
 def _changed(segment: Segment, change: Callable[[str], str]) -> Segment:
-    if isinstance(segment, Text):
-        return Text(change(segment.text))
-    return change(segment) if isinstance(segment, str) else segment
+    return Text(change(segment.text)) if isinstance(segment, Text) else segment

@@ -90,8 +90,7 @@ def _item_of_object(value: Mapping[str, Any], folder: str) -> Any:
 def _resolve(value: Any, folder: str) -> Any:
     """Return an item with the paths of its images found, however it is nested."""
     if isinstance(value, str):
-        found = find_image(folder, value) if suffix(value) in IMAGE_SUFFIXES else ""
-        return Path(found) if os.path.isfile(found) else value  # noqa: PTH113
+        return _resolve_string(value, folder)
     if isinstance(value, list):
         return [_resolve(part, folder) for part in value]
     if not isinstance(value, dict):
@@ -103,6 +102,18 @@ def _resolve(value: Any, folder: str) -> Any:
         key: _resolve_image(key, one, folder) if key in images and one is not None else one
         for key, one in value.items()
     }
+
+
+def _resolve_string(value: str, folder: str) -> str | Path:
+    """Return the path of an image that a string names; any other string is a text."""
+    if suffix(value) not in IMAGE_SUFFIXES:
+        return value
+    found = find_image(folder, value)
+    if os.path.isfile(found):  # noqa: PTH113
+        return Path(found)
+    if os.path.isfile(value):  # noqa: PTH113  it would be embedded in place of the missing one
+        raise Wrong(f"names {value!a}, which is in the current folder and not in the file's")
+    return value
 
 
 def _resolve_image(key: str, value: Any, folder: str) -> Any:
