@@ -62,7 +62,7 @@ def test_the_documented_folder(documented: Path) -> None:
     assert pairs.right.items == ["A man is playing an instrument.", "The stock market fell."]
     assert pairs.grades == [3.8, 0]
     assert (pairs.left.prompt, pairs.right.prompt) == ("sts", "sts")
-    assert material.notes == ("only to be found: 1 images without a caption",)
+    assert material.notes == ("only to be found: 1 image without a caption",)
 
 
 def test_every_format_is_documented(cirr: Path, fashioniq: Path, circo: Path) -> None:

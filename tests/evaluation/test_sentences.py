@@ -138,7 +138,7 @@ def test_clean_is_the_official_clean_up(raw: str, cleaned: str) -> None:
 @pytest.mark.parametrize(
     ("name", "file", "content", "cause"),
     [
-        ("STS13", f"{STS13}/STS.gs.FNWN.txt", b"4.5\n", r" has 1 lines; expected 2, one for each"),
+        ("STS13", f"{STS13}/STS.gs.FNWN.txt", b"4.5\n", r" has 1 line; expected 2, one for each"),
         ("STS13", f"{STS13}/STS.gs.FNWN.txt", b"\nx\n", r", line 2: the grade is 'x'; expected a"),
         ("STS13", f"{STS13}/STS.gs.FNWN.txt", b"nan\n\n", r", line 1: the grade is 'nan'"),
         (

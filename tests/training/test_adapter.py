@@ -1,17 +1,29 @@
 """Where the LoRA goes, and that its files open elsewhere."""
 
+import json
+import socket
+import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 from peft import PeftModel
 from transformers import AutoModelForImageTextToText
 
 from e5v.errors import ModelError
 from e5v.model.loading import Loaded
-from e5v.training.adapter import WEIGHTS, adapter_files, add_adapter, restore_adapter, trained
+from e5v.training.adapter import (
+    CONFIG,
+    WEIGHTS,
+    adapter_files,
+    add_adapter,
+    restore_adapter,
+    trained,
+)
 from e5v.training.recipe import Adapter
 from tests.checkpoints import FAMILIES
 
@@ -30,6 +42,28 @@ def test_every_linear_layer_but_the_head_is_adapted(family: str, language: Langu
     assert not isinstance(loaded.model.get_output_embeddings(), torch.nn.ModuleDict)
     names = [name for name, weight in loaded.model.named_parameters() if weight.requires_grad]
     assert all("lora_" in name and "lm_head" not in name for name in names)
+
+
+def test_saving_and_restoring_ask_nobody(
+    language: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hub asked at every save for a model named "nano-base", with alarming warnings."""
+    loaded = replace(language("llava_15"), name="nano-base")  # no folder, and no model of the hub
+    config = add_adapter(loaded, SMALL, seed=0)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("the network is used")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        files = adapter_files(loaded, config)
+        restore_adapter(loaded, files[WEIGHTS])
+    saved = safetensors.torch.load(files[WEIGHTS])
+    assert len(saved) == len(trained(loaded))
+    assert all("lora_" in name for name in saved)
+    assert json.loads(files[CONFIG])["base_model_name_or_path"] == "nano-base"
 
 
 def test_seed_draws_the_first_weights(language: Language) -> None:

@@ -31,7 +31,10 @@ def test_the_last_checkpoint_stands_when_the_disk_is_full(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(TrainingError, match=r"No space left.*checkpoint-000050 stands.*--resume"):
+    with pytest.raises(
+        TrainingError,
+        match=r"No space left.*checkpoint-000050 stands.*repair that and resume the run",
+    ):
         folder.save(100, {"weights": b"torn"})
     assert sorted(path.name for path in folder.path.glob("checkpoint*")) == ["checkpoint-000050"]
     latest = folder.latest()
@@ -54,7 +57,7 @@ def test_a_checkpoint_half_written_by_a_kill_is_none(tmp_path: Path) -> None:
 def test_another_run_is_not_overwritten(tmp_path: Path) -> None:
     """Yesterday's run, lost to today's."""
     folder = _begun(tmp_path / "run")
-    with pytest.raises(UsageError, match="holds a run; go on with --resume or name another"):
+    with pytest.raises(UsageError, match="has a run already; resume it or name another"):
         folder.check(RECIPE, resume=False)
     with pytest.raises(UsageError, match=r"was begun with lr 0.001, not 0.1"):
         folder.check(RECIPE | {"lr": 0.1}, resume=True)

@@ -204,7 +204,7 @@ def test_accuracy_against_all_candidates(seed: int) -> None:
 def slow_distinct(triplets: Sequence[Triplet]) -> list[list[bool]]:
     """Tell the same as `distinct`, text by text."""
     positives = [(one.positive.strip(), one.anchor.strip()) for one in triplets]
-    negatives = [(one.negative.strip(), None) for one in triplets if one.negative]
+    negatives = [(text.strip(), None) for one in triplets for text in one.negatives]
     table = []
     for i, one in enumerate(triplets):
         anchor, positive = one.anchor.strip(), one.positive.strip()
@@ -250,7 +250,13 @@ def test_distinct_on_random_texts(seed: int) -> None:
     def maybe() -> str | None:
         return word() if rng.random() < 0.6 else None
 
-    triplets = [Triplet(word(), word(), maybe()) for _ in range(int(rng.integers(1, 12)))]
+    def several() -> tuple[str, ...]:
+        return tuple(word() for _ in range(int(rng.integers(3))))
+
+    triplets = [
+        Triplet(word(), word(), first, several() if first else ())
+        for first in (maybe() for _ in range(int(rng.integers(1, 12))))
+    ]
     assert distinct(triplets).tolist() == slow_distinct(triplets)
     there = distinct(triplets)[:, : len(triplets)]
     turned = [Triplet(one.positive, one.anchor, None) for one in triplets]

@@ -58,7 +58,7 @@ def test_each_format_and_header(tmp_path: Path, name: str, names: tuple[str, ...
     path = tmp_path / name
     written = write(path.with_suffix(path.suffix.lower()), rows).rename(path)
     read = read_triplets([written])
-    assert read == Triplets((DOG, CAT), (0, 1), ())
+    assert read == Triplets((DOG, CAT), (0, 1), (), (f"{written}: ignored columns: source",))
     assert read.count == 2
 
 
@@ -79,7 +79,7 @@ def test_several_files_are_one_list(tmp_path: Path) -> None:
     assert read.count == 6
     assert [str(one) for one in read.broken] == [
         f"{first}, row 2: sent0 is empty",
-        f"{second}, row 1: anchor is empty",
+        f"{second}, line 1: anchor is empty",
     ]
 
 
@@ -89,7 +89,7 @@ def test_quotes_commas_and_line_breaks(tmp_path: Path) -> None:
     rows = [dict(zip(("sent0", "sent1", "hard_neg"), texts, strict=True)), ROWS[0]]
     for suffix in (".csv", ".jsonl", ".parquet"):
         read = read_triplets([write(tmp_path / f"a{suffix}", rows)])
-        assert read == Triplets((Triplet(*texts), DOG), (0, 1), ())
+        assert read == Triplets((Triplet(texts[0], texts[1], texts[2]), DOG), (0, 1), ())
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_broken_rows_of_a_csv(tmp_path: Path) -> None:
         (4, "2 cells; expected 3, as in the header"),
         (5, "4 cells; expected 3, as in the header"),
         (6, "the row is empty"),
-        (7, "sent1 is not valid UTF-8"),
+        (7, "sent1 is not UTF-8 (byte 0xE9 after 3 characters); save the file as UTF-8"),
         (8, "line 9 is not valid CSV: ',' expected after '\"'"),
         (10, "line 11 is not valid CSV: ',' expected after '\"'"),
         (12, "line 14 is not valid CSV: unexpected end of data"),
@@ -167,22 +167,23 @@ def test_broken_rows_of_json_lines(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"\r\n".join(lines))
     read = read_triplets([path])
-    assert read.rows == (Triplet("a", "b", None), Triplet("a", "😀", None))
-    assert read.places == (0, 12)
-    assert [one.row for one in read.broken] == list(range(2, 13))
-    assert [cause for _, cause in causes(read)][:9] == [
-        "no JSON object on one line: Expecting ',' delimiter",
-        "no JSON object on one line: of type list",
-        "the row is empty",
+    assert read.rows == (Triplet("a", "b", "c"), Triplet("a", "😀", None))
+    assert read.places == (5, 11)
+    assert [one.row for one in read.broken] == [1, 2, 3, 5, 6, 8, 9, 10, 11, 12]
+    assert [cause.partition(" (")[0] for _, cause in causes(read)] == [
+        "is not UTF-8",
+        "is not JSON: Expecting ',' delimiter",
+        "is of type list; expected an object",
         "anchor is of type int; expected text",
         "positive is empty",
-        "negative is of type list; expected text",
-        "anchor is not valid UTF-8",
-        "positive is not valid UTF-8",
-        "its columns are text, label; expected anchor, positive (and negative), "
-        "or sent0, sent1 (and hard_neg)",
+        "is not UTF-8",
+        "has half a surrogate pair",
+        "its columns are text, label; expected anchor and positive",
+        "is not JSON that can be read: it is nested too deeply",
+        "is not JSON: Exceeds the limit",
     ]
     assert all("\n" not in str(one) for one in read.broken)
+    assert str(read.broken[0]).startswith(f"{path}, line 1: is not UTF-8")
 
 
 def test_broken_rows_of_parquet(tmp_path: Path) -> None:
@@ -202,10 +203,10 @@ def test_broken_rows_of_parquet(tmp_path: Path) -> None:
     read = read_triplets([tmp_path / "a.parquet"])
     assert read.rows == (Triplet("a", "b", "c"),)
     assert causes(read) == [
-        (2, "anchor is not valid UTF-8"),
+        (2, "anchor is not UTF-8 (byte 0xE9 after 3 characters); save the file as UTF-8"),
         (3, "anchor is empty"),
         (4, "anchor is empty"),
-        (5, "negative is not valid UTF-8"),
+        (5, "negative is not UTF-8 (byte 0xE9 after 3 characters); save the file as UTF-8"),
     ]
 
 
@@ -214,7 +215,7 @@ def test_other_columns(tmp_path: Path, suffix: str) -> None:
     """A file of something else without a word of what columns it has and which it should have."""
     path = write(tmp_path / f"a{suffix}", [{"text": "a", "positive": "b"}])
     with pytest.raises(
-        DataError, match=r"a\.\w+.* its columns are text, positive; expected anchor,"
+        DataError, match=r"a\.\w+.* its columns are text, positive; expected anchor "
     ):
         read_triplets([path])
 
@@ -222,20 +223,27 @@ def test_other_columns(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.txt", b"anchor,positive\na,b\n", "no known format; expected one of .csv, .jsonl"),
-        ("a", b"anchor,positive\na,b\n", "no known format"),
+        (
+            "a.txt",
+            b"anchor,positive\na,b\n",
+            "no supported format; expected one of .csv, .tsv, .jsonl",
+        ),
+        ("a", b"anchor,positive\na,b\n", "no supported format"),
         ("a.csv", None, "cannot be read: No such file"),
         ("a.parquet", None, "cannot be read: "),
         ("a.parquet", b"anchor,positive\na,b\n", "cannot be read as Parquet: "),
         ("a.parquet", b"", "cannot be read as Parquet: "),
         ("a.csv", b"", "its columns are none; expected anchor"),
-        ("a.csv", b"anchor,positive\n", r"no row that can be used \(there are none\)"),
+        ("a.csv", b"anchor,positive\n", r"no row that can be used \(it has no rows\)"),
         ("a.csv", b"anchor,positive\n,b\n", r"no row that can be used \(row 1: anchor is empty\)"),
         ("a.csv", b'"anchor,positive\na,b\n', "line 1 is not valid CSV"),
-        ("a.csv", b"\xff\xfe" + bytes(range(35, 256)) * 9, r"its columns are \\udcff"),
-        ("a.csv", b"anchor;positive\na;b\n", "its columns are anchor;positive; expected anchor, "),
-        ("a.json", b'[\n{"anchor": "a"}\n]', r"\(row 1: no JSON object on one line"),
-        ("a.jsonl", b"", r"\(row 1: the row is empty\)"),
+        ("a.csv", bytes(range(250, 35, -1)) * 9, r"its columns are \\udcfa"),
+        ("a.csv", b"\xff\xfea\0n\0\0\xd8", "is not UTF-16-LE; save the file as UTF-8"),
+        ("a.csv", b"anchor;positive\na;b\n", "its columns are anchor;positive; expected anchor "),
+        ("a.json", b'[\n{"anchor": "a"}\n]', r"\(row 1: its columns are anchor; expected"),
+        ("a.json", b'[\n{"anchor": "a"},\n', r"is not JSON: Expecting value \(line 3"),
+        ("a.json", b'{"anchor": ["a"], "positive": ["b"]}', r"line 1: anchor is of type list"),
+        ("a.jsonl", b"", r"\(it has no rows\)"),
     ],
 )
 def test_a_file_that_cannot_be_used(
@@ -259,6 +267,139 @@ def test_a_folder_is_no_file(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
     with pytest.raises(DataError, match=f"{name} cannot be read"):
         read_triplets([tmp_path / name])
+
+
+SEVERAL = Triplet("a", "b", "c", ("d", "e"))
+
+
+@pytest.mark.parametrize(
+    ("row", "triplets"),
+    [
+        ({"anchor": "a", "positive": "b", "neg": "c"}, [Triplet("a", "b", "c")]),
+        ({"anchor": "a", "positive": "b", "hard_negative": "c"}, [Triplet("a", "b", "c")]),
+        ({"query": "a", "positive": "b", "negative": "c"}, [Triplet("a", "b", "c")]),
+        (
+            {"query": "a", "answer": "x", "positive": "b", "negative_1": "c"},
+            [Triplet("a", "b", "c")],
+        ),
+        (
+            {
+                "anchor": "a",
+                "positive": "b",
+                "negative_2": "d",
+                "negative_10": "e",
+                "negative_1": "c",
+            },
+            [SEVERAL],
+        ),
+        (
+            {"sent0": "a", "sent1": "b", "hard_neg": "c", "hard_neg_1": "d", "hard_neg_2": "e"},
+            [SEVERAL],
+        ),
+        (
+            {"anchor": "a", "positive": "b", "negative_1": " ", "negative_2": "c"},
+            [Triplet("a", "b", "c")],
+        ),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_negatives_under_other_names(
+    tmp_path: Path, row: dict[str, Any], triplets: list[Triplet], suffix: str
+) -> None:
+    """Hard negatives that are dropped without a word because of the name of their column."""
+    read = read_triplets([write(tmp_path / f"a{suffix}", [row])])
+    assert list(read.rows) == triplets
+    assert [note.partition(" ")[2] for note in read.notes] == (
+        ["ignored columns: answer"] if "answer" in row else []
+    )
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"query": "a", "pos": ["b", "f"], "neg": ["c", "d", "e"]},  # FlagEmbedding
+        {"anchor": "a", "positives": ["b", "f"], "negatives": ["c", "d", "", "e"]},
+        {"query": "a", "positive": ["b", "f"], "hard_negatives": ["c", "d", "e"]},
+        {"anchor": "a", "positive_1": "b", "positive_2": "f", "negative": ["c", "d", "e"]},
+    ],
+)
+@pytest.mark.parametrize("suffix", [".jsonl", ".json", ".parquet"])
+def test_lists_of_positives_and_negatives(tmp_path: Path, row: dict[str, Any], suffix: str) -> None:
+    """A list taken for no text, or a positive without the negatives of its row."""
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".json":
+        path.write_text(json.dumps([row], indent=1))
+    else:
+        write(path, [row])
+    read = read_triplets([path])
+    assert read.rows == (SEVERAL, Triplet("a", "f", "c", ("d", "e")))
+    assert (read.places, read.broken, read.notes) == ((0, 1), (), ())
+
+
+def test_passages_of_tevatron(tmp_path: Path) -> None:
+    """Passages with a title, refused or without it."""
+    row = {
+        "query_id": "1",
+        "query": "a",
+        "positive_passages": [{"docid": "7", "title": "T", "text": "b"}],
+        "negative_passages": [
+            {"docid": "8", "title": "", "text": "c"},
+            {"docid": "9", "text": "d"},
+        ],
+    }
+    path = write(tmp_path / "a.jsonl", [row])
+    read = read_triplets([path])
+    assert read.rows == (Triplet("a", "T b", "c", ("d",)),)
+    assert read.notes == (f"{path}: ignored columns: query_id",)
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_an_array_of_rows(tmp_path: Path, name: str, indent: int | None) -> None:
+    """An array of many rows of which one is used, or none."""
+    path = tmp_path / name
+    path.write_text(json.dumps([*ROWS, 3, {"sent0": "", "sent1": "b"}, *ROWS], indent=indent))
+    read = read_triplets([path])
+    assert read.rows == (DOG, CAT, DOG, CAT)
+    assert read.places == (0, 1, 4, 5)
+    assert [str(one) for one in read.broken] == [
+        f"{path}, row 3: is of type int; expected an object",
+        f"{path}, row 4: sent0 is empty",
+    ]
+
+
+def test_a_list_in_the_first_of_many_lines(tmp_path: Path) -> None:
+    """All lines refused for the first one, which is a list."""
+    path = tmp_path / "a.jsonl"
+    path.write_text('["a", "b"]\n{"anchor": "a", "positive": "b"}\n')
+    read = read_triplets([path])
+    assert read.rows == (Triplet("a", "b", None),)
+    assert causes(read) == [(1, "is of type list; expected an object")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [
+        (".csv", 'anchor,positive\r\né,"b\nü"\r\n'),
+        (".tsv", 'anchor\tpositive\r\né\t"b\nü"\r\n'),
+        (".jsonl", '{"anchor": "é", "positive": "b\\nü"}\n'),
+        (".json", '[{"anchor": "é", "positive": "b\\nü"}]\n'),
+    ],
+)
+def test_every_encoding_of_unicode(tmp_path: Path, encoding: str, suffix: str, text: str) -> None:
+    """A spreadsheet's UTF-16 refused for the names of its columns."""
+    path = write_csv(tmp_path / f"a{suffix}", text.encode(encoding))
+    assert read_triplets([path]).rows == (Triplet("é", "b\nü", None),)
+
+
+def test_ignored_columns_are_named_once(tmp_path: Path) -> None:
+    """A column that is not used, unsaid, or said for each of a thousand rows."""
+    rows = [{"anchor": "a", "positive": "b", "idx": n, "source": "web"} for n in range(30)]
+    rows += [{"anchor": "a", "positive": "b", "label": 1}]
+    path = write(tmp_path / "a.jsonl", rows)
+    assert read_triplets([path]).notes == (f"{path}: ignored columns: idx, source, label",)
+    assert read_triplets([NLI / "train.csv"]).notes == ()
 
 
 def test_the_example_is_whole() -> None:

@@ -19,9 +19,9 @@ SHORT = ["--steps", "2", "--batch", "8", "--rank", "2", "--warmup", "1", "--dtyp
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """Give 30 rows of triplets, two of them broken."""
-    rows = [f"a {n} dog runs,an animal {n} moves,a {n} dog sleeps" for n in range(28)]
+    rows = [f"a {n} dog runs,an animal {n} moves,a {n} dog sleeps,web" for n in range(28)]
     file = tmp_path / "nli.csv"
-    file.write_text("\n".join(["sent0,sent1,hard_neg", ",no anchor,x", *rows, "no positive,,x"]))
+    file.write_text("\n".join(["sent0,sent1,hard_neg,source", ",no,x,", *rows, "no positive,,x,"]))
     return file
 
 
@@ -44,6 +44,7 @@ def test_a_line_a_step(
     assert "2 rows cannot be used" in printed.err
     assert "row 1" in printed.err
     assert "28 rows" in printed.err
+    assert "nli.csv: ignored columns: source\n" in printed.err
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert names == {"recipe.json", "log.jsonl", "checkpoint-000002", "adapter", "training.png"}
 

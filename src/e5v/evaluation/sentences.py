@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from e5v.errors import DataError
+from e5v.errors import DataError, plural
 from e5v.evaluation.tasks import Grading, Material, Pool
 
 Name = Literal["STS12", "STS13", "STS14", "STS15", "STS16", "STSBenchmark", "SICKRelatedness"]
@@ -102,8 +102,8 @@ def _read_year(year: str, subsets: Sequence[str], folder: Path) -> Iterator[Pair
         sentences, grades = _lines(texts), _lines(golds)
         if len(sentences) != len(grades):
             raise DataError(
-                f"{golds} has {len(grades)} lines; expected {len(sentences)}, one for each line "
-                f"of {texts.name}"
+                f"{golds} has {plural(len(grades), 'line')}; "
+                f"expected {len(sentences)}, one for each line of {texts.name}"
             )
         for number, (sentence, grade) in enumerate(zip(sentences, grades, strict=True), 1):
             if grade.strip():
@@ -148,7 +148,8 @@ def _fields(line: str, wanted: Sequence[int], place: str) -> list[str]:
     if len(found) < len(wanted):
         columns = ", ".join(str(column + 1) for column in wanted)
         raise DataError(
-            f"{place}: has {len(fields)} columns, parted by tabs; expected text in {columns}"
+            f"{place}: has {plural(len(fields), 'column')}, parted by tabs; "
+            f"expected text in {columns}"
         )
     return found
 

@@ -67,7 +67,7 @@ def trained(loaded: Loaded) -> list[nn.Parameter]:
 
 def adapter_files(loaded: Loaded, config: Any) -> Mapping[str, bytes]:
     """Return the adapter as peft writes it: file name -> content."""
-    state = _peft().get_peft_model_state_dict(loaded.model)
+    state = _peft().get_peft_model_state_dict(loaded.model, save_embedding_layers=False)
     weights = {PREFIX + name: value.detach().cpu().contiguous() for name, value in state.items()}
     told: dict[str, Any] = config.to_dict() | {"inference_mode": True, "peft_type": "LORA"}
     plain = {key: sorted(value) if isinstance(value, set) else value for key, value in told.items()}
@@ -86,7 +86,9 @@ def restore_adapter(loaded: Loaded, weights: bytes) -> None:
     state = safetensors.torch.load(weights)
     bare = {name.removeprefix(PREFIX): value for name, value in state.items()}
     peft = _peft()
-    if _shapes(bare) != _shapes(peft.get_peft_model_state_dict(loaded.model)):
+    if _shapes(bare) != _shapes(
+        peft.get_peft_model_state_dict(loaded.model, save_embedding_layers=False)
+    ):
         raise ModelError("the checkpoint's adapter belongs to another model or recipe")
     peft.set_peft_model_state_dict(loaded.model, bare)
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import torch
 
-from e5v.errors import DataError
+from e5v.errors import DataError, plural
 from e5v.training.triplets import Triplet, Triplets
 
 
@@ -25,7 +25,7 @@ class Batch:
         """Return all texts: the anchors, the positives, then the negatives that are there."""
         anchors = [one.anchor for one in self.triplets]
         positives = [one.positive for one in self.triplets]
-        return anchors + positives + [one.negative for one in self.triplets if one.negative]
+        return anchors + positives + [text for one in self.triplets for text in one.negatives]
 
 
 class Batches:
@@ -38,8 +38,9 @@ class Batches:
     def __init__(self, data: Triplets, size: int, seed: int) -> None:
         if len(data.rows) < size:
             raise DataError(
-                f"the data has {len(data.rows)} usable rows, less than a batch of {size}; "
-                "give more data or a smaller batch"
+                f"the data has {plural(len(data.rows), 'usable row')}, less than a batch of "
+                f"{size}; give more data or a smaller batch",
+                argument="batch",
             )
         self._data, self._size, self._seed = data, size, seed
         self._a_round = len(data.rows) // size

@@ -77,6 +77,7 @@ def _begun(data: Triplets, lesson: Lesson, first: int) -> Begun:
         left_out=lesson.watch.held_out.left_out if lesson.watch else 0,
         weights=sum(weight.numel() for weight in lesson.student.weights),
         step=first,
+        notes=data.notes,
     )
 
 
@@ -96,7 +97,8 @@ def _made(step: int, lesson: Lesson, ranks: Ranks, folder: RunFolder) -> tuple[T
     except torch.OutOfMemoryError as error:
         raise TrainingError(
             f"step {step + 1} does not fit in the GPU's memory; {folder.kept()}; "
-            "try a lower --chunk-tokens, or --recompute"
+            "lower the tokens of a chunk, or compute activations again on the way back",
+            argument="chunk_tokens",
         ) from error
 
 
@@ -119,7 +121,8 @@ def _check(step: int, taken: Taken, length: float, folder: RunFolder) -> None:
         return
     raise TrainingError(
         f"step {step + 1} has a loss of {taken.loss:g} and a gradient of length {length:g}; "
-        f"{folder.kept()}; try a lower --lr, or --dtype float32"
+        f"{folder.kept()}; lower the learning rate, or compute in float32",
+        argument="lr",
     )
 
 

@@ -57,7 +57,10 @@ class RunFolder:
                 raise UsageError(f"{self.path} is something else already; name another folder")
             return
         if not resume:
-            raise UsageError(f"{self.path} holds a run; go on with --resume or name another folder")
+            raise UsageError(
+                f"{self.path} has a run already; resume it or name another folder",
+                argument="resume",
+            )
         before = _read(file)
         asked = _plain(recipe)
         changed = [key for key in asked if asked[key] != before.get(key)]
@@ -137,7 +140,8 @@ class RunFolder:
             raise TrainingError(
                 f"{what} cannot be written to {self.path}: {error.strerror or error}; "
                 f"{self.kept()}; "
-                "mend that and go on with --resume"
+                "repair that and resume the run",
+                argument="resume",
             ) from error
 
 

@@ -14,9 +14,9 @@ from e5v.model.loading import load
 from e5v.model.prompts import ask, find_prompt
 from e5v.training.batches import Batch, Batches
 from e5v.training.gradcache import GradCache
-from e5v.training.loss import Loss, contrastive, distil, distinct
+from e5v.training.loss import Loss, all_allowed, contrastive, distil, distinct
 from e5v.training.ranks import Ranks
-from e5v.training.recipe import Objective
+from e5v.training.recipe import Objective, Recipe
 from e5v.training.run import Run
 from e5v.training.student import Student
 from e5v.training.teacher import Teacher
@@ -70,7 +70,7 @@ class Lesson:
         batch = self._batches[step]
         worded = [self._wording(text) for text in batch.texts]
         texts = [one.prompted for one in worded]
-        loss_of = _loss_of(self._recipe.objective, batch, self._teacher)
+        loss_of = _loss_of(self._recipe, batch, self._teacher)
         seed = (self._recipe.seed << 32) + (step << 12)  # and one more for each chunk
         loss = self._cache.backward(texts, len(batch.triplets), loss_of, seed)
         return Taken(
@@ -87,12 +87,10 @@ def _teacher(objective: Objective, data: Triplets) -> Teacher | None:
     return Teacher.open(objective.teacher, data.count)
 
 
-def _loss_of(
-    objective: Objective, batch: Batch, teacher: Teacher | None
-) -> Callable[[Tensor], Loss]:
+def _loss_of(recipe: Recipe, batch: Batch, teacher: Teacher | None) -> Callable[[Tensor], Loss]:
     """Return what is minimised over a batch, as a function of the states of its texts."""
-    count = len(batch.triplets)
-    allowed = distinct(batch.triplets)
+    objective, count = recipe.objective, len(batch.triplets)
+    allowed = (all_allowed if recipe.mask == "faithful" else distinct)(batch.triplets)
 
     def loss_of(states: Tensor) -> Loss:
         anchors, candidates = states[:count], states[count:]

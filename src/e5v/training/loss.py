@@ -46,11 +46,21 @@ def distinct(triplets: Sequence[Triplet]) -> Bool[Tensor, "n c"]:
 
     anchors = numbered([one.anchor for one in triplets])
     positives = numbered([one.positive for one in triplets])
-    negatives = [one.negative for one in triplets if one.negative]
+    negatives = [text for one in triplets for text in one.negatives]
     candidates = torch.cat([positives, numbered(negatives)])
     same = (candidates == anchors[:, None]) | (candidates == positives[:, None])
     same[:, : len(triplets)] |= anchors == anchors[:, None]
     return ~same.fill_diagonal_(False)  # noqa: FBT003  torch has no other name for it
+
+
+def all_allowed(triplets: Sequence[Triplet]) -> Bool[Tensor, "n c"]:
+    """Allow every candidate against every anchor, as the official script does.
+
+    What `distinct` leaves out counts there as false: the anchor's own text, and its positive once
+    more.
+    """
+    candidates = len(triplets) + sum(len(one.negatives) for one in triplets)
+    return torch.ones(len(triplets), candidates, dtype=torch.bool)
 
 
 def contrastive(
@@ -65,7 +75,8 @@ def contrastive(
     """Return the mean over anchors of -log softmax(cosines / temperature) at the own positive.
 
     This is the loss of E5-V's single modality training (arXiv 2407.12580; the temperature is from
-    its code), in float32, over the candidates that are `allowed`, as `distinct` tells.
+    its code), in float32, over the candidates that are `allowed`, which `distinct` or
+    `all_allowed` states.
 
     Args:
         anchors: their vectors.

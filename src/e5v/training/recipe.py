@@ -70,7 +70,8 @@ class Recipe:
     template: Mode = "fixed"
     """fixed: the prompt as it is used afterwards; faithful: as the official script breaks it."""
     mask: Mode = "fixed"
-    """fixed: a text sees itself; faithful: padding too, as in the official script."""
+    """fixed: a text attends to itself alone, and equal texts are not held against each other;
+    faithful: as in the official script, padding is attended to and equal texts count as false."""
     chunk_tokens: Annotated[int | None, arg(metavar="N")] = None
     """Tokens whose gradient is taken at once: memory against speed, never the result."""
     recompute: bool = False
@@ -89,7 +90,7 @@ class Recipe:
             ("warmup", self.warmup, 0 <= (self.warmup or 0) < self.steps, "0 to below steps"),
             ("clip", self.clip, self.clip > 0, "above 0"),
             ("seed", self.seed, -(2**31) <= self.seed < 2**32, "a number of 32 bits"),
-            ("text-tokens", self.text_tokens, self.text_tokens >= 1, "at least 1"),
+            ("text_tokens", self.text_tokens, self.text_tokens >= 1, "at least 1"),
             ("temperature", self.objective.temperature, self.objective.temperature > 0, "above 0"),
             ("distil", self.objective.distil, 0 < self.objective.distil <= 1, "above 0, at most 1"),
             (
@@ -104,9 +105,11 @@ class Recipe:
         )
         for name, got, fits, expected in checks:
             if not fits:
-                raise UsageError(f"{name} is {got}; expected {expected}")
+                raise UsageError(f"{name} is {got}; expected {expected}", argument=name)
         if self.chunk_tokens is not None and self.chunk_tokens < 1:
-            raise UsageError(f"chunk-tokens is {self.chunk_tokens}; expected at least 1")
+            raise UsageError(
+                f"chunk_tokens is {self.chunk_tokens}; expected at least 1", argument="chunk_tokens"
+            )
 
     def told(self) -> dict[str, Any]:
         """Return all values by name, in one flat record."""

@@ -36,10 +36,17 @@ class Run:
 
     def record(self, data: Triplets) -> dict[str, Any]:
         """Return what was asked for, of what: all that a resumed run must have in common."""
-        content = hashlib.blake2b(repr(data.rows).encode(), digest_size=16).hexdigest()
+        content = hashlib.blake2b(repr(data.rows).encode(), digest_size=16)
+        if more := [row.more_negatives for row in data.rows if row.more_negatives]:
+            content.update(repr(more).encode())
         files = [str(path) for path in self.data]
         model = str(Path(self.model).resolve()) if Path(self.model).is_dir() else self.model
-        about = {"model": model, "data": files, "rows": len(data.rows), "content": content}
+        about = {
+            "model": model,
+            "data": files,
+            "rows": len(data.rows),
+            "content": content.hexdigest(),
+        }
         versions = {name: version(name) for name in ("e5v", "torch", "transformers", "peft")}
         return about | {"dtype": self.dtype} | self.recipe.told() | versions
 
@@ -48,7 +55,8 @@ class Run:
 class Begun:
     """Before the first step: what there is to learn from, and how far an earlier run came.
 
-    `left_out` held-out rows are more than are measured on.
+    `left_out` held-out rows are more than are measured on. `notes` name the columns of the data
+    that are not used.
     """
 
     rows: int
@@ -56,6 +64,7 @@ class Begun:
     left_out: int
     weights: int
     step: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from e5v.errors import DataError, ModelError, TrainingError, UsageError, first_line
+from e5v.errors import DataError, ModelError, TrainingError, UsageError, first_line, plural
 from e5v.model.embedder import E5V
 from e5v.model.loading import Loaded
 from e5v.training.adapter import WEIGHTS, adapter_files, add_adapter, restore_adapter, trained
@@ -54,8 +54,12 @@ class Student:
         """
         encoder = self.embedder.encoder
         if self.recipe.mask == "faithful":
-            if not all(row.negative for row in data.rows):
-                raise DataError("mask faithful needs a hard negative in every row; some have none")
+            if not all(len(row.negatives) == 1 for row in data.rows):
+                raise DataError(
+                    "the faithful mask needs one hard negative in every row; some rows have none "
+                    "or several",
+                    argument="mask",
+                )
             return OfficialPass(encoder, self.loaded.processor.tokenizer.eos_token_id)
         usual = GPU_CHUNK if self.embedder.device.type == "cuda" else CPU_CHUNK
         return PackedPass(encoder, self.recipe.chunk_tokens or usual)
@@ -122,6 +126,12 @@ class Student:
 def _check(loaded: Loaded, recipe: Recipe) -> None:
     width = loaded.text_config.hidden_size
     if any(dim > width for dim in recipe.objective.dims):
-        raise UsageError(f"dims has {max(recipe.objective.dims)}; the vectors have {width} values")
+        raise UsageError(
+            f"dims has {max(recipe.objective.dims)}; the vectors have {plural(width, 'value')}",
+            argument="dims",
+        )
     if loaded.model.dtype == torch.float16:
-        raise UsageError("gradients vanish in float16; train with --dtype bfloat16 or float32")
+        raise UsageError(
+            "dtype is float16, in which gradients vanish; expected bfloat16 or float32",
+            argument="dtype",
+        )

@@ -1,60 +1,73 @@
 """What a model is tuned on: triplets of texts, read from files.
 
-CSV | JSON lines | Parquet -> the cells of a row by column -> Triplet, or Broken with its cause
+CSV | TSV | JSON | JSON lines | Parquet -> the cells of a row -> Triplets, or Broken with its cause
 
-The columns are anchor, positive and perhaps negative, or SimCSE's sent0, sent1 and perhaps
-hard_neg; others are ignored. Texts stay as they are. A row without anchor or positive is broken,
-one without a negative is not. A row that cannot be used stops nothing and is told, not swallowed.
+The columns are anchor and positive; SimCSE's sent0 and sent1; or FlagEmbedding's query and pos.
+Hard negatives are under negative, neg, hard_neg or hard_negative. Positives and negatives may have
+several columns (negative_1, negative_2), or be lists of texts or of Tevatron's passages: a row
+gives one triplet for each positive, with all its negatives. Texts stay as they are. A row without
+anchor or positive is broken, one without a negative is not. A row that cannot be used stops nothing
+and is reported, and so are columns that are not used.
 """
 
-import csv
-import io
-import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from e5v.errors import DataError, first_line
+from e5v.errors import DataError
+from e5v.jsonl import listed, undecoded
+from e5v.training.data_files import DataRow, Unit, read_rows
 
 
 @dataclass(frozen=True, slots=True)
 class Triplet:
-    """A text, another that follows from it, and perhaps a third that does not; none is blank."""
+    """A text, another that follows from it, and perhaps some that do not; none is blank."""
 
     anchor: str
     positive: str
     negative: str | None
+    more_negatives: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def negatives(self) -> tuple[str, ...]:
+        """All hard negatives, in the order of the row."""
+        return (self.negative, *self.more_negatives) if self.negative else ()
 
 
 @dataclass(frozen=True)
 class Broken:
     """A row that cannot be used.
 
-    `row` counts the rows of data of its file from 1: not a CSV's header, a row of several lines
-    once, and blank lines too.
+    `row` counts the rows of data of its file from 1: without a CSV's header, a row of several lines
+    once, and blank lines, too. Of JSON lines it is the number of the line.
     """
 
     file: Path
     row: int
     cause: str
+    unit: Unit = "row"
 
     def __str__(self) -> str:
         """Say which row and why, in one line."""
-        return f"{self.file}, row {self.row}: {self.cause}"
+        return f"{self.file}, {self.unit} {self.row}: {self.cause}"
 
 
 @dataclass(frozen=True)
 class Triplets:
     """The rows of all files, in order: those that can be used, and the broken ones.
 
-    `places[i]` is the place of `rows[i]` among all rows of data, from 0 and broken ones counted:
-    there a teacher has what it says of it.
+    `places[i]` is the place of `rows[i]` among all rows of data, from 0 and broken ones counted;
+    a row with several positives counts once for each. A teacher's file has its values there.
+    `notes` name the columns of each file that are not used.
     """
 
     rows: tuple[Triplet, ...]
     places: tuple[int, ...]
     broken: tuple[Broken, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
@@ -64,19 +77,22 @@ class Triplets:
 
 @dataclass(frozen=True)
 class _Columns:
-    """What the three columns are called."""
+    """The columns of a row that are used, and for what."""
 
     anchor: str
-    positive: str
-    negative: str
+    positives: tuple[str, ...]
+    negatives: tuple[str, ...]
 
 
-COLUMNS = (
-    _Columns("anchor", "positive", "negative"),
-    _Columns("sent0", "sent1", "hard_neg"),  # SimCSE's nli_for_simcse.csv
-)
+POSITIVE = re.compile(r"pos(itive)?s?[ _-]?\d*|positive_passages", re.IGNORECASE)
+NEGATIVE = re.compile(r"(hard[ _-]?)?neg(ative)?s?[ _-]?\d*|negative_passages", re.IGNORECASE)
+ANCHORS = {
+    "anchor": POSITIVE,
+    "sent0": re.compile("sent1"),  # SimCSE's nli_for_simcse.csv
+    "query": POSITIVE,  # FlagEmbedding, Tevatron, sentence-transformers
+}
+EXPECTED = "anchor and positive (and negative), sent0 and sent1 (and hard_neg), or query and pos"
 SHOWN = 200  # characters of a list of columns in a message; a longer one is no header but data
-EXPECTED = "anchor, positive (and negative), or sent0, sent1 (and hard_neg)"
 
 
 class _Unusable(Exception):
@@ -84,7 +100,6 @@ class _Unusable(Exception):
 
 
 Cells = Mapping[str, Any]  # of one row, by column
-Row = Cells | _Unusable
 
 
 def read_triplets(files: Sequence[Path]) -> Triplets:
@@ -94,170 +109,120 @@ def read_triplets(files: Sequence[Path]) -> Triplets:
         DataError: a file cannot be read, is of no known format, has other columns, or no row that
             can be used.
     """
-    read = [row for file in files for row in _read(file)]
-    rows = {place: row for place, row in enumerate(read) if isinstance(row, Triplet)}
-    broken = tuple(row for row in read if isinstance(row, Broken))
-    return Triplets(tuple(rows.values()), tuple(rows), broken)
+    read = [(file, _read(file)) for file in files]
+    rows = [row for _, of_file in read for row in of_file.rows]
+    places = [place for place, row in enumerate(rows) if isinstance(row, Triplet)]
+    return Triplets(
+        tuple(row for row in rows if isinstance(row, Triplet)),
+        tuple(places),
+        tuple(row for row in rows if isinstance(row, Broken)),
+        tuple(
+            f"{file}: ignored columns: {listed(of_file.ignored)}"
+            for file, of_file in read
+            if of_file.ignored
+        ),
+    )
 
 
-def _read(file: Path) -> list[Triplet | Broken]:
-    if file.suffix.lower() not in FORMATS:
-        raise DataError(f"{file} is of no known format; expected one of {', '.join(FORMATS)}")
-    try:
-        read = [_usable(row) for row in FORMATS[file.suffix.lower()](file)]
-    except OSError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror or first_line(error)}") from error
-    rows = [
-        row if isinstance(row, Triplet) else Broken(file, number, str(row))
-        for number, row in enumerate(read, 1)
-    ]
+@dataclass(frozen=True)
+class _File:
+    """What one file gives, and the columns that are not used."""
+
+    rows: list[Triplet | Broken]
+    ignored: list[str]
+
+
+def _read(file: Path) -> _File:
+    rows: list[Triplet | Broken] = []
+    ignored: dict[str, None] = {}
+    for row in read_rows(file, _check_columns):
+        try:
+            rows += _triplets(row)
+        except _Unusable as cause:
+            rows.append(Broken(file, row.number, str(cause), row.unit))
+        else:
+            used = _used(row.cells)
+            ignored |= {name: None for name in row.cells if name not in used}
     if not any(isinstance(row, Triplet) for row in rows):
-        first = f"row 1: {read[0]}" if read else "there are none"
+        first = str(rows[0]).removeprefix(f"{file}, ") if rows else "it has no rows"
         raise DataError(f"{file} has no row that can be used ({first})")
-    return rows
+    return _File(rows, list(ignored))
 
 
-def _usable(row: Row) -> Triplet | _Unusable:
-    if isinstance(row, _Unusable):
-        return row
-    try:
-        return _triplet(row)
-    except _Unusable as cause:
-        return cause
-
-
-def _triplet(cells: Cells) -> Triplet:
+def _triplets(row: DataRow) -> list[Triplet]:
+    if row.fault:
+        raise _Unusable(row.fault)
+    cells = row.cells
     columns = _find_columns(cells)
     if columns is None:
         raise _Unusable(f"its columns are {_listed(cells)}; expected {EXPECTED}")
-    anchor, positive = _text(cells, columns.anchor), _text(cells, columns.positive)
-    for name, text in ((columns.anchor, anchor), (columns.positive, positive)):
-        if not text:
+    anchor = cells[columns.anchor]
+    if not isinstance(anchor, str | bytes | None):
+        raise _Unusable(f"{columns.anchor} is of type {type(anchor).__name__}; expected text")
+    anchors = _texts(cells, (columns.anchor,))
+    positives, negatives = _texts(cells, columns.positives), _texts(cells, columns.negatives)
+    for name, texts in ((columns.anchor, anchors), (columns.positives[0], positives)):
+        if not texts:
             raise _Unusable(f"{name} is empty")
-    return Triplet(anchor, positive, _text(cells, columns.negative) or None)
+    negative = negatives[0] if negatives else None
+    return [Triplet(anchors[0], one, negative, tuple(negatives[1:])) for one in positives]
 
 
 def _find_columns(names: Collection[str]) -> _Columns | None:
-    return next((one for one in COLUMNS if one.anchor in names and one.positive in names), None)
+    return _find_columns_of(tuple(names))
 
 
-def _text(cells: Cells, column: str) -> str:
-    """Return the text of a cell, "" where there is none or it is blank."""
-    value = cells.get(column)
+@lru_cache(maxsize=100)
+def _find_columns_of(names: tuple[str, ...]) -> _Columns | None:
+    for anchor, positive in ANCHORS.items():
+        positives = _matching(positive, names)
+        if anchor in names and positives:
+            return _Columns(anchor, positives, _matching(NEGATIVE, names))
+    return None
+
+
+def _matching(pattern: re.Pattern[str], names: Collection[str]) -> tuple[str, ...]:
+    """Return the columns of a kind, numbered ones in the order of their numbers."""
+    found = [name for name in names if pattern.fullmatch(name)]
+    return tuple(sorted(found, key=lambda name: int(re.sub(r"\D", "", name) or 0)))
+
+
+def _texts(cells: Cells, columns: Sequence[str]) -> list[str]:
+    """Return the texts of some cells; none where a cell has no value or is blank."""
+    several = [(column, cells[column]) for column in columns]
+    texts = [
+        _text(column, one)
+        for column, value in several
+        for one in (value if isinstance(value, list) else [value])
+    ]
+    return [text for text in texts if text]
+
+
+def _text(column: str, value: Any) -> str:
+    if isinstance(value, dict) and isinstance(value.get("text"), str):  # a passage of Tevatron's
+        value = f"{value.get('title') or ''} {value['text']}".strip()
     if isinstance(value, bytes):
         value = value.decode("utf-8", "surrogateescape")
     if not isinstance(value, str | None):
         raise _Unusable(f"{column} is of type {type(value).__name__}; expected text")
     text = value or ""
-    try:
-        text.encode()
-    except (
-        UnicodeEncodeError
-    ):  # a surrogate: a byte that did not decode, or half of a "\ud83d\ude00"
-        raise _Unusable(f"{column} is not valid UTF-8") from None
+    if reason := undecoded(text):  # a byte that did not decode, or half of a "\ud83d\ude00"
+        raise _Unusable(f"{column} {reason}")
     return text if text.strip() else ""
 
 
 def _listed(names: Collection[str]) -> str:
-    listed = ascii(", ".join(names) or "none")[1:-1]
-    return listed if len(listed) <= SHOWN else f"{listed[:SHOWN]}..."
+    line = ascii(", ".join(names) or "none")[1:-1]
+    return line if len(line) <= SHOWN else f"{line[:SHOWN]}..."
 
 
-def _check_columns(file: Path, names: Sequence[str]) -> None:
+def _check_columns(file: Path, names: Collection[str]) -> Collection[str]:
+    """Return the columns of a file that are used."""
     if _find_columns(names) is None:
         raise DataError(f"{file}: its columns are {_listed(names)}; expected {EXPECTED}")
+    return _used(names)
 
 
-def _decoded(file: Path) -> str:
-    """Read a file as UTF-8; a byte that is none becomes a surrogate: only its cell is broken."""
-    text = file.read_bytes().decode("utf-8", "surrogateescape")
-    return text.removeprefix("\ufeff").rstrip("\r\n")
-
-
-def _csv_rows(file: Path) -> Iterator[Row]:
-    text = _decoded(file)
-    limit = csv.field_size_limit(len(text) + 1)  # the module's own, 128 KiB, is no limit of ours
-    try:
-        records = _records(list(io.StringIO(text, newline="")))
-        header = next(records, [])
-        if isinstance(header, _Unusable):
-            raise DataError(f"{file}: {header}")
-        names = [name.strip() for name in header]
-        _check_columns(file, names)
-        for record in records:
-            yield _cells(record, names)
-    finally:
-        csv.field_size_limit(limit)
-
-
-def _records(lines: list[str]) -> Iterator[list[str] | _Unusable]:
-    """Split lines into records. A quote that is never closed breaks its own line, not the rest."""
-    at = 0
-    while at < len(lines):
-        reader = csv.reader(map(lines.__getitem__, range(at, len(lines))), strict=True)
-        try:
-            record = next(reader)
-        except csv.Error as error:
-            yield _Unusable(f"line {at + 1} is not valid CSV: {error}")
-            at += 1
-        else:
-            yield record
-            at += reader.line_num
-
-
-def _cells(record: list[str] | _Unusable, names: list[str]) -> Row:
-    if isinstance(record, _Unusable):
-        return record
-    if not record:
-        return _Unusable("the row is empty")
-    if len(record) != len(names):  # a comma outside quotes would shift or cut the texts
-        return _Unusable(f"{len(record)} cells; expected {len(names)}, as in the header")
-    return dict(zip(names, record, strict=True))
-
-
-def _json_rows(file: Path) -> Iterator[Row]:
-    yield from map(_parsed, _decoded(file).split("\n"))
-
-
-def _parsed(line: str) -> Row:
-    if not line.strip():
-        return _Unusable("the row is empty")
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        return _Unusable(f"no JSON object on one line: {getattr(error, 'msg', error)}")
-    if not isinstance(value, dict):
-        return _Unusable(f"no JSON object on one line: of type {type(value).__name__}")
-    return value
-
-
-def _parquet_rows(file: Path) -> Iterator[Row]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(file) as table:
-            names = table.schema_arrow.names
-            _check_columns(file, names)
-            known = {name for columns in COLUMNS for name in vars(columns).values()}
-            for batch in table.iter_batches(columns=[name for name in names if name in known]):
-                columns = [map(_value, column) for column in batch.columns]
-                for values in zip(*columns, strict=True):
-                    yield dict(zip(batch.schema.names, values, strict=True))
-    except pa.ArrowException as error:
-        raise DataError(f"{file} cannot be read as Parquet: {first_line(error)}") from error
-
-
-def _value(scalar: Any) -> object:
-    try:
-        return scalar.as_py()
-    except UnicodeDecodeError as error:
-        return error.object  # the bytes
-
-
-FORMATS: dict[str, Callable[[Path], Iterator[Row]]] = {
-    ".csv": _csv_rows,
-    ".jsonl": _json_rows,
-    ".json": _json_rows,
-    ".parquet": _parquet_rows,
-}
+def _used(names: Collection[str]) -> Collection[str]:
+    columns = _find_columns(names)
+    return (columns.anchor, *columns.positives, *columns.negatives) if columns else ()

@@ -1,14 +1,15 @@
 """From a text to the ids that are trained on, in one of two templates.
 
     fixed     text -> cut -> the prompt and turn that it is embedded with afterwards -> ids
-    faithful  text -> cut -> what the official training script makes of them         -> ids
+    faithful  text -> cut, decoded -> what the official training script makes of them -> ids
 
 The official script (ft_llm.py) replaces "_" by a space after the LLaMA-3 turn is applied and strips
 the result: no special token survives, the closing line ends are gone, and another token is pooled
-than in use. For Mistral and Phi-3 it applies no turn at all. What that costs, nobody has published.
+than in use. For Mistral and Phi-3 it applies no turn. A text is cut as ids and decoded, which
+removes the space in "boat ." if the tokenizer cleans up. What all that costs is not published.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,9 @@ class Wording:
         tokenizer = loaded.processor.tokenizer
         self._tokenizer = PromptTokenizer(tokenizer, loaded.context)
         self._backend: Any = tokenizer.backend_tokenizer
+        # cleaned up by default in the script's transformers 4.41, and never for BPE in 5
+        cleans = tokenizer.init_kwargs.get("clean_up_tokenization_spaces", True)
+        self._clean: Callable[[str], str] = tokenizer.clean_up_tokenization if cleans else str
         self._renderer = Renderer(loaded.processor, loaded.turn)
         self._prompt = prompt
         self._faithful = template == "faithful"
@@ -47,31 +51,39 @@ class Wording:
         Raises:
             PromptError: the prompt has no place for a text.
         """
-        kept = self._cut(text)
+        kept, cut = self._cut(text)
         item = Item((Text(kept),))
         request = ask(item, self._prompt)
         pieces = (
             self._broken(request.segments) if self._faithful else self._renderer.render(request)
         )
         tokens = self._tokenizer.encode(pieces, ())
-        return Worded(Prompted(tokens.ids), cut=tokens.cut or kept != text)
+        return Worded(Prompted(tokens.ids), cut=tokens.cut or cut)
 
-    def _cut(self, text: str) -> str:
+    def _cut(self, text: str) -> tuple[str, bool]:
+        """Return the beginning of a text, and whether that is not all of it."""
         encoding = self._backend.encode(text, add_special_tokens=False)
-        if len(encoding.ids) <= self._text_tokens:
-            return text
-        return text[: max(end for _, end in encoding.offsets[: self._text_tokens])] or text[:1]
+        cut = len(encoding.ids) > self._text_tokens
+        if self._faithful:
+            ids = encoding.ids[: self._text_tokens]
+            return self._clean(self._backend.decode(ids, skip_special_tokens=False)), cut
+        if not cut:
+            return text, cut
+        return text[: max(end for _, end in encoding.offsets[: self._text_tokens])] or text[:1], cut
 
     def _broken(self, segments: Sequence[Segment]) -> list[Segment]:
         turn = self._renderer.turn
         pieces = _stripped(segments)
         if turn is not None and turn.name == "llama3":
             pieces = _stripped([turn.before, *pieces, turn.after])
-        return [one.replace("_", " ") if isinstance(one, str) else one for one in pieces]
+        pieces = [one.replace("_", " ") if isinstance(one, str) else one for one in pieces]
+        pieces[0] = _changed(pieces[0], str.lstrip)  # a text at either end is stripped, too
+        pieces[-1] = _changed(pieces[-1], str.rstrip)
+        return pieces
 
 
 def _stripped(segments: Sequence[Segment]) -> list[Segment]:
-    """Drop the white space around the whole."""
+    """Drop the white space of a template around the whole."""
     first, last = segments[0], segments[-1]
     whole = list(segments)
     if isinstance(first, str):
@@ -79,3 +91,7 @@ def _stripped(segments: Sequence[Segment]) -> list[Segment]:
     if isinstance(last, str):
         whole[-1] = last.rstrip() if len(whole) > 1 else last.strip()
     return [one for one in whole if one != ""]
+
+
+def _changed(segment: Segment, change: Callable[[str], str]) -> Segment:
+    return Text(change(segment.text)) if isinstance(segment, Text) else segment

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, arg
 
-from e5v.errors import UsageError
+from e5v.errors import UsageError, plural
 from e5v.training.recipe import Recipe
 from e5v.verbs.opening import MODEL, Opening
 from e5v.verbs.talk import say, show_line, wants_lines
@@ -102,17 +102,21 @@ def _tell(begun: "Begun", steps: int) -> None:
     if begun.broken:
         shown = "; ".join(str(row) for row in begun.broken[:BROKEN_SHOWN])
         more = "; ..." if len(begun.broken) > BROKEN_SHOWN else ""
-        say(f"warning: {len(begun.broken)} rows cannot be used: {shown}{more}")
+        say(f"warning: {plural(len(begun.broken), 'row')} cannot be used: {shown}{more}")
+    for note in begun.notes:
+        say(f"warning: {note}")
     if begun.left_out:
-        say(f"warning: {begun.left_out} rows of the held-out data are more than are measured on")
+        rows = plural(begun.left_out, "row")
+        say(f"warning: {rows} of the held-out data beyond the limit are not measured on")
     after = f", {begun.step} of them made before" if begun.step else ""
-    say(f"{begun.rows:,} rows, {begun.weights / 1e6:.1f} M weights to learn, {steps} steps{after}")
+    rows = plural(begun.rows, "row")
+    say(f"{rows}, {begun.weights / 1e6:.1f} M weights to learn, {plural(steps, 'step')}{after}")
 
 
 def _step(step: "Step", steps: int) -> str:
     minutes, seconds = divmod(round(step.seconds_left), 60)
     hours, minutes = divmod(minutes, 60)
-    cut = f"  {step.cut} texts cut" if step.cut else ""
+    cut = f"  {plural(step.cut, 'text')} cut" if step.cut else ""
     return (
         f"step {step.step:>{len(str(steps))}}/{steps}  loss {step.loss:.4f}  "
         f"accuracy {step.accuracy:6.1%}  lr {step.lr:.2e}  {step.tokens_per_second:,.0f} tokens/s  "
