@@ -86,8 +86,12 @@ async def test_forms_of_a_vector(ask: Ask, model: E5V) -> None:
         ({"input": "a", "dimensions": 65}, (422, "fields", None), "1 to 64"),
         ({"input": "a", "dimensions": 0}, (422, "fields", None), "dimensions"),
         ({"input": "a", "encoding_format": "hex"}, (422, "fields", None), "encoding_format"),
-        ({"input": "a", "inputs": "b"}, (422, "fields", None), "inputs: no such field"),
-        ({"input": "a", "normalized": False}, (422, "fields", None), "length 1"),
+        (
+            {"input": "a", "inputs": "b"},
+            (422, "fields", None),
+            "unknown field 'inputs'; did you mean 'input'?",
+        ),
+        ({"input": "a", "normalized": False}, (422, "fields", None), "only true"),
         ({"input": "a", "prompt": "nope"}, (422, "fields", None), "nope"),
         ({"input": ["a", {"image": URI}], "prompt": "say <text>"}, (422, "item", 1), "slot"),
         ({"input": [[[[[[[[["a"]]]]]]]]]}, (422, "item", 0), "nested"),
@@ -102,26 +106,6 @@ async def test_a_refusal_is_one_line_and_names_the_item(
         reply = await asker.embeddings(**body)
     assert fault(reply) == expected
     assert said in reply.json()["error"]["message"]
-
-
-@pytest.mark.parametrize(
-    ("content", "headers"),
-    [
-        (b'{"input": ', {"content-type": "application/json"}),
-        (b"[" * 5000, {"content-type": "application/json"}),
-        (b'{"input": "\\ud800"}', {"content-type": "application/json"}),
-        (b"\xff\xfe", {"content-type": "application/json"}),
-        (b'{"input": "a"}', {"content-type": "text/plain"}),
-        (b'"a"', {"content-type": "application/json"}),
-        (b"", {"content-type": "application/json"}),
-    ],
-)
-async def test_a_body_that_is_no_object(ask: Ask, content: bytes, headers: dict[str, str]) -> None:
-    """Catches a broken body that is our failure, and JSON from a form of another site's page."""
-    async with ask() as asker:
-        reply = await asker.client.post("/v1/embeddings", content=content, headers=headers)
-    assert reply.status_code in {400, 422}
-    assert fault(reply)[1] in {"body", "fields"}
 
 
 async def test_a_text_that_is_cut_is_told(ask: Ask, model: E5V) -> None:

@@ -117,7 +117,7 @@ async def test_limits_of_a_search(ask: Ask, shelf: Shelf) -> None:
             ({"text": "a cat", "where": "a" * 1001}, "where"),
             ({"text": "a cat", "k": 0}, "k"),
             ({"text": "a cat", "k": 101}, "at most 100"),
-            ({"text": "a cat", "top": 3}, "no such field"),
+            ({"text": "a cat", "top": 3}, "unknown field 'top'"),
             ({"text": " "}, "nothing to search for"),
             ({"without": "a cat"}, "nothing to search for"),
             ({"image": "x", "like": CAT_ID}, "one of them"),

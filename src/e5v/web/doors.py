@@ -25,7 +25,7 @@ from e5v.web.refusals import Reason, Refused
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-OPEN_PATHS = {"/livez", "/readyz"}
+OPEN_PATHS = {"/livez", "/readyz", "/health", "/healthz"}
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 ASK_BASIC = {"WWW-Authenticate": 'Basic realm="e5v", charset="UTF-8"'}
 

@@ -21,6 +21,7 @@ from e5v.errors import ItemError, PromptError
 from e5v.items import Image, Item, Text
 from e5v.model.images import UnreadableError
 from e5v.model.preparing import WORKERS
+from e5v.model.tokens import LONGEST, Fit
 from e5v.web.batching import Batcher
 from e5v.web.fetching import Fetcher
 from e5v.web.ledger import Ledger
@@ -61,8 +62,10 @@ class Intake:
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="e5v-intake")
         self._fetchers = ThreadPoolExecutor(FETCHERS, thread_name_prefix="e5v-fetch")
 
-    async def embed(self, items: Sequence[Wanted], prompt: str = "retrieval") -> Embedded:
-        """Embed the items of one request.
+    async def embed(
+        self, items: Sequence[Wanted], prompt: str = "retrieval", *, fit: Fit = LONGEST
+    ) -> Embedded:
+        """Embed the items of one request; `fit` says how a text that is too long is cut.
 
         Raises:
             Refused: the queue is full, or an item cannot be read; names which.
@@ -71,7 +74,7 @@ class Intake:
         with self.ledger.hold() as held:
             most = self._model.max_tokens
             held.set(sum(min(_estimate(item), most) for item in items))
-            prepared = await _all(self._prepare(item, prompt) for item in items)
+            prepared = await _all(self._prepare(item, prompt, fit) for item in items)
             tokens = sum(len(one.prompted.ids) for one in prepared)
             held.set(tokens)
             states = await self._batcher.states(prepared)
@@ -82,10 +85,10 @@ class Intake:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._fetchers.shutdown(wait=False, cancel_futures=True)
 
-    async def _prepare(self, item: Wanted, prompt: str) -> Prepared:
+    async def _prepare(self, item: Wanted, prompt: str, fit: Fit) -> Prepared:
         try:
             fetched = [await self._fetched(part) for part in item.parts]
-            return await self._within(item, fetched, prompt)
+            return await self._within(item, fetched, prompt, fit)
         except UnreadableError as error:
             raise refused_item(item.position, str(error)) from None
         except ItemError as error:
@@ -103,11 +106,13 @@ class Intake:
         except TimeoutError:
             raise UnreadableError("its image took too long to be fetched") from None
 
-    async def _within(self, item: Wanted, parts: list[Part | bytes], prompt: str) -> Prepared:
+    async def _within(
+        self, item: Wanted, parts: list[Part | bytes], prompt: str, fit: Fit
+    ) -> Prepared:
         """Prepare on a thread, for the time that there is."""
         await self._free.acquire()
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._threads, self._prepared, parts, prompt)
+        work = loop.run_in_executor(self._threads, self._prepared, parts, prompt, fit)
         work.add_done_callback(self._done)
         seconds = self._limits.prepare_seconds
         done, _ = await asyncio.wait({work}, timeout=seconds)
@@ -120,8 +125,8 @@ class Intake:
         if not work.cancelled():
             work.exception()  # it was told, or nobody waits for it any more
 
-    def _prepared(self, parts: list[Part | bytes], prompt: str) -> Prepared:
-        return self._model.prepare(Item(tuple(map(self._known, parts))), prompt=prompt)
+    def _prepared(self, parts: list[Part | bytes], prompt: str, fit: Fit) -> Prepared:
+        return self._model.prepare(Item(tuple(map(self._known, parts))), prompt=prompt, fit=fit)
 
     def _known(self, part: Part | bytes) -> Text | Image:
         if isinstance(part, (Text, Image)):

@@ -6,10 +6,11 @@ SearchRequest -> Searcher -> Found -> hits as the page reads them
 import asyncio
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
+from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse
 
 from e5v.search.index import Entry, Hit
@@ -18,10 +19,19 @@ from e5v.web.leaving import unless_gone
 from e5v.web.quick import QuickRoute, service_of
 from e5v.web.refusals import Refused
 from e5v.web.replies import json_response
+from e5v.web.reply_schemas import (
+    POSTED,
+    IndexReply,
+    MapReply,
+    PlainResponse,
+    SearchReply,
+    documented,
+)
 from e5v.web.schemas import SearchRequest
 
 router = APIRouter(route_class=QuickRoute, tags=["search"])
 
+EntryId = Annotated[str, PathParameter(description="The id of an entry, percent-encoded.")]
 CACHED = {"Cache-Control": "private, max-age=300"}
 MEDIA_TYPES = {
     ".jpg": "image/jpeg",
@@ -35,7 +45,11 @@ MEDIA_TYPES = {
 }
 
 
-@router.post("/v1/search", summary="Search the index")
+@router.post(
+    "/v1/search",
+    summary="Search the index",
+    responses=documented("The nearest entries", SearchReply, *POSTED, 404, 409, 503),
+)
 async def search(request: Request, asked: SearchRequest) -> Response:
     """Return the entries nearest to words, an image, both together, or another entry."""
     start = time.perf_counter()
@@ -50,7 +64,11 @@ async def search(request: Request, asked: SearchRequest) -> Response:
     return json_response({"hits": hits, "words": words, "took_ms": took})
 
 
-@router.get("/v1/index", summary="What is indexed")
+@router.get(
+    "/v1/index",
+    summary="What is indexed",
+    responses=documented("Counts", IndexReply, 409, 503),
+)
 async def index(request: Request) -> Response:
     """Return how much is indexed, and by which model; 0 items where there is no index."""
     service = service_of(request)
@@ -67,9 +85,16 @@ async def index(request: Request) -> Response:
     return json_response({"items": items, "kinds": kinds, "model": service.name, "notice": told})
 
 
-@router.get("/v1/map", summary="The collection in a plane")
+@router.get(
+    "/v1/map",
+    summary="The collection in a plane",
+    responses=documented("Points", MapReply, 404, 409, 503),
+)
 async def draw_map(request: Request) -> Response:
-    """Return at most 2,000 entries as points of [0, 1] x [0, 1]; what is alike lies together."""
+    """Return at most 2,000 entries as points, each coordinate from 0 to 1.
+
+    Similar entries are close to each other.
+    """
     points = await asyncio.to_thread(service_of(request).collection.map)
     return json_response(
         {
@@ -88,9 +113,14 @@ async def draw_map(request: Request) -> Response:
     )
 
 
-@router.get("/v1/thumbnails/{id:path}", summary="The small image of an entry")
-async def thumbnail(request: Request, id: str) -> Response:
-    """Return WebP or JPEG."""
+@router.get(
+    "/v1/thumbnails/{id:path}",
+    summary="The small image of an entry",
+    response_class=PlainResponse,
+    responses=documented("A small image", "image/webp image/jpeg", 404, 409, 503),
+)
+async def thumbnail(request: Request, id: EntryId) -> Response:
+    """Return the thumbnail of an image as WebP or JPEG."""
     entry = await asyncio.to_thread(service_of(request).collection.entry, id)
     if not entry.thumbnail:
         raise Refused(404, "missing", f"entry {id[:80]!a} has no thumbnail: it is a text")
@@ -99,9 +129,14 @@ async def thumbnail(request: Request, id: str) -> Response:
     return Response(entry.thumbnail, headers=CACHED, media_type=media_type)
 
 
-@router.get("/v1/items/{id:path}", summary="What an entry is of")
-async def item(request: Request, id: str) -> Response:
-    """Return the image's file, or the text; no file that is not of the index is ever opened."""
+@router.get(
+    "/v1/items/{id:path}",
+    summary="The image or text of an entry",
+    response_class=PlainResponse,
+    responses=documented("The file of the image, or the text", "image/* text/plain", 404, 409, 503),
+)
+async def item(request: Request, id: EntryId) -> Response:
+    """Return the image's file, or the text; only files of the index are opened."""
     entry = await asyncio.to_thread(service_of(request).collection.entry, id)
     path = Path(entry.path)
     media_type = MEDIA_TYPES.get(path.suffix.lower())

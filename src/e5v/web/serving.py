@@ -113,7 +113,7 @@ async def _serve(
 
 @contextmanager
 def _asked_once() -> Iterator[None]:
-    """Ignore the signal that uvicorn raises again after its shutdown, so that the exit code is 0."""
+    """Ignore the signal that uvicorn raises again after its shutdown, so that we exit with 0."""
     ends = (signal.SIGTERM, signal.SIGINT)
     before: dict[signal.Signals, Any] = {one: signal.signal(one, lambda *_: None) for one in ends}
     try:
