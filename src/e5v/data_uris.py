@@ -63,7 +63,7 @@ def decode_base64(payload: str) -> bytes:
     except (binascii.Error, ValueError):  # most is written by the book; the rest is tidied up
         tidy = _tidy(payload)
     if len(tidy) % 4 == 1:
-        raise ValueError(f"has base64 of {len(tidy)} characters: some are missing")
+        raise ValueError(f"has an image whose base64 is broken: some of it is missing")
     return base64.b64decode(tidy + "=" * (-len(tidy) % 4))
 
 
@@ -80,7 +80,7 @@ def _tidy(payload: str) -> str:
         place += " (a form turns each + into a space; send JSON)"
     elif foreign.group() == "=":
         place += " (padding before its end: two files in one?)"
-    raise ValueError(f"has base64 with {place}")
+    raise ValueError(f"has an image whose base64 is broken: {place}")
 
 
 def _is_base64(head: re.Match[str]) -> bool:

@@ -30,7 +30,7 @@ from e5v.web.service import Settings, opened
 
 LOG = logging.getLogger(__name__)
 PAGE = Path(__file__).parent / "page"
-UNDESCRIBED = ("/", "/docs", "/health", "/healthz", "/openapi.json")  # paths not in OpenAPI
+UNDESCRIBED = ("/docs", "/health", "/healthz", "/openapi.json")  # paths not in OpenAPI
 ABOUT = "Embeds a text, an image, or both together as one vector, and searches with it."
 
 

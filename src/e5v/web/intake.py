@@ -134,7 +134,7 @@ class Intake:
         try:
             content = part if isinstance(part, bytes) else part.content()
         except ValueError as error:
-            raise UnreadableError(f"its image {error}") from None
+            raise UnreadableError(str(error)) from None
         check_picture(content, self._limits)
         return Image(content)
 
