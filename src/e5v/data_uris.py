@@ -63,7 +63,7 @@ def decode_base64(payload: str) -> bytes:
     except (binascii.Error, ValueError):  # most is written by the book; the rest is tidied up
         tidy = _tidy(payload)
     if len(tidy) % 4 == 1:
-        raise ValueError(f"has an image whose base64 is broken: some of it is missing")
+        raise ValueError("has an image whose base64 is broken: some of it is missing")
     return base64.b64decode(tidy + "=" * (-len(tidy) % 4))
 
 

@@ -11,6 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from e5v import E5V
+from e5v.errors import EncodeWarning
+from e5v.model.tokens import Fit
 from e5v.vectors import quantise
 from tests.web.asking import CAT, Ask, data_uri, fault, vectors
 
@@ -201,6 +203,69 @@ async def test_coheres_form(ask: Ask, model: E5V) -> None:
     assert told["meta"]["billed_units"]["images"] == 1
     np.testing.assert_allclose(images.json()["embeddings"]["float"], model.encode([CAT]), atol=1e-5)
     assert fault(both) == (422, "fields", None)
+
+
+async def test_coheres_ways_to_cut(ask: Ask, model: E5V) -> None:
+    """Catches START that cuts the end, a limit that is overlooked, and NONE that cuts."""
+    long = " ".join(f"number {place}" for place in range(2_000))
+
+    async def embed(asker: Any, **body: Any) -> httpx2.Response:
+        reply: httpx2.Response = await asker.client.post("/v2/embed", json=body)
+        return reply
+
+    def cohere(reply: httpx2.Response) -> NDArray[np.float32]:
+        assert reply.status_code == 200, reply.text
+        return np.array(reply.json()["embeddings"]["float"], np.float32)
+
+    async with ask() as asker:
+        start = await embed(asker, texts=[long], truncate="START")
+        end = await embed(asker, texts=[long], truncate="END", priority=3)
+        few = await embed(asker, texts=["a dog", "a"], max_tokens=1, truncate="START")
+        enough = await embed(asker, texts=["a dog"], max_tokens=500, truncate="NONE")
+        whole = await embed(asker, texts=["a dog in the grass"], max_tokens=2, truncate="NONE")
+        none = await embed(asker, texts=["a", long], truncate="NONE")
+        jina = await asker.embeddings(input=["a", long], truncate=False)
+        cut = await asker.embeddings(input=[long], truncate="START", embedding_type="float")
+    with pytest.warns(EncodeWarning, match="cut to fit"):
+        np.testing.assert_allclose(cohere(end), model.encode([long]), atol=1e-5)
+    kept = model.prepare(long, fit=Fit("start")).prompted.ids
+    assert model.loaded.processor.tokenizer.decode(kept).count("number 1999")
+    assert not np.allclose(cohere(start), cohere(end), atol=1e-3)
+    np.testing.assert_allclose(vectors(cut), cohere(start), atol=1e-5)
+    assert cut.json()["data"][0]["truncated"] is True
+    np.testing.assert_allclose(cohere(few)[1], model.encode(["a"])[0], atol=1e-5)
+    np.testing.assert_allclose(cohere(enough), model.encode(["a dog"]), atol=1e-5)
+    assert fault(whole) == (422, "item", 0)
+    assert "is over 2 tokens long" in whole.json()["error"]["message"]
+    assert fault(none) == fault(jina) == (422, "item", 1)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "data:image/jpeg;base64," + base64.encodebytes(CAT.read_bytes()).decode(),
+        "data:image/jpeg;base64, " + base64.urlsafe_b64encode(CAT.read_bytes()).decode(),
+        "DATA:IMAGE/JPEG;BASE64," + BARE.rstrip("="),
+        "data:image;base64," + BARE,
+        "data:;base64," + BARE,
+        base64.encodebytes(CAT.read_bytes()).decode(),
+    ],
+)
+async def test_base64_as_clients_write_it(ask: Ask, model: E5V, image: str) -> None:
+    """Catches an image that other servers take and that is refused here, by any of the routes."""
+    async with ask() as asker:
+        replies = [
+            await asker.embeddings(input={"image": image}),
+            await asker.embeddings(messages=[{"role": "user", "content": [_part(image)]}]),
+        ]
+        cohere = await asker.client.post("/v2/embed", json={"images": [image]})
+    for reply in replies:
+        np.testing.assert_allclose(vectors(reply), model.encode([CAT]), atol=1e-5)
+    np.testing.assert_allclose(cohere.json()["embeddings"]["float"], model.encode([CAT]), atol=1e-5)
+
+
+def _part(image: str) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": image}}
 
 
 async def test_the_model_is_named(ask: Ask, model: E5V) -> None:

@@ -1,5 +1,6 @@
 """`/v1/search` and what the page shows of an index."""
 
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,20 @@ async def test_more_like_this(ask: Ask, model: E5V, shelf: Shelf) -> None:
     assert apart["hits"][0]["score"] < 1 - 1e-4
     assert fault(nobody) == (404, "missing", None)
     assert {hit["id"] for hit in text["hits"]} == {one.id for one in shelf.shelved} - {TEXT_ID}
+
+
+async def test_both_spellings_of_accents_find_the_same(ask: Ask, shelf: Shelf) -> None:
+    """Catches a query from a Mac, whose accents are characters of their own, that finds others."""
+    words = {form: unicodedata.normalize(form, "un café à Zürich") for form in ("NFC", "NFD")}
+    assert words["NFC"] != words["NFD"]
+    async with ask() as asker:
+        replies = [
+            (await asker.search(**{"text": "a cat", field: one})).json()["hits"]
+            for field in ("text", "without")
+            for one in words.values()
+        ]
+    assert replies[0] == replies[1]
+    assert replies[2] == replies[3]
 
 
 async def test_what_a_hit_tells(ask: Ask, shelf: Shelf) -> None:

@@ -48,7 +48,7 @@ class QuickRoute(APIRoute):
 
         async def quick(request: Request) -> Response:
             asked = QuickRequest(request.scope, request.receive)
-            if "POST" in self.methods:
+            if "POST" in (self.methods or ()):
                 await asked.json()
             return await handler(asked)
 
