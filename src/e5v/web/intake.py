@@ -2,8 +2,8 @@
 
 Wanted -> its share of the queue -> URLs fetched -> header checked -> decoded, tokenised -> batcher
 
-Only a thread decodes, for so long and no longer; one that takes more keeps its place among the
-threads until it is done, so that slow images cannot pile up.
+Images are decoded on threads, with a time limit. A thread that takes longer stays counted as busy
+until it is done, so that slow images cannot pile up.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from e5v.model.embedder import E5V
     from e5v.model.preparing import Prepared
 
-IMAGE_TOKENS = 2_500  # of a photo in the paper's model: what an image is held for until it is known
-BYTES_PER_TOKEN = 3  # of text, likewise
+IMAGE_TOKENS = 2_500  # of a photo in the paper's model: the estimate for an image
+BYTES_PER_TOKEN = 3  # of text, for the estimate
 FETCHERS = 8
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """What became of a request's items: states (n, d), tokens of all, and whose text was cut."""
+    """The result for a request's items: states (n, d), tokens of all, and whose text was cut."""
 
     states: NDArray[np.float32]
     tokens: int
@@ -123,7 +123,7 @@ class Intake:
     def _done(self, work: asyncio.Future[Prepared]) -> None:
         self._free.release()
         if not work.cancelled():
-            work.exception()  # it was told, or nobody waits for it any more
+            work.exception()  # reported already, or no longer waited for
 
     def _prepared(self, parts: list[Part | bytes], prompt: str, fit: Fit) -> Prepared:
         return self._model.prepare(Item(tuple(map(self._known, parts))), prompt=prompt, fit=fit)

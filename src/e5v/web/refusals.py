@@ -43,7 +43,7 @@ WORDINGS = {  # what pydantic says, and what is said here
 STATUS: dict[int, Reason] = {404: "missing", 405: "method", 413: "body", 429: "busy"}
 TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error"}
 TYPES |= {429: "rate_limit_error", 500: "server_error", 503: "server_error"}
-CLIENT_GONE = 499  # as nginx counts it; nobody is left to read it
+CLIENT_GONE = 499  # as nginx counts it; no client is left to read it
 
 
 class Refused(HTTPException):

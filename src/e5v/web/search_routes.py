@@ -81,8 +81,8 @@ async def index(request: Request) -> Response:
         if refusal.status_code != 404:  # noqa: PLR2004  not found: that is an answer, too
             raise
         kinds, items = {"image": 0, "text": 0}, 0
-    told = notice(service.model.loaded.name)
-    return json_response({"items": items, "kinds": kinds, "model": service.name, "notice": told})
+    remark = notice(service.model.loaded.name)
+    return json_response({"items": items, "kinds": kinds, "model": service.name, "notice": remark})
 
 
 @router.get(
