@@ -36,6 +36,7 @@ SHOWN = 40  # characters of what was sent that are repeated
 WORDINGS = {  # what pydantic says, and what is said here
     "be a valid": "a",
     "a integer": "an integer",
+    "a dictionary": "an object",
     "greater than or equal to": "at least",
     "less than or equal to": "at most",
     "be ": "",
@@ -128,10 +129,11 @@ def describe(fault: Mapping[str, Any]) -> str:
     field = ".".join(location)[: 2 * SHOWN]
     message = str(fault["msg"]).removeprefix("Value error, ")
     if fault["type"] == "value_error":
-        return f"{field}: {message}" if field else message
+        joint = " " if message.startswith("is ") else ": "
+        return f"{field}{joint}{message}" if field else message
     if fault["type"] == "missing":
         return f"{field} is missing"
-    rule, _, expected = message.partition(" should ")
+    rule, _, expected = message.partition(", unable to ")[0].partition(" should ")
     if not expected:
         return f"{field}: {message}"
     for long, short in WORDINGS.items():

@@ -40,9 +40,11 @@ def listen(host: str, port: int) -> socket.socket:
         listening = socket.create_server((host, port), family=family)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise UsageError(f"port {port} of {host} is taken; give another: --port") from None
+            message = f"port {port} of {host} is taken; choose another"
+            raise UsageError(message, argument="port") from None
         cause = error.strerror or error
-        raise UsageError(f"{host}:{port} cannot be listened on: {cause}") from None
+        message = f"{host}:{port} cannot be listened on: {cause}"
+        raise UsageError(message, argument="host") from None
     # What it accepts inherits this. Without it the body of a reply, which is sent after its head,
     # waits 40 ms for the client to acknowledge the head; asyncio sees to it for its own sockets.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
