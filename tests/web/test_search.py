@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import numpy as np
 import pytest
+from pydantic import BaseModel
 
 from e5v import E5V
 from e5v.errors import DataError
@@ -15,6 +17,7 @@ from e5v.search.query import Ask as Query
 from e5v.search.query import asked, example_of, find, fingerprint_of
 from e5v.web.collection import Collection
 from e5v.web.limits import Limits
+from e5v.web.reply_schemas import IndexReply, MapReply, SearchReply
 from e5v.web.service import Settings
 from tests.web.asking import CAT, PHOTOS, Ask, data_uri, fault, picture
 from tests.web.shelf import Shelf, entry
@@ -86,6 +89,19 @@ async def test_more_like_this(ask: Ask, model: E5V, shelf: Shelf) -> None:
     assert apart["hits"][0]["score"] < 1 - 1e-4
     assert fault(nobody) == (404, "missing", None)
     assert {hit["id"] for hit in text["hits"]} == {one.id for one in shelf.shelved} - {TEXT_ID}
+
+
+async def test_replies_are_as_described(ask: Ask, shelf: Shelf) -> None:
+    """Catches a field that /docs does not describe, or describes and nobody gets."""
+    async with ask() as asker:
+        replies: list[tuple[type[BaseModel], httpx2.Response]] = [
+            (SearchReply, await asker.search(text="a cat")),
+            (MapReply, await asker.client.get("/v1/map")),
+            (IndexReply, await asker.client.get("/v1/index")),
+        ]
+    for shape, reply in replies:
+        read = shape.model_validate(reply.json(), strict=True, extra="forbid")
+        assert read.model_dump(exclude_unset=True) == reply.json()
 
 
 async def test_both_spellings_of_accents_find_the_same(ask: Ask, shelf: Shelf) -> None:
