@@ -32,6 +32,7 @@ FLOORS = {
     "items": 1,
     "vectors": 1,
     "files": 1,
+    "data_uris": 0,
     "errors": 0,
 }
 FACE = "e5v/__init__.py"

@@ -178,7 +178,6 @@ def test_an_item_passes_through() -> None:
         ({"image": "http://example.com/a.jpg"}, "nothing is fetched"),
         ({"image": ["https://example.com/a.jpg"]}, "nothing is fetched"),
         ({"image_url": {"url": "https://example.com/a.jpg"}}, "nothing is fetched"),
-        ("data:image/png;base64,AAA", "base64 is broken"),
         ("data:image/png;base64,AA?A", "base64 is broken"),
         ("data:image/png;base64,AAÄA", "base64 is broken"),
         ({"image": "data:image/png;base64,A"}, "base64 is broken"),

@@ -8,13 +8,13 @@ work of `model.images`, on threads ahead of the model.
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from e5v.data_uris import decode_data_uri, is_data_uri
 from e5v.errors import ItemError
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _part(raw: RawItem, position: int) -> Part:
 def _string(raw: str, position: int) -> Part:
     if not raw.strip():
         raise ItemError(position, "is an empty string; give some text or leave the item out")
-    if raw.startswith("data:") and ";base64," in raw[:256]:
+    if is_data_uri(raw):
         return Image(_data_uri(raw, position))
     if os.path.splitext(raw)[1].lower() in IMAGE_SUFFIXES and _is_file(raw):  # noqa: PTH122
         return Image(Path(raw))
@@ -135,13 +135,10 @@ def _is_file(raw: str) -> bool:
 
 
 def _data_uri(raw: str, position: int) -> bytes:
-    head, _, payload = raw.partition(",")
     try:
-        return base64.b64decode(payload, validate=True)
-    except ValueError as error:  # not base64, or not even ASCII
-        raise ItemError(
-            position, f"is a data URI ({head[:40]!a}) whose base64 is broken: {error}"
-        ) from None
+        return decode_data_uri(raw)
+    except ValueError as error:
+        raise ItemError(position, str(error)) from None
 
 
 def _mapping(raw: Mapping[str, Any], position: int) -> list[Part]:
@@ -154,7 +151,7 @@ def _mapping(raw: Mapping[str, Any], position: int) -> list[Part]:
             continue
         if key == "text":
             texts.append(_text(value, position))
-        elif key == "base64" and isinstance(value, str) and not value.startswith("data:"):
+        elif key == "base64" and isinstance(value, str) and not is_data_uri(value):
             images.append(Image(_data_uri(f"data:;base64,{value}", position)))
         elif key == "path" and raw.get("bytes") is not None:
             continue  # {"bytes": ..., "path": name}, as the datasets library has it
@@ -194,7 +191,7 @@ def _image(value: Any, position: int) -> list[Part]:
     if isinstance(value, str):
         if not value:
             raise ItemError(position, "has an empty image; give a path or leave the key out")
-        if value.startswith("data:"):
+        if value[:LONGEST_NAME].lstrip().lower().startswith("data:"):
             return [Image(_data_uri(value, position))]
         if value.startswith(("http://", "https://")):
             raise ItemError(

@@ -16,7 +16,7 @@ from e5v.items import Image, Item, Text
 from e5v.model.images import ImageProcessor
 from e5v.model.prompts import TURNS, Segment, ask, find_prompt
 from e5v.model.rendering import Renderer
-from e5v.model.tokens import PromptTokenizer, Tokens, TooLongError
+from e5v.model.tokens import LONGEST, Fit, PromptTokenizer, Tokens, TooLongError
 from tests.checkpoints import FAMILIES, load_processor
 from tests.checkpoints.tokenizers import Marks, sentencepiece_like, starting_with, wrapped
 
@@ -74,13 +74,19 @@ class Speaker:
         added = self.processor.tokenizer.backend_tokenizer.get_added_tokens_decoder()
         return {token.content: number for number, token in added.items() if token.content.strip()}
 
-    def encode(self, *parts: Text | Image, limit: int = UNCUT, prompt: str = "retrieval") -> Tokens:
+    def encode(
+        self,
+        *parts: Text | Image,
+        limit: int = UNCUT,
+        prompt: str = "retrieval",
+        fit: Fit = LONGEST,
+    ) -> Tokens:
         """Tokenise the prompt of an item."""
         if limit not in self.tokenizers:
             self.tokenizers[limit] = PromptTokenizer(self.processor.tokenizer, limit)
         images = sum(isinstance(part, Image) for part in parts)
         pieces = pieces_of(self.renderer, parts, prompt)
-        return self.tokenizers[limit].encode(pieces, [self.expansion] * images)
+        return self.tokenizers[limit].encode(pieces, [self.expansion] * images, fit)
 
     def reference(self, *parts: Text | Image) -> list[int]:
         """Tokenise the same prompt as a user of the processor would."""
@@ -194,6 +200,35 @@ def test_a_long_text_is_cut_inside(speaker: Speaker, text: str, special: str) ->
         kept = [n for n in lengths if speaker.encode(Text(text[:n])).ids == tokens.ids]
         assert kept, "no beginning of the text gives these ids"
         assert limit - len(tokens.ids) <= (2 if text.isascii() else 5)
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+def test_a_long_text_is_cut_at_its_start(speaker: Speaker, text: str) -> None:
+    """Catches a text that is to lose its start and loses its end, or more than it has to."""
+    tail, whole = speaker.tail(), speaker.encode(Text(text))
+    floor = len(speaker.encode(Text("a")).ids)
+    for limit in (floor + 8, floor + 20, len(whole.ids) - 1):
+        tokens = speaker.encode(Text(text), limit=limit, fit=Fit("start"))
+        assert tokens.cut
+        assert len(tokens.ids) <= limit
+        assert tokens.ids[-len(tail) :] == tail
+        kept = [n for n in range(1, len(text)) if speaker.encode(Text(text[n:])).ids == tokens.ids]
+        assert kept, "no end of the text gives these ids"
+        assert limit - len(tokens.ids) <= (2 if text.isascii() else 5)
+
+
+def test_a_text_has_at_most_so_many_tokens(speaker: Speaker) -> None:
+    """Catches a limit that counts the prompt, or that a text under it is cut by."""
+    whole = speaker.encode(Text(WORDS))
+    prompt = len(speaker.encode(Text("a")).ids) - 1
+    own = len(whole.ids) - prompt
+    for tokens in (own, own + 1, 10 * own):
+        assert speaker.encode(Text(WORDS), fit=Fit(tokens=tokens)) == whole
+    for tokens in (own - 1, 10, 3):
+        cut = speaker.encode(Text(WORDS), fit=Fit(tokens=tokens))
+        assert cut.cut
+        assert 0 < len(cut.ids) - prompt <= tokens + 1
+    assert speaker.encode(PHOTO, fit=Fit(tokens=1)) == speaker.encode(PHOTO)
 
 
 def test_a_text_that_just_fits(speaker: Speaker) -> None:

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,7 +96,8 @@ def test_the_openai_client_works_unchanged(served: Served, model: E5V) -> None:
         )
         row = np.array(cut.data[0].embedding, np.float32)
         np.testing.assert_allclose(row, model.encode(texts[:1], dim=8)[0], atol=1e-5)
-        assert len(client.models.list().data) == 1
+        (listed,) = client.models.list().data
+        assert client.models.retrieve(listed.id).id == listed.id
         with pytest.raises(openai.UnprocessableEntityError, match="item 1: has an empty text"):
             client.embeddings.create(model="any", input=["a", " "])
     with (
@@ -136,6 +137,19 @@ def test_a_client_that_hangs_up(served: Served) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert "e5v_queued_tokens 0.0" in _metrics(served)
+
+
+def test_half_requests_lock_nobody_out(served: Served) -> None:
+    """Catches 1,100 connections with half a request head that have all others told 503."""
+    host, _, port = served.url.removeprefix("http://").partition(":")
+    with ExitStack() as connections:
+        for _ in range(1_100):
+            one = connections.enter_context(socket.create_connection((host, int(port))))
+            one.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+        for path in ("/livez", "/v1/models"):
+            assert httpx2.head(served.url + path, headers=BEARER).status_code == 200
+        reply = httpx2.post(f"{served.url}/v1/embeddings", json={"input": "a"}, headers=BEARER)
+        assert reply.status_code == 200
 
 
 def _metrics(served: Served) -> str:
@@ -185,7 +199,7 @@ def test_who_is_told_what_at_the_start(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert main(["serve", "--model", folder, "--port", port]) == 2
-    assert "is taken; give another: --port" in capsys.readouterr().err
+    assert "is taken; choose another" in capsys.readouterr().err
     assert main(["serve", "--index", str(tmp_path / "none")]) == 1
     assert "none" in capsys.readouterr().err
     assert main(["serve", "--model", folder, "--host", "no.such.host.invalid"]) == 2

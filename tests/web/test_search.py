@@ -1,11 +1,14 @@
 """`/v1/search` and what the page shows of an index."""
 
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import numpy as np
 import pytest
+from pydantic import BaseModel
 
 from e5v import E5V
 from e5v.errors import DataError
@@ -13,6 +16,7 @@ from e5v.search.query import Ask as Query
 from e5v.search.query import asked, example_of, find
 from e5v.web.collection import Collection
 from e5v.web.limits import Limits
+from e5v.web.reply_schemas import IndexReply, MapReply, SearchReply
 from e5v.web.service import Settings
 from tests.web.asking import CAT, PHOTOS, Ask, data_uri, fault
 from tests.web.shelf import IMAGES, THUMBNAIL, Shelf
@@ -75,6 +79,33 @@ async def test_more_like_this(ask: Ask, model: E5V, shelf: Shelf) -> None:
     assert {hit["id"] for hit in text["hits"]} == {one.id for one in shelf.shelved} - {TEXT_ID}
 
 
+async def test_replies_are_as_described(ask: Ask, shelf: Shelf) -> None:
+    """Catches a field that /docs does not describe, or describes and nobody gets."""
+    async with ask() as asker:
+        replies: list[tuple[type[BaseModel], httpx2.Response]] = [
+            (SearchReply, await asker.search(text="a cat")),
+            (MapReply, await asker.client.get("/v1/map")),
+            (IndexReply, await asker.client.get("/v1/index")),
+        ]
+    for shape, reply in replies:
+        read = shape.model_validate(reply.json(), strict=True, extra="forbid")
+        assert read.model_dump(exclude_unset=True) == reply.json()
+
+
+async def test_both_spellings_of_accents_find_the_same(ask: Ask, shelf: Shelf) -> None:
+    """Catches a query from a Mac, whose accents are characters of their own, that finds others."""
+    words = {form: unicodedata.normalize(form, "un café à Zürich") for form in ("NFC", "NFD")}
+    assert words["NFC"] != words["NFD"]
+    async with ask() as asker:
+        replies = [
+            (await asker.search(**{"text": "a cat", field: one})).json()["hits"]
+            for field in ("text", "without")
+            for one in words.values()
+        ]
+    assert replies[0] == replies[1]
+    assert replies[2] == replies[3]
+
+
 async def test_what_a_hit_tells(ask: Ask, shelf: Shelf) -> None:
     """Catches a field that the page reads and does not get, and a link that leads nowhere."""
     async with ask() as asker:
@@ -105,7 +136,7 @@ async def test_limits_of_a_search(ask: Ask, shelf: Shelf) -> None:
             ({"text": "a cat", "where": "a" * 1001}, "where"),
             ({"text": "a cat", "k": 0}, "k"),
             ({"text": "a cat", "k": 101}, "at most 100"),
-            ({"text": "a cat", "top": 3}, "no such field"),
+            ({"text": "a cat", "top": 3}, "unknown field 'top'"),
             ({"text": " "}, "nothing to search for"),
             ({"without": "a cat"}, "nothing to search for"),
             ({"image": "x", "like": CAT_ID}, "one of them"),

@@ -22,6 +22,7 @@ from e5v.model.preparing import Prepared, Preparer, ahead
 from e5v.model.prompts import Prompt, find_prompt
 from e5v.model.rendering import Renderer
 from e5v.model.streaming import Encoded, OnError, Skipped, Stream
+from e5v.model.tokens import LONGEST, Fit
 from e5v.model.words import Word, say
 from e5v.vectors import Precision, check_dim, check_precision, quantise, similarity
 
@@ -186,9 +187,14 @@ class E5V:
             raise UsageError(f"batch_tokens is {batch_tokens}; expected at least 1")
         return batch_tokens or (GPU_BATCH if self.device.type == "cuda" else CPU_BATCH)
 
-    def prepare(self, item: RawItem, *, prompt: str | Prompt = "retrieval") -> Prepared:
-        """Return what the encoder would be given for an item: its ids and arrays."""
-        return self._preparer.prepare(item, 0, find_prompt(prompt))
+    def prepare(
+        self, item: RawItem, *, prompt: str | Prompt = "retrieval", fit: Fit = LONGEST
+    ) -> Prepared:
+        """Return what the encoder would be given for an item: its ids and arrays.
+
+        `fit` says how a text that is too long is cut.
+        """
+        return self._preparer.prepare(item, 0, find_prompt(prompt), fit=fit)
 
     def words(self, item: RawItem, k: int = 5, *, prompt: str | Prompt = "retrieval") -> list[Word]:
         """Say what the vector says: the `k` likeliest next words, and their probabilities.

@@ -16,7 +16,7 @@ from e5v.model.images import ImageProcessor, Pixels, UnreadableError, decode, di
 from e5v.model.loading import Loaded
 from e5v.model.prompts import Prompt, ask
 from e5v.model.rendering import Renderer
-from e5v.model.tokens import PromptTokenizer, TooLongError
+from e5v.model.tokens import LONGEST, Fit, PromptTokenizer, TooLongError
 
 AHEAD = 512  # how much is prepared ahead of the model: texts count 1, images 16
 WORKERS = min(16, os.cpu_count() or 1)
@@ -43,8 +43,10 @@ class Preparer:
         self._image_token: str = tokenizer.convert_ids_to_tokens(loaded.image_token_id)
         self._image_token_id = loaded.image_token_id
 
-    def prepare(self, raw: RawItem, position: int, prompt: Prompt) -> Prepared:
-        """Prepare one item.
+    def prepare(
+        self, raw: RawItem, position: int, prompt: Prompt, *, fit: Fit = LONGEST
+    ) -> Prepared:
+        """Prepare one item; `fit` says how a text that is too long is cut.
 
         Raises:
             ItemError: it cannot be read or does not fit; names `position`.
@@ -57,7 +59,7 @@ class Preparer:
                 self._image_processor(decode(image, str(name)))
                 for image, name in zip(item.images, named.images, strict=True)
             )
-            prompted, cut = self._prompted(item, prompt, pixels)
+            prompted, cut = self._prompted(item, prompt, pixels, fit)
         except (UnreadableError, TooLongError) as error:
             raise ItemError(position, str(error)) from error
         except PromptError as error:
@@ -65,11 +67,11 @@ class Preparer:
         return Prepared(position, digest(item), prompted, cut)
 
     def _prompted(
-        self, item: Item, prompt: Prompt, pixels: tuple[Pixels, ...]
+        self, item: Item, prompt: Prompt, pixels: tuple[Pixels, ...], fit: Fit
     ) -> tuple[Prompted, bool]:
         pieces = self.renderer.render(ask(item, prompt))
         expansions = [one.expansion for one in pixels]
-        tokens = self._tokenizer.encode(pieces, expansions)
+        tokens = self._tokenizer.encode(pieces, expansions, fit)
         counts = tuple(expansion.count(self._image_token) for expansion in expansions)
         places = tokens.ids.count(self._image_token_id) if pixels else 0
         if places != sum(counts):

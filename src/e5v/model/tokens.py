@@ -3,8 +3,8 @@
     pieces -> one string -> ids          (the user's text holds no special token: nearly always)
     pieces -> armoured string -> ids     (it does: the prompt's special tokens go by secret names)
 
-Text that is too long is cut inside the user's part, so the closing tokens of the prompt, the last
-of which is pooled, always stand.
+Text that is too long is cut inside the user's part, by default at its end, so the closing tokens of
+the prompt, the last of which is pooled, always stand.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from e5v.errors import E5VError, ModelError
 from e5v.items import Image, Text
@@ -25,6 +25,20 @@ from e5v.model.prompts import Segment
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a long text is cut: which side of it goes, and how much stays.
+
+    `tokens` counts those of an item's own texts; None is as many as the model takes.
+    """
+
+    cut: Literal["start", "end"] = "end"
+    tokens: int | None = None
+
+
+LONGEST = Fit()
 
 
 class TooLongError(E5VError):
@@ -85,7 +99,9 @@ class PromptTokenizer:
         longest_first = sorted(orders, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
-    def encode(self, pieces: Sequence[Segment], expansions: Sequence[str]) -> Tokens:
+    def encode(
+        self, pieces: Sequence[Segment], expansions: Sequence[str], fit: Fit = LONGEST
+    ) -> Tokens:
         """Return the ids of a prompt. `expansions[i]` is what stands for the i-th image.
 
         Raises:
@@ -94,9 +110,13 @@ class PromptTokenizer:
         texts = [piece.text for piece in pieces if isinstance(piece, Text)]
         encode = self._armoured if any(map(self._pattern.search, texts)) else self._plain
         encoded = encode(pieces, texts, expansions)
-        whole = len(encoded.ids)
-        while len(encoded.ids) > self.max_tokens:
-            texts = self._shorten(texts, encoded)
+        whole = most = len(encoded.ids)
+        if fit.tokens is not None:
+            own = sum(len(_boundaries(encoded, span, fit)) for span in encoded.line.spans)
+            most += min(0, fit.tokens - own)
+        most = min(most, self.max_tokens)
+        while len(encoded.ids) > most:
+            texts = _shorten(texts, encoded, most, fit)
             encoded = encode(pieces, texts, expansions)
         return Tokens(encoded.ids, cut=len(encoded.ids) < whole)
 
@@ -145,25 +165,41 @@ class PromptTokenizer:
         original = {renamed[names[text]]: n for text, n in self._specials.items()}
         return backend, names, original
 
-    def _shorten(self, texts: list[str], encoded: _Encoded) -> list[str]:
-        """Cut the last texts that can be cut, by as many tokens as are over."""
-        over = len(encoded.ids) - self.max_tokens
-        ends = sorted(b for a, b in encoded.encoding.offsets if b > a)
-        shorter = list(texts)
-        for place in reversed(range(len(texts))):
-            start, end = encoded.line.spans[place]
-            own = ends[bisect_right(ends, start) : bisect_right(ends, end)]
-            if over > 0 and len(own) > 1 and len(texts[place]) > 1:
-                keep = max(len(own) - over, 1)
-                length = min(own[keep - 1] - start, len(texts[place]) - 1)
-                shorter[place] = texts[place][:length]
-                over -= len(own) - keep
-        if shorter == texts:
-            raise TooLongError(
-                f"its prompt and images take {len(encoded.ids)} tokens before any text that could "
-                f"be cut; the model takes {self.max_tokens}"
-            )
-        return shorter
+
+def _shorten(texts: list[str], encoded: _Encoded, most: int, fit: Fit) -> list[str]:
+    """Cut texts by as many tokens as are over: the last ones first, or from the start on."""
+    over = len(encoded.ids) - most
+    places = range(len(texts))
+    shorter = list(texts)
+    for place in places if fit.cut == "start" else reversed(places):
+        own = _boundaries(encoded, encoded.line.spans[place], fit)
+        if over > 0 and len(own) > 1 and len(texts[place]) > 1:
+            keep = max(len(own) - over, 1)
+            if fit.cut == "start":
+                shorter[place] = texts[place][max(own[-keep], 1) :]
+            else:
+                shorter[place] = texts[place][: min(own[keep - 1], len(texts[place]) - 1)]
+            over -= len(own) - keep
+    if shorter == texts:
+        limit = "the model takes" if fit.tokens is None else "the request allows"
+        raise TooLongError(
+            f"its prompt and images take {len(encoded.ids)} tokens before any text that could "
+            f"be cut; {limit} {most}"
+        )
+    return shorter
+
+
+def _boundaries(encoded: _Encoded, span: tuple[int, int], fit: Fit) -> list[int]:
+    """Return where in a user's text its tokens end, or begin if it is cut at its start."""
+    start, end = span
+    offsets = [pair for pair in encoded.encoding.offsets if pair[1] > pair[0]]
+    if fit.cut == "start":
+        places = sorted(first for first, _ in offsets)
+        own = places[bisect_left(places, start) : bisect_left(places, end)]
+    else:
+        places = sorted(last for _, last in offsets)
+        own = places[bisect_right(places, start) : bisect_right(places, end)]
+    return [one - start for one in own]
 
 
 def _join(pieces: Sequence[Segment], texts: Sequence[str], expansions: Sequence[str]) -> _Line:

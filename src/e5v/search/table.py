@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from e5v.errors import DataError, UsageError, first_line
 from e5v.files import sync
+from e5v.search.filters import whole_condition
 
 NAME = "entries"
 KEPT = timedelta(minutes=5)  # how long versions that a reader may still look at are kept
@@ -156,7 +157,8 @@ class Table:
             UsageError: the filter cannot be understood.
         """
         with _filtering(where):
-            found = self._table.search().where(where).select(["row"]).limit(None).to_arrow()
+            search = self._table.search().where(whole_condition(where))
+            found = search.select(["row"]).limit(None).to_arrow()
         numbers: NDArray[np.int64] = found["row"].to_numpy()
         return numbers
 
@@ -179,7 +181,7 @@ class Table:
         search = self._table.search(query, vector_column_name="vector").distance_type("cosine")
         search = search.nprobes(PROBES).refine_factor(REFINED).limit(k)
         if where is not None:
-            search = search.where(where, prefilter=True)
+            search = search.where(whole_condition(where), prefilter=True)
         with _filtering(where or ""):
             found = search.select(["row", "_distance"]).to_arrow()
         return Near(found["row"].to_numpy(), 1 - found["_distance"].to_numpy())

@@ -85,12 +85,14 @@ def serve(verb: Serve) -> None:
 
         collection = Collection(folder, model)
         collection.check()
-        app = create_app(collection, _settings(verb))
+        settings = _settings(verb)
+        app = create_app(collection, settings)
         if told := notice(name):
             say(told)
         port = listening.getsockname()[1]
         host = f"[{verb.host}]" if ":" in verb.host else verb.host
-        serving.serve(app, listening, lambda: say(f"serving {name} at http://{host}:{port}"))
+        started = f"serving {name} at http://{host}:{port}"
+        serving.serve(app, listening, lambda: say(started), settings.limits)
 
 
 def _facts(verb: Serve, folder: Path) -> "Facts | None":

@@ -1,9 +1,9 @@
-"""Which addresses of the network a server may fetch from: the public ones, and no other.
+"""Which addresses a server may fetch from: public ones only.
 
 address -> the IPv4 address inside it, if it is a wrapper -> public, or not
 
-Every form that leads to one's own network by another name is told: IPv4 mapped into IPv6, NAT64,
-6to4 and Teredo.
+Every IPv6 form that leads to a private IPv4 address is recognised: mapped addresses, NAT64, 6to4
+and Teredo.
 """
 
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -13,7 +13,7 @@ UNICAST = IPv6Network("2000::/3")  # all that is handed out of IPv6; the rest is
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an address, as the resolver writes it, is anybody's: not private, not local."""
+    """Whether an address, as the resolver writes it, is public: neither private nor local."""
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:
@@ -23,7 +23,7 @@ def is_public(address: str) -> bool:
 
 
 def _inner(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address | None:
-    """Return the address that is meant in the end; None for a tunnel to who knows where."""
+    """Return the address that traffic would reach; None for a tunnel, whose end is unknown."""
     if isinstance(address, IPv4Address):
         return address
     if address.ipv4_mapped:

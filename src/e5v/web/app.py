@@ -14,7 +14,6 @@ from pathlib import Path
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.staticfiles import StaticFiles
 
 from e5v.errors import DataError, E5VError
 from e5v.web import embedding_routes, search_routes
@@ -24,12 +23,15 @@ from e5v.web.docs_page import docs_page
 from e5v.web.doors import Guarded
 from e5v.web.headers import Headed
 from e5v.web.metrics import Metered, Meters
-from e5v.web.refusals import Reason, refusal_of
+from e5v.web.paths import READ, HeadAsGet, Page
+from e5v.web.refusals import Reason, Refused, refusal_of
+from e5v.web.reply_schemas import PlainResponse, documented, without_unsent
 from e5v.web.service import Settings, opened
 
 LOG = logging.getLogger(__name__)
 PAGE = Path(__file__).parent / "page"
-ABOUT = "One unit vector for a text, an image, or both together; and search by it."
+UNDESCRIBED = ("/docs", "/health", "/healthz", "/openapi.json")  # paths not in OpenAPI
+ABOUT = "Embeds a text, an image, or both together as one vector, and searches with it."
 
 
 def create_app(collection: Collection, settings: Settings) -> FastAPI:
@@ -51,27 +53,50 @@ def create_app(collection: Collection, settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    written = app.openapi
+    app.openapi = lambda: without_unsent(written())  # type: ignore[method-assign]
     app.include_router(embedding_routes.router)
     app.include_router(search_routes.router)
     _add_health(app, meters)
-    app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
+    app.mount("/", Page(PAGE, lambda: _methods(app)), name="page")
     _add_refusals(app, meters)
     _add_layers(app, settings, meters)
     return app
 
 
 def _add_health(app: FastAPI, meters: Meters) -> None:
-    @app.get("/livez", summary="The process is alive", tags=["health"])
+    @app.get(
+        "/livez",
+        summary="The process is alive",
+        tags=["health"],
+        response_class=PlainResponse,
+        responses=documented("It is: ok", "text/plain", always=(403, 500)),
+    )
     async def livez() -> Response:
         return Response("ok\n", media_type="text/plain")
 
-    @app.get("/readyz", summary="Requests are taken", tags=["health"])
+    @app.get("/health", include_in_schema=False)
+    @app.get("/healthz", include_in_schema=False)
+    @app.get(
+        "/readyz",
+        summary="The server answers requests",
+        description="Also as /health and /healthz. None of these, nor /livez, asks for a key.",
+        tags=["health"],
+        response_class=PlainResponse,
+        responses=documented("It does: ok", "text/plain", 503, always=(403, 500)),
+    )
     async def readyz() -> Response:
-        ready = getattr(app.state, "service", None) is not None
-        text, status = ("ok\n", 200) if ready else ("not ready\n", 503)
-        return Response(text, status, media_type="text/plain")
+        if getattr(app.state, "service", None) is None:
+            raise Refused(503, "failed", "the server is not ready")
+        return Response("ok\n", media_type="text/plain")
 
-    @app.get("/metrics", summary="Counts, for Prometheus", tags=["health"])
+    @app.get(
+        "/metrics",
+        summary="Counts, for Prometheus",
+        tags=["health"],
+        response_class=PlainResponse,
+        responses=documented("The counts", "text/plain"),
+    )
     async def metrics() -> Response:
         return Response(meters.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
@@ -80,8 +105,17 @@ def _add_health(app: FastAPI, meters: Meters) -> None:
         return Response(docs_page(app.openapi()), media_type="text/html")
 
 
+def _methods(app: FastAPI) -> dict[str, frozenset[str]]:
+    """Return the methods of every route, by path."""
+    described = {
+        path: frozenset(method.upper() for method in operations)
+        for path, operations in app.openapi()["paths"].items()
+    }
+    return described | dict.fromkeys(UNDESCRIBED, READ)
+
+
 def _add_refusals(app: FastAPI, meters: Meters) -> None:
-    """Tell every error in one shape, and count it by its reason."""
+    """Answer every error in one shape, and count it by its reason."""
 
     async def refuse(_: Request, error: Exception) -> Response:
         refusal = refusal_of(error)
@@ -95,7 +129,7 @@ def _add_refusals(app: FastAPI, meters: Meters) -> None:
 
 
 def _add_layers(app: FastAPI, settings: Settings, meters: Meters) -> None:
-    """Put around the routes what every request goes through; the last is the outermost."""
+    """Add what every request passes through before its route; the last is the outermost."""
 
     def count(reason: Reason) -> None:
         meters.rejected.labels(reason).inc()
@@ -103,4 +137,5 @@ def _add_layers(app: FastAPI, settings: Settings, meters: Meters) -> None:
     app.add_middleware(Bounded, limits=settings.limits, refused=count)
     app.add_middleware(Guarded, door=settings.door, refused=count)
     app.add_middleware(Metered, meters=meters)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(Headed)

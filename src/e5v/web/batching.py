@@ -1,10 +1,11 @@
-"""Requests that meet share a forward pass.
+"""Batching: requests that wait at the same time share a forward pass.
 
 Ticket (a request's items) -> one item of each in turn, up to the token budget -> a pass on the
 model's own thread -> rows to their tickets -> a ticket that is full is answered
 
-A short query is never behind all of a long request: tickets take turns. A ticket whose client has
-left is dropped. What fails in company is tried alone, so that it harms nobody else.
+Tickets take turns, so that a short query does not wait for all of a long request. A ticket whose
+client has left is dropped. The items of a pass that fails are tried one by one, so that one bad
+item fails only its own request.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from e5v.model.embedder import E5V
     from e5v.model.preparing import Prepared
 
-GATHER_SECONDS = 0.002  # an idle model waits so long for others to come
+GATHER_SECONDS = 0.002  # how long an idle model waits for more requests
 
 Rows = NDArray[np.float32]
 Result = TypeVar("Result")
@@ -76,7 +77,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Pass:
-    """What a forward pass was, for those who measure."""
+    """How large a forward pass was and how long it took."""
 
     items: int
     tokens: int
@@ -84,10 +85,10 @@ class Pass:
 
 
 class Batcher:
-    """Gives items to the model, those of many requests together.
+    """Gives the items of many requests to the model together.
 
-    `budget` is the tokens of a pass, by default what suits the device; `seen` is told of each.
-    Made and used in one event loop: `run` is its work, to be cancelled at the end.
+    `budget` is the tokens of a pass, by default what suits the device; `seen` is called after each.
+    Create and use it in one event loop; run `run` as a task and cancel it at the end.
     """
 
     def __init__(
@@ -118,7 +119,7 @@ class Batcher:
         return await answer
 
     async def do(self, act: Callable[[], Result]) -> Result:
-        """Do something else with the model, between two passes."""
+        """Run something else on the model's thread, between two passes."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, act)
 
     async def run(self) -> None:

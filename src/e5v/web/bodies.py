@@ -1,4 +1,4 @@
-"""Request bodies, bounded: each, all together, and in the time they take.
+"""Request bodies, bounded: each, all together, those of one address, and in the time they take.
 
 Content-Length, where there is one -> chunks counted as they come -> the app, or 413 | 429 | 408
 """
@@ -7,26 +7,30 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 
+from e5v.web.connections import subnet_of
 from e5v.web.limits import Limits
 from e5v.web.refusals import Reason, Refused
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+ADDRESS_SHARE = 2  # one address may fill this part of the memory for bodies: a half
+
 
 class Bounded:
-    """An app whose requests' bodies are bounded; `refused` is told of those that are not read."""
+    """An app whose requests' bodies are bounded; calls `refused` for those that are not read."""
 
     def __init__(self, app: ASGIApp, limits: Limits, refused: Callable[[Reason], None]) -> None:
         self._app = app
         self._limits = limits
         self._refused = refused
-        self._held = 0  # bytes of all bodies that are here
+        self._held: Counter[str] = Counter()  # bytes of all bodies that are here, by address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, counting what comes."""
@@ -39,24 +43,27 @@ class Bounded:
             self._refused(refusal.reason)
             await refusal.reply()(scope, receive, send)
             return
-        body = _Body(self, receive)
+        body = _Body(self, receive, subnet_of((scope.get("client") or ("",))[0]))
         try:
             await self._app(scope, body.receive, send)
         finally:
-            self._held -= body.bytes
+            self._held[body.address] -= body.bytes
+            self._held += Counter()  # forget the addresses that hold nothing
 
-    def take(self, more: int, so_far: int) -> None:
+    def take(self, more: int, so_far: int, address: str) -> None:
         """Make room for a chunk of a body.
 
         Raises:
-            Refused: the body is too large (413), or all are (429).
+            Refused: the body is too large (413), or all are, or those of the address (429).
         """
         if so_far + more > self._limits.body_bytes:
             raise self._too_large()
-        if self._held + more > self._limits.bodies_bytes:
+        most = self._limits.bodies_bytes
+        share = max(most // ADDRESS_SHARE, self._limits.body_bytes)
+        if self._held[address] + more > share or self._held.total() + more > most:
             message = "other requests fill the memory; try again in a second"
             raise Refused(429, "busy", message, headers={"Retry-After": "1"})
-        self._held += more
+        self._held[address] += more
 
     @property
     def seconds(self) -> float:
@@ -71,11 +78,12 @@ class Bounded:
 class _Body:
     """One request's body on its way."""
 
-    def __init__(self, bounds: Bounded, receive: Receive) -> None:
+    def __init__(self, bounds: Bounded, receive: Receive, address: str) -> None:
         self._bounds = bounds
         self._receive = receive
         self._deadline = time.monotonic() + bounds.seconds
         self._complete = False
+        self.address = address
         self.bytes = 0
 
     async def receive(self) -> Message:
@@ -86,9 +94,11 @@ class _Body:
         try:
             message = await asyncio.wait_for(self._receive(), left)
         except TimeoutError:
-            raise Refused(408, "body", "the body took too long to arrive") from None
+            seconds = self._bounds.seconds
+            late = f"the body took over {seconds:g} s to arrive; send it in smaller requests"
+            raise Refused(408, "body", late, headers={"Connection": "close"}) from None
         chunk = len(message.get("body", b""))
-        self._bounds.take(chunk, self.bytes)
+        self._bounds.take(chunk, self.bytes, self.address)
         self.bytes += chunk
         self._complete = not message.get("more_body", False)
         return message

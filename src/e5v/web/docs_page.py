@@ -1,6 +1,6 @@
 """`/docs`: the OpenAPI description as a page that needs no script and no other site.
 
-OpenAPI -> operations -> HTML
+OpenAPI -> operations: fields, an example, the reply, errors -> HTML
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ PAGE = """<!doctype html>
 <h1>{title}</h1>
 <p>{about} <a href="/">The page</a>, <a href="/openapi.json">OpenAPI</a>.</p>
 {operations}
+{errors}
 </main>
 </body>
 </html>
@@ -39,46 +40,118 @@ EXAMPLES = {
 }
 
 
+ERRORS = """<section><h2 id="errors">Errors</h2>
+<p>Every error has this shape, as OpenAI's do.</p>
+{fields}
+<table><thead><tr><th>Status</th><th>Meaning</th></tr></thead><tbody>{rows}</tbody></table>
+</section>"""
+
+
 def docs_page(openapi: Schema) -> str:
     """Return the page of an OpenAPI description."""
     operations = [
-        _operation(method, path, operation, openapi)
+        (method, path, operation)
         for path, methods in openapi["paths"].items()
         for method, operation in methods.items()
     ]
+    sections = [_section(*one, openapi) for one in operations]
     info = openapi["info"]
     title = f"{info['title']} {info['version']}"
-    about = escape(info["description"])
-    return PAGE.format(title=escape(title), about=about, operations="\n".join(operations))
+    return PAGE.format(
+        title=escape(title),
+        about=escape(info["description"]),
+        operations="\n".join(sections),
+        errors=_errors([operation for *_, operation in operations], openapi),
+    )
 
 
-def _operation(method: str, path: str, operation: Schema, openapi: Schema) -> str:
+def _section(method: str, path: str, operation: Schema, openapi: Schema) -> str:
+    """Write one operation."""
     parts = [
         f"<h2><code>{method.upper()} {escape(path)}</code></h2>",
         f"<p>{escape(operation['summary'])}.</p>",
     ]
-    if told := operation.get("description"):
-        marked = CODE.sub(r"<code>\1</code>", escape(told))
-        parts.append(f"<p>{marked}</p>")
+    if about := operation.get("description"):
+        parts += [f"<p>{_marked(one)}</p>" for one in about.split("\n\n")]
+    if parameters := operation.get("parameters"):
+        fields = {one["name"]: one | one["schema"] for one in parameters}
+        parts.append(_table({"properties": fields, "required": list(fields)}))
     if body := operation.get("requestBody"):
-        reference = body["content"]["application/json"]["schema"]["$ref"]
-        schema = openapi["components"]["schemas"][reference.rpartition("/")[2]]
-        parts += [_fields(schema), _example(path)]
+        schema = body["content"]["application/json"]["schema"]
+        parts += [_tables(schema, openapi, request=True), _example(path)]
+    reply = operation["responses"]["200"]
+    parts.append(f"<h3>Reply</h3><p>{_marked(reply['description'])}{_media(reply)}.</p>")
+    if written := reply["content"].get("application/json"):
+        parts.append(_tables(written["schema"], openapi))
+    codes = ", ".join(code for code in operation["responses"] if code != "200")
+    parts.append(f'<p>Errors: {codes}; see <a href="#errors">below</a>.</p>')
     return f"<section>{''.join(parts)}</section>"
 
 
-def _fields(schema: Schema) -> str:
-    required = schema.get("required", [])
+def _errors(operations: list[Schema], openapi: Schema) -> str:
+    """Write what all operations answer when they refuse."""
+    responses = {
+        code: response
+        for operation in operations
+        for code, response in operation["responses"].items()
+        if code != "200"
+    }
+    rows = "".join(
+        f"<tr><td>{code}</td><td>{escape(response['description'])}.</td></tr>"
+        for code, response in sorted(responses.items())
+    )
+    shape = next(iter(responses.values()))["content"]["application/json"]["schema"]
+    return ERRORS.format(fields=_tables(shape, openapi), rows=rows)
+
+
+def _media(reply: Schema) -> str:
+    kinds = [kind for kind in reply["content"] if kind != "application/json"]
+    return f" ({escape(' or '.join(kinds))})" if kinds else ""
+
+
+def _tables(schema: Schema, openapi: Schema, *, request: bool = False) -> str:
+    """Write the fields of a shape, then those of the shapes that they refer to.
+
+    Of a request it says which are required; a reply has all of them.
+    """
+    waiting, written = list(_references(schema)), dict[str, str]()
+    while waiting:
+        name = waiting.pop(0)
+        if name in written:
+            continue
+        shape = openapi["components"]["schemas"][name]
+        title = f"<h4><code>{escape(name)}</code></h4>" if written else ""
+        written[name] = title + _table(shape if request else {**shape, "required": []})
+        waiting += [inner for field in shape["properties"].values() for inner in _references(field)]
+    return "".join(written.values())
+
+
+def _references(field: Schema) -> Iterator[str]:
+    """Yield the names of the shapes that a field refers to."""
+    if "$ref" in field:
+        yield field["$ref"].rpartition("/")[2]
+    inners = [*field.get("anyOf", ()), *([field["items"]] if "items" in field else [])]
+    for inner in inners:
+        yield from _references(inner)
+
+
+def _table(shape: Schema) -> str:
+    required = shape.get("required", [])
     rows = [
         f"<tr><td><code>{escape(name)}</code></td><td>{escape(_kind(field))}</td>"
-        f"<td>{escape(_told(field, required=name in required))}</td></tr>"
-        for name, field in schema["properties"].items()
+        f"<td>{_marked(_meaning(field, required=name in required))}</td></tr>"
+        for name, field in shape["properties"].items()
     ]
     head = "<tr><th>Field</th><th>Type</th><th>Meaning</th></tr>"
     return f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
 
 
-def _told(field: Schema, *, required: bool) -> str:
+def _marked(text: str) -> str:
+    """Escape a text, with its code marked."""
+    return CODE.sub(r"<code>\1</code>", escape(text))
+
+
+def _meaning(field: Schema, *, required: bool) -> str:
     default = field.get("default")
     notes = [field.get("description", "")]
     notes += ["Required."] if required else []
@@ -93,8 +166,10 @@ def _kind(field: Schema) -> str:
 def _kinds(field: Schema) -> Iterator[str]:
     for inner in field.get("anyOf", ()):
         yield from _kinds(inner)
-    if "enum" in field:
-        yield from map(str, field["enum"])
+    if "const" in field:
+        yield json.dumps(field["const"])
+    elif "enum" in field:
+        yield from map(json.dumps, field["enum"])
     elif field.get("type") == "array":
         yield f"list of {_kind(field['items']) or 'anything'}"
     elif "type" in field and field["type"] != "null":

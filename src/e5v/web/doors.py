@@ -1,9 +1,10 @@
-"""Who is let in: those with the key, under the server's own name, and no other site's page.
+"""Access: requests need the key and a Host name of this server, and must not be from another site.
 
 request -> Host known -> Origin is ours -> key right -> the app
 
 A page of another site can make a browser send requests to a server on the user's own machine, even
-under a name that it has made resolve to it; so the name is checked, and where the request is from.
+under a name of its own that it resolves to that machine (DNS rebinding): so both the Host and the
+origin of a request are checked.
 """
 
 from __future__ import annotations
@@ -25,17 +26,17 @@ from e5v.web.refusals import Reason, Refused
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-OPEN_PATHS = {"/livez", "/readyz"}
+OPEN_PATHS = {"/livez", "/readyz", "/health", "/healthz"}
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 ASK_BASIC = {"WWW-Authenticate": 'Basic realm="e5v", charset="UTF-8"'}
 
 
 @dataclass(frozen=True)
 class Door:
-    """Who may come in.
+    """Which requests are accepted.
 
-    `hosts` are the names that the server goes by (None: any); `sites` those of pages that may ask
-    although a proxy has them ask under another name.
+    `hosts` are the names that the Host header may have (None: any); `sites` those of other sites
+    whose pages may send requests, such as a proxy's.
     """
 
     key: str | None = field(default=None, repr=False)
@@ -43,10 +44,10 @@ class Door:
     sites: frozenset[str] = frozenset()
 
     def check(self, path: str, headers: Headers) -> None:
-        """Let a request in.
+        """Check a request.
 
         Raises:
-            Refused: it asks under another name, comes from another site, or lacks the key.
+            Refused: its Host is unknown, it is from another site, or it lacks the key.
         """
         host = host_of(headers.get("host", ""))
         if self.hosts is not None and host not in self.hosts:
@@ -75,7 +76,7 @@ class Door:
 
 
 class Guarded:
-    """An app behind a door; `refused` is told of those who are turned away."""
+    """An app behind these checks; `refused` is called for each request that fails one."""
 
     def __init__(self, app: ASGIApp, door: Door, refused: Callable[[Reason], None]) -> None:
         self._app = app
@@ -83,7 +84,7 @@ class Guarded:
         self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on if it is let in."""
+        """Pass a request on if it passes the checks."""
         if scope["type"] == "http":
             try:
                 self._door.check(scope["path"], Headers(scope=scope))
@@ -95,7 +96,7 @@ class Guarded:
 
 
 def is_local(host: str) -> bool:
-    """Tell whether only this machine reaches a server that listens there."""
+    """Whether only this machine can reach a server at that address."""
     try:
         return host.lower() == "localhost" or ip_address(host).is_loopback
     except ValueError:
@@ -119,7 +120,7 @@ def _netloc(origin: str) -> str:
 
 
 def _offered(authorization: str) -> bytes:
-    """Return the key that a client gives: as a bearer, or as the password of any user."""
+    """Return the key of a request: a bearer token, or the password of any user."""
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() == "bearer":
         return credentials.strip().encode("latin-1")  # the bytes as they came

@@ -189,6 +189,6 @@ def _left(deadline: float) -> float:
 
 
 def _end(sock: socket.socket) -> None:
-    """Have whoever reads from a socket find its end."""
+    """Make reads from a socket return its end."""
     with suppress(OSError):  # it is closed already
         socket.socket.shutdown(sock, socket.SHUT_RDWR)  # TLS's own drops its state first

@@ -1,4 +1,4 @@
-"""What every reply tells a browser: load nothing from elsewhere, guess no types, be in no frame."""
+"""Security headers of every reply: load nothing from elsewhere, guess no types, be in no frame."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 Wanted -> its share of the queue -> URLs fetched -> header checked -> decoded, tokenised -> batcher
 
-Only a thread decodes, for so long and no longer; one that takes more keeps its place among the
-threads until it is done, so that slow images cannot pile up.
+Images are decoded on threads, with a time limit. A thread that takes longer stays counted as busy
+until it is done, so that slow images cannot pile up.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from e5v.errors import ItemError, PromptError
 from e5v.items import Image, Item, Text
 from e5v.model.images import UnreadableError
 from e5v.model.preparing import WORKERS
+from e5v.model.tokens import LONGEST, Fit
 from e5v.web.batching import Batcher
 from e5v.web.fetching import Fetcher
 from e5v.web.ledger import Ledger
@@ -32,14 +33,14 @@ if TYPE_CHECKING:
     from e5v.model.embedder import E5V
     from e5v.model.preparing import Prepared
 
-IMAGE_TOKENS = 2_500  # of a photo in the paper's model: what an image is held for until it is known
-BYTES_PER_TOKEN = 3  # of text, likewise
+IMAGE_TOKENS = 2_500  # of a photo in the paper's model: the estimate for an image
+BYTES_PER_TOKEN = 3  # of text, for the estimate
 FETCHERS = 8
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """What became of a request's items: states (n, d), tokens of all, and whose text was cut."""
+    """The result for a request's items: states (n, d), tokens of all, and whose text was cut."""
 
     states: NDArray[np.float32]
     tokens: int
@@ -61,8 +62,10 @@ class Intake:
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="e5v-intake")
         self._fetchers = ThreadPoolExecutor(FETCHERS, thread_name_prefix="e5v-fetch")
 
-    async def embed(self, items: Sequence[Wanted], prompt: str = "retrieval") -> Embedded:
-        """Embed the items of one request.
+    async def embed(
+        self, items: Sequence[Wanted], prompt: str = "retrieval", *, fit: Fit = LONGEST
+    ) -> Embedded:
+        """Embed the items of one request; `fit` says how a text that is too long is cut.
 
         Raises:
             Refused: the queue is full, or an item cannot be read; names which.
@@ -71,7 +74,7 @@ class Intake:
         with self.ledger.hold() as held:
             most = self._model.max_tokens
             held.set(sum(min(_estimate(item), most) for item in items))
-            prepared = await _all(self._prepare(item, prompt) for item in items)
+            prepared = await _all(self._prepare(item, prompt, fit) for item in items)
             tokens = sum(len(one.prompted.ids) for one in prepared)
             held.set(tokens)
             states = await self._batcher.states(prepared)
@@ -82,10 +85,10 @@ class Intake:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._fetchers.shutdown(wait=False, cancel_futures=True)
 
-    async def _prepare(self, item: Wanted, prompt: str) -> Prepared:
+    async def _prepare(self, item: Wanted, prompt: str, fit: Fit) -> Prepared:
         try:
             fetched = [await self._fetched(part) for part in item.parts]
-            return await self._within(item, fetched, prompt)
+            return await self._within(item, fetched, prompt, fit)
         except UnreadableError as error:
             raise refused_item(item.position, str(error)) from None
         except ItemError as error:
@@ -103,11 +106,13 @@ class Intake:
         except TimeoutError:
             raise UnreadableError("its image took too long to be fetched") from None
 
-    async def _within(self, item: Wanted, parts: list[Part | bytes], prompt: str) -> Prepared:
+    async def _within(
+        self, item: Wanted, parts: list[Part | bytes], prompt: str, fit: Fit
+    ) -> Prepared:
         """Prepare on a thread, for the time that there is."""
         await self._free.acquire()
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._threads, self._prepared, parts, prompt)
+        work = loop.run_in_executor(self._threads, self._prepared, parts, prompt, fit)
         work.add_done_callback(self._done)
         seconds = self._limits.prepare_seconds
         done, _ = await asyncio.wait({work}, timeout=seconds)
@@ -118,10 +123,10 @@ class Intake:
     def _done(self, work: asyncio.Future[Prepared]) -> None:
         self._free.release()
         if not work.cancelled():
-            work.exception()  # it was told, or nobody waits for it any more
+            work.exception()  # reported already, or no longer waited for
 
-    def _prepared(self, parts: list[Part | bytes], prompt: str) -> Prepared:
-        return self._model.prepare(Item(tuple(map(self._known, parts))), prompt=prompt)
+    def _prepared(self, parts: list[Part | bytes], prompt: str, fit: Fit) -> Prepared:
+        return self._model.prepare(Item(tuple(map(self._known, parts))), prompt=prompt, fit=fit)
 
     def _known(self, part: Part | bytes) -> Text | Image:
         if isinstance(part, (Text, Image)):
@@ -129,7 +134,7 @@ class Intake:
         try:
             content = part if isinstance(part, bytes) else part.content()
         except ValueError as error:
-            raise UnreadableError(f"its image {error}") from None
+            raise UnreadableError(str(error)) from None
         check_picture(content, self._limits)
         return Image(content)
 

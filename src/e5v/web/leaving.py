@@ -1,4 +1,4 @@
-"""Clients that leave before they are answered: their work is given up.
+"""Clients that disconnect before they are answered: their work is cancelled.
 
 request, work -> the first of: work done, connection closed
 """
@@ -17,10 +17,10 @@ Result = TypeVar("Result")
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-    """Do the work of a request whose body is read, for as long as somebody waits for it.
+    """Do the work of a request whose body is read, until its client disconnects.
 
     Raises:
-        Refused: the client has left; nobody will see it.
+        Refused: the client has disconnected.
     """
     task, gone = asyncio.create_task(work), asyncio.create_task(_gone(request))
     try:

@@ -1,8 +1,8 @@
-"""How much waits for the model, in tokens; past the limit a request is refused, and told when.
+"""The queue limit, in tokens; over it a request is refused, with the time to try again.
 
 a request -> Held, by an estimate -> corrected once its tokens are known -> given back
 
-What is refused costs nothing: no image of it is decoded.
+A refused request costs little: none of its images is decoded.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from e5v.web.refusals import Refused
 
-LONGEST_WAIT = 60  # seconds that a client is told to wait, at most
+LONGEST_WAIT = 60  # the most seconds in Retry-After
 FIRST_RATE = 1_000.0  # tokens in a second, until there is a measurement
 WEIGHT = 0.2  # of the latest measurement in the rate
 
@@ -26,10 +26,10 @@ class Held:
         self.tokens = 0
 
     def set(self, tokens: int) -> None:
-        """Hold so many tokens, and no longer what was held before.
+        """Reserve so many tokens, in place of those reserved before.
 
         Raises:
-            Refused: there is no room beside what the others hold (429), or there never is (413).
+            Refused: others have reserved too much (429), or it is more than the limit (413).
         """
         ledger = self._ledger
         if tokens > ledger.most:

@@ -1,6 +1,6 @@
-"""How much is taken from clients: every measure is bounded, and says what is not taken.
+"""Limits on what clients may send, each with a message for what is over it.
 
-Nothing here is about what is good for a model: only about what must not bring the server down.
+They protect the server; they say nothing about what suits a model.
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ PLAIN_FORMATS = tuple(name for name in FORMATS if name != "ICO")
 
 @dataclass(frozen=True)
 class Limits:
-    """The measures of a server.
+    """The limits of a server.
 
     Attributes:
+        connections: open at one time; a newcomer ends the longest wait for another client.
+        idle_per_address: connections of one address without a complete request head.
+        head_seconds: until the head of a request has arrived.
+        stall_seconds: without a client reading anything of its reply.
         body_bytes: of one request; an image in JSON takes a third more than its file.
-        bodies_bytes: of all requests that are here at one time.
+        bodies_bytes: of all requests that are here at one time; half of it for one address.
         body_seconds: until a body has arrived.
         items: in one request; OpenAI's own limit.
         pixels: of one image, as its header says.
@@ -32,6 +36,10 @@ class Limits:
         hits: that one search may ask for.
     """
 
+    connections: int = 1_024
+    idle_per_address: int = 256
+    head_seconds: float = 15.0
+    stall_seconds: float = 30.0
     body_bytes: int = 32 * 2**20
     bodies_bytes: int = 512 * 2**20
     body_seconds: float = 60.0

@@ -1,4 +1,4 @@
-"""What the server counts, in the text that Prometheus reads.
+"""The server's counts, in the format that Prometheus reads.
 
 requests, items, passes, refusals -> Meters -> GET /metrics
 """

@@ -1,30 +1,26 @@
-"""What a client sends for one item, in the shapes that the others' clients send.
+"""What a client sends for one item, in each of the shapes that clients of other servers use.
 
     "text" | {"text", "image"} | {"type": "text" | "image_url", ...} | {"content": [...]}
         -> Wanted: texts, and pictures as the client named them
 
-A string is text and nothing else. A picture is a data URI, plain base64 or a URL; no path is ever
-opened for a client.
+A string is always text. A picture is a data URI, plain base64 or a URL; no path is ever opened for
+a client.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from e5v.data_uris import decode_base64, decode_data_uri, is_data_uri
 from e5v.items import Image, Text
-from e5v.web.refusals import Refused, refused_item
+from e5v.web.refusals import SHOWN, Refused, kind_of, refused_item
 
 KINDS = {None, "text", "image", "image_url", "input_text", "input_image"}
 CONTENT = {"role", "content", "name"}
 PART = {"type", "text", "image", "image_url", "url", "base64", "detail", "uuid"}
 DEEPEST = 8
-DATA_URI = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w-]+=[\w.-]+)*;base64,")
-SHOWN = 40  # characters of what was sent that are repeated
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,8 @@ class Picture:
     @property
     def url(self) -> str | None:
         """Where it is, if it is not here."""
-        return self.source if self.source[:8].lower().startswith(("http://", "https://")) else None
+        source = self.source.strip()
+        return source if source[:8].lower().startswith(("http://", "https://")) else None
 
     def content(self) -> bytes:
         """Decode what is here.
@@ -44,20 +41,14 @@ class Picture:
         Raises:
             ValueError: it is neither the data URI of an image nor base64; says why.
         """
-        payload = self.source
-        if payload[:5].lower() == "data:":
-            head = DATA_URI.match(payload)
-            if not head or (head[1] or "image/").partition("/")[0] not in {"image", "application"}:
-                shown = payload.partition(",")[0][:SHOWN]
-                raise ValueError(f"is {shown!a}; expected data:image/...;base64,")
-            payload = payload[head.end() :]
+        if self.source[:SHOWN].lstrip().lower().startswith("data:"):
+            return decode_data_uri(self.source)
         try:
-            return base64.b64decode(payload, validate=True)
-        except (binascii.Error, ValueError):
-            shown = self.source[:SHOWN]
+            return decode_base64(self.source)
+        except ValueError as error:
             raise ValueError(
-                f"is {shown!a}, no data URI, base64 or http(s) URL; paths are not "
-                "opened: send the image itself"
+                f"{error}; expected a data URI, base64 or an http(s) URL "
+                "(paths are not opened: send the image itself)"
             ) from None
 
 
@@ -84,7 +75,7 @@ def read_items(raw: object, most: int) -> list[Wanted]:
         Refused: it is empty, too long, or an item of it cannot be understood; names which.
     """
     raws = raw if isinstance(raw, list) else [raw]
-    if raws and all(isinstance(one, int) for one in raws):
+    if raws is raw and _are_token_ids(raws):
         raws = [raws]  # OpenAI's form for the token ids of one item
     if not raws:
         raise Refused(422, "fields", "input is empty; expected at least one item")
@@ -118,7 +109,7 @@ def _parts(raw: Any, depth: int) -> Iterator[Part]:
         yield from () if raw["content"] is None else _parts(raw["content"], depth - 1)
     elif isinstance(raw, Mapping):
         yield from _part(raw)
-    elif isinstance(raw, list) and raw and all(isinstance(one, int) for one in raw):
+    elif isinstance(raw, list) and _are_token_ids(raw):
         raise ValueError(
             "is token ids, which mean another text to this model; send the text itself "
             "(in LangChain: check_embedding_ctx_length=False)"
@@ -127,7 +118,11 @@ def _parts(raw: Any, depth: int) -> Iterator[Part]:
         for inner in raw:
             yield from _parts(inner, depth - 1)
     else:
-        raise ValueError(f'is {_name(raw)}; expected a string or {{"text": ..., "image": ...}}')
+        raise ValueError(f'is {kind_of(raw)}; expected a string or {{"text": ..., "image": ...}}')
+
+
+def _are_token_ids(raws: list[Any]) -> bool:
+    return bool(raws) and all(type(one) is int for one in raws)
 
 
 def _part(raw: Mapping[str, Any]) -> Iterator[Part]:
@@ -151,10 +146,10 @@ def _check_keys(raw: Mapping[str, Any], known: set[str]) -> None:
 
 def _text(raw: object) -> Text:
     if not isinstance(raw, str):
-        raise ValueError(f"has a text that is {_name(raw)}; expected a string")  # noqa: TRY004  told
+        raise ValueError(f"has a text that is {kind_of(raw)}; expected a string")  # noqa: TRY004  see read_item
     if not raw.strip():
         raise ValueError("has an empty text; give some text or leave it out")
-    if raw[:5].lower() == "data:" and DATA_URI.match(raw):
+    if is_data_uri(raw):
         raise ValueError('is a data URI, and a string is text; send {"image": "data:..."}')
     return Text(raw)
 
@@ -163,11 +158,5 @@ def _picture(raw: object, key: str) -> Picture:
     if isinstance(raw, Mapping):  # {"image_url": {"url": ..., "detail": ...}}
         raw = raw.get("url")
     if not isinstance(raw, str) or not raw:
-        raise ValueError(f'has "{key}" that is {_name(raw)}; expected a data URI, base64 or URL')
+        raise ValueError(f'has "{key}" that is {kind_of(raw)}; expected a data URI, base64 or URL')
     return Picture(raw)
-
-
-def _name(raw: object) -> str:
-    """Name a JSON value's kind as JSON does."""
-    names = {str: "a string", dict: "an object", list: "a list", bool: "a boolean"}
-    return "null" if raw is None else names.get(type(raw), "a number")

@@ -1,4 +1,4 @@
-"""What a client is told when it does not get what it asked for: one line, and why, as JSON.
+"""Refusals: why a client does not get what it asked for, in one line, as JSON.
 
 Refused | E5VError | what FastAPI finds -> {"error": {"message", "type", "code", "index"}}
 
@@ -19,22 +19,32 @@ from e5v.errors import DataError, E5VError, ItemError, ModelError
 
 Reason = Literal[
     "key",  # none, or a wrong one
-    "host",  # asked under a name that this server does not go by
+    "host",  # the Host header has a name that this server does not have
     "origin",  # sent by a page of another site
-    "body",  # too large, too slow, not JSON
+    "body",  # too large, too slow, compressed, not JSON
     "fields",  # a field is unknown or out of range
     "item",  # one item cannot be embedded
     "items",  # too many of them
     "busy",  # the queue is full
     "gone",  # the client has left
-    "missing",  # no such index, entry or page
-    "method",  # not one of the route's
-    "failed",  # our fault
+    "missing",  # no such index, entry, model or path
+    "method",  # not one of the path's
+    "failed",  # the server's fault
 ]
+PLACES = {"body", "query", "path", "header", "cookie"}  # where FastAPI found a value
+SHOWN = 40  # characters of what was sent that are repeated
+WORDINGS = {  # what pydantic says, and what is said here
+    "be a valid": "a",
+    "a integer": "an integer",
+    "a dictionary": "an object",
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+    "be ": "",
+}
 STATUS: dict[int, Reason] = {404: "missing", 405: "method", 413: "body", 429: "busy"}
 TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error"}
 TYPES |= {429: "rate_limit_error", 500: "server_error", 503: "server_error"}
-CLIENT_GONE = 499  # as nginx counts it; nobody is left to read it
+CLIENT_GONE = 499  # as nginx counts it; no client is left to read it
 
 
 class Refused(HTTPException):
@@ -58,7 +68,7 @@ class Refused(HTTPException):
         self.index = index
 
     def __str__(self) -> str:
-        """Return the line that the client is told."""
+        """Return the line that the client gets."""
         return self.message
 
     def reply(self) -> Response:
@@ -80,8 +90,13 @@ def refused_item(index: int, cause: str) -> Refused:
     return Refused(422, "item", f"item {index}: {cause}", index=index)
 
 
+def not_found(message: str) -> Refused:
+    """Refuse a request for something that is not there."""
+    return Refused(404, "missing", message)
+
+
 def refusal_of(error: Exception) -> Refused:
-    """Tell any error as a refusal; what is not the client's fault is told without its inside."""
+    """Turn any error into a refusal; details of the server's own faults stay in its log."""
     match error:
         case Refused():
             refusal = error
@@ -89,7 +104,7 @@ def refusal_of(error: Exception) -> Refused:
             reason = STATUS.get(error.status_code, "body")
             refusal = Refused(error.status_code, reason, str(error.detail), headers=error.headers)
         case RequestValidationError():
-            refusal = Refused(*_found(error))
+            refusal = Refused(422, "fields", describe(error.errors()[0]))
         case ItemError():
             refusal = refused_item(error.position, error.cause)
         case DataError():  # the index's; its message names places of this machine
@@ -103,16 +118,40 @@ def refusal_of(error: Exception) -> Refused:
     return refusal
 
 
-def _found(error: RequestValidationError) -> tuple[int, Reason, str]:
-    """Tell the first of what FastAPI found wrong with a request."""
-    first = error.errors()[0]
-    if first["type"] == "json_invalid":
-        cause = first.get("ctx", {}).get("error", first["msg"])
-        return 400, "body", f"the body is not JSON: {cause}"
-    places = [str(place) for place in first["loc"] if place not in {"body", "query", "path"}]
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        message = "no such field; /docs says which there are"
-    if not places and first["type"] in {"missing", "model_attributes_type"}:
-        message = "the body is not an object; expected JSON, and Content-Type: application/json"
-    return 422, "fields", ": ".join([*([".".join(places)] if places else []), message])
+def describe(fault: Mapping[str, Any]) -> str:
+    """Say what is wrong with a field: its name, what was sent, and what is expected.
+
+    `fault` is as pydantic reports it, its location preceded by where FastAPI found the value.
+    """
+    location = [str(place) for place in fault["loc"]]
+    if location and location[0] in PLACES:  # any further one is a field of that name
+        location = location[1:]
+    field = ".".join(location)[: 2 * SHOWN]
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    if fault["type"] == "value_error":
+        joint = " " if message.startswith("is ") else ": "
+        return f"{field}{joint}{message}" if field else message
+    if fault["type"] == "missing":
+        return f"{field} is missing"
+    rule, _, expected = message.partition(", unable to ")[0].partition(" should ")
+    if not expected:
+        return f"{field}: {message}"
+    for long, short in WORDINGS.items():
+        expected = expected.replace(long, short)
+    expected = expected if rule == "Input" else f"it to {expected}"
+    return f"{field} is {show(fault['input'])}; expected {expected}"
+
+
+def show(value: object) -> str:
+    """Write a JSON value that was sent as a message shows it: short, and in one line."""
+    if isinstance(value, dict | list):
+        return kind_of(value)
+    if isinstance(value, str) and len(value) > SHOWN:
+        return f"a string of {len(value)} characters"
+    return ascii(value) if isinstance(value, str) else orjson.dumps(value).decode()[:SHOWN]
+
+
+def kind_of(value: object) -> str:
+    """Name the kind of a JSON value as JSON does."""
+    names = {str: "a string", dict: "an object", list: "a list", bool: "a boolean"}
+    return "null" if value is None else names.get(type(value), "a number")

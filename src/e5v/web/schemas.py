@@ -1,29 +1,70 @@
-"""The request shapes that are taken: OpenAI's, Jina's, SGLang's and vLLM's in one, and Cohere's.
+"""The shapes of requests: OpenAI's with those of Jina, SGLang and vLLM, Cohere's, and searches.
 
 JSON -> pydantic -> EmbeddingsRequest | CohereRequest | SearchRequest -> Wanted items
 
-A field that would change the vectors and is not known is refused, not overlooked.
+An unknown field is refused, because it might be meant to change the vectors; fields that other
+servers' clients send and that do not concern this one are accepted and ignored.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+import unicodedata
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from e5v.web.parts import Wanted, read_item, read_items
-from e5v.web.refusals import Refused
+from e5v.web.refusals import SHOWN, Refused, show
 
 LONGEST_PROMPT = 2_000  # characters
 LONGEST_FILTER = 1_000
-# What other servers' clients send beside; it says how theirs make a vector, or nothing about it.
-OVERLOOKED = {"user", "task", "request_id", "priority", "input_type", "normalized", "truncate"}
-OVERLOOKED |= {"add_special_tokens", "add_generation_prompt", "continue_final_message"}
+# Fields that the clients of other servers send, and that change no vector here.
+IGNORED = {"user", "task", "request_id", "priority", "input_type", "add_special_tokens"}
+IGNORED |= {"add_generation_prompt", "continue_final_message"}
+NEUTRAL = {"normalized": True, "late_chunking": False}  # Jina's: taken if they say so, or null
+MEANT = {  # the field that a client means by another name, where the request has it
+    "query": ("text",),
+    "q": ("text",),
+    "texts": ("input", "text"),
+    "inputs": ("input",),
+    "images": ("input", "image"),
+    "image_url": ("image",),
+    "size": ("dimensions", "k"),
+    "dim": ("dimensions", "output_dimension"),
+    "dimensions": ("output_dimension",),
+    "output_dimension": ("dimensions",),
+    "encoding_format": ("embedding_types",),
+    "embedding_types": ("encoding_format",),
+    "input": ("texts", "text"),
+    "instruction": ("prompt",),
+    "limit": ("k",),
+    "top_k": ("k",),
+    "n": ("k",),
+    "filter": ("where",),
+    "negative": ("without",),
+    "threshold": ("min_score",),
+    "id": ("like",),
+}
 
 PART = {
     "anyOf": [
         {"type": "string"},
-        {"type": "object", "properties": {"text": {"type": "string"}, "image": {"type": "string"}}},
+        {
+            "type": "object",
+            "properties": {
+                "text": {"type": "string", "description": "The text."},
+                "image": {"type": "string", "description": "A data URI, base64 or a URL."},
+            },
+        },
     ]
 }
 Input = Annotated[Any, WithJsonSchema({"anyOf": [PART, {"type": "array", "items": PART}]})]
@@ -31,31 +72,106 @@ Encoding = Literal["float", "base64"]
 CohereType = Literal["float", "int8", "uint8", "binary", "ubinary", "base64"]
 
 
+Truncate = Literal["NONE", "START", "END"]
+TRUNCATE = (
+    "What a text that is too long loses: its START, its END, or NONE of it: the request is refused."
+)
+
+
+def _no_boolean(value: object) -> object:
+    """Refuse true and false as numbers, which Python takes for 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError(f"is {str(value).lower()}; expected a number")  # noqa: TRY004  for pydantic
+    return value
+
+
+def _as_truncate(value: object) -> object:
+    """Read Jina's true and false."""
+    return {True: "END", False: "NONE"}[value] if isinstance(value, bool) else value
+
+
+Whole = Annotated[int, BeforeValidator(_no_boolean)]
+Number = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
+
+
 class Request(BaseModel):
-    """What all requests share: no field that is not known."""
+    """What all requests share: an unknown field is refused, and null is as if it were not there.
+
+    `ignored` fields are accepted, `neutral` ones if they have the value given here.
+    """
 
     model_config = ConfigDict(extra="forbid")
-
-
-class EmbeddingsRequest(Request):
-    """Items to embed, in OpenAI's form and what others made of it."""
-
-    model: str | None = Field(None, description="Any; the reply says which model it was.")
-    input: Input = Field(None, description="A text, {text, image}, or a list of these.")
-    messages: list[dict[str, Any]] | None = Field(None, description="One item, as a chat.")
-    dimensions: int | None = Field(None, ge=1, description="Keep so many values; renormalised.")
-    encoding_format: Encoding = Field("float", description="base64 is of float32.")
-    prompt: str = Field("retrieval", max_length=LONGEST_PROMPT, description="Name or wording.")
+    ignored: ClassVar[frozenset[str]] = frozenset()
+    neutral: ClassVar[Mapping[str, object]] = {}
 
     @model_validator(mode="before")
     @classmethod
-    def _overlook(cls, sent: Any) -> Any:
+    def _check_names(cls, sent: Any) -> Any:
         if not isinstance(sent, dict):
             return sent
-        if sent.get("normalized") is False:
-            raise ValueError("normalized is false; vectors are always of length 1")
-        kept = {key: value for key, value in sent.items() if key not in OVERLOOKED}
-        return {key: value for key, value in kept.items() if value is not None}
+        sent = {name: value for name, value in sent.items() if value is not None}
+        known = {}
+        for name, value in sent.items():
+            if name in cls.neutral:
+                if value != cls.neutral[name]:
+                    taken = show(cls.neutral[name])
+                    raise ValueError(f"{name} is {show(value)}; only {taken} is supported")
+            elif name in cls.model_fields:
+                known[name] = value
+            elif name not in cls.ignored:
+                raise ValueError(unknown_field(name, cls.model_fields))
+        return known
+
+
+def unknown_field(name: str, fields: Iterable[str]) -> str:
+    """Say that a request has no such field, and which one may be meant."""
+    known = list(fields)
+    meant = [one for one in MEANT.get(name.lower(), ()) if one in known]
+    meant += get_close_matches(name.lower(), known, 1)
+    hint = f"did you mean {meant[0]!a}?" if meant else f"expected one of {', '.join(known)}"
+    return f"unknown field {name[:SHOWN]!a}; {hint}"
+
+
+class EmbeddingsRequest(Request):
+    """Items to embed, in OpenAI's form with the extensions of other servers."""
+
+    ignored = frozenset(IGNORED)
+    neutral = NEUTRAL
+
+    model: str | None = Field(
+        None, description="Any name: the server has one model, and its reply says which."
+    )
+    input: Input = Field(
+        None,
+        description='What to embed: a text, {"text": ..., "image": ...} with one of the two or '
+        "both, or a list of these. Token ids are not taken.",
+    )
+    messages: list[dict[str, Any]] | None = Field(
+        None, description="In place of input: one item as chat messages, with image_url parts."
+    )
+    dimensions: Whole | None = Field(
+        None, ge=1, description="Keep the first values of each vector, scaled to length 1 again."
+    )
+    encoding_format: Encoding = Field(
+        "float", description="How a vector is written; base64 is of little-endian float32."
+    )
+    prompt: str = Field(
+        "retrieval",
+        max_length=LONGEST_PROMPT,
+        description="The name of a prompt, or a wording with <text> and <image> in it.",
+    )
+    truncate: Annotated[Truncate, BeforeValidator(_as_truncate)] = Field(
+        "END", description=f"{TRUNCATE} true is END, and false is NONE."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rename(cls, sent: Any) -> Any:
+        """Take Jina's name of encoding_format."""
+        if not isinstance(sent, dict) or "embedding_type" not in sent:
+            return sent
+        renamed = {"encoding_format": sent["embedding_type"]}
+        return renamed | {name: sent[name] for name in sent if name != "embedding_type"}
 
     def items(self, most: int) -> list[Wanted]:
         """Return what is to be embedded, at most so many items.
@@ -71,20 +187,39 @@ class EmbeddingsRequest(Request):
 class CohereContent(Request):
     """One of Cohere's inputs: texts and images in order."""
 
-    content: list[dict[str, Any]]
+    content: list[dict[str, Any]] = Field(
+        description='Parts: {"type": "text", "text": ...} or {"type": "image_url", "image_url": '
+        '{"url": a data URI}}.'
+    )
 
 
 class CohereRequest(Request):
-    """Items to embed, in Cohere's form."""
+    """Items to embed, in Cohere's form: one of texts, images and inputs."""
 
-    model: str | None = None
-    input_type: str | None = Field(None, description="Any: one prompt serves query and document.")
-    texts: list[str] | None = None
-    images: list[str] | None = Field(None, description="Data URIs.")
-    inputs: list[CohereContent] | None = None
-    embedding_types: list[CohereType] = Field(default=["float"], min_length=1)
-    output_dimension: int | None = Field(None, ge=1)
-    truncate: Literal["NONE", "END"] = "END"
+    model: str | None = Field(
+        None, description="Any name: the server has one model, listed at /v1/models."
+    )
+    input_type: str | None = Field(
+        None, description="Any: one prompt serves queries and documents."
+    )
+    texts: list[str] | None = Field(None, description="Texts to embed.")
+    images: list[str] | None = Field(None, description="Images to embed, as data URIs or base64.")
+    inputs: list[CohereContent] | None = Field(
+        None, description="Items of texts and images together."
+    )
+    embedding_types: list[CohereType] = Field(
+        default=["float"],
+        min_length=1,
+        description="How vectors are written; each type asked for is in the reply.",
+    )
+    output_dimension: Whole | None = Field(
+        None, ge=1, description="Keep the first values of each vector, scaled to length 1 again."
+    )
+    max_tokens: Whole | None = Field(
+        None, ge=1, description="Tokens of a text that are embedded; by default all that fit."
+    )
+    truncate: Truncate = Field("END", description=TRUNCATE)
+    priority: Whole = Field(0, ge=0, le=999, description="Ignored: requests take turns.")
 
     def items(self, most: int) -> list[Wanted]:
         """Return what is to be embedded, at most so many items.
@@ -107,19 +242,33 @@ def _plain(one: Any) -> Any:
 class SearchRequest(Request):
     """A search: words, an image, both ("like this, but ..."), or like an entry of the index."""
 
-    text: str | None = None
-    image: str | None = Field(None, description="A data URI, or base64.")
+    text: str | None = Field(
+        None, description="Words to search for; beside image or like: what shall be different."
+    )
+    image: str | None = Field(
+        None, description="An image to search with: a data URI, base64, or a URL if allowed."
+    )
     without: str | None = Field(None, description="Words for what is not wanted.")
-    like: str | None = Field(None, description="The id of an entry.")
-    k: int = Field(24, ge=1)
-    min_score: float | None = None
-    where: str | None = Field(None, max_length=LONGEST_FILTER, examples=["kind = 'image'"])
+    like: str | None = Field(None, description="The id of an entry to search with.")
+    k: Whole = Field(24, ge=1, description="How many entries to return, the nearest first.")
+    min_score: Number | None = Field(
+        None, description="Return only entries with at least this cosine similarity, -1 to 1."
+    )
+    where: str | None = Field(
+        None,
+        max_length=LONGEST_FILTER,
+        examples=["kind = 'image'"],
+        description="A filter on the fields of entries in SQL, such as kind = 'image'.",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         for name in ("text", "image", "without", "like", "where"):
             if not (getattr(self, name) or "").strip():
                 setattr(self, name, None)
+        for name in ("text", "without"):  # one spelling of accents, as the index has
+            if words := getattr(self, name):
+                setattr(self, name, unicodedata.normalize("NFC", words))
         if not (self.text or self.image or self.like):
             raise ValueError("nothing to search for; give text, image or like")
         if self.image and self.like:

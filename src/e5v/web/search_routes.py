@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse
 
 from e5v.search.entries import Entry, Hit
@@ -22,11 +23,23 @@ from e5v.web.leaving import unless_gone
 from e5v.web.quick import QuickRoute, service_of
 from e5v.web.refusals import Refused
 from e5v.web.replies import json_response
+from e5v.web.reply_schemas import (
+    POSTED,
+    EntriesReply,
+    EntryReply,
+    ExamplesReply,
+    IndexReply,
+    MapReply,
+    PlainResponse,
+    SearchReply,
+    documented,
+)
 from e5v.web.schemas import SearchRequest
 from e5v.web.service import Service
 
 router = APIRouter(route_class=QuickRoute, tags=["search"])
 
+EntryId = Annotated[str, PathParameter(description="The id of an entry, percent-encoded.")]
 CACHED = {"Cache-Control": "private, max-age=300"}
 MEDIA_TYPES = {
     ".apng": "image/apng",
@@ -57,7 +70,11 @@ VISITORS = (
 PAGE, LARGEST_PAGE = 60, 600  # entries in one reply
 
 
-@router.post("/v1/search", summary="Search the index")
+@router.post(
+    "/v1/search",
+    summary="Search the index",
+    responses=documented("The nearest entries", SearchReply, *POSTED, 404, 409, 503),
+)
 async def search(request: Request, asked: SearchRequest) -> Response:
     """Return the entries nearest to words, an image, both together, or another entry."""
     start = time.perf_counter()
@@ -72,7 +89,11 @@ async def search(request: Request, asked: SearchRequest) -> Response:
     return json_response({"hits": hits, "words": words, "took_ms": took})
 
 
-@router.get("/v1/index", summary="What is indexed")
+@router.get(
+    "/v1/index",
+    summary="What is indexed",
+    responses=documented("Counts", IndexReply, 409, 503),
+)
 async def index(request: Request) -> Response:
     """Return how much is indexed, by which model, and the command that indexes a folder.
 
@@ -99,7 +120,11 @@ async def index(request: Request) -> Response:
     )
 
 
-@router.get("/v1/entries", summary="What is indexed, newest first")
+@router.get(
+    "/v1/entries",
+    summary="What is indexed, newest first",
+    responses=documented("Entries", EntriesReply, 404, 409, 422, 503),
+)
 async def entries(
     request: Request,
     kind: Annotated[
@@ -116,21 +141,36 @@ async def entries(
     return json_response({"entries": [_fields(entry) for entry in found]})
 
 
-@router.get("/v1/entries/{id:path}", summary="One entry")
-async def one_entry(request: Request, id: str) -> Response:
+@router.get(
+    "/v1/entries/{id:path}",
+    summary="One entry",
+    responses=documented("The entry", EntryReply, 404, 409, 503),
+)
+async def one_entry(request: Request, id: EntryId) -> Response:
     """Return an entry by its id."""
     return json_response(_fields(await asyncio.to_thread(service_of(request).collection.entry, id)))
 
 
-@router.get("/v1/examples", summary="Queries to start with")
+@router.get(
+    "/v1/examples",
+    summary="Queries to start with",
+    responses=documented("Queries", ExamplesReply, 404, 409, 503),
+)
 async def examples(request: Request) -> Response:
     """Return up to three short queries that find something in this index."""
     return json_response({"queries": await service_of(request).searcher.examples()})
 
 
-@router.get("/v1/map", summary="The collection in a plane")
+@router.get(
+    "/v1/map",
+    summary="The collection in a plane",
+    responses=documented("Points", MapReply, 404, 409, 503),
+)
 async def draw_map(request: Request) -> Response:
-    """Return at most 2,000 entries as points of [0, 1] x [0, 1]; what is alike lies together."""
+    """Return at most 2,000 entries as points, each coordinate from 0 to 1.
+
+    Similar entries are close to each other.
+    """
     points = await asyncio.to_thread(service_of(request).collection.map)
     return json_response(
         {
@@ -149,9 +189,14 @@ async def draw_map(request: Request) -> Response:
     )
 
 
-@router.get("/v1/thumbnails/{id:path}", summary="The small image of an entry")
-async def thumbnail(request: Request, id: str) -> Response:
-    """Return WebP or JPEG."""
+@router.get(
+    "/v1/thumbnails/{id:path}",
+    summary="The small image of an entry",
+    response_class=PlainResponse,
+    responses=documented("A small image", "image/webp image/jpeg", 404, 409, 503),
+)
+async def thumbnail(request: Request, id: EntryId) -> Response:
+    """Return the thumbnail of an image as WebP or JPEG."""
     entry = await asyncio.to_thread(service_of(request).collection.entry, id)
     if not entry.thumbnail:
         raise Refused(404, "missing", f"entry {id[:80]!a} has no thumbnail: it is a text")
@@ -160,9 +205,14 @@ async def thumbnail(request: Request, id: str) -> Response:
     return Response(entry.thumbnail, headers=CACHED, media_type=media_type)
 
 
-@router.get("/v1/items/{id:path}", summary="What an entry is of")
-async def item(request: Request, id: str) -> Response:
-    """Return the image's file, or the text; no file that is not of the index is ever opened."""
+@router.get(
+    "/v1/items/{id:path}",
+    summary="The image or text of an entry",
+    response_class=PlainResponse,
+    responses=documented("The file of the image, or the text", "image/* text/plain", 404, 409, 503),
+)
+async def item(request: Request, id: EntryId) -> Response:
+    """Return the image's file, or the text; only files of the index are opened."""
     entry = await asyncio.to_thread(service_of(request).collection.entry, id)
     path = Path(entry.path)
     media_type = MEDIA_TYPES.get(path.suffix.lower())

@@ -1,4 +1,4 @@
-"""All that answers requests, put together for one model.
+"""The parts that answer requests, put together for one model.
 
 collection + settings -> Batcher, Intake, Searcher -> Service
 """
@@ -38,7 +38,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Service:
-    """What the routes speak to."""
+    """What the routes use."""
 
     model: E5V
     settings: Settings
@@ -48,7 +48,7 @@ class Service:
 
     @property
     def name(self) -> str:
-        """What the model is called: of a folder, its own name and not where it lies."""
+        """The model's name; of a folder only its last part, not its path."""
         name = self.model.loaded.name
         return Path(name).resolve().name if Path(name).is_dir() else name
 

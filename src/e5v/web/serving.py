@@ -1,7 +1,7 @@
-"""The server process: a socket, an app, and a quiet end.
+"""The server process: a socket, an app, and a clean shutdown.
 
 host, port -> socket -> app opened -> uvicorn
-    -> SIGTERM or Ctrl-C -> nothing new, what is in flight finished
+    -> SIGTERM or Ctrl-C -> no new connections, open requests are finished
 """
 
 from __future__ import annotations
@@ -12,18 +12,21 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 from e5v.errors import UsageError
+from e5v.web.connections import bounded_protocol
+from e5v.web.limits import Limits
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-CONNECTIONS = 1_024  # open at one time; more are told 503
-FINISH_SECONDS = 60  # for what is in flight at the end
+FINISH_SECONDS = 60  # for open requests at shutdown
 HEADER_BYTES = 2**16
+FILES = 4_096  # that the process may open, sockets included, where the system allows it
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -37,36 +40,68 @@ def listen(host: str, port: int) -> socket.socket:
         listening = socket.create_server((host, port), family=family)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise UsageError(f"port {port} of {host} is taken; give another: --port") from None
+            message = f"port {port} of {host} is taken; choose another"
+            raise UsageError(message, argument="port") from None
         cause = error.strerror or error
-        raise UsageError(f"{host}:{port} cannot be listened on: {cause}") from None
+        message = f"{host}:{port} cannot be listened on: {cause}"
+        raise UsageError(message, argument="host") from None
     # What it accepts inherits this. Without it the body of a reply, which is sent after its head,
     # waits 40 ms for the client to acknowledge the head; asyncio sees to it for its own sockets.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 
 
-def serve(app: FastAPI, listening: socket.socket, ready: Callable[[], None]) -> None:
-    """Serve until asked to end, then finish what is in flight; `ready` is told when it begins.
+def serve(
+    app: FastAPI,
+    listening: socket.socket,
+    ready: Callable[[], None],
+    limits: Limits | None = None,
+) -> None:
+    """Serve until a signal ends it, then finish the open requests; calls `ready` once it serves.
 
     Raises:
         E5VError: what the app serves cannot be opened.
     """
-    config = uvicorn.Config(
+    config = server_config(app, fit_to_files(limits or Limits()))
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_serve(app, config, listening, ready))
+
+
+def server_config(app: FastAPI, limits: Limits) -> uvicorn.Config:
+    """Return how uvicorn serves an app within limits."""
+    return uvicorn.Config(
         app,
-        http="h11",
+        http=bounded_protocol(limits),
         ws="none",
-        lifespan="off",  # it is opened below: uvicorn would tell what fails then as a traceback
+        lifespan="off",  # opened by _serve: uvicorn would report a failure as a traceback
         log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,
-        limit_concurrency=CONNECTIONS,
+        limit_concurrency=limits.connections,
         h11_max_incomplete_event_size=HEADER_BYTES,
         timeout_graceful_shutdown=FINISH_SECONDS,
     )
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(app, config, listening, ready))
+
+
+def fit_to_files(limits: Limits) -> Limits:
+    """Let the process open enough files for its connections, or else bound them by what it may.
+
+    A process without a file to spare cannot accept any connection, nor read the index.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return limits
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = max(FILES, 2 * limits.connections)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        soft = most
+    if soft == resource.RLIM_INFINITY:
+        return limits
+    return replace(limits, connections=max(1, min(limits.connections, soft // 2)))
 
 
 async def _serve(
@@ -80,7 +115,7 @@ async def _serve(
 
 @contextmanager
 def _asked_once() -> Iterator[None]:
-    """Let uvicorn, which raises the signal that ended it once more, end well."""
+    """Ignore the signal that uvicorn raises again after its shutdown, so that we exit with 0."""
     ends = (signal.SIGTERM, signal.SIGINT)
     before: dict[signal.Signals, Any] = {one: signal.signal(one, lambda *_: None) for one in ends}
     try:
