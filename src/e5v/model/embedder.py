@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from e5v.errors import EncodeWarning, UsageError
 from e5v.items import RawItem
 from e5v.model.encoder import Encoder
+from e5v.model.head import check_head
 from e5v.model.loading import DTypeName, Loaded, load
 from e5v.model.preparing import Prepared, Preparer, ahead
 from e5v.model.prompts import Prompt, find_prompt
@@ -195,9 +196,13 @@ class E5V:
 
         The state is put through the language model's head; tokens that spell one word (in another
         case, with or without a space) are counted together. Figure 1 of the paper.
+
+        Raises:
+            ModelError: the checkpoint has no output head.
         """
         if k < 1:
             raise UsageError(f"k is {k}; expected at least 1")
+        check_head(self.loaded.model)
         prepared = self.prepare(item, prompt=prompt)
         with torch.inference_mode():
             state = self.encoder.states([prepared.prompted])[0]

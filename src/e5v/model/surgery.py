@@ -17,9 +17,9 @@ from typing import Any
 from huggingface_hub import snapshot_download
 
 from e5v.errors import ModelError, first_line
-from e5v.model.bundled import whereabouts
 from e5v.model.card import Card, write_card
-from e5v.model.loading import Loaded, outline
+from e5v.model.loading import Loaded, outline, quiet
+from e5v.model.locating import find_model
 from e5v.model.lora import Lora, find_run, open_lora
 from e5v.model.parts import language_path
 from e5v.model.sentence_files import NAMES, write_sentence_files
@@ -87,12 +87,13 @@ def fetch(source: str | Path) -> Path:
     """
     if str(source) == "nano":
         raise ModelError("nano is nano-base with an adapter of its own; give nano-base")
-    source = whereabouts(str(source))
-    if Path(source).is_dir():
-        return Path(source)
+    found = find_model(source)
+    if Path(found).is_dir():
+        return Path(found)
     others = [f"*.{suffix}" for suffix in WEIGHT_FILES if suffix != "safetensors"]
     try:
-        return Path(snapshot_download(str(source), ignore_patterns=others))
+        with quiet():
+            return Path(snapshot_download(found, ignore_patterns=others))
     except Exception as error:
         raise ModelError(f"{source} cannot be fetched: {first_line(error)}") from error
 
