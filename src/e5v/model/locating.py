@@ -56,6 +56,13 @@ def find_model(name: str | Path) -> str:
     return _find_on_hub(name)
 
 
+def absolute_name(name: str | Path) -> str:
+    """Return a name that means the same model from any current folder."""
+    name = str(name)
+    is_folder = name not in NAMES and Path(name).is_dir()
+    return str(Path(name).resolve()) if is_folder else name
+
+
 def _find_on_hub(name: str) -> str:
     from e5v.model import hub
 
@@ -168,7 +175,7 @@ def _suggestion(name: str) -> str:
     if name.startswith(HUB_URL):
         return f"; did you mean {'/'.join(name.removeprefix(HUB_URL).split('/')[:2])}?"
     path = Path(name).expanduser()
-    if path.is_dir():  # a shell would have put the home folder for ~
+    if name and path.is_dir():  # a shell would have put the home folder for ~
         return f"; did you mean {path}?"
     known = [*_nearby(path), *NAMES]
     if not _is_path(name):
