@@ -193,7 +193,7 @@ def test_similarity_of_one_vector_is_a_row() -> None:
     ("left", "message"),
     [
         (torch.zeros(2, 16, dtype=torch.uint8), "binary vectors have no cosine"),
-        (torch.zeros(2, 8), r"8 and 16 wide \(shapes \(2, 8\) and \(2, 16\)\)"),
+        (torch.zeros(2, 8), r"8 and 16 wide; expected one width \(shapes \(2, 8\) and \(2, 16\)\)"),
         (torch.zeros(2, 2, 16), r"left has shape \(2, 2, 16\); expected \(rows, width\)"),
         (["a dog"], "left holds <U5 values; expected numbers"),
         ([[1.0, 2.0], [1.0]], "left cannot be read as rows of numbers"),

@@ -82,8 +82,8 @@ def similarity(left: object, right: object) -> NDArray[np.float32]:
     shapes = rows[0].shape, rows[1].shape
     if shapes[0][1] != shapes[1][1]:
         raise UsageError(
-            f"vectors are {shapes[0][1]} and {shapes[1][1]} wide (shapes {shapes[0]} and "
-            f"{shapes[1]}); expected one width"
+            f"vectors are {shapes[0][1]} and {shapes[1][1]} wide; expected one width "
+            f"(shapes {shapes[0]} and {shapes[1]})"
         )
     cosines: NDArray[np.float32] = unit(rows[0]) @ unit(rows[1]).T
     return cosines

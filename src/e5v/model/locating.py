@@ -9,7 +9,7 @@ import json
 import re
 import shlex
 from collections.abc import Collection, Iterator
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from e5v.errors import ModelError
@@ -182,9 +182,14 @@ def _suggestion(name: str) -> str:
         from e5v.model.hub import cached_names
 
         known += [PAPER, *cached_names()]
-    near = {Path(one).name.lower(): one for one in reversed(known)}
-    found = get_close_matches(path.name.lower(), near, 1, CLOSE)
-    return f"; did you mean {near[found[0]]}?" if found else ""
+    near = [one for one in known if _likeness(path.name, Path(one).name) >= CLOSE]
+    best = max(near, key=lambda one: _likeness(name, one), default=None)
+    return f"; did you mean {best}?" if best else ""
+
+
+def _likeness(left: str, right: str) -> float:
+    """Return how alike two names are, from 0 to 1, whatever their case."""
+    return SequenceMatcher(None, left.lower(), right.lower()).ratio()
 
 
 def _nearby(path: Path) -> Iterator[str]:
