@@ -69,10 +69,9 @@ def write_settings(folder: Path, tokenizer: Any) -> None:
 
     Libraries that ignore the settings in tokenizer_config.json then add the same tokens.
     """
-    path = folder / TOKENIZER
-    if not path.is_file():
+    path, backend = folder / TOKENIZER, getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None or not path.is_file():
         return
-    backend = tokenizer.backend_tokenizer
     if _frame(Tokenizer.from_file(str(path))) == _frame(backend):
         return
     file = json.loads(path.read_text(encoding="utf-8"))

@@ -153,8 +153,10 @@ def _alone(embedder: E5V, items: Sequence[Any]) -> tuple[bool, str]:
 def _asks_for_bos(embedder: E5V) -> bool:
     """Tell whether the checkpoint's tokenizer_config.json asks for a token before every prompt."""
     tokenizer = embedder.loaded.processor.tokenizer
-    name = tokenizer.name_or_path
-    config = tokenizer_config(name) if name else {}
+    try:
+        config = tokenizer_config(tokenizer.name_or_path)
+    except OSError:  # its folder is gone, or it never had one
+        return False
     return bool(config.get("add_bos_token")) and tokenizer.bos_token is not None
 
 
