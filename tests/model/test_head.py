@@ -1,6 +1,7 @@
 """A checkpoint without an output head: the same vectors, and no words."""
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from shutil import copytree
@@ -18,6 +19,8 @@ from e5v.model.proof import prove
 from e5v.model.surgery import merge
 from e5v.model.verify import verify
 from e5v.model.weights import open_weights
+from e5v.training.adapter import adapter_files, add_adapter
+from e5v.training.recipe import Adapter
 from tests.adapters import write_adapter
 from tests.checkpoints import FAMILIES, old_layout
 
@@ -158,3 +161,14 @@ def test_the_language_model_alone_and_in_four_bits(
         vectors = E5V(ours).encode(["A dog runs."])
         assert isinstance(ours.model.get_output_embeddings(), MissingHead)
         assert vectors.tobytes() == E5V(whole).encode(["A dog runs."]).tobytes()
+
+
+def test_an_adapter_is_trained_without_a_head(checkpoints: Checkpoints, tmp_path: Path) -> None:
+    """A library that looks at the head of the model whose adapter it saves."""
+    folder = headless(checkpoints(LLAMA), tmp_path / "headless")
+    loaded = load(folder, part="language", dtype="float32")
+    config = add_adapter(loaded, Adapter(rank=2), seed=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # peft cannot ask the hub about a folder
+        files = adapter_files(loaded, config)
+    assert not any(b"lm_head" in content for content in files.values())
