@@ -205,10 +205,11 @@ def _weights(name: str, source: str, model_class: Any, options: dict[str, Any]) 
 
 def _check_weights(name: str, model: Any, info: Any) -> None:
     """Raise if the checkpoint lacks weights; only an output head may be missing."""
-    head = sorted(set(info["missing_keys"]) & head_weights(model))
+    missing = sorted(info["missing_keys"])
+    head = sorted(head_weights(model).intersection(missing)) if missing else []
     if head:
         take_head(name, model, head[0])
-    missing = sorted(set(info["missing_keys"]).difference(head))
+    missing = [key for key in missing if key not in head]
     misshapen = sorted(str(entry[0]) for entry in info["mismatched_keys"])
     for what, keys in (("lacks", missing), ("has the wrong shape for", misshapen)):
         if keys:
