@@ -1,7 +1,10 @@
 """What is done to rows after the model: lengths, widths, bytes and cosines."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from e5v.errors import UsageError
@@ -153,3 +156,53 @@ def test_similarity_refuses_what_has_no_cosine() -> None:
             similarity(left, right)
     with pytest.raises(UsageError, match="16 and 8 wide; expected one width"):
         similarity(full, full[:, :8])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        torch.from_numpy,
+        lambda array: torch.nn.Parameter(torch.from_numpy(array)),
+        lambda array: torch.from_numpy(array).bfloat16(),
+        lambda array: torch.from_numpy(array).double(),
+        lambda array: list(torch.from_numpy(array)),
+        lambda array: list(array),
+        lambda array: array.tolist(),
+        lambda array: array.astype(np.float16),
+    ],
+)
+def test_similarity_takes_every_kind_of_rows(given: Any) -> None:
+    """Catches a traceback about tensors, and bfloat16 or gradients that numpy cannot read."""
+    left, right = rows(3, 8, seed=1), rows(4, 8, seed=2)
+    cosines = similarity(given(left), given(right))
+    assert isinstance(cosines, np.ndarray)
+    assert cosines.dtype == np.float32
+    np.testing.assert_allclose(cosines, left @ right.T, atol=1e-2)
+    assert similarity(given(left), right).shape == (3, 4)
+
+
+def test_similarity_of_one_vector_is_a_row() -> None:
+    """Catches a number, or one row too few, where (n, m) is promised."""
+    left, right = rows(1, 8, seed=1), rows(4, 8, seed=2)
+    for one in (left[0], torch.from_numpy(left[0]), left[0].tolist()):
+        np.testing.assert_allclose(similarity(one, right), left @ right.T, atol=1e-6)
+        assert similarity(one, one).shape == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("left", "message"),
+    [
+        (torch.zeros(2, 16, dtype=torch.uint8), "binary vectors have no cosine"),
+        (torch.zeros(2, 8), r"8 and 16 wide; expected one width \(shapes \(2, 8\) and \(2, 16\)\)"),
+        (torch.zeros(2, 2, 16), r"left has shape \(2, 2, 16\); expected \(rows, width\)"),
+        (["a dog"], "left holds <U5 values; expected numbers"),
+        ([[1.0, 2.0], [1.0]], "left cannot be read as rows of numbers"),
+        ([], "left cannot be read as rows of numbers"),
+        (None, "left holds object values; expected numbers"),
+    ],
+)
+def test_similarity_says_what_is_wrong(left: object, message: str) -> None:
+    """Catches a traceback of numpy or torch for what is no pair of rows."""
+    with pytest.raises(UsageError, match=message) as caught:
+        similarity(left, rows(2, 16))
+    assert "\n" not in str(caught.value)

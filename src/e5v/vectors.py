@@ -5,12 +5,12 @@ raw rows (n, d) -> unit -> truncate + renormalise -> float32 | float16 | int8 | 
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from e5v.errors import UsageError
+from e5v.errors import UsageError, first_line
 
 Precision = Literal["float32", "float16", "int8", "binary"]
 
@@ -69,16 +69,49 @@ def quantise(rows: NDArray[np.float32], precision: Precision) -> NDArray[np.gene
     return rows
 
 
-def similarity(left: NDArray[np.generic], right: NDArray[np.generic]) -> NDArray[np.float32]:
+def similarity(left: object, right: object) -> NDArray[np.float32]:
     """Cosine of every row of `left` (n, d) with every row of `right` (m, d): (n, m) float32.
 
+    A side is an array, a torch tensor on any device, or a list of rows; one vector (d,) is one row.
+    The rows need no length of 1, and may be int8 as `quantise` writes them.
+
     Raises:
-        UsageError: the two widths differ, or a side is packed bits (binary).
+        UsageError: the two widths differ, or a side is packed bits (binary) or no numbers.
     """
-    if np.uint8 in (left.dtype, right.dtype):
-        raise UsageError("binary vectors have no cosine; compare their bits (Hamming distance)")
-    widths = left.shape[-1], right.shape[-1]
-    if widths[0] != widths[1]:
-        raise UsageError(f"vectors are {widths[0]} and {widths[1]} wide; expected one width")
-    cosines: NDArray[np.float32] = unit(left.astype(np.float32)) @ unit(right.astype(np.float32)).T
+    rows = _rows(left, "left"), _rows(right, "right")
+    shapes = rows[0].shape, rows[1].shape
+    if shapes[0][1] != shapes[1][1]:
+        raise UsageError(
+            f"vectors are {shapes[0][1]} and {shapes[1][1]} wide; expected one width "
+            f"(shapes {shapes[0]} and {shapes[1]})"
+        )
+    cosines: NDArray[np.float32] = unit(rows[0]) @ unit(rows[1]).T
     return cosines
+
+
+def _rows(given: Any, side: str) -> NDArray[np.float32]:
+    """Return vectors of any kind as float32 rows (n, d)."""
+    parts = given if isinstance(given, (list, tuple)) else [given]
+    try:
+        arrays = [np.asarray(_on_cpu(part)) for part in parts]
+        rows = np.stack(arrays) if isinstance(given, (list, tuple)) and arrays else arrays[0]
+    except (ValueError, TypeError, IndexError) as error:
+        raise UsageError(
+            f"{side} cannot be read as rows of numbers: {first_line(error)}; expected an array, a "
+            "tensor or a list of vectors of one width"
+        ) from None
+    if rows.dtype == np.uint8:
+        raise UsageError("binary vectors have no cosine; compare their bits (Hamming distance)")
+    if rows.dtype.kind not in "fiub":
+        raise UsageError(f"{side} holds {rows.dtype} values; expected numbers")
+    if rows.ndim not in {1, 2}:
+        raise UsageError(f"{side} has shape {rows.shape}; expected (rows, width)")
+    return np.atleast_2d(rows).astype(np.float32)
+
+
+def _on_cpu(part: Any) -> Any:
+    """Return a torch tensor as an array: in memory, without gradient, bfloat16 as float32."""
+    if not hasattr(part, "detach"):
+        return part
+    tensor = part.detach().cpu()
+    return (tensor.float() if tensor.is_floating_point() else tensor).numpy()

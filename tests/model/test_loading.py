@@ -91,7 +91,7 @@ def test_folder_that_is_no_model(tmp_path: Path) -> None:
 
 def test_model_that_does_not_exist() -> None:
     """A mistyped name, or no network: one line, not a page of connection errors."""
-    with pytest.raises(ModelError, match=r"nowhere/to-be-found cannot be opened") as caught:
+    with pytest.raises(ModelError, match=r"nowhere/to-be-found is neither bundled") as caught:
         E5V("nowhere/to-be-found")
     assert "\n" not in str(caught.value)
 

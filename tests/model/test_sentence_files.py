@@ -1,5 +1,6 @@
 """SentenceTransformer(folder) gives our vectors, and the model's own chat template stays."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from shutil import copytree
@@ -143,6 +144,21 @@ def test_the_model_still_chats(written: Callable[[str], Path], checkpoints: Chec
     messages = [{"role": "user", "content": [{"type": "text", "text": "Hello"}]}]
     assert after.apply_chat_template(messages) == before.apply_chat_template(messages)
     assert "one word" not in after.apply_chat_template(messages)
+
+
+def test_every_version_since_5_4_knows_the_names(written: Callable[[str], Path]) -> None:
+    """Modules by names of sentence-transformers 6 alone: 5.4 and 5.5 cannot import them."""
+    folder = written(LLAMA)
+    modules = json.loads((folder / "modules.json").read_text())
+    assert [module["type"] for module in modules] == [
+        "sentence_transformers.base.modules.transformer.Transformer",
+        "sentence_transformers.sentence_transformer.modules.pooling.Pooling",
+        "sentence_transformers.sentence_transformer.modules.normalize.Normalize",
+    ]
+    config = json.loads((folder / "config_sentence_transformers.json").read_text())
+    assert config["requirements"] == {"sentence-transformers": ">=5.4"}
+    pooling = json.loads((folder / "1_Pooling" / "config.json").read_text())
+    assert (pooling["embedding_dimension"], pooling["pooling_mode"]) == (64, "lasttoken")
 
 
 def test_files_that_would_lie_are_not_written(checkpoints: Checkpoints, tmp_path: Path) -> None:

@@ -9,11 +9,6 @@ It knows scenes of emoji, and says nothing of photographs.
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from e5v.model.lora import open_lora
-from e5v.model.parts import language_path
-
 FOLDER = Path(__file__).parents[1] / "assets" / "nano"
 NAMES = ("nano", "nano-base")
 
@@ -29,12 +24,17 @@ def tune(name: str, model: Any) -> None:
         add(FOLDER / "adapter", model)
 
 
-@torch.no_grad()
 def add(adapter: Path, model: Any) -> None:
     """Add an adapter, in peft's format, to the open model that it was trained on."""
+    import torch
+
+    from e5v.model.lora import open_lora
+    from e5v.model.parts import language_path
+
     lora = open_lora(adapter)
     own = language_path(model)
     weights = dict(model.get_decoder().named_parameters())
-    for path in lora.a:
-        weight = weights[f"{path.removeprefix(f'{own}.')}.weight"]
-        weight.copy_(lora.added_to(path, weight))
+    with torch.no_grad():
+        for path in lora.a:
+            weight = weights[f"{path.removeprefix(f'{own}.')}.weight"]
+            weight.copy_(lora.added_to(path, weight))

@@ -177,7 +177,7 @@ def _config(original: Original) -> Any:
         image_seq_length=patches * patches,
         vision_feature_layer=told.get("mm_vision_select_layer", -2),
         vision_feature_select_strategy=SELECTED[told.get("mm_vision_select_feature", PATCH)],
-        tie_word_embeddings="lm_head.weight" not in original.weights.places,
+        tie_word_embeddings=bool(told.get("tie_word_embeddings")),
     )
 
 

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from e5v.errors import EncodeWarning, UsageError
 from e5v.items import RawItem
 from e5v.model.encoder import Encoder
+from e5v.model.head import check_head
 from e5v.model.loading import DTypeName, Loaded, load
+from e5v.model.locating import absolute_name
 from e5v.model.preparing import Prepared, Preparer, ahead
 from e5v.model.prompts import Prompt, find_prompt
 from e5v.model.rendering import Renderer
@@ -42,6 +44,8 @@ class E5V:
         trust_remote_code: run Python code that comes with the checkpoint. Off unless asked for.
         readout: "last", or where else the vector is read (see `e5v.model.readout`).
 
+    An `E5V` can be pickled: a process that unpickles it opens the same model again.
+
     Raises:
         ModelError: the model cannot be opened, is text only, or lacks weights.
     """
@@ -56,11 +60,18 @@ class E5V:
         trust_remote_code: bool = False,
         readout: str = "last",
     ) -> None:
-        self.loaded = (
-            model
-            if isinstance(model, Loaded)
-            else load(model, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
-        )
+        self._opened: tuple[str, dict[str, Any]] | None = None
+        if isinstance(model, Loaded):
+            self.loaded = model
+        else:
+            how: dict[str, Any] = {
+                "device": device,
+                "dtype": dtype,
+                "trust_remote_code": trust_remote_code,
+            }
+            self.loaded = load(model, **how)
+            how |= {"max_tokens": max_tokens, "readout": readout}
+            self._opened = absolute_name(model), how
         context = self.loaded.context
         if max_tokens is not None and not 1 <= max_tokens <= context:
             raise UsageError(f"max_tokens is {max_tokens}; expected 1 to {context}, the context")
@@ -201,17 +212,44 @@ class E5V:
 
         The state is put through the language model's head; tokens that spell one word (in another
         case, with or without a space) are counted together. Figure 1 of the paper.
+
+        Raises:
+            ModelError: the checkpoint has no output head.
         """
         if k < 1:
             raise UsageError(f"k is {k}; expected at least 1")
+        check_head(self.loaded.model)
         prepared = self.prepare(item, prompt=prompt)
         with torch.inference_mode():
             state = self.encoder.states([prepared.prompted])[0]
             return say(self.loaded, state, k)
 
-    def similarity(self, left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.float32]:
-        """Cosine of every row of `left` (n, d) with every row of `right` (m, d): (n, m)."""
+    def similarity(self, left: object, right: object) -> NDArray[np.float32]:
+        """Cosine of every row of `left` (n, d) with every row of `right` (m, d): (n, m) float32.
+
+        A side is an array, a torch tensor or a list of rows; see `e5v.vectors.similarity`.
+
+        Raises:
+            UsageError: the widths differ, or a side is packed bits (binary) or no numbers.
+        """
         return similarity(left, right)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle how the model was opened, not its weights; unpickling and copying open it again.
+
+        Raises:
+            UsageError: it was made from a model that was open already.
+        """
+        if self._opened is None:
+            raise UsageError(
+                f"{self.loaded.name} was given as an open model and cannot be pickled or copied; "
+                "open it by its name in each process: E5V(name)"
+            )
+        return _open_again, self._opened
+
+
+def _open_again(name: str, how: Mapping[str, Any]) -> E5V:
+    return E5V(name, **how)
 
 
 def _check_items(items: object) -> None:

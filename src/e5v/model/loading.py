@@ -5,6 +5,7 @@ bundled | hub id | folder -> config -> backbone record -> weights + processor ->
 Whatever is wrong with it is one clear error.
 """
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +17,13 @@ import torch
 import transformers
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
-from e5v.errors import ModelError, UsageError, first_line
+from e5v.errors import ModelError, first_line
 from e5v.model.backbones import GENERIC, Backbone, find_backbone
-from e5v.model.bundled import tune, whereabouts
+from e5v.model.bundled import tune
+from e5v.model.devices import pick_device, pick_dtype
+from e5v.model.head import head_weights, take_head
 from e5v.model.heap import keep_freed
+from e5v.model.locating import find_model
 from e5v.model.parts import Part, partial_class
 from e5v.model.processors import image_token_id, open_processor
 from e5v.model.prompts import TURNS, Turn
@@ -82,20 +86,20 @@ def load(
             template that fits.
         UsageError: the device or dtype is unknown, or not on this machine.
     """
-    name, source = str(name), whereabouts(str(name))
-    config = _config(source, trust_remote_code=trust_remote_code)
+    name, source = str(name), find_model(name)
+    config = _config(name, source, trust_remote_code=trust_remote_code)
     backbone = find_backbone(config.model_type)
     _check_kind(name, config, backbone)
-    place = _place(device)
+    place = pick_device(device)
     if place.type == "cpu":
         keep_freed()
     with quiet():
         options = _options(pick_dtype(dtype, place), place, four_bit=four_bit)
         model_class = _model_class(name, config, backbone, part)
         model, info = _weights(
-            source, model_class, options | {"trust_remote_code": trust_remote_code}
+            name, source, model_class, options | {"trust_remote_code": trust_remote_code}
         )
-    _check_weights(name, info)
+    _check_weights(name, model, info)
     unexpected = tuple(sorted(info["unexpected_keys"])) if part == "whole" else ()
     if unexpected:
         warnings.warn(
@@ -115,8 +119,8 @@ def outline(name: str | Path, *, trust_remote_code: bool = False) -> Loaded:
     Raises:
         ModelError: as `load`.
     """
-    name = whereabouts(str(name))
-    config = _config(name, trust_remote_code=trust_remote_code)
+    name, source = str(name), find_model(name)
+    config = _config(name, source, trust_remote_code=trust_remote_code)
     backbone = find_backbone(config.model_type)
     _check_kind(name, config, backbone)
     auto_class = getattr(transformers, backbone.auto_class)
@@ -125,7 +129,7 @@ def outline(name: str | Path, *, trust_remote_code: bool = False) -> Loaded:
             model = auto_class.from_config(config, trust_remote_code=trust_remote_code)
     except Exception as error:
         raise ModelError(f"{name} cannot be opened as a model: {first_line(error)}") from error
-    return _dressed(name, model, backbone, trust_remote_code)
+    return replace(_dressed(source, model, backbone, trust_remote_code), name=name)
 
 
 def _dressed(name: str, model: Any, backbone: Backbone, remote: bool) -> Loaded:  # noqa: FBT001
@@ -145,41 +149,12 @@ def _dressed(name: str, model: Any, backbone: Backbone, remote: bool) -> Loaded:
     )
 
 
-def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
-    """Return the torch dtype of a name; "auto" is bfloat16 where the machine is fast at it.
-
-    Raises:
-        UsageError: the name is not known.
-    """
-    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    if dtype in known:
-        return known[dtype]
-    if dtype != "auto":
-        raise UsageError(f'dtype is "{dtype}"; expected auto, {", ".join(known)}')
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    fast_cpu = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
-    return torch.bfloat16 if fast_cpu else torch.float32
-
-
-def _place(device: str | None) -> torch.device:
-    """Return the device of a name, if this machine has it; the fastest at hand for None."""
-    if device is None:
-        fast = "mps" if torch.backends.mps.is_available() else "cpu"
-        return torch.device("cuda" if torch.cuda.is_available() else fast)
+def _config(name: str, source: str, *, trust_remote_code: bool) -> Any:
     try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UsageError(
-            f'device "{device}" cannot be used here: {first_line(error)}; leave it out'
-        ) from None
-
-
-def _config(name: str, *, trust_remote_code: bool) -> Any:
-    if Path(name).is_dir() and not (Path(name) / "config.json").is_file():
-        raise ModelError(f"{name} is a folder without config.json; expected a model checkpoint")
-    try:
-        return transformers.AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
+        with quiet():
+            return transformers.AutoConfig.from_pretrained(
+                source, trust_remote_code=trust_remote_code
+            )
     except Exception as error:
         raise ModelError(f"{name} cannot be opened as a model: {first_line(error)}") from error
 
@@ -220,16 +195,21 @@ def _options(dtype: torch.dtype, place: torch.device, *, four_bit: bool) -> dict
     return options | {"quantization_config": quantisation, "device_map": {"": place}}
 
 
-def _weights(name: str, model_class: Any, options: dict[str, Any]) -> tuple[Any, Any]:
+def _weights(name: str, source: str, model_class: Any, options: dict[str, Any]) -> tuple[Any, Any]:
     try:
-        loaded: tuple[Any, Any] = model_class.from_pretrained(name, **options)
+        loaded: tuple[Any, Any] = model_class.from_pretrained(source, **options)
     except Exception as error:
         raise ModelError(f"the weights of {name} cannot be loaded: {first_line(error)}") from error
     return loaded
 
 
-def _check_weights(name: str, info: Any) -> None:
+def _check_weights(name: str, model: Any, info: Any) -> None:
+    """Raise if the checkpoint lacks weights; only an output head may be missing."""
     missing = sorted(info["missing_keys"])
+    head = sorted(head_weights(model).intersection(missing)) if missing else []
+    if head:
+        take_head(name, model, head[0])
+    missing = [key for key in missing if key not in head]
     misshapen = sorted(str(entry[0]) for entry in info["mismatched_keys"])
     for what, keys in (("lacks", missing), ("has the wrong shape for", misshapen)):
         if keys:
@@ -260,14 +240,18 @@ def _check_prompt(name: str, processor: Any, turn: Turn | None) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep transformers from printing; what matters comes back as an error of ours."""
+    """Keep transformers and the hub from printing; what matters comes back as an error of ours."""
     logs: Any = transformers.utils.logging
     before, bars = logs.get_verbosity(), logs.is_progress_bar_enabled()
+    hub = logging.getLogger("huggingface_hub")
+    level = hub.level
+    hub.setLevel(logging.ERROR)
     logs.set_verbosity_error()
     logs.disable_progress_bar()
     try:
         yield
     finally:
         logs.set_verbosity(before)
+        hub.setLevel(level)
         if bars:
             logs.enable_progress_bar()

@@ -15,8 +15,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from e5v.errors import ModelError, UsageError, first_line
+from e5v.model.locating import ADAPTER_CONFIG as CONFIG
+from e5v.model.locating import RECIPE
 
-CONFIG, WEIGHTS, RECIPE = "adapter_config.json", "adapter_model.safetensors", "recipe.json"
+WEIGHTS = "adapter_model.safetensors"
 KEY = re.compile(r"base_model\.model\.(?P<path>.+)\.lora_(?P<side>[AB])\.weight")
 
 # What makes an adapter more than W + scale B A; each must be absent, null, false or empty.

@@ -14,8 +14,10 @@ from transformers.utils.hub import cached_file
 
 from e5v.errors import ModelError, first_line
 from e5v.model.backbones import Backbone
+from e5v.model.special_tokens import follow_settings
 
-PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
+TOKENIZER_CONFIG = "tokenizer_config.json"
+PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json", TOKENIZER_CONFIG)
 VIDEO = "video_processor"
 
 
@@ -37,6 +39,7 @@ def open_processor(name: str, config: Any, backbone: Backbone, remote: bool) -> 
             f"{name} has a {type(processor).__name__} instead of a processor for images and text; "
             "add its preprocessor_config.json"
         )
+    follow_settings(processor.tokenizer, tokenizer_config(name))
     if backbone.processor_from_config:
         vision = config.vision_config
         processor.patch_size = vision.patch_size
@@ -66,9 +69,19 @@ def _processor_class(name: str, config: Any) -> Any:
 
 def _declared_processor(name: str, file: str) -> str:
     """Read which processor class a file of the checkpoint names, if it does."""
+    return str(_content(name, file).get("processor_class") or "")
+
+
+def tokenizer_config(name: str) -> dict[str, Any]:
+    """Read the settings of a checkpoint's tokenizer; empty if it has none."""
+    return _content(name, TOKENIZER_CONFIG)
+
+
+def _content(name: str, file: str) -> dict[str, Any]:
+    """Read a JSON file of the checkpoint; one that is not there is empty."""
     path = cached_file(name, file, _raise_exceptions_for_missing_entries=False)
-    declared = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
-    return str(declared.get("processor_class") or "")
+    content: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
+    return content
 
 
 def image_token_id(name: str, config: Any, processor: Any) -> int:

@@ -25,15 +25,16 @@ from e5v.model.loading import Loaded
 from e5v.model.preparing import Preparer
 from e5v.model.prompts import PROMPTS, Prompt, Segment, ask
 from e5v.model.rendering import Renderer
+from e5v.model.special_tokens import adds_special_tokens, write_settings
 from e5v.model.verify import picture
 
 HOLE = "\ue000"  # where the user's text goes
 DEFAULT = "retrieval"
 FORWARD = {"method": "forward", "method_output_name": "last_hidden_state"}
-MODULES = (
+MODULES = (  # by names that sentence-transformers 5.4, 5.5 and 6 all know
     ("", "sentence_transformers.base.modules.transformer.Transformer"),
     ("1_Pooling", "sentence_transformers.sentence_transformer.modules.pooling.Pooling"),
-    ("2_Normalize", "sentence_transformers.base.modules.normalize.Normalize"),
+    ("2_Normalize", "sentence_transformers.sentence_transformer.modules.normalize.Normalize"),
 )
 NAMES = (
     "modules.json",
@@ -47,8 +48,10 @@ def write_sentence_files(folder: Path, loaded: Loaded) -> bool:
     """Write the files into a checkpoint folder, if they give the tokens that `E5V` gives.
 
     They do not where the model's processor takes its images under other names (Phi-4), or its chat
-    template cannot put an image beside a text. Tell whether they were written.
+    template cannot put an image beside a text. Tell whether they were written. Which tokens the
+    tokenizer adds to a prompt is written into its tokenizer.json in any case.
     """
+    write_settings(folder, loaded.processor.tokenizer)
     if loaded.backbone.features != "get_image_features":
         return False
     try:
@@ -131,10 +134,10 @@ def _ids(template: str, loaded: Loaded, item: Any, name: str) -> list[int]:
     ]
     tokenizer = loaded.processor.tokenizer
     string = tokenizer.apply_chat_template(messages, chat_template=template, tokenize=False)
-    begun = bool(tokenizer.bos_token) and string.startswith(tokenizer.bos_token)
+    adds = adds_special_tokens(tokenizer.bos_token, string)
     images = [part.source for part in parts if isinstance(part, Image)]
     assert all(isinstance(image, PIL.Image.Image) for image in images)
-    inputs = loaded.processor(text=[string], images=images or None, add_special_tokens=not begun)
+    inputs = loaded.processor(text=[string], images=images or None, add_special_tokens=adds)
     ids: list[int] = list(inputs["input_ids"][0])
     return ids
 
@@ -164,6 +167,6 @@ def _files(template: str, width: int) -> dict[str, object]:
             "similarity_fn_name": "cosine",
             "prompts": {name: name for name in PROMPTS},
             "default_prompt_name": None,
-            "requirements": {"sentence-transformers": ">=6"},
+            "requirements": {"sentence-transformers": ">=5.4"},
         },
     }

@@ -17,9 +17,9 @@ from typing import Any
 from huggingface_hub import snapshot_download
 
 from e5v.errors import ModelError, first_line
-from e5v.model.bundled import whereabouts
 from e5v.model.card import Card, write_card
-from e5v.model.loading import Loaded, outline
+from e5v.model.loading import Loaded, outline, quiet
+from e5v.model.locating import find_model
 from e5v.model.lora import Lora, find_run, open_lora
 from e5v.model.parts import language_path
 from e5v.model.sentence_files import NAMES, write_sentence_files
@@ -87,12 +87,13 @@ def fetch(source: str | Path) -> Path:
     """
     if str(source) == "nano":
         raise ModelError("nano is nano-base with an adapter of its own; give nano-base")
-    source = whereabouts(str(source))
-    if Path(source).is_dir():
-        return Path(source)
+    found = find_model(source)
+    if Path(found).is_dir():
+        return Path(found)
     others = [f"*.{suffix}" for suffix in WEIGHT_FILES if suffix != "safetensors"]
     try:
-        return Path(snapshot_download(str(source), ignore_patterns=others))
+        with quiet():
+            return Path(snapshot_download(found, ignore_patterns=others))
     except Exception as error:
         raise ModelError(f"{source} cannot be fetched: {first_line(error)}") from error
 
@@ -113,10 +114,34 @@ def _places(lora: Lora, loaded: Loaded, weights: Weights) -> dict[str, str]:
     if strangers:
         raise ModelError(
             f"{len(strangers)} of {len(lora.a)} modules of the adapter are no part of the language "
-            f"model of {loaded.name} ({_listed(strangers)}); it was made for another model"
+            f"model of {loaded.name} ({_listed(strangers)}); {_why_not(strangers, loaded)}"
         )
     _check_fit(lora, places, weights)
     return places
+
+
+def _why_not(strangers: Sequence[str], loaded: Loaded) -> str:
+    """Say why modules that are not of the language model cannot be merged."""
+    others = _other_parts(loaded)
+    found = [others & set(path.split(".")) for path in strangers]
+    if not all(found):
+        return "it was made for another model"
+    parts = ", ".join(sorted(set().union(*found)))
+    return (
+        f"it also adapts {parts}, and only an adapter of the language model alone can be merged "
+        "here: merge it with peft's merge_and_unload"
+    )
+
+
+def _other_parts(loaded: Loaded) -> set[str]:
+    """Name the modules beside the language model: vision tower, projector, output head."""
+    model, decoder = loaded.model, loaded.language_model
+    return {
+        name
+        for parent in (model, model.base_model)
+        for name, child in parent.named_children()
+        if parent is not decoder and all(module is not decoder for module in child.modules())
+    } | set(loaded.backbone.vision_within)
 
 
 def _decoder_names(loaded: Loaded) -> frozenset[str]:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from e5v.errors import E5VError, ModelError
 from e5v.items import Image, Text
 from e5v.model.prompts import Segment
+from e5v.model.special_tokens import adds_special_tokens
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -124,8 +125,8 @@ class PromptTokenizer:
         self, pieces: Sequence[Segment], texts: Sequence[str], expansions: Sequence[str]
     ) -> _Encoded:
         line = _join(pieces, texts, expansions)
-        bare = not (self._bos and line.string.startswith(self._bos))  # the tokenizer adds its BOS
-        encoding = self._backend.encode(line.string, add_special_tokens=bare)
+        adds = adds_special_tokens(self._bos, line.string)
+        encoding = self._backend.encode(line.string, add_special_tokens=adds)
         return _Encoded(encoding.ids, encoding, line)
 
     def _armoured(
@@ -140,8 +141,8 @@ class PromptTokenizer:
 
         hidden = [hide(piece) if isinstance(piece, str) else piece for piece in pieces]
         line = _join(hidden, texts, [hide(expansion) for expansion in expansions])
-        bare = not (self._bos and line.string.startswith(names[self._bos]))
-        encoding = backend.encode(line.string, add_special_tokens=bare)
+        adds = adds_special_tokens(self._bos and names[self._bos], line.string)
+        encoding = backend.encode(line.string, add_special_tokens=adds)
         # What the tokenizer itself puts around the prompt (its BOS) has the original ids already.
         framed = zip(encoding.ids, encoding.special_tokens_mask, strict=True)
         ids = [n if frame else original.get(n, n) for n, frame in framed]

@@ -17,9 +17,12 @@ from numpy.typing import NDArray
 from e5v.errors import E5VError, first_line
 from e5v.items import Text, normalise
 from e5v.model.embedder import E5V
+from e5v.model.head import has_head
 from e5v.model.images import decode
 from e5v.model.loading import DTypeName
+from e5v.model.processors import tokenizer_config
 from e5v.model.prompts import RETRIEVAL, Segment, ask
+from e5v.model.special_tokens import adds_special_tokens
 from e5v.vectors import unit
 
 TEXTS = (
@@ -65,6 +68,9 @@ def check(embedder: E5V) -> Iterator[Check]:
     yield Check("all weights loaded", not unexpected, figure, "0")
     images = [picture(*size, seed=seed) for seed, size in enumerate(SIZES)]
     mixtures = [{"image": images[0], "text": TEXTS[1]}, [TEXTS[0], images[2], TEXTS[1], images[1]]]
+    asked = _asks_for_bos(embedder)
+    limit = "1, as add_bos_token says" if asked else "at most 1"
+    yield _attempt("first token", limit, partial(_first, embedder, [TEXTS[0], images[0]], asked))
     yield _attempt("prompt tail intact", "1 ending", partial(_tail, embedder))
     yield _attempt("image tokens agree", "equal", partial(_image_tokens, embedder, images))
     kinds: tuple[tuple[str, Sequence[Any]], ...] = (
@@ -88,16 +94,18 @@ def plain_vector(embedder: E5V, item: Any) -> NDArray[np.float32]:
     whole = normalise(item)
     pieces = renderer.render(ask(whole, RETRIEVAL))
     string = "".join(_written(piece, renderer.image_token) for piece in pieces)
-    bos = loaded.processor.tokenizer.bos_token
     inputs = loaded.processor(
         text=[string],
         images=[decode(image) for image in whole.images] or None,
-        add_special_tokens=not (bos and string.startswith(bos)),
+        add_special_tokens=adds_special_tokens(loaded.processor.tokenizer.bos_token, string),
         return_tensors="pt",
     ).to(embedder.device)
     cast = {k: v.to(embedder.dtype) if v.is_floating_point() else v for k, v in inputs.items()}
     with torch.inference_mode():
-        states = loaded.model(**cast, output_hidden_states=True).hidden_states[-1]
+        if has_head(loaded.model):
+            states = loaded.model(**cast, output_hidden_states=True).hidden_states[-1]
+        else:
+            states = loaded.model.base_model(**cast).last_hidden_state
     vector: NDArray[np.float32] = unit(states[:, -1].float().cpu().numpy())[0]
     return vector
 
@@ -140,6 +148,29 @@ def _alone(embedder: E5V, items: Sequence[Any]) -> tuple[bool, str]:
     alone = np.concatenate([embedder.encode([item]) for item in items])
     mixed = embedder.encode([*items[::-1], "a neighbour that was not there"])[:-1][::-1]
     return _agree(embedder, mixed, alone)
+
+
+def _asks_for_bos(embedder: E5V) -> bool:
+    """Tell whether the checkpoint's tokenizer_config.json asks for a token before every prompt."""
+    tokenizer = embedder.loaded.processor.tokenizer
+    try:
+        config = tokenizer_config(tokenizer.name_or_path)
+    except OSError:  # its folder is gone, or it never had one
+        return False
+    return bool(config.get("add_bos_token")) and tokenizer.bos_token is not None
+
+
+def _first(embedder: E5V, items: Sequence[Any], asked: bool) -> tuple[bool, str]:  # noqa: FBT001
+    """No prompt begins with its first token twice, nor without it where that is asked for."""
+    tokenizer = embedder.loaded.processor.tokenizer
+    counts = set()
+    for item in items:
+        ids = embedder.prepare(item).prompted.ids
+        bos = itertools.takewhile(lambda number: number == tokenizer.bos_token_id, ids)
+        counts.add(len(list(bos)))
+    found = " and ".join(map(str, sorted(counts)))
+    figure = f"{found} {tokenizer.bos_token!r}" if tokenizer.bos_token else found
+    return counts <= ({1} if asked else {0, 1}), figure
 
 
 def _tail(embedder: E5V) -> tuple[bool, str]:

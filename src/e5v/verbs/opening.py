@@ -28,6 +28,9 @@ class Opening:
         Raises:
             ModelError: it cannot be opened.
         """
+        from e5v.model.locating import find_model
+
+        find_model(model)  # what is no model is found out before torch is imported
         from e5v.model.embedder import E5V
 
         return E5V(model, max_tokens=max_tokens, **asdict(self))

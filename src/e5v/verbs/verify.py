@@ -36,6 +36,9 @@ def verify(verb: Verify) -> bool:
     Raises:
         ModelError: the model cannot be opened.
     """
+    from e5v.model.locating import find_model
+
+    find_model(verb.model)  # what is no model is found out before torch is imported
     from e5v.model.verify import verify as check_model
 
     return show_checks(check_model(verb.model, **asdict(verb.opening)), json=verb.json)

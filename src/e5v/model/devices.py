@@ -1,0 +1,42 @@
+"""Where a model computes, and in which numbers.
+
+name -> torch.device | torch.dtype, what this machine is fastest at by default
+"""
+
+import torch
+
+from e5v.errors import UsageError, first_line
+
+
+def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
+    """Return the torch dtype of a name; "auto" is bfloat16 where the machine is fast at it.
+
+    Raises:
+        UsageError: the name is not known.
+    """
+    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if dtype in known:
+        return known[dtype]
+    if dtype != "auto":
+        raise UsageError(f'dtype is "{dtype}"; expected auto, {", ".join(known)}')
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    fast_cpu = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if fast_cpu else torch.float32
+
+
+def pick_device(device: str | None) -> torch.device:
+    """Return the device of a name, if this machine has it; the fastest at hand for None.
+
+    Raises:
+        UsageError: there is no such device here.
+    """
+    if device is None:
+        fast = "mps" if torch.backends.mps.is_available() else "cpu"
+        return torch.device("cuda" if torch.cuda.is_available() else fast)
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise UsageError(
+            f'device "{device}" cannot be used here: {first_line(error)}; leave it out'
+        ) from None
