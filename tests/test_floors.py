@@ -28,11 +28,12 @@ FLOORS = {
     "search": 3,
     "model": 2,
     "items": 1,
-    "image_formats": 0,
     "left_out": 1,
     "vectors": 1,
     "files": 1,
     "errors": 0,
+    "image_names": 0,
+    "image_formats": -1,
 }
 FACE = "e5v/__init__.py"
 MAX_FILE_LINES = 300

@@ -43,34 +43,11 @@ PILLOW_FORMATS = tuple(form.name for form in IMAGE_FORMATS if form.name != HEIF)
 
 # Files that are pictures to a user and cannot be read here: an error, never a text.
 OTHER_IMAGE_SUFFIXES = frozenset(
-    [
-        ".psd",
-        ".psb",
-        ".svg",
-        ".svgz",
-        ".eps",
-        ".xcf",
-        ".jxl",
-        ".jxr",
-        ".tga",
-        ".exr",
-        ".hdr",
-        ".qoi",
-        ".icns",
-        ".cur",
-        ".dds",
-        ".pcx",
-        ".wmf",
-        ".emf",
-        ".dng",
-        ".cr2",
-        ".cr3",
-        ".nef",
-        ".arw",
-        ".orf",
-        ".rw2",
-        ".raf",
-    ]
+    {
+        *(".psd", ".psb", ".xcf", ".svg", ".svgz", ".eps", ".wmf", ".emf", ".jxl", ".jxr", ".exr"),
+        *(".hdr", ".tga", ".qoi", ".icns", ".cur", ".dds", ".pcx"),
+        *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"),  # raw files of cameras
+    }
 )
 
 

@@ -14,7 +14,8 @@ import pytest
 from numpy.typing import NDArray
 
 from e5v.items import Image, Item
-from e5v.model.images import UnreadableError, decode, digest, read_bytes
+from e5v.model.image_files import UnreadableError, read_bytes
+from e5v.model.images import decode, digest
 
 ORIENTATION = 0x0112
 FIRST_ROW_AND_COLUMN = {  # where they are in the picture, in the words of the EXIF standard

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
+from e5v.image_formats import FORMAT_OF_SUFFIX, suffix_of
 from e5v.search.index import Entry, Hit
 from e5v.search.notice import notice
 from e5v.web.leaving import unless_gone
@@ -23,16 +24,6 @@ from e5v.web.schemas import SearchRequest
 router = APIRouter(route_class=QuickRoute, tags=["search"])
 
 CACHED = {"Cache-Control": "private, max-age=300"}
-MEDIA_TYPES = {
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".png": "image/png",
-    ".webp": "image/webp",
-    ".gif": "image/gif",
-    ".bmp": "image/bmp",
-    ".tif": "image/tiff",
-    ".tiff": "image/tiff",
-}
 
 
 @router.post("/v1/search", summary="Search the index")
@@ -104,12 +95,12 @@ async def item(request: Request, id: str) -> Response:
     """Return the image's file, or the text; no file that is not of the index is ever opened."""
     entry = await asyncio.to_thread(service_of(request).collection.entry, id)
     path = Path(entry.path)
-    media_type = MEDIA_TYPES.get(path.suffix.lower())
+    form = FORMAT_OF_SUFFIX.get(suffix_of(path))
     if entry.kind != "image":
         return Response(entry.text, headers=CACHED, media_type="text/plain; charset=utf-8")
-    if media_type is None or not await asyncio.to_thread(path.is_file):
+    if form is None or not await asyncio.to_thread(path.is_file):
         raise Refused(404, "missing", "the file has gone since it was indexed; run e5v index again")
-    return FileResponse(path, headers=CACHED, media_type=media_type)
+    return FileResponse(path, headers=CACHED, media_type=form.media_type)
 
 
 def _hit(hit: Hit) -> dict[str, Any]:
