@@ -74,9 +74,12 @@ class Renderer:
         hole = _hole(len(request.segments))
         for content in ([{"type": "text", "text": hole}], hole):
             try:
-                return self._rendered([{"role": "system", "content": content}, user], request)
+                pieces = self._rendered([{"role": "system", "content": content}, user], request)
             except ModelError:
                 continue
+            before = pieces[: pieces.index(hole)]
+            if not (before and before[-1].endswith(("'", '"'))):  # else a list written as a string
+                return pieces
         self._rendered([user], replace(request, system=None))  # raises if that is at fault
         raise PromptError(
             "the item has a system turn, and the model's chat template takes none: leave it out, "
