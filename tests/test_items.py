@@ -168,6 +168,7 @@ def test_an_empty_assistant_turn_is_left_out(content: Any) -> None:
         ([USER, {"role": "assistant", "content": "meow"}], "an assistant turn with text"),
         ([USER, {"role": "tool", "content": "42"}], "has the role 'tool'; expected"),
         ([{"role": 3, "content": "a"}], "has the role '3'; expected"),
+        ([{"role": ["user"], "content": "a"}], "has the role .*; expected"),
         ([USER, SYSTEM], "a system turn after another turn; put it first"),
         ([SYSTEM], "is empty: give a user's turn beside the system turn"),
         ([{"role": "system", "content": [PNG]}, USER], "a system turn that is not only text"),

@@ -148,10 +148,10 @@ def _parts(raw: RawItem, position: int) -> list[Part | _System]:
 
 def _message(raw: Mapping[str, Any], position: int) -> list[Part | _System]:
     """Read one message of a chat by its role."""
-    role, content = raw.get("role", "user"), raw.get("content")
+    role, content = raw.get("role") or "user", raw.get("content")
     if role == "user":
         return _parts(content, position)
-    if role in {"system", "developer"}:
+    if role in ("system", "developer"):
         return [_System(text) for text in _turn(content, role, position)]
     if role == "assistant":
         if any(text.strip() for text in _turn(content, role, position)):

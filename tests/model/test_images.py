@@ -379,7 +379,7 @@ def brightness(greys: NDArray[Any]) -> NDArray[np.int64]:
 def test_deep_greys_have_no_cliff(kind: type) -> None:
     """Catches two images that are nearly equal decoded as one bright and one black picture."""
     for peak in (255, 1_023, 4_095, 16_383, 65_534):
-        ramp = np.tile(np.linspace(0, peak, 52).astype(kind), (4, 1))
+        ramp: NDArray[Any] = np.tile(np.linspace(0, peak, 52).astype(kind), (4, 1))
         brighter = ramp.copy()
         brighter[ramp == ramp.max()] += 1
         assert np.abs(brightness(ramp) - brightness(brighter)).max() <= 1

@@ -148,7 +148,7 @@ def _parts(raw: Any, depth: int) -> Iterator[Part | System]:
 def _message(raw: Mapping[str, Any], depth: int) -> Iterator[Part | System]:
     """Read one message of a chat by its role; an empty turn of the assistant is left out."""
     _check_keys(raw, CONTENT)
-    role, content = raw.get("role", "user"), raw.get("content")
+    role, content = raw.get("role") or "user", raw.get("content")
     if role == "user":
         yield from () if content is None else _parts(content, depth - 1)
     elif role in ("system", "developer"):
