@@ -76,16 +76,17 @@ def _sentence_transformers(job: Job) -> Encode:
     Photos are given as PIL images, opened but not decoded: their paths it would sort among the
     sentences by the length of the path, and pad the sentences beside them to thousands of tokens.
     """
-    import PIL.Image
     import torch
     from sentence_transformers import SentenceTransformer
+
+    from e5v.model.image_files import open_image
 
     kwargs = {"dtype": getattr(torch, job.dtype)}
     model: Any = SentenceTransformer(str(job.checkpoint), device="cpu", model_kwargs=kwargs)
     batch_size = {} if job.batch_size is None else {"batch_size": job.batch_size}
 
     def encode(items: Sequence[RawItem]) -> Vectors:
-        opened = [PIL.Image.open(one) if isinstance(one, Path) else one for one in items]
+        opened = [open_image(one.read_bytes()) if isinstance(one, Path) else one for one in items]
         vectors: Vectors = model.encode(opened, show_progress_bar=False, **batch_size)
         return vectors
 
@@ -148,11 +149,10 @@ def _official_prompts() -> tuple[str, str]:
 
 def _open_photo(path: Path) -> Any:
     """Open a photo as the data sets library hands it to the official code: upright."""
-    import PIL.Image
-    import PIL.ImageOps
+    from e5v.items import Image
+    from e5v.model.images import decode
 
-    with PIL.Image.open(path) as picture:
-        return PIL.ImageOps.exif_transpose(picture).convert("RGB")
+    return decode(Image(path))
 
 
 CONTENDERS: dict[str, Callable[[Job], Encode]] = {

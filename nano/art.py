@@ -139,7 +139,8 @@ def draw_noto(emoji: str) -> Image.Image:
 def draw_twemoji(emoji: str) -> Image.Image:
     """Read the PNG of 64 pixels."""
     folder = PACKAGES / "emoji-datasource-twitter" / "img" / "twitter" / "64"
-    return Image.open(_existing(folder, emoji.lower(), ".png", "{:04x}")).convert("RGBA")
+    path = _existing(folder, emoji.lower(), ".png", "{:04x}")
+    return Image.open(path, formats=["PNG"]).convert("RGBA")
 
 
 def draw_openmoji(emoji: str) -> Image.Image:
@@ -148,7 +149,7 @@ def draw_openmoji(emoji: str) -> Image.Image:
     file = _existing(folder, emoji, ".svg", "{:04X}")
     command = ["rsvg-convert", "--width", "160", "--height", "160", str(file)]
     png = subprocess.run(command, check=True, capture_output=True).stdout
-    return Image.open(io.BytesIO(png)).convert("RGBA")
+    return Image.open(io.BytesIO(png), formats=["PNG"]).convert("RGBA")
 
 
 def _existing(folder: Path, emoji: str, suffix: str, code: str) -> Path:

@@ -30,10 +30,13 @@ FLOORS = {
     "captions": 2,
     "jsonl": 1,
     "items": 1,
+    "left_out": 1,
     "vectors": 1,
     "files": 1,
     "data_uris": 0,
     "errors": 0,
+    "image_names": 0,
+    "image_formats": -1,
 }
 FACE = "e5v/__init__.py"
 MAX_FILE_LINES = 300

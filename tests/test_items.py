@@ -129,10 +129,60 @@ def test_a_chat_message(message: Mapping[str, Any]) -> None:
     assert shape(message) == ["like", PNG, "but red"]
 
 
-def test_messages_of_a_conversation() -> None:
-    """Catches a conversation of which only one turn arrives."""
-    turns = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "a cat"}]
-    assert shape(turns) == ["be brief", "a cat"]
+SYSTEM = {"role": "system", "content": "be brief"}
+USER = {"role": "user", "content": "a cat"}
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        SYSTEM,
+        {"role": "developer", "content": "be brief"},
+        {"role": "system", "content": [{"type": "text", "text": "be brief"}]},
+        {"role": "system", "content": ["be ", {"type": "text", "text": "brief"}]},
+    ],
+)
+def test_a_system_turn_is_no_content(system: Mapping[str, Any]) -> None:
+    """Catches instructions to the model embedded as if the user had said them."""
+    for turns in ([system, USER], [[system], [USER]], (system, USER)):
+        item = normalise(turns)
+        assert item.texts == ("a cat",)
+        assert item.system == "be brief"
+    assert normalise([USER]).system is None
+    assert normalise([system, SYSTEM, USER]).system == "be brief\nbe brief"
+    assert normalise([{"role": "system", "content": None}, USER]).system is None
+    assert normalise([{"role": "system", "content": ""}, USER]).system == ""
+
+
+@pytest.mark.parametrize("content", ["", " \n", None, [], [{"type": "text", "text": ""}]])
+def test_an_empty_assistant_turn_is_left_out(content: Any) -> None:
+    """Catches the messages of other servers' clients refused: they end in an empty answer."""
+    item = normalise([SYSTEM, USER, {"role": "assistant", "content": content}])
+    assert (item.system, item.texts) == ("be brief", ("a cat",))
+    assert normalise([USER, {"role": "assistant"}]).texts == ("a cat",)
+
+
+@pytest.mark.parametrize(
+    ("turns", "cause"),
+    [
+        ([USER, {"role": "assistant", "content": "meow"}], "an assistant turn with text"),
+        ([USER, {"role": "tool", "content": "42"}], "has the role 'tool'; expected"),
+        ([{"role": 3, "content": "a"}], "has the role '3'; expected"),
+        ([{"role": ["user"], "content": "a"}], "has the role .*; expected"),
+        ([USER, SYSTEM], "a system turn after another turn; put it first"),
+        ([SYSTEM], "is empty: give a user's turn beside the system turn"),
+        ([{"role": "system", "content": [PNG]}, USER], "a system turn that is not only text"),
+        (
+            [{"role": "system", "content": {"type": "image", "image": PNG}}, USER],
+            "a system turn that is not only text",
+        ),
+        ([USER, {"role": "assistant", "content": 3}], "an assistant turn that is not only text"),
+    ],
+)
+def test_turns_that_are_refused(turns: Any, cause: str) -> None:
+    """Catches a conversation read as one text, whoever said what."""
+    with pytest.raises(ItemError, match=f"^item 7: .*{cause}"):
+        normalise(turns, 7)
 
 
 def test_the_image_url_of_a_file() -> None:

@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from e5v.items import Image, Item, Text
-from e5v.model.images import ImageProcessor, Pixels, UnreadableError, decode, digest
+from e5v.model.image_files import UnreadableError
+from e5v.model.images import ImageProcessor, Pixels, decode, digest
 from tests.checkpoints import FAMILIES, load_processor
 
 

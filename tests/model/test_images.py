@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
+import pillow_heif
 import pytest
 from numpy.typing import NDArray
 
-from e5v.items import Image, Item
-from e5v.model.images import UnreadableError, decode, digest, read_bytes
+from e5v.image_formats import FORMAT_OF_SUFFIX, IMAGE_SUFFIXES
+from e5v.items import Image, Item, normalise
+from e5v.model.image_files import UnreadableError, read_bytes
+from e5v.model.images import decode, decode_small, digest
 
 ORIENTATION = 0x0112
 FIRST_ROW_AND_COLUMN = {  # where they are in the picture, in the words of the EXIF standard
@@ -298,3 +301,167 @@ def test_no_file_there(tmp_path: Path) -> None:
             read_bytes(Image(path))
         with pytest.raises(UnreadableError, match=cause):
             decode(Image(path))
+
+
+def heif(picture: PIL.Image.Image, **options: Any) -> bytes:
+    """Write a picture into bytes of a HEIC file, without registering anything with Pillow."""
+    stream = io.BytesIO()
+    pillow_heif.from_pillow(picture).save(stream, quality=-1, chroma=444, **options)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photo_of_a_phone_is_turned_once(orientation: int) -> None:
+    """Catches HEIC and AVIF photos that are refused, or turned twice or not at all."""
+    held = as_held(orientation)
+    assert_like(Image(heif(held, exif=exif(orientation))), blocks(), most=16)
+    stored = encoded(held, "AVIF", exif=exif(orientation), quality=100, subsampling="4:4:4")
+    assert_like(Image(stored), blocks(), most=16)
+    assert decode_small(stored, 64)[1] == blocks().size
+    assert decode_small(heif(held, exif=exif(orientation)), 64)[1] == blocks().size
+
+
+def test_heif_is_not_registered_for_the_process() -> None:
+    """Catches a library call that changes what the caller's own `PIL.Image.open` does."""
+    decode(Image(heif(blocks())))
+    assert "HEIF" not in PIL.Image.OPEN
+    assert ".heic" not in PIL.Image.registered_extensions()
+
+
+def test_the_content_decides_and_not_the_suffix(tmp_path: Path) -> None:
+    """Catches a photo refused because a program gave it another format's suffix."""
+    forms = {
+        "PNG": encoded(blocks(), "PNG"),
+        "WEBP": encoded(blocks(), "WEBP", lossless=True),
+        "HEIF": heif(blocks()),
+        "TIFF": encoded(blocks(), "TIFF"),
+    }
+    for form, content in forms.items():
+        for suffix in (".jpg", ".heic", ".png"):
+            path = tmp_path / f"{form}{suffix}"
+            path.write_bytes(content)
+            assert_like(Image(path), blocks(), most=16)
+
+
+@pytest.mark.parametrize("suffix", sorted(IMAGE_SUFFIXES))
+def test_every_suffix_decodes(suffix: str, tmp_path: Path) -> None:
+    """Catches a suffix that folders take for an image and the decoder does not."""
+    form = FORMAT_OF_SUFFIX[suffix].name
+    drawn = blocks().convert("L" if suffix in {".pgm", ".pfm"} else "RGB")
+    drawn = drawn.convert("1") if suffix == ".pbm" else drawn
+    drawn = drawn.convert("F") if suffix == ".pfm" else drawn
+    content = heif(drawn) if form == "HEIF" else encoded(drawn, form)
+    path = tmp_path / f"picture{suffix.upper()}"
+    path.write_bytes(content)
+    assert normalise(str(path)).images
+    width, height = decode(Image(path)).size
+    assert form == "ICO" or (width, height) == blocks().size
+
+
+def test_a_broken_heic() -> None:
+    """Catches a damaged photo of a phone that ends in a traceback, and a bomb that is decoded."""
+    whole = heif(blocks(4))
+    for length in (12, 40, len(whole) // 2, len(whole) - 5):
+        with pytest.raises(UnreadableError, match=r"^damaged\.jpg "):
+            decode(Image(whole[:length]), "damaged.jpg")
+    size = whole.index(b"ispe") + 8
+    bomb = whole[:size] + struct.pack(">II", 60_000, 60_000) + whole[size + 8 :]
+    with pytest.raises(UnreadableError, match=r"damaged\.jpg (has more than|is broken)"):
+        decode(Image(bomb), "damaged.jpg")
+
+
+def brightness(greys: NDArray[Any]) -> NDArray[np.int64]:
+    """Decode greys (height, width) and return their levels, 0 to 255."""
+    return pixels_of(Image(PIL.Image.fromarray(greys)))[..., 0].astype(np.int64)
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.int32, np.float32])
+def test_deep_greys_have_no_cliff(kind: type) -> None:
+    """Catches two images that are nearly equal decoded as one bright and one black picture."""
+    for peak in (255, 1_023, 4_095, 16_383, 65_534):
+        ramp: NDArray[Any] = np.tile(np.linspace(0, peak, 52).astype(kind), (4, 1))
+        brighter = ramp.copy()
+        brighter[ramp == ramp.max()] += 1
+        assert np.abs(brightness(ramp) - brightness(brighter)).max() <= 1
+        assert brightness(ramp).max() == 255
+        assert np.abs(brightness(ramp)[0] - np.linspace(0, 255, 52)).max() <= 2
+
+
+def test_twelve_bits_are_not_black() -> None:
+    """Catches scans of 12 bits, which files declare as 16, embedded as black."""
+    ramp = (np.tile(np.arange(256), (4, 1)) * 16 + 15).astype(np.uint16)
+    for form in ("PNG", "TIFF"):
+        stored = encoded(PIL.Image.fromarray(ramp), form)
+        levels = pixels_of(Image(stored))[..., 0].astype(int)
+        assert np.abs(levels[0] - np.arange(256)).max() <= 1
+
+
+def test_sixteen_bits_are_as_they_were() -> None:
+    """Catches a rule for odd depths that changes the pictures that use their whole range."""
+    every = np.arange(65_536, dtype=np.uint16).reshape(256, 256)
+    assert np.array_equal(brightness(every), every // 257)
+
+
+def test_floats_that_are_not_numbers() -> None:
+    """Catches one infinite pixel that makes all others black, and a picture of no light."""
+    greys = np.full((4, 4), 0.5, np.float32)
+    greys[0] = [np.nan, np.inf, -np.inf, -3.0]
+    assert brightness(greys)[0].tolist() == [0, 255, 0, 0]
+    assert (brightness(greys)[1:] == 255).all()
+    for dark in (np.zeros((4, 4), np.float32), np.full((4, 4), np.nan, np.float32)):
+        assert (brightness(dark) == 0).all()
+    assert (brightness(np.full((4, 4), -7, np.int32)) == 0).all()
+    tiny = np.array([[0, 1e-40], [5e-41, 1e-40]], np.float32)
+    assert brightness(tiny).tolist() == [[0, 255], [127, 255]] or brightness(tiny)[1, 0] == 128
+
+
+EPS = b"""%!PS-Adobe-3.0 EPSF-3.0
+%%BoundingBox: 0 0 32 32
+%%EndComments
+0 0 32 32 rectfill
+showpage
+%%EOF
+"""
+
+
+@pytest.mark.parametrize("suffix", [".eps", ".jpg", ".png", ".tiff"])
+def test_no_file_reaches_another_program(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches an EPS file, whatever it is called, handed to Ghostscript."""
+    program = tmp_path / "gs"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)
+    path = tmp_path / f"drawing{suffix}"
+    path.write_bytes(EPS)
+    for attempt in (
+        lambda: decode(Image(path)),
+        lambda: decode(Image(EPS)),
+        lambda: decode_small(EPS, 64),
+    ):
+        with pytest.raises(UnreadableError, match="is not an image of a known format"):
+            attempt()
+    assert not (tmp_path / "started").exists()
+
+
+@pytest.mark.parametrize("form", ["PSD", "PCX", "TGA", "ICNS", "DDS", "SGI", "MSP"])
+def test_other_formats_of_pillow_are_refused(form: str) -> None:
+    """Catches formats that are tried only because Pillow happens to know them."""
+    PIL.Image.init()
+    if form not in PIL.Image.SAVE:
+        content = b"8BPS\0\1" + bytes(6) + b"\0\3\0\0\0\4\0\0\0\4\0\x08\0\3" + bytes(80)
+    else:
+        content = encoded(blocks().convert("1" if form == "MSP" else "RGB"), form)
+    with pytest.raises(UnreadableError, match="is not an image of a known format"):
+        decode(Image(content))
+
+
+def test_the_format_that_is_not_supported_is_named(tmp_path: Path) -> None:
+    """Catches a refusal that leaves a user to guess whether the file is broken."""
+    path = tmp_path / "drawing.psd"
+    path.write_bytes(b"8BPS")
+    with pytest.raises(UnreadableError, match=r"drawing\.psd .*: \.psd is not supported"):
+        decode(Image(path))
+    assert normalise(str(path)).images

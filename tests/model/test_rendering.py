@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from e5v.errors import ModelError
+from e5v.errors import ModelError, PromptError
 from e5v.items import Image, Item, Text
 from e5v.model.prompts import TURNS, ask, find_prompt
 from e5v.model.rendering import Renderer
@@ -134,3 +134,69 @@ def test_a_turn_goes_before_the_template(checkpoints: Callable[[str], Path]) -> 
     mistral = next(turn for turn in TURNS if turn.name == "mistral")
     prompt = as_string(Renderer(processor, mistral), Item((Text("A dog."),)), "retrieval")
     assert prompt == "[INST] A dog.\nSummary above sentence in one word: [/INST]"
+
+
+def test_a_system_turn_is_the_templates_own(processor: Any) -> None:
+    """Catches the task of a chat message embedded as part of what the user said."""
+    renderer = Renderer(processor, None)
+    item = Item((PHOTO, Text("red")), "Find the {{ same }} colour.")
+    messages = [
+        {"role": "system", "content": [{"type": "text", "text": item.system}]},
+        {
+            "role": "user",
+            "content": [{"type": "image"}, {"type": "text", "text": "\nbut red."}],
+        },
+    ]
+    expected = processor.apply_chat_template(messages, add_generation_prompt=True)
+    assert as_string(renderer, item, "<image>\nbut <text>.") == expected
+    assert item.system in expected
+    for system in (None, "", "another"):
+        other = Item(item.parts, system)
+        rendered = as_string(renderer, other, "<image>\nbut <text>.")
+        assert rendered != expected
+        assert "{{ same }}" not in rendered
+
+
+STRING = (
+    "{% for message in messages %}{% if message['role'] == 'system' %}"
+    "<|system|>{{ message['content'] }}<|end|>{% else %}"
+    "<|user|>{{ message['content'][0]['text'] }}<|end|>{% endif %}{% endfor %}"
+)
+ADDED = STRING.replace(
+    "<|system|>{{ message['content'] }}", "{{ '<|system|>' + message['content'] }}"
+)
+
+
+@pytest.mark.parametrize("template", [STRING, ADDED])
+def test_a_system_turn_as_a_string(checkpoints: Callable[[str], Path], template: str) -> None:
+    """Catches the list of parts written out in the prompt, where a template takes a string."""
+    renderer = rendered_with(load_processor(checkpoints("qwen2_vl")), template)
+    prompt = as_string(renderer, Item((Text("A dog."),), "Be brief."), "<text>")
+    assert prompt == "<|system|>Be brief.<|end|><|user|>A dog.<|end|>"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for m in messages if m['role'] == 'user' %}{{ m['content'][0]['text'] }}{% endfor %}",
+        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}"
+        "{% endif %}{{ messages[0]['content'][0]['text'] }}",
+    ],
+)
+def test_a_template_without_a_system_turn(
+    checkpoints: Callable[[str], Path], template: str
+) -> None:
+    """Catches an instruction that is dropped without a word."""
+    renderer = rendered_with(load_processor(checkpoints("qwen2_vl")), template)
+    assert as_string(renderer, Item((Text("A dog."),)), "<text>") == "A dog."
+    with pytest.raises(PromptError, match="chat template takes none: leave it out, or put"):
+        renderer.render(ask(Item((Text("A dog."),), "Be brief."), find_prompt("<text>")))
+
+
+def test_a_turn_of_the_paper_has_no_system_turn(checkpoints: Callable[[str], Path]) -> None:
+    """Catches an instruction that the paper's turn has no place for, dropped or embedded."""
+    mistral = next(turn for turn in TURNS if turn.name == "mistral")
+    renderer = Renderer(load_processor(checkpoints("llava_next_mistral")), mistral)
+    with pytest.raises(PromptError, match=r"the mistral turn, .* has none: leave it out"):
+        renderer.render(ask(Item((Text("A dog."),), "Be brief."), find_prompt("retrieval")))
+    assert as_string(renderer, Item((Text("A dog."),), ""), "<text>") == "[INST] A dog. [/INST]"

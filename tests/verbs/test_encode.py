@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 import e5v
 import e5v.model.verify
 from e5v import E5V
+from e5v.errors import EncodeWarning
 from e5v.model.loading import DTypeName
 from e5v.vectors import Precision
 from e5v.verbs import tables
@@ -138,6 +139,42 @@ def test_a_folder_is_walked_in_order(run: Run, tmp_path: Path) -> None:
     done = run("encode", tmp_path)
     found = [Path(line["path"]).relative_to(tmp_path).as_posix() for line in done.lines]
     assert found == ["A.png", "a/c/d.png", "a/z.JPG", "b.png"]
+
+
+def test_what_a_folder_holds_beside_images(run: Run, tmp_path: Path) -> None:
+    """Catches videos that are left out of a folder without a word, and images that are."""
+    for name in ("a.avif", "b.JP2", "c.jfif"):
+        form = {".avif": "AVIF", ".jp2": "JPEG2000"}.get(Path(name).suffix.lower(), "JPEG")
+        PIL.Image.new("RGB", (32, 32), "red").save(tmp_path / name, format=form)
+    for name in ("x.mov", "y.MOV", "sub/z.psd", ".hidden.mov"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    done = run("encode", tmp_path)
+    assert [Path(line["path"]).name for line in done.lines] == ["a.avif", "b.JP2", "c.jfif"]
+    assert done.err == "e5v: left out of the folders: 2 .mov, 1 .psd\n"
+    done = run("encode", tmp_path / "sub")
+    assert (done.code, done.lines) == (2, [])
+    assert "holds no images" in done.err
+    assert "it has 1 .psd" in done.err
+
+
+def test_names_that_are_written_otherwise(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a file URL or a padded path embedded as words, and nobody is warned."""
+    cat = PHOTOS / "cat.jpg"
+    done = run("encode", cat.resolve().as_uri(), f" {cat}\n")
+    assert [line.keys() for line in done.lines] == [{"path", "vector"}] * 2
+    assert done.lines[0]["vector"] == done.lines[1]["vector"]
+    done = run("encode", "https://example.com/cat.jpg")
+    assert (done.code, done.out) == (1, "")
+    assert "is a URL; nothing is fetched: download the image first" in done.err
+    assert run("encode", "file:///nowhere/cat.jpg").code == 1
+    give(monkeypatch, '"typo/cat.jpg"\n{"text": "cat.jpg"}\n')
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", EncodeWarning)
+        done = run("encode")
+    assert len(done.lines) == 2
+    assert done.err.count("\n") == 1
+    assert "warning: 1 of 2 texts look like images: 'typo/cat.jpg' (no such file)" in done.err
 
 
 def test_a_missing_image_is_told(run: Run) -> None:

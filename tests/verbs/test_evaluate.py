@@ -141,6 +141,14 @@ def test_a_gap_that_nobody_would_be_told_is_warned_of(
     assert warning.endswith("give --out to be told the gap")
 
 
+def test_what_is_left_out_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Catches files beside the images of a folder left out without a word."""
+    for name in ("a.mov", "b.mov", "c.psd", ".hidden.mov"):
+        (folder / "images" / name).write_bytes(b"")
+    assert main(["evaluate", "no-such-model", "--data", str(folder)]) == 1
+    assert f"e5v: left out of {folder / 'images'}: 2 .mov, 1 .psd\n" in capsys.readouterr().err
+
+
 def test_a_report_is_written_whatever_becomes_of_the_figures(
     folder: Path, checkpoints: Checkpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.anyio
 URI = data_uri(CAT.read_bytes())
 BARE = URI.partition(",")[2]
 TEXT_PART = {"type": "text", "text": "as a dog"}
+USER = {"role": "user", "content": "a dog"}
+EMPTY = [{"type": "text", "text": ""}]
 IMAGE_PART = {"type": "image_url", "image_url": {"url": URI, "detail": "low"}}
 
 
@@ -37,6 +39,11 @@ IMAGE_PART = {"type": "image_url", "image_url": {"url": URI, "detail": "low"}}
         ({"input": [[IMAGE_PART, TEXT_PART]]}, [[CAT, "as a dog"]]),
         ({"messages": [{"role": "user", "content": [IMAGE_PART, TEXT_PART]}]}, [[CAT, "as a dog"]]),
         ({"messages": [{"role": "user", "content": "a dog"}]}, ["a dog"]),
+        ({"messages": [USER, {"role": "assistant", "content": ""}]}, ["a dog"]),
+        ({"messages": [USER, {"role": "assistant", "content": EMPTY}]}, ["a dog"]),
+        ({"messages": [USER, {"role": "assistant", "content": None}]}, ["a dog"]),
+        ({"input": CAT.as_uri()}, [{"text": CAT.as_uri()}]),
+        ({"input": f" {CAT}\n"}, [{"text": f" {CAT}\n"}]),
         ({"input": str(CAT)}, [{"text": str(CAT)}]),
         ({"input": "a dog", "prompt": "sts"}, ["a dog"]),
         ({"input": "a dog", "dimensions": None, "encoding_format": None}, ["a dog"]),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from e5v import E5V
-from e5v.model.images import UnreadableError
+from e5v.model.image_files import UnreadableError
 from e5v.web.addresses import is_public
 from e5v.web.fetching import Fetcher, parse
 from e5v.web.service import Settings

@@ -17,7 +17,8 @@ from e5v.evaluation.parquet import read_tables
 from e5v.evaluation.pictures import Captioned, Lazy, all_images, one_spelling
 from e5v.evaluation.rows import digest, make_each_line
 from e5v.evaluation.tasks import Judgements, Material, Pool, Search, Task, pools
-from e5v.items import IMAGE_SUFFIXES, RawItem, normalise
+from e5v.image_names import looks_like_image, strip
+from e5v.items import RawItem, normalise
 
 MOST = 5  # captions of an image: a few of COCO's have more, and the official code cuts them
 
@@ -111,7 +112,8 @@ def _draw(items: Sequence[RawItem], font: Path | None, place: int) -> RawItem:
 
 def as_text(text: str) -> RawItem:
     """Return a text as an item that is read as one, even where it looks like a file's name."""
-    ambiguous = text.startswith("data:") or text.lower().endswith(tuple(IMAGE_SUFFIXES))
+    name = strip(text)
+    ambiguous = name[:5].lower() in {"data:", "file:"} or looks_like_image(name)
     return {"text": text} if ambiguous else text
 
 

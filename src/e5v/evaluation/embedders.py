@@ -16,7 +16,8 @@ from e5v.evaluation.tasks import Kind, Pool
 from e5v.items import Image, Item, RawItem, normalise
 from e5v.model.embedder import E5V
 from e5v.model.fingerprint import fingerprint
-from e5v.model.images import UnreadableError, digest, read_bytes
+from e5v.model.image_files import UnreadableError, read_bytes
+from e5v.model.images import digest
 from e5v.model.prompts import Prompt, find_prompt
 
 Vectors = NDArray[np.float32]

@@ -4,14 +4,16 @@ names -> places where a data set may have put a file -> paths, or a DataError th
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import overload
 
 from e5v.errors import DataError
-from e5v.items import IMAGE_SUFFIXES, RawItem
+from e5v.image_formats import is_image_name
+from e5v.items import RawItem
+from e5v.left_out import LeftOut
 
 
 class Lazy(Sequence[RawItem]):
@@ -87,10 +89,20 @@ def one_spelling(listed: Iterable[Path]) -> Callable[[Path], Path]:
 
 def all_images(folder: Path) -> list[Path]:
     """List the images in a folder and its subfolders by path, hidden ones left out."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
+    return sorted(path for path in _files(folder) if is_image_name(path))
+
+
+def other_files(folder: Path) -> LeftOut:
+    """Count the files in a folder and its subfolders that `all_images` leaves out."""
+    left_out = LeftOut()
+    for path in _files(folder):
+        if not is_image_name(path):
+            left_out.add(path)
+    return left_out
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not hidden and path.is_file():
+            yield path

@@ -4,7 +4,8 @@ items -> prepared ahead on threads -> windows -> batches by token cost -> encode
 """
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import closing
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -116,7 +117,12 @@ class E5V:
 
         An item is a string, an image (Path, PIL image, bytes, data URI) or a mixture in order
         (`{"image": ..., "text": ...}`, a list of parts, a chat message). A string is text; it is an
-        image only if it ends in a known image suffix and names an existing file.
+        image only if it is a data URI, a `file://` URL of an image, or ends in a known image suffix
+        and names an existing file. A string that looks like an image and is none is embedded as a
+        text and named in an `EncodeWarning`; `{"text": ...}` is text whatever it looks like.
+
+        A row is of the item as it was when `items` yielded it: a generator may refill one buffer,
+        move to the next frame, or write to the same file again.
 
         Args:
             items: what to embed; a list, or any iterable.
@@ -135,8 +141,8 @@ class E5V:
         """
         check_precision(precision)
         _check_items(items)
-        stream = self.encode_iter(
-            items, prompt=prompt, batch_tokens=batch_tokens, dim=dim, on_error=on_error
+        stream: Iterator[Encoded | Skipped] = self._stream(
+            items, prompt, batch_tokens=batch_tokens, dim=dim, on_error=on_error
         )
         if progress:
             stream = _with_bar(stream, len(items) if isinstance(items, Sized) else None)
@@ -159,8 +165,21 @@ class E5V:
         """Embed a stream of items, in order, holding a bounded window of them.
 
         The arguments are those of `encode`. Yields one `Encoded` per item, or under
-        `on_error="skip"` a `Skipped` for a bad one. Items of equal content are embedded once.
+        `on_error="skip"` a `Skipped` for a bad one. Items of equal content are embedded once. Texts
+        that look like images are named in one `EncodeWarning`, after the last item.
         """
+        stream = self._stream(items, prompt, batch_tokens=batch_tokens, dim=dim, on_error=on_error)
+        return _warn_at_end(stream)
+
+    def _stream(
+        self,
+        items: Iterable[RawItem],
+        prompt: str | Prompt,
+        *,
+        batch_tokens: int | None,
+        dim: int | None,
+        on_error: OnError,
+    ) -> Generator[Encoded | Skipped, None, None]:
         check_dim(dim, self.width)
         if on_error not in get_args(OnError):
             raise UsageError(f'on_error is "{on_error}"; expected "raise" or "skip"')
@@ -220,6 +239,8 @@ class E5V:
             raise UsageError(f"k is {k}; expected at least 1")
         check_head(self.loaded.model)
         prepared = self.prepare(item, prompt=prompt)
+        if prepared.doubt:
+            warnings.warn(EncodeWarning(_doubtful([prepared.doubt], 1), (0,)), stacklevel=2)
         with torch.inference_mode():
             state = self.encoder.states([prepared.prompted])[0]
             return say(self.loaded, state, k)
@@ -260,7 +281,7 @@ def _check_items(items: object) -> None:
 
 
 def _warn(results: Sequence[Encoded | Skipped]) -> None:
-    """Say once what was cut and what was left out."""
+    """Say once what was cut, what was left out, and which texts look like images."""
     skipped = [one for one in results if isinstance(one, Skipped)]
     cut = tuple(one.position for one in results if isinstance(one, Encoded) and one.cut)
     if skipped:
@@ -270,6 +291,37 @@ def _warn(results: Sequence[Encoded | Skipped]) -> None:
     if cut:
         message = f"{len(cut)} of {len(results)} items were cut to fit the model"
         warnings.warn(EncodeWarning(message, cut), stacklevel=3)
+    doubtful = {
+        one.position: one.doubt for one in results if isinstance(one, Encoded) and one.doubt
+    }
+    if doubtful:
+        texts = sum(isinstance(one, Encoded) and one.is_text for one in results)
+        message = _doubtful([*doubtful.values()], texts)
+        warnings.warn(EncodeWarning(message, tuple(doubtful)), stacklevel=3)
+
+
+def _warn_at_end(
+    stream: Generator[Encoded | Skipped, None, None],
+) -> Generator[Encoded | Skipped, None, None]:
+    """Pass a stream on, and name the texts in it that look like images when it ends."""
+    texts, doubtful = 0, dict[int, str]()
+    with closing(stream):
+        for one in stream:
+            if isinstance(one, Encoded):
+                texts += one.is_text
+                doubtful |= {one.position: one.doubt} if one.doubt else {}
+            yield one
+    if doubtful:
+        message = _doubtful([*doubtful.values()], texts)
+        warnings.warn(EncodeWarning(message, tuple(doubtful)), stacklevel=2)
+
+
+def _doubtful(doubts: Sequence[str], texts: int) -> str:
+    named = ", ".join(doubts[:3]) + (", ..." if len(doubts) > 3 else "")  # noqa: PLR2004
+    return (
+        f"{len(doubts)} of {max(texts, len(doubts))} texts look like images: {named}; embedded as "
+        'texts. Correct the path, or give {"text": ...} if they are texts'
+    )
 
 
 def _with_bar(

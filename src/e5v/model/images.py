@@ -10,19 +10,29 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import io
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import PIL.ExifTags
 import PIL.Image
+from numpy.typing import NDArray
 
-from e5v.errors import E5VError, first_line
+from e5v.errors import first_line
+from e5v.image_formats import OTHER_IMAGE_SUFFIXES, suffix_of
 from e5v.items import Image, Item, Text
+from e5v.model.image_files import (
+    UnreadableError,
+    load_pixels,
+    open_image,
+    orientation,
+    read_bytes,
+    upright,
+    upright_size,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,24 +41,8 @@ if TYPE_CHECKING:
 
 MIN_SIDE = 2  # pixels; a single pixel or line shows nothing, and some processors crash on it
 
-UPRIGHT = {  # how a picture of each EXIF orientation is turned
-    2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
-    3: PIL.Image.Transpose.ROTATE_180,
-    4: PIL.Image.Transpose.FLIP_TOP_BOTTOM,
-    5: PIL.Image.Transpose.TRANSPOSE,
-    6: PIL.Image.Transpose.ROTATE_270,
-    7: PIL.Image.Transpose.TRANSVERSE,
-    8: PIL.Image.Transpose.ROTATE_90,
-}
-
-# What photos and scans come in; not the formats that Pillow hands to programs or fonts of others.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "ICO")
-
-_LAZY = Lock()  # one PIL image may stand in many items, and Pillow loads it without a lock
-
-
-class UnreadableError(E5VError):
-    """An image cannot be read; the message is the cause alone, in one line."""
+# One PIL image may stand in many items, and Pillow loads it without a lock.
+PICTURE_LOCK = Lock()
 
 
 @dataclass(frozen=True)
@@ -65,64 +59,84 @@ class Pixels:
     tokens: ImageTokens | None = None
 
 
-def read_bytes(image: Image) -> Image:
-    """Return the image with its file read, so that hashing and decoding see the same bytes.
+def digest(item: Item) -> bytes:
+    """Return 16 bytes that are equal for items of equal content; call after `read_bytes`.
 
     Raises:
-        UnreadableError: the file is missing, a folder, unreadable or empty.
+        UnreadableError: a PIL image is closed.
     """
-    if not isinstance(image.source, Path):
-        return image
-    try:
-        content = image.source.read_bytes()
-    except FileNotFoundError:
-        raise UnreadableError(f"{image} does not exist; check the path") from None
-    except IsADirectoryError:
-        raise UnreadableError(f"{image} is a folder; expected an image file") from None
-    except OSError as error:
-        raise UnreadableError(f"{image} cannot be read: {error.strerror or error}") from None
-    except ValueError as error:  # a NUL in the name
-        raise UnreadableError(f"{image} cannot be read: {error}") from None
-    if not content:
-        raise UnreadableError(f"{image} is empty (0 bytes)")
-    return Image(content)
-
-
-def digest(item: Item) -> bytes:
-    """Return 16 bytes that are equal for items of equal content; call after `read_bytes`."""
     state = hashlib.blake2b(digest_size=16)
+    if item.system is not None:
+        system = item.system.encode("utf-8", "surrogatepass")
+        state.update(b"6 system %d " % len(system) + system)
     for part in item.parts:
         if isinstance(part, Text):
             kind, content = b"text", part.text.encode("utf-8", "surrogatepass")
         elif isinstance(part.source, bytes):
             kind, content = b"file", part.source
         else:
-            picture = part.source
-            assert isinstance(picture, PIL.Image.Image)
-            colours = picture.getpalette(None), picture.info.get("transparency")
-            kind = f"{picture.mode} {picture.size} {_orientation(picture)} {colours}".encode()
-            content = picture.tobytes()
+            assert isinstance(part.source, PIL.Image.Image)
+            with PICTURE_LOCK:
+                kind, content = _content_of(part.source)
         state.update(b"%d %s %d " % (len(kind), kind, len(content)))
         state.update(content)
     return state.digest()
 
 
+def _content_of(picture: PIL.Image.Image) -> tuple[bytes, bytes]:
+    load_pixels(picture)
+    colours = picture.getpalette(None), picture.info.get("transparency")
+    kind = f"{picture.mode} {picture.size} {orientation(picture)} {colours}".encode()
+    return kind, picture.tobytes()
+
+
 def decode(image: Image, name: str = "") -> PIL.Image.Image:
     """Return the picture a person would see: first frame, EXIF orientation applied, RGB.
 
-    Transparent pixels are laid on white; 16-bit and floating-point greys are scaled to 8 bits.
+    Transparent pixels are laid on white. Greys of more than 8 bits, and floating-point greys, are
+    scaled so that 0 is black and the brightest pixel is white: files of 12-bit data declare 16
+    bits, so the declared range says nothing, and any guess at the true one would jump between two
+    images that are nearly equal. A picture that uses its whole range is not changed by this.
 
     Raises:
-        UnreadableError: not an image, truncated, too large (178 megapixels, told by the header
+        UnreadableError: not an image, truncated, too large (178 megapixels, as its header says,
             before anything is decoded) or smaller than 2 pixels a side.
     """
     name = name or str(image)
+    with _reasons(name), _alone(image):
+        picture = _open(image)
+        _check_size(picture, name)
+        load_pixels(picture)
+        return _bare(to_rgb(upright(picture)))
+
+
+def decode_small(content: bytes, side: int) -> tuple[PIL.Image.Image, tuple[int, int]]:
+    """Return an encoded image as `decode` does, at most `side` pixels wide and high, and its size.
+
+    The size, width and height, is that of the whole upright picture. A JPEG is decoded at about
+    twice the side only, which is many times faster.
+
+    Raises:
+        UnreadableError: as for `decode`.
+    """
+    name = str(Image(content))
+    with _reasons(name):
+        picture = open_image(content)
+        _check_size(picture, name)
+        size = upright_size(picture)
+        if picture.format in {"JPEG", "MPO"}:
+            picture.draft("RGB", (2 * side, 2 * side))
+        picture.load()
+        small = _bare(to_rgb(upright(picture)))
+    small.thumbnail((side, side))
+    return small, size
+
+
+@contextmanager
+def _reasons(name: str) -> Iterator[None]:
+    """Say in one line why an image cannot be read, whatever its decoder raises."""
     try:
-        with _alone(image):
-            picture = _open(image)
-            _check_size(picture, name)
-            picture.load()
-            return _bare(to_rgb(_upright(picture)))
+        yield
     except UnreadableError:
         raise
     except PIL.Image.DecompressionBombError:
@@ -131,45 +145,28 @@ def decode(image: Image, name: str = "") -> PIL.Image.Image:
             f"{name} has more than {limit} megapixels; refused undecoded, shrink it first"
         ) from None
     except PIL.UnidentifiedImageError:
-        raise UnreadableError(f"{name} is not an image of a known format") from None
-    except Exception as error:  # a decoder of Pillow's raises what it likes on broken bytes
+        suffix = suffix_of(name)
+        hint = f": {suffix} is not supported" if suffix in OTHER_IMAGE_SUFFIXES else ""
+        raise UnreadableError(f"{name} is not an image of a known format{hint}") from None
+    except Exception as error:  # a format's reader raises what it likes on broken bytes
         raise UnreadableError(f"{name} is broken: {first_line(error)}") from None
 
 
 def _alone(image: Image) -> AbstractContextManager[object]:
-    """Hold a PIL image for this thread alone; what a thread opens itself is its own already."""
-    if not isinstance(image.source, PIL.Image.Image):
-        return nullcontext()
-    return _LAZY
+    """Lock a PIL image for this thread; what a thread opens itself needs no lock."""
+    return PICTURE_LOCK if isinstance(image.source, PIL.Image.Image) else nullcontext()
 
 
 def _open(image: Image) -> PIL.Image.Image:
     source = read_bytes(image).source
     assert not isinstance(source, Path)
-    if not isinstance(source, bytes):
-        return source
-    PIL.Image.init()  # a build of Pillow may lack some of them
-    known = [name for name in FORMATS if name in PIL.Image.OPEN]
-    return PIL.Image.open(io.BytesIO(source), formats=known)
+    return open_image(source) if isinstance(source, bytes) else source
 
 
 def _check_size(picture: PIL.Image.Image, name: str) -> None:
     width, height = picture.size
     if min(width, height) < MIN_SIDE:
         raise UnreadableError(f"{name} is {width}x{height} pixels; expected at least 2x2")
-
-
-def _orientation(picture: PIL.Image.Image) -> Any:
-    try:
-        return picture.getexif().get(PIL.ExifTags.Base.Orientation)
-    except Exception:  # broken EXIF: no orientation is known, the pixels are fine
-        return None
-
-
-def _upright(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """Turn a picture; unlike Pillow's `exif_transpose`, whatever its other EXIF tags hold."""
-    method = UPRIGHT.get(_orientation(picture))
-    return picture if method is None else picture.transpose(method)
 
 
 def _bare(picture: PIL.Image.Image) -> PIL.Image.Image:
@@ -180,15 +177,13 @@ def _bare(picture: PIL.Image.Image) -> PIL.Image.Image:
 
 
 def to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """Return a picture in RGB: on white where it is transparent, 16-bit greys scaled to 8 bits."""
+    """Return a picture in RGB: on white where it is transparent, deep greys scaled to 8 bits."""
     if picture.mode == "RGB" and "transparency" not in picture.info:
         return picture
-    if picture.mode.startswith("I"):  # 16-bit greys, which convert() would clip to white
-        greys = np.asarray(picture).astype(np.int64)
-        scale = 257 if greys.max() > 255 else 1  # noqa: PLR2004
-        return PIL.Image.fromarray((greys // scale).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if picture.mode.startswith("I"):  # 16 bits and more, which convert() would clip to white
+        return _scaled(np.asarray(picture).astype(np.int64)).convert("RGB")
     if picture.mode == "F":
-        return _from_floats(picture).convert("RGB")
+        return _scaled(np.asarray(picture, np.float64)).convert("RGB")
     if picture.has_transparency_data:
         layer = picture.convert("RGBA")
         white = PIL.Image.new("RGBA", layer.size, "white")
@@ -196,12 +191,16 @@ def to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
     return picture.convert("RGB")
 
 
-def _from_floats(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """Scale greys by what white seems to be: 1, as most programs write them, or 8 or 16 bits."""
-    greys = np.nan_to_num(np.asarray(picture), posinf=0, neginf=0)
-    peak = greys.max()
-    white = 1 if peak <= 1 else 255 if peak <= 255 else 65_535  # noqa: PLR2004
-    return PIL.Image.fromarray((greys * (255 / white)).clip(0, 255).astype(np.uint8))
+def _scaled(greys: NDArray[Any]) -> PIL.Image.Image:
+    """Scale greys (height, width) so that 0 is black and the brightest finite value is white."""
+    finite = greys[np.isfinite(greys)]
+    white = finite.max(initial=0)
+    if white <= 0:
+        return PIL.Image.fromarray(np.zeros(greys.shape, np.uint8))
+    known = np.nan_to_num(greys, nan=0, posinf=white, neginf=0).clip(0, white)
+    whole = np.issubdtype(greys.dtype, np.integer)
+    scaled = known * 255 // white if whole else np.rint(known * (255 / white))
+    return PIL.Image.fromarray(scaled.astype(np.uint8))
 
 
 class ImageProcessor:

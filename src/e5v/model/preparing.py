@@ -1,21 +1,25 @@
 """From a raw item to what the encoder takes, on threads ahead of the model.
 
-raw -> Item -> file read, digest -> picture -> arrays -> wording, chat turn -> ids -> Prepared
+caller's thread: raw -> Item, files read and PIL images copied where they may change
+other threads:   file read, digest -> picture -> arrays -> wording, chat turn -> ids -> Prepared
 """
 
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from e5v.errors import ItemError, PromptError
-from e5v.items import IMAGE_SUFFIXES, Image, Item, Part, RawItem, normalise
+from e5v.image_formats import is_image_name
+from e5v.items import Image, Item, Part, RawItem, normalise
 from e5v.model.encoder import Prompted
-from e5v.model.images import ImageProcessor, Pixels, UnreadableError, decode, digest, read_bytes
+from e5v.model.image_files import UnreadableError, read_bytes
+from e5v.model.images import ImageProcessor, Pixels, decode, digest
 from e5v.model.loading import Loaded
 from e5v.model.prompts import Prompt, ask
 from e5v.model.rendering import Renderer
+from e5v.model.snapshots import megabytes, take
 from e5v.model.tokens import LONGEST, Fit, PromptTokenizer, TooLongError
 
 AHEAD = 512  # how much is prepared ahead of the model: texts count 1, images 16
@@ -24,12 +28,16 @@ WORKERS = min(16, os.cpu_count() or 1)
 
 @dataclass(frozen=True)
 class Prepared:
-    """An item ready for the encoder; `digest` is equal for equal content, `cut` if text was cut."""
+    """An item ready for the encoder; `digest` is equal for equal content, `cut` if text was cut.
+
+    `doubt` names a text that looks like an image, and why it is none; it is empty for all others.
+    """
 
     position: int
     digest: bytes
     prompted: Prompted
     cut: bool
+    doubt: str = ""
 
 
 class Preparer:
@@ -53,18 +61,16 @@ class Preparer:
             PromptError: the prompt has no slot for a part of it; names the position, too.
         """
         try:
-            named = normalise(raw, position)
-            item = Item(tuple(_read(part) for part in named.parts))
-            pixels = tuple(
-                self._image_processor(decode(image, str(name)))
-                for image, name in zip(item.images, named.images, strict=True)
-            )
+            given = normalise(raw, position)
+            item = replace(given, parts=tuple(map(_read, given.parts)))
+            pixels = tuple(self._image_processor(decode(image)) for image in item.images)
             prompted, cut = self._prompted(item, prompt, pixels, fit)
+            content = digest(item)
         except (UnreadableError, TooLongError) as error:
             raise ItemError(position, str(error)) from error
         except PromptError as error:
             raise PromptError(f"item {position}: {error}") from error
-        return Prepared(position, digest(item), prompted, cut)
+        return Prepared(position, content, prompted, cut, item.doubt)
 
     def _prompted(
         self, item: Item, prompt: Prompt, pixels: tuple[Pixels, ...], fit: Fit
@@ -84,24 +90,28 @@ def _read(part: Part) -> Part:
 
 
 def ahead(
-    raws: Iterable[RawItem], prepare: Callable[[RawItem, int], Prepared]
+    raws: Iterable[RawItem], prepare: Callable[[Item, int], Prepared]
 ) -> Iterator[Future[Prepared]]:
     """Yield finished futures in the order of the items, working on a bounded number ahead.
 
-    A generator of a million items is read no further than `AHEAD` beyond what was yielded.
+    A generator of a million items is read no further than `AHEAD` beyond what was yielded. Each
+    item is normalised in the caller's thread. Unless the items are a list or a tuple, its files are
+    read and its PIL images copied there, too: going on may change them (`e5v.model.snapshots`).
     """
     pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="e5v-prepare")
     waiting: deque[tuple[int, Future[Prepared]]] = deque()
     load = 0
+    lasting = type(raws) in {list, tuple}
     try:
         for position, raw in enumerate(raws):
-            weight = _weight(raw)
+            item = _taken(raw, position, lasting=lasting)
+            weight = max(_weight(raw), megabytes(item) if isinstance(item, Item) else 0)
             while waiting and load + weight > AHEAD:
                 done, future = waiting.popleft()
                 load -= done
                 future.exception()  # waits
                 yield future
-            waiting.append((weight, pool.submit(prepare, raw, position)))
+            waiting.append((weight, _begun(pool, prepare, item, position)))
             load += weight
         while waiting:
             future = waiting.popleft()[1]
@@ -111,8 +121,30 @@ def ahead(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
+def _taken(raw: RawItem, position: int, *, lasting: bool) -> Item | ItemError:
+    """Return the item as it is now, or the error that will be its result."""
+    try:
+        item = normalise(raw, position)
+        return item if lasting else take(item, position)
+    except ItemError as error:
+        return error
+
+
+def _begun(
+    pool: ThreadPoolExecutor,
+    prepare: Callable[[Item, int], Prepared],
+    item: Item | ItemError,
+    position: int,
+) -> Future[Prepared]:
+    if isinstance(item, Item):
+        return pool.submit(prepare, item, position)
+    failed: Future[Prepared] = Future()
+    failed.set_exception(item)
+    return failed
+
+
 def _weight(raw: RawItem) -> int:
     """Guess the memory of a prepared item: anything but plain text may hold images."""
     plain = isinstance(raw, str) and len(raw) < 4096  # noqa: PLR2004
-    named = plain and raw.lower().endswith(tuple(IMAGE_SUFFIXES))
-    return 1 if plain and not named and not raw.startswith("data:") else 16
+    named = plain and is_image_name(raw.rstrip())
+    return 1 if plain and not named and not raw.lstrip().startswith("data:") else 16

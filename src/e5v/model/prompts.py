@@ -96,10 +96,14 @@ Segment = str | Text | Image  # a str is our own wording, Text and Image are the
 
 @dataclass(frozen=True)
 class Request:
-    """The user's turn of one item: segments in order, and whether it is worded as an edit."""
+    """The user's turn of one item: segments in order, and whether it is worded as an edit.
+
+    `system` is the system turn before it, if the item has one.
+    """
 
     segments: tuple[Segment, ...]
     cir: bool
+    system: str | None = None
 
 
 def ask(item: Item, prompt: Prompt) -> Request:
@@ -117,7 +121,7 @@ def ask(item: Item, prompt: Prompt) -> Request:
         wording, cir = prompt.image, prompt.cir
     else:
         wording, cir = prompt.mixture, False
-    return Request(tuple(_fill(wording, item)), cir)
+    return Request(tuple(_fill(wording, item)), cir, item.system)
 
 
 def _fill(wording: str, item: Item) -> list[Segment]:

@@ -9,10 +9,11 @@ puts them in, so that nothing a user writes is ever read as an instruction.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from e5v.errors import ModelError
+from e5v.errors import ModelError, PromptError
 from e5v.items import Image, Text
 from e5v.model.prompts import Request, Segment, Turn
 
@@ -37,37 +38,65 @@ class Renderer:
         template = chat_template(processor)
         self.template = template and _TODAY.sub(lambda m: repr(DAY.strftime(m[2])), template)
         self._tokenizer = processor.tokenizer
-        self._skeletons: dict[tuple[str | type, ...], tuple[str, ...]] = {}
+        self._skeletons: dict[tuple[bool | str | type, ...], tuple[str, ...]] = {}
 
     def render(self, request: Request) -> tuple[Segment, ...]:
         """Return the whole prompt in pieces, the user's parts at their places.
 
         Raises:
             ModelError: the chat template fails, or loses one of the parts.
+            PromptError: the request has a system turn, and the model has none.
         """
         if self.turn is not None:
+            if request.system and request.system.strip():
+                raise PromptError(
+                    f"the item has a system turn; the {self.turn.name} turn, which this model is "
+                    "asked in, has none: leave it out, or put its words into the user's turn"
+                )
             return tuple(self.turn.wrap(request))
-        parts = [part for part in request.segments if not isinstance(part, str)]
-        shape = tuple(part if isinstance(part, str) else type(part) for part in request.segments)
+        shape = (
+            request.system is not None,
+            *(part if isinstance(part, str) else type(part) for part in request.segments),
+        )
         skeleton = self._skeletons.get(shape)
         if skeleton is None:
             if len(self._skeletons) >= WORDINGS:
                 self._skeletons.clear()
             skeleton = self._skeletons[shape] = self._skeleton(request)
-        return tuple(_refill(skeleton, parts, self.image_token))
+        return tuple(_refill(skeleton, request, self.image_token))
 
     def _skeleton(self, request: Request) -> tuple[str, ...]:
         """Render the chat template once, with a hole for every text of the user's."""
-        message = {"role": "user", "content": _content(request)}
+        user = {"role": "user", "content": _content(request)}
+        if request.system is None:
+            return self._rendered([user], request)
+        # Some templates take the text of a system turn as parts, others as a string.
+        hole = _hole(len(request.segments))
+        for content in ([{"type": "text", "text": hole}], hole):
+            try:
+                pieces = self._rendered([{"role": "system", "content": content}, user], request)
+            except ModelError:
+                continue
+            before = pieces[: pieces.index(hole)]
+            if not (before and before[-1].endswith(("'", '"'))):  # else a list written as a string
+                return pieces
+        self._rendered([user], replace(request, system=None))  # raises if that is at fault
+        raise PromptError(
+            "the item has a system turn, and the model's chat template takes none: leave it out, "
+            "or put its words into the user's turn"
+        )
+
+    def _rendered(self, messages: list[dict[str, Any]], request: Request) -> tuple[str, ...]:
         try:
             rendered: str = self._tokenizer.apply_chat_template(
-                [message], chat_template=self.template, add_generation_prompt=True, tokenize=False
+                messages, chat_template=self.template, add_generation_prompt=True, tokenize=False
             )
         except Exception as error:
             raise ModelError(f"the model's chat template failed: {error}") from error
         marks = re.compile(f"{_HOLE.pattern}|({re.escape(self.image_token)})")
         pieces = tuple(piece for piece in marks.split(rendered) if piece)
         wanted = sum(not isinstance(segment, str) for segment in request.segments)
+        wanted += request.system is not None
         found = sum(bool(marks.fullmatch(piece)) for piece in pieces)
         if found != wanted:
             raise ModelError(
@@ -83,7 +112,7 @@ def _content(request: Request) -> list[dict[str, str]]:
         if isinstance(segment, Image):
             content.append({"type": "image"})
             continue
-        words = segment if isinstance(segment, str) else f"\ue000{place}\ue001"
+        words = segment if isinstance(segment, str) else _hole(place)
         if content and content[-1]["type"] == "text":
             content[-1]["text"] += words
         else:
@@ -91,15 +120,18 @@ def _content(request: Request) -> list[dict[str, str]]:
     return content
 
 
-def _refill(
-    skeleton: tuple[str, ...], parts: list[Text | Image], image_token: str
-) -> list[Segment]:
-    texts = iter([part for part in parts if isinstance(part, Text)])
-    images = iter([part for part in parts if isinstance(part, Image)])
+def _hole(place: int) -> str:
+    """Stand for the text of a segment; the place after the last is the system turn's."""
+    return f"\ue000{place}\ue001"
+
+
+def _refill(skeleton: tuple[str, ...], request: Request, image_token: str) -> list[Segment]:
+    texts: list[Segment] = [*request.segments, Text(request.system or "")]
+    images = iter([segment for segment in request.segments if isinstance(segment, Image)])
     filled: list[Segment] = []
     for piece in skeleton:
         if _HOLE.fullmatch(piece):
-            filled.append(next(texts))
+            filled.append(texts[int(piece[1:-1])])
         elif piece == image_token:
             filled.append(next(images))
         else:

@@ -29,11 +29,17 @@ REMEMBERED_BYTES = 256 * 2**20  # vectors kept to answer for items of equal cont
 
 @dataclass(frozen=True)
 class Encoded:
-    """The vector of one item: `vector` (d,) unit float32; `cut` if its text was shortened."""
+    """The vector of one item: `vector` (d,) unit float32; `cut` if its text was shortened.
+
+    `is_text` is true for an item without an image. `doubt` names a text of the item that looks like
+    an image, and says why it is none: "'cat.jpg' (no such file)"; it is empty for all others.
+    """
 
     position: int
     vector: NDArray[np.float32]
     cut: bool
+    is_text: bool = True
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class Stream:
     on_error: OnError
     normalised: bool = True
 
-    def run(self, futures: Iterable[Future[Prepared]]) -> Iterator[Encoded | Skipped]:
+    def run(self, futures: Iterable[Future[Prepared]]) -> Generator[Encoded | Skipped, None, None]:
         """Yield a result per future, in order.
 
         Raises:
@@ -106,7 +112,10 @@ class Stream:
                 yield one
                 continue
             vector = vectors[one.digest] if one.digest in vectors else memory[one.digest]
-            yield Encoded(one.position, truncate(vector, self.dim), one.cut)
+            is_text = not one.prompted.images
+            yield Encoded(
+                one.position, truncate(vector, self.dim), one.cut, is_text=is_text, doubt=one.doubt
+            )
         memory.update(vectors)
 
     def vectors(self, items: Sequence[Prepared]) -> NDArray[np.float32]:

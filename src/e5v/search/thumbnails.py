@@ -6,10 +6,7 @@ encoded image -> decoded small where the format can -> upright, RGB -> WebP of a
 import io
 from dataclasses import dataclass
 
-import PIL.Image
-import PIL.ImageOps
-
-from e5v.model.images import to_rgb
+from e5v.model.images import decode_small
 
 SIDE = 256  # pixels, of the longer side
 MOST_BYTES = 20_000
@@ -29,21 +26,12 @@ def thumbnail(image: bytes) -> Thumbnail:
     """Make the thumbnail of an encoded image.
 
     Raises:
-        Exception: what Pillow raises where it cannot read the image.
+        UnreadableError: it cannot be read; then the model cannot read it either.
     """
-    with PIL.Image.open(io.BytesIO(image)) as picture:
-        width, height = picture.size
-        if picture.getexif().get(0x0112, 1) >= SIDEWAYS:
-            width, height = height, width
-        picture.draft("RGB", (2 * SIDE, 2 * SIDE))
-        small = to_rgb(PIL.ImageOps.exif_transpose(picture))
-        small.thumbnail((SIDE, SIDE))
+    small, (width, height) = decode_small(image, SIDE)
     for quality in QUALITIES:
         content = io.BytesIO()
         small.save(content, "WEBP", quality=quality)
         if content.tell() <= MOST_BYTES:
             break
     return Thumbnail(content.getvalue(), width, height)
-
-
-SIDEWAYS = 5  # EXIF orientations from 5 on lie on their side

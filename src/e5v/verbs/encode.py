@@ -100,6 +100,8 @@ def encode(verb: Encode) -> None:
         drawn.name("Encoding")
         with closing(_table(verb, model, file)) as table:
             tally = _embed(verb, model, inputs, table, drawn)
+        if inputs.left_out:
+            say(f"left out of the folders: {inputs.left_out}")
         _report(tally)
 
 

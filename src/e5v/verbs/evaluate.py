@@ -100,6 +100,7 @@ def _read(verb: Evaluate) -> "Wanted":
     """Read the data of every benchmark: what is wrong is told before a model is opened."""
     from e5v.evaluation.benchmarks import find_benchmarks
     from e5v.evaluation.evaluate import place, read
+    from e5v.evaluation.pictures import other_files
     from e5v.evaluation.tasks import Submission
 
     benchmarks = find_benchmarks(verb.benchmark)
@@ -113,6 +114,8 @@ def _read(verb: Evaluate) -> "Wanted":
         material = read(one, folder, font=verb.font)
         if verb.out is None and any(isinstance(task, Submission) for task in material.tasks):
             raise UsageError(f"benchmark {one.name} writes files for a test server; give --out")
+        if folder and (left_out := other_files(folder / "images")):
+            say(f"left out of {folder / 'images'}: {left_out}")
         wanted.append((one, material))
     return wanted
 

@@ -7,13 +7,16 @@ import itertools
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from e5v.errors import ItemError, UsageError
-from e5v.items import IMAGE_SUFFIXES, RawItem, normalise
+from e5v.image_formats import IMAGE_SUFFIXES, is_image_name, suffix_of
+from e5v.image_names import file_of_url, find_image_file, looks_like_image, strip, why_text
+from e5v.items import RawItem, normalise
 from e5v.jsonl import LineFault
+from e5v.left_out import LeftOut
 from e5v.verbs.item_lines import read_items
 
 SHOWN = 80  # characters of a data URI that are repeated in the output
@@ -38,6 +41,8 @@ class Inputs:
     """The items of one command, to be read once; a folder or JSON lines are read on the way."""
 
     sources: tuple[Asked | Iterator[Asked], ...]
+    left_out: LeftOut = field(default_factory=LeftOut)
+    """The files of folders that are no images, counted as they are passed."""
 
     @property
     def count(self) -> int | None:
@@ -69,38 +74,52 @@ def gather(arguments: Iterable[str], texts: Iterable[str] = ()) -> Inputs:
     Raises:
         UsageError: an argument is a folder without images.
     """
+    left_out = LeftOut()
     plain = (Asked({"text": text}, {"text": text}, "text") for text in texts)
-    return Inputs((*map(understand, arguments), *plain))
+    asked = [understand(argument, left_out) for argument in arguments]
+    return Inputs((*asked, *plain), left_out)
 
 
-def understand(argument: str) -> Asked | Iterator[Asked]:
+def understand(argument: str, left_out: LeftOut | None = None) -> Asked | Iterator[Asked]:
     """Tell what one argument stands for.
 
     `-` is JSON lines on stdin and a name ending in .jsonl a file of them; a folder is walked for
     images in order of path, hidden ones left out; a name ending in an image suffix is an image;
-    all else is text.
+    all else is text. Files of a folder that are no images are counted in `left_out`.
 
     Raises:
         UsageError: it is a folder without images, or stdin is closed.
     """
-    suffix = Path(argument).suffix.lower()
     if argument == "-":
         if sys.stdin is None:
             raise UsageError("stdin is closed; give INPUT, or JSON lines on stdin")
         return _lines(sys.stdin.buffer)
     if os.path.isdir(argument):  # noqa: PTH112  Path.is_dir raises where a text is very long
-        return _folder(Path(argument))
-    exists = os.path.isfile(argument)  # noqa: PTH113
-    if suffix not in {*IMAGE_SUFFIXES, ".jsonl"}:
-        if exists:
-            return _faulty(
-                f"{argument} is a file, but no image and no .jsonl; "
-                "put its text in a .jsonl, or mark a text with --text"
-            )
+        return _folder(Path(argument), LeftOut() if left_out is None else left_out)
+    if os.path.isfile(argument) and suffix_of(argument) == ".jsonl":  # noqa: PTH113
+        return _lines(Path(argument))
+    return _one(argument)
+
+
+def _one(argument: str) -> Asked:
+    """Tell an image file from a text, and from a name that is neither."""
+    try:
+        path = file_of_url(argument) or find_image_file(argument)
+    except ValueError as error:
+        return _faulty(f"{argument} {error}")
+    if path is not None and os.path.isfile(path):  # noqa: PTH113
+        return _image(path)
+    if os.path.isfile(argument):  # noqa: PTH113
+        return _faulty(
+            f"{argument} is a file, but no image and no .jsonl; "
+            "put its text in a .jsonl, or mark a text with --text"
+        )
+    name = strip(argument)
+    if name.lower().startswith(("http://", "https://")) and why_text(name):
+        return _faulty(f"{argument} is a URL; nothing is fetched: download the image first")
+    if path is None and suffix_of(name) != ".jsonl" and not looks_like_image(name):
         return _asked(argument)
-    if not exists:
-        return _faulty(f"{argument} does not exist; check the path, or mark a text with --text")
-    return _lines(Path(argument)) if suffix == ".jsonl" else _image(Path(argument))
+    return _faulty(f"{argument} does not exist; check the path, or mark a text with --text")
 
 
 def _asked(raw: RawItem) -> Asked:
@@ -119,23 +138,27 @@ def _faulty(fault: str) -> Asked:
     return Asked(None, {}, "unreadable", fault)
 
 
-def _folder(folder: Path) -> Iterator[Asked]:
-    paths = _walk(folder)
+def _folder(folder: Path, left_out: LeftOut) -> Iterator[Asked]:
+    paths = _walk(folder, left_out)
     first = next(paths, None)
     if first is None:
         known = ", ".join(sorted(IMAGE_SUFFIXES))
-        raise UsageError(f"{folder} holds no images; expected files ending in {known}")
+        found = f"; it has {left_out}" if left_out else ""
+        raise UsageError(f"{folder} holds no images; expected files ending in {known}{found}")
     return map(_image, itertools.chain([first], paths))
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path, left_out: LeftOut) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
         if path.is_dir() and not path.is_symlink():  # a link may lead back up
-            yield from _walk(path)
-        elif path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
-            yield path
+            yield from _walk(path, left_out)
+        elif path.is_file():
+            if is_image_name(path):
+                yield path
+            else:
+                left_out.add(path)
 
 
 def _lines(source: Path | BinaryIO) -> Iterator[Asked]:

@@ -111,11 +111,11 @@ def ask_terminal(seconds: float = 0.2) -> str:
 
 def open_small(thumbnail: bytes) -> "Image | None":
     """Open a thumbnail at the height it is drawn in; None if it is empty or broken."""
-    import PIL.Image
+    from e5v.model.image_files import open_image
 
     try:
-        picture = PIL.Image.open(io.BytesIO(thumbnail)).convert("RGB")
-    except (OSError, ValueError):
+        picture = open_image(thumbnail).convert("RGB")
+    except Exception:  # a format's reader raises what it likes on broken bytes
         return None
     return picture.resize((max(1, picture.width * HEIGHT // picture.height), HEIGHT))
 

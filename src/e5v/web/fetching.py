@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from threading import Timer
 from urllib.parse import urljoin, urlsplit
 
-from e5v.model.images import UnreadableError
+from e5v.model.image_files import UnreadableError
 from e5v.web.addresses import is_public
 
 PORTS = {"http": 80, "https": 443}

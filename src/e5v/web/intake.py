@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from e5v.errors import ItemError, PromptError
 from e5v.items import Image, Item, Text
-from e5v.model.images import UnreadableError
+from e5v.model.image_files import UnreadableError
 from e5v.model.preparing import WORKERS
 from e5v.model.tokens import LONGEST, Fit
 from e5v.web.batching import Batcher
@@ -112,7 +112,7 @@ class Intake:
         """Prepare on a thread, for the time that there is."""
         await self._free.acquire()
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._threads, self._prepared, parts, prompt, fit)
+        work = loop.run_in_executor(self._threads, self._prepared, parts, item.system, prompt, fit)
         work.add_done_callback(self._done)
         seconds = self._limits.prepare_seconds
         done, _ = await asyncio.wait({work}, timeout=seconds)
@@ -125,8 +125,11 @@ class Intake:
         if not work.cancelled():
             work.exception()  # reported already, or no longer waited for
 
-    def _prepared(self, parts: list[Part | bytes], prompt: str, fit: Fit) -> Prepared:
-        return self._model.prepare(Item(tuple(map(self._known, parts))), prompt=prompt, fit=fit)
+    def _prepared(
+        self, parts: list[Part | bytes], system: str | None, prompt: str, fit: Fit
+    ) -> Prepared:
+        item = Item(tuple(map(self._known, parts)), system)
+        return self._model.prepare(item, prompt=prompt, fit=fit)
 
     def _known(self, part: Part | bytes) -> Text | Image:
         if isinstance(part, (Text, Image)):
@@ -152,5 +155,5 @@ async def _all(works: Iterable[Coroutine[Any, Any, Prepared]]) -> list[Prepared]
 def _estimate(item: Wanted) -> int:
     """Guess the tokens of an item by what came, before any work is done for it."""
     texts = (part.text for part in item.parts if isinstance(part, Text))
-    length = sum(len(text.encode()) for text in texts)
+    length = sum(len(text.encode()) for text in texts) + len((item.system or "").encode())
     return length // BYTES_PER_TOKEN + 1 + IMAGE_TOKENS * item.pictures

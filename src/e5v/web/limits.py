@@ -5,16 +5,13 @@ They protect the server; they say nothing about what suits a model.
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
 import PIL.Image
 
-from e5v.model.images import FORMATS, UnreadableError
+from e5v.model.image_files import UnreadableError, open_image
 
 MEGA = 1_000_000
-# A file of icons may hold a picture of another size than its header says.
-PLAIN_FORMATS = tuple(name for name in FORMATS if name != "ICO")
 
 
 @dataclass(frozen=True)
@@ -58,15 +55,15 @@ def check_picture(content: bytes, limits: Limits) -> None:
     """
     if not content:
         raise UnreadableError("its image is empty (0 bytes)")
-    PIL.Image.init()
-    known = [name for name in PLAIN_FORMATS if name in PIL.Image.OPEN]
     try:
-        with PIL.Image.open(io.BytesIO(content), formats=known) as picture:
-            width, height = picture.size
+        picture = open_image(content)
     except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning):
         raise UnreadableError(_too_many(limits)) from None
     except Exception:  # a format's reader raises what it likes on broken bytes
         raise UnreadableError("its image is not of a known format") from None
+    if picture.format == "ICO":  # may hold a picture of another size than its header says
+        raise UnreadableError("its image is not of a known format")
+    width, height = picture.size
     if width * height > limits.pixels:
         raise UnreadableError(_too_many(limits))
 

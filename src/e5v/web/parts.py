@@ -56,11 +56,22 @@ Part = Text | Picture | Image  # an Image is of our own index, never a client's
 
 
 @dataclass(frozen=True)
+class System:
+    """A system turn, among the parts of a chat until the whole is read."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Wanted:
-    """One item to embed: its parts in order, at least one; `position` in the client's list."""
+    """One item to embed: its parts in order, at least one; `position` in the client's list.
+
+    `system` is the system turn of chat messages, if there is one.
+    """
 
     position: int
     parts: tuple[Part, ...]
+    system: str | None = None
 
     @property
     def pictures(self) -> int:
@@ -91,22 +102,26 @@ def read_item(raw: object, position: int = 0) -> Wanted:
         Refused: it cannot be understood.
     """
     try:
-        parts = tuple(_parts(raw, DEEPEST))
+        read = tuple(_parts(raw, DEEPEST))
     except ValueError as error:
         raise refused_item(position, str(error)) from None
+    turns = [part.text for part in read if isinstance(part, System)]
+    parts = tuple(part for part in read if not isinstance(part, System))
     if not parts:
-        raise refused_item(position, "is empty; expected a text or an image")
-    return Wanted(position, parts)
+        expected = "a user's turn beside the system turn" if turns else "a text or an image"
+        raise refused_item(position, f"is empty; expected {expected}")
+    if any(isinstance(part, System) for part in read[len(turns) :]):
+        raise refused_item(position, "has a system turn after another turn; put it first")
+    return Wanted(position, parts, "\n".join(turns) if turns else None)
 
 
-def _parts(raw: Any, depth: int) -> Iterator[Part]:
+def _parts(raw: Any, depth: int) -> Iterator[Part | System]:
     if not depth:
         raise ValueError("is nested too deeply; give a flat list of parts")
     if isinstance(raw, str):
         yield _text(raw)
-    elif isinstance(raw, Mapping) and "content" in raw:
-        _check_keys(raw, CONTENT)
-        yield from () if raw["content"] is None else _parts(raw["content"], depth - 1)
+    elif isinstance(raw, Mapping) and ("content" in raw or raw.get("role") == "assistant"):
+        yield from _message(raw, depth)
     elif isinstance(raw, Mapping):
         yield from _part(raw)
     elif isinstance(raw, list) and _are_token_ids(raw):
@@ -123,6 +138,38 @@ def _parts(raw: Any, depth: int) -> Iterator[Part]:
 
 def _are_token_ids(raws: list[Any]) -> bool:
     return bool(raws) and all(type(one) is int for one in raws)
+
+
+def _message(raw: Mapping[str, Any], depth: int) -> Iterator[Part | System]:
+    """Read one message of a chat by its role; an empty turn of the assistant is left out."""
+    _check_keys(raw, CONTENT)
+    role, content = raw.get("role") or "user", raw.get("content")
+    if role == "user":
+        yield from () if content is None else _parts(content, depth - 1)
+    elif role in ("system", "developer"):
+        yield from (System(text) for text in _turn(content, role))
+    elif role != "assistant":
+        raise ValueError(
+            f'has the role {str(role)[:SHOWN]!a}; expected "system", "user" or "assistant"'
+        )
+    elif any(text.strip() for text in _turn(content, role)):
+        raise ValueError(
+            "has an assistant turn with text; expected the user's turn, which is embedded, and at "
+            "most a system turn before it"
+        )
+
+
+def _turn(content: object, role: str) -> list[str]:
+    """Return the text of a turn that may be empty: one string, or none."""
+    pieces = [content] if isinstance(content, (str, Mapping)) else content or []
+    article = "an" if role == "assistant" else "a"
+    texts = []
+    for piece in pieces if isinstance(pieces, list) else [pieces]:
+        text = piece.get("text") if isinstance(piece, Mapping) else piece
+        if not isinstance(text, str):
+            raise ValueError(f"has {article} {role} turn that is not only text; expected a text")  # noqa: TRY004
+        texts.append(text)
+    return ["".join(texts)] if texts else []
 
 
 def _part(raw: Mapping[str, Any]) -> Iterator[Part]:

@@ -15,6 +15,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse
 
+from e5v.image_formats import FORMAT_OF_SUFFIX, suffix_of
 from e5v.search.entries import Entry, Hit
 from e5v.search.facts import read_facts
 from e5v.search.notice import notice
@@ -41,27 +42,6 @@ router = APIRouter(route_class=QuickRoute, tags=["search"])
 
 EntryId = Annotated[str, PathParameter(description="The id of an entry, percent-encoded.")]
 CACHED = {"Cache-Control": "private, max-age=300"}
-MEDIA_TYPES = {
-    ".apng": "image/apng",
-    ".avif": "image/avif",
-    ".bmp": "image/bmp",
-    ".gif": "image/gif",
-    ".heic": "image/heic",
-    ".heif": "image/heif",
-    ".ico": "image/x-icon",
-    ".jfif": "image/jpeg",
-    ".jp2": "image/jp2",
-    ".jpe": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".jpg": "image/jpeg",
-    ".mpo": "image/jpeg",
-    ".pgm": "image/x-portable-graymap",
-    ".png": "image/png",
-    ".ppm": "image/x-portable-pixmap",
-    ".tif": "image/tiff",
-    ".tiff": "image/tiff",
-    ".webp": "image/webp",
-}
 USUAL_MODEL = "royokong/e5-v"  # what `e5v index` takes for a new index by default
 VISITORS = (
     "This is a small demonstration model. It knows simple drawings of everyday things; its results "
@@ -215,12 +195,12 @@ async def item(request: Request, id: EntryId) -> Response:
     """Return the image's file, or the text; only files of the index are opened."""
     entry = await asyncio.to_thread(service_of(request).collection.entry, id)
     path = Path(entry.path)
-    media_type = MEDIA_TYPES.get(path.suffix.lower())
+    form = FORMAT_OF_SUFFIX.get(suffix_of(path))
     if entry.kind != "image":
         return Response(entry.text, headers=CACHED, media_type="text/plain; charset=utf-8")
-    if media_type is None or not await asyncio.to_thread(path.is_file):
+    if form is None or not await asyncio.to_thread(path.is_file):
         raise Refused(404, "missing", "the file has gone since it was indexed; run e5v index again")
-    return FileResponse(path, headers=CACHED, media_type=media_type)
+    return FileResponse(path, headers=CACHED, media_type=form.media_type)
 
 
 def _hit(hit: Hit) -> dict[str, Any]:

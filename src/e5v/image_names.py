@@ -1,0 +1,106 @@
+"""Which strings name an image file, and which texts look as if they did.
+
+string -> an existing image, white space around it left out -> path
+       -> file:// URL                                       -> path, existing or not
+       -> looks like an image, but none is there            -> text, with the reason
+       -> all else                                          -> text
+"""
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+from e5v.image_formats import IMAGE_SUFFIXES, OTHER_IMAGE_SUFFIXES, suffix_of
+
+LONGEST = 4_096  # characters; a longer string is a text, whatever it ends in
+FILE_URL = re.compile(r"file:(?://([^/\\]*))?([/\\].*)", re.IGNORECASE | re.DOTALL)
+URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
+DRIVE = re.compile(r"[a-z]:[/\\]", re.IGNORECASE)  # Windows
+ROOTS = ("/", "./", "../", "~/", "\\", ".\\", "..\\", "~\\")
+NUMBERED = re.compile(r"\s[\d(][^\s]*$")  # "cat 1.jpg", "cat (2).jpg"; not "in photo.jpg"
+
+
+def find_image_file(string: str) -> Path | None:
+    """Return the existing image file that a string names, or None if it names none.
+
+    The name is taken as it is, or else without the white space around it (a line of a file ends in
+    a newline), or else with ~ for the home folder. A file with the suffix of an image that is not
+    supported (.psd, .svg) is returned as well: it is an image that cannot be read, and no text.
+    """
+    stripped = strip(string)
+    for name in dict.fromkeys((string, stripped)):
+        if len(name) <= LONGEST and looks_like_image(name) and _is_file(name):
+            return Path(name)
+    if (
+        stripped.startswith(("~/", "~\\"))
+        and len(stripped) <= LONGEST
+        and looks_like_image(stripped)
+    ):
+        home = os.path.expanduser(stripped)  # noqa: PTH111  leaves it as it is if there is none
+        return Path(home) if _is_file(home) else None
+    return None
+
+
+def file_of_url(string: str) -> Path | None:
+    """Return the path of a `file://` URL, whether or not there is such a file; None for all else.
+
+    Raises:
+        ValueError: the URL names another machine; says so.
+    """
+    url = strip(string)
+    found = FILE_URL.fullmatch(url) if len(url) <= LONGEST else None
+    if not found:
+        return None
+    host, path = found[1] or "", unquote(found[2])
+    if DRIVE.fullmatch(f"{host}/"):  # file://C:/photos/cat.jpg, as it is often written
+        return Path(f"{host}{path}")
+    if host and host.lower() != "localhost":
+        raise ValueError(f"names a file on {host[:80]!a}; only files of this machine are opened")
+    return Path(path[1:] if os.name == "nt" and DRIVE.match(path[1:]) else path)
+
+
+def why_text(string: str) -> str:
+    """Say why a string that looks like an image is read as a text; empty if it looks like none."""
+    name = strip(string)
+    if name[:11].lower() == "data:image/":
+        return "a data URI without base64"
+    if len(name) > LONGEST or not name.isprintable():
+        return ""
+    if URL.fullmatch(name):
+        path = re.split("[?#]", name, maxsplit=1)[0]
+        return "a URL; nothing is fetched" if looks_like_image(path) else ""
+    if not looks_like_image(name) or not _is_like_path(name):
+        return ""
+    return "a folder" if os.path.isdir(name) else "no such file"  # noqa: PTH112
+
+
+def strip(string: str) -> str:
+    """Remove the white space around a string, and a byte order mark before it."""
+    return string.strip().removeprefix("\ufeff").strip()
+
+
+def _is_like_path(name: str) -> bool:
+    """Tell a path from a sentence that ends in one: "see photo.jpg" is a sentence.
+
+    One word is a path. With white space in it, it is one if it starts as a path does, if its folder
+    exists, or if the last part of it is numbered, as in "my photos/cat 1.jpg".
+    """
+    if not re.search(r"\s", name):
+        return True
+    if name.startswith(ROOTS) or DRIVE.match(name):
+        return True
+    folder = os.path.dirname(name)  # noqa: PTH120
+    return bool(folder) and (bool(NUMBERED.search(name)) or os.path.isdir(folder))  # noqa: PTH112
+
+
+def looks_like_image(name: str | os.PathLike[str]) -> bool:
+    """Whether a name ends in the suffix of an image, supported or not."""
+    return suffix_of(name) in IMAGE_SUFFIXES or suffix_of(name) in OTHER_IMAGE_SUFFIXES
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):  # longer than a file name can be, or with a NUL: it is text
+        return False

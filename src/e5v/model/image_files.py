@@ -1,0 +1,143 @@
+"""Opens encoded images, whatever their file is called: the one place that chooses a decoder.
+
+file -> bytes -> format by the first bytes -> Pillow, or pillow-heif -> picture, pixels not yet read
+
+Only the formats of `e5v.image_formats` are tried, so that no file is handed to another program.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import PIL.ExifTags
+import PIL.Image
+
+from e5v.errors import E5VError
+from e5v.image_formats import PILLOW_FORMATS
+from e5v.items import Image
+
+UPRIGHT = {  # how a picture of each EXIF orientation is turned
+    2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
+    3: PIL.Image.Transpose.ROTATE_180,
+    4: PIL.Image.Transpose.FLIP_TOP_BOTTOM,
+    5: PIL.Image.Transpose.TRANSPOSE,
+    6: PIL.Image.Transpose.ROTATE_270,
+    7: PIL.Image.Transpose.TRANSVERSE,
+    8: PIL.Image.Transpose.ROTATE_90,
+}
+SIDEWAYS = {5, 6, 7, 8}  # orientations in which width and height are exchanged
+HEIF_BRANDS = {
+    *(b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"),
+    *(b"mif1", b"mif2", b"msf1", b"heif"),
+}
+AVIF_BRANDS = {b"avif", b"avis"}
+
+
+class UnreadableError(E5VError):
+    """An image cannot be read; the message is the cause alone, in one line."""
+
+
+def read_bytes(image: Image) -> Image:
+    """Return the image with its file read, so that hashing and decoding see the same bytes.
+
+    Raises:
+        UnreadableError: the file is missing, a folder, unreadable or empty.
+    """
+    if not isinstance(image.source, Path):
+        return image
+    try:
+        content = image.source.read_bytes()
+    except FileNotFoundError:
+        raise UnreadableError(f"{image} does not exist; check the path") from None
+    except IsADirectoryError:
+        raise UnreadableError(f"{image} is a folder; expected an image file") from None
+    except OSError as error:
+        raise UnreadableError(f"{image} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:  # a NUL in the name
+        raise UnreadableError(f"{image} cannot be read: {error}") from None
+    if not content:
+        raise UnreadableError(f"{image} is empty (0 bytes)")
+    return Image(content, str(image))
+
+
+def open_image(content: bytes) -> PIL.Image.Image:
+    """Open an encoded image by its first bytes; only the header is read, no pixel is decoded.
+
+    Raises:
+        PIL.UnidentifiedImageError: no format of `e5v.image_formats`.
+        PIL.Image.DecompressionBombError: more pixels than Pillow's limit.
+        Exception: what a format's reader raises on broken bytes.
+    """
+    if _is_heif(content):
+        return _open_heif(content)
+    PIL.Image.init()  # a build of Pillow may lack some of the formats
+    known = [name for name in PILLOW_FORMATS if name in PIL.Image.OPEN]
+    return PIL.Image.open(io.BytesIO(content), formats=known)
+
+
+def _is_heif(content: bytes) -> bool:
+    """Read the `ftyp` box: its main brand, then the compatible ones; AVIF is Pillow's own."""
+    if content[4:8] != b"ftyp":
+        return False
+    end = min(int.from_bytes(content[:4], "big"), 256)
+    brands = [content[place : place + 4] for place in (8, *range(16, end, 4))]
+    if brands[0] in AVIF_BRANDS:
+        return False
+    return brands[0] in HEIF_BRANDS and not AVIF_BRANDS.intersection(brands)
+
+
+def _open_heif(content: bytes) -> PIL.Image.Image:
+    """Open a HEIF image without registering its plugin for the whole process.
+
+    libheif turns the picture itself, and the plugin resets the EXIF orientation to say so.
+    """
+    from pillow_heif import HeifImageFile
+
+    opened: Any = HeifImageFile
+    picture: PIL.Image.Image = opened(io.BytesIO(content))
+    width, height = picture.size
+    if width * height > 2 * (PIL.Image.MAX_IMAGE_PIXELS or width * height):
+        raise PIL.Image.DecompressionBombError(f"{width}x{height} pixels")
+    return picture
+
+
+def orientation(picture: PIL.Image.Image) -> int:
+    """Return the EXIF orientation, 1 to 8; 1 where there is none that can be read."""
+    try:
+        found = picture.getexif().get(PIL.ExifTags.Base.Orientation)
+    except Exception:  # broken EXIF: no orientation is known, the pixels are fine
+        return 1
+    return found if found in UPRIGHT else 1
+
+
+def upright(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """Turn a picture; unlike Pillow's `exif_transpose`, whatever its other EXIF tags hold."""
+    method = UPRIGHT.get(orientation(picture))
+    return picture if method is None else picture.transpose(method)
+
+
+def upright_size(picture: PIL.Image.Image) -> tuple[int, int]:
+    """Return width and height in pixels as a person sees the picture."""
+    width, height = picture.size
+    return (height, width) if orientation(picture) in SIDEWAYS else (width, height)
+
+
+def load_pixels(picture: PIL.Image.Image) -> None:
+    """Read the pixels of a PIL image that may have been opened but not loaded.
+
+    Raises:
+        UnreadableError: the image, or the file it was opened from, was closed before.
+    """
+    unread = bool(getattr(picture, "tile", None)) and getattr(picture, "fp", picture) is None
+    try:
+        if not unread:
+            picture.load()
+            return
+    except (ValueError, AttributeError, OSError) as error:
+        if "closed" not in str(error):
+            raise
+    raise UnreadableError(
+        "the PIL image is closed; call its load() before its file is closed, or give the path"
+    )

@@ -1,0 +1,100 @@
+"""Takes an item as it is now, so that nothing its owner does next can change its vector.
+
+what an iterator yields -> Item -> files read, PIL images copied -> Item of bytes and own pictures
+
+Items are prepared on threads while the caller's iterator goes on: it may refill a buffer, move to
+the next frame of an animation, or write the next picture to the same file.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import PIL.ExifTags
+import PIL.Image
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.MpoImagePlugin import MpoImageFile
+
+from e5v.errors import ItemError, first_line
+from e5v.items import Image, Item, Part
+from e5v.model.image_files import UnreadableError, load_pixels, orientation, read_bytes
+from e5v.model.images import PICTURE_LOCK
+
+MEGABYTE = 2**20
+
+
+def take(item: Item, position: int) -> Item:
+    """Return the item with its files read and its PIL images copied.
+
+    Raises:
+        ItemError: a file or a PIL image cannot be read; names `position`.
+    """
+    try:
+        return replace(item, parts=tuple(map(_taken, item.parts)))
+    except UnreadableError as error:
+        raise ItemError(position, str(error)) from error
+
+
+def megabytes(item: Item) -> int:
+    """Return how much memory the images of an item take until they are prepared."""
+    return sum(map(_size, item.images)) // MEGABYTE
+
+
+def _size(image: Image) -> int:
+    if isinstance(image.source, bytes):
+        return len(image.source)
+    if isinstance(image.source, Path):
+        return 0
+    width, height = image.source.size
+    return 4 * width * height  # Pillow's RGB has a byte that is not used
+
+
+def _taken(part: Part) -> Part:
+    if not isinstance(part, Image) or isinstance(part.source, bytes):
+        return part
+    return read_bytes(part) if isinstance(part.source, Path) else Image(_copy(part.source))
+
+
+def _copy(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """Copy a PIL image as it is now: the current frame, orientation and transparency included."""
+    with PICTURE_LOCK:
+        try:
+            again = _opened_again(picture)
+            if again is not None:
+                return again
+            load_pixels(picture)
+            copy = picture.copy()
+            if (turned := orientation(picture)) != orientation(copy):
+                copy.getexif()[PIL.ExifTags.Base.Orientation] = turned
+        except UnreadableError:
+            raise
+        except Exception as error:  # a format's reader raises what it likes on broken bytes
+            raise UnreadableError(f"<PIL image> is broken: {first_line(error)}") from None
+    return copy
+
+
+def _opened_again(picture: PIL.Image.Image) -> PIL.Image.Image | None:
+    """Return a JPEG that is open but not loaded as a second, equal one, to be decoded on a thread.
+
+    None for all others, and where the two would differ: the picture is drafted, say.
+    """
+    if not isinstance(picture, JpegImageFile) or isinstance(picture, MpoImageFile):
+        return None
+    file: Any = picture.fp
+    if not picture.tile or getattr(file, "closed", True):
+        return None
+    place = file.tell()
+    file.seek(0)
+    content = file.read()
+    file.seek(place)
+    again = PIL.Image.open(io.BytesIO(content), formats=["JPEG"])
+    same = (
+        isinstance(again, JpegImageFile)
+        and (again.size, again.mode, again.tile) == (picture.size, picture.mode, picture.tile)
+        and again.info == picture.info
+        and orientation(again) == orientation(picture)
+    )
+    return again if same else None
