@@ -1,24 +1,76 @@
-"""How a verb opens a model: the options that every verb has."""
+"""How a verb opens a model: which one by default, and the options that every verb has."""
 
+import os
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import arg
+
+from e5v.errors import UsageError
+from e5v.verbs.options import refuse_url
+from e5v.verbs.talk import announce
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
 
 MODEL = "royokong/e5-v"  # the paper's own
+VARIABLE = "E5V_MODEL"
+ADAPTERS = ("adapter_config.json", "adapter/adapter_config.json")
+
+
+def default_model() -> str:
+    """Return the model of a verb that names none: $E5V_MODEL, or the paper's own."""
+    return os.environ.get(VARIABLE) or MODEL
+
+
+def named_model(model: str | None) -> str:
+    """Return the model that a verb needs by name, or $E5V_MODEL.
+
+    Raises:
+        UsageError: neither is given.
+    """
+    name = model or os.environ.get(VARIABLE)
+    if not name:
+        raise UsageError(f"MODEL is missing; name a hub id or a folder, or set {VARIABLE}")
+    return name
+
+
+def check_model(model: str) -> None:
+    """Check what can be known of a model's name without opening it.
+
+    Raises:
+        UsageError: it is empty, a URL, a path that does not exist, or a folder without a model.
+    """
+    if not model.strip():
+        raise UsageError("the model's name is empty; name a hub id or a folder")
+    refuse_url(model, "the model")
+    path = Path(model).expanduser()
+    if path.is_file():
+        raise UsageError(f"model {model} is a file; expected a folder or a hub id")
+    if not path.is_dir():
+        if path.is_absolute() or model.startswith((".", "~")) or model.count("/") > 1:
+            raise UsageError(f"model {model} does not exist; check the path, or name a hub id")
+        return
+    if (path / "config.json").is_file():
+        return
+    if any((path / name).is_file() for name in ADAPTERS):
+        raise UsageError(
+            f"model {model} is an adapter, not a whole model; "
+            f"merge it first: e5v merge {model} --out FOLDER"
+        )
+    if model.count("/") != 1:  # else a hub id may go by the same name
+        raise UsageError(f"model {model} is a folder without config.json; name a model's folder")
 
 
 @dataclass(frozen=True)
 class Opening:
-    """How a model is opened."""
+    """How the model is loaded."""
 
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """What the model computes in; auto is bfloat16 where the machine is fast at it."""
+    """Number format of the computation; auto is bfloat16 where the hardware is fast at it."""
     device: Annotated[str | None, arg(metavar="NAME")] = None
-    """cpu, cuda, mps, ...; by default the fastest at hand."""
+    """cpu, cuda, cuda:1, mps, ...; by default the fastest available."""
     trust_remote_code: bool = False
     """Run Python code that comes with the checkpoint."""
 
@@ -26,8 +78,11 @@ class Opening:
         """Open a model, which takes a moment: torch is imported here.
 
         Raises:
+            UsageError: its name is a path or URL without a model.
             ModelError: it cannot be opened.
         """
+        check_model(model)
+        announce(f"opening {model}")
         from e5v.model.embedder import E5V
 
         return E5V(model, max_tokens=max_tokens, **asdict(self))
