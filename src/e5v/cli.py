@@ -26,7 +26,7 @@ from e5v.verbs.help import list_verbs
 from e5v.verbs.index import Index, index
 from e5v.verbs.merge import Merge, merge
 from e5v.verbs.opening import MODEL, VARIABLE
-from e5v.verbs.options import options_of, suggest
+from e5v.verbs.options import name_option, options_of, suggest
 from e5v.verbs.search import Search, search
 from e5v.verbs.serve import Serve, serve
 from e5v.verbs.talk import say
@@ -131,12 +131,13 @@ def _run_to_exit_code(verb: Verb) -> int:
 
 def _explain(error: Exception, verb: Verb) -> str:
     """Return the one line that reports what ended a verb, with the option that would help."""
+    options = options_of(type(verb))
     if isinstance(error, E5VError):
-        return f"{error}{_option_named(error.argument, verb)}"
+        return f"{error}{name_option(error.argument, options)}"
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else first_line(error)
     if type(error).__name__ == "OutOfMemoryError":  # torch's, which is slow to import
-        lower = "try a lower --batch-tokens, " if _option_named("batch_tokens", verb) else "try "
+        lower = "try a lower --batch-tokens, " if name_option("batch_tokens", options) else "try "
         return f"the GPU's memory is full; {lower}another --dtype or --device cpu"
     if isinstance(error, MemoryError):
         return "the memory of this machine is full; try a smaller model or fewer items"
@@ -144,14 +145,6 @@ def _explain(error: Exception, verb: Verb) -> str:
         f"unexpected {type(error).__name__}: {first_line(error)}; this is a fault of e5v, please "
         f"report it (set {DEBUG}=1 for the traceback)"
     )
-
-
-def _option_named(argument: str | None, verb: Verb) -> str:
-    """Return " (--option)" for a Python argument that the verb has as an option, or nothing."""
-    for option in options_of(type(verb)):
-        if option.name == argument and option.flags:
-            return f" ({option.flags[0]})"
-    return ""
 
 
 @contextmanager

@@ -16,7 +16,13 @@ BOX = re.compile("[╭╮╰╯│─]")
 TITLE = re.compile(r"^ (\S.*)$", re.MULTILINE)
 MARK = "\0"  # ends an option whose description begins beside it
 OPTION_INDENT = 2  # spaces before an option; its description stands further in
-TITLES = {"positional arguments": "Arguments", "options": "Options"}
+TITLES = {
+    "positional arguments": "Arguments",
+    "options": "Options",
+    "recipe options": "Training options",
+    "objective options": "Loss options",
+    "opening options": "Model loading options",
+}
 
 
 def list_verbs(verbs: Mapping[str, type[Any]], *, head: str, foot: str) -> str:
@@ -58,6 +64,7 @@ def _listed(shown: str) -> str:
             lines.append("")
     first = next((place for place, line in enumerate(lines) if TITLE.fullmatch(line)), len(lines))
     text = DEFAULT.sub("", _wrapped("\n".join(lines[first:])))
+    text = text.replace("{None,", "{")
     text = TITLE.sub(lambda title: f"{_title(title[1])}:", text)
     return re.sub(r":\n\n", ":\n", text)
 

@@ -54,6 +54,12 @@ def options_of(record: type[Any]) -> list[Option]:
     return options
 
 
+def name_option(argument: str | None, options: Sequence[Option]) -> str:
+    """Return " (--option)" for a Python argument that a verb has as an option, or nothing."""
+    flags = (option.flags[0] for option in options if option.name == argument and option.flags)
+    return next((f" ({flag})" for flag in flags), "")
+
+
 def flag_of(name: str) -> str:
     """Return the option that sets a Python argument; -k is short already."""
     return f"-{name}" if name == "k" else f"--{name.replace('_', '-')}"
@@ -68,6 +74,18 @@ def suggest(word: str, known: Sequence[str]) -> str:
     """Return "; did you mean ...?" with the nearest of the known words, or nothing."""
     near = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def need_at_least_1(record: object, *names: str) -> None:
+    """Check that numbers of a record are at least 1 where they are given.
+
+    Raises:
+        UsageError: one is less; names its option.
+    """
+    for name in names:
+        value = getattr(record, name)
+        if value is not None and value < 1:
+            raise UsageError(f"{flag_of(name)} is {value}; expected at least 1")
 
 
 def refuse_url(value: str | Path, name: str) -> None:

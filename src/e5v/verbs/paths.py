@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from e5v.errors import UsageError
+from e5v.verbs.options import refuse_url
 
 
 def need_file(path: Path | None, name: str) -> None:
@@ -58,8 +59,10 @@ def need_new_file(path: Path | None, name: str) -> None:
     _need_parent(path, name)
 
 
-def need_new_folder(path: Path, name: str) -> None:
+def need_new_folder(path: Path, name: str, *, parents: bool = False) -> None:
     """Check that a folder can be made: nothing of that name exists, or an empty folder.
+
+    With `parents`, the folders that it would be in are made too.
 
     Raises:
         UsageError: there is something, or the folder that it would be in is missing or read-only.
@@ -69,7 +72,23 @@ def need_new_folder(path: Path, name: str) -> None:
             raise UsageError(f"{name} {path} exists already and is not empty; name a new folder")
     elif path.exists():
         raise UsageError(f"{name} {path} is a file; name a new folder")
-    _need_parent(path, name)
+    if parents:
+        need_possible_folder(path, name)
+    else:
+        _need_parent(path, name)
+
+
+def index_folder(named: Path | None) -> Path:
+    """Return the folder of an index: the one that is named, or the default.
+
+    Raises:
+        UsageError: $E5V_INDEX is a URL.
+    """
+    from e5v.search.places import VARIABLE, default_folder
+
+    folder = named or default_folder()
+    refuse_url(folder, "--index" if named else f"${VARIABLE}")
+    return folder
 
 
 def need_possible_folder(path: Path | None, name: str) -> None:

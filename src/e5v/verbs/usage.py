@@ -14,9 +14,9 @@ from typing import Any, NoReturn, TypeVar, get_args
 
 import tyro
 
-from e5v.errors import UsageError
+from e5v.errors import E5VError, UsageError
 from e5v.verbs.help import plain_help
-from e5v.verbs.options import Option, check_values, options_of, suggest
+from e5v.verbs.options import Option, check_values, name_option, options_of, suggest
 
 Record = TypeVar("Record")
 EXPECTED = {int: "a whole number", float: "a number"}
@@ -140,7 +140,7 @@ def _explain_choice(event: Any, options: Sequence[Option], _: Sequence[str]) -> 
 def _explain_failure(event: Any, options: Sequence[Option], arguments: Sequence[str]) -> str:
     """Report a value of the wrong type, or what the record itself refuses."""
     if event.argument is None:
-        return str(event.message)
+        return f"{event.message}{_option_at_fault(options)}"
     flags = set(event.argument.lowered.name_or_flags)
     option = next((one for one in options if flags & set(one.flags)), None)
     if option is None:
@@ -151,6 +151,16 @@ def _explain_failure(event: Any, options: Sequence[Option], arguments: Sequence[
         return f"{option.flags[0]} is {got}; expected {', '.join(choices)}{suggest(got, choices)}"
     expected = EXPECTED[kinds[0]] if kinds else "another value"
     return f"{option.flags[0]} is {got}; expected {expected}"
+
+
+def _option_at_fault(options: Sequence[Option]) -> str:
+    """Name the option of the error that a record has just raised, if the error says which."""
+    error = sys.exception()
+    while error is not None:
+        if isinstance(error, E5VError):
+            return name_option(error.argument, options)
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def _choices(kind: Any) -> list[str]:
