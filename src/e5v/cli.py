@@ -121,7 +121,7 @@ def _run_to_exit_code(verb: Verb) -> int:
     except BrokenPipeError:  # the reader has had enough; Python would still complain on its way out
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
-    except Exception as error:  # noqa: BLE001  the last resort: a line instead of a traceback
+    except Exception as error:  # so that nobody sees a traceback
         if os.environ.get(DEBUG):
             traceback.print_exc()
         say(_explain(error, verb))

@@ -115,8 +115,8 @@ def _check(verb: Evaluate) -> None:
     for one in benchmarks if verb.data is None else ():
         if one.hub is None:
             raise UsageError(
-                f"benchmark {one.name} is not on the hub; give a folder of its data with --data "
-                f"({one.source})"
+                f"benchmark {one.name} is not on the hub; give a folder of its data ({one.source})",
+                argument="data",
             )
     if verb.font and not any(one.drawn for one in benchmarks):
         raise UsageError("--font draws the captions of i2i-flickr30k and i2i-coco; name one")

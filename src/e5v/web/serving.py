@@ -37,7 +37,9 @@ def listen(host: str, port: int) -> socket.socket:
         listening = socket.create_server((host, port), family=family)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise UsageError(f"port {port} of {host} is taken; give another: --port") from None
+            raise UsageError(
+                f"port {port} of {host} is taken; choose another, or 0 for any", argument="port"
+            ) from None
         cause = error.strerror or error
         raise UsageError(f"{host}:{port} cannot be listened on: {cause}") from None
     # What it accepts inherits this. Without it the body of a reply, which is sent after its head,
