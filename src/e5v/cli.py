@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
-from e5v.errors import E5VError, UsageError, first_line
+from e5v.errors import E5VError, ItemError, PromptError, UsageError, first_line
 from e5v.verbs.convert import Convert, convert
 from e5v.verbs.demo import Demo, demo
 from e5v.verbs.encode import Encode, encode
@@ -125,7 +125,7 @@ def _run_to_exit_code(verb: Verb) -> int:
         if os.environ.get(DEBUG):
             traceback.print_exc()
         say(_explain(error, verb))
-        return MISUSED if isinstance(error, UsageError) else FAILED
+        return MISUSED if isinstance(error, UsageError | PromptError) else FAILED
     return 0 if well else FAILED
 
 
@@ -133,14 +133,15 @@ def _explain(error: Exception, verb: Verb) -> str:
     """Return the one line that reports what ended a verb, with the option that would help."""
     options = options_of(type(verb))
     if isinstance(error, E5VError):
-        return f"{error}{name_option(error.argument, options)}"
+        argument = "skip_errors" if isinstance(error, ItemError) else error.argument
+        return f"{error}{name_option(argument, options)}"
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else first_line(error)
     if type(error).__name__ == "OutOfMemoryError":  # torch's, which is slow to import
         lower = "try a lower --batch-tokens, " if name_option("batch_tokens", options) else "try "
         return f"the GPU's memory is full; {lower}another --dtype or --device cpu"
     if isinstance(error, MemoryError):
-        return "the memory of this machine is full; try a smaller model or fewer items"
+        return "the memory of this machine is full; try a smaller model"
     return (
         f"unexpected {type(error).__name__}: {first_line(error)}; this is a fault of e5v, please "
         f"report it (set {DEBUG}=1 for the traceback)"

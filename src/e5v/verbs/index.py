@@ -88,7 +88,12 @@ def index(verb: Index) -> None:
         _audit(verb, folder)
         return
     known = there.roots if there else ()
-    roots = absolute(verb.folders or map(Path, known), known=known, emptied=verb.emptied)
+    try:
+        roots = absolute(verb.folders or map(Path, known), known=known, emptied=verb.emptied)
+    except DataError as error:
+        if verb.folders:  # an argument is wrong; else a folder is away
+            raise UsageError(str(error), argument=error.argument) from None
+        raise
     if not roots:
         raise UsageError("nothing to index; give FOLDER")
     check_model(name_of_model(verb.model, there))

@@ -1,4 +1,4 @@
-"""What the command line is given, as a stream of items.
+"""The arguments of a verb, as a stream of items.
 
 texts | image files | folders | JSON lines -> Asked, one by one, in order
 """
@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from e5v.errors import ItemError, UsageError
+from e5v.errors import DataError, ItemError, UsageError
 from e5v.items import IMAGE_SUFFIXES, RawItem, normalise
 from e5v.jsonl import LineFault
-from e5v.verbs.item_lines import read_items
+from e5v.verbs.item_lines import check_items, read_items
+from e5v.verbs.options import is_url
 
 SHOWN = 80  # characters of a data URI that are repeated in the output
 
@@ -34,10 +35,21 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class ItemFile:
+    """A .jsonl file of items, read anew at each pass."""
+
+    path: Path
+
+    def __iter__(self) -> Iterator[Asked]:
+        """Read every item in order."""
+        return _lines(self.path)
+
+
+@dataclass(frozen=True)
 class Inputs:
     """The items of one command, to be read once; a folder or JSON lines are read on the way."""
 
-    sources: tuple[Asked | Iterator[Asked], ...]
+    sources: tuple[Asked | Iterable[Asked], ...]
 
     @property
     def count(self) -> int | None:
@@ -46,16 +58,25 @@ class Inputs:
         return len(self.sources) if known else None
 
     def check(self) -> None:
-        """Find what is missing before a model is opened, as far as positions are known.
+        """Find what is missing or broken before a model is opened; stdin cannot be read twice.
+
+        No image is opened.
 
         Raises:
-            ItemError: a file does not exist; names the item's position.
+            UsageError: an argument is a file that does not exist or cannot be embedded.
+            DataError: a line of a .jsonl file is broken, or names a missing image.
         """
-        for position, source in enumerate(self.sources):
-            if not isinstance(source, Asked):
-                return
-            if source.fault:
-                raise ItemError(position, source.fault)
+        for source in self.sources:
+            if isinstance(source, Asked) and source.fault:
+                raise UsageError(source.fault)
+        for source in self.sources:
+            faults = (
+                list(itertools.islice(check_items(source.path), 1))
+                if isinstance(source, ItemFile)
+                else []
+            )
+            if faults and isinstance(source, ItemFile):
+                raise DataError(f"{source.path}, {faults[0]}", argument="skip_errors")
 
     def __iter__(self) -> Iterator[Asked]:
         """Read every item in order."""
@@ -73,8 +94,8 @@ def gather(arguments: Iterable[str], texts: Iterable[str] = ()) -> Inputs:
     return Inputs((*map(understand, arguments), *plain))
 
 
-def understand(argument: str) -> Asked | Iterator[Asked]:
-    """Tell what one argument stands for.
+def understand(argument: str) -> Asked | Iterable[Asked]:
+    """Return what one argument stands for.
 
     `-` is JSON lines on stdin and a name ending in .jsonl a file of them; a folder is walked for
     images in order of path, hidden ones left out; a name ending in an image suffix is an image;
@@ -88,19 +109,28 @@ def understand(argument: str) -> Asked | Iterator[Asked]:
         if sys.stdin is None:
             raise UsageError("stdin is closed; give INPUT, or JSON lines on stdin")
         return _lines(sys.stdin.buffer)
+    if is_url(argument):
+        return _faulty(
+            f"{argument} is a URL, which is not supported; "
+            "name a file on this machine, or mark a text with --text"
+        )
     if os.path.isdir(argument):  # noqa: PTH112  Path.is_dir raises where a text is very long
         return _folder(Path(argument))
     exists = os.path.isfile(argument)  # noqa: PTH113
     if suffix not in {*IMAGE_SUFFIXES, ".jsonl"}:
-        if exists:
-            return _faulty(
-                f"{argument} is a file, but no image and no .jsonl; "
-                "put its text in a .jsonl, or mark a text with --text"
-            )
-        return _asked(argument)
+        return _text(argument, exists=exists)
     if not exists:
         return _faulty(f"{argument} does not exist; check the path, or mark a text with --text")
-    return _lines(Path(argument)) if suffix == ".jsonl" else _image(Path(argument))
+    return ItemFile(Path(argument)) if suffix == ".jsonl" else _image(Path(argument))
+
+
+def _text(argument: str, *, exists: bool) -> Asked:
+    if exists:
+        return _faulty(
+            f"{argument} is a file, but no image and no .jsonl; "
+            "put its text in a .jsonl, or mark a text with --text"
+        )
+    return _asked(argument)
 
 
 def _asked(raw: RawItem) -> Asked:

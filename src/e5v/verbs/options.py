@@ -37,6 +37,11 @@ class Option:
         """Whether it is known by its place among the arguments."""
         return not self.flags
 
+    @property
+    def is_list(self) -> bool:
+        """Whether several values may follow it."""
+        return get_args(self.kind)[-1:] == (Ellipsis,) and not self.repeatable
+
 
 def options_of(record: type[Any]) -> list[Option]:
     """List the options of a verb, in the order of its fields."""
@@ -88,17 +93,23 @@ def need_at_least_1(record: object, *names: str) -> None:
             raise UsageError(f"{flag_of(name)} is {value}; expected at least 1")
 
 
+def is_url(argument: str) -> bool:
+    """Return whether an argument is a URL and nothing else; file:// names a file."""
+    found = URL.fullmatch(argument.strip())
+    return found is not None and "://" in argument and found["scheme"].lower() != "file"
+
+
 def refuse_url(value: str | Path, name: str) -> None:
-    """Refuse a URL where a path is expected.
+    """Refuse a URL where a path is expected; a Path has kept one slash of two.
 
     Raises:
-        UsageError: the value begins like s3:// and is no path that exists.
+        UsageError: the value begins like s3:// and is not a path that exists.
     """
     found = URL.match(str(value))
     if found and not Path(value).exists():
         url = f"{found['scheme']}://{found['rest']}"
         raise UsageError(
-            f"{name} is {url}; URLs are not supported, expected a path on this machine"
+            f"{name} {url} is a URL, which is not supported; expected a path on this machine"
         )
 
 
@@ -111,12 +122,22 @@ def check_values(record: Record, arguments: Sequence[str] = ()) -> Record:
         UsageError: a path is empty or a URL, or a number is infinite or not a number.
     """
     changed: dict[str, Any] = {}
+    hints = get_type_hints(type(record), include_extras=True)
     for field in fields(record):  # type: ignore[arg-type]
         value = getattr(record, field.name)
-        checked = _checked(value, field.name, arguments)
+        notes = _parts_of(hints[field.name])[1:]
+        checked = _checked(value, _shown_name(field.name, notes), arguments)
         if checked is not value:
             changed[field.name] = checked
     return replace(record, **changed) if changed else record  # type: ignore[type-var]
+
+
+def _shown_name(name: str, notes: Sequence[Any]) -> str:
+    """Return how an argument is named to users: its option, or what its help calls it."""
+    if Positional not in notes:
+        return flag_of(name)
+    metavars = (getattr(note, "metavar", None) for note in notes)
+    return next(filter(None, metavars), name).strip("[]").partition(" ")[0]
 
 
 def _checked(value: Any, name: str, arguments: Sequence[str]) -> Any:
@@ -126,17 +147,17 @@ def _checked(value: Any, name: str, arguments: Sequence[str]) -> Any:
         checked = tuple(_checked(one, name, arguments) for one in value)
         return value if checked == value else checked
     if isinstance(value, float) and not math.isfinite(value):
-        raise UsageError(f"{flag_of(name)} is {value}; expected a finite number")
+        raise UsageError(f"{name} is {value}; expected a finite number")
     if isinstance(value, Path):
         return _whole_path(value, name, arguments)
     return value
 
 
 def _whole_path(path: Path, name: str, arguments: Sequence[str]) -> Path:
-    empty = {"", f"{flag_of(name)}="}
+    empty = {"", f"{name}="}
     if path == Path() and not empty.isdisjoint(arguments):
         raise UsageError(f"{name} is empty; expected a path")
-    refuse_url(path, flag_of(name))
+    refuse_url(path, name)
     try:
         return path.expanduser()
     except RuntimeError:  # ~somebody who has no home

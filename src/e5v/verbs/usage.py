@@ -7,6 +7,7 @@ with 1.0.17. In a version without it the mistakes are found as well, and shown a
 """
 
 import io
+import itertools
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
@@ -30,7 +31,10 @@ def parse(record: type[Record], name: str, arguments: Sequence[str]) -> Record:
         SystemExit: the help was asked for, and is shown.
     """
     options = options_of(record)
-    _check_repeated(options, arguments)
+    before = list(itertools.takewhile(lambda argument: argument != "--", arguments))
+    if {"-h", "--help"} & set(before):
+        arguments = ["--help"]  # tyro leaves out of the help what stands before it
+    _check_spelling(options, before)
     read: Any = tyro.cli  # mypy takes no plain type variable here
     shown = io.StringIO()
     try:
@@ -48,14 +52,18 @@ def parse(record: type[Record], name: str, arguments: Sequence[str]) -> Record:
     return check_values(parsed, arguments)
 
 
-def _check_repeated(options: Sequence[Option], arguments: Sequence[str]) -> None:
-    """Refuse an option that is given twice: only its last value would count."""
+def _check_spelling(options: Sequence[Option], arguments: Sequence[str]) -> None:
+    """Refuse an option that is given twice (only the last would count), and a flag with a value."""
     single = {flag: option for option in options for flag in option.flags if not option.repeatable}
     seen = set()
-    for argument in arguments:
+    for argument, following in itertools.zip_longest(arguments, arguments[1:], fillvalue="--"):
         if not argument.startswith("-"):
             continue
         option = single.get(_flag(argument))
+        if option and option.kind is bool and "=" in argument:
+            raise UsageError(f"{option.flags[0]} takes no value")
+        if option and option.is_list and "=" not in argument and following.startswith("--"):
+            raise UsageError(f"{option.flags[0]} lacks its values")
         if option and option.name in seen:
             raise UsageError(f"{option.flags[0]} is given twice; give it once")
         if option:
@@ -93,14 +101,16 @@ def _unknown(tokens: Sequence[str], options: Sequence[Option]) -> str:
     flags = [flag for option in options for flag in option.flags]
     wrong = next((token for token in tokens if token.startswith("-") and token != "-"), None)
     if wrong is None:
-        return f"unexpected argument {tokens[0]}; a text of several words needs quotes"
+        several = any(option.is_positional and option.is_list for option in options)
+        return f"unexpected argument {tokens[0]}" + ("; keep all arguments together" * several)
     known = [*flags, "--help"]
     flag = _flag(wrong)
     if flag in known:  # one that ends a list of values, or is in the place of a value
         return f"{flag} is in the wrong place, or lacks its value"
     if flag[1:2].isdigit() or not flag[1:].strip("-"):
         return f"unexpected argument {wrong}"
-    return f"unknown option {flag}{suggest(flag, known)}"
+    hint = suggest(flag, known) or "; an argument that begins with - goes after --"
+    return f"unknown option {flag}{hint}"
 
 
 def _explain_unrecognized(event: Any, options: Sequence[Option], _: Sequence[str]) -> str:
@@ -177,8 +187,7 @@ def _value_of(option: Option, arguments: Sequence[str]) -> str:
                 return argument.partition("=")[2]
             rest = arguments[place + 1 :]
             end = next((n for n, one in enumerate(rest) if n and one.startswith("--")), len(rest))
-            several = get_args(option.kind)[-1:] == (Ellipsis,)
-            return " ".join(rest[: end if several else 1])
+            return " ".join(rest[: end if option.is_list else 1])
     return ""
 
 
