@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import arg
 
 from e5v.errors import UsageError
+from e5v.search.notice import BUNDLED
 from e5v.verbs.options import refuse_url
 from e5v.verbs.talk import announce
 
@@ -45,6 +46,8 @@ def check_model(model: str) -> None:
     if not model.strip():
         raise UsageError("the model's name is empty; name a hub id or a folder")
     refuse_url(model, "the model")
+    if model in BUNDLED:  # whatever folder has that name
+        return
     path = Path(model).expanduser()
     if path.is_file():
         raise UsageError(f"model {model} is a file; expected a folder or a hub id")

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from e5v.errors import DataError, ItemError, UsageError
-from e5v.search.filters import check_filter
 from e5v.verbs.index import name_of_model, opening_of
 from e5v.verbs.opening import Opening, check_model
 from e5v.verbs.options import need_at_least_1
 from e5v.verbs.paths import index_folder, need_file
 from e5v.verbs.talk import announce, say, show_line, wants_lines
+from e5v.verbs.where import check_filter
 
 if TYPE_CHECKING:
     from rich.console import Console

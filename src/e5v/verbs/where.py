@@ -1,6 +1,6 @@
-"""A filter in SQL, checked as far as that needs no database.
+"""`--where` of `e5v search`, checked as far as that needs no database.
 
---where -> tokens -> quotes, brackets and names of columns checked; the grammar is LanceDB's
+filter -> tokens -> quotes, brackets and names of columns checked; the grammar is left to LanceDB
 """
 
 import re
@@ -12,7 +12,8 @@ COLUMNS = ("id", "path", "kind", "part", "size", "mtime", "digest", "text", "wid
 EXAMPLE = "\"kind = 'image'\""
 TOKEN = re.compile(
     r"""\s*(?:
-        (?P<string>'(?:[^']|'')*')
+        --[^\n]*
+      | (?P<string>'(?:[^']|'')*')
       | (?P<quoted>"(?:[^"]|"")*"|`[^`]*`)
       | (?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)
       | (?P<name>[A-Za-z_]\w*)(?P<call>\s*\()?
