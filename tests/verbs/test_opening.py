@@ -13,7 +13,7 @@ def test_a_bundled_name_is_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     (tmp_path / "nano").mkdir()
     monkeypatch.chdir(tmp_path)
     check_model("nano")
-    with pytest.raises(UsageError, match="is a folder without config.json"):
+    with pytest.raises(UsageError, match="is a folder without config"):
         check_model("./nano")
 
 

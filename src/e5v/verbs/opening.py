@@ -1,6 +1,7 @@
 """How a verb opens a model: which one by default, and the options that every verb has."""
 
 import os
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 MODEL = "royokong/e5-v"  # the paper's own
 VARIABLE = "E5V_MODEL"
+HUB_ID = re.compile(r"\w[\w.-]*/[\w.-]+")  # with its owner
 ADAPTERS = ("adapter_config.json", "adapter/adapter_config.json")
 
 
@@ -52,7 +54,7 @@ def check_model(model: str) -> None:
     if path.is_file():
         raise UsageError(f"model {model} is a file; expected a folder or a hub id")
     if not path.is_dir():
-        if path.is_absolute() or model.startswith((".", "~")) or model.count("/") > 1:
+        if model.startswith((".", "~", "/")) or model.count("/") > 1:
             raise UsageError(f"model {model} does not exist; check the path, or name a hub id")
         return
     if (path / "config.json").is_file():
@@ -62,7 +64,7 @@ def check_model(model: str) -> None:
             f"model {model} is an adapter, not a whole model; "
             f"merge it first: e5v merge {model} --out FOLDER"
         )
-    if model.count("/") != 1:  # else a hub id may go by the same name
+    if not HUB_ID.fullmatch(model):  # else a hub id may go by the same name
         raise UsageError(f"model {model} is a folder without config.json; name a model's folder")
 
 

@@ -62,7 +62,7 @@ def _check_sign(where: str, sign: str, depth: int) -> int:
 def _check_name(where: str, name: str, *, quoted: bool) -> None:
     if name.lower() in COLUMNS or (not quoted and name.lower() in WORDS):
         return
-    near = get_close_matches(name.lower(), COLUMNS, n=1)
+    near = get_close_matches(name.lower(), COLUMNS, n=1, cutoff=0.75)
     meant = f" (did you mean {near[0]}?)" if near else ""
     text = "; put text in single quotes" if quoted or not near else ""
     raise _error(where, f"no column is named {name}{meant}{text}")
