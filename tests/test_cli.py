@@ -25,6 +25,7 @@ from e5v.verbs.encode import Encode
 from e5v.verbs.index import Index
 from e5v.verbs.options import options_of
 from e5v.verbs.search import Search
+from e5v.verbs.train import Train
 
 
 @pytest.fixture(scope="session")
@@ -152,6 +153,17 @@ def test_words_of_a_query_need_no_quotes(monkeypatch: pytest.MonkeyPatch) -> Non
         assert main(shlex.split(typed)) == 0
     queries = [(verb.query, verb.k) for verb in seen if isinstance(verb, Search)]
     assert queries == [("a red dog", 3)] * 3
+
+
+def test_a_repeated_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches files of data that are dropped because --data was given twice."""
+    seen = keep_verbs(monkeypatch)
+    command = shlex.split("train --data a.csv b.csv --steps 3 --data c.csv --out run --steps 4")
+    assert main([*command, "--data=d.csv", "--model", "x"]) == 0
+    [verb] = seen
+    assert isinstance(verb, Train)
+    assert [path.name for path in verb.data] == ["a.csv", "b.csv", "c.csv", "d.csv"]
+    assert (verb.recipe.steps, verb.model) == (4, "x")
 
 
 def test_a_path_in_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

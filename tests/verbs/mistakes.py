@@ -28,8 +28,6 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     ),
     "an option of another verb": (["encode", "a", "--port", "3"], "unknown option --port"),
     "an option with a value inside": (["encode", "a", "--dimm=3"], "did you mean --dim?"),
-    "a repeated option": (["encode", "a", "--dim", "3", "--dim=4"], "--dim is given twice"),
-    "a repeated list": (["train", "--data", "a", "--out", "b", "--data", "c"], "--data is given"),
     "no value": (["encode", "a", "--dim"], "--dim N lacks its value"),
     "a flag with a value": (["encode", "a", "--skip-errors=yes"], "--skip-errors takes no value"),
     "no whole number": (["encode", "a", "--dim", "x"], "--dim is x; expected a whole number"),
@@ -79,6 +77,8 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "a missing image": (["search", "--image", "missing.jpg"], "--image missing.jpg does not exist"),
     "a missing image of words": (["words", "a", "--image", "missing.jpg"], "--image missing.jpg"),
     "a missing input": (["encode", "missing.jpg"], "missing.jpg does not exist"),
+    "an empty text": (["encode", "a", "--text", " "], "an item has an empty text"),
+    "no index": (["search", "a", "--index", "empty"], "empty holds no index; make one with"),
     "a missing list": (["encode", "a", "missing.jsonl"], "missing.jsonl does not exist"),
     "a list with a missing image": (
         ["encode", "a", "gone.jsonl", "--out", "v.npy"],

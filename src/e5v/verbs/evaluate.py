@@ -207,7 +207,7 @@ def _show(verb: Evaluate, report: "Report") -> None:
     else:
         table(report, Console())
     if verb.gap and not report.gaps:
-        say("warning: no benchmark here has 10 images and 10 texts, which the gap needs")
+        say("warning: no benchmark here has 10 images and 10 texts, so no gap was measured")
 
 
 def _write(out: Path, report: "Report", found: "list[Evaluated]") -> None:

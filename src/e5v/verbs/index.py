@@ -15,7 +15,7 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from e5v.errors import DataError, UsageError
 from e5v.verbs.opening import Opening, check_model, default_model
-from e5v.verbs.paths import index_folder, need_possible_folder
+from e5v.verbs.paths import index_folder, missing_index, need_possible_folder
 from e5v.verbs.talk import announce, bar, say, show_line, wants_lines
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ def index(verb: Index) -> None:
     need_possible_folder(folder, "the index folder")
     there = read_facts(folder)
     if verb.audit:
+        if there is None:
+            raise missing_index(folder, verb.index)
         _audit(verb, folder)
         return
     known = there.roots if there else ()

@@ -67,8 +67,8 @@ class Inputs:
             DataError: a line of a .jsonl file is broken, or names a missing image.
         """
         for source in self.sources:
-            if isinstance(source, Asked) and source.fault:
-                raise UsageError(source.fault)
+            if isinstance(source, Asked) and (fault := source.fault or _refusal(source.raw)):
+                raise UsageError(fault)
         for source in self.sources:
             faults = (
                 list(itertools.islice(check_items(source.path), 1))
@@ -179,6 +179,15 @@ def _lines(source: Path | BinaryIO) -> Iterator[Asked]:
         else:
             asked = _asked(line.value)
             yield Asked(line.raw, asked.label, _kind(line.raw))
+
+
+def _refusal(raw: RawItem) -> str | None:
+    """Say why an item cannot be embedded whatever the model, such as an empty text."""
+    try:
+        normalise(raw)
+    except ItemError as error:
+        return f"an item {error.cause}"
+    return None
 
 
 def _kind(raw: RawItem) -> str:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from e5v.errors import UsageError
+from e5v.errors import DataError, E5VError, UsageError
 from e5v.verbs.options import refuse_url
 
 
@@ -89,6 +89,12 @@ def index_folder(named: Path | None) -> Path:
     folder = named or default_folder()
     refuse_url(folder, "--index" if named else f"${VARIABLE}")
     return folder
+
+
+def missing_index(folder: Path, named: Path | None) -> E5VError:
+    """Return the error for a folder without an index: of usage if the user named the folder."""
+    message = f"{folder} holds no index; make one with: e5v index FOLDER"
+    return UsageError(f"{message} --index {named}") if named else DataError(message)
 
 
 def need_possible_folder(path: Path | None, name: str) -> None:

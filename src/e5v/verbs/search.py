@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from e5v.errors import DataError, ItemError, UsageError
+from e5v.errors import ItemError, UsageError
 from e5v.verbs.index import name_of_model, opening_of
 from e5v.verbs.opening import Opening, check_model
 from e5v.verbs.options import need_at_least_1
-from e5v.verbs.paths import index_folder, need_file
+from e5v.verbs.paths import index_folder, missing_index, need_file
 from e5v.verbs.talk import announce, say, show_line, wants_lines
 from e5v.verbs.where import check_filter
 
@@ -129,7 +129,7 @@ def _check(verb: Search, folder: Path) -> None:
     need_file(verb.image, "--image")
     facts = read_facts(folder)
     if facts is None:
-        raise DataError(f"{folder} holds no index; make one with: e5v index FOLDER")
+        raise missing_index(folder, verb.index)
     if not verb.duplicates:
         check_model(name_of_model(verb.model, facts))
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, UseAppendAction, arg
 
-from e5v.errors import DataError, UsageError
+from e5v.errors import UsageError
 from e5v.verbs.index import name_of_model, opening_of
 from e5v.verbs.opening import Opening, check_model
 from e5v.verbs.options import need_at_least_1
-from e5v.verbs.paths import index_folder
+from e5v.verbs.paths import index_folder, missing_index
 from e5v.verbs.talk import say
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _facts(verb: Serve, folder: Path) -> "Facts | None":
 
     facts = read_facts(folder)
     if facts is None and verb.index:
-        raise DataError(f"{folder} holds no index; make one: e5v index FOLDER --index {folder}")
+        raise missing_index(folder, verb.index)
     return facts
 
 

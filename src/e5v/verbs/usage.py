@@ -35,6 +35,7 @@ def parse(record: type[Record], name: str, arguments: Sequence[str]) -> Record:
     if {"-h", "--help"} & set(before):
         arguments = ["--help"]  # tyro leaves out of the help what stands before it
     _check_spelling(options, before)
+    arguments = [*_joined_lists(options, before), *arguments[len(before) :]]
     read: Any = tyro.cli  # mypy takes no plain type variable here
     shown = io.StringIO()
     try:
@@ -42,7 +43,7 @@ def parse(record: type[Record], name: str, arguments: Sequence[str]) -> Record:
             parsed: Record = read(
                 record,
                 prog=f"e5v {name}",
-                args=list(arguments),
+                args=arguments,
                 config=(tyro.conf.FlagCreatePairsOff,),
             )
     except SystemExit as end:
@@ -53,21 +54,38 @@ def parse(record: type[Record], name: str, arguments: Sequence[str]) -> Record:
 
 
 def _check_spelling(options: Sequence[Option], arguments: Sequence[str]) -> None:
-    """Refuse an option that is given twice (only the last would count), and a flag with a value."""
-    single = {flag: option for option in options for flag in option.flags if not option.repeatable}
-    seen = set()
+    """Refuse a flag with a value, and a list without one."""
+    known = {flag: option for option in options for flag in option.flags}
     for argument, following in itertools.zip_longest(arguments, arguments[1:], fillvalue="--"):
-        if not argument.startswith("-"):
-            continue
-        option = single.get(_flag(argument))
+        option = known.get(_flag(argument))
         if option and option.kind is bool and "=" in argument:
             raise UsageError(f"{option.flags[0]} takes no value")
         if option and option.is_list and "=" not in argument and following.startswith("--"):
             raise UsageError(f"{option.flags[0]} lacks its values")
-        if option and option.name in seen:
-            raise UsageError(f"{option.flags[0]} is given twice; give it once")
-        if option:
-            seen.add(option.name)
+
+
+def _joined_lists(options: Sequence[Option], arguments: Sequence[str]) -> list[str]:
+    """Join the values of a list that is given in parts: tyro would keep the last part only.
+
+    Of an option with one value, the last counts, as usual.
+    """
+    lists = {flag: option.name for option in options if option.is_list for flag in option.flags}
+    known = {flag for option in options for flag in option.flags}
+    current: list[str] = []
+    parts = [current]
+    first: dict[str, list[str]] = {}
+    for argument in arguments:
+        name = lists.get(_flag(argument), "")
+        if name in first:
+            current = first[name]
+            current += [argument.partition("=")[2]] if "=" in argument else []
+        elif _flag(argument) in known:
+            current = [argument]
+            parts.append(current)
+            first |= {name: current} if name else {}
+        else:
+            current.append(argument)
+    return [argument for part in parts for argument in part]
 
 
 def _flag(argument: str) -> str:
