@@ -79,12 +79,14 @@ def test_help_of_a_verb_fits_a_terminal(
     """Catches boxes and long lines, which a terminal of 80 columns breaks, and empty defaults."""
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit):
-        main([name, "-h"])
+        main([name, "a", "b", "-h"])  # what stands before it does not matter
     shown = capsys.readouterr().out
     assert max(map(len, shown.splitlines())) <= 80
     assert not set("╭│╰─\0") & set(shown)
     for empty in ("None", "(default: False)", "(default: )", "(default: {})"):
         assert empty not in shown
+    positional = any(one.is_positional for one in options_of(VERBS[name]))
+    assert positional == ("\nArguments:\n" in shown)
     for option in (one for one in options_of(VERBS[name]) if one.flags):
         [described] = re.findall(rf"^  {option.flags[0]}\b.*?(?=^  \S|\Z)", shown, re.M | re.S)
         assert len(described.split()) > 3

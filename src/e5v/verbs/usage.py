@@ -33,7 +33,7 @@ def parse(record: type[Record], name: str, arguments: Sequence[str]) -> Record:
     options = options_of(record)
     before = list(itertools.takewhile(lambda argument: argument != "--", arguments))
     if {"-h", "--help"} & set(before):
-        arguments = ["--help"]  # tyro leaves out of the help what stands before it
+        arguments = before = ["--help"]  # tyro leaves out of the help what stands before it
     _check_spelling(options, before)
     arguments = [*_joined_lists(options, before), *arguments[len(before) :]]
     read: Any = tyro.cli  # mypy takes no plain type variable here
