@@ -173,11 +173,12 @@ def test_a_path_in_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     seen = keep_verbs(monkeypatch)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert main(["encode", "a", "--out=~/v w.npy"]) == 0
-    assert main(["index", "~/ä b/", "~", "--index", "~/i"]) == 0
+    assert main(["index", "~/ä b/", "~", "--index", "~/i", "--model=~/m"]) == 0
     [encode, index] = seen
     assert isinstance(encode, Encode)
     assert isinstance(index, Index)
     assert (encode.out, index.index) == (tmp_path / "v w.npy", tmp_path / "i")
+    assert index.model == str(tmp_path / "m")
     assert index.folders == (tmp_path / "ä b", tmp_path)
 
 

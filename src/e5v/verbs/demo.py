@@ -12,7 +12,7 @@ from tyro.conf import OmitArgPrefixes, arg
 
 from e5v.errors import UsageError
 from e5v.verbs.opening import MODEL, Opening, check_model
-from e5v.verbs.paths import need_possible_folder
+from e5v.verbs.paths import index_folder, need_possible_folder
 from e5v.verbs.talk import announce, bar
 
 if TYPE_CHECKING:
@@ -63,11 +63,10 @@ def demo(verb: Demo) -> None:
     from rich.console import Console
 
     from e5v.search.index import Index as Reader
-    from e5v.search.places import default_folder
     from e5v.search.query import asked, example_of, find
     from e5v.verbs.search import show
 
-    folder = verb.index or default_folder().with_name("demo")
+    folder = verb.index or index_folder(None).with_name("demo")
     model = verb.opening.open(verb.model)
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     console.print(_index(captions, folder, model, verb.model))

@@ -16,6 +16,7 @@ from tyro.conf import Positional, UseAppendAction
 from e5v.errors import UsageError
 
 URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/+(?P<rest>\S*)")
+MODELS = frozenset({"--model", "MODEL", "SOURCE"})  # may be a folder, too
 Record = TypeVar("Record")
 
 
@@ -150,6 +151,8 @@ def _checked(value: Any, name: str, arguments: Sequence[str]) -> Any:
         raise UsageError(f"{name} is {value}; expected a finite number")
     if isinstance(value, Path):
         return _whole_path(value, name, arguments)
+    if isinstance(value, str) and name in MODELS and value.startswith("~"):
+        return str(_whole_path(Path(value), name, arguments))
     return value
 
 
