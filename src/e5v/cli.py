@@ -1,55 +1,66 @@
 """The command line: `e5v encode | index | search | serve | train | ...`.
 
-arguments -> one frozen dataclass per verb -> its act -> exit code
+arguments -> one frozen dataclass per verb -> its function -> exit code
 
-A verb's docstring is its help and ends with a real example. What is slow to import is imported
-where it is used, so that `e5v --help` is quick.
+A verb's docstring is its help and ends with examples. What is slow to import is imported where it
+is used, so that help and mistakes are quick.
 """
 
+import io
 import os
 import signal
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
-import tyro
-
-from e5v.errors import E5VError, UsageError
+from e5v.errors import E5VError, ItemError, PromptError, UsageError, first_line
 from e5v.verbs.convert import Convert, convert
 from e5v.verbs.demo import Demo, demo
 from e5v.verbs.encode import Encode, encode
 from e5v.verbs.evaluate import Evaluate, evaluate
+from e5v.verbs.help import list_verbs
 from e5v.verbs.index import Index, index
 from e5v.verbs.merge import Merge, merge
+from e5v.verbs.opening import MODEL, VARIABLE
+from e5v.verbs.options import name_option, options_of, suggest
 from e5v.verbs.search import Search, search
 from e5v.verbs.serve import Serve, serve
 from e5v.verbs.talk import say
 from e5v.verbs.train import Train, train
+from e5v.verbs.usage import parse
 from e5v.verbs.verify import Verify, verify
 from e5v.verbs.words import Words, words
 
-Verb = Encode | Evaluate | Words | Train | Merge | Convert | Verify | Index | Search | Serve | Demo
+Verb = Encode | Index | Search | Serve | Words | Evaluate | Train | Merge | Convert | Verify | Demo
 ACTS: dict[type[Any], Callable[[Any], bool | None]] = {
     Encode: encode,
-    Evaluate: evaluate,
+    Index: index,
+    Search: search,
+    Serve: serve,
     Words: words,
+    Evaluate: evaluate,
     Train: train,
     Merge: merge,
     Convert: convert,
     Verify: verify,
-    Index: index,
-    Search: search,
-    Serve: serve,
     Demo: demo,
 }
+VERBS: dict[str, type[Any]] = {record.__name__.lower(): record for record in ACTS}
 FAILED, MISUSED = 1, 2
 INTERRUPTED, PIPE_CLOSED, TERMINATED = 130, 141, 143  # 128 + the signal, as shells count
-ABOUT = """One unit vector for a text, an image, or both together, from a multimodal language model.
+DEBUG = "E5V_DEBUG"
+HEAD = """usage: e5v VERB [OPTIONS] ...
 
-`e5v VERB --help` says more of a verb, `e5v --version` which version this is."""
+Embed texts and images in one space, with a multimodal language model."""
+FOOT = f"""e5v VERB --help   arguments, options and examples of a verb
+e5v --version     the version
+
+{VARIABLE} sets the default model (otherwise {MODEL}), E5V_INDEX the
+default index. Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 interrupted."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,52 +70,91 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SystemExit: help was asked for (0), or the arguments cannot be understood (2).
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if arguments == ["--version"]:
+    if arguments in (["--version"], ["-V"]):
         sys.stdout.write(f"e5v {version('e5v')}\n")
         return 0
-    parse: Any = tyro.cli  # mypy takes no union for a type
-    verb = parse(
-        Verb, prog="e5v", description=ABOUT, args=arguments, config=(tyro.conf.FlagCreatePairsOff,)
-    )
-    with _good_manners():
-        return _told(verb)
+    _check_verb(arguments)
+    name, *rest = arguments
+    try:
+        verb = parse(VERBS[name], name, rest)
+    except UsageError as error:
+        say(f"{error} (see e5v {name} --help)")
+        raise SystemExit(MISUSED) from None
+    with _process_settings():
+        return _run_to_exit_code(verb)
+
+
+def _check_verb(arguments: Sequence[str]) -> None:
+    """Show the help if it is asked for, or if the first argument is not a verb.
+
+    Raises:
+        SystemExit: there is no verb to run.
+    """
+    first = arguments[0] if arguments else ""
+    if first in {"-h", "--help", "help"}:
+        sys.stdout.write(list_verbs(VERBS, head=HEAD, foot=FOOT))
+        raise SystemExit(0)
+    if not arguments:
+        sys.stderr.write(list_verbs(VERBS, head=HEAD, foot=FOOT))
+        raise SystemExit(MISUSED)
+    if first.startswith("-"):
+        say(f"{first} comes before the verb; expected e5v VERB {first} ... (see e5v --help)")
+        raise SystemExit(MISUSED)
+    if first not in VERBS:
+        say(f"{first!r} is not a verb{suggest(first, list(VERBS))} (see e5v --help)")
+        raise SystemExit(MISUSED)
 
 
 def run(verb: Verb) -> bool:
-    """Do what a verb says; tell whether all is well."""
+    """Run a verb; return False if it reports a failure of its own, such as a failed check."""
     return ACTS[type(verb)](verb) is not False
 
 
-def _told(verb: Verb) -> int:
-    """Run a verb; whatever ends it is told in one line."""
+def _run_to_exit_code(verb: Verb) -> int:
+    """Run a verb and return its exit code; what ends it is one line on stderr."""
     try:
         well = run(verb)
         sys.stdout.flush()
-    except E5VError as error:
-        say(error)
-        return MISUSED if isinstance(error, UsageError) else FAILED
     except KeyboardInterrupt:
         say("interrupted")
         return INTERRUPTED
     except BrokenPipeError:  # the reader has had enough; Python would still complain on its way out
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
-    except OSError as error:
-        say(f"{error.filename}: {error.strerror}" if error.filename else error)
-        return FAILED
-    except RuntimeError as error:
-        if type(error).__name__ != "OutOfMemoryError":  # torch's, which is slow to import
-            raise
-        say("the GPU's memory is full; try a lower --batch-tokens, another --dtype or --device cpu")
-        return FAILED
+    except Exception as error:  # so that nobody sees a traceback
+        if os.environ.get(DEBUG):
+            traceback.print_exc()
+        say(_explain(error, verb))
+        return MISUSED if isinstance(error, UsageError | PromptError) else FAILED
     return 0 if well else FAILED
 
 
+def _explain(error: Exception, verb: Verb) -> str:
+    """Return the one line that reports what ended a verb, with the option that would help."""
+    options = options_of(type(verb))
+    if isinstance(error, E5VError):
+        argument = "skip_errors" if isinstance(error, ItemError) else error.argument
+        return f"{error}{name_option(argument, options)}"
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else first_line(error)
+    if type(error).__name__ == "OutOfMemoryError":  # torch's, which is slow to import
+        lower = "try a lower --batch-tokens, " if name_option("batch_tokens", options) else "try "
+        return f"the GPU's memory is full; {lower}another --dtype or --device cpu"
+    if isinstance(error, MemoryError):
+        return "the memory of this machine is full; try a smaller model"
+    return (
+        f"unexpected {type(error).__name__}: {first_line(error)}; this is a fault of e5v, please "
+        f"report it (set {DEBUG}=1 for the traceback)"
+    )
+
+
 @contextmanager
-def _good_manners() -> Iterator[None]:
-    """Tell warnings in one line, and leave nothing half-written when asked to end."""
+def _process_settings() -> Iterator[None]:
+    """Show warnings in one line, print any file name, and leave nothing half-written at SIGTERM."""
     from PIL.Image import DecompressionBombWarning
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for file names that are not UTF-8
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     try:
         with warnings.catch_warnings():

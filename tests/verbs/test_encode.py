@@ -88,7 +88,7 @@ def test_options_reach_the_model(run: Run, model: E5V) -> None:
         warnings.simplefilter("ignore", e5v.EncodeWarning)
         expected = small.encode([text], prompt="sts", dim=4)
     np.testing.assert_array_equal(np.array([done.lines[0]["vector"]], np.float32), expected)
-    assert done.err == "e5v: 1 item was cut to fit the model\n"
+    assert done.err == "e5v: 1 item was truncated to fit the model\n"
 
 
 def test_lines_on_stdin(run: Run, model: E5V, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,14 +181,14 @@ def test_a_missing_image_is_told(run: Run) -> None:
     """Catches a mistyped path that is embedded as a text."""
     done = run("encode", "one", "photos/nope.jpg", "two")
     message = "photos/nope.jpg does not exist; check the path, or mark a text with --text"
-    assert (done.code, done.out, done.err) == (1, "", f"e5v: item 1: {message}\n")
+    assert (done.code, done.out, done.err) == (2, "", f"e5v: {message}\n")
 
 
 def test_a_file_of_another_kind_is_told(run: Run, tmp_path: Path) -> None:
     """Catches a document whose name is embedded in place of what it says."""
     (tmp_path / "notes.txt").write_text("what it says")
     done = run("encode", tmp_path / "notes.txt")
-    assert done.code == 1
+    assert done.code == 2
     assert "notes.txt is a file, but no image and no .jsonl; put its text in a .jsonl" in done.err
     assert run("encode", "--text", tmp_path / "notes.txt").code == 0
 
@@ -219,7 +219,7 @@ def test_skipping_leaves_out_exactly_the_bad(
         "item 8: has an empty text",
     ]
     assert done.code == 0
-    assert told[-1] == "e5v: 6 of 9 items left out"
+    assert told[-1] == "e5v: 6 of 9 items skipped"
     for line, start in zip(told[:-1], starts, strict=True):
         assert line.startswith(f"e5v: {start}")
     assert pq.read_table(out)["position"].to_pylist() == [0, 3, 7]
@@ -227,11 +227,11 @@ def test_skipping_leaves_out_exactly_the_bad(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "code", "message"),
     [
-        (["fine", "--text", " "], "e5v: item 1: has an empty text"),
-        (["nope.jpg", "--skip-errors"], "e5v: nothing was encoded"),
-        (["fine", "{broken}"], "line 1 is not JSON"),
+        (["fine", "--text", " "], 2, "e5v: an item has an empty text"),
+        (["nope.jpg", "--skip-errors"], 1, "e5v: nothing was encoded"),
+        (["fine", "{broken}"], 1, "line 1 is not JSON"),
     ],
 )
 def test_an_error_leaves_the_old_file(
@@ -239,6 +239,7 @@ def test_an_error_leaves_the_old_file(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     arguments: list[str],
+    code: int,
     message: str,
 ) -> None:
     """Catches a target that is opened before it is known that there is something to write."""
@@ -248,7 +249,7 @@ def test_an_error_leaves_the_old_file(
     out.write_text("old")
     monkeypatch.setattr(tables, "GROUP_BYTES", 1)
     done = run("encode", *arguments, "--out", out, "--batch-tokens", 1)
-    assert done.code == 1
+    assert done.code == code
     assert message in done.err
     assert (out.read_text(), list(tmp_path.iterdir())) == ("old", [out])
 
@@ -265,8 +266,8 @@ def test_a_link_stays_a_link(run: Run, tmp_path: Path) -> None:
     ("arguments", "code", "message"),
     [
         (["--dim", "9999"], 2, "dim is 9999; expected 1 to 64"),
-        (["--prompt", "none"], 1, "has no slot"),
-        (["--out", "/dev/null", "--format", "npy"], 2, "is no plain file"),
+        (["--prompt", "none"], 2, "has no slot"),
+        (["--out", "/dev/null", "--format", "npy"], 2, "is not a plain file"),
         (["--out", "gone/v.npy"], 2, "the folder gone does not exist"),
     ],
 )

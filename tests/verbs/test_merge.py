@@ -101,5 +101,5 @@ def test_a_folder_that_is_there_is_misuse(run: Run, trained: Path, tmp_path: Pat
     """An older model that is merged over."""
     done = run("merge", trained, "--out", tmp_path)
     assert done.code == 2
-    assert "is there already; name a new folder" in done.err
+    assert "exists already and is not empty; name a new folder" in done.err
     assert run("merge", tmp_path, "--out", tmp_path / "tuned").code == 2

@@ -92,8 +92,7 @@ def test_the_model_is_the_indexs_own(index: Path, capsys: pytest.CaptureFixture[
     [
         (["--image", "nope.jpg"], "--image nope.jpg does not exist"),
         (["--image", __file__], "the query cannot be embedded"),
-        (["a", "--where", "knd = 3"], "No field named knd"),
-        (["--duplicates", "--min-score", "2"], "the threshold is 2"),
+        (["a", "--where", "kind = = 'image'"], "cannot be used"),
     ],
 )
 def test_what_cannot_be_searched(find: Run, arguments: list[str], message: str) -> None:
@@ -109,6 +108,8 @@ def test_what_cannot_be_searched(find: Run, arguments: list[str], message: str) 
         ([], "nothing to look for"),
         (["--without", "snow"], "nothing to look for"),
         (["a", "-k", "0"], "-k is 0"),
+        (["a", "--where", "knd = 3"], "no column is named knd (did you mean kind?)"),
+        (["--duplicates", "--min-score", "2"], "--min-score is 2.0; expected a cosine, -1 to 1"),
         (["a", "--duplicates"], "--duplicates compares everything"),
     ],
 )
@@ -123,8 +124,8 @@ def test_misuse(capsys: pytest.CaptureFixture[str], arguments: list[str], messag
 def test_no_index(run: Run, tmp_path: Path) -> None:
     """Catches a model opened before it is known that there is nothing to search."""
     done = run("search", "a cat", "--index", tmp_path / "none", "--model", "no/such-model")
-    assert done.code == 1
-    assert "holds no index; make one with: e5v index FOLDER" in done.err
+    assert done.code == 2
+    assert "holds no index; make one with: e5v index FOLDER --index" in done.err
 
 
 def test_duplicates(find: Run) -> None:

@@ -199,8 +199,8 @@ def test_who_is_told_what_at_the_start(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert main(["serve", "--model", folder, "--port", port]) == 2
-    assert "is taken; choose another" in capsys.readouterr().err
-    assert main(["serve", "--index", str(tmp_path / "none")]) == 1
+    assert "is taken; choose another, or 0 for any (--port)" in capsys.readouterr().err
+    assert main(["serve", "--index", str(tmp_path / "none")]) == 2
     assert "none" in capsys.readouterr().err
     assert main(["serve", "--model", folder, "--host", "no.such.host.invalid"]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1

@@ -65,9 +65,9 @@ def test_lines_for_a_reader(
     ("arguments", "code", "message"),
     [
         (["--batch", "500"], 1, "28 usable rows, less than a batch of 500"),
-        (["--data", "missing.csv"], 1, "missing.csv"),
-        (["--prompt", "say it"], 1, "no slot"),
-        (["--prompt", "<image> in one word:"], 1, "has no <text> slot"),
+        (["--data", "missing.csv"], 2, "missing.csv"),
+        (["--prompt", "say it"], 2, "no slot"),
+        (["--prompt", "<image> in one word:"], 2, "has no <text> slot"),
         (["--dims", "99999"], 2, "dims has 99999"),
     ],
 )

@@ -20,7 +20,7 @@ def test_words(run: Run, model: E5V) -> None:
         done = run("words", *arguments, "-k", 3)
         assert done.lines == [word._asdict() for word in model.words(item, 3)]
     done = run("words", "nope.jpg")
-    assert (done.code, "nope.jpg does not exist" in done.err) == (1, True)
+    assert (done.code, "nope.jpg does not exist" in done.err) == (2, True)
     assert run("words", PHOTOS).code == 2
 
 

@@ -88,7 +88,11 @@ async def test_forms_of_a_vector(ask: Ask, model: E5V) -> None:
         ({"input": ["a", {"image": "/etc/passwd0"}]}, (422, "item", 1), "known format"),
         ({"input": ["a", {"path": str(CAT)}]}, (422, "item", 1), "path"),
         ({"input": [URI]}, (422, "item", 0), "a string is text"),
-        ({"input": {"image": "https://example.org/a.jpg"}}, (422, "item", 0), "--allow-domain"),
+        (
+            {"input": {"image": "https://example.org/a.jpg"}},
+            (422, "item", 0),
+            "allow the domain example.org",
+        ),
         ({"input": {"image": data_uri(b"x", "text/html")}}, (422, "item", 0), "data:image"),
         ({"input": {"image": data_uri(b"no image")}}, (422, "item", 0), "known format"),
         ({"input": {"image": data_uri(CAT.read_bytes()[:900])}}, (422, "item", 0), "broken"),

@@ -6,6 +6,7 @@ Figures are those of E5-V (LLaVA-NeXT-8B, tuned) in percent, from the tables nam
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -266,6 +267,10 @@ def find_benchmarks(names: Sequence[str]) -> list[Benchmark]:
     wanted = [name for given in names for name in GROUPS.get(given, (given,))]
     for name in wanted:
         if name not in known:
-            names = ", ".join([*known, *GROUPS])
-            raise UsageError(f"benchmark {name} is not known; name some of {names}")
+            names = [*known, *GROUPS]
+            near = get_close_matches(name.lower(), names, n=1)
+            meant = f"did you mean {near[0]}? " if near else ""
+            raise UsageError(
+                f"benchmark {name} is not known; {meant}The benchmarks are {', '.join(names)}"
+            )
     return [known[name] for name in dict.fromkeys(wanted)]

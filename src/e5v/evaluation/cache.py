@@ -62,7 +62,9 @@ class Cache:
             try:
                 rows = self._table.execute(asked, part).fetchall()
             except sqlite3.Error as error:
-                raise DataError(f"{self.path}: {error}; name another --cache") from error
+                raise DataError(
+                    f"{self.path}: {error}; name another cache file", argument="cache"
+                ) from error
             found |= {key: np.frombuffer(row, np.float32) for key, row in rows}
         return found
 
@@ -78,7 +80,9 @@ class Cache:
                     "INSERT OR REPLACE INTO vectors VALUES (?, ?)", _rows(vectors)
                 )
         except sqlite3.Error as error:
-            raise DataError(f"{self.path}: {error}; make room or name another --cache") from error
+            raise DataError(
+                f"{self.path}: {error}; make room, or name another cache file", argument="cache"
+            ) from error
 
     def close(self) -> None:
         """Close the file."""

@@ -218,8 +218,9 @@ def _read(benchmark: Benchmark, folder: Path | None) -> Material:
         return benchmark.read(folder)
     if benchmark.hub is None:
         raise UsageError(
-            f"benchmark {benchmark.name} is not on the hub; give a folder of its data with --data "
-            f"({benchmark.source})"
+            f"benchmark {benchmark.name} is not on the hub; give a folder of its data "
+            f"({benchmark.source})",
+            argument="data",
         )
     return benchmark.hub()
 

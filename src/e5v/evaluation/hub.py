@@ -165,7 +165,8 @@ def _open(source: HubSet, columns: Sequence[str]) -> _Table:
     except ImportError:
         raise UsageError(
             "data sets of the hub are opened by `datasets`, which is not installed: "
-            "pip install 'e5v[eval]', or give a local copy with --data"
+            "pip install 'e5v[eval]', or give a folder with a local copy of the data",
+            argument="data",
         ) from None
     try:
         with _quiet():
@@ -173,7 +174,8 @@ def _open(source: HubSet, columns: Sequence[str]) -> _Table:
     except Exception as error:  # of many kinds: the network's, the hub's, its own
         raise DataError(
             f"the data set {source}, split {source.split}, cannot be opened: {first_line(error)}; "
-            "give a local copy with --data where there is no network"
+            "without network, give a folder with a local copy of the data",
+            argument="data",
         ) from error
     source = replace(source, revision=_commit(data) or source.revision)
     if missing := [column for column in columns if column not in data.column_names]:

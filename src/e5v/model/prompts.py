@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from e5v.errors import PromptError
 from e5v.items import Image, Item, Text
@@ -84,8 +85,10 @@ def find_prompt(prompt: str | Prompt) -> Prompt:
         return PROMPTS[prompt]
     if not SLOT.search(prompt):
         names = ", ".join(PROMPTS)
+        near = get_close_matches(prompt, PROMPTS, n=1)
+        meant = f"did you mean {near[0]}? Otherwise " if near else ""
         raise PromptError(
-            f"prompt {prompt!r} has no slot and is no known name; "
+            f"prompt {prompt!r} has no slot and is not a known name; {meant}"
             f"put <text>, <image> or <parts> where the item goes, or name one of {names}"
         )
     return Prompt(text=prompt, image=prompt, edit=prompt, mixture=prompt)

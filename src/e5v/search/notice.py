@@ -8,6 +8,6 @@ def notice(model: str) -> str | None:
     if model not in BUNDLED:
         return None
     return (
-        "the bundled model knows emoji scenes only; for photos and texts of any kind: "
-        "e5v index FOLDER --index DIR --model royokong/e5-v"
+        "the bundled model knows emoji scenes only; for photos and texts of any kind use "
+        "royokong/e5-v, with an index of its own"
     )

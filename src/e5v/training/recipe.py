@@ -1,4 +1,4 @@
-"""What a training run is asked to do: the paper's recipe, and what may be changed of it.
+"""The options of a training run; the defaults are the paper's recipe.
 
 Nothing heavy is imported here: the command line reads its options off this record.
 """
@@ -16,68 +16,69 @@ Mode = Literal["fixed", "faithful"]
 
 @dataclass(frozen=True)
 class Objective:
-    """What is minimised."""
+    """The loss."""
 
-    temperature: float = 0.05
-    """Cosines are divided by it."""
+    temperature: Annotated[float, arg(metavar="X")] = 0.05
+    """Cosine similarities are divided by the temperature."""
     symmetric: bool = False
-    """Add the way back, from each positive to the anchors."""
-    dims: Annotated[tuple[int, ...], arg(metavar="WIDTH...")] = ()
-    """Matryoshka: widths at which vectors shall be good when cut."""
+    """Symmetric loss: also classify the anchor of each positive."""
+    dims: Annotated[tuple[int, ...], arg(metavar="N...")] = ()
+    """Matryoshka dimensions: also train on the first N values of each vector."""
     teacher: Annotated[Path | None, arg(metavar="FILE")] = None
-    """A .npy that says how alike texts are: similarities (n, n) of anchor and positive, or a
-    teacher's vectors (n, 2, d) of both, one for each row of the data."""
-    distil: float = 1.0
-    """With a teacher: its share of the loss, 0 to 1."""
+    """Distillation: a .npy with a teacher's similarities (n, n) of anchors and positives, or its
+    vectors (n, 2, d) of both, for the n rows of the data."""
+    distil: Annotated[float, arg(metavar="X")] = 1.0
+    """Weight of the teacher's part in the loss, above 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """The LoRA on every linear layer of the language model but its head."""
+    """LoRA on every linear layer of the language model except the output head."""
 
-    rank: int = 64
-    """Its rank."""
-    alpha: int = 16
-    """Its scale, divided by the rank."""
-    dropout: float = 0.05
-    """Share of its input dropped while training, 0 to 1."""
+    rank: Annotated[int, arg(metavar="N")] = 64
+    """LoRA rank."""
+    alpha: Annotated[int, arg(metavar="N")] = 16
+    """LoRA alpha: the scale is alpha / rank."""
+    dropout: Annotated[float, arg(metavar="X")] = 0.05
+    """LoRA dropout, 0 to below 1."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a language model is trained; the defaults are the paper's (its code, where it differs).
+    """The recipe; the defaults are the paper's, or its code's where they differ.
 
     Raises:
         UsageError: a value is out of range.
     """
 
-    batch: int = 768
-    """Triplets that one step compares, on all devices together."""
-    steps: int = 1000
-    """Optimiser steps."""
-    lr: float = 4e-4
-    """Peak of the learning rate, which then falls to 0 in a line."""
+    batch: Annotated[int, arg(metavar="N")] = 768
+    """Batch size in triplets, over all devices together."""
+    steps: Annotated[int, arg(metavar="N")] = 1000
+    """Number of optimiser steps."""
+    lr: Annotated[float, arg(metavar="X")] = 4e-4
+    """Peak learning rate; linear warmup and linear decay to 0."""
     warmup: Annotated[int | None, arg(metavar="STEPS")] = None
-    """Steps in which it rises; by default a tenth of all, the paper's 100 of 1,000."""
-    clip: float = 1.0
-    """Longest gradient; longer ones are shortened to it."""
-    seed: int = 42
-    """Of the order of the data, the adapter's first weights and its dropout."""
-    prompt: str = "retrieval"
-    """A prompt by name, or a wording with <text> in it."""
-    text_tokens: int = 32
-    """A text is cut to so many tokens before the prompt is put around it."""
+    """Warmup steps; by default a tenth of all steps."""
+    clip: Annotated[float, arg(metavar="X")] = 1.0
+    """Gradient-norm clipping threshold."""
+    seed: Annotated[int, arg(metavar="N")] = 42
+    """Random seed of the data order, the adapter's initial weights and dropout."""
+    prompt: Annotated[str, arg(metavar="PROMPT")] = "retrieval"
+    """Name of a prompt, or your own with <text> where the text goes."""
+    text_tokens: Annotated[int, arg(metavar="N")] = 32
+    """Truncate each text to N tokens, not counting the prompt."""
     template: Mode = "fixed"
-    """fixed: the prompt as it is used afterwards; faithful: as the official script breaks it."""
+    """Prompt in training: fixed is the one used for embedding; faithful reproduces the mistake of
+    the official script."""
     mask: Mode = "fixed"
-    """fixed: a text attends to itself alone, and equal texts are not held against each other;
-    faithful: as in the official script, padding is attended to and equal texts count as false."""
+    """Attention mask: fixed hides padding and leaves equal texts out of the loss; faithful does
+    neither, as the official script does."""
     chunk_tokens: Annotated[int | None, arg(metavar="N")] = None
-    """Tokens whose gradient is taken at once: memory against speed, never the result."""
+    """Tokens per gradient chunk: fewer need less memory and more time, with the same result."""
     recompute: bool = False
-    """Compute activations again on the way back (activation checkpointing): less memory."""
+    """Recompute activations in the backward pass (activation checkpointing) to save memory."""
     four_bit: bool = False
-    """Hold the frozen weights in 4 bits (QLoRA)."""
+    """Load the frozen weights in 4 bits (QLoRA)."""
     objective: OmitArgPrefixes[Objective] = field(default_factory=Objective)
     adapter: OmitArgPrefixes[Adapter] = field(default_factory=Adapter)
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import OmitArgPrefixes, arg
 
 from e5v.errors import UsageError
-from e5v.verbs.opening import MODEL, Opening
-from e5v.verbs.talk import bar
+from e5v.verbs.opening import MODEL, Opening, check_model
+from e5v.verbs.paths import index_folder, need_possible_folder
+from e5v.verbs.talk import announce, bar
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
@@ -24,17 +25,20 @@ CAPTIONS = ("captions.jsonl", "targets/captions.jsonl")
 
 @dataclass(frozen=True)
 class Demo:
-    """Index 700 emoji scenes with the bundled model and search them, with nothing to download.
+    """Index and search 700 emoji scenes; downloads nothing.
 
-    e5v demo
+    Uses the bundled model, and the scenes of the repository: run it where e5v was cloned.
+
+    Examples:
+        e5v demo
     """
 
     scenes: Annotated[Path, arg(metavar="FOLDER")] = Path("examples/scenes")
-    """The scenes, which lie where e5v was cloned."""
-    index: Annotated[Path | None, arg(metavar="DIR")] = None
-    """Where the index is written; by default `demo` beside your own."""
-    model: Annotated[str, arg(metavar="M")] = "nano"
-    """A hub id or a folder; by default the bundled model."""
+    """Folder of the scenes."""
+    index: Annotated[Path | None, arg(metavar="FOLDER")] = None
+    """Where the index is written; by default demo/ beside your own index."""
+    model: Annotated[str, arg(metavar="MODEL")] = "nano"
+    """Hub id or folder of the model; nano is the bundled one."""
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
 
 
@@ -47,25 +51,22 @@ class Asked:
 
 
 def demo(verb: Demo) -> None:
-    """Index, ask three times, and say how to go on.
+    """Index, search three times, and show how to go on.
 
     Raises:
-        E5VError: the scenes are not there, or the model cannot be opened.
+        E5VError: the scenes are missing, or the model cannot be opened.
     """
+    captions = _captions(verb.scenes)
+    need_possible_folder(verb.index, "--index")
+    check_model(verb.model)
+    announce("indexing the scenes")
     from rich.console import Console
 
     from e5v.search.index import Index as Reader
-    from e5v.search.places import default_folder
     from e5v.search.query import asked, example_of, find
     from e5v.verbs.search import show
 
-    captions = tuple(verb.scenes / name for name in CAPTIONS)
-    missing = [file for file in captions if not file.is_file()]
-    if missing:
-        raise UsageError(
-            f"{missing[0]} does not exist; run this where e5v was cloned, or give --scenes FOLDER"
-        )
-    folder = verb.index or default_folder().with_name("demo")
+    folder = verb.index or index_folder(None).with_name("demo")
     model = verb.opening.open(verb.model)
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     console.print(_index(captions, folder, model, verb.model))
@@ -82,8 +83,19 @@ def demo(verb: Demo) -> None:
     )
 
 
+def _captions(scenes: Path) -> tuple[Path, ...]:
+    """Return the files that list the scenes."""
+    captions = tuple(scenes / name for name in CAPTIONS)
+    missing = [file for file in captions if not file.is_file()]
+    if missing:
+        raise UsageError(
+            f"{missing[0]} does not exist; run this where e5v was cloned, or give --scenes FOLDER"
+        )
+    return captions
+
+
 def _index(captions: tuple[Path, ...], folder: Path, model: "E5V", name: str) -> str:
-    """Bring the index up to date with the scenes; say what was done."""
+    """Bring the index up to date with the scenes; return a line that says what was done."""
     from e5v.search.gallery import Gallery
     from e5v.search.query import facts_of
     from e5v.search.walking import absolute

@@ -16,7 +16,9 @@ from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 from e5v.errors import E5VError, ItemError, UsageError
 from e5v.items import RawItem
 from e5v.verbs.inputs import Asked, Inputs, gather
-from e5v.verbs.opening import MODEL, Opening
+from e5v.verbs.opening import Opening, check_model, default_model
+from e5v.verbs.options import need_at_least_1
+from e5v.verbs.paths import need_new_file
 from e5v.verbs.talk import Bar, bar, say
 
 if TYPE_CHECKING:
@@ -30,47 +32,57 @@ SUFFIXES: dict[str, Format] = {".jsonl": "jsonl", ".npy": "npy", ".parquet": "pa
 
 @dataclass(frozen=True)
 class Encode:
-    """Embed texts and images: one unit vector each, in the order given.
+    """Embed texts and images: one unit vector per item.
 
-    e5v encode "a dog in the grass" cat.jpg photos/ --out vectors.parquet
+    Vectors are written in the order of the items. Arguments, folders and .jsonl files are checked
+    before the model is opened. FILE appears when it is complete: if an item fails, it keeps what
+    it had before.
+
+    Examples:
+        e5v encode "a dog in the grass" --model nano
+        e5v encode captions.jsonl photos/ --skip-errors --out vectors.npy
+        e5v encode "a dog in the grass" cat.jpg photos/ --out vectors.parquet
     """
 
     inputs: Annotated[Positional[tuple[str, ...]], arg(metavar="[INPUT ...]")] = ()
-    """Texts, image files, folders of images, .jsonl files, or - for JSON lines on stdin, which is
-    also what is read without any INPUT. A line is a string, a list of parts or
-    {"image": ..., "text": ..., "id": ...}. What ends as an image file does must be one."""
+    """Texts, image files, folders of images, .jsonl files, or - for JSON lines on stdin (the
+    default). A line is a string, a list of parts, or {"image": ..., "text": ..., "id": ...}. An
+    argument with an image suffix must be an existing file."""
     text: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="TEXT")] = ()
-    """A text, whatever it looks like."""
-    model: Annotated[str, arg(metavar="M")] = MODEL
-    """A hub id or a folder."""
+    """A text, even if it looks like a file name or a URL."""
+    model: Annotated[str, arg(metavar="MODEL")] = field(default_factory=default_model)
+    """Hub id or folder of the model; nano is the bundled one."""
     out: Annotated[Path | None, arg(metavar="FILE")] = None
     """A .jsonl, .npy or .parquet file; by default JSON lines go to stdout."""
     format: Annotated[Format | None, arg(metavar="{jsonl,npy,parquet}")] = None
-    """The format of FILE, if its name does not tell."""
-    prompt: Annotated[str, arg(metavar="P")] = "retrieval"
-    """retrieval, sts, cirr, ... or a wording with <text> and <image> where the item goes."""
+    """Format of FILE; by default that of its suffix."""
+    prompt: Annotated[str, arg(metavar="PROMPT")] = "retrieval"
+    """Name of a prompt (retrieval, sts, cirr, ...), or your own with <text> and <image> where
+    the item goes."""
     batch_tokens: Annotated[int | None, arg(metavar="N")] = None
-    """Tokens in one forward pass; by default what suits the device."""
+    """Maximum tokens in one forward pass; by default chosen for the device."""
     dim: Annotated[int | None, arg(metavar="N")] = None
-    """Keep the first N values of a vector and renormalise."""
+    """Truncate each vector to its first N values and normalise it again."""
     precision: Literal["float32", "float16", "int8", "binary"] = "float32"
-    """How a vector is stored; binary is its signs as packed bits."""
+    """Number format of the stored values; binary keeps one bit per value, its sign."""
     max_tokens: Annotated[int | None, arg(metavar="N")] = None
-    """Cut longer texts; by default at the model's own context."""
+    """Truncate texts to N tokens; by default to the model's context length."""
     skip_errors: bool = False
-    """Leave out items that cannot be read, and say which."""
+    """Skip items that cannot be read, and report each."""
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
 
     def __post_init__(self) -> None:
-        """Find what no model could serve."""
+        """Refuse options that are out of range or do not go together.
+
+        Raises:
+            UsageError: names the option.
+        """
         if self.out is None and self.format not in {None, "jsonl"}:
-            raise ValueError(f"--format {self.format} cannot go to stdout; give --out FILE")
+            raise UsageError(f"--format {self.format} cannot go to stdout; give --out FILE")
         if self.out and not self.format and self.out.suffix.lower() not in SUFFIXES:
             known = ", ".join(SUFFIXES)
-            raise ValueError(f"--out is {self.out}; expected {known} at its end, or --format")
-        for name in ("batch_tokens", "dim", "max_tokens"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise ValueError(f"--{name.replace('_', '-')} is {value}; expected at least 1")
+            raise UsageError(f"--out is {self.out}; expected the suffix {known}, or --format")
+        need_at_least_1(self, "batch_tokens", "dim", "max_tokens")
 
 
 @dataclass
@@ -88,9 +100,7 @@ def encode(verb: Encode) -> None:
     Raises:
         E5VError: an item, the model or an argument is at fault, or nothing was embedded.
     """
-    from e5v.model.prompts import find_prompt
-
-    find_prompt(verb.prompt)  # what can be known is told before a model is opened
+    _check(verb)
     inputs = _inputs(verb)
     if not verb.skip_errors:
         inputs.check()
@@ -103,6 +113,15 @@ def encode(verb: Encode) -> None:
         if inputs.left_out:
             say(f"left out of the folders: {inputs.left_out}")
         _report(tally)
+
+
+def _check(verb: Encode) -> None:
+    """Check what can be known before anything slow is imported."""
+    from e5v.model.prompts import find_prompt
+
+    find_prompt(verb.prompt)
+    need_new_file(verb.out, "--out")
+    check_model(verb.model)
 
 
 def _inputs(verb: Encode) -> Inputs:
@@ -120,7 +139,7 @@ def _target(verb: Encode) -> AbstractContextManager[BinaryIO]:
 
 
 def _is_apart(verb: Encode) -> bool:
-    """Tell whether a bar would not stand among the results on one terminal."""
+    """Return whether a progress bar does not mix with results on the same terminal."""
     return bool(verb.out) or not sys.stdout.isatty()
 
 
@@ -181,8 +200,8 @@ def _row(verb: Encode, asked: Asked, result: "Encoded") -> "Row":
 def _report(tally: Tally) -> None:
     count = tally.encoded + tally.left_out
     if tally.left_out:
-        say(f"{tally.left_out} of {count} items left out")
+        say(f"{tally.left_out} of {count} items skipped")
     if tally.cut:
-        say(f"{tally.cut} item{'s were' if tally.cut > 1 else ' was'} cut to fit the model")
+        say(f"{tally.cut} item{'s were' if tally.cut > 1 else ' was'} truncated to fit the model")
     if not tally.encoded:
         raise E5VError("nothing was encoded" if count else "nothing to encode: no item was given")

@@ -1,4 +1,4 @@
-"""`e5v evaluate`: how good a model is, beside what the paper says.
+"""`e5v evaluate`: the metrics of a model, beside those of the paper.
 
 model + data, of folders or of the hub -> e5v.evaluation -> a table, or JSON lines; a report on disk
 """
@@ -11,8 +11,9 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from e5v.errors import UsageError
 from e5v.files import write_file
-from e5v.verbs.opening import Opening
-from e5v.verbs.talk import bar, say, show_line, wants_lines
+from e5v.verbs.opening import Opening, check_model, named_model
+from e5v.verbs.paths import need_file, need_folder, need_new_file, need_possible_folder
+from e5v.verbs.talk import announce, bar, say, show_line, wants_lines
 
 if TYPE_CHECKING:
     from e5v.evaluation.ablations import Variant
@@ -27,46 +28,52 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Evaluate a model by the paper's own protocols, or on a folder of your own.
+    """Evaluate a model on benchmarks or on your own data.
 
     Benchmarks: flickr30k, coco, i2i-flickr30k, i2i-coco (captions drawn as images), cirr,
-    cirr-test, fashioniq, circo, circo-test, sts (or one of its seven: sts12 to sts16, stsbenchmark,
-    sickrelatedness), table6 (what the paper's Table 6 is of), scenes, folder.
-    docs/evaluation-data.md says how the files lie. Without --data, the copies on the hub are read:
-    of Flickr30K, COCO, CIRR and FashionIQ.
+    cirr-test, fashioniq, circo, circo-test, sts (all of sts12 to sts16, stsbenchmark,
+    sickrelatedness), table6 (those of the paper's Table 6), scenes, and folder for your own data.
+    The layout of the files is described in docs/evaluation-data.md. Without --data, Flickr30K,
+    COCO, CIRR and FashionIQ are downloaded from the hub.
 
-    e5v evaluate royokong/e5-v --benchmark coco --data coco --out report
+    Examples:
+        e5v evaluate nano --data examples/scenes
+        e5v evaluate royokong/e5-v --benchmark coco --data coco --out report
     """
 
-    model: Annotated[Positional[str], arg(metavar="MODEL")]
-    """A hub id or a folder."""
+    model: Annotated[Positional[str | None], arg(metavar="[MODEL]")] = None
+    """Hub id or folder of the model; by default $E5V_MODEL."""
     data: Annotated[Path | None, arg(metavar="FOLDER")] = None
-    """Where the data are: those of a benchmark, or a folder for each; by default the hub's copy."""
+    """Folder of a benchmark's data, or of one folder per benchmark; by default the hub's copy."""
     benchmark: Annotated[tuple[str, ...], arg(metavar="NAME...")] = ("folder",)
-    """What to evaluate on."""
+    """Names of benchmarks."""
     out: Annotated[Path | None, arg(metavar="FOLDER")] = None
-    """Write report.json, report.md and report.html (and gap.png, and files for test servers)."""
+    """Write report.json, report.md and report.html (also gap.png and files for test servers)."""
     cache: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Keep vectors here, to go on after a kill and to measure again for nothing."""
+    """Keep vectors in this file, so that an interrupted or repeated evaluation reuses them."""
     gap: bool = False
-    """Measure the gap between images and texts, too."""
+    """Also measure the modality gap between images and texts."""
     ablate: Literal["prompt", "readout"] | None = None
-    """Evaluate with other prompts (Table 6), or read elsewhere in the language model."""
+    """Also evaluate variants: other prompts (Table 6), or other positions and layers of the
+    language model."""
     paper: Literal["tuned", "untuned"] = "tuned"
-    """Whose figures stand beside: E5-V's, or its model's before it was tuned (Table 6)."""
+    """Published results to compare with: those of E5-V, or of its base model before tuning."""
     font: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Draw captions in this font (your Arial, say) for i2i-...; by default in Liberation Sans."""
+    """Font of drawn captions for i2i-...; by default Liberation Sans."""
     json: bool = False
-    """Write JSON lines, as when piped."""
+    """Write JSON lines, the default when stdout is not a terminal."""
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
 
 
 def evaluate(verb: Evaluate) -> None:
-    """Evaluate and show the figures.
+    """Evaluate and show the results.
 
     Raises:
-        E5VError: the model cannot be opened, a benchmark is not known, or its data are wrong.
+        E5VError: the model cannot be opened, a benchmark is unknown, or its data cannot be used.
     """
+    _check(verb)
+    model = named_model(verb.model)
+    announce("reading the data")
     from e5v.evaluation.ablations import variants
     from e5v.evaluation.cache import Cache
     from e5v.evaluation.figures import Report
@@ -76,38 +83,57 @@ def evaluate(verb: Evaluate) -> None:
 
     wanted = _read(verb)
     if verb.out:
-        verb.out.mkdir(parents=True, exist_ok=True)  # or fail now, and not after a night
+        verb.out.mkdir(parents=True, exist_ok=True)  # fails now, and not at the end
     if verb.gap and verb.out is None and wants_lines(json=verb.json):
-        say("warning: JSON lines are of figures alone; give --out to be told the gap")
-    every = list(variants(verb.opening.open(verb.model), verb.ablate))
+        say("warning: JSON lines do not include the gap; give --out for it")
+    every = list(variants(verb.opening.open(model), verb.ablate))
     cache = Cache(verb.cache)
     by_variant = [_evaluate(variant, cache, wanted, verb) for variant in every]
     found = [one for of_benchmark in zip(*by_variant, strict=True) for one in of_benchmark]
-    told = (figure for one in found for figure in one.figures)
-    figures = tuple(sorted(told, key=lambda one: one.task == "mean"))  # means over all come last
+    unsorted = (figure for one in found for figure in one.figures)
+    figures = tuple(
+        sorted(unsorted, key=lambda one: one.task == "mean")
+    )  # means over all come last
     setting = setting_of(
         every,
         [pool for _, material in wanted for pool in pools(material.tasks)],
         [one.run for one in found],
-        name=verb.model,
+        name=model,
         paper=MODELS[verb.paper] if any(one.paper is not None for one in figures) else "",
     )
     gaps = {one.run.benchmark: one.gap for one in found if one.gap}
-    _tell(verb, Report(setting, figures, gaps), found)
+    _present(verb, Report(setting, figures, gaps), found)
+
+
+def _check(verb: Evaluate) -> None:
+    """Check what can be known before anything slow is imported."""
+    from e5v.evaluation.benchmarks import find_benchmarks
+
+    benchmarks = find_benchmarks(verb.benchmark)
+    check_model(named_model(verb.model))
+    need_folder(verb.data, "--data")
+    for one in benchmarks if verb.data is None else ():
+        if one.hub is None:
+            raise UsageError(
+                f"benchmark {one.name} is not on the hub; give a folder of its data ({one.source})",
+                argument="data",
+            )
+    if verb.font and not any(one.drawn for one in benchmarks):
+        raise UsageError("--font draws the captions of i2i-flickr30k and i2i-coco; name one")
+    need_file(verb.font, "--font")
+    need_possible_folder(verb.out, "--out")
+    need_new_file(verb.cache, "--cache")
 
 
 def _read(verb: Evaluate) -> "Wanted":
-    """Read the data of every benchmark: what is wrong is told before a model is opened."""
+    """Read the data of every benchmark, so that mistakes are reported before a model is opened."""
     from e5v.evaluation.benchmarks import find_benchmarks
     from e5v.evaluation.evaluate import place, read
     from e5v.evaluation.pictures import other_files
     from e5v.evaluation.tasks import Submission
 
-    benchmarks = find_benchmarks(verb.benchmark)
-    if verb.font and not any(one.drawn for one in benchmarks):
-        raise UsageError("--font draws the captions of i2i-flickr30k and i2i-coco; name one")
     wanted = []
-    for one in benchmarks:
+    for one in find_benchmarks(verb.benchmark):
         folder = place(one, verb.data)
         if folder is None and one.hub:
             say(f"reading {one.title} from the hub")
@@ -164,8 +190,8 @@ def _labelled(evaluated: "Evaluated", label: str) -> "Evaluated":
     )
 
 
-def _tell(verb: Evaluate, report: "Report", found: "list[Evaluated]") -> None:
-    """Show the figures, and write the report if it is asked for, whoever closes the pipe."""
+def _present(verb: Evaluate, report: "Report", found: "list[Evaluated]") -> None:
+    """Show the results, and write the report if one is asked for, even if the pipe is closed."""
     try:
         _show(verb, report)
     finally:

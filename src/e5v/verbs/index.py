@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from e5v.errors import DataError, UsageError
-from e5v.verbs.opening import MODEL, Opening
-from e5v.verbs.talk import bar, say, show_line, wants_lines
+from e5v.verbs.opening import Opening, check_model, default_model
+from e5v.verbs.paths import index_folder, missing_index, need_possible_folder
+from e5v.verbs.talk import announce, bar, say, show_line, wants_lines
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
@@ -28,38 +29,47 @@ RESTS = 10  # times as long as a look at the folders takes, before the next
 
 @dataclass(frozen=True)
 class Index:
-    """Index folders of images and texts, so that `e5v search` finds what is in them.
+    """Index folders of images and texts for search.
 
-    e5v index ~/Photos ~/notes
+    Only new and changed files are embedded; files that were moved or deleted are updated in the
+    index. Without FOLDER, the folders indexed before are updated.
+
+    Examples:
+        e5v index photos --model nano --index photos.index
+        e5v index ~/Photos ~/notes
     """
 
     folders: Annotated[Positional[tuple[Path, ...]], arg(metavar="[FOLDER ...]")] = ()
     """Folders, or files: images, .txt, .md, and .jsonl with {"text": ...} or
-    {"image": path, "caption": ...} on each line. By default those that were indexed before. Only
-    what is new or changed is embedded; what moved or went follows."""
-    index: Annotated[Path | None, arg(metavar="DIR")] = None
-    """Where the index lies; by default $E5V_INDEX, or among the user's application data."""
-    model: Annotated[str | None, arg(metavar="M")] = None
-    """A hub id or a folder; by default the index's own, and royokong/e5-v for a new one."""
+    {"image": path, "caption": ...} on each line. By default those indexed before."""
+    index: Annotated[Path | None, arg(metavar="FOLDER")] = None
+    """Folder of the index; by default $E5V_INDEX, or the user's application data."""
+    model: Annotated[str | None, arg(metavar="MODEL")] = None
+    """Hub id or folder of the model; by default the index's own, and for a new index $E5V_MODEL
+    or royokong/e5-v."""
     watch: bool = False
-    """Keep following, until interrupted."""
+    """Keep running and index changes until interrupted."""
     every: Annotated[float, arg(metavar="SECONDS")] = 2.0
-    """How long to wait between two looks at the folders with --watch."""
+    """Seconds between checks for changes with --watch."""
     audit: bool = False
-    """Index nothing; say how many of the nearest items the quick search finds."""
+    """Index nothing; measure the recall of the approximate search."""
     emptied: bool = False
-    """Follow also a folder in which nothing is left, or that is gone and is then forgotten; else it
-    is taken for a disk not there."""
+    """Also remove entries of folders that are empty or missing; kept by default, in case a disk
+    is unmounted."""
     json: bool = False
-    """Write JSON lines, as when piped."""
+    """Write JSON lines, the default when stdout is not a terminal."""
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
 
     def __post_init__(self) -> None:
-        """Find what cannot be meant."""
+        """Refuse options that are out of range or do not go together.
+
+        Raises:
+            UsageError: names the option.
+        """
         if not 0 < self.every < float("inf"):
-            raise ValueError(f"--every is {self.every}; expected seconds, more than 0")
+            raise UsageError(f"--every is {self.every}; expected seconds, more than 0")
         if self.audit and (self.folders or self.watch):
-            raise ValueError("--audit indexes nothing; leave out FOLDER and --watch")
+            raise UsageError("--audit indexes nothing; leave out FOLDER and --watch")
 
 
 def index(verb: Index) -> None:
@@ -68,22 +78,31 @@ def index(verb: Index) -> None:
     Raises:
         E5VError: a folder, the index or the model is at fault.
     """
-    from e5v.search.places import default_folder
+    from e5v.search.facts import read_facts
+    from e5v.search.walking import absolute
 
-    folder = verb.index or default_folder()
+    folder = index_folder(verb.index)
+    need_possible_folder(folder, "the index folder")
+    there = read_facts(folder)
     if verb.audit:
+        if there is None:
+            raise missing_index(folder, verb.index)
         _audit(verb, folder)
         return
-    from e5v.search.facts import read_facts
-    from e5v.search.gallery import Gallery
-    from e5v.search.walking import absolute
-    from e5v.search.writer import writing
-
-    there = read_facts(folder)
     known = there.roots if there else ()
-    roots = absolute(verb.folders or map(Path, known), known=known, emptied=verb.emptied)
+    try:
+        roots = absolute(verb.folders or map(Path, known), known=known, emptied=verb.emptied)
+    except DataError as error:
+        if verb.folders:  # an argument is wrong; else a folder is away
+            raise UsageError(str(error), argument=error.argument) from None
+        raise
     if not roots:
         raise UsageError("nothing to index; give FOLDER")
+    check_model(name_of_model(verb.model, there))
+    announce("looking for changes")
+    from e5v.search.gallery import Gallery
+    from e5v.search.writer import writing
+
     model = _model(verb, there)
     with writing(folder, model.facts) as writer:
         gallery = Gallery(writer, model.open)
@@ -142,7 +161,7 @@ def _model(verb: Index, there: "Facts | None") -> _Model:
 
 def name_of_model(asked: str | None, there: "Facts | None") -> str:
     """Name the model that an index is opened with: as asked for, or its own."""
-    name = asked or (there.model if there else MODEL)
+    name = asked or (there.model if there else default_model())
     return str(Path(name).resolve()) if (Path(name) / "config.json").is_file() else name
 
 

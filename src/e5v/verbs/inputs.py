@@ -1,4 +1,4 @@
-"""What the command line is given, as a stream of items.
+"""The arguments of a verb, as a stream of items.
 
 texts | image files | folders | JSON lines -> Asked, one by one, in order
 """
@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from e5v.errors import ItemError, UsageError
+from e5v.errors import DataError, ItemError, UsageError
 from e5v.image_formats import IMAGE_SUFFIXES, is_image_name, suffix_of
-from e5v.image_names import file_of_url, find_image_file, looks_like_image, strip, why_text
+from e5v.image_names import file_of_url, find_image_file, looks_like_image, strip
 from e5v.items import RawItem, normalise
 from e5v.jsonl import LineFault
 from e5v.left_out import LeftOut
-from e5v.verbs.item_lines import read_items
+from e5v.verbs.item_lines import check_items, read_items
+from e5v.verbs.options import is_url
 
 SHOWN = 80  # characters of a data URI that are repeated in the output
 
@@ -37,12 +38,23 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class ItemFile:
+    """A .jsonl file of items, read anew at each pass."""
+
+    path: Path
+
+    def __iter__(self) -> Iterator[Asked]:
+        """Read every item in order."""
+        return _lines(self.path)
+
+
+@dataclass(frozen=True)
 class Inputs:
     """The items of one command, to be read once; a folder or JSON lines are read on the way."""
 
-    sources: tuple[Asked | Iterator[Asked], ...]
+    sources: tuple[Asked | Iterable[Asked], ...]
     left_out: LeftOut = field(default_factory=LeftOut)
-    """The files of folders that are no images, counted as they are passed."""
+    """Files of folders that are not images, counted as they are read."""
 
     @property
     def count(self) -> int | None:
@@ -51,16 +63,25 @@ class Inputs:
         return len(self.sources) if known else None
 
     def check(self) -> None:
-        """Find what is missing before a model is opened, as far as positions are known.
+        """Find what is missing or broken before a model is opened; stdin cannot be read twice.
+
+        No image is opened.
 
         Raises:
-            ItemError: a file does not exist; names the item's position.
+            UsageError: an argument is a file that does not exist or cannot be embedded.
+            DataError: a line of a .jsonl file is broken, or names a missing image.
         """
-        for position, source in enumerate(self.sources):
-            if not isinstance(source, Asked):
-                return
-            if source.fault:
-                raise ItemError(position, source.fault)
+        for source in self.sources:
+            if isinstance(source, Asked) and (fault := source.fault or _refusal(source.raw)):
+                raise UsageError(fault)
+        for source in self.sources:
+            faults = (
+                list(itertools.islice(check_items(source.path), 1))
+                if isinstance(source, ItemFile)
+                else []
+            )
+            if faults and isinstance(source, ItemFile):
+                raise DataError(f"{source.path}, {faults[0]}", argument="skip_errors")
 
     def __iter__(self) -> Iterator[Asked]:
         """Read every item in order."""
@@ -80,8 +101,8 @@ def gather(arguments: Iterable[str], texts: Iterable[str] = ()) -> Inputs:
     return Inputs((*asked, *plain), left_out)
 
 
-def understand(argument: str, left_out: LeftOut | None = None) -> Asked | Iterator[Asked]:
-    """Tell what one argument stands for.
+def understand(argument: str, left_out: LeftOut | None = None) -> Asked | Iterable[Asked]:
+    """Return what one argument stands for.
 
     `-` is JSON lines on stdin and a name ending in .jsonl a file of them; a folder is walked for
     images in order of path, hidden ones left out; a name ending in an image suffix is an image;
@@ -97,7 +118,7 @@ def understand(argument: str, left_out: LeftOut | None = None) -> Asked | Iterat
     if os.path.isdir(argument):  # noqa: PTH112  Path.is_dir raises where a text is very long
         return _folder(Path(argument), LeftOut() if left_out is None else left_out)
     if os.path.isfile(argument) and suffix_of(argument) == ".jsonl":  # noqa: PTH113
-        return _lines(Path(argument))
+        return ItemFile(Path(argument))
     return _one(argument)
 
 
@@ -109,15 +130,17 @@ def _one(argument: str) -> Asked:
         return _faulty(f"{argument} {error}")
     if path is not None and os.path.isfile(path):  # noqa: PTH113
         return _image(path)
+    if is_url(argument) and path is None:
+        return _faulty(
+            f"{argument} is a URL, which is not supported; "
+            "name a file on this machine, or mark a text with --text"
+        )
     if os.path.isfile(argument):  # noqa: PTH113
         return _faulty(
             f"{argument} is a file, but no image and no .jsonl; "
             "put its text in a .jsonl, or mark a text with --text"
         )
-    name = strip(argument)
-    if name.lower().startswith(("http://", "https://")) and why_text(name):
-        return _faulty(f"{argument} is a URL; nothing is fetched: download the image first")
-    if path is None and suffix_of(name) != ".jsonl" and not looks_like_image(name):
+    if path is None and suffix_of(strip(argument)) != ".jsonl" and not looks_like_image(argument):
         return _asked(argument)
     return _faulty(f"{argument} does not exist; check the path, or mark a text with --text")
 
@@ -172,6 +195,15 @@ def _lines(source: Path | BinaryIO) -> Iterator[Asked]:
         else:
             asked = _asked(line.value)
             yield Asked(line.raw, asked.label, _kind(line.raw))
+
+
+def _refusal(raw: RawItem) -> str | None:
+    """Say why an item cannot be embedded whatever the model, such as an empty text."""
+    try:
+        normalise(raw)
+    except ItemError as error:
+        return f"an item {error.cause}"
+    return None
 
 
 def _kind(raw: RawItem) -> str:

@@ -1,4 +1,4 @@
-"""`e5v merge`: a tuned language model, put back into the whole model and proved.
+"""`e5v merge`: an adapter, merged into the whole model and checked.
 
 run + source -> e5v.model.surgery -> e5v.model.proof, a table or JSON lines -> a folder
 """
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from e5v.errors import ModelError, UsageError
-from e5v.verbs.opening import Opening
-from e5v.verbs.talk import say
+from e5v.verbs.opening import Opening, check_model
+from e5v.verbs.paths import need_folder, need_new_folder
+from e5v.verbs.talk import announce, say
 from e5v.verbs.verify import show_checks
 
 if TYPE_CHECKING:
@@ -20,38 +21,44 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Merge:
-    """Put a trained adapter back into its model: a whole checkpoint, proved before it is there.
+    """Merge a trained adapter into its model: a whole checkpoint.
 
-    The result opens with e5v, transformers and sentence-transformers. Only the language model's
-    matrices that the adapter names change; that, and that the vectors moved, is checked.
+    The result opens with e5v, transformers and sentence-transformers. Before it is kept, it is
+    checked: only the matrices that the adapter names have changed, and the vectors with them.
 
-    e5v merge run --out tuned
+    Examples:
+        e5v merge run --out tuned
     """
 
     run: Annotated[Positional[Path], arg(metavar="RUN")]
-    """A folder that e5v train wrote, or one of an adapter as peft writes it."""
+    """Folder that e5v train wrote, or of an adapter as peft writes it."""
     out: Annotated[Path, arg(metavar="FOLDER")]
-    """A new folder for the merged model."""
-    model: Annotated[str | None, arg(metavar="M")] = None
-    """The hub id or folder of the model to merge into; by default the one that was trained."""
+    """New folder for the merged model."""
+    model: Annotated[str | None, arg(metavar="MODEL")] = None
+    """Hub id or folder of the model to merge into; by default the one that was trained."""
     json: bool = False
-    """Write JSON lines, as when piped."""
+    """Write JSON lines, the default when stdout is not a terminal."""
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
 
 
 def merge(verb: Merge) -> None:
-    """Merge, show each check when it is made, and keep the result if all passed.
+    """Merge, show each check as soon as it is done, and keep the result if all passed.
 
     Raises:
         E5VError: run or model cannot be used, do not fit each other, or a check failed.
     """
+    need_folder(verb.run, "RUN")
+    need_new_folder(verb.out, "--out")
+    if verb.model:
+        check_model(verb.model)
+    announce(f"merging {verb.run}")
     from e5v.model.lora import find_run
     from e5v.model.proof import prove
     from e5v.model.surgery import merge as merge_into
 
     source = verb.model or find_run(verb.run).source
     if not source:
-        raise UsageError(f"{verb.run} does not say which model it was made on; give --model")
+        raise UsageError(f"{verb.run} does not name the model it was trained on; give --model")
 
     def proof(merged: "Merged") -> None:
         if not show_checks(prove(merged, **asdict(verb.opening)), json=verb.json):

@@ -1,4 +1,4 @@
-"""`e5v search`: words, an image, or both in; what is nearest in the index out.
+"""`e5v search`: a text, an image, or both in; the nearest items of the index out.
 
 text, image, without -> E5V -> Index.search -> a table, pictures, JSON lines, or a page
 """
@@ -13,8 +13,11 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from e5v.errors import ItemError, UsageError
 from e5v.verbs.index import name_of_model, opening_of
-from e5v.verbs.opening import Opening
-from e5v.verbs.talk import say, show_line, wants_lines
+from e5v.verbs.opening import Opening, check_model
+from e5v.verbs.options import need_at_least_1
+from e5v.verbs.paths import index_folder, missing_index, need_file
+from e5v.verbs.talk import announce, say, show_line, wants_lines
+from e5v.verbs.where import check_filter
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,45 +32,64 @@ LONGEST = 120  # characters of a caption in a table
 
 @dataclass(frozen=True)
 class Search:
-    """Find images and texts by words, by an image, or by both: like this, but ...
+    """Search an index by text, by image, or by both.
 
-    e5v search "in the snow" --image dog.jpg --without people
+    With an image and a text, the text says how the result should differ from the image.
+
+    Examples:
+        e5v search a dog in the grass
+        e5v search --image dog.jpg --where "kind = 'image'"
+        e5v search --duplicates
+        e5v search in the snow --image dog.jpg --without people
     """
 
-    text: Annotated[Positional[str | None], arg(metavar="[TEXT]")] = None
-    """What to look for; beside --image, how it is to differ from the image."""
+    text: Annotated[Positional[tuple[str, ...]], arg(metavar="[TEXT ...]")] = ()
+    """What to look for (several words are joined). With --image: how the result should differ
+    from the image."""
     image: Annotated[Path | None, arg(metavar="FILE")] = None
-    """An image like those to look for; beside TEXT, it is not shown itself."""
+    """Find images and texts like this image. With TEXT, the image itself is left out."""
     without: Annotated[str | None, arg(metavar="TEXT")] = None
-    """What is not wanted."""
+    """What the results should not show."""
     k: Annotated[int, arg(aliases=("-k",), metavar="N")] = 10
-    """How many, at most."""
-    min_score: Annotated[float | None, arg(metavar="S")] = None
-    """The least cosine of what is shown; with --duplicates, 0.95 by default."""
+    """Maximum number of results."""
+    min_score: Annotated[float | None, arg(metavar="COSINE")] = None
+    """Minimum cosine similarity of a result; with --duplicates, of a group (0.95 by default)."""
     where: Annotated[str | None, arg(metavar="FILTER")] = None
-    """A condition in SQL on path, kind, part, size, mtime, text, width or height, as in
+    """SQL condition on path, kind, part, size, mtime, text, width or height, such as
     "kind = 'image' AND path LIKE '%/2024/%'"."""
     duplicates: bool = False
-    """Instead of looking for something, group what is nearly the same."""
+    """Group near-duplicates instead of searching."""
     json: bool = False
-    """Write JSON lines, as when piped."""
+    """Write JSON lines, the default when stdout is not a terminal."""
     open: bool = False
-    """Show what is found in a browser, too."""
-    index: Annotated[Path | None, arg(metavar="DIR")] = None
-    """Where the index lies; by default $E5V_INDEX, or among the user's application data."""
-    model: Annotated[str | None, arg(metavar="M")] = None
-    """A hub id or a folder; by default the one that the index was made with."""
+    """Also show the results in a browser."""
+    index: Annotated[Path | None, arg(metavar="FOLDER")] = None
+    """Folder of the index; by default $E5V_INDEX, or the user's application data."""
+    model: Annotated[str | None, arg(metavar="MODEL")] = None
+    """Hub id or folder of the model; by default the index's own."""
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
 
     def __post_init__(self) -> None:
-        """Find what no index could answer."""
-        asked = self.text is not None or self.image is not None
-        if self.k < 1:
-            raise ValueError(f"-k is {self.k}; expected at least 1")
+        """Refuse options that are out of range or do not go together.
+
+        Raises:
+            UsageError: names the option.
+        """
+        asked = bool(self.query) or self.image is not None
+        need_at_least_1(self, "k")
         if self.duplicates and (asked or self.without or self.where):
-            raise ValueError("--duplicates compares everything; leave out what to look for")
+            raise UsageError("--duplicates compares everything; leave out what to look for")
         if not self.duplicates and not asked:
-            raise ValueError("nothing to look for; give TEXT, --image FILE, or --duplicates")
+            raise UsageError("nothing to look for; give TEXT, --image FILE, or --duplicates")
+        if self.min_score is not None and not -1 <= self.min_score <= 1:
+            raise UsageError(f"--min-score is {self.min_score}; expected a cosine, -1 to 1")
+        if self.where is not None:
+            check_filter(self.where)
+
+    @property
+    def query(self) -> str | None:
+        """The words to look for, in one text; None if there are none."""
+        return " ".join(self.text).strip() or None
 
 
 def search(verb: Search) -> None:
@@ -76,30 +98,44 @@ def search(verb: Search) -> None:
     Raises:
         E5VError: there is no index, it was made with another model, or the query is at fault.
     """
+    folder = index_folder(verb.index)
+    _check(verb, folder)
+    announce(f"opening the index in {folder}")
     from e5v.search.index import Index
-    from e5v.search.places import default_folder
 
-    reader = Index.open(verb.index or default_folder())
+    reader = Index.open(folder)
     if verb.duplicates:
         groups = _duplicates(verb, reader)
-        title = f"Nearly the same: {len(groups)} groups"
+        title = f"Near-duplicates: {len(groups)} groups"
     else:
         groups = [_found(verb, reader)]
         like = f"like {verb.image.name}" if verb.image else ""
         without = f"without {verb.without}" if verb.without else ""
-        title = " ".join(filter(None, [verb.text, like, without]))
+        title = " ".join(filter(None, [verb.query, like, without]))
     if wants_lines(json=verb.json):
         for number, group in enumerate(groups, 1):
             for hit in group:
-                show_line(({"group": number} if verb.duplicates else {}) | _told(hit))
+                show_line(({"group": number} if verb.duplicates else {}) | _fields(hit))
     else:
         show(groups)
     if verb.open:
         _open_page(title, groups)
 
 
+def _check(verb: Search, folder: Path) -> None:
+    """Check what can be known before anything slow is imported."""
+    from e5v.search.facts import read_facts
+
+    need_file(verb.image, "--image")
+    facts = read_facts(folder)
+    if facts is None:
+        raise missing_index(folder, verb.index)
+    if not verb.duplicates:
+        check_model(name_of_model(verb.model, facts))
+
+
 def _duplicates(verb: Search, reader: "Reader") -> "list[Sequence[Hit]]":
-    """Group what is alike; each is told with its cosine with the first of its group."""
+    """Group near-duplicates; each has its cosine with the first of its group."""
     from e5v.search.entries import Hit
 
     groups: list[Sequence[Hit]] = []
@@ -116,14 +152,14 @@ def _found(verb: Search, reader: "Reader") -> "list[Hit]":
     from e5v.search.notice import notice
     from e5v.search.query import Ask, asked, example_of, facts_of, find
 
-    ask = Ask(verb.text, verb.image, verb.without)
-    if verb.image is not None and not verb.image.is_file():
-        raise UsageError(f"--image {verb.image} does not exist; check the path")
+    if verb.where is not None:
+        _try_filter(reader, verb.where)
+    ask = Ask(verb.query, verb.image, verb.without)
     name = name_of_model(verb.model, reader.facts)
     model = opening_of(verb.opening, reader.facts).open(name)
     reader.facts.check(facts_of(model, name))
-    if told := notice(name):
-        say(told)
+    if warning := notice(name):
+        say(warning)
     try:
         vector, example = asked(model, ask), example_of(model, ask)
     except ItemError as error:
@@ -131,10 +167,17 @@ def _found(verb: Search, reader: "Reader") -> "list[Hit]":
     return find(reader, vector, example, k=verb.k, where=verb.where, min_score=verb.min_score)
 
 
-def _told(hit: "Hit") -> dict[str, object]:
+def _try_filter(reader: "Reader", where: str) -> None:
+    """Search with any vector, so that a filter that LanceDB refuses is found before a model."""
+    import numpy as np
+
+    reader.search(np.eye(1, reader.dim, dtype=np.float32)[0], k=1, where=where)
+
+
+def _fields(hit: "Hit") -> dict[str, object]:
     entry = hit.entry
-    named = ("id", "path", "kind", "part", "text", "size", "mtime", "width", "height")
-    return {"score": round(hit.score, 6)} | {name: getattr(entry, name) for name in named}
+    names = ("id", "path", "kind", "part", "text", "size", "mtime", "width", "height")
+    return {"score": round(hit.score, 6)} | {name: getattr(entry, name) for name in names}
 
 
 def show(groups: "Sequence[Sequence[Hit]]") -> None:

@@ -4,15 +4,18 @@ arguments -> socket -> model -> app -> it has answered once -> requests, until S
 """
 
 import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, UseAppendAction, arg
 
-from e5v.errors import DataError
+from e5v.errors import UsageError
 from e5v.verbs.index import name_of_model, opening_of
-from e5v.verbs.opening import Opening
+from e5v.verbs.opening import Opening, check_model
+from e5v.verbs.options import need_at_least_1
+from e5v.verbs.paths import index_folder, missing_index
 from e5v.verbs.talk import say
 
 if TYPE_CHECKING:
@@ -25,59 +28,65 @@ MEGA = 1_000_000
 
 @dataclass(frozen=True)
 class Serve:
-    """Serve embeddings, the search of an index, and a page to search with.
+    """Serve embeddings and search over HTTP, with a web page.
 
-    With E5V_API_KEY in the environment, every request must bring that key: as a bearer, or, from a
-    browser, as the password of any user.
+    Set E5V_API_KEY to require that key with every request: as a bearer token, or, in a browser, as
+    the password of any user name.
 
-    e5v serve --index photos.index --port 8000
+    Examples:
+        e5v serve --model nano
+        e5v serve --index photos.index --port 8000
     """
 
-    index: Annotated[Path | None, arg(metavar="DIR")] = None
-    """What `e5v index` wrote; by default where it writes by default."""
-    model: Annotated[str | None, arg(metavar="M")] = None
-    """A hub id or a folder; by default the model that made the index."""
+    index: Annotated[Path | None, arg(metavar="FOLDER")] = None
+    """Folder of the index to search; by default $E5V_INDEX, or the user's application data."""
+    model: Annotated[str | None, arg(metavar="MODEL")] = None
+    """Hub id or folder of the model; by default the index's own, or $E5V_MODEL without an
+    index."""
     host: Annotated[str, arg(metavar="HOST")] = "127.0.0.1"
-    """Where to listen; 0.0.0.0 for the whole network."""
+    """Address to listen on; 0.0.0.0 for the whole network."""
     port: Annotated[int, arg(metavar="N")] = 8000
-    """0 is any that is free."""
+    """Port to listen on; 0 chooses a free one."""
     allow_domain: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="DOMAIN")] = ()
-    """A domain that images may be fetched from; by default nothing is fetched."""
+    """Fetch images from this domain; by default nothing is fetched."""
     allow_host: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="NAME")] = ()
-    """Another name that this server goes by, behind a proxy."""
+    """Also accept requests addressed to this host name, such as that of a proxy."""
     queue_tokens: Annotated[int, arg(metavar="N")] = 500_000
-    """Tokens that may wait for the model; more are told to come again."""
+    """Queue limit in tokens; further requests get status 429."""
     megapixels: Annotated[int, arg(metavar="N")] = 50
-    """The largest image that is decoded."""
+    """Maximum size of an image, in millions of pixels."""
     batch_tokens: Annotated[int | None, arg(metavar="N")] = None
-    """Tokens in one forward pass; by default what suits the device."""
+    """Maximum tokens in one forward pass; by default chosen for the device."""
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
 
     def __post_init__(self) -> None:
-        """Find what nobody could serve."""
+        """Refuse options that are out of range.
+
+        Raises:
+            UsageError: names the option.
+        """
         if not 0 <= self.port < 2**16:
-            raise ValueError(f"--port is {self.port}; expected 0 to 65535")
-        for name in ("queue_tokens", "megapixels", "batch_tokens"):
-            if (value := getattr(self, name)) is not None and value < 1:
-                raise ValueError(f"--{name.replace('_', '-')} is {value}; expected at least 1")
+            raise UsageError(f"--port is {self.port}; expected 0 to 65535")
+        need_at_least_1(self, "queue_tokens", "megapixels", "batch_tokens")
 
 
 def serve(verb: Serve) -> None:
-    """Serve until asked to end.
+    """Serve until interrupted or terminated.
 
     Raises:
-        E5VError: the port is taken, the model cannot be opened or gives nothing that can be used,
-            or the index is another model's or damaged.
+        E5VError: the port is taken, the model cannot be opened or gives unusable vectors, or the
+            index is damaged or was made with another model.
     """
     from e5v.search.notice import notice
-    from e5v.search.places import default_folder
     from e5v.web import serving
 
-    folder = verb.index or default_folder()
+    folder = index_folder(verb.index)
     facts = _facts(verb, folder)
     name = name_of_model(verb.model, facts)
+    check_model(name)
     with serving.listen(verb.host, verb.port) as listening:
-        say(f"opening {name}")
+        if not sys.stderr.isatty():  # where it is a terminal, opening says so itself
+            say(f"opening {name}")
         model = opening_of(verb.opening, facts).open(name)
 
         from e5v.web.app import create_app
@@ -87,8 +96,8 @@ def serve(verb: Serve) -> None:
         collection.check()
         settings = _settings(verb)
         app = create_app(collection, settings)
-        if told := notice(name):
-            say(told)
+        if warning := notice(name):
+            say(warning)
         port = listening.getsockname()[1]
         host = f"[{verb.host}]" if ":" in verb.host else verb.host
         started = f"serving {name} at http://{host}:{port}"
@@ -96,12 +105,12 @@ def serve(verb: Serve) -> None:
 
 
 def _facts(verb: Serve, folder: Path) -> "Facts | None":
-    """Read what the index says of itself; one that is named must be there."""
+    """Read what the index says of itself; an index that is named must exist."""
     from e5v.search.facts import read_facts
 
     facts = read_facts(folder)
     if facts is None and verb.index:
-        raise DataError(f"{folder} holds no index; make one: e5v index FOLDER --index {folder}")
+        raise missing_index(folder, verb.index)
     return facts
 
 
@@ -114,7 +123,7 @@ def _settings(verb: Serve) -> "Settings":
     names = frozenset(name.lower() for name in verb.allow_host)
     local = is_local(verb.host)
     if not (local or key):
-        say(f"warning: {verb.host} is open to others and {KEY} is not set: anybody may ask")
+        say(f"warning: {verb.host} is open to others and {KEY} is not set: anybody can use it")
     return Settings(
         limits=Limits(queued_tokens=verb.queue_tokens, pixels=verb.megapixels * MEGA),
         door=Door(key, LOOPBACK | names | {verb.host.lower()} if local else None, names),

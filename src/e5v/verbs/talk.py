@@ -1,4 +1,4 @@
-"""What a verb tells: results on stdout, all else on stderr."""
+"""What a verb prints: results on stdout, everything else on stderr."""
 
 import json
 import sys
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 def say(message: object) -> None:
     """Write one line on stderr, whatever the message holds."""
     sys.stderr.write(f"e5v: {' '.join(str(message).splitlines())}\n")
+
+
+def announce(doing: str) -> None:
+    """Say on a terminal what takes a moment and begins now; elsewhere stay quiet."""
+    if sys.stderr.isatty():
+        say(f"{doing} ...")
+        sys.stderr.flush()
 
 
 def show_line(result: Mapping[str, Any]) -> None:

@@ -1,8 +1,9 @@
-"""`e5v train`: a language model, trained on text pairs as it goes.
+"""`e5v train`: a LoRA adapter, trained on text pairs.
 
 model + triplets -> e5v.training.fit -> a line a step, or JSON lines
 """
 
+import os
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,8 +13,10 @@ from tyro.conf import OmitArgPrefixes, arg
 
 from e5v.errors import UsageError, plural
 from e5v.training.recipe import Recipe
-from e5v.verbs.opening import MODEL, Opening
-from e5v.verbs.talk import say, show_line, wants_lines
+from e5v.verbs.opening import Opening, check_model, default_model
+from e5v.verbs.options import need_at_least_1
+from e5v.verbs.paths import need_file, need_new_folder, need_possible_folder
+from e5v.verbs.talk import announce, say, show_line, wants_lines
 
 if TYPE_CHECKING:
     from e5v.training.run import Begun, Measured, Step
@@ -23,50 +26,59 @@ BROKEN_SHOWN = 10
 
 @dataclass(frozen=True)
 class Train:
-    """Train the language model of a multimodal one on text pairs; its vision tower is not opened.
+    """Train a LoRA adapter on text pairs.
 
-    The data are CSV, JSON lines or Parquet with the columns anchor, positive and, if there are hard
-    negatives, negative; SimCSE's sent0, sent1 and hard_neg are known, too. The defaults are the
-    paper's recipe. What comes out is an adapter: e5v merge puts it back into the whole model.
+    Data are CSV, JSON lines or Parquet with the columns anchor, positive and, optionally, negative
+    (SimCSE's sent0, sent1 and hard_neg are known too). Only the language model is trained; the
+    vision tower is not loaded. The defaults are the paper's recipe. Merge the adapter into the
+    model with e5v merge.
 
-    On 8 GPUs it is torchrun --nproc-per-node 8 -m e5v.cli train ...
+    On 8 GPUs: torchrun --nproc-per-node 8 -m e5v.cli train ...
 
-    e5v train --model royokong/e5-v --data nli_for_simcse.csv --out run
+    Examples:
+        e5v train --data pairs.csv --out run --model nano-base --batch 64
+        e5v train --model royokong/e5-v --data nli_for_simcse.csv --out run
     """
 
     data: Annotated[tuple[Path, ...], arg(metavar="FILE...")]
-    """Files of triplets."""
+    """Files of text pairs or triplets."""
     out: Annotated[Path, arg(metavar="FOLDER")]
-    """Where the run is written: log, checkpoints, adapter."""
-    model: Annotated[str, arg(metavar="NAME")] = MODEL
-    """A hub id or a folder."""
+    """Folder of the run: log, checkpoints, adapter."""
+    model: Annotated[str, arg(metavar="MODEL")] = field(default_factory=default_model)
+    """Hub id or folder of the model."""
     evaluation: Annotated[Path | None, arg(metavar="PATH")] = None
-    """Held-out data to measure on: triplets, or a folder of images with captions.jsonl."""
+    """Validation data: a file of triplets, or a folder of images with captions.jsonl."""
     every: Annotated[int, arg(metavar="STEPS")] = 50
-    """Steps between checkpoints, and between measurements."""
+    """Steps between checkpoints, and between evaluations."""
     resume: bool = False
-    """Go on with the run in the folder, to the same end as if it had never stopped."""
+    """Continue the run in FOLDER; the result is the same as without an interruption."""
     json: bool = False
-    """Write JSON lines, as when piped."""
+    """Write JSON lines, the default when stdout is not a terminal."""
     recipe: OmitArgPrefixes[Recipe] = field(default_factory=Recipe)
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
 
     def __post_init__(self) -> None:
-        """Refuse what is out of range."""
+        """Refuse options that are out of range.
+
+        Raises:
+            UsageError: names the option.
+        """
         if not self.data:
-            raise UsageError("data names no file; give one or more files of triplets")
-        if self.every < 1:
-            raise UsageError(f"every is {self.every}; expected at least 1 step")
+            raise UsageError("--data names no file; give one or more files of triplets")
+        need_at_least_1(self, "every")
         if self.model == "nano":
-            raise UsageError("model is nano, which is tuned already; expected nano-base")
+            raise UsageError("--model is nano, which is tuned already; expected nano-base")
 
 
 def train(verb: Train) -> None:
-    """Train, a line a step.
+    """Train, and print a line per step.
 
     Raises:
         E5VError: the data, the model or the folder cannot be used, or the loss is not finite.
     """
+    if os.environ.get("RANK", "0") == "0":  # under torchrun, the first process checks for all
+        _check(verb)
+        announce(f"opening {verb.model}")
     from e5v.training.fit import fit
     from e5v.training.run import Begun, Measured, Run
 
@@ -82,11 +94,11 @@ def train(verb: Train) -> None:
     )
     lines = wants_lines(json=verb.json)
     steps = verb.recipe.steps
-    led = False  # under torchrun, one process tells for all
+    led = False  # under torchrun, one process prints for all
     for event in fit(run):
         led = True
         if isinstance(event, Begun):
-            _tell(event, steps)
+            _report(event, steps)
         elif lines:
             show_line(event.line())
         elif isinstance(event, Measured):
@@ -94,11 +106,37 @@ def train(verb: Train) -> None:
         else:
             _print(_step(event, steps))
     if led:
-        say(f"wrote {verb.out / 'adapter'}; e5v merge {verb.out} --out MODEL puts it back")
+        say(f"wrote {verb.out / 'adapter'}; merge it with: e5v merge {verb.out} --out MODEL")
 
 
-def _tell(begun: "Begun", steps: int) -> None:
-    """Say what there is to learn from, and what of it cannot be used."""
+def _check(verb: Train) -> None:
+    """Check what can be known before anything slow is imported."""
+    from e5v.model.prompts import find_prompt
+    from e5v.training.folder import RECIPE
+    from e5v.training.triplets import FORMATS
+
+    for file in verb.data:
+        need_file(file, "--data")
+        if file.suffix.lower() not in FORMATS:
+            known = ", ".join(FORMATS)
+            raise UsageError(f"--data {file} is of an unknown format; expected {known}")
+    if verb.evaluation and not verb.evaluation.is_dir():
+        need_file(verb.evaluation, "--evaluation")
+    need_file(verb.recipe.objective.teacher, "--teacher")
+    find_prompt(verb.recipe.prompt)
+    if verb.resume:
+        need_possible_folder(verb.out, "--out")
+    elif (verb.out / RECIPE).exists():
+        raise UsageError(
+            f"{verb.out} holds a run; continue it with --resume, or name another folder"
+        )
+    else:
+        need_new_folder(verb.out, "--out", parents=True)
+    check_model(verb.model)
+
+
+def _report(begun: "Begun", steps: int) -> None:
+    """Print what there is to learn from, and which rows cannot be used."""
     if begun.broken:
         shown = "; ".join(str(row) for row in begun.broken[:BROKEN_SHOWN])
         more = "; ..." if len(begun.broken) > BROKEN_SHOWN else ""
@@ -107,16 +145,16 @@ def _tell(begun: "Begun", steps: int) -> None:
         say(f"warning: {note}")
     if begun.left_out:
         rows = plural(begun.left_out, "row")
-        say(f"warning: {rows} of the held-out data beyond the limit are not measured on")
-    after = f", {begun.step} of them made before" if begun.step else ""
+        say(f"warning: {rows} of the validation data beyond the limit are not measured on")
+    after = f", {begun.step} of them done before" if begun.step else ""
     rows = plural(begun.rows, "row")
-    say(f"{rows}, {begun.weights / 1e6:.1f} M weights to learn, {plural(steps, 'step')}{after}")
+    say(f"{rows}, {begun.weights / 1e6:.1f} M trainable weights, {plural(steps, 'step')}{after}")
 
 
 def _step(step: "Step", steps: int) -> str:
     minutes, seconds = divmod(round(step.seconds_left), 60)
     hours, minutes = divmod(minutes, 60)
-    cut = f"  {plural(step.cut, 'text')} cut" if step.cut else ""
+    cut = f"  {plural(step.cut, 'text')} truncated" if step.cut else ""
     return (
         f"step {step.step:>{len(str(steps))}}/{steps}  loss {step.loss:.4f}  "
         f"accuracy {step.accuracy:6.1%}  lr {step.lr:.2e}  {step.tokens_per_second:,.0f} tokens/s  "
@@ -128,7 +166,7 @@ def _measured(measured: "Measured") -> str:
     line = dict(measured.line())
     step = line.pop("step")
     names = {name: value for name, value in line.items() if value is not None}
-    return f"held out after step {step}: " + ", ".join(
+    return f"validation after step {step}: " + ", ".join(
         f"{name.replace('_', ' ')} {value:.4f}" for name, value in names.items()
     )
 

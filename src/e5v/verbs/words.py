@@ -1,4 +1,4 @@
-"""`e5v words`: what the vector of an item says.
+"""`e5v words`: the words that the vector of an item stands for.
 
 text and image -> E5V.words -> a table, or JSON lines
 """
@@ -9,38 +9,50 @@ from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from e5v.errors import ItemError, UsageError
+from e5v.errors import UsageError
 from e5v.items import RawItem
 from e5v.verbs.inputs import Asked, understand
-from e5v.verbs.opening import MODEL, Opening
+from e5v.verbs.opening import Opening, check_model, default_model
+from e5v.verbs.options import need_at_least_1
+from e5v.verbs.paths import need_file
 from e5v.verbs.talk import show_line, wants_lines
 
 
 @dataclass(frozen=True)
 class Words:
-    """Say what the vector of a text or an image says: the likeliest next words.
+    """Show the most likely words for a text or an image.
 
-    e5v words cat.jpg -k 5
+    The prompt asks the model for one word; these are the likeliest answers, with probabilities.
+
+    Examples:
+        e5v words a dog in the grass --model nano
+        e5v words cat.jpg -k 5
     """
 
-    item: Annotated[Positional[str], arg(metavar="ITEM")]
-    """A text or an image file."""
+    item: Annotated[Positional[tuple[str, ...]], arg(metavar="ITEM")] = ()
+    """A text (several words are joined) or an image file."""
     image: Annotated[Path | None, arg(metavar="FILE")] = None
-    """An image before ITEM, the two being one item."""
+    """An image to put before ITEM, both as one item."""
     k: Annotated[int, arg(aliases=("-k",), metavar="N")] = 5
-    """How many words."""
-    model: Annotated[str, arg(metavar="M")] = MODEL
-    """A hub id or a folder."""
-    prompt: Annotated[str, arg(metavar="P")] = "retrieval"
-    """retrieval, sts, cirr, ... or a wording with <text> and <image> where the item goes."""
+    """Number of words."""
+    model: Annotated[str, arg(metavar="MODEL")] = field(default_factory=default_model)
+    """Hub id or folder of the model; nano is the bundled one."""
+    prompt: Annotated[str, arg(metavar="PROMPT")] = "retrieval"
+    """Name of a prompt (retrieval, sts, cirr, ...), or your own with <text> and <image> where
+    the item goes."""
     json: bool = False
-    """Write JSON lines, as when piped."""
+    """Write JSON lines, the default when stdout is not a terminal."""
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
 
     def __post_init__(self) -> None:
-        """Find what no model could serve."""
-        if self.k < 1:
-            raise ValueError(f"-k is {self.k}; expected at least 1")
+        """Refuse a missing item and numbers out of range.
+
+        Raises:
+            UsageError: names the argument.
+        """
+        if not self.item and self.image is None:
+            raise UsageError("ITEM is missing; name a text or an image file")
+        need_at_least_1(self, "k")
 
 
 def words(verb: Words) -> None:
@@ -53,6 +65,7 @@ def words(verb: Words) -> None:
 
     find_prompt(verb.prompt)
     item = _item(verb)
+    check_model(verb.model)
     found = verb.opening.open(verb.model).words(item, verb.k, prompt=verb.prompt)
     if wants_lines(json=verb.json):
         for word in found:
@@ -70,9 +83,13 @@ def words(verb: Words) -> None:
 
 
 def _item(verb: Words) -> RawItem:
-    asked = understand(verb.item)
+    need_file(verb.image, "--image")
+    if not verb.item:
+        return verb.image
+    item = " ".join(verb.item)
+    asked = understand(item)
     if not isinstance(asked, Asked):
-        raise UsageError(f"{verb.item} is a collection; expected one text or image file")
+        raise UsageError(f"{item} is a collection; expected one text or image file")
     if asked.fault:
-        raise ItemError(0, asked.fault)
+        raise UsageError(asked.fault)
     return asked.raw if verb.image is None else [verb.image, asked.raw]

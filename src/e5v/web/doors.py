@@ -51,7 +51,7 @@ class Door:
         """
         host = host_of(headers.get("host", ""))
         if self.hosts is not None and host not in self.hosts:
-            message = f"this server is not {host[:100]!a}; start it with --allow-host to have it so"
+            message = f"this server is not {host[:100]!a}; its operator can allow that host name"
             raise Refused(403, "host", message)
         if not self._same_site(headers):
             raise Refused(403, "origin", "a page of another site may not ask this server")

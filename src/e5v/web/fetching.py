@@ -85,7 +85,7 @@ class Fetcher:
             return target
         raise UnreadableError(
             f"its image is at {target.host}, from which nothing is fetched; send the image as a "
-            f"data URI, or have the server started with --allow-domain {target.host}"
+            f"data URI, or ask the server's operator to allow the domain {target.host}"
         )
 
     def _ask(self, target: Target, addresses: list[str], deadline: float) -> bytes | Target:

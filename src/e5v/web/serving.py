@@ -40,7 +40,7 @@ def listen(host: str, port: int) -> socket.socket:
         listening = socket.create_server((host, port), family=family)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            message = f"port {port} of {host} is taken; choose another"
+            message = f"port {port} of {host} is taken; choose another, or 0 for any"
             raise UsageError(message, argument="port") from None
         cause = error.strerror or error
         message = f"{host}:{port} cannot be listened on: {cause}"

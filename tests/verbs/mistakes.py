@@ -1,0 +1,212 @@
+"""Mistakes of users, each with the words that its one line must have.
+
+The test runs this file as a program, in one process for all: `python mistakes.py` prints a JSON
+line per mistake with what the command line did, and what was imported by then.
+"""
+
+import contextlib
+import io
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+HEAVY = ("torch", "transformers", "lancedb", "pyarrow", "datasets", "pandas", "scipy")
+
+# What is typed after `e5v`, and what the line on stderr says. The files are made by `make_files`.
+MISTAKES: dict[str, tuple[list[str], str]] = {
+    # verbs
+    "a mistyped verb": (["encod", "a"], "'encod' is not a verb; did you mean encode?"),
+    "a verb in capitals": (["Search", "a"], "did you mean search?"),
+    "an unknown verb": (["frobnicate"], "'frobnicate' is not a verb"),
+    "an option before the verb": (["--model", "nano", "encode", "a"], "--model comes before"),
+    # options
+    "a mistyped option": (
+        ["encode", "a", "--dims", "3"],
+        "unknown option --dims; did you mean --dim",
+    ),
+    "an option of another verb": (["encode", "a", "--port", "3"], "unknown option --port"),
+    "an option with a value inside": (["encode", "a", "--dimm=3"], "did you mean --dim?"),
+    "no value": (["encode", "a", "--dim"], "--dim N lacks its value"),
+    "a flag with a value": (["encode", "a", "--skip-errors=yes"], "--skip-errors takes no value"),
+    "no whole number": (["encode", "a", "--dim", "x"], "--dim is x; expected a whole number"),
+    "a fraction": (["encode", "a", "--dim", "1.5"], "--dim is 1.5; expected a whole number"),
+    "no number": (
+        ["train", "--data", "a", "--out", "b", "--lr", "x"],
+        "--lr is x; expected a number",
+    ),
+    "no finite number": (["train", "--data", "a", "--out", "b", "--lr", "inf"], "--lr is inf"),
+    "not a number": (["search", "a", "--min-score", "nan"], "--min-score is nan"),
+    "a list with a word": (
+        ["train", "--data", "a", "--out", "b", "--dims", "3", "x"],
+        "--dims is 3 x; expected a whole number",
+    ),
+    "an unknown choice": (
+        ["encode", "a", "--precision", "int4"],
+        "--precision is int4; expected float32, float16, int8 or binary; did you mean int8?",
+    ),
+    "an unknown dtype": (["words", "a", "--dtype", "floa"], "expected auto, float32, bfloat16 or"),
+    "an unknown variant": (["evaluate", "nano", "--ablate", "promt"], "did you mean prompt?"),
+    "out of range": (["encode", "a", "--dim", "0"], "--dim is 0; expected at least 1"),
+    "out of range in a group": (
+        ["train", "--data", "a", "--out", "b", "--batch", "1"],
+        "(--batch)",
+    ),
+    "no port": (["serve", "--port", "70000"], "--port is 70000; expected 0 to 65535"),
+    "no cosine": (["search", "a", "--min-score", "2"], "--min-score is 2"),
+    "no k": (["search", "a", "-k", "0"], "-k is 0; expected at least 1"),
+    "missing options": (["train"], "--data FILE... and --out FOLDER are missing"),
+    "a missing argument": (["merge", "--out", "new"], "RUN is missing"),
+    "a missing item": (["words"], "ITEM is missing"),
+    "a missing model": (["verify"], "MODEL is missing"),
+    "an option with no list": (["evaluate", "nano", "--benchmark"], "--benchmark lacks its values"),
+    "a name that begins with -": (["encode", "-x.jpg"], "an argument that begins with - goes"),
+    "an argument after an option": (["search", "a", "--json", "b"], "keep all arguments together"),
+    "an argument too many": (["merge", "run", "more", "--out", "new"], "unexpected argument more"),
+    "options that do not go together": (["search", "a", "--duplicates"], "--duplicates compares"),
+    "nothing to look for": (["search"], "nothing to look for"),
+    "a blank query": (["search", " "], "nothing to look for"),
+    "a format without a file": (["encode", "a", "--format", "npy"], "give --out FILE"),
+    # paths
+    "a missing folder": (["index", "phtos"], "phtos does not exist"),
+    "nothing to index": (["index", "--index", "new"], "nothing to index; give FOLDER"),
+    "a file that cannot be indexed": (["index", "data.bin"], "cannot be indexed"),
+    "an index that is a file": (["index", "pictures", "--index", "data.bin"], "is a file"),
+    "a broken index": (["search", "a", "--index", "broken"], "cannot be read as an index"),
+    "a missing image": (["search", "--image", "missing.jpg"], "--image missing.jpg does not exist"),
+    "a missing image of words": (["words", "a", "--image", "missing.jpg"], "--image missing.jpg"),
+    "a missing input": (["encode", "missing.jpg"], "missing.jpg does not exist"),
+    "an empty text": (["encode", "a", "--text", " "], "an item has an empty text"),
+    "no index": (["search", "a", "--index", "empty"], "empty holds no index; make one with"),
+    "a missing list": (["encode", "a", "missing.jsonl"], "missing.jsonl does not exist"),
+    "a list with a missing image": (
+        ["encode", "a", "gone.jsonl", "--out", "v.npy"],
+        "gone.jsonl, line 2 names an image that",
+    ),
+    "a broken list": (["encode", "bad.jsonl"], "bad.jsonl, line 3 is not JSON"),
+    "a file that is no image": (["encode", "data.bin"], "data.bin is a file, but no image"),
+    "a folder without images": (["encode", "empty"], "empty holds no images"),
+    "an unknown suffix": (["encode", "a", "--out", "v.txt"], "expected the suffix .jsonl, .npy"),
+    "a target in no folder": (
+        ["encode", "a", "--out", "no/v.npy"],
+        "does not exist; make it first",
+    ),
+    "a target that is a folder": (["encode", "a", "--out", "folder.npy"], "is not a plain file"),
+    "missing data": (["train", "--data", "no.csv", "--out", "b"], "--data no.csv does not exist"),
+    "data of no format": (["train", "--data", "data.bin", "--out", "b"], "unknown format"),
+    "a missing teacher": (
+        ["train", "--data", "pairs.csv", "--out", "b", "--teacher", "t.npy"],
+        "--teacher t.npy does not exist",
+    ),
+    "missing validation data": (
+        ["train", "--data", "pairs.csv", "--out", "b", "--evaluation", "no.csv"],
+        "--evaluation no.csv does not exist",
+    ),
+    "a run that exists": (["train", "--data", "pairs.csv", "--out", "run"], "--resume"),
+    "a run folder with more": (["train", "--data", "pairs.csv", "--out", "pictures"], "not empty"),
+    "a tuned model": (["train", "--data", "a", "--out", "b", "--model", "nano"], "nano-base"),
+    "a missing run": (["merge", "no-run", "--out", "new"], "RUN no-run does not exist"),
+    "a merged folder that exists": (["merge", "run", "--out", "pictures"], "not empty"),
+    "a converted folder that exists": (["convert", "a/b", "--out", "data.bin"], "is a file"),
+    "a missing source": (["convert", "./none", "--out", "new"], "SOURCE none does not exist"),
+    "missing scenes": (["demo", "--scenes", "none"], "none/captions.jsonl does not exist"),
+    "an unknown benchmark": (
+        ["evaluate", "nano", "--benchmark", "coc"],
+        "not known; did you mean coco?",
+    ),
+    "a benchmark without data": (["evaluate", "nano"], "give a folder of its data"),
+    "a missing data folder": (["evaluate", "nano", "--data", "none"], "--data none does not exist"),
+    "data that are a file": (["evaluate", "nano", "--data", "data.bin"], "is not a folder"),
+    "a missing font": (
+        ["evaluate", "nano", "--data", "pictures", "--benchmark", "i2i-coco", "--font", "no.ttf"],
+        "--font no.ttf does not exist",
+    ),
+    "a report that is a file": (
+        ["evaluate", "nano", "--data", "pictures", "--out", "data.bin"],
+        "--out data.bin is a file",
+    ),
+    "a path left empty": (
+        ["index", "pictures", "--index", ""],
+        "--index is empty; expected a path",
+    ),
+    # models
+    "a missing model folder": (["encode", "a", "--model", "./none"], "./none does not exist"),
+    "a folder without a model": (["words", "a", "--model", "pictures"], "without config.json"),
+    "a file as a model": (["verify", "data.bin"], "data.bin is a file"),
+    "an adapter as a model": (["encode", "a", "--model", "run"], "merge it first: e5v merge run"),
+    "an empty model": (["encode", "a", "--model", ""], "the model's name is empty"),
+    # prompts and filters
+    "an unknown prompt": (["encode", "a", "--prompt", "retreival"], "did you mean retrieval?"),
+    "a prompt of training": (
+        ["train", "--data", "pairs.csv", "--out", "b", "--prompt", "x"],
+        "prompt 'x'",
+    ),
+    "an unknown column": (["search", "a", "--where", "knd = 'image'"], "did you mean kind?"),
+    "an open quote": (["search", "a", "--where", "kind = 'image"], "the quote ' is not closed"),
+    "an open bracket": (["search", "a", "--where", "(kind = 'image'"], "a bracket is not closed"),
+    "two conditions": (["search", "a", "--where", "size > 1; size < 2"], "it has a ;"),
+    "an empty filter": (["search", "a", "--where", " "], "it is empty"),
+    # URLs
+    "a URL to encode": (["encode", "s3://bucket/images/"], "s3://bucket/images/ is a URL"),
+    "a URL to index": (["index", "s3://bucket/x"], "s3://bucket/x"),
+    "a URL as an index": (["index", "pictures", "--index", "s3://b/x"], "--index s3://b/x"),
+    "a URL to search in": (["search", "a", "--index", "gs://b/x"], "--index gs://b/x"),
+    "a URL as an image": (["search", "--image", "https://e.org/a.jpg"], "https://e.org/a.jpg"),
+    "a URL to serve": (["serve", "--index", "s3://b/x"], "--index s3://b/x"),
+    "a URL as a target": (["encode", "a", "--out", "s3://b/v.npy"], "--out s3://b/v.npy"),
+    "a URL as a model": (["encode", "a", "--model", "hf://a/b"], "hf://a/b"),
+    "a URL of training data": (["train", "--data", "s3://b/a.csv", "--out", "b"], "s3://b/a.csv"),
+    "a URL of a run": (["train", "--data", "pairs.csv", "--out", "s3://b/r"], "s3://b/r"),
+    "a URL to merge": (["merge", "s3://b/run", "--out", "new"], "s3://b/run"),
+    "a URL to merge into": (["merge", "run", "--out", "s3://b/new"], "s3://b/new"),
+    "a URL to convert": (["convert", "s3://b/m", "--out", "new"], "s3://b/m"),
+    "a URL to evaluate on": (["evaluate", "nano", "--data", "s3://b/d"], "s3://b/d"),
+    "a URL of vectors": (
+        ["evaluate", "nano", "--data", "pictures", "--cache", "s3://b/c"],
+        "s3://b/c",
+    ),
+    "a URL of scenes": (["demo", "--scenes", "s3://b/c"], "s3://b/c"),
+}
+
+
+def make_files(folder: Path) -> None:
+    """Write the files that the mistakes are about."""
+    for name in ("empty", "folder.npy", "pictures", "run", "broken"):
+        (folder / name).mkdir()
+    (folder / "data.bin").write_bytes(b"data")
+    (folder / "pictures" / "note.txt").write_text("a note")
+    (folder / "pairs.csv").write_text("anchor,positive\na,b\nc,d\n")
+    (folder / "run" / "recipe.json").write_text("{}")
+    (folder / "run" / "adapter_config.json").write_text("{}")
+    lines = [{"text": "a"}, {"image": "gone.jpg"}]
+    (folder / "gone.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    (folder / "bad.jsonl").write_text('"a"\n\n{"text": \n')
+    (folder / "broken" / "index.json").write_text("{")
+
+
+def outcomes() -> Iterator[dict[str, object]]:
+    """Make every mistake in turn."""
+    from e5v.cli import main
+
+    for name, (arguments, _) in MISTAKES.items():
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                code: object = main(arguments)
+            except SystemExit as end:
+                code = end.code
+        heavy = [module for module in HEAVY if module in sys.modules]
+        yield {
+            "name": name,
+            "code": code,
+            "out": out.getvalue(),
+            "err": err.getvalue(),
+            "heavy": heavy,
+        }
+
+
+if __name__ == "__main__":
+    os.chdir(sys.argv[1])
+    for outcome in outcomes():
+        print(json.dumps(outcome))  # noqa: T201  a program of its own
