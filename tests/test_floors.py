@@ -28,6 +28,8 @@ FLOORS = {
     "search": 3,
     "model": 2,
     "items": 1,
+    "image_formats": 0,
+    "left_out": 1,
     "vectors": 1,
     "files": 1,
     "errors": 0,

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from e5v.errors import ItemError
+from e5v.image_formats import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     import PIL.Image
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
 LONGEST_NAME = 300  # characters of a path in a message; a longer one is no path but misplaced data
 
 IMAGE_KEYS = frozenset({"image", "image_url", "url", "path", "base64", "bytes"})

@@ -16,7 +16,8 @@ from e5v.evaluation.parquet import read_tables
 from e5v.evaluation.pictures import Captioned, Lazy, all_images, find_image, one_spelling
 from e5v.evaluation.rows import Row, Wrong, digest, read_json_lines
 from e5v.evaluation.tasks import Judgements, Material, Pool, Search, Task, pools
-from e5v.items import IMAGE_SUFFIXES, RawItem, normalise
+from e5v.image_formats import IMAGE_SUFFIXES
+from e5v.items import RawItem, normalise
 
 CAPTIONS = "captions.jsonl"
 IMAGE_KEYS = ("image", "file")

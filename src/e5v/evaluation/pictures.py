@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import overload
 
 from e5v.errors import DataError
-from e5v.items import IMAGE_SUFFIXES, RawItem
+from e5v.image_formats import IMAGE_SUFFIXES
+from e5v.items import RawItem
 
 
 class Lazy(Sequence[RawItem]):

@@ -10,7 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from e5v.errors import ItemError, PromptError
-from e5v.items import IMAGE_SUFFIXES, Image, Item, Part, RawItem, normalise
+from e5v.image_formats import IMAGE_SUFFIXES
+from e5v.items import Image, Item, Part, RawItem, normalise
 from e5v.model.encoder import Prompted
 from e5v.model.images import ImageProcessor, Pixels, UnreadableError, decode, digest, read_bytes
 from e5v.model.loading import Loaded

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from e5v.errors import DataError
-from e5v.items import IMAGE_SUFFIXES
+from e5v.image_formats import IMAGE_SUFFIXES
 
 Form = Literal["image", "text", "lines"]
 FORMS: dict[str, Form] = {

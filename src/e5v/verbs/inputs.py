@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from e5v.errors import ItemError, UsageError
-from e5v.items import IMAGE_SUFFIXES, RawItem, normalise
+from e5v.image_formats import IMAGE_SUFFIXES
+from e5v.items import RawItem, normalise
 
 SHOWN = 80  # characters of a data URI that are repeated in the output
 
