@@ -50,22 +50,22 @@ class Followed:
         self.faults: list[str] = []
         self.given: list[Any] = []
 
-    def follow(self, *roots: Path, emptied: bool = False) -> Progress:
+    def follow(self, *roots: Path, forget: bool = False) -> Progress:
         """Bring the index up to date in a run of its own; note what was embedded and what not."""
-        for progress in self.steps(*roots, emptied=emptied):
+        for progress in self.steps(*roots, forget=forget):
             last = progress
         return last
 
-    def steps(self, *roots: Path, emptied: bool = False) -> Generator[Progress, None, None]:
+    def steps(self, *roots: Path, forget: bool = False) -> Generator[Progress, None, None]:
         """Bring the index up to date, step by step."""
         counting = Counting(self.model)
         self.given = counting.given
         paths = [str(root) for root in roots or (self.folder,)]
         with writing(self.index, lambda: facts_of(self.model, "small")) as writer:
             gallery = Gallery(writer, lambda: counting)  # type: ignore[arg-type, return-value]
-            yield from gallery.follow(paths, emptied=emptied)
+            yield from gallery.follow(paths, forget=forget)
             self.faults = [str(fault) for fault in gallery.faults]
-            self.faults += [f"{one.path} {one.reason}" for one in gallery.unlisted]
+            self.faults += [f"{one.path} {one.reason}" for one in gallery.changes.unlisted]
 
 
 def entries(followed: Followed) -> dict[tuple[str, int], Entry]:

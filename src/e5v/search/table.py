@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ from e5v.errors import DataError, UsageError, first_line
 from e5v.files import sync
 
 NAME = "entries"
+SOME_FRAGMENTS, MOST_FRAGMENTS = 16, 256  # that are worth joining if they are much, or anyway
+LEAST_REMOVED = 1_000  # records
+LEAST_DEAD, MOST_VERSIONS = 2**20, 256  # bytes and versions that are worth cleaning up
 KEPT = timedelta(minutes=5)  # how long versions that a reader may still look at are kept
 SHOWN = ("id", "path", "kind", "part", "size", "mtime", "digest", "text", "thumbnail")
 COLUMNS = (*SHOWN, "width", "height")  # of an Entry
@@ -219,6 +222,36 @@ class Table:
             named = ", ".join(map(str, numbers[start : start + MOST_NAMED]))
             with self._writing():
                 self._table.delete(f"row IN ({named})")
+
+    def is_untidy(self) -> bool:
+        """Return whether so much is fragmented, removed or out of date that `optimize` pays.
+
+        It writes all records anew, so a record added to many is no reason.
+        """
+        stats = self._table.stats()
+        fragments, count = stats["fragment_stats"], stats["num_rows"]
+        largest, written = (fragments["lengths"][name] for name in ("max", "mean"))
+        written *= fragments["num_fragments"]
+        small = fragments["num_small_fragments"]
+        if small >= MOST_FRAGMENTS or (small >= SOME_FRAGMENTS and written - largest > largest / 4):
+            return True
+        if written - count > max(LEAST_REMOVED, count / 4):
+            return True
+        old = datetime.now() - KEPT
+        expired = sum(one["timestamp"] < old for one in self._table.list_versions()[:-1])
+        dead = self._bytes() - stats["total_bytes"]
+        return expired > MOST_VERSIONS or (
+            expired > 0 and dead > max(LEAST_DEAD, stats["total_bytes"] / 4)
+        )
+
+    def _bytes(self) -> int:
+        """Return how much the table takes on the disk, with all versions."""
+        size = 0
+        for folder, _, names in os.walk(self._folder):
+            for name in names:
+                with suppress(FileNotFoundError):
+                    size += Path(folder, name).stat().st_size
+        return size
 
     def optimize(self) -> None:
         """Join small fragments, bring indexes up to date and drop versions nobody looks at."""

@@ -47,9 +47,9 @@ class Index:
     """How long to wait between two looks at the folders with --watch."""
     audit: bool = False
     """Index nothing; say how many of the nearest items the quick search finds."""
-    emptied: bool = False
-    """Follow also a folder in which nothing is left, or that is gone and is then forgotten; else it
-    is taken for a disk not there."""
+    forget: bool = False
+    """Remove the entries of missing files and folders at once. By default they are kept offline for
+    some time, in case a disk is not mounted."""
     json: bool = False
     """Write JSON lines, as when piped."""
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
@@ -81,7 +81,7 @@ def index(verb: Index) -> None:
 
     there = read_facts(folder)
     known = there.roots if there else ()
-    roots = absolute(verb.folders or map(Path, known), known=known, emptied=verb.emptied)
+    roots = absolute(verb.folders or map(Path, known), known=known)
     if not roots:
         raise UsageError("nothing to index; give FOLDER")
     model = _model(verb, there)
@@ -154,7 +154,7 @@ def opening_of(asked: Opening, there: "Facts | None") -> Opening:
 
 
 def _follow(verb: Index, gallery: "Gallery", model: _Model, roots: Sequence[str]) -> "Progress":
-    with closing(gallery.follow(roots, emptied=verb.emptied)) as steps:
+    with closing(gallery.follow(roots, forget=verb.forget)) as steps:
         progress = next(steps)
         with bar(None, shown=bool(progress.total), paced=True) as drawn:
             drawn.name(f"Opening {model.name}")
@@ -169,7 +169,7 @@ def _follow(verb: Index, gallery: "Gallery", model: _Model, roots: Sequence[str]
 def _tell(verb: Index, gallery: "Gallery", folder: Path, progress: "Progress", count: int) -> None:
     """Say what was done; what could not be read comes last."""
     faults = [str(fault) for fault in gallery.faults]
-    faults += [f"{one.path} {one.reason}" for one in gallery.unlisted]
+    faults += [f"{one.path} {one.reason}" for one in gallery.changes.unlisted]
     done = {name: getattr(progress, name) for name in ("embedded", "reused", "removed", "cut")}
     if wants_lines(json=verb.json):
         show_line({"index": str(folder), "items": count, **done, "unreadable": faults})
