@@ -21,6 +21,11 @@ def first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun, as in "1 row" and "1,000 rows"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 class E5VError(Exception):
     """Root of everything this package raises on purpose.
 

@@ -124,7 +124,7 @@ def test_a_caption_is_a_text_whatever_it_says(
         ({"image": "cat\0.jpg", "text": "a cow"}, "line 2 names an image "),
         ({"image": "c" * 5000, "text": "a cow"}, "line 2 names an image "),
         ({"image": "cat.jpg", "caption": " "}, 'line 2 has an empty "caption"'),
-        ({"image": "cat.jpg", "text": []}, 'line 2 has an empty list as "text"'),
+        ({"image": "cat.jpg", "text": []}, 'line 2 has an empty "text"'),
         ({"image": "cat.jpg", "text": ["a cat", 3]}, 'line 2 has "text" of type int'),
         ('{"image": "cat.jpg", "text": "\\ud83d"}', "line 2 has half a surrogate pair"),
         (b"\xff".decode("latin-1"), "line 2 is not JSON"),

@@ -34,7 +34,7 @@ def test_json_lines(followed: Followed) -> None:
     assert ("a.png", 0) not in found
     [wrong, gone] = sorted(followed.faults)
     assert "line 3 is not JSON" in wrong
-    assert "line 5 tells of no text or image (its keys: 'colour')" in wrong
+    assert "line 5 has no text and no image; it has colour" in wrong
     assert gone == f"{followed.folder}/gone.png (line 4 of {lines}) does not exist"
     assert not followed.follow().changed
 

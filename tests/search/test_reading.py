@@ -47,14 +47,14 @@ def test_passages(text: str, passages: list[str]) -> None:
     ("line", "reason"),
     [
         (b"nope", "is not JSON: Expecting value"),
-        (b"[1]", "is no object"),
-        (b"[" * 100_000, "is not JSON"),
-        (b'{"text": 3}', "has a value that is no string"),
-        (b'{"image": ["a.png"]}', "has a value that is no string"),
-        (b'{"text": " "}', "tells of no text or image"),
-        (b'{"image": null, "caption": ""}', "tells of no text or image"),
+        (b"[1]", "is a list; expected an object"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"text": 3}', 'has "text" of type int'),
+        (b'{"image": ["a.png"]}', 'has "image" of type list'),
+        (b'{"text": " "}', "has no text and no image"),
+        (b'{"image": null, "caption": ""}', "has no text and no image"),
         (b'{"text": "\\ud800"}', "half a surrogate pair"),
-        (b'{"text": "caf\xe9"}', "is not JSON"),
+        (b'{"text": "caf\xe9"}', "is not UTF-8"),
     ],
 )
 def test_wrong_lines_are_named(tmp_path: Path, line: bytes, reason: str) -> None:

@@ -75,25 +75,25 @@ def test_the_first_rows_are_used(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "cause"),
     [
-        ("{broken", "row 2: is not JSON: "),
-        ("[1]", "row 2: is a list; expected"),
-        ({"text": "a cat"}, 'row 2: has no "image"; it has text'),
-        ({"image": "cat.jpg"}, 'row 2: has no "text"; it has image'),
-        ({"image": "cow.png", "text": "a cow"}, "row 2: its image 'cow.png' does not exist"),
-        ({"image": 3, "text": "a cow"}, "row 2: its image 3 does not exist"),
-        ({"image": "cat\0.jpg", "text": "a cow"}, "row 2: its image .* does not exist"),
-        ({"image": "c" * 300, "text": "a cow"}, "row 2: .*(too long|does not exist)"),
-        ({"image": "cat.jpg", "text": " "}, "row 2: has an empty text"),
-        ({"image": "cat.jpg", "text": []}, "row 2: has no caption"),
-        ({"image": "cat.jpg", "text": ["a cat", 3]}, 'row 2: has "text" of type int'),
-        ('{"image": "cat.jpg", "text": "\\ud83d"}', "row 2: has half a surrogate pair"),
-        ("[" * 100_000, "row 2: "),
+        ("{broken", "line 2 is not JSON: "),
+        ("[1]", "line 2 is a list; expected"),
+        ({"text": "a cat"}, 'line 2 has no "image"; it has text'),
+        ({"image": "cat.jpg"}, 'line 2 has no "text"; it has image'),
+        ({"image": "cow.png", "text": "a cow"}, "line 2 names an image .*: 'cow.png'"),
+        ({"image": 3, "text": "a cow"}, 'line 2 has "image" of type int'),
+        ({"image": "cat\0.jpg", "text": "a cow"}, "line 2 names an image "),
+        ({"image": "c" * 300, "text": "a cow"}, "line 2 names an image "),
+        ({"image": "cat.jpg", "text": " "}, 'line 2 has an empty "text"'),
+        ({"image": "cat.jpg", "text": []}, 'line 2 has an empty "text"'),
+        ({"image": "cat.jpg", "text": ["a cat", 3]}, 'line 2 has "text" of type int'),
+        ('{"image": "cat.jpg", "text": "\\ud83d"}', "line 2 has half a surrogate pair"),
+        ("[" * 100_000, "line 2 "),
     ],
 )
 def test_a_wrong_row_is_named(tmp_path: Path, line: object, cause: str) -> None:
     """A row that is left out in silence, or a traceback for a mistake of the user's."""
     right = {"image": "cat.jpg", "text": "a cat"}
-    with pytest.raises(DataError, match=rf"1 held-out rows .*captions\.jsonl, {cause}") as caught:
+    with pytest.raises(DataError, match=rf"1 held-out row .*captions\.jsonl, {cause}") as caught:
         read_held_out(_captions(tmp_path, right, line, right), 1)
     assert "\n" not in str(caught.value)
 

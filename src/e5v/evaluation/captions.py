@@ -6,22 +6,20 @@ the hub: image, text        -+                                    -> the same, c
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import accumulate, pairwise
 from pathlib import Path
 
+from e5v.captions import CAPTIONS, IMAGES, read_captioned
 from e5v.errors import DataError, UsageError
 from e5v.evaluation.parquet import read_tables
-from e5v.evaluation.pictures import Captioned, Lazy, all_images, find_image, one_spelling
-from e5v.evaluation.rows import Row, Wrong, digest, read_json_lines
+from e5v.evaluation.pictures import Captioned, Lazy, all_images, one_spelling
+from e5v.evaluation.rows import digest, make_each_line
 from e5v.evaluation.tasks import Judgements, Material, Pool, Search, Task, pools
 from e5v.image_formats import IMAGE_SUFFIXES
 from e5v.items import RawItem, normalise
 
-CAPTIONS = "captions.jsonl"
-IMAGE_KEYS = ("image", "file")
-CAPTION_KEYS = ("text", "caption", "captions")
 MOST = 5  # captions of an image: a few of COCO's have more, and the official code cuts them
 
 
@@ -116,35 +114,13 @@ def as_text(text: str) -> RawItem:
     return {"text": text} if ambiguous else text
 
 
-@dataclass(frozen=True)
-class _Line:
-    image: Path
-    captions: tuple[str, ...]
-
-
 def _read_folder(file: Path) -> Captioned:
     """Read `captions.jsonl`; what else lies in `images/` is there to be found, too."""
     captions: dict[Path, tuple[str, ...]] = {}
-    listed = all_images(file.parent / "images")
+    listed = all_images(file.parent / IMAGES)
     spell = one_spelling(listed)
-    for line in read_json_lines(file, partial(_read_line, file.parent)):
+    for line in make_each_line(file, read_captioned(file), lambda line: line):
         image = spell(line.image)
-        captions[image] = captions.get(image, ()) + line.captions
+        captions[image] = captions.get(image, ()) + line.texts
     others = [path for path in listed if path not in captions]
     return Captioned((*captions, *others), (*captions.values(), *[()] * len(others)))
-
-
-def _read_line(folder: Path, row: Row) -> _Line:
-    return _Line(find_named(folder, row.text(*IMAGE_KEYS)), row.texts(*CAPTION_KEYS))
-
-
-def find_named(folder: Path, name: str) -> Path:
-    """Return the image that a row names by its path from the folder, or from `images/` there.
-
-    Raises:
-        Wrong: there is no such file.
-    """
-    path = find_image(folder, (name, f"images/{name}"))
-    if path is None:
-        raise Wrong(f"names an image that is neither in {folder} nor in its images/: {name!a}")
-    return path

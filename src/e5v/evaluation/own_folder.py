@@ -8,20 +8,22 @@ docs/evaluation-data.md has the formats.
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from e5v.captions import CAPTIONS, EDITS, IMAGES, EditLine, read_edits
 from e5v.errors import DataError
-from e5v.evaluation.captions import CAPTIONS, IMAGE_KEYS, as_text, find_named, read_captions
+from e5v.evaluation.captions import as_text, read_captions
 from e5v.evaluation.composed import compose
 from e5v.evaluation.pictures import all_images, one_spelling
-from e5v.evaluation.rows import Row, Wrong, digest, make_each, read_json_lines, text_lines
+from e5v.evaluation.rows import digest, make_each_line
 from e5v.evaluation.tasks import Grading, Judgements, Material, Pool, Search, Task
+from e5v.jsonl import LineFault, TextLine, Wrong, read_text_lines
 
-EDITS, PAIRS = "edits.jsonl", "pairs.tsv"
-HEADINGS = {b"grade", b"score"}  # what tells a heading of pairs.tsv from a pair
+PAIRS = "pairs.tsv"
+HEADINGS = {"grade", "score"}  # what tells a heading of pairs.tsv from a pair
 
 
 def read_folder(folder: Path) -> Material:
@@ -45,44 +47,38 @@ def read_folder(folder: Path) -> Material:
     return Material(tuple(tasks), digest(files), notes)
 
 
-@dataclass(frozen=True)
-class _Edit:
-    """A composed query; unless a user says otherwise, its reference is hidden."""
-
-    reference: Path
-    text: str
-    targets: tuple[Path, ...]
-    hidden: tuple[Path, ...]
-
-
 def _read_edits(file: Path) -> Search:
     """Look for the targets of edits in all images: those of `images/` and those that are named."""
-    listed = all_images(file.parent / "images")
+    listed = all_images(file.parent / IMAGES)
     spell = one_spelling(listed)
-    edits = read_json_lines(
-        file, partial(_read_edit, lambda name: spell(find_named(file.parent, name)))
-    )
-    named = [path for edit in edits for path in (edit.reference, *edit.targets, *edit.hidden)]
+    edits = make_each_line(file, read_edits(file), partial(_spelled, spell))
+    named = [path for edit in edits for path in (edit.image, *edit.targets, *_hidden(edit))]
     gallery = list(dict.fromkeys([*listed, *named]))
     places = {path: place for place, path in enumerate(gallery)}
     judged = Judgements(
         [[places[path] for path in edit.targets] for edit in edits],
-        [[places[path] for path in edit.hidden] for edit in edits],
+        [[places[path] for path in _hidden(edit)] for edit in edits],
     )
-    queries = compose([edit.reference for edit in edits], [edit.text for edit in edits], "cirr")
+    queries = compose([edit.image for edit in edits], [edit.text for edit in edits], "cirr")
     return Search("edits", (queries,), Pool(gallery, "image", "cirr"), judged)
 
 
-def _read_edit(find: Callable[[str], Path], row: Row) -> _Edit:
-    reference = find(row.text(*IMAGE_KEYS))
-    targets = [find(name) for name in row.texts("target")]
-    hidden = [reference]
-    if row.has("hidden"):
-        names = [] if row.cells["hidden"] == [] else row.texts("hidden")
-        hidden = [find(name) for name in names]
-    if not set(targets).isdisjoint(hidden):
+def _spelled(spell: Callable[[Path], Path], edit: EditLine) -> EditLine:
+    """Return an edit with one spelling for each image, if none of its targets is hidden."""
+    edit = replace(
+        edit,
+        image=spell(edit.image),
+        targets=tuple(map(spell, edit.targets)),
+        hidden=None if edit.hidden is None else tuple(map(spell, edit.hidden)),
+    )
+    if not set(edit.targets).isdisjoint(_hidden(edit)):
         raise Wrong('has a target that is hidden; say "hidden": [] if its reference may be found')
-    return _Edit(reference, row.text("text"), tuple(targets), tuple(hidden))
+    return edit
+
+
+def _hidden(edit: EditLine) -> tuple[Path, ...]:
+    """Return the images to leave out of the answers: the reference, unless the line says others."""
+    return (edit.image,) if edit.hidden is None else edit.hidden
 
 
 @dataclass(frozen=True)
@@ -93,10 +89,7 @@ class _Pair:
 
 
 def _read_pairs(file: Path) -> Grading:
-    lines = list(text_lines(file))
-    if lines and lines[0][1].split(b"\t")[-1].strip().lower() in HEADINGS:
-        del lines[0]
-    pairs = make_each(file, lines, _read_pair)
+    pairs = make_each_line(file, _pair_lines(file), _read_pair)
     if len({pair.grade for pair in pairs}) == 1:
         raise DataError(f"{file} has {len(pairs)} pairs of one grade; expected two that differ")
     return Grading(
@@ -107,11 +100,16 @@ def _read_pairs(file: Path) -> Grading:
     )
 
 
-def _read_pair(line: bytes) -> _Pair:
-    try:
-        cells = [cell.strip() for cell in line.decode().split("\t")]
-    except UnicodeDecodeError:
-        raise Wrong("is not UTF-8") from None
+def _pair_lines(file: Path) -> Iterator[TextLine | LineFault]:
+    """Read the lines of a table, without its heading."""
+    for place, line in enumerate(read_text_lines(file)):
+        cells = line.text.split("\t") if isinstance(line, TextLine) else [""]
+        if place or cells[-1].strip().lower() not in HEADINGS:
+            yield line
+
+
+def _read_pair(line: TextLine) -> _Pair:
+    cells = [cell.strip() for cell in line.text.split("\t")]
     match cells:
         case [str(left), str(right), str(grade)] if left and right:
             return _Pair(left, right, _grade(grade))

@@ -7,23 +7,29 @@ With rows left out, a benchmark would be another benchmark.
 """
 
 import hashlib
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from e5v.errors import DataError, first_line
+from e5v.jsonl import LineFault, Wrong, listed, parse_file
 
 NAMED = 3  # wrong rows that an error names
-SHOWN = 80  # characters of a value in a message
 
 Raw = TypeVar("Raw")
 Made = TypeVar("Made")
 
 
-class Wrong(Exception):
-    """Why a row cannot be used; reads on from the row's place: "line 3 has no ..."."""
+class Numbered(Protocol):
+    """A line of a file, counted from 1."""
+
+    @property
+    def number(self) -> int:
+        """The number of the line."""
+
+
+Line = TypeVar("Line", bound=Numbered)
 
 
 @dataclass(frozen=True)
@@ -87,12 +93,6 @@ class Row:
         raise Wrong(f'has no "{keys[0]}"; it has {listed(self.cells)}')
 
 
-def listed(names: Iterable[str]) -> str:
-    """Return names as a message lists them: in one short line."""
-    line = ascii(", ".join(names) or "nothing")[1:-1]
-    return line if len(line) <= SHOWN else f"{line[:SHOWN]}..."
-
-
 def _several(key: str, value: Any) -> Sequence[Any]:
     several = value if isinstance(value, list | tuple) else [value]
     if not several:
@@ -146,13 +146,25 @@ def make_each(
     return made
 
 
-def read_json_lines(file: Path, make: Callable[[Row], Made]) -> list[Made]:
-    """Make something of every object of a file of JSON lines; blank lines are none.
+def make_each_line(
+    file: Path, lines: Iterable[Line | LineFault], make: Callable[[Line], Made]
+) -> list[Made]:
+    """Make something of every line of a file.
 
     Raises:
-        DataError: the file cannot be read, is empty, or has wrong rows.
+        DataError: the file cannot be read, is empty, or has wrong lines.
     """
-    return make_each(file, text_lines(file), lambda line: make(Row.of(_parsed(line))))
+
+    def make_or_refuse(line: Line | LineFault) -> Made:
+        if isinstance(line, LineFault):
+            raise Wrong(line.reason)
+        return make(line)
+
+    try:
+        places = ((f"line {line.number}", line) for line in lines)
+        return make_each(file, places, make_or_refuse)
+    except OSError as error:
+        raise _unreadable(file, error) from None
 
 
 def read_json_list(file: Path, make: Callable[[Row], Made]) -> list[Made]:
@@ -175,21 +187,11 @@ def read_json(file: Path) -> Any:
         DataError: it cannot be read or is not JSON; says where.
     """
     try:
-        return json.loads(_bytes(file))
-    except json.JSONDecodeError as error:
-        raise DataError(f"{file}, line {error.lineno} is not JSON: {error.msg}") from None
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{file} is not JSON: {first_line(error)}") from None
-
-
-def text_lines(file: Path) -> Iterator[tuple[str, bytes]]:
-    """Read the lines of a file that are not blank, each with its place, from line 1.
-
-    Raises:
-        DataError: the file cannot be read.
-    """
-    lines = _bytes(file).removeprefix(b"\xef\xbb\xbf").splitlines()
-    return ((f"line {number}", line) for number, line in enumerate(lines, 1) if line.strip())
+        return parse_file(file)
+    except OSError as error:
+        raise _unreadable(file, error) from None
+    except Wrong as wrong:
+        raise DataError(f"{file} {wrong}") from None
 
 
 def digest(files: Iterable[Path]) -> str:
@@ -208,19 +210,5 @@ def digest(files: Iterable[Path]) -> str:
     return f"sha256:{whole.hexdigest()[:12]}"
 
 
-def _bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise _unreadable(file, error) from None
-
-
 def _unreadable(file: Path, error: OSError) -> DataError:
     return DataError(f"{file} cannot be read: {error.strerror or first_line(error)}")
-
-
-def _parsed(line: bytes) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise Wrong(f"is not JSON: {getattr(error, 'msg', first_line(error))}") from None

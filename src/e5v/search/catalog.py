@@ -95,7 +95,7 @@ class Catalog:
         return [known for known in missing if known.digest in there]
 
     def unchanged(self, known: Sequence[Known]) -> Unchanged:
-        """Return what gives the digest of an image that some records are of, if it looks the same."""
+        """Return a function that gives the digest of an image that is as its record has it."""
         by_path = {one.path: one for one in known if one.path != one.source.path}
 
         def digest_of(path: str) -> str | None:

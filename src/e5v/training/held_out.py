@@ -4,22 +4,18 @@ triplets                   -> anchors as queries, positives and hard negatives a
 folder of captioned images -> captions as queries, images as candidates
 """
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from e5v.errors import DataError, ItemError
-from e5v.items import normalise
-from e5v.training.triplets import Broken, read_triplets
+from e5v.captions import CAPTIONS, CaptionedImage, read_captioned
+from e5v.errors import DataError, plural
+from e5v.jsonl import LineFault
+from e5v.training.triplets import read_triplets
 
-CAPTIONS = "captions.jsonl"
-IMAGE_KEYS = ("image", "file")
-CAPTION_KEYS = ("text", "caption", "captions")
 NAMED = 3  # broken rows that an error names
 
 Candidate = str | Path  # a text, or an image's file
@@ -69,8 +65,9 @@ class HeldOut:
 def read_held_out(data: Path, limit: int) -> HeldOut:
     """Read the first `limit` rows of a file of triplets, or of a folder's captions.
 
-    A line of `captions.jsonl` names an image of the folder and its caption, or a list of captions:
-    `{"image": "cat.jpg", "text": "a cat"}`. An image may stand in several lines.
+    A line of `captions.jsonl` names an image and its caption, or a list of captions:
+    `{"image": "cat.jpg", "text": "a cat"}`, by the rule of `e5v.captions`. Several lines may name
+    one image.
 
     Raises:
         DataError: the data cannot be read, or has rows that cannot be used: with others left out,
@@ -91,55 +88,22 @@ def _read_triplets(file: Path, limit: int) -> HeldOut:
 def _read_captions(folder: Path, limit: int) -> HeldOut:
     file = folder / CAPTIONS
     try:
-        lines = file.read_bytes().splitlines()
+        lines = list(read_captioned(file))
     except OSError as error:
         raise DataError(
             f"{file} cannot be read: {error.strerror}; expected a folder of images with it"
         ) from None
-    rows: list[list[tuple[str, Path]]] = []
-    broken: list[Broken] = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            rows.append(_captioned(line, folder))
-        except json.JSONDecodeError as error:
-            broken.append(Broken(file, number, f"is not JSON: {error.msg}"))
-        except ItemError as error:
-            broken.append(Broken(file, number, error.cause))
-        except (OSError, ValueError, TypeError, RecursionError) as error:
-            broken.append(Broken(file, number, str(error)))
-    _refuse(broken)
+    _refuse([f"{file}, {line}" for line in lines if isinstance(line, LineFault)])
+    rows = [line for line in lines if isinstance(line, CaptionedImage)]
     if not rows:
         raise DataError(f'{file} is empty; expected lines like {{"image": ..., "text": ...}}')
-    pairs = [pair for row in rows[:limit] for pair in row]
+    pairs = [(text.strip(), row.image) for row in rows[:limit] for text in row.texts]
     return HeldOut.of(pairs, left_out=max(0, len(rows) - limit))
 
 
-def _captioned(line: bytes, folder: Path) -> list[tuple[str, Path]]:
-    """Return the captions of a line, each with its image; the errors say what is wrong with it."""
-    row = json.loads(line)
-    if not isinstance(row, dict):
-        raise TypeError(f'is a {type(row).__name__}; expected {{"image": ..., "text": ...}}')
-    name, captions = _first(row, IMAGE_KEYS), _first(row, CAPTION_KEYS)
-    if not isinstance(name, str) or not (folder / name).is_file():
-        raise ValueError(f"its image {name!r} does not exist in the folder")
-    each = captions if isinstance(captions, list) else [captions]
-    if not each:
-        raise ValueError("has no caption")
-    return [(normalise({"text": one}).texts[0].strip(), folder / name) for one in each]
-
-
-def _first(row: Mapping[str, Any], keys: Sequence[str]) -> Any:
-    found = [row[key] for key in keys if row.get(key) is not None]
-    if not found:
-        raise ValueError(f'has no "{keys[0]}"; it has {", ".join(row) or "nothing"}')
-    return found[0]
-
-
-def _refuse(broken: Sequence[Broken]) -> None:
+def _refuse(broken: Sequence[object]) -> None:
     if broken:
         named = "; ".join(map(str, broken[:NAMED])) + ("; ..." if len(broken) > NAMED else "")
         raise DataError(
-            f"{len(broken)} held-out rows cannot be used ({named}); repair or drop them"
+            f"{plural(len(broken), 'held-out row')} cannot be used ({named}); repair or drop them"
         )

@@ -4,17 +4,18 @@ texts | image files | folders | JSON lines -> Asked, one by one, in order
 """
 
 import itertools
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from e5v.errors import ItemError, UsageError
 from e5v.image_formats import IMAGE_SUFFIXES
 from e5v.items import RawItem, normalise
+from e5v.jsonl import LineFault
+from e5v.verbs.item_lines import read_items
 
 SHOWN = 80  # characters of a data URI that are repeated in the output
 
@@ -100,7 +101,7 @@ def understand(argument: str) -> Asked | Iterator[Asked]:
         return _asked(argument)
     if not exists:
         return _faulty(f"{argument} does not exist; check the path, or mark a text with --text")
-    return _file(Path(argument)) if suffix == ".jsonl" else _image(Path(argument))
+    return _lines(Path(argument)) if suffix == ".jsonl" else _image(Path(argument))
 
 
 def _asked(raw: RawItem) -> Asked:
@@ -138,29 +139,17 @@ def _walk(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _file(path: Path) -> Iterator[Asked]:
-    with path.open("rb") as lines:
-        yield from _lines(lines)
-
-
-def _lines(lines: Iterable[bytes]) -> Iterator[Asked]:
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield _parsed(line, number)
-
-
-def _parsed(line: bytes, number: int) -> Asked:
-    """Read a JSON string, list or object; an "id" in the object stands for it in the output."""
-    try:
-        value = json.loads(line)
-        if not isinstance(value, dict) or "id" not in value:
-            return _asked(value)
-        name = value.pop("id")
-        return Asked(value, {"id": name}, _kind(value))
-    except RecursionError:
-        return _faulty(f"line {number} is nested too deeply")
-    except ValueError as error:
-        return _faulty(f"line {number} is not JSON: {getattr(error, 'msg', error)}")
+def _lines(source: Path | BinaryIO) -> Iterator[Asked]:
+    """Read JSON lines; an "id" in an object stands for it in the output."""
+    named = f"{source}, " if isinstance(source, Path) else ""
+    for line in read_items(source):
+        if isinstance(line, LineFault):
+            yield _faulty(f"{named}{line}")
+        elif isinstance(line.value, dict) and "id" in line.value:
+            yield Asked(line.raw, {"id": line.value["id"]}, _kind(line.raw))
+        else:
+            asked = _asked(line.value)
+            yield Asked(line.raw, asked.label, _kind(line.raw))
 
 
 def _kind(raw: RawItem) -> str:
