@@ -94,6 +94,11 @@ class Gallery:
         return len(self._catalog.marks.missing)
 
     @property
+    def exclude(self) -> tuple[str, ...]:
+        """The patterns of what is left out."""
+        return self._writer.facts.exclude
+
+    @property
     def kept_until(self) -> datetime | None:
         """When the first of them is removed; None if there are none."""
         missing = self._catalog.marks.missing
@@ -129,7 +134,7 @@ class Gallery:
         if forget:
             self._writer.unfollow([root for root in self._writer.facts.roots if is_missing(root)])
             roots = [root for root in roots if not is_missing(root)]
-        exclusion = Exclusion(self._writer.facts.exclude)
+        exclusion = Exclusion(self.exclude)
         changes = compare(Scope(roots, self._writer.facts.roots, exclusion), self._catalog)
         self._begin(changes, time.monotonic() - begun)
         self._writer.follow(roots)

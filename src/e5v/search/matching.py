@@ -62,11 +62,11 @@ def match(
     left = {one.number: one for one in sorted(known, key=lambda one: (one.part, one.number))}
     keys: dict[int, Key] = {}
     faults: list[Fault] = []
-    for one in parts:
-        if isinstance(one, Fault):
-            faults.append(one)
+    for piece in parts:
+        if isinstance(piece, Fault):
+            faults.append(piece)
         else:
-            keys[one.part] = _key(one, one.text)
+            keys[piece.part] = _key(piece, piece.text)
     own = {one.number: _key(one, captions.get(one.number, "")) for one in known}
     in_place = {(one.part, own[one.number]): one for one in left.values()}
     kept = {part: in_place[part, key] for part, key in keys.items() if (part, key) in in_place}

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from e5v.errors import DataError, first_line
 from e5v.search.entries import Entry, Hit
+from e5v.search.live import Live
 from e5v.search.marks import Marks, read_marks, version_of
 from e5v.search.rank import nearest
 from e5v.search.rows import Rows
-from e5v.search.table import COLUMNS, Live, Table
+from e5v.search.table import COLUMNS, Table
 
 TRIES = 5  # reads of an index that is being written
 
@@ -108,7 +109,7 @@ class Snapshot:
         if self.rows is None:
             return []
         wanted = np.arange(len(self.places)) if offline else self.online
-        if self.table.indexed:
+        if self.table.indexed and (where is None or where.isascii()):
             return self._search_indexed(query, k, where, self.live.numbers[wanted])
         if where is not None:
             wanted = wanted[np.isin(self.live.numbers[wanted], self.table.matching(where))]
