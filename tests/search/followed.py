@@ -49,6 +49,8 @@ class Followed:
         self.model, self.folder, self.index = model, folder, index
         self.faults: list[str] = []
         self.given: list[Any] = []
+        self.away: tuple[str, ...] = ()
+        self.left_out: dict[str, int] = {}
 
     def follow(self, *roots: Path, forget: bool = False) -> Progress:
         """Bring the index up to date in a run of its own; note what was embedded and what not."""
@@ -64,8 +66,15 @@ class Followed:
         with writing(self.index, lambda: facts_of(self.model, "small")) as writer:
             gallery = Gallery(writer, lambda: counting)  # type: ignore[arg-type, return-value]
             yield from gallery.follow(paths, forget=forget)
+            self.away = gallery.changes.away
+            self.left_out = dict(gallery.changes.left_out.counts)
             self.faults = [str(fault) for fault in gallery.faults]
             self.faults += [f"{one.path} {one.reason}" for one in gallery.changes.unlisted]
+
+    def tidy(self) -> None:
+        """Free what old versions take, as the end of a run does."""
+        with writing(self.index, lambda: facts_of(self.model, "small")) as writer:
+            writer.tidy()
 
 
 def entries(followed: Followed) -> dict[tuple[str, int], Entry]:
