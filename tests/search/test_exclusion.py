@@ -128,3 +128,14 @@ def test_files_of_other_kinds_are_counted_once(followed: Followed, tmp_path: Pat
     PIL.Image.new("RGB", (8, 8)).save(tmp_path / "things" / "z.png")
     followed.follow()
     assert followed.left_out == {".mov": 2, ".mp4": 1, "": 1}
+
+
+def test_a_hidden_folder_that_was_named_itself(followed: Followed) -> None:
+    """Catches entries of a hidden folder offline because only the one above was looked at."""
+    hidden = followed.folder / ".private"
+    (followed.folder / "photos").rename(hidden)
+    followed.follow(followed.folder, hidden)
+    assert (".private/b.jpg", 0) in entries(followed)
+    assert not followed.follow(followed.folder).changed
+    (hidden / "b.jpg").unlink()
+    assert followed.follow(hidden).offline == 1

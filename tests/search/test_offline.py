@@ -1,10 +1,11 @@
 """Entries whose files are missing: kept offline, back without being embedded, removed in time."""
 
 import errno
+import importlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -173,18 +174,18 @@ def test_images_of_lines_on_a_disk_that_is_away(followed: Followed) -> None:
     assert not followed.follow().changed
 
 
-@pytest.fixture(params=[errno.EACCES, errno.EIO, errno.ENOTCONN])
+@pytest.fixture(params=[errno.EACCES, errno.ENOTCONN])
 def broken(
     request: pytest.FixtureRequest, followed: Followed, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[set[str]]:
     """Give names that raise an error of the disk when they are listed, looked at or read."""
     names: set[str] = set()
 
-    def refuse(real: object) -> object:
+    def refuse(real: Callable[..., object]) -> Callable[..., object]:
         def call(path: object, *arguments: object, **options: object) -> object:
             if Path(str(path)).name in names:
                 raise OSError(request.param, os.strerror(request.param))
-            return real(path, *arguments, **options)  # type: ignore[operator]
+            return real(path, *arguments, **options)
 
         return call
 
@@ -222,21 +223,18 @@ def test_what_cannot_be_read_keeps_its_entries(
     followed.follow()
     before = entries(followed)
     os.utime(followed.folder / name, (1, 1))
-    real = Path.open
 
-    def refuse(path: Path, *arguments: object, **options: object) -> object:
-        if path.name == name:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return real(path, *arguments, **options)  # type: ignore[call-overload]
+    def refuse(real: Callable[..., object]) -> Callable[..., object]:
+        def call(path: Path, *arguments: object, **options: object) -> object:
+            if path.name == name:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return real(path, *arguments, **options)
+
+        return call
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", refuse)
-        patch.setattr(Path, "read_bytes", lambda path: refuse(path, "rb").read())  # type: ignore[attr-defined]
-        patch.setattr(
-            Path,
-            "read_text",
-            lambda path, encoding: refuse(path, encoding=encoding).read(),  # type: ignore[attr-defined]
-        )
+        for method in ("open", "read_bytes", "read_text"):
+            patch.setattr(Path, method, refuse(getattr(Path, method)))
         for _ in range(2):
             assert not followed.follow().changed
             assert followed.faults == [
@@ -291,3 +289,58 @@ def test_broken_notes_beside_the_records_are_made_again(followed: Followed) -> N
     assert followed.follow().embedded == 0
     assert ("a.png", 0) not in entries(followed)
     np.testing.assert_equal(len(entries(followed)), 7)
+
+
+class KilledError(BaseException):
+    """Ends a run where it stands, as a power cut does."""
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "catalog.write_marks",
+        "catalog.write_states",
+        "catalog.write_faults",
+        "gallery.Gallery._sweep",
+        "table.Table.add",
+        "table.Table.remove",
+    ],
+)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_ended_at_any_moment(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch, place: str, when: str
+) -> None:
+    """Catches rows lost, twice or in another's place, because a run ended between two files."""
+    *path, name = place.split(".")
+    owner = importlib.import_module(f"e5v.search.{path[0]}")
+    for inner in path[1:]:
+        owner = getattr(owner, inner)
+    act = getattr(owner, name)
+
+    def end(*arguments: object, **options: object) -> None:
+        if when == "after":
+            act(*arguments, **options)
+        raise KilledError
+
+    lines = [{"text": f"line {number}"} for number in range(6)]
+    write_lines(followed.folder / "lines.jsonl", *lines, {"image": "photos/b.jpg"})
+    followed.follow()
+    (followed.folder / "a.png").unlink()
+    (followed.folder / "note.md").write_text("other")
+    (followed.folder / "photos/b.jpg").rename(followed.folder / "b.jpg")
+    lines = [{"text": "new"}, *lines[:2], {"text": "changed"}, *lines[3:]]
+    write_lines(followed.folder / "lines.jsonl", *lines, {"image": "photos/b.jpg"})
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, end)
+        with pytest.raises(KilledError):
+            followed.follow()
+    progress = followed.follow()
+    assert progress.embedded <= 3
+    found = entries(followed)
+    listed = {part: one.text for (name, part), one in found.items() if name == "lines.jsonl"}
+    assert listed == {number: line["text"] for number, line in enumerate(lines, 1)}
+    others = {key for key in found if key[0] != "lines.jsonl"}
+    assert others == {("note.md", 1), ("b.jpg", 0), ("photos/deep/c.WEBP", 0)}
+    assert Index.open(followed.index).offline == 1
+    assert not followed.follow().changed
+    check_vectors(followed)

@@ -72,8 +72,13 @@ class Scope:
     exclusion: Exclusion
 
     def includes(self, path: str) -> bool:
-        """Return whether a path is in a root that is looked at now."""
-        return any(within(path, root) for root in self.roots)
+        """Return whether a file would be seen if it were there."""
+        return any(
+            within(path, root)
+            and not self.exclusion.covers(path, root)
+            and "/." not in path[len(root.rstrip("/")) :]
+            for root in self.roots
+        )
 
     def drops(self, path: str) -> bool:
         """Return whether a path that was indexed is excluded now, or followed no more."""
@@ -155,8 +160,8 @@ def _sorted(
 def _is_as_known(found: Found, catalog: Catalog) -> bool:
     """Return whether a file, and what its lines name, is as it was when it was read whole."""
     known, wrong = catalog.ledger.of_source(found.path), catalog.faults.get(found.path, [])
-    if any(fault.source.size < 0 for fault in wrong):  # it could not be read at all
-        return False
+    if any(fault.away == "unread" or fault.source.size < 0 for fault in wrong):
+        return False  # tried each time: rights have no date
     parts: list[Known | Fault] = [*known, *(fault for fault in wrong if fault.part)]
     state = catalog.states.get(found.path)
     if state is None:

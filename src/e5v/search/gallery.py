@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from e5v.items import RawItem
@@ -28,6 +28,7 @@ from e5v.search.exclusion import Exclusion
 from e5v.search.faults import Fault
 from e5v.search.matching import Plan, match
 from e5v.search.pending import Pending, entry_of, known_of, record_of
+from e5v.search.progress import Progress
 from e5v.search.query import PROMPT
 from e5v.search.reading import Piece, read
 from e5v.search.sources import Known
@@ -39,32 +40,6 @@ from e5v.search.writer import Writer
 COMMIT_ROWS, COMMIT_SECONDS = 1_000, 30.0  # whichever comes first
 THUMBNAIL_WORKERS = 2
 DAY = 86_400  # seconds
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is. `total` is a guess until every file was read; all else is counted.
-
-    `cut` counts texts too long for the model; `offline` counts entries whose files are missing
-    since this run, `returned` those whose files are there again; `unchanged` counts files;
-    `seconds` is how long the look at the folders took.
-    """
-
-    total: int = 0
-    done: int = 0
-    embedded: int = 0
-    reused: int = 0
-    removed: int = 0
-    offline: int = 0
-    returned: int = 0
-    unchanged: int = 0
-    cut: int = 0
-    seconds: float = 0.0
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything is found now that was not, or the reverse."""
-        return any((self.embedded, self.reused, self.removed, self.offline, self.returned))
 
 
 class Gallery:
@@ -111,6 +86,7 @@ class Gallery:
         self._pending: list[Pending] = []
         self._waiting: deque[Pending] = deque()  # given to the model, not yet answered
         self._stale: dict[int, Known] = {known.number: known for known in changes.gone}
+        self._marked: set[int] = set()  # numbers of records that are missing since this run
         self._states: dict[str, State] = {}  # of files that changed, while records of them stay
         self._committed_at = time.monotonic()
         self._all_fed, self._forget = not changes.fresh, False
@@ -122,18 +98,18 @@ class Gallery:
     ) -> Generator[Progress, None, None]:
         """Bring the index up to date with folders; yield now and then how far it is.
 
-        Entries whose files are missing are kept offline, for `keep_days` of the index's facts; all
-        the same whether a file, a folder or a root is missing. With `forget` they are removed at
-        once, and roots that are missing are followed no more. Close what is not gone through to its
-        end.
+        Entries whose files are missing are kept offline, for `keep_days` of the index's facts. With
+        `forget` they are removed at once, and roots that are missing are followed no more. Close
+        what is not gone through to its end.
 
         Raises:
             ModelError: the model gave values that are not finite.
         """
         begun = time.monotonic()
         if forget:
-            self._writer.unfollow([root for root in self._writer.facts.roots if is_missing(root)])
-            roots = [root for root in roots if not is_missing(root)]
+            lost = [root for root in roots if is_missing(root)]
+            self._writer.unfollow(lost)
+            roots = [root for root in roots if root not in lost]
         exclusion = Exclusion(self.exclude)
         changes = compare(Scope(roots, self._writer.facts.roots, exclusion), self._catalog)
         self._begin(changes, time.monotonic() - begun)
@@ -165,8 +141,9 @@ class Gallery:
         since = self._catalog.marks.missing.get(known.number, now)
         if self._forget or since <= now - self._writer.facts.keep_days * DAY:
             self._stale[known.number] = known
-        else:
-            self._count(offline=self._catalog.mark_missing(known, now))
+        elif self._catalog.mark_missing(known, now):
+            self._marked.add(known.number)
+            self._count(offline=1)
 
     def _pieces(self, changes: Changes) -> Iterator[Piece]:
         """Read what changed and give what needs a record; note what cannot be read."""
@@ -174,7 +151,8 @@ class Gallery:
             self._catalog.drop_faults(found.path)
             known = self._catalog.ledger.of_source(found.path)
             unchanged = self._catalog.unchanged(known)
-            captions = self._writer.captions([one.number for one in known if one.kind == "image"])
+            named = [one.number for one in known if one.kind == "image" and one.part]
+            captions = self._writer.captions(named)
             plan = match(known, captions, read(found, unchanged)) if known else Plan()
             count = 0
             for one in read(found, unchanged):
@@ -291,7 +269,8 @@ class Gallery:
             self._writer.commit([], [known.number for known in gone])
             for known in gone:
                 self._catalog.remove(known)
-            self._count(removed=len(gone))
+            again = sum(known.number in self._marked for known in gone)  # moved, or was twice
+            self._count(removed=len(gone), offline=-again)
         self._catalog.save()
         self._catalog.put_states(self._states, {known.source.path for known in gone})
 

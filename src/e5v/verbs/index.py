@@ -22,7 +22,8 @@ from e5v.verbs.talk import bar, show_line, wants_lines
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
     from e5v.search.facts import Facts
-    from e5v.search.gallery import Gallery, Progress
+    from e5v.search.gallery import Gallery
+    from e5v.search.progress import Progress
     from e5v.search.writer import Writer
 
 LONGEST_DAYS = 36_500
@@ -111,6 +112,7 @@ def index(verb: Index) -> None:
         Report(folder, gallery, progress, len(writer)).show(json=verb.json)
         writer.tidy()
         if verb.watch:
+            roots = tuple(root for root in roots if root in writer.facts.roots)
             _watch(verb, _Run(folder, writer, gallery, model, roots, progress))
 
 
