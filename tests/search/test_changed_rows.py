@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 import unicodedata
 from datetime import timedelta
 
@@ -222,11 +223,16 @@ def test_old_versions_are_removed_also_when_nothing_changes(
 def test_tidying_waits(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches a look at all versions of the table every two seconds while folders are watched."""
     calls: list[int] = []
-    monkeypatch.setattr(table_module.Table, "is_untidy", lambda _: bool(calls.append(1)))
+
+    def note(_: table_module.Table) -> bool:
+        calls.append(1)
+        return False
+
+    monkeypatch.setattr(table_module.Table, "is_untidy", note)
     followed.follow()
     clock = iter([100.0, 110.0, 159.0, 161.0])
     with writer_module.writing(followed.index, lambda: pytest.fail("it is there")) as writer:
-        monkeypatch.setattr(writer_module.time, "monotonic", lambda: next(clock))
+        monkeypatch.setattr(time, "monotonic", lambda: next(clock))
         for _ in range(4):
             writer.tidy()
     assert len(calls) == 2

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from e5v.search import gallery as module
 from e5v.search.facts import read_facts
 from e5v.search.index import Index
 from e5v.search.writer import writing
@@ -50,7 +49,8 @@ def test_a_folder_within_that_is_away_is_offline(followed: Followed) -> None:
     assert not followed.follow().changed
     aside.rename(photos)
     assert followed.follow().returned == 2
-    assert (followed.given, entries(followed).keys()) == ([], WHOLE)
+    assert followed.given == []
+    assert entries(followed).keys() == WHOLE
     assert not followed.follow().changed
 
 
@@ -77,11 +77,11 @@ def test_one_missing_root_of_two_does_not_stop_the_other(followed: Followed) -> 
     (more / "b.txt").write_text("second")
     progress = followed.follow(followed.folder, more)
     assert (progress.embedded, progress.offline) == (1, 6)
-    assert followed.away == (str(followed.folder),)
+    assert list(followed.away) == [str(followed.folder)]
     assert len(Index.open(followed.index)) == 2
     aside.rename(followed.folder)
     assert followed.follow(followed.folder, more).returned == 6
-    assert followed.away == ()
+    assert list(followed.away) == []
 
 
 def test_offline_entries_are_found_only_when_asked_for(followed: Followed) -> None:
@@ -133,7 +133,7 @@ def test_removed_when_the_time_is_over(followed: Followed, monkeypatch: pytest.M
     days = iter([0, 29, 31])
     for expected in ((0, 1), (0, 0), (1, 0)):
         day = next(days)
-        monkeypatch.setattr(module.time, "time", lambda day=day: start + day * 86_400)
+        monkeypatch.setattr(time, "time", lambda day=day: start + day * 86_400)
         progress = followed.follow()
         assert (progress.removed, progress.offline) == expected
     with writing(followed.index, facts) as writer:

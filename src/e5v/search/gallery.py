@@ -14,7 +14,7 @@ another entry.
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -153,9 +153,13 @@ class Gallery:
             unchanged = self._catalog.unchanged(known)
             named = [one.number for one in known if one.kind == "image" and one.part]
             captions = self._writer.captions(named)
-            plan = match(known, captions, read(found, unchanged)) if known else Plan()
-            count = 0
-            for one in read(found, unchanged):
+            parts: Iterable[Piece | Fault] = read(found, unchanged)
+            plan = Plan()
+            if known:  # read once, and held without the images
+                parts = [_light(one, found) for one in parts]
+                plan = match(known, captions, parts)
+            count = kept = 0
+            for one in parts:
                 if isinstance(one, Fault):
                     self._catalog.add_fault(one)
                     continue
@@ -165,9 +169,10 @@ class Gallery:
                 if record is None:
                     yield plan.named(one)
                 else:
+                    kept += 1
                     self._keep(record, one.part)
             self._settle_records(found, plan)
-            self._count(total=count - weight(found))
+            self._count(total=count - weight(found), done=kept)
 
     def _note_state(self, piece: Piece, record: Known | None) -> None:
         """Remember size and time of change of an image if its record has others."""
@@ -178,7 +183,8 @@ class Gallery:
 
     def _keep(self, record: Known, part: int) -> None:
         self._catalog.move(record, part)
-        self._count(done=1, returned=self._catalog.mark_present(record))
+        if self._catalog.mark_present(record):
+            self._count(returned=1)
 
     def _settle_records(self, found: Found, plan: Plan) -> None:
         """Note what becomes of the records of a file that was read whole."""
@@ -277,3 +283,9 @@ class Gallery:
     def _count(self, **more: int) -> None:
         so_far = {name: getattr(self._progress, name) + count for name, count in more.items()}
         self._progress = replace(self._progress, **so_far)
+
+
+def _light(one: Piece | Fault, found: Found) -> Piece | Fault:
+    """Drop the bytes of an image that a line names: there may be thousands."""
+    is_named = isinstance(one, Piece) and one.kind == "image" and found.form == "lines"
+    return replace(one, content=None) if is_named else one
