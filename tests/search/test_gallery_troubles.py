@@ -58,7 +58,7 @@ def test_what_cannot_be_followed(followed: Followed) -> None:
     known = [str(followed.folder / "nowhere")]
     assert walking.absolute([followed.folder / "nowhere"], known=known) == tuple(known)
     with pytest.raises(
-        DataError, match=r"movie.mp4 cannot be indexed; expected a folder or \.avif, "
+        DataError, match=r"movie.mp4 cannot be indexed; expected a folder or \.apng, "
     ):
         walking.absolute([followed.folder / "movie.mp4"])
 
