@@ -31,7 +31,7 @@ def test_a_query_is_what_the_model_says_of_it(model: E5V, photos: list[PIL.Image
 
 def test_both_forms_of_accents_are_one_query(model: E5V) -> None:
     """Catches a query that is answered by the keyboard it was typed on."""
-    composed, decomposed = (normalize(form, "crème brûlée") for form in ("NFC", "NFD"))  # type: ignore[arg-type]
+    composed, decomposed = (normalize(form, "crème brûlée") for form in ("NFC", "NFD"))
     for one, other in (
         (Ask(text=composed), Ask(text=decomposed)),
         (Ask(text="dessert", without=composed), Ask(text="dessert", without=decomposed)),

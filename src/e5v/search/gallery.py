@@ -287,5 +287,6 @@ class Gallery:
 
 def _light(one: Piece | Fault, found: Found) -> Piece | Fault:
     """Drop the bytes of an image that a line names: there may be thousands."""
-    is_named = isinstance(one, Piece) and one.kind == "image" and found.form == "lines"
-    return replace(one, content=None) if is_named else one
+    if isinstance(one, Piece) and one.kind == "image" and found.form == "lines":
+        return replace(one, content=None)
+    return one
