@@ -11,8 +11,9 @@ import numpy as np
 from e5v import E5V
 from e5v.model.streaming import Encoded, Skipped
 from e5v.search.entries import Entry
-from e5v.search.gallery import Gallery, Progress
+from e5v.search.gallery import Gallery
 from e5v.search.index import Index
+from e5v.search.progress import Progress
 from e5v.search.query import facts_of
 from e5v.search.writer import writing
 
@@ -49,23 +50,32 @@ class Followed:
         self.model, self.folder, self.index = model, folder, index
         self.faults: list[str] = []
         self.given: list[Any] = []
+        self.away: tuple[str, ...] = ()
+        self.left_out: dict[str, int] = {}
 
-    def follow(self, *roots: Path, emptied: bool = False) -> Progress:
+    def follow(self, *roots: Path, forget: bool = False) -> Progress:
         """Bring the index up to date in a run of its own; note what was embedded and what not."""
-        for progress in self.steps(*roots, emptied=emptied):
+        for progress in self.steps(*roots, forget=forget):
             last = progress
         return last
 
-    def steps(self, *roots: Path, emptied: bool = False) -> Generator[Progress, None, None]:
+    def steps(self, *roots: Path, forget: bool = False) -> Generator[Progress, None, None]:
         """Bring the index up to date, step by step."""
         counting = Counting(self.model)
         self.given = counting.given
         paths = [str(root) for root in roots or (self.folder,)]
         with writing(self.index, lambda: facts_of(self.model, "small")) as writer:
             gallery = Gallery(writer, lambda: counting)  # type: ignore[arg-type, return-value]
-            yield from gallery.follow(paths, emptied=emptied)
+            yield from gallery.follow(paths, forget=forget)
+            self.away = gallery.changes.away
+            self.left_out = dict(gallery.changes.left_out.counts)
             self.faults = [str(fault) for fault in gallery.faults]
-            self.faults += [f"{one.path} {one.reason}" for one in gallery.unlisted]
+            self.faults += [f"{one.path} {one.reason}" for one in gallery.changes.unlisted]
+
+    def tidy(self) -> None:
+        """Free what old versions take, as the end of a run does."""
+        with writing(self.index, lambda: facts_of(self.model, "small")) as writer:
+            writer.tidy()
 
 
 def entries(followed: Followed) -> dict[tuple[str, int], Entry]:

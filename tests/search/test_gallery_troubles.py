@@ -1,7 +1,6 @@
 """Following folders of which something cannot be read, listed or named, or is gone for once."""
 
 import os
-import shutil
 from pathlib import Path
 
 import PIL.Image
@@ -9,7 +8,6 @@ import pytest
 
 from e5v.errors import DataError
 from e5v.search import walking
-from e5v.search.facts import read_facts
 from tests.search.followed import WHOLE, Followed, entries, write_lines
 
 
@@ -53,51 +51,24 @@ def test_a_file_that_breaks_is_no_longer_found(followed: Followed) -> None:
     assert len(followed.faults) == 1
 
 
-def test_a_disk_that_is_not_there_empties_nothing(followed: Followed) -> None:
-    """Catches an index that is lost because a folder was not mounted."""
-    followed.follow()
-    aside = followed.folder.rename(followed.folder.with_name("aside"))
-    followed.folder.mkdir()
-    with pytest.raises(DataError, match=r"holds nothing to index, but 4 files of it .* --emptied"):
-        followed.follow()
-    assert len(entries(followed)) == 6
-    assert followed.follow(emptied=True).removed == 6
-    followed.folder.rmdir()
-    aside.rename(followed.folder)
-    assert followed.follow().embedded == 6
+def test_what_cannot_be_followed(followed: Followed) -> None:
+    """Catches a mistyped folder taken for one that is away, and a film to index."""
     with pytest.raises(DataError, match="does not exist; check the path"):
         walking.absolute([followed.folder / "nowhere"])
+    known = [str(followed.folder / "nowhere")]
+    assert walking.absolute([followed.folder / "nowhere"], known=known) == tuple(known)
     with pytest.raises(
-        DataError, match=r"movie.mp4 cannot be indexed; expected a folder or \.bmp, "
+        DataError, match=r"movie.mp4 cannot be indexed; expected a folder or \.apng, "
     ):
         walking.absolute([followed.folder / "movie.mp4"])
-
-
-def test_what_is_gone_for_good_is_forgotten(followed: Followed) -> None:
-    """Catches a folder, or a file by itself, without which nothing can be followed any more."""
-    roots = followed.folder / "photos", followed.folder / "a.png", followed.folder / "note.md"
-    followed.follow(*roots)
-    known = [str(root) for root in roots]
-    shutil.rmtree(roots[0])
-    roots[1].unlink()
-    with pytest.raises(DataError, match=r"photos does not exist; .* give --emptied if it is gone"):
-        walking.absolute(roots, known=known)
-    assert walking.absolute(roots, known=known, emptied=True) == tuple(known)
-    with pytest.raises(DataError, match="does not exist"):
-        walking.absolute(roots, emptied=True)  # never indexed: a slip of the pen
-    assert followed.follow(*roots, emptied=True).removed == 3
-    facts = read_facts(followed.index)
-    assert facts is not None
-    assert facts.roots == (known[2],)
-    assert entries(followed).keys() == {("note.md", part) for part in (1, 2, 3)}
 
 
 def test_only_files_are_read(followed: Followed) -> None:
     """Catches a run that waits for ever for what comes out of a pipe."""
     os.mkfifo(followed.folder / "pipe.png")
     (followed.folder / "link.png").symlink_to(followed.folder / "pipe.png")
-    listed = {Path(found.path).name for found in walking.walk(str(followed.folder))}
-    assert listed == {"a.png", "b.jpg", "c.WEBP", "note.md"}
+    found = [one for one in walking.walk(str(followed.folder)) if isinstance(one, walking.Found)]
+    assert {Path(one.path).name for one in found} == {"a.png", "b.jpg", "c.WEBP", "note.md"}
     with pytest.raises(DataError, match=r"pipe.png cannot be indexed; expected a folder or"):
         walking.absolute([followed.folder / "pipe.png"])
     write_lines(followed.folder / "lines.jsonl", {"image": "pipe.png"}, {"image": "photos"})

@@ -2,8 +2,11 @@
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
+from typing import Literal
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -67,6 +70,23 @@ def test_a_filter_and_a_least_score(tmp_path: Path) -> None:
     hits = index.search(query, k=20, min_score=least)
     assert found(hits) == ids(np.argsort(-scores)[: len(hits)])
     assert 4 <= len(hits) < 20
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_filter_finds_names_in_either_form(tmp_path: Path, form: Literal["NFC", "NFD"]) -> None:
+    """Catches a file name from macOS that a filter typed elsewhere does not match."""
+    rows = vectors(3)
+    names = ["caf\u00e9.jpg", "cafe\u0301.jpg", "cafe.jpg"]
+    made = [
+        replace(one, entry=replace(one.entry, path=f"/made/{name}"))
+        for one, name in zip(records(rows), names, strict=True)
+    ]
+    index = Index.open(change(tmp_path, lambda writer: writer.commit(made, [])))
+    for where, expected in (("LIKE", {0, 1}), ("NOT LIKE", {2})):
+        typed = normalize(form, f"path {where} '%\u00e9%'")
+        hits = index.search(rows[0], where=typed)
+        assert set(found(hits)) == set(ids(sorted(expected)))
+        assert {hit.entry.path for hit in hits} == {f"/made/{names[one]}" for one in expected}
 
 
 @pytest.mark.parametrize(
@@ -181,7 +201,7 @@ def test_a_reader_that_looks_again_is_told_of_another_model(tmp_path: Path) -> N
     with writing(tmp_path, lambda: Facts("another", "other", "float32", DIM)) as writer:
         writer.commit(records(vectors(20, seed=1)), [])
     for _ in range(2):
-        with pytest.raises(DataError, match=r"made with other .*, this is made-up .*--model other"):
+        with pytest.raises(DataError, match=r"made with other .*, this is made-up .* cannot be"):
             index.refresh()
     assert index.model == "made-up"
 
@@ -309,5 +329,5 @@ def test_another_model_is_told(tmp_path: Path) -> None:
     """Catches vectors of two models compared with each other."""
     index = Index.open(fill(tmp_path, vectors(10)))
     index.check(facts().fingerprint, "the same under another name", "float32")
-    with pytest.raises(DataError, match=r"made with made-up .*, this is other .*--model made-up"):
+    with pytest.raises(DataError, match=r"made with made-up .*, this is other .* cannot be"):
         index.check("another", "other", "bfloat16")

@@ -1,5 +1,7 @@
 """From what is asked to a vector: words, an example, both, and what is not wanted."""
 
+from unicodedata import normalize
+
 import numpy as np
 import PIL.Image
 import pytest
@@ -25,6 +27,16 @@ def test_a_query_is_what_the_model_says_of_it(model: E5V, photos: list[PIL.Image
         (Ask(text="a dog", without=""), {"text": "a dog"}),
     ):
         np.testing.assert_allclose(asked(model, ask), model.encode([item])[0], atol=1e-5)
+
+
+def test_both_forms_of_accents_are_one_query(model: E5V) -> None:
+    """Catches a query that is answered by the keyboard it was typed on."""
+    composed, decomposed = (normalize(form, "crème brûlée") for form in ("NFC", "NFD"))
+    for one, other in (
+        (Ask(text=composed), Ask(text=decomposed)),
+        (Ask(text="dessert", without=composed), Ask(text="dessert", without=decomposed)),
+    ):
+        np.testing.assert_array_equal(asked(model, one), asked(model, other))
 
 
 def test_only_an_image_with_words_is_an_example(model: E5V, photos: list[PIL.Image.Image]) -> None:

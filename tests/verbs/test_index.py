@@ -3,6 +3,7 @@
 import shutil
 import sys
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from e5v.search.hold import hold
 from e5v.search.index import Index
 from e5v.search.query import facts_of
 from e5v.search.writer import writing
-from e5v.verbs import index as module
+from e5v.verbs import index_report
 from e5v.verbs.talk import Bar
 from tests.verbs.done import PHOTOS, Run
 
@@ -35,7 +36,8 @@ def test_what_was_done_is_told(run: Run, things: Path, tmp_path: Path) -> None:
     index = tmp_path / "index"
     done = run("index", things, "--index", index)
     fault = f"{things}/broken.png is not an image of a known format"
-    told = {"index": str(index), "embedded": 4, "reused": 0, "removed": 0, "cut": 0}
+    told = {"index": str(index), "embedded": 4, "reused": 0, "removed": 0, "cut": 0, "offline": 0}
+    told |= {"kept_until": None, "left_out": {}, "excluded": [], "missing": []}
     told["unreadable"] = [fault]
     assert (done.code, done.err) == (0, "")
     assert done.lines == [told | {"items": 4}]
@@ -48,12 +50,15 @@ def test_what_was_done_is_told(run: Run, things: Path, tmp_path: Path) -> None:
 def test_on_a_terminal(run: Run, things: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches a count that is wrong and faults in between the results."""
     monkeypatch.setenv("E5V_INDEX", str(things.parent / "index"))
-    monkeypatch.setattr(module, "NAMED", 1)
+    monkeypatch.setattr(index_report, "NAMED", 1)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     (things / "empty.txt").touch()
+    for name in ("a.mov", "b.mov", "c.psd"):
+        (things / name).touch()
     done = run("index", things)
+    assert done.out.endswith("removed. Left out: 2 .mov, 1 .psd.\n")
     assert "4 items in" in done.out
-    assert "4 embedded, 0 moved or copied, 0 removed." in done.out
+    assert "4 embedded, 0 reused, 0 removed." in done.out
     assert done.err.splitlines()[-1].endswith(
         "and 1 more that cannot be indexed; --json names them all"
     )
@@ -98,7 +103,7 @@ def test_another_model_is_refused(
     told = capsys.readouterr().err
     assert code == 1
     assert f"made with {folder} (fingerprint" in told
-    assert "--dtype float32, or another --index DIR" in told
+    assert "use that model, computed in float32, or another index" in told
 
 
 def test_a_second_writer_is_refused(run: Run, things: Path, tmp_path: Path, model: E5V) -> None:
@@ -109,17 +114,75 @@ def test_a_second_writer_is_refused(run: Run, things: Path, tmp_path: Path, mode
     assert "is being written by process" in done.err
 
 
-def test_a_folder_that_is_gone_for_good(run: Run, things: Path, tmp_path: Path) -> None:
-    """Catches an index that can be brought up to date no more."""
-    (tmp_path / "more").mkdir()
-    shutil.copy(things / "cat.jpg", tmp_path / "more")
-    run("index", things, tmp_path / "more", "--index", tmp_path / "index")
-    shutil.rmtree(tmp_path / "more")
-    done = run("index", "--index", tmp_path / "index")
-    assert (done.code, done.err.endswith("give --emptied if it is gone for good\n")) == (1, True)
-    done = run("index", "--emptied", "--index", tmp_path / "index")
-    assert (done.code, done.lines[0]["removed"], done.lines[0]["items"]) == (0, 1, 4)
-    assert run("index", "--index", tmp_path / "index").code == 0
+def test_a_folder_that_is_missing(run: Run, things: Path, tmp_path: Path) -> None:
+    """Catches an index that cannot be updated, or loses entries, while a disk is not mounted."""
+    more, index = tmp_path / "more", tmp_path / "index"
+    more.mkdir()
+    (more / "note.txt").write_text("words")
+    run("index", things, more, "--index", index)
+    aside = more.rename(tmp_path / "aside")
+    done = run("index", "--index", index)
+    assert (done.code, done.lines[0]["removed"], done.lines[0]["items"]) == (0, 0, 4)
+    assert (done.lines[0]["offline"], done.lines[0]["missing"]) == (1, [str(more)])
+    in_a_month = datetime.now() + timedelta(days=30)
+    assert done.lines[0]["kept_until"] == in_a_month.date().isoformat()
+    assert run("index", more, "--index", index).code == 0  # named, and still away
+    aside.rename(more)
+    done = run("index", "--index", index)
+    assert (done.lines[0]["items"], done.lines[0]["embedded"], done.lines[0]["offline"]) == (
+        5,
+        0,
+        0,
+    )
+    shutil.rmtree(more)
+    done = run("index", "--forget", "--index", index)
+    assert (done.code, done.lines[0]["removed"], done.lines[0]["missing"]) == (0, 1, [])
+    assert run("index", "--index", index).lines[0]["missing"] == []
+
+
+def test_how_long_missing_files_are_kept(run: Run, things: Path, tmp_path: Path) -> None:
+    """Catches days that are refused, not remembered, or taken for something else."""
+    index = tmp_path / "index"
+    run("index", things, "--index", index, "--keep-days", 90)
+    (things / "captions.jsonl").unlink()
+    (things / "cat.jpg").unlink()
+    done = run("index", "--index", index)
+    in_90_days = datetime.now() + timedelta(days=90)
+    assert done.lines[0]["kept_until"] == in_90_days.date().isoformat()
+    done = run("index", "--index", index, "--keep-days", 0)
+    assert (done.lines[0]["offline"], done.lines[0]["kept_until"]) == (0, None)
+
+
+def test_unfollow_and_exclude(run: Run, things: Path, tmp_path: Path) -> None:
+    """Catches a folder that cannot be given up, a slip of the pen, and a pattern not remembered."""
+    more, index = tmp_path / "more", tmp_path / "index"
+    (more / "drafts").mkdir(parents=True)
+    for name in ("one.txt", "two.md", "drafts/three.txt", "film.mov"):
+        (more / name).write_text(name)
+    done = run("index", things, more, "--index", index)
+    assert (done.lines[0]["items"], done.lines[0]["left_out"]) == (7, {".mov": 1})
+    done = run("index", "--index", index, "--exclude", "*.md", "--exclude", "drafts/", more)
+    assert (done.lines[0]["removed"], done.lines[0]["excluded"]) == (2, ["*.md", "drafts/"])
+    assert run("index", "--index", index).lines[0]["items"] == 5
+    done = run("index", "--index", index, "--clear-exclude", "--exclude", "*.txt")
+    assert (done.lines[0]["items"], done.lines[0]["excluded"]) == (5, ["*.txt"])
+
+    for folder, hint in ((tmp_path / "mroe", ""), (more / "drafts", "use --exclude")):
+        done = run("index", "--index", index, "--unfollow", folder)
+        assert done.code == 2
+        assert f"{folder} is not followed; the followed folders are: {things}, {more}" in done.err
+        assert hint in done.err
+    done = run("index", "--index", index, "--unfollow", more)
+    assert (done.lines[0]["removed"], done.lines[0]["items"]) == (1, 4)
+    done = run("index", "--index", index, "--unfollow", things)
+    assert (done.code, done.lines[0]["removed"], done.lines[0]["items"]) == (0, 4, 0)
+
+
+def test_a_bad_pattern_is_refused(run: Run, things: Path, tmp_path: Path) -> None:
+    """Catches an index made for a mistake, and a pattern that leaves out nothing it should."""
+    done = run("index", things, "--index", tmp_path / "index", "--exclude", "!cat.jpg")
+    assert (done.code, "begins with '!', which is not supported" in done.err) == (2, True)
+    assert not (tmp_path / "index").exists()
 
 
 def test_nothing_is_written_once_the_lock_is_gone(
@@ -167,4 +230,31 @@ def test_watching(run: Run, things: Path, tmp_path: Path, monkeypatch: pytest.Mo
         (4, 0, 0),
         (5, 1, 0),
         (4, 0, 1),
+    ]
+
+
+def test_watching_outlives_a_folder_that_is_away(
+    run: Run, things: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a watch that ends, or loses entries, because a disk was away for some seconds."""
+    index, aside, looks = tmp_path / "index", tmp_path / "aside", []
+
+    def sleep(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 2:
+            things.rename(aside)
+        if len(looks) == 5:
+            aside.rename(things)
+        if len(looks) == 7:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    done = run("index", things, "--index", index, "--watch")
+    away = f"e5v: {things} is missing; its entries are offline until it is back"
+    assert done.code == 130
+    assert done.err.splitlines() == [away, f"e5v: {things} is back", "e5v: interrupted"]
+    assert [(line["items"], line["offline"], line["embedded"]) for line in done.lines] == [
+        (4, 0, 4),
+        (0, 4, 0),
+        (4, 0, 0),
     ]

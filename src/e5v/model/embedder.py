@@ -5,7 +5,6 @@ items -> prepared ahead on threads -> windows -> batches by token cost -> encode
 
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Sized
-from contextlib import closing
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from e5v.errors import EncodeWarning, UsageError
 from e5v.items import RawItem
+from e5v.model.encode_warnings import describe_doubts, warn_at_end, warn_of_results
 from e5v.model.encoder import Encoder
 from e5v.model.head import check_head
 from e5v.model.loading import DTypeName, Loaded, load
@@ -148,7 +148,7 @@ class E5V:
             stream = _with_bar(stream, len(items) if isinstance(items, Sized) else None)
         results = list(stream)
         kept = [one for one in results if isinstance(one, Encoded)]
-        _warn(results)
+        warn_of_results(results)
         width = dim or self.width
         rows = np.stack([one.vector for one in kept]) if kept else np.empty((0, width), np.float32)
         return quantise(rows, precision)
@@ -169,7 +169,7 @@ class E5V:
         that look like images are named in one `EncodeWarning`, after the last item.
         """
         stream = self._stream(items, prompt, batch_tokens=batch_tokens, dim=dim, on_error=on_error)
-        return _warn_at_end(stream)
+        return warn_at_end(stream)
 
     def _stream(
         self,
@@ -240,7 +240,7 @@ class E5V:
         check_head(self.loaded.model)
         prepared = self.prepare(item, prompt=prompt)
         if prepared.doubt:
-            warnings.warn(EncodeWarning(_doubtful([prepared.doubt], 1), (0,)), stacklevel=2)
+            warnings.warn(EncodeWarning(describe_doubts([prepared.doubt], 1), (0,)), stacklevel=2)
         with torch.inference_mode():
             state = self.encoder.states([prepared.prompted])[0]
             return say(self.loaded, state, k)
@@ -278,50 +278,6 @@ def _check_items(items: object) -> None:
         raise UsageError(
             f"items is one {type(items).__name__}; expected a list: encode([item])[0] for one"
         )
-
-
-def _warn(results: Sequence[Encoded | Skipped]) -> None:
-    """Say once what was cut, what was left out, and which texts look like images."""
-    skipped = [one for one in results if isinstance(one, Skipped)]
-    cut = tuple(one.position for one in results if isinstance(one, Encoded) and one.cut)
-    if skipped:
-        causes = "; ".join(str(one.error) for one in skipped[:5])
-        message = f"{len(skipped)} of {len(results)} items left out: {causes}"
-        warnings.warn(EncodeWarning(message, tuple(one.position for one in skipped)), stacklevel=3)
-    if cut:
-        message = f"{len(cut)} of {len(results)} items were cut to fit the model"
-        warnings.warn(EncodeWarning(message, cut), stacklevel=3)
-    doubtful = {
-        one.position: one.doubt for one in results if isinstance(one, Encoded) and one.doubt
-    }
-    if doubtful:
-        texts = sum(isinstance(one, Encoded) and one.is_text for one in results)
-        message = _doubtful([*doubtful.values()], texts)
-        warnings.warn(EncodeWarning(message, tuple(doubtful)), stacklevel=3)
-
-
-def _warn_at_end(
-    stream: Generator[Encoded | Skipped, None, None],
-) -> Generator[Encoded | Skipped, None, None]:
-    """Pass a stream on, and name the texts in it that look like images when it ends."""
-    texts, doubtful = 0, dict[int, str]()
-    with closing(stream):
-        for one in stream:
-            if isinstance(one, Encoded):
-                texts += one.is_text
-                doubtful |= {one.position: one.doubt} if one.doubt else {}
-            yield one
-    if doubtful:
-        message = _doubtful([*doubtful.values()], texts)
-        warnings.warn(EncodeWarning(message, tuple(doubtful)), stacklevel=2)
-
-
-def _doubtful(doubts: Sequence[str], texts: int) -> str:
-    named = ", ".join(doubts[:3]) + (", ..." if len(doubts) > 3 else "")  # noqa: PLR2004
-    return (
-        f"{len(doubts)} of {max(texts, len(doubts))} texts look like images: {named}; embedded as "
-        'texts. Correct the path, or give {"text": ...} if they are texts'
-    )
 
 
 def _with_bar(

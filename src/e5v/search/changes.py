@@ -1,35 +1,51 @@
-"""What is new, changed or gone, by size and time of change alone: nothing is read but JSON lines.
+"""What is new, changed or missing, by size and time of change alone: only JSON lines are read.
 
-roots -> Found -> not as the ledger has it -> to read; in the ledger and not found -> gone
+roots -> Found -> not as the catalog has it -> to read; in the catalog and not found -> missing
+
+A file that is not found may come back: a disk is mounted again, a folder is synchronised, a network
+share returns. So its entries are missing, not gone. What could not be listed is taken to be there.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from e5v.errors import DataError
+from e5v.left_out import LeftOut
+from e5v.search.catalog import Catalog
+from e5v.search.exclusion import Exclusion
 from e5v.search.faults import Fault
 from e5v.search.lines import Line, read_lines
 from e5v.search.passages import LONGEST
-from e5v.search.reading import look
-from e5v.search.sources import Known, Ledger
-from e5v.search.walking import Found, Unlisted, is_gone, walk, within
-
-Faults = dict[str, list[Fault]]  # by the path of the source
+from e5v.search.reading import NO_FILE, look
+from e5v.search.sources import Known
+from e5v.search.walking import Found, Other, Unlisted, is_missing, walk, within
 
 
 @dataclass(frozen=True)
 class Changes:
-    """Files to read, records to remove, sources whose faults are past, and what was not seen.
+    """What differs between folders and the catalog.
 
-    `lost` are the roots that are there no more.
+    Attributes:
+        fresh: files to read, JSON lines first.
+        gone: records to remove: of files that are excluded or followed no more, and of images that
+            JSON lines now describe.
+        missing: records whose files are missing, now or still.
+        present: records whose files were missing and are back as they were.
+        cured: sources whose faults are past.
+        unlisted: what could not be listed.
+        left_out: files of kinds that cannot be indexed.
+        unchanged: how many files are as they were.
+        away: roots that do not exist at present.
     """
 
-    fresh: tuple[Found, ...]
-    gone: tuple[Known, ...]
-    cured: tuple[str, ...]
-    unlisted: tuple[Unlisted, ...]
-    unchanged: int
-    lost: tuple[str, ...] = ()
+    fresh: tuple[Found, ...] = ()
+    gone: tuple[Known, ...] = ()
+    missing: tuple[Known, ...] = ()
+    present: tuple[Known, ...] = ()
+    cured: tuple[str, ...] = ()
+    unlisted: tuple[Unlisted, ...] = ()
+    left_out: LeftOut = field(default_factory=LeftOut)
+    unchanged: int = 0
+    away: tuple[str, ...] = ()
 
     @property
     def weight(self) -> int:
@@ -37,85 +53,151 @@ class Changes:
         return sum(map(weight, self.fresh))
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What a look at the roots showed; `others` are files of kinds that cannot be indexed."""
+
+    found: dict[str, Found]
+    others: set[str]
+    unlisted: tuple[Unlisted, ...]
+    away: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The roots to look at now, all that are followed, and the patterns of what is left out."""
+
+    roots: Sequence[str]
+    followed: Sequence[str]
+    exclusion: Exclusion
+
+    def includes(self, path: str) -> bool:
+        """Return whether a file would be seen if it were there."""
+        return any(
+            within(path, root)
+            and not self.exclusion.covers(path, root)
+            and "/." not in path[len(root.rstrip("/")) :]
+            for root in self.roots
+        )
+
+    def drops(self, path: str) -> bool:
+        """Return whether a path that was indexed is excluded now, or followed no more."""
+        roots = [root for root in (*self.followed, *self.roots) if within(path, root)]
+        return all(self.exclusion.covers(path, root) for root in roots)
+
+
 def weight(found: Found) -> int:
     """Guess how many things a file holds."""
     return 1 if found.form == "image" else 1 + found.size // LONGEST
 
 
-def compare(
-    roots: Sequence[str], ledger: Ledger, faults: Faults, *, emptied: bool = False
-) -> Changes:
-    """Compare folders with what is known of them; if `emptied`, a folder may be gone as a whole.
-
-    Raises:
-        DataError: a folder of which there are entries is empty, and `emptied` is not set.
-    """
-    seen: dict[str, Found] = {}
-    unlisted: list[Unlisted] = []
-    lost = tuple(filter(is_gone, roots)) if emptied else ()
-    for root in (root for root in roots if root not in lost):
-        before = len(seen), len(unlisted)
-        for one in walk(root):
-            if isinstance(one, Found):
-                seen.setdefault(one.path, one)
-            else:
-                unlisted.append(one)
-        if (len(seen), len(unlisted)) == before and not emptied:
-            _check_emptied(root, ledger, seen)
-    changed = {path for path, found in seen.items() if not _is_as_known(found, ledger, faults)}
-    lines = [found.path for found in seen.values() if found.form == "lines"]
-    hidden = [one.path for one in unlisted]
-    unseen = _missing(roots, set(seen), hidden)
-    claimed = _claimed(ledger, faults, changed.intersection(lines), unseen)
-    kept = {path for path in seen if path not in claimed}
-    missing = _missing(roots, kept, hidden)
+def compare(scope: Scope, catalog: Catalog) -> Changes:
+    """Compare folders with what is known of them."""
+    seen = _look(scope)
+    changed = {path for path, found in seen.found.items() if not _is_as_known(found, catalog)}
+    lines = {found.path for found in seen.found.values() if found.form == "lines"}
+    unseen = _unseen(scope, set(seen.found), seen.unlisted)
+    claimed = _claimed(catalog, changed & lines, unseen)
+    kept = {path for path in seen.found if path not in claimed}
+    gone, missing, present = _sorted(catalog, scope, kept, seen)
+    dropped = _unseen(scope, kept, seen.unlisted)
+    left_out = LeftOut()
+    for path in seen.others:
+        left_out.add(path)
     return Changes(
         fresh=tuple(
             found
-            for found in sorted(seen.values(), key=lambda found: found.form != "lines")
+            for found in sorted(seen.found.values(), key=lambda found: found.form != "lines")
             if found.path in changed and found.path in kept
         ),
-        gone=tuple(
-            known for path in filter(missing, ledger.by_source) for known in ledger.of_source(path)
-        ),
-        cured=tuple(filter(missing, faults)),
-        unlisted=tuple(unlisted),
+        gone=gone,
+        missing=tuple(one for one in missing if one.source.path not in changed),
+        present=tuple(one for one in present if one.source.path not in changed),
+        cured=tuple(path for path in catalog.faults if dropped(path) or scope.drops(path)),
+        unlisted=seen.unlisted,
+        left_out=left_out,
         unchanged=len(kept - changed),
-        lost=lost,
+        away=seen.away,
     )
 
 
-def _check_emptied(root: str, ledger: Ledger, seen: Iterable[str]) -> None:
-    held = sum(within(path, root) for path in ledger.by_source if path not in seen)
-    if held:
-        raise DataError(
-            f"{root} holds nothing to index, but {held} files of it are in the index; is its disk "
-            "there? Give --emptied if they are to be removed"
-        )
+def _look(scope: Scope) -> Seen:
+    found: dict[str, Found] = {}
+    others: set[str] = set()
+    unlisted: list[Unlisted] = []
+    away = tuple(filter(is_missing, scope.roots))
+    for root in (root for root in scope.roots if root not in away):
+        for one in walk(root, scope.exclusion):
+            if isinstance(one, Found):
+                found.setdefault(one.path, one)
+            elif isinstance(one, Other):
+                others.add(one.path)
+            else:
+                unlisted.append(one)
+    return Seen(found, others, tuple(dict.fromkeys(unlisted)), away)
 
 
-def _is_as_known(found: Found, ledger: Ledger, faults: Faults) -> bool:
-    """Tell whether a file, and what its lines name, is as it was when it was read whole."""
-    known, wrong = ledger.of_source(found.path), faults.get(found.path, [])
-    sources = {one.source for one in known} | {one.source for one in wrong}
+def _sorted(
+    catalog: Catalog, scope: Scope, kept: set[str], seen: Seen
+) -> tuple[tuple[Known, ...], ...]:
+    """Return what is gone, what is missing, and what was missing and is there."""
+    gone: list[Known] = []
+    missing: list[Known] = []
+    present: list[Known] = []
+    unseen = _unseen(scope, kept, seen.unlisted)
+    for path in catalog.ledger.by_source:
+        if path in kept:
+            marked = filter(catalog.is_missing, catalog.ledger.of_source(path))
+            for one in marked if catalog.marks.missing else ():
+                (missing if look(one.path) == NO_FILE else present).append(one)
+        elif path in seen.found or scope.drops(path):  # described by JSON lines, or excluded
+            gone += catalog.ledger.of_source(path)
+        elif unseen(path):
+            missing += catalog.ledger.of_source(path)
+    return tuple(gone), tuple(missing), tuple(present)
+
+
+def _is_as_known(found: Found, catalog: Catalog) -> bool:
+    """Return whether a file, and what its lines name, is as it was when it was read whole."""
+    known, wrong = catalog.ledger.of_source(found.path), catalog.faults.get(found.path, [])
+    if any(fault.away == "unread" or fault.source.size < 0 for fault in wrong):
+        return False  # tried each time: rights have no date
+    parts: list[Known | Fault] = [*known, *(fault for fault in wrong if fault.part)]
+    state = catalog.states.get(found.path)
+    if state is None:
+        if not _was_read_whole(found, parts, wrong):
+            return False
+    elif state != (found.size, found.mtime):
+        return False
+    return all(_looks_same(one, catalog) for one in parts if one.path != found.path)
+
+
+def _was_read_whole(found: Found, parts: Sequence[Known | Fault], wrong: Sequence[Fault]) -> bool:
+    """Return whether all records of a file were written when it was as it is now."""
+    sources = {one.source for one in (*parts, *wrong)}
     if len(sources) != 1:
         return False
     source = sources.pop()
     if (source.size, source.mtime) != (found.size, found.mtime):
         return False
-    parts: list[Known | Fault] = [*known, *(fault for fault in wrong if fault.part)]
-    if len(parts) != source.parts:  # cut short, or there is only what is wrong with all of it
-        return found.form != "lines" and any(not fault.part for fault in wrong)
-    named = [one for one in parts if one.path != found.path]
-    return all(look(one.path) == (one.size, one.mtime) for one in named)
+    if len(parts) == source.parts:
+        return True
+    # It was cut short, or there is only what is wrong with all of it.
+    return found.form != "lines" and any(not fault.part for fault in wrong)
 
 
-def _claimed(
-    ledger: Ledger, faults: Faults, reread: set[str], unseen: Callable[[str], bool]
-) -> set[str]:
-    """Return the images that JSON lines tell of, which are not entries of their own."""
-    told: list[Known | Fault] = [one for some in faults.values() for one in some]
-    told += ledger.by_id.values()
+def _looks_same(one: Known | Fault, catalog: Catalog) -> bool:
+    """Return whether an image that a line names is as it was."""
+    now = look(one.path)
+    if isinstance(one, Known) and catalog.is_missing(one):
+        return now == NO_FILE
+    return now == catalog.states.get(one.path, (one.size, one.mtime))
+
+
+def _claimed(catalog: Catalog, reread: set[str], unseen: Callable[[str], bool]) -> set[str]:
+    """Return the images that JSON lines describe, which are not entries of their own."""
+    told: list[Known | Fault] = [one for some in catalog.faults.values() for one in some]
+    told += catalog.ledger.by_id.values()
     claimed = {
         one.path
         for one in told
@@ -130,19 +212,19 @@ def _claimed(
                 for line in read_lines(path)
                 if isinstance(line, Line) and line.image is not None
             }
-        except OSError:  # told of when it is read
+        except OSError:  # noted when it is read
             continue
     return claimed
 
 
-def _missing(
-    roots: Sequence[str], kept: set[str], unlisted: Sequence[str]
-) -> Callable[[str], bool]:
-    def is_missing(path: str) -> bool:
+def _unseen(scope: Scope, seen: set[str], unlisted: Iterable[Unlisted]) -> Callable[[str], bool]:
+    hidden = [one.path for one in unlisted]
+
+    def is_unseen(path: str) -> bool:
         return (
-            path not in kept
-            and any(within(path, root) for root in roots)
-            and not any(within(path, folder) for folder in unlisted)
+            path not in seen
+            and scope.includes(path)
+            and not any(within(path, folder) for folder in hidden)
         )
 
-    return is_missing
+    return is_unseen

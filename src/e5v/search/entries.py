@@ -15,12 +15,13 @@ class Entry:
         kind: "image" or "text".
         part: number of the passage of a text file, or of the line of JSON lines; from 1, and 0 for
             an image file.
-        size: bytes of the file.
-        mtime: when the file was changed, in nanoseconds since 1970.
+        size, mtime: bytes of the file, and when it was changed, in nanoseconds since 1970, as they
+            were when this entry was embedded or last changed.
         digest: equal for equal content: the image's bytes, or the passage's text.
         text: an image's caption, if it has one, or what the passage says.
         thumbnail: WebP of at most 20 KB; empty for a text.
         width, height: pixels of the upright image; 0 for a text.
+        offline: whether its file is missing, as when a disk is not mounted.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Entry:
     thumbnail: bytes
     width: int
     height: int
+    offline: bool = False
 
 
 @dataclass(frozen=True, slots=True)

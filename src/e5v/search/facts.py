@@ -10,7 +10,9 @@ from pathlib import Path
 from e5v.errors import DataError
 from e5v.files import write_file
 
-FORMAT = 1  # of the folder; another one is told apart from a broken one
+FORMAT = 2  # of the folder; another one is told apart from a broken one
+READABLE = (1, 2)  # 1 had no `exclude` and `keep_days`, and no files beside its records
+KEEP_DAYS = 30.0
 FILE = "index.json"
 
 
@@ -19,7 +21,9 @@ class Facts:
     """What does not change from entry to entry.
 
     `fingerprint` tells which model made the vectors, `model` and `dtype` how to open it again;
-    `dim` is the width of a vector, `roots` the folders and files that are followed.
+    `dim` is the width of a vector, `roots` the folders and files that are followed, `exclude` the
+    patterns of what is left out of them (`e5v.search.exclusion`), `keep_days` how long entries of
+    missing files are kept.
     """
 
     fingerprint: str
@@ -27,6 +31,8 @@ class Facts:
     dtype: str
     dim: int
     roots: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    keep_days: float = KEEP_DAYS
     format: int = FORMAT
 
     def check(self, other: "Facts") -> None:
@@ -34,8 +40,8 @@ class Facts:
         if self.fingerprint != other.fingerprint:
             raise DataError(
                 f"the index was made with {self._maker}, this is {other._maker}: their vectors "
-                f"cannot be compared; give --model {self.model} --dtype {self.dtype}, or another "
-                "--index DIR"
+                f"cannot be compared; use that model, computed in {self.dtype}, or another index",
+                argument="model",
             )
 
     @property
@@ -51,12 +57,14 @@ def read_facts(folder: Path) -> Facts | None:
     """
     try:
         told = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        if told["format"] != FORMAT:
+        if told["format"] not in READABLE:
             raise DataError(
                 f"the index in {folder} has format {told['format']}, expected {FORMAT}; "
-                "index anew in another --index DIR"
+                "index anew in another folder",
+                argument="index",
             )
-        return Facts(**told | {"roots": tuple(told["roots"])})
+        lists = {name: tuple(told.get(name, ())) for name in ("roots", "exclude")}
+        return Facts(**told | lists | {"format": FORMAT})
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -7,11 +7,13 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from e5v.files import write_file
 from e5v.search.sources import Source
 
 FILE = "faults.json"
+Away = Literal["", "missing", "unread"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,8 @@ class Fault:
     """A file, or one part of one, that could not be indexed.
 
     `source` is the file that told of it; `part` is 0 for all of it, or for what is wrong with its
-    lines; `path`, `size` and `mtime` are those of the thing itself.
+    lines; `path`, `size` and `mtime` are those of the thing itself. `away` is set where its
+    content is missing or could not be read, so that what was indexed of it is kept.
     """
 
     source: Source
@@ -28,6 +31,7 @@ class Fault:
     size: int
     mtime: int
     reason: str
+    away: Away = ""
 
     def __str__(self) -> str:
         """Say what, where, and why."""

@@ -1,130 +1,120 @@
-"""Follows folders: what is new or changed is embedded, what moved or went follows.
+"""Brings an index up to date with folders: what is new or changed is embedded, the rest follows.
 
-roots -> changes -> pieces -> content seen before: its vector again
-                           -> new content: E5V -> vector       -> commits -> what is gone removed
+roots -> changes -> pieces -> as its record has it: nothing is written
+                           -> content seen before: its vector again
+                           -> new content: E5V -> vector    -> commits -> what is stale is removed
 
 Whatever a run has committed stays, however it ends, and the next run goes on from there: a file
 counts as read when all its parts are there with its present size and time of change.
+
+An entry whose file is missing is kept for some time, offline: it is not found, and comes back
+without being embedded, under its old path or a new one. It is removed at once if what it was of has
+another entry.
 """
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime
 
 from e5v.items import RawItem
 from e5v.model.embedder import E5V
 from e5v.model.streaming import Encoded, Skipped
-from e5v.search.changes import Changes, compare, weight
-from e5v.search.entries import Entry
-from e5v.search.faults import Fault, read_faults, write_faults
+from e5v.search.catalog import Catalog
+from e5v.search.changes import Changes, Scope, compare, weight
+from e5v.search.exclusion import Exclusion
+from e5v.search.faults import Fault
+from e5v.search.matching import Plan, match
+from e5v.search.pending import Pending, entry_of, known_of, record_of
+from e5v.search.progress import Progress
 from e5v.search.query import PROMPT
 from e5v.search.reading import Piece, read
-from e5v.search.sources import Known, Ledger, Source
-from e5v.search.thumbnails import Thumbnail, thumbnail
-from e5v.search.walking import Unlisted
-from e5v.search.writer import Record, Writer
+from e5v.search.sources import Known
+from e5v.search.states import State
+from e5v.search.thumbnails import thumbnail
+from e5v.search.walking import Found, is_missing
+from e5v.search.writer import Writer
 
 COMMIT_ROWS, COMMIT_SECONDS = 1_000, 30.0  # whichever comes first
 THUMBNAIL_WORKERS = 2
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is. `total` is a guess until every file was read; all else is counted.
-
-    `cut` counts texts too long for the model; `seconds` is how long the look at the folders took.
-    """
-
-    total: int = 0
-    done: int = 0
-    embedded: int = 0
-    reused: int = 0
-    removed: int = 0
-    unchanged: int = 0
-    cut: int = 0
-    seconds: float = 0.0
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything was written."""
-        return bool(self.embedded or self.reused or self.removed)
-
-
-@dataclass(frozen=True)
-class Pending:
-    """An entry that gets a vector: of its own, or that of the record numbered `same_as`.
-
-    A thousand of these wait for a commit, so the content is not kept; `picture` comes by then.
-    """
-
-    entry: Entry
-    source: Source
-    picture: Future[Thumbnail] | None = None
-    vector: NDArray[np.float32] | None = None
-    same_as: int = 0
-
-    def fault(self, reason: str) -> Fault:
-        """Say why it could not be embedded."""
-        one = self.entry
-        return Fault(self.source, one.part, one.path, one.size, one.mtime, reason)
+DAY = 86_400  # seconds
 
 
 class Gallery:
     """An index that follows folders, with the model that embeds for it.
 
     The model is opened when there is something to embed. Not for use by two threads at once.
-    `faults` and `unlisted` say what could not be indexed.
+
+    Attributes:
+        changes: what the last look at the folders showed: what was left out or not listed, and
+            roots that are away.
     """
 
     def __init__(self, writer: Writer, model: Callable[[], E5V]) -> None:
         self._writer = writer
         self._model = model
-        self._ledger = Ledger.of(writer.known())
-        self._faults: dict[str, list[Fault]] = {}
-        for fault in read_faults(writer.folder):
-            self._faults.setdefault(fault.source.path, []).append(fault)
-        self.unlisted: tuple[Unlisted, ...] = ()
-        self._begin(Changes((), (), (), (), 0), 0.0)
+        self._catalog = Catalog(writer.folder, writer.known())
+        self._begin(Changes(), 0.0)
 
     @property
     def faults(self) -> list[Fault]:
         """What could not be embedded, now and before."""
-        return [fault for faults in self._faults.values() for fault in faults]
+        return [fault for faults in self._catalog.faults.values() for fault in faults]
+
+    @property
+    def offline(self) -> int:
+        """How many entries are kept though their files are missing."""
+        return len(self._catalog.marks.missing)
+
+    @property
+    def exclude(self) -> tuple[str, ...]:
+        """The patterns of what is left out."""
+        return self._writer.facts.exclude
+
+    @property
+    def kept_until(self) -> datetime | None:
+        """When the first of them is removed; None if there are none."""
+        missing = self._catalog.marks.missing
+        days = self._writer.facts.keep_days
+        return datetime.fromtimestamp(min(missing.values()) + days * DAY) if missing else None
 
     def _begin(self, changes: Changes, seconds: float) -> None:
-        self.unlisted = changes.unlisted
+        self.changes = changes
         self._progress = Progress(changes.weight, unchanged=changes.unchanged, seconds=seconds)
         self._pending: list[Pending] = []
         self._waiting: deque[Pending] = deque()  # given to the model, not yet answered
-        self._stale: dict[str, Known] = {known.id: known for known in changes.gone}
+        self._stale: dict[int, Known] = {known.number: known for known in changes.gone}
+        self._marked: set[int] = set()  # numbers of records that are missing since this run
+        self._states: dict[str, State] = {}  # of files that changed, while records of them stay
         self._committed_at = time.monotonic()
-        self._all_fed, self._faults_changed = not changes.fresh, False
+        self._all_fed, self._forget = not changes.fresh, False
         for path in changes.cured:
-            del self._faults[path]
-            self._faults_changed = True
+            self._catalog.drop_faults(path)
 
     def follow(
-        self, roots: Sequence[str], *, emptied: bool = False
+        self, roots: Sequence[str], *, forget: bool = False
     ) -> Generator[Progress, None, None]:
         """Bring the index up to date with folders; yield now and then how far it is.
 
-        Files that were indexed and are gone from a folder are removed from the index, too. A folder
-        that is empty as a whole is taken for a disk that is not there, unless `emptied`; then one
-        that is gone itself is no longer followed. Close what is not gone through to its end.
+        Entries whose files are missing are kept offline, for `keep_days` of the index's facts. With
+        `forget` they are removed at once, and roots that are missing are followed no more. Close
+        what is not gone through to its end.
 
         Raises:
-            DataError: a folder is empty that was not.
             ModelError: the model gave values that are not finite.
         """
         begun = time.monotonic()
-        changes = compare(roots, self._ledger, self._faults, emptied=emptied)
+        if forget:
+            lost = [root for root in roots if is_missing(root)]
+            self._writer.unfollow(lost)
+            roots = [root for root in roots if root not in lost]
+        exclusion = Exclusion(self.exclude)
+        changes = compare(Scope(roots, self._writer.facts.roots, exclusion), self._catalog)
         self._begin(changes, time.monotonic() - begun)
-        self._writer.follow([root for root in roots if root not in changes.lost])
+        self._writer.follow(roots)
+        self._mark(changes, forget=forget)
         yield self._progress
         with ThreadPoolExecutor(THUMBNAIL_WORKERS, thread_name_prefix="e5v-thumbnail") as pool:
             pieces = self._pieces(changes)
@@ -134,24 +124,75 @@ class Gallery:
             finally:  # also when interrupted: what was embedded is kept
                 self._commit()
             self._sweep()
-            self._writer.forget(changes.lost)
             yield self._progress
 
+    def _mark(self, changes: Changes, *, forget: bool) -> None:
+        """Note what is missing and what is back at once, not after the hours of embedding."""
+        self._forget = forget
+        for known in changes.missing:
+            self._mark_missing(known)
+        for known in changes.present:
+            self._count(returned=self._catalog.mark_present(known))
+        self._catalog.save()
+
+    def _mark_missing(self, known: Known) -> None:
+        """Keep an entry whose file is missing offline, or remove it if its time is over."""
+        now = int(time.time())
+        since = self._catalog.marks.missing.get(known.number, now)
+        if self._forget or since <= now - self._writer.facts.keep_days * DAY:
+            self._stale[known.number] = known
+        elif self._catalog.mark_missing(known, now):
+            self._marked.add(known.number)
+            self._count(offline=1)
+
     def _pieces(self, changes: Changes) -> Iterator[Piece]:
-        """Read what changed; note what cannot be read, and what a file no longer tells of."""
+        """Read what changed and give what needs a record; note what cannot be read."""
         for found in changes.fresh:
-            self._drop_faults(found.path)
-            stale = {known.id: known for known in self._ledger.of_source(found.path)}
-            count = 0
-            for one in read(found):
+            self._catalog.drop_faults(found.path)
+            known = self._catalog.ledger.of_source(found.path)
+            unchanged = self._catalog.unchanged(known)
+            named = [one.number for one in known if one.kind == "image" and one.part]
+            captions = self._writer.captions(named)
+            parts: Iterable[Piece | Fault] = read(found, unchanged)
+            plan = Plan()
+            if known:  # read once, and held without the images
+                parts = [_light(one, found) for one in parts]
+                plan = match(known, captions, parts)
+            count = kept = 0
+            for one in parts:
                 if isinstance(one, Fault):
-                    self._add_fault(one)
+                    self._catalog.add_fault(one)
                     continue
                 count += 1
-                stale.pop(one.id, None)
-                yield one
-            self._stale |= stale
-            self._count(total=count - weight(found))
+                record = plan.record_of(one)
+                self._note_state(one, record)
+                if record is None:
+                    yield plan.named(one)
+                else:
+                    kept += 1
+                    self._keep(record, one.part)
+            self._settle_records(found, plan)
+            self._count(total=count - weight(found), done=kept)
+
+    def _note_state(self, piece: Piece, record: Known | None) -> None:
+        """Remember size and time of change of an image if its record has others."""
+        state = State(piece.size, piece.mtime)
+        other = record is not None and (record.size, record.mtime) != state
+        if piece.kind == "image" and (other or piece.path in self._catalog.states):
+            self._states[piece.path] = state
+
+    def _keep(self, record: Known, part: int) -> None:
+        self._catalog.move(record, part)
+        if self._catalog.mark_present(record):
+            self._count(returned=1)
+
+    def _settle_records(self, found: Found, plan: Plan) -> None:
+        """Note what becomes of the records of a file that was read whole."""
+        for known in plan.missing:
+            self._mark_missing(known)
+        self._stale |= {known.number: known for known in plan.stale}
+        if plan.keeps_any:
+            self._states[found.path] = State(found.size, found.mtime)
 
     def _embed(self, pieces: Iterator[Piece], pool: ThreadPoolExecutor) -> Iterator[Progress]:
         stream = self._model().encode_iter(self._feed(pieces, pool), prompt=PROMPT, on_error="skip")
@@ -167,20 +208,25 @@ class Gallery:
     def _feed(self, pieces: Iterator[Piece], pool: ThreadPoolExecutor) -> Iterator[RawItem]:
         """Give the model what is new; stop where much that is not waits to be written."""
         for piece in pieces:
-            same = self._ledger.by_digest.get(piece.digest)
+            same = self._catalog.ledger.by_digest.get(piece.digest)
             if same is not None:
-                self._pending.append(Pending(_entry(piece), piece.source, same_as=same.number))
+                self._pending.append(Pending(entry_of(piece), piece.source, same_as=same.number))
                 self._count(done=1, reused=1)
                 if len(self._pending) >= COMMIT_ROWS and not self._waiting:
                     return
                 continue
-            if isinstance(piece.content, bytes):
-                picture = pool.submit(thumbnail, piece.content)
-                self._waiting.append(Pending(_entry(piece), piece.source, picture))
-                yield piece.content
+            try:
+                content = piece.load()
+            except OSError as error:  # it has gone since it was looked at; the next run notes it
+                self._catalog.add_fault(Pending(entry_of(piece), piece.source).fault(str(error)))
+                continue
+            if isinstance(content, bytes):
+                picture = pool.submit(thumbnail, content)
+                self._waiting.append(Pending(entry_of(piece), piece.source, picture))
+                yield content
             else:
-                self._waiting.append(Pending(_entry(piece), piece.source))
-                yield {"text": piece.content}
+                self._waiting.append(Pending(entry_of(piece), piece.source))
+                yield {"text": content}
         self._all_fed = True
 
     def _settle(self, asked: Pending, result: Encoded | Skipped) -> None:
@@ -189,10 +235,10 @@ class Gallery:
             self._count(done=1, embedded=1, cut=int(result.cut))
             return
         cause = getattr(result.error, "cause", str(result.error))
-        self._add_fault(asked.fault(cause.removeprefix(f"<{asked.entry.size} bytes> ")))
-        known = self._ledger.by_id.get(asked.entry.id)
+        self._catalog.add_fault(asked.fault(cause.removeprefix(f"<{asked.entry.size} bytes> ")))
+        known = self._catalog.ledger.by_id.get(asked.entry.id)
         if known is not None:
-            self._stale[known.id] = known
+            self._stale[known.number] = known
         self._count(done=1)
 
     def _is_due(self) -> bool:
@@ -203,81 +249,44 @@ class Gallery:
         """Write what has a vector, in place of what was there before."""
         pending, self._pending = self._pending, []
         if pending:
+            self._catalog.put_states({}, {one.source.path for one in pending})
             recalled = self._writer.recall([one.same_as for one in pending if one.same_as])
-            records = [_record(one, recalled) for one in pending]
-            ids = [record.entry.id for record in records]
-            replaced = [self._ledger.by_id[id].number for id in ids if id in self._ledger.by_id]
+            records = [record_of(one, recalled) for one in pending]
+            by_id = self._catalog.ledger.by_id
+            replaced = [by_id[id].number for one in records if (id := one.entry.id) in by_id]
             numbers = self._writer.commit(records, replaced)
             for number, record in zip(numbers, records, strict=True):
-                self._ledger.add(_known(number, record))
-                self._stale.pop(record.entry.id, None)
-        self._save_faults()
+                self._catalog.add(known_of(number, record))
+            for number in replaced:
+                self._stale.pop(number, None)
+        self._catalog.save()
         self._committed_at = time.monotonic()
 
     def _sweep(self) -> None:
-        """Remove what is gone, now that what moved has its vector in the new place."""
-        gone = [known for known in self._stale.values() if known.id in self._ledger.by_id]
+        """Remove what is stale, now that what moved has its vector in the new place."""
+        self._stale |= {known.number: known for known in self._catalog.superseded()}
+        by_id = self._catalog.ledger.by_id
+        gone = [
+            known
+            for known in self._stale.values()
+            if known.id in by_id and by_id[known.id].number == known.number
+        ]
         if gone:
             self._writer.commit([], [known.number for known in gone])
             for known in gone:
-                self._ledger.remove(known)
-            self._count(removed=len(gone))
-        self._save_faults()
-
-    def _add_fault(self, fault: Fault) -> None:
-        self._faults.setdefault(fault.source.path, []).append(fault)
-        self._faults_changed = True
-
-    def _drop_faults(self, path: str) -> None:
-        if self._faults.pop(path, None):
-            self._faults_changed = True
-
-    def _save_faults(self) -> None:
-        if self._faults_changed:
-            write_faults(self._writer.folder, self.faults)
-            self._faults_changed = False
+                self._catalog.remove(known)
+            again = sum(known.number in self._marked for known in gone)  # moved, or was twice
+            self._count(removed=len(gone), offline=-again)
+        self._catalog.save()
+        self._catalog.put_states(self._states, {known.source.path for known in gone})
 
     def _count(self, **more: int) -> None:
         so_far = {name: getattr(self._progress, name) + count for name, count in more.items()}
         self._progress = replace(self._progress, **so_far)
 
 
-def _record(one: Pending, recalled: dict[int, Record]) -> Record:
-    if one.vector is not None:
-        return Record(_shown(one.entry, _picture(one)), one.source, one.vector)
-    old = recalled[one.same_as]
-    picture = Thumbnail(old.entry.thumbnail, old.entry.width, old.entry.height)
-    return Record(_shown(one.entry, picture), one.source, old.vector)
-
-
-def _shown(entry: Entry, picture: Thumbnail) -> Entry:
-    return replace(entry, thumbnail=picture.content, width=picture.width, height=picture.height)
-
-
-def _picture(one: Pending) -> Thumbnail:
-    try:
-        return one.picture.result() if one.picture else Thumbnail(b"", 0, 0)
-    except Exception:  # what Pillow raises on odd bytes; the model read them
-        return Thumbnail(b"", 0, 0)
-
-
-def _entry(piece: Piece) -> Entry:
-    return Entry(
-        id=piece.id,
-        path=piece.path,
-        kind=piece.kind,
-        part=piece.part,
-        size=piece.size,
-        mtime=piece.mtime,
-        digest=piece.digest,
-        text=piece.text,
-        thumbnail=b"",
-        width=0,
-        height=0,
-    )
-
-
-def _known(number: int, record: Record) -> Known:
-    entry = record.entry
-    place = entry.id, entry.path, entry.kind, entry.part
-    return Known(number, record.source, *place, entry.size, entry.mtime, entry.digest)
+def _light(one: Piece | Fault, found: Found) -> Piece | Fault:
+    """Drop the bytes of an image that a line names: there may be thousands."""
+    if isinstance(one, Piece) and one.kind == "image" and found.form == "lines":
+        return replace(one, content=None)
+    return one

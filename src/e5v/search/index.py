@@ -19,9 +19,8 @@ from e5v.search.audit import Audit, Ways, audit
 from e5v.search.duplicates import alike
 from e5v.search.entries import KINDS, Entry, Hit
 from e5v.search.facts import Facts, read_facts
-from e5v.search.rank import cosines, nearest
+from e5v.search.rank import cosines
 from e5v.search.snapshot import Snapshot, unreadable
-from e5v.search.table import Table
 from e5v.vectors import unit
 
 Answer = TypeVar("Answer")
@@ -70,8 +69,13 @@ class Index:
         return self._facts.dim
 
     def __len__(self) -> int:
-        """Return how many entries there are."""
-        return len(self._seen.places)
+        """Return how many entries can be found, without those that are offline."""
+        return len(self._seen.online)
+
+    @property
+    def offline(self) -> int:
+        """How many entries are kept though their files are missing."""
+        return len(self._seen.places) - len(self._seen.online)
 
     def check(self, fingerprint: str, model: str, dtype: str) -> None:
         """Raise `DataError` unless a model makes vectors that may be compared with these."""
@@ -79,7 +83,7 @@ class Index:
 
     def kinds(self) -> dict[str, int]:
         """Count the entries of each kind: {"image": ..., "text": ...}, zeros included."""
-        counted = pc.value_counts(self._seen.live.kinds).to_pylist()
+        counted = pc.value_counts(self._seen.live.kinds.take(self._seen.online)).to_pylist()
         return dict.fromkeys(KINDS, 0) | {one["values"]: one["counts"] for one in counted}
 
     def search(
@@ -89,6 +93,7 @@ class Index:
         k: int = 10,
         where: str | None = None,
         min_score: float | None = None,
+        offline: bool = False,
     ) -> list[Hit]:
         """Find the `k` entries nearest to a unit vector (d,), nearest first.
 
@@ -97,6 +102,7 @@ class Index:
             k: how many, at most.
             where: a filter as LanceDB takes it: "kind = 'image' AND path LIKE '%2024%'".
             min_score: the least cosine of a hit.
+            offline: whether to find also entries whose files are missing.
 
         Raises:
             UsageError: `k` or `where` cannot be served, or the vector has another width.
@@ -106,25 +112,8 @@ class Index:
         if vector.shape != (self.dim,):
             raise UsageError(f"the vector has shape {vector.shape}; expected ({self.dim},)")
         query = np.ascontiguousarray(vector, np.float32)
-        hits = self._steadily(lambda seen: self._search(seen, query, k, where))
+        hits = self._steadily(lambda seen: seen.search(query, k, where, offline=offline))
         return [hit for hit in hits if min_score is None or hit.score >= min_score]
-
-    def _search(
-        self, seen: Snapshot, query: NDArray[np.float32], k: int, where: str | None
-    ) -> list[Hit]:
-        if seen.rows is None:
-            return []
-        if seen.table.indexed:
-            found = seen.table.near(query, k, where)
-            counts = np.isin(found.numbers, seen.live.numbers)  # not one that has been replaced
-            within = np.searchsorted(seen.live.numbers, found.numbers[counts])
-            return _hits(seen.entries(within), found.scores[counts])
-        places = seen.places
-        if where is not None:
-            places = places[np.isin(seen.live.numbers, seen.table.matching(where))]
-        ranked = nearest(seen.rows, places, query, k)
-        within = np.searchsorted(seen.places, ranked.places)
-        return _hits(seen.entries(within), ranked.scores)
 
     def get(self, id: str) -> Entry | None:
         """Return the entry with that id, or None."""
@@ -175,8 +164,8 @@ class Index:
     def vectors(self, limit: int | None = None) -> tuple[list[str], NDArray[np.float32]]:
         """Return ids and vectors (n, d): all, or a sample of `limit` spread over the index."""
         seen = self._seen
-        count = len(seen.places) if limit is None else min(limit, len(seen.places))
-        chosen = np.linspace(0, max(0, len(seen.places) - 1), count).astype(np.int64)
+        count = len(seen.online) if limit is None else min(limit, len(seen.online))
+        chosen = seen.online[np.linspace(0, max(0, len(seen.online) - 1), count).astype(np.int64)]
         if seen.rows is None or not count:
             return [], np.zeros((0, self.dim), np.float32)
         vectors = unit(seen.rows.vectors[seen.places[chosen]])
@@ -191,7 +180,7 @@ class Index:
             DataError: it is there no more, cannot be read, or has been made anew with another
                 model.
         """
-        fresh = Table.open(self._folder).version != self._seen.table.version
+        fresh = not self._seen.is_latest(self._folder)
         seen = Snapshot.take(self._folder) if fresh else self._seen
         facts = _facts(self._folder)  # after the look, so that they tell of what was seen
         facts.check(self._facts)
@@ -202,8 +191,10 @@ class Index:
         """Group entries that are alike: chains of pairs whose cosine is at least `threshold`."""
 
         def find(seen: Snapshot) -> list[list[Entry]]:
-            groups = [] if seen.rows is None else alike(seen.rows, seen.places, threshold)
-            return [seen.entries(group) for group in groups]
+            if seen.rows is None:
+                return []
+            groups = alike(seen.rows, seen.places[seen.online], threshold)
+            return [seen.entries(seen.online[group]) for group in groups]
 
         return self._steadily(find)
 
@@ -217,8 +208,8 @@ class Index:
 
         def exact(query: NDArray[np.float32], k: int) -> list[str]:
             assert seen.rows is not None
-            scores = cosines(seen.rows, seen.places, query)
-            best = np.lexsort((seen.places, -scores))[:k]
+            scores = cosines(seen.rows, seen.places[seen.online], query)
+            best = seen.online[np.lexsort((seen.online, -scores))[:k]]
             ids: list[str] = seen.live.ids.take(best).to_pylist()
             return ids
 
@@ -239,8 +230,3 @@ def _facts(folder: Path) -> Facts:
     if facts is None:
         raise DataError(f"{folder} holds no index; make one with: e5v index FOLDER")
     return facts
-
-
-def _hits(entries: Sequence[Entry], scores: NDArray[np.float32]) -> list[Hit]:
-    at_most = np.minimum(scores, 1).tolist()  # float16 has rounded a little off the length
-    return [Hit(entry, score) for entry, score in zip(entries, at_most, strict=True)]

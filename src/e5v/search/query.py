@@ -4,6 +4,7 @@ text | image | image and text -> E5V -> less what is said by `without` -> unit v
 """
 
 from dataclasses import dataclass
+from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,14 @@ class Ask:
             raise UsageError("nothing to search for; give words, an image, or both")
 
 
+def normal(text: str) -> str:
+    """Return a text in Unicode's composed form (NFC), as the index has its texts.
+
+    "café" typed on one system may be two characters longer than on another, and mean the same.
+    """
+    return normalize("NFC", text)
+
+
 def asked(model: E5V, ask: Ask) -> NDArray[np.float32]:
     """Return the unit vector (d,) of a query.
 
@@ -55,11 +64,11 @@ def asked(model: E5V, ask: Ask) -> NDArray[np.float32]:
         ItemError: the image cannot be read.
         UsageError: what is wanted and what is not are one and the same.
     """
-    text = ask.text if ask.text and ask.text.strip() else None
+    text = normal(ask.text) if ask.text and ask.text.strip() else None
     wanted = {"image": ask.image, "text": text}
     items = [{key: part for key, part in wanted.items() if part is not None}]
     if ask.without and ask.without.strip():
-        items.append({"text": ask.without})
+        items.append({"text": normal(ask.without)})
     return apart(model.encode(items, prompt=PROMPT))
 
 

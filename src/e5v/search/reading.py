@@ -8,10 +8,11 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
+from unicodedata import normalize
 
-from e5v.search.faults import Fault
+from e5v.search.faults import Away, Fault
 from e5v.search.lines import Line, WrongLine, read_lines
 from e5v.search.passages import split
 from e5v.search.sources import Source
@@ -21,67 +22,106 @@ EXCERPT = 1_000  # characters of a text that are kept
 NAMED = 5  # wrong lines that are named
 
 
-@dataclass(frozen=True)
-class Piece:
-    """One thing to embed: an image's bytes, or a text; `text` is then its caption or excerpt."""
+NO_FILE = (-1, -1)  # size and time of change where there is none
+
+# Returns the digest of an image that is as it was when it was indexed, so that it need not be read.
+Unchanged = Callable[[str], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something to embed is: the file that names it, its part, and its own file."""
 
     source: Source
     part: int
     path: str
     size: int
     mtime: int
-    content: bytes | str
+
+    @classmethod
+    def within(cls, found: Found, parts: int, part: int) -> "Place":
+        """Return the place of one part of a file that has so many."""
+        size, mtime = found.size, found.mtime
+        return cls(Source(found.path, size, mtime, parts), part, found.path, size, mtime)
+
+    def fault(self, reason: str, away: Away = "") -> Fault:
+        """Say why it cannot be embedded."""
+        return Fault(self.source, self.part, self.path, self.size, self.mtime, reason, away)
+
+    def piece(self, content: bytes | str | None, text: str, digest: str = "") -> "Piece":
+        """Return what is there; the digest is that of the content, or given where there is none."""
+        kind = "text" if isinstance(content, str) else "image"
+        if content is not None:
+            digest = digest_of(content)
+        id = id_of(self.source.path, self.part)
+        where = self.source, self.part, self.path, self.size, self.mtime
+        return Piece(id, *where, kind, digest, content, text)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One thing to embed: an image's bytes, or a text; `text` is then its caption or excerpt.
+
+    `kind` is "image" or "text". `content` is None for an image that was indexed and has not changed
+    since; `load` reads it. Texts are in Unicode's composed form (NFC).
+    """
+
+    id: str
+    source: Source
+    part: int
+    path: str
+    size: int
+    mtime: int
+    kind: str
+    digest: str
+    content: bytes | str | None
     text: str
-    id: str = field(init=False)
-    digest: str = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Name the place and the content."""
-        object.__setattr__(self, "id", _hash(f"{self.source.path}\0{self.part}".encode()))
-        content = self.content if isinstance(self.content, bytes) else self.content.encode()
-        object.__setattr__(self, "digest", _hash(self.kind.encode() + b"\0" + content))
+    def load(self) -> bytes | str:
+        """Return the content, read now if it is not there yet.
 
-    @property
-    def kind(self) -> str:
-        """What it is: "image" or "text"."""
-        return "image" if isinstance(self.content, bytes) else "text"
-
-    def fault(self, reason: str) -> Fault:
-        """Say why it could not be embedded."""
-        return Fault(self.source, self.part, self.path, self.size, self.mtime, reason)
+        Raises:
+            OSError: it cannot be read.
+        """
+        return Path(self.path).read_bytes() if self.content is None else self.content
 
 
-def read(found: Found) -> Iterator[Piece | Fault]:
-    """Read a file; what cannot be read is told of as a fault."""
+def id_of(source: str, part: int, again: int = 0) -> str:
+    """Return the id of a part of a file; `again` tells parts apart that had the same number."""
+    return _hash(f"{source}\0{part}{f'{chr(0)}{again}' if again else ''}".encode())
+
+
+def read(found: Found, unchanged: Unchanged = lambda _: None) -> Iterator[Piece | Fault]:
+    """Read a file; what cannot be read is given as a fault."""
     try:
-        yield from READERS[found.form](found)
+        yield from READERS[found.form](found, unchanged)
     except OSError as error:
         reason = f"cannot be read: {error.strerror or error}"
-        unseen = Source(found.path, -1, -1, 0)  # tried again each time: rights have no date
-        yield Fault(unseen, 0, found.path, -1, -1, reason)
+        unseen = Source(found.path, *NO_FILE, 0)  # tried again each time: rights have no date
+        yield Place(unseen, 0, found.path, *NO_FILE).fault(reason, "unread")
 
 
-def _image(found: Found) -> Iterator[Piece | Fault]:
-    source = Source(found.path, found.size, found.mtime, 1)
+def _image(found: Found, unchanged: Unchanged) -> Iterator[Piece | Fault]:
+    place = Place.within(found, 1, 0)
     content = Path(found.path).read_bytes()
-    piece = Piece(source, 0, found.path, found.size, found.mtime, content, "")
-    yield piece if content else piece.fault("is empty (0 bytes)")
+    yield place.piece(content, "") if content else place.fault("is empty (0 bytes)")
 
 
-def _text(found: Found) -> Iterator[Piece | Fault]:
+def _text(found: Found, unchanged: Unchanged) -> Iterator[Piece | Fault]:
     try:
-        passages = split(Path(found.path).read_text(encoding="utf-8-sig"))
+        text = Path(found.path).read_text(encoding="utf-8-sig")
+        passages = split(normalize("NFC", text))
         reason = "" if passages else "holds no text"
     except UnicodeDecodeError as error:
         passages, reason = [], f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
-    source = Source(found.path, found.size, found.mtime, len(passages))
     if reason:
-        yield Fault(source, 0, found.path, found.size, found.mtime, reason)
-    for number, text in enumerate(passages, 1):
-        yield Piece(source, number, found.path, found.size, found.mtime, text, text[:EXCERPT])
+        yield Place.within(found, len(passages), 0).fault(reason)
+    for number, passage in enumerate(passages, 1):
+        place = Place.within(found, len(passages), number)
+        yield place.piece(passage, passage[:EXCERPT])
 
 
-def _lines(found: Found) -> Iterator[Piece | Fault]:
+def _lines(found: Found, unchanged: Unchanged) -> Iterator[Piece | Fault]:
     """Read the file twice, so that what is wrong and how much is right is known before the rest."""
     wrong: list[WrongLine] = []
     right = wrongs = 0
@@ -91,13 +131,12 @@ def _lines(found: Found) -> Iterator[Piece | Fault]:
         else:
             wrongs += 1
             wrong += [line] if len(wrong) < NAMED else []
-    source = Source(found.path, found.size, found.mtime, right)
     if wrong or not right:
         reason = _told(wrong, wrongs) if wrong else "holds no lines"
-        yield Fault(source, 0, found.path, found.size, found.mtime, reason)
+        yield Place.within(found, right, 0).fault(reason)
     for line in read_lines(found.path):
         if isinstance(line, Line):
-            yield _of_line(line, source)
+            yield _of_line(line, Place.within(found, right, line.number), unchanged)
 
 
 def _told(wrong: list[WrongLine], count: int) -> str:
@@ -106,22 +145,45 @@ def _told(wrong: list[WrongLine], count: int) -> str:
     return f"has wrong lines: {named}{more}"
 
 
-def _of_line(line: Line, source: Source) -> Piece | Fault:
+def _of_line(line: Line, place: Place, unchanged: Unchanged) -> Piece | Fault:
+    text = normalize("NFC", line.text)
     if line.image is None:
-        excerpt = line.text[:EXCERPT]
-        place = source.path, source.size, source.mtime
-        return Piece(source, line.number, *place, line.text, excerpt)
+        return place.piece(text, text[:EXCERPT])
     size, mtime = look(line.image)
+    place = replace(place, path=line.image, size=size, mtime=mtime)
+    if digest := unchanged(line.image):
+        return place.piece(None, text[:EXCERPT], digest)
     try:
         content = _content(line.image)
-        reason = "" if content else "is empty (0 bytes)"
-    except FileNotFoundError:
-        content, reason = b"", "does not exist"
-    except (OSError, ValueError) as error:
-        content, reason = b"", f"cannot be read: {getattr(error, 'strerror', None) or error}"
-    caption = line.text[:EXCERPT]
-    piece = Piece(source, line.number, line.image, size, mtime, content, caption)
-    return piece.fault(reason) if reason else piece
+    except (FileNotFoundError, NotADirectoryError):
+        return place.fault("does not exist", "missing")
+    except ValueError as error:
+        return place.fault(f"cannot be read: {error}")
+    except OSError as error:
+        is_no_file = error.errno in {errno.EINVAL, errno.EISDIR}
+        return place.fault(f"cannot be read: {error.strerror}", "" if is_no_file else "unread")
+    return place.piece(content, text[:EXCERPT]) if content else place.fault("is empty (0 bytes)")
+
+
+def whole_text(path: str, digest: str) -> str | None:
+    """Return the text of JSON lines that has a digest, or None if no line has it any more.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    for line in read_lines(path):
+        if isinstance(line, Line) and line.image is None:
+            text = normalize("NFC", line.text)
+            if digest_of(text) == digest:
+                return text
+    return None
+
+
+def digest_of(content: bytes | str) -> str:
+    """Return what is equal for equal content of one kind."""
+    if isinstance(content, str):
+        return _hash(b"text\0" + content.encode())
+    return _hash(b"image\0" + content)
 
 
 def _content(path: str) -> bytes:
@@ -142,11 +204,11 @@ def look(path: str) -> tuple[int, int]:
     try:
         told = os.stat(path)  # noqa: PTH116
     except (OSError, ValueError):
-        return -1, -1
+        return NO_FILE
     return told.st_size, told.st_mtime_ns
 
 
-READERS: dict[Form, Callable[[Found], Iterator[Piece | Fault]]] = {
+READERS: dict[Form, Callable[[Found, Unchanged], Iterator[Piece | Fault]]] = {
     "image": _image,
     "text": _text,
     "lines": _lines,

@@ -7,27 +7,37 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from e5v.errors import DataError, first_line
-from e5v.search.entries import Entry
+from e5v.search.entries import Entry, Hit
+from e5v.search.live import Live
+from e5v.search.marks import Marks, read_marks, version_of
+from e5v.search.rank import nearest
 from e5v.search.rows import Rows
-from e5v.search.table import COLUMNS, Live, Table
+from e5v.search.table import COLUMNS, Table
 
 TRIES = 5  # reads of an index that is being written
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The table, the records that count, and where their vectors are."""
+    """The table, the records that count, where their vectors are, and what is noted of them.
+
+    `live` and `places` are of all records that count, `online` are the places in them of those
+    whose files are there: the others are not found unless they are asked for.
+    """
 
     table: Table
     live: Live
     rows: Rows | None
     places: NDArray[np.int64]
+    marks: Marks
+    marked: object
 
     @classmethod
     def take(cls, folder: Path) -> "Snapshot":
@@ -37,28 +47,49 @@ class Snapshot:
             DataError: it cannot be read.
         """
         for _ in range(TRIES):
-            table = Table.open(folder)
+            marked = version_of(folder)
+            marks, table = read_marks(folder), Table.open(folder)
             try:
                 live = table.live()
             except RuntimeError as error:
                 raise unreadable(folder, error) from error
             rows = Rows.read(folder)
             if rows is None and not len(live.numbers):
-                return cls(table, live, None, np.zeros(0, np.int64))
+                return cls(table, live, None, np.zeros(0, np.int64), marks, marked)
             places = None if rows is None else rows.places(live.numbers)
             if places is not None:
-                return cls(table, live, rows, places)
+                return cls(table, live, rows, places, marks, marked)
         raise DataError(f"the index in {folder} is damaged; e5v index repairs it")
+
+    def is_latest(self, folder: Path) -> bool:
+        """Return whether nothing was written to the index since."""
+        return (
+            Table.open(folder).version == self.table.version and version_of(folder) == self.marked
+        )
+
+    @cached_property
+    def online(self) -> NDArray[np.int64]:
+        """Places in `live` of the records whose files are not missing, ascending."""
+        missing = np.array(list(self.marks.missing), np.int64)
+        return np.flatnonzero(~np.isin(self.live.numbers, missing))
 
     def entries(self, within: Sequence[int] | NDArray[np.int64]) -> list[Entry]:
         """Return entries by their place in `live`, in the order given."""
-        records = self.table.take(self.live.addresses[np.asarray(within, np.int64)], COLUMNS)
-        return [Entry(**{column: record[column] for column in COLUMNS}) for record in records]
+        chosen = np.asarray(within, np.int64)
+        records = self.table.take(self.live.addresses[chosen], COLUMNS)
+        numbers = self.live.numbers[chosen].tolist()
+        return [self._entry(*pair) for pair in zip(numbers, records, strict=True)]
+
+    def _entry(self, number: int, record: dict[str, Any]) -> Entry:
+        values = {column: record[column] for column in COLUMNS}
+        values["part"] = self.marks.parts.get(number, record["part"])
+        return Entry(**values, offline=number in self.marks.missing)
 
     @cached_property
     def newest(self) -> NDArray[np.int64]:
-        """Places in `live`, those of the files changed last first, parts of one file in order."""
-        return np.lexsort((self.live.numbers, -self.live.mtimes))
+        """`online`, those of the files changed last first, parts of one file in order."""
+        numbers, mtimes = self.live.numbers[self.online], self.live.mtimes[self.online]
+        return self.online[np.lexsort((numbers, -mtimes))]
 
     def newest_of(self, kind: str | None) -> NDArray[np.int64]:
         """Return the places of one kind, newest first; of all if the kind is None."""
@@ -67,8 +98,46 @@ class Snapshot:
         wanted: NDArray[np.bool_] = pc.equal(self.live.kinds, kind).to_numpy(zero_copy_only=False)
         return self.newest[wanted[self.newest]]
 
+    def search(
+        self, query: NDArray[np.float32], k: int, where: str | None, *, offline: bool
+    ) -> list[Hit]:
+        """Find the `k` entries nearest to a unit vector (d,), nearest first.
+
+        Raises:
+            UsageError: the filter cannot be used.
+        """
+        if self.rows is None:
+            return []
+        wanted = np.arange(len(self.places)) if offline else self.online
+        if self.table.indexed and (where is None or where.isascii()):
+            return self._search_indexed(query, k, where, self.live.numbers[wanted])
+        if where is not None:
+            wanted = wanted[np.isin(self.live.numbers[wanted], self.table.matching(where))]
+        ranked = nearest(self.rows, self.places[wanted], query, k)
+        within = np.searchsorted(self.places, ranked.places)
+        return _hits(self.entries(within), ranked.scores)
+
+    def _search_indexed(
+        self, query: NDArray[np.float32], k: int, where: str | None, wanted: NDArray[np.int64]
+    ) -> list[Hit]:
+        """Ask LanceDB's index for more until enough of what it finds counts and is online."""
+        asked = k
+        while True:
+            found = self.table.near(query, asked, where)
+            counts = np.isin(found.numbers, wanted)
+            if counts.sum() >= k or len(found.numbers) < asked:
+                break
+            asked *= 4
+        within = np.searchsorted(self.live.numbers, found.numbers[counts][:k])
+        return _hits(self.entries(within), found.scores[counts][:k])
+
 
 def unreadable(folder: Path, error: RuntimeError) -> DataError:
     """Say that an index cannot be read, why, and what to do."""
     what = f"the index in {folder} cannot be read: {first_line(error)}"
     return DataError(f"{what}; remove it and run e5v index again")
+
+
+def _hits(entries: Sequence[Entry], scores: NDArray[np.float32]) -> list[Hit]:
+    at_most = np.minimum(scores, 1).tolist()  # float16 has rounded a little off the length
+    return [Hit(entry, score) for entry, score in zip(entries, at_most, strict=True)]

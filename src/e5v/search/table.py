@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,16 @@ import pyarrow.compute as pc
 from lancedb.index import IvfRq
 from numpy.typing import NDArray
 
-from e5v.errors import DataError, UsageError, first_line
+from e5v.errors import DataError
 from e5v.files import sync
+from e5v.search.filtering import filtering, matching, plain
 from e5v.search.filters import whole_condition
+from e5v.search.live import Live, last_of_each
 
 NAME = "entries"
+SOME_FRAGMENTS, MOST_FRAGMENTS = 16, 256  # that are worth joining if they are much, or anyway
+LEAST_REMOVED = 1_000  # records
+LEAST_DEAD, MOST_VERSIONS = 2**20, 256  # bytes and versions that are worth cleaning up
 KEPT = timedelta(minutes=5)  # how long versions that a reader may still look at are kept
 SHOWN = ("id", "path", "kind", "part", "size", "mtime", "digest", "text", "thumbnail")
 COLUMNS = (*SHOWN, "width", "height")  # of an Entry
@@ -57,28 +62,6 @@ def schema(dim: int) -> pa.Schema:
 
 
 @dataclass(frozen=True)
-class Live:
-    """The records that count: `numbers` ascending, and beside each its address, id, kind, mtime."""
-
-    numbers: NDArray[np.int64]
-    mtimes: NDArray[np.int64]
-    addresses: NDArray[np.uint64]
-    ids: Any
-    kinds: Any
-
-    def place(self, id: str) -> int | None:
-        """Return where an id stands, or None."""
-        place = pc.index(self.ids, id).as_py()
-        return None if place < 0 else int(place)
-
-    def places(self, ids: Sequence[str]) -> NDArray[np.int64]:
-        """Return where ids stand, without those that do not."""
-        found = pc.drop_null(pc.index_in(pa.array(ids, pa.string()), value_set=self.ids))
-        places: NDArray[np.int64] = found.to_numpy().astype(np.int64)
-        return places
-
-
-@dataclass(frozen=True)
 class Near:
     """What LanceDB's own index found: numbers, and cosines, highest first."""
 
@@ -104,7 +87,7 @@ class Table:
         try:
             return cls(lancedb.connect(folder).open_table(NAME), folder)
         except Exception as error:
-            raise DataError(f"the index in {folder} cannot be opened: {_plain(error)}") from error
+            raise DataError(f"the index in {folder} cannot be opened: {plain(error)}") from error
 
     @classmethod
     def create(cls, folder: Path, dim: int) -> "Table":
@@ -129,7 +112,7 @@ class Table:
         """Return the records that count."""
         query = self._table.search().select(["row", "id", "kind", "mtime"]).with_row_id(True)  # noqa: FBT003
         found = query.limit(None).to_arrow().sort_by("row").combine_chunks()
-        last = _last_of_each(found["id"])
+        last = last_of_each(found["id"])
         if last is not None:
             found = found.take(last)
         return Live(
@@ -153,14 +136,36 @@ class Table:
     def matching(self, where: str) -> NDArray[np.int64]:
         """Return the numbers of the records that a filter lets through.
 
+        Accents may be typed in either of Unicode's forms, here and in the names of files.
+
         Raises:
             UsageError: the filter cannot be understood.
         """
-        with _filtering(where):
-            search = self._table.search().where(whole_condition(where))
-            found = search.select(["row"]).limit(None).to_arrow()
-        numbers: NDArray[np.int64] = found["row"].to_numpy()
-        return numbers
+        numbers = matching(self._table, where)
+        if where.isascii():
+            return numbers
+        odd = self._decomposed()
+        if not len(odd):
+            return numbers
+        composed = lancedb.connect("memory://").create_table(NAME, data=odd)
+        odd_numbers = odd["row"].to_numpy()
+        return np.union1d(np.setdiff1d(numbers, odd_numbers), matching(composed, where))
+
+    def _decomposed(self) -> Any:
+        """Return the records whose path is not in Unicode's composed form, with it in that form.
+
+        File names from macOS are not: a filter that was typed elsewhere would not match them.
+        """
+        names = self._table.search().select(["row", "path"]).limit(None).to_arrow()
+        odd = pc.not_equal(names["path"], pc.utf8_normalize(names["path"], "NFC"))
+        rows = names["row"].filter(odd)
+        columns = ["row", *(name for name in COLUMNS if name != "thumbnail")]
+        if not len(rows):
+            return rows
+        every = self._table.search().select(columns).limit(None).to_arrow()
+        found = every.filter(pc.is_in(every["row"], value_set=rows.combine_chunks()))
+        place = found.schema.get_field_index("path")
+        return found.set_column(place, "path", pc.utf8_normalize(found["path"], "NFC"))
 
     @cached_property
     def indexed(self) -> bool:
@@ -182,7 +187,7 @@ class Table:
         search = search.nprobes(PROBES).refine_factor(REFINED).limit(k)
         if where is not None:
             search = search.where(whole_condition(where), prefilter=True)
-        with _filtering(where or ""):
+        with filtering(where or ""):
             found = search.select(["row", "_distance"]).to_arrow()
         return Near(found["row"].to_numpy(), 1 - found["_distance"].to_numpy())
 
@@ -222,6 +227,35 @@ class Table:
             with self._writing():
                 self._table.delete(f"row IN ({named})")
 
+    def is_untidy(self) -> bool:
+        """Return whether so much is fragmented, removed or out of date that `optimize` pays.
+
+        It writes all records anew, so a record added to many is no reason.
+        """
+        stats = self._table.stats()
+        fragments, count = stats["fragment_stats"], stats["num_rows"]
+        largest, written = (fragments["lengths"][name] for name in ("max", "mean"))
+        written *= fragments["num_fragments"]
+        small = fragments["num_small_fragments"]
+        if small >= MOST_FRAGMENTS or (small >= SOME_FRAGMENTS and written - largest > largest / 4):
+            return True
+        if written - count > max(LEAST_REMOVED, count / 4):
+            return True
+        old = datetime.now() - KEPT
+        expired = sum(one["timestamp"] < old for one in self._table.list_versions()[:-1])
+        dead: int = self._bytes() - stats["total_bytes"]
+        worth = max(LEAST_DEAD, int(stats["total_bytes"]) // 4)
+        return expired > MOST_VERSIONS or (expired > 0 and dead > worth)
+
+    def _bytes(self) -> int:
+        """Return how much the table takes on the disk, with all versions."""
+        size = 0
+        for folder, _, names in os.walk(self._folder):
+            for name in names:
+                with suppress(FileNotFoundError):
+                    size += Path(folder, name).stat().st_size
+        return size
+
     def optimize(self) -> None:
         """Join small fragments, bring indexes up to date and drop versions nobody looks at."""
         with self._writing():
@@ -234,7 +268,7 @@ class Table:
             yield
         except (RuntimeError, OSError) as error:
             raise DataError(
-                f"the index in {self._folder.parent} cannot be written: {_plain(error)}"
+                f"the index in {self._folder.parent} cannot be written: {plain(error)}"
             ) from error
 
     def sync(self) -> None:
@@ -251,34 +285,3 @@ class Table:
 
 PROBES, REFINED = 50, 10  # partitions looked at, and how many times `k` rows compared exactly
 MOST_NAMED = 1_000  # numbers in one filter
-
-
-@contextmanager
-def _filtering(where: str) -> Iterator[None]:
-    """Say of a filter that cannot be used why, and what could."""
-    try:
-        yield
-    except (ValueError, RuntimeError) as error:
-        message = _plain(error)
-        if message.startswith("Not found"):  # of the version, not of the filter
-            raise
-        raise UsageError(
-            f"the filter {where!r} cannot be used: {message}; expected a condition as in "
-            f"\"kind = 'image'\" on {', '.join(c for c in COLUMNS if c != 'thumbnail')}"
-        ) from error
-
-
-def _last_of_each(ids: Any) -> NDArray[np.int64] | None:
-    """Return where each id stands last, or None if no id stands twice."""
-    codes = pc.dictionary_encode(ids.combine_chunks()).indices.to_numpy()
-    if not len(codes) or codes.max() + 1 == len(codes):
-        return None
-    last = np.zeros(codes.max() + 1, np.int64)
-    np.maximum.at(last, codes, np.arange(len(codes)))
-    return np.sort(last)
-
-
-def _plain(error: Exception) -> str:
-    """Leave out of a message of Lance's where in its own source it arose."""
-    message = first_line(error).removeprefix("lance error: ").removeprefix("Invalid input, ")
-    return message.partition(", /")[0].partition(". Valid fields")[0].strip()

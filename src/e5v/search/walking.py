@@ -1,6 +1,6 @@
 """What is in a folder: every file of a kind that can be indexed, by size and time of change.
 
-folder -> names, hidden ones left out, links to folders not followed -> Found, in order of path
+folder -> names, hidden and excluded ones left out, links to folders not followed -> Found
 """
 
 import os
@@ -12,6 +12,7 @@ from typing import Literal
 
 from e5v.errors import DataError
 from e5v.image_formats import IMAGE_SUFFIXES
+from e5v.search.exclusion import Exclusion
 
 Form = Literal["image", "text", "lines"]
 FORMS: dict[str, Form] = {
@@ -20,6 +21,7 @@ FORMS: dict[str, Form] = {
     ".md": "text",
     ".jsonl": "lines",
 }
+LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})  # of operating systems
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,38 +36,40 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Unlisted:
-    """A folder, or a name in one, that could not be looked at, and why."""
+    """A folder, or a name in one, that could not be read, and why."""
 
     path: str
     reason: str
 
 
-def absolute(
-    roots: Iterable[Path], *, known: Collection[str] = (), emptied: bool = False
-) -> tuple[str, ...]:
-    """Return the whole paths of folders and files to follow.
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A file of a kind that cannot be indexed."""
 
-    Of those that are `known` from before, one may be gone if `emptied`.
+    path: str
+
+
+def absolute(roots: Iterable[Path], *, known: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the absolute paths of folders and files to follow.
+
+    Those that are `known`, because they were followed before, may be missing.
 
     Raises:
-        DataError: one does not exist, or is a file that cannot be indexed.
+        DataError: another one does not exist, or is a file that cannot be indexed.
     """
     paths = tuple(dict.fromkeys(os.path.abspath(root.expanduser()) for root in roots))  # noqa: PTH100
     for path in paths:
-        if emptied and path in known and is_gone(path):
+        if path in known:
             continue
         if not os.path.exists(path):  # noqa: PTH110
-            hint = "; give --emptied if it is gone for good" if path in known else ""
-            raise DataError(
-                f"{path} does not exist; check the path, and that its disk is there{hint}"
-            )
+            raise DataError(f"{path} does not exist; check the path, and that its disk is mounted")
         if not (os.path.isdir(path) or (os.path.isfile(path) and _form(path))):  # noqa: PTH112, PTH113
             raise DataError(f"{path} cannot be indexed; expected a folder or {', '.join(FORMS)}")
     return paths
 
 
-def is_gone(root: str) -> bool:
-    """Tell whether a folder or file is there no more, and not only out of reach."""
+def is_missing(root: str) -> bool:
+    """Return whether there is no such folder or file; False where it only cannot be read."""
     try:
         os.stat(root)  # noqa: PTH116
     except (FileNotFoundError, NotADirectoryError):
@@ -75,15 +79,21 @@ def is_gone(root: str) -> bool:
     return False
 
 
-def walk(root: str) -> Iterator[Found | Unlisted]:
+def walk(root: str, exclusion: Exclusion | None = None) -> Iterator[Found | Unlisted | Other]:
     """Go through a folder, or a file by itself, in order of path."""
-    if os.path.isdir(root):  # noqa: PTH112
-        yield from _folder(root)
+    try:
+        is_folder = stat.S_ISDIR(os.stat(root).st_mode)  # noqa: PTH116
+    except OSError as error:
+        yield Unlisted(root, f"cannot be read: {error.strerror}")
+        return
+    if is_folder:
+        yield from _folder(root, "", exclusion or Exclusion())
     else:
         yield from _file(root)
 
 
-def _folder(folder: str) -> Iterator[Found | Unlisted]:
+def _folder(folder: str, relative: str, exclusion: Exclusion) -> Iterator[Found | Unlisted | Other]:
+    """List a folder; `relative` is its path below the root, empty or ending in a slash."""
     try:
         with os.scandir(folder) as entries:
             named = sorted(entries, key=lambda entry: entry.name)
@@ -93,28 +103,40 @@ def _folder(folder: str) -> Iterator[Found | Unlisted]:
     for entry in named:
         if entry.name.startswith("."):
             continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from _folder(entry.path)
+        try:
+            is_folder = entry.is_dir(follow_symlinks=False)
+        except OSError as error:
+            yield Unlisted(entry.path, f"cannot be read: {error.strerror}")
+            continue
+        below = relative + entry.name
+        if exclusion.leaves_out(below, is_folder=is_folder):
+            continue
+        if is_folder:
+            yield from _folder(entry.path, f"{below}/", exclusion)
         else:
             yield from _file(entry.path)
 
 
-def _file(path: str) -> Iterator[Found | Unlisted]:
+def _file(path: str) -> Iterator[Found | Unlisted | Other]:
     form = _form(path)
-    if form is None:
-        return
     try:
         path.encode()
         told = os.stat(path)  # noqa: PTH116
     except UnicodeEncodeError:
-        shown = path.encode("utf-8", "replace").decode()
-        yield Unlisted(shown, "has a name that is not UTF-8; rename it")
+        if form:
+            shown = path.encode("utf-8", "replace").decode()
+            yield Unlisted(shown, "has a name that is not UTF-8; rename it")
         return
     except OSError as error:
-        yield Unlisted(path, f"cannot be looked at: {error.strerror}")
+        if form:
+            yield Unlisted(path, f"cannot be read: {error.strerror}")
         return
-    if stat.S_ISREG(told.st_mode):  # a pipe, or a link to a folder, may bear such a name
+    if not stat.S_ISREG(told.st_mode):  # a pipe, or a link to a folder, may bear such a name
+        return
+    if form:
         yield Found(path, form, told.st_size, told.st_mtime_ns)
+    elif os.path.basename(path).lower() not in LITTER:  # noqa: PTH119
+        yield Other(path)
 
 
 def _form(path: str) -> Form | None:
@@ -122,5 +144,5 @@ def _form(path: str) -> Form | None:
 
 
 def within(path: str, root: str) -> bool:
-    """Tell whether a path is a root, or in it."""
+    """Return whether a path is a root, or in it."""
     return path == root or path.startswith(root.rstrip("/") + "/")

@@ -7,6 +7,7 @@ two records with one id the later counts; the next writer removes the other.
 """
 
 import shutil
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -21,12 +22,14 @@ from e5v.search.facts import FILE as FACTS
 from e5v.search.facts import Facts, read_facts, write_facts
 from e5v.search.faults import FILE as FAULTS
 from e5v.search.hold import hold
+from e5v.search.marks import FILE as MARKS
 from e5v.search.rows import PREFIX, Rows, append, lay_out
 from e5v.search.sources import Known, Source
-from e5v.search.table import LEDGER, SOURCE, Table
+from e5v.search.table import COLUMNS, LEDGER, SOURCE, Table
 
 MANY = 1_000_000  # entries from which LanceDB's own index answers
 SOME_COMMITS = 16  # small fragments that are worth joining
+TIDY_SECONDS = 60.0
 LEAST_REMOVED = 1_000  # rows without a record that are worth laying out anew
 
 
@@ -48,6 +51,7 @@ class Writer:
         self._table = Table.create(folder, facts.dim)
         self._rows = Rows.read(folder)
         self._commits = self._since = 0
+        self._tidied_at = -TIDY_SECONDS
         numbers = self._mend()
         self._count = len(numbers)
         last = [int(some[-1]) for some in (numbers, self._written) if len(some)]
@@ -92,29 +96,40 @@ class Writer:
         live = self._table.live()
         numbers = numbers[np.isin(numbers, live.numbers)]
         within = np.searchsorted(live.numbers, numbers)
-        fields = Entry.__dataclass_fields__
-        told = self._table.take(live.addresses[within], ("row", *SOURCE, *fields))
+        told = self._table.take(live.addresses[within], ("row", *SOURCE, *COLUMNS))
         places = rows.places(numbers)
         assert places is not None
         found = {}
         for record, place in zip(told, places, strict=True):
-            entry = Entry(**{name: record[name] for name in fields})
+            entry = Entry(**{name: record[name] for name in COLUMNS})
             source = Source(*(record[name] for name in SOURCE))
             found[record["row"]] = Record(entry, source, np.array(rows.vectors[place]))
         return found
 
+    def captions(self, numbers: Sequence[int]) -> dict[int, str]:
+        """Return the texts of records that are there, by number."""
+        if not numbers:
+            return {}
+        live = self._table.live()
+        within = np.flatnonzero(np.isin(live.numbers, np.array(numbers, np.int64)))
+        told = self._table.take(live.addresses[within], ("row", "text"))
+        return {record["row"]: record["text"] for record in told}
+
     def follow(self, roots: Collection[str]) -> None:
         """Remember folders that are followed, beside those that are already."""
-        if fresh := tuple(root for root in roots if root not in self.facts.roots):
-            self.facts = replace(self.facts, roots=(*self.facts.roots, *fresh))
-            write_facts(self.folder, self.facts)
+        fresh = tuple(root for root in roots if root not in self.facts.roots)
+        self.remember(roots=(*self.facts.roots, *fresh))
 
-    def forget(self, roots: Collection[str]) -> None:
+    def unfollow(self, roots: Collection[str]) -> None:
         """Follow folders no more."""
-        left = tuple(root for root in self.facts.roots if root not in roots)
-        if left != self.facts.roots:
-            self.facts = replace(self.facts, roots=left)
-            write_facts(self.folder, self.facts)
+        self.remember(roots=tuple(root for root in self.facts.roots if root not in roots))
+
+    def remember(self, **facts: Any) -> None:
+        """Change some of the facts of the index."""
+        fresh = replace(self.facts, **facts)
+        if fresh != self.facts:
+            self.facts = fresh
+            write_facts(self.folder, fresh)
 
     def commit(self, records: Sequence[Record], gone: Collection[int]) -> list[int]:
         """Write records, remove those of the numbers in `gone`; all is on the disk after this.
@@ -153,13 +168,24 @@ class Writer:
         ):
             self._lay_out()
         if self._commits - self._since >= max(SOME_COMMITS, self._since):
+            self._since = self._commits
             self.optimize()
+
+    def tidy(self) -> None:
+        """Free what old versions and removed records take, if it is much; at most once a minute.
+
+        Also where nothing was written: a version is kept for some minutes, for readers, and can be
+        removed only after that.
+        """
+        now = time.monotonic()
+        if now - self._tidied_at >= TIDY_SECONDS:
+            self._tidied_at = now
+            wants_index = self._count >= MANY and not self._table.indexed
+            if wants_index or self._table.is_untidy():
+                self.optimize()
 
     def optimize(self) -> None:
         """Join small fragments; have LanceDB index the vectors once there are many."""
-        if self._commits == self._since:
-            return
-        self._since = self._commits
         self._table.optimize()
         if self._count >= MANY and not self._table.indexed:
             self._table.make_index()
@@ -178,7 +204,8 @@ class Writer:
 def _told(number: int, record: Record) -> dict[str, Any]:
     source = record.source
     told = dict(zip(SOURCE, (source.path, source.size, source.mtime, source.parts), strict=True))
-    return {"row": number, **told, **asdict(record.entry)}
+    columns = {name: value for name, value in asdict(record.entry).items() if name in COLUMNS}
+    return {"row": number, **told, **columns}
 
 
 @contextmanager
@@ -201,7 +228,7 @@ def writing(folder: Path, facts: Callable[[], Facts]) -> Iterator[Writer]:
 
 def _clear(folder: Path) -> None:
     """Remove what a killed writer had not yet renamed."""
-    for name in (FACTS, FAULTS, PREFIX):
+    for name in (FACTS, FAULTS, MARKS, PREFIX):
         for part in folder.glob(f".{name}*.part"):
             if part.is_dir():
                 shutil.rmtree(part, ignore_errors=True)

@@ -3,6 +3,7 @@
 folders -> E5V -> Gallery.follow -> a bar on stderr -> what was done, and what could not be read
 """
 
+import os
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -11,19 +12,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from tyro.conf import OmitArgPrefixes, Positional, arg
+from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from e5v.errors import DataError, UsageError
+from e5v.verbs.index_report import Report, report_roots
 from e5v.verbs.opening import Opening, check_model, default_model
 from e5v.verbs.paths import index_folder, missing_index, need_possible_folder
-from e5v.verbs.talk import announce, bar, say, show_line, wants_lines
+from e5v.verbs.talk import announce, bar, show_line, wants_lines
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
     from e5v.search.facts import Facts
-    from e5v.search.gallery import Gallery, Progress
+    from e5v.search.gallery import Gallery
+    from e5v.search.progress import Progress
+    from e5v.search.writer import Writer
 
-NAMED = 20  # things that could not be read, on a terminal
+LONGEST_DAYS = 36_500
 RESTS = 10  # times as long as a look at the folders takes, before the next
 
 
@@ -53,9 +57,19 @@ class Index:
     """Seconds between checks for changes with --watch."""
     audit: bool = False
     """Index nothing; measure the recall of the approximate search."""
-    emptied: bool = False
-    """Also remove entries of folders that are empty or missing; kept by default, in case a disk
-    is unmounted."""
+    forget: bool = False
+    """Remove the entries of missing files and folders now. By default they are kept offline, in
+    case a disk is not mounted: searches leave them out, and they come back without embedding."""
+    keep_days: Annotated[float | None, arg(metavar="DAYS")] = None
+    """Days that entries of missing files are kept; the index remembers it, 30 for a new one."""
+    unfollow: Annotated[UseAppendAction[tuple[Path, ...]], arg(metavar="FOLDER")] = ()
+    """Stop following a folder and remove its entries; may be given several times."""
+    exclude: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="PATTERN")] = ()
+    """Leave out files and folders that match, such as "*.mov", "raw/" or "2019/drafts", and remove
+    their entries. May be given several times; the index remembers it. A pattern without a slash
+    matches at any depth, one with a slash is relative to the followed folder; case is ignored."""
+    clear_exclude: bool = False
+    """Forget the remembered patterns."""
     json: bool = False
     """Write JSON lines, the default when stdout is not a terminal."""
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
@@ -70,6 +84,8 @@ class Index:
             raise UsageError(f"--every is {self.every}; expected seconds, more than 0")
         if self.audit and (self.folders or self.watch):
             raise UsageError("--audit indexes nothing; leave out FOLDER and --watch")
+        if self.keep_days is not None and not 0 <= self.keep_days <= LONGEST_DAYS:
+            raise UsageError(f"--keep-days is {self.keep_days}; expected 0 to {LONGEST_DAYS:,}")
 
 
 def index(verb: Index) -> None:
@@ -90,31 +106,44 @@ def index(verb: Index) -> None:
         _audit(verb, folder)
         return
     known = there.roots if there else ()
+    unfollowed = _unfollowed(verb, known)
+    left = tuple(root for root in known if root not in unfollowed)
     try:
-        roots = absolute(verb.folders or map(Path, known), known=known, emptied=verb.emptied)
+        roots = absolute(verb.folders or map(Path, left), known=left)
     except DataError as error:
-        if verb.folders:  # an argument is wrong; else a folder is away
-            raise UsageError(str(error), argument=error.argument) from None
-        raise
-    if not roots:
+        raise UsageError(str(error), argument=error.argument) from None
+    if not (roots or unfollowed):
         raise UsageError("nothing to index; give FOLDER")
-    check_model(name_of_model(verb.model, there))
+    settings = _settings(verb, there)
+    if there is None or verb.model:  # else it is opened only if there is something to embed
+        check_model(name_of_model(verb.model, there))
     announce("looking for changes")
     from e5v.search.gallery import Gallery
     from e5v.search.writer import writing
 
     model = _model(verb, there)
     with writing(folder, model.facts) as writer:
+        writer.remember(**settings)
+        writer.unfollow(unfollowed)
         gallery = Gallery(writer, model.open)
-        progress = _follow(verb, gallery, model, roots)
-        _tell(verb, gallery, folder, progress, len(writer))
-        while verb.watch:
-            time.sleep(max(verb.every, RESTS * progress.seconds))
-            before = len(gallery.faults)
-            progress = _follow(verb, gallery, model, roots)
-            if progress.changed or len(gallery.faults) != before:
-                _tell(verb, gallery, folder, progress, len(writer))
-        writer.optimize()
+        progress = _follow(gallery, model, roots, forget=verb.forget)
+        Report(folder, gallery, progress, len(writer)).show(json=verb.json)
+        writer.tidy()
+        if verb.watch:
+            roots = tuple(root for root in roots if root in writer.facts.roots)
+            _watch(verb, _Run(folder, writer, gallery, model, roots, progress))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A run of the verb that goes on as long as it is not interrupted."""
+
+    folder: Path
+    writer: "Writer"
+    gallery: "Gallery"
+    model: "_Model"
+    roots: Sequence[str]
+    progress: "Progress"
 
 
 @dataclass(frozen=True)
@@ -172,8 +201,10 @@ def opening_of(asked: Opening, there: "Facts | None") -> Opening:
     return replace(asked, dtype=there.dtype)  # type: ignore[arg-type]
 
 
-def _follow(verb: Index, gallery: "Gallery", model: _Model, roots: Sequence[str]) -> "Progress":
-    with closing(gallery.follow(roots, emptied=verb.emptied)) as steps:
+def _follow(
+    gallery: "Gallery", model: _Model, roots: Sequence[str], *, forget: bool = False
+) -> "Progress":
+    with closing(gallery.follow(roots, forget=forget)) as steps:
         progress = next(steps)
         with bar(None, shown=bool(progress.total), paced=True) as drawn:
             drawn.name(f"Opening {model.name}")
@@ -185,27 +216,46 @@ def _follow(verb: Index, gallery: "Gallery", model: _Model, roots: Sequence[str]
     return progress
 
 
-def _tell(verb: Index, gallery: "Gallery", folder: Path, progress: "Progress", count: int) -> None:
-    """Say what was done; what could not be read comes last."""
-    faults = [str(fault) for fault in gallery.faults]
-    faults += [f"{one.path} {one.reason}" for one in gallery.unlisted]
-    done = {name: getattr(progress, name) for name in ("embedded", "reused", "removed", "cut")}
-    if wants_lines(json=verb.json):
-        show_line({"index": str(folder), "items": count, **done, "unreadable": faults})
-        return
-    from rich.console import Console
+def _settings(verb: Index, there: "Facts | None") -> dict[str, Any]:
+    """Return what the index is to remember: what is excluded, and how long entries are kept."""
+    from e5v.search.exclusion import Exclusion
+    from e5v.search.facts import KEEP_DAYS
 
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-    console.print(
-        f"{count:,} items in {folder}: {progress.embedded:,} embedded, {progress.reused:,} moved "
-        f"or copied, {progress.removed:,} removed."
-    )
-    if progress.cut:
-        say(f"{progress.cut:,} texts were cut to fit the model")
-    for fault in faults[:NAMED]:
-        say(fault)
-    if len(faults) > NAMED:
-        say(f"and {len(faults) - NAMED:,} more that cannot be indexed; --json names them all")
+    before = there.exclude if there and not verb.clear_exclude else ()
+    exclude = tuple(dict.fromkeys((*before, *verb.exclude)))
+    Exclusion(exclude)
+    kept = there.keep_days if there else KEEP_DAYS
+    return {"exclude": exclude, "keep_days": kept if verb.keep_days is None else verb.keep_days}
+
+
+def _unfollowed(verb: Index, known: Sequence[str]) -> tuple[str, ...]:
+    """Return the roots that are to be followed no more.
+
+    Raises:
+        UsageError: one is not followed.
+    """
+    paths = [os.path.abspath(folder.expanduser()) for folder in verb.unfollow]  # noqa: PTH100
+    for path in paths:
+        if path not in known:
+            named = ", ".join(known) if known else "none"
+            inside = any(path.startswith(f"{root.rstrip('/')}/") for root in known)
+            hint = "; to leave out a part of one, use --exclude" if inside else ""
+            raise UsageError(f"{path} is not followed; the followed folders are: {named}{hint}")
+    return tuple(paths)
+
+
+def _watch(verb: Index, run: "_Run") -> None:
+    """Follow the folders until interrupted; report changes, and folders that go or come back."""
+    gallery, writer = run.gallery, run.writer
+    progress = run.progress
+    while True:
+        time.sleep(max(verb.every, RESTS * progress.seconds))
+        faults, away = len(gallery.faults), gallery.changes.away
+        progress = _follow(gallery, run.model, run.roots)
+        report_roots(away, gallery.changes.away)
+        if progress.changed or len(gallery.faults) != faults:
+            Report(run.folder, gallery, progress, len(writer)).show(json=verb.json)
+        writer.tidy()
 
 
 def _audit(verb: Index, folder: Path) -> None:

@@ -8,7 +8,6 @@ servers' clients send and that do not concern this one are accepted and ignored.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -266,9 +265,6 @@ class SearchRequest(Request):
         for name in ("text", "image", "without", "like", "where"):
             if not (getattr(self, name) or "").strip():
                 setattr(self, name, None)
-        for name in ("text", "without"):  # one spelling of accents, as the index has
-            if words := getattr(self, name):
-                setattr(self, name, unicodedata.normalize("NFC", words))
         if not (self.text or self.image or self.like):
             raise ValueError("nothing to search for; give text, image or like")
         if self.image and self.like:

@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 
 from e5v.items import Image, Text
 from e5v.model.words import Word, say
-from e5v.search.lines import Line, read_lines
-from e5v.search.query import PROMPT, apart, find
-from e5v.search.reading import EXCERPT, look
+from e5v.search.query import PROMPT, apart, find, normal
+from e5v.search.reading import EXCERPT, whole_text
 from e5v.search.walking import FORMS
 from e5v.vectors import unit
 from e5v.web.batching import Batcher
@@ -70,6 +69,7 @@ class Searcher:
             Refused: there is no index, or what is asked cannot be understood.
             UsageError: the filter cannot be, or nothing is left of the query.
         """
+        asked = _normal(asked)
         index = await asyncio.to_thread(self.collection.index)
         state, example = await asyncio.gather(self._state(asked), self._example(asked))
         vector = unit(state[None])[0]
@@ -145,6 +145,12 @@ def _hits(
     return [hit for hit in hits if hit.entry.id != asked.like][: asked.k]
 
 
+def _normal(asked: SearchRequest) -> SearchRequest:
+    """Return a query whose words are as the index has its texts."""
+    words = {"text": asked.text, "without": asked.without}
+    return asked.model_copy(update={name: normal(one) for name, one in words.items() if one})
+
+
 def _part(entry: Entry) -> Part:
     """Return an entry as it was embedded."""
     return Image(Path(entry.path)) if entry.kind == "image" else Text(_whole(entry))
@@ -159,9 +165,8 @@ def _whole(entry: Entry) -> str:
     if len(entry.text) < EXCERPT or FORMS.get(Path(entry.path).suffix.lower()) != "lines":
         return entry.text
     with suppress(OSError):
-        lines = read_lines(entry.path) if look(entry.path) == (entry.size, entry.mtime) else ()
-        for line in lines:
-            if isinstance(line, Line) and line.number == entry.part:
-                return line.text
+        text = whole_text(entry.path, entry.digest)
+        if text is not None:
+            return text
     message = "its file has changed since it was indexed; run e5v index again, or leave out text"
     raise Refused(409, "missing", f"the whole text of like is not known: {message}")

@@ -1,0 +1,42 @@
+"""The records of a table that count, of which a reader needs a little for every one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Live:
+    """The records that count: `numbers` ascending, and beside each its address, id, kind, mtime."""
+
+    numbers: NDArray[np.int64]
+    mtimes: NDArray[np.int64]
+    addresses: NDArray[np.uint64]
+    ids: Any
+    kinds: Any
+
+    def place(self, id: str) -> int | None:
+        """Return where an id stands, or None."""
+        place = pc.index(self.ids, id).as_py()
+        return None if place < 0 else int(place)
+
+    def places(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        """Return where ids stand, without those that do not."""
+        found = pc.drop_null(pc.index_in(pa.array(ids, pa.string()), value_set=self.ids))
+        places: NDArray[np.int64] = found.to_numpy().astype(np.int64)
+        return places
+
+
+def last_of_each(ids: Any) -> NDArray[np.int64] | None:
+    """Return where each id stands last, or None if no id stands twice."""
+    codes = pc.dictionary_encode(ids.combine_chunks()).indices.to_numpy()
+    if not len(codes) or codes.max() + 1 == len(codes):
+        return None
+    last = np.zeros(codes.max() + 1, np.int64)
+    np.maximum.at(last, codes, np.arange(len(codes)))
+    return np.sort(last)

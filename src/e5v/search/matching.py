@@ -1,0 +1,113 @@
+"""Which records of a file that changed stay as they are.
+
+records, what the file holds now -> the same content, in the same place or another -> Plan
+
+A record of 1 KB or 20 KB is not written again because a line was added to its file, or one inserted
+above it.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from e5v.search.faults import Fault
+from e5v.search.reading import Piece, id_of
+from e5v.search.sources import Known
+
+Key = tuple[str, ...]
+
+
+@dataclass
+class Plan:
+    """What becomes of the records of a file.
+
+    `kept` are those whose content is still there, by its part; `missing` are of images that lines
+    name and that are missing; `stale` are of what is no longer in the file. Those of what could not
+    be read are in none of them: they stay.
+    """
+
+    kept: dict[int, Known] = field(default_factory=dict)
+    missing: list[Known] = field(default_factory=list)
+    stale: list[Known] = field(default_factory=list)
+    unread: int = 0
+
+    def __post_init__(self) -> None:
+        """Note the ids that are taken."""
+        self._taken = {one.id for one in (*self.kept.values(), *self.missing)}
+
+    @property
+    def keeps_any(self) -> bool:
+        """Whether any record stays that was written of an earlier state of the file."""
+        return bool(self.kept or self.missing or self.unread)
+
+    def record_of(self, piece: Piece) -> Known | None:
+        """Return the record that stays for a piece, or None if it needs a new one."""
+        known = self.kept.get(piece.part)
+        return known if known is not None and known.digest == piece.digest else None
+
+    def named(self, piece: Piece) -> Piece:
+        """Return a piece with an id that no record that stays has."""
+        again = 0
+        while piece.id in self._taken:
+            again += 1
+            piece = replace(piece, id=id_of(piece.source.path, piece.part, again))
+        self._taken.add(piece.id)
+        return piece
+
+
+def match(
+    known: Sequence[Known], captions: Mapping[int, str], parts: Iterable[Piece | Fault]
+) -> Plan:
+    """Match the records of a file with what it holds now; `captions` are by number of record."""
+    left = {one.number: one for one in sorted(known, key=lambda one: (one.part, one.number))}
+    keys: dict[int, Key] = {}
+    faults: list[Fault] = []
+    for piece in parts:
+        if isinstance(piece, Fault):
+            faults.append(piece)
+        else:
+            keys[piece.part] = _key(piece, piece.text)
+    own = {one.number: _key(one, captions.get(one.number, "")) for one in known}
+    in_place = {(one.part, own[one.number]): one for one in left.values()}
+    kept = {part: in_place[part, key] for part, key in keys.items() if (part, key) in in_place}
+    for one in kept.values():
+        del left[one.number]
+    moved: dict[Key, deque[Known]] = defaultdict(deque)
+    for number, one in left.items():
+        moved[own[number]].append(one)
+    for part, key in keys.items():
+        if part not in kept and moved[key]:
+            kept[part] = moved[key].popleft()
+            del left[kept[part].number]
+    missing, unread = _away(left, faults)
+    return Plan(kept, missing, list(left.values()), unread)
+
+
+def _away(left: dict[int, Known], faults: Sequence[Fault]) -> tuple[list[Known], int]:
+    """Take out of `left` what could not be read; return what is missing, and count the rest."""
+    missing: list[Known] = []
+    unread = 0
+    by_path: dict[str, list[Known]] = defaultdict(list)
+    for one in left.values():
+        by_path[one.path].append(one)
+    for fault in (fault for fault in faults if fault.away):
+        if not fault.part:  # nothing is known of the whole file
+            unread += len(left)
+            left.clear()
+            return missing, unread
+        some = by_path[fault.path]
+        if not some:
+            continue
+        one = next((one for one in some if one.part == fault.part), some[0])
+        some.remove(one)
+        del left[one.number]
+        if fault.away == "missing":
+            missing.append(one)
+        else:
+            unread += 1
+    return missing, unread
+
+
+def _key(one: Known | Piece, caption: str) -> Key:
+    """Return what is equal where a record may stay."""
+    return (one.digest, one.path, caption) if one.kind == "image" else (one.digest,)
