@@ -16,7 +16,6 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor
 
-
 # What transformers calls the key-value cache among a layer's arguments: `cache` since 5.24.
 CACHE_KEYWORDS = ("cache", "past_key_values")
 
