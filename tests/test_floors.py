@@ -30,6 +30,7 @@ FLOORS = {
     "items": 1,
     "vectors": 1,
     "files": 1,
+    "extras": 1,
     "errors": 0,
 }
 FACE = "e5v/__init__.py"

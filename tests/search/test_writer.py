@@ -155,7 +155,7 @@ def test_a_commit_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             number = next(iter(writer.known())).number
             writer.commit(records(rows[10:], first=10), [number])
             fresh = {p for p in tmp_path.rglob("*") if p.is_file() and p not in before}
-        fresh = {p for p in fresh if p.name not in LOCKS}
+            fresh = {p for p in fresh if p.name not in LOCKS}
             assert fresh
             folders = {path.parent for path in fresh}
             assert {str(path.resolve()) for path in fresh | folders} <= synced

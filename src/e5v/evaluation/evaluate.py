@@ -28,6 +28,7 @@ from e5v.evaluation.metrics import (
 from e5v.evaluation.pictures import Lazy
 from e5v.evaluation.submission import Metric, submission_json
 from e5v.evaluation.tasks import Grading, Kind, Material, Pool, Search, Submission, pools
+from e5v.extras import need
 from e5v.vectors import unit
 
 BEST = 100  # places of a ranking that are handed to a test server's form, beside its subset
@@ -64,7 +65,12 @@ def evaluate(
 
     Raises:
         DataError: an item cannot be embedded.
+        MissingExtraError: scipy is not installed, or for the gap matplotlib.
     """
+    if gap:
+        need("measuring the gap", "scipy", "matplotlib", extra="eval")
+    if any(isinstance(task, Grading) for task in material.tasks):
+        need("Spearman's correlation", "scipy")
     began, before = time.perf_counter(), embedder.made
     every = pools(material.tasks)
     made = {id(pool): embedder.vectors(pool, step) for pool in every}  # a pool has no hash
@@ -203,7 +209,8 @@ def read(benchmark: Benchmark, folder: Path | None, *, font: Path | None = None)
 
     Raises:
         DataError: there is no such folder or data set, or its data cannot be used.
-        UsageError: the hub has no copy, `datasets` is not installed, or the font cannot be read.
+        UsageError: the hub has no copy, or the font cannot be read.
+        MissingExtraError: `datasets` is not installed.
     """
     material = _read(benchmark, folder)
     if notes := tuple(_other_sizes(benchmark, material)):

@@ -16,15 +16,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import lancedb
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from lancedb.index import IvfRq
 from numpy.typing import NDArray
 
 from e5v.errors import DataError, UsageError, first_line
+from e5v.extras import imported
 from e5v.files import sync
+
+with imported("an index"):
+    import lancedb
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from lancedb.index import IvfRq
 
 NAME = "entries"
 KEPT = timedelta(minutes=5)  # how long versions that a reader may still look at are kept

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from e5v.errors import DataError, first_line
+from e5v.extras import imported
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +233,9 @@ def _parsed(line: str) -> Row:
 
 
 def _parquet_rows(file: Path) -> Iterator[Row]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    with imported("Parquet"):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(file) as table:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import OmitArgPrefixes, arg
 
 from e5v.errors import UsageError
+from e5v.extras import EXTRAS, need
 from e5v.verbs.opening import MODEL, Opening
 from e5v.verbs.talk import bar
 
@@ -52,6 +53,7 @@ def demo(verb: Demo) -> None:
     Raises:
         E5VError: the scenes are not there, or the model cannot be opened.
     """
+    need("e5v demo", *EXTRAS["search"])
     from rich.console import Console
 
     from e5v.search.index import Index as Reader

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from e5v.errors import UsageError
+from e5v.extras import need
 from e5v.files import write_file
 from e5v.verbs.opening import Opening
 from e5v.verbs.talk import bar, say, show_line, wants_lines
@@ -67,6 +68,7 @@ def evaluate(verb: Evaluate) -> None:
     Raises:
         E5VError: the model cannot be opened, a benchmark is not known, or its data are wrong.
     """
+    need("e5v evaluate", "scipy", "matplotlib", extra="eval")
     from e5v.evaluation.ablations import variants
     from e5v.evaluation.cache import Cache
     from e5v.evaluation.figures import Report

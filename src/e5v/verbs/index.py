@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from e5v.errors import DataError, UsageError
+from e5v.extras import EXTRAS, need
 from e5v.verbs.opening import MODEL, Opening
 from e5v.verbs.talk import bar, say, show_line, wants_lines
 
@@ -68,6 +69,7 @@ def index(verb: Index) -> None:
     Raises:
         E5VError: a folder, the index or the model is at fault.
     """
+    need("e5v index", *EXTRAS["search"])
     from e5v.search.places import default_folder
 
     folder = verb.index or default_folder()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import OmitArgPrefixes, UseAppendAction, arg
 
 from e5v.errors import DataError
+from e5v.extras import EXTRAS, need
 from e5v.verbs.index import name_of_model, opening_of
 from e5v.verbs.opening import Opening
 from e5v.verbs.talk import say
@@ -69,6 +70,7 @@ def serve(verb: Serve) -> None:
         E5VError: the port is taken, the model cannot be opened or gives nothing that can be used,
             or the index is another model's or damaged.
     """
+    need("e5v serve", *EXTRAS["serve"], *EXTRAS["search"], extra="serve")
     from e5v.search.notice import notice
     from e5v.search.places import default_folder
     from e5v.web import serving

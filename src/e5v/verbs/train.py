@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import OmitArgPrefixes, arg
 
 from e5v.errors import UsageError
+from e5v.extras import EXTRAS, need
 from e5v.training.recipe import Recipe
 from e5v.verbs.opening import MODEL, Opening
 from e5v.verbs.talk import say, show_line, wants_lines
@@ -67,6 +68,11 @@ def train(verb: Train) -> None:
     Raises:
         E5VError: the data, the model or the folder cannot be used, or the loss is not finite.
     """
+    need("e5v train", *EXTRAS["train"])
+    if verb.recipe.four_bit:
+        need("e5v train --four-bit", *EXTRAS["qlora"])
+    if any(file.suffix.lower() == ".parquet" for file in verb.data):
+        need("Parquet", "pyarrow")
     from e5v.training.fit import fit
     from e5v.training.run import Begun, Measured, Run
 
