@@ -18,6 +18,7 @@ from typing import Any
 import tyro
 
 from e5v.errors import E5VError, UsageError
+from e5v.verbs.completion import OPTION, print_completion
 from e5v.verbs.convert import Convert, convert
 from e5v.verbs.demo import Demo, demo
 from e5v.verbs.encode import Encode, encode
@@ -49,7 +50,8 @@ FAILED, MISUSED = 1, 2
 INTERRUPTED, PIPE_CLOSED, TERMINATED = 130, 141, 143  # 128 + the signal, as shells count
 ABOUT = """One unit vector for a text, an image, or both together, from a multimodal language model.
 
-`e5v VERB --help` says more of a verb, `e5v --version` which version this is."""
+`e5v VERB --help` says more of a verb, `e5v --version` which version this is. `e5v --completion
+bash` (or zsh) prints a script that completes verbs and options."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,6 +63,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments == ["--version"]:
         sys.stdout.write(f"e5v {version('e5v')}\n")
+        return 0
+    if arguments[:1] == [OPTION]:
+        try:
+            print_completion(arguments[1:], list(ACTS))
+        except UsageError as error:
+            say(error)
+            return MISUSED
         return 0
     parse: Any = tyro.cli  # mypy takes no union for a type
     verb = parse(
