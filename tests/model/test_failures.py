@@ -1,5 +1,6 @@
 """A model whose own code fails: one line that names the versions, never a bare traceback."""
 
+import inspect
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -127,7 +128,7 @@ def test_the_last_layer_gets_its_cache_under_the_keyword_it_has(
             options[there] = options.pop(keyword)
         return decoder(self, hidden_states, **options)
 
-    signature = pooling.inspect.signature(attention)
+    signature = inspect.signature(attention)
     renamed = [
         one.replace(name=keyword) if one.name == there else one
         for one in signature.parameters.values()
