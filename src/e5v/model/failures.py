@@ -13,7 +13,7 @@ import torch
 from e5v.errors import E5VError, ModelError, first_line
 
 CPU_MEMORY = re.compile("DefaultCPUAllocator|not enough memory", re.IGNORECASE)
-TESTED = "transformers 5.17 to 5.24"
+TESTED = "transformers 5.23 and 5.24"
 
 
 @contextmanager
