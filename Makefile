@@ -8,7 +8,7 @@ TYPED := $(wildcard src tests benchmarks nano)
 # What users get: no constraints, the newest of everything but torch, whose build is chosen here.
 PLAIN := build/plain
 TORCH ?= torch==2.13.0
-PLAIN_TESTS := tests/test_files.py tests/model/test_bundled.py tests/model/test_exact.py \
+PLAIN_TESTS := tests/test_files.py tests/model/test_embedder.py tests/model/test_exact.py \
 	tests/model/test_failures.py tests/search/test_query.py
 EXTRA_VERBS := "index ." "search cat" demo serve "train --data cat.npy --out run" "evaluate nano"
 
