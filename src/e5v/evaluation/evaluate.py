@@ -67,10 +67,7 @@ def evaluate(
         DataError: an item cannot be embedded.
         MissingExtraError: scipy is not installed, or for the gap matplotlib.
     """
-    if gap:
-        need("measuring the gap", "scipy", "matplotlib", extra="eval")
-    if any(isinstance(task, Grading) for task in material.tasks):
-        need("Spearman's correlation", "scipy")
+    _check_libraries(material, gap)
     began, before = time.perf_counter(), embedder.made
     every = pools(material.tasks)
     made = {id(pool): embedder.vectors(pool, step) for pool in every}  # a pool has no hash
@@ -105,6 +102,14 @@ def evaluate(
     )
     measured = _gap(material, rows) if gap else None
     return Evaluated(tuple(figures), run, files, found, measured)
+
+
+def _check_libraries(material: Material, gap: bool) -> None:  # noqa: FBT001
+    """See before anything is embedded that what counts it is installed."""
+    if gap:
+        need("measuring the gap", "scipy", "matplotlib", extra="eval")
+    if any(isinstance(task, Grading) for task in material.tasks):
+        need("Spearman's correlation", "scipy")
 
 
 def _gap(material: Material, rows: Rows) -> Gap | None:
