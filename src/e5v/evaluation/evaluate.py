@@ -100,8 +100,7 @@ def evaluate(
         seconds=seconds,
         notes=material.notes,
     )
-    measured = _gap(material, rows) if gap else None
-    return Evaluated(tuple(figures), run, files, found, measured)
+    return Evaluated(tuple(figures), run, files, found, _gap(material, rows) if gap else None)
 
 
 def _check_libraries(material: Material, gap: bool) -> None:  # noqa: FBT001
