@@ -5,9 +5,16 @@ BASE := .venv/.base
 READY := .venv/.installed
 TYPED := $(wildcard src tests benchmarks nano)
 
-.PHONY: demo test check format clean
+# What users get: no constraints, the newest of everything but torch, whose build is chosen here.
+PLAIN := build/plain
+TORCH ?= torch==2.13.0
+PLAIN_TESTS := tests/test_files.py tests/model/test_embedder.py tests/model/test_exact.py \
+	tests/model/test_failures.py tests/search/test_query.py
+EXTRA_VERBS := "index ." "search cat" demo serve "train --data cat.npy --out run" "evaluate nano"
 
-# What the demo needs is all that a user needs; the rest is for who develops.
+.PHONY: demo test test-plain check format clean
+
+# The demo needs the base install and the extra `search`; tests and checks need the extra `dev`.
 demo: $(BASE)
 	rm -rf build/demo
 	$(BIN)/e5v demo --index build/demo
@@ -15,6 +22,18 @@ demo: $(BASE)
 # Two workers, one thread each: more threads than cores only wait for one another.
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+
+# The base install alone embeds; with the extra `search` the demo and some tests run.
+test-plain:
+	rm -rf $(PLAIN)
+	$(PYTHON) -m venv $(PLAIN)
+	$(PLAIN)/bin/pip install --quiet '$(TORCH)' .
+	cd $(PLAIN) && bin/e5v encode "a cat" --model nano --out cat.npy
+	cd $(PLAIN) && for verb in $(EXTRA_VERBS); do bin/e5v $$verb 2>&1 | grep "pip install 'e5v" \
+		|| exit 1; done
+	$(PLAIN)/bin/pip install --quiet '$(TORCH)' '.[search]' pytest pytest-xdist beartype
+	$(PLAIN)/bin/e5v demo --index $(PLAIN)/demo
+	OMP_NUM_THREADS=1 $(PLAIN)/bin/pytest -n 2 -p no:cacheprovider $(PLAIN_TESTS)
 
 check: $(READY)
 	$(BIN)/ruff format --check .
@@ -27,7 +46,7 @@ format: $(READY)
 
 # The environment stays; `rm -rf .venv` has it made anew.
 clean:
-	rm -rf build/demo dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build/demo $(PLAIN) dist .mypy_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 # torch goes first and alone, so that pip settles on its build before anything asks for it;
@@ -35,7 +54,7 @@ clean:
 $(BASE): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt torch hatchling editables
-	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable .
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[search]'
 	touch $@
 
 $(READY): $(BASE)

@@ -1,12 +1,22 @@
 """Writing: the whole file or the one before it, and nothing else in the folder."""
 
+import ast
 import errno
+import fcntl
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from e5v.files import replacing, write_file
+from e5v import files
+from e5v.errors import DataError
+from e5v.files import LOCKS, locked, replacing, sync, write_file
+
+POSIX_ONLY = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
+SOURCES = sorted((Path(__file__).parents[1] / "src").rglob("*.py"))
 
 
 @pytest.mark.parametrize("failure", [OSError, KeyboardInterrupt])
@@ -60,3 +70,84 @@ def test_the_content_is_on_the_disk_before_its_name(
     monkeypatch.setattr(os, "fsync", fsync)
     write_file(target, "new")
     assert seen == [(target.stat().st_ino, False), (tmp_path.stat().st_ino, True)]
+
+
+def test_a_folder_and_a_file_are_synced_as_windows_allows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches PermissionError for every file written on Windows: it opens no folder."""
+    opened: list[int] = []
+    real = os.open
+
+    def windows_open(path: Path, flags: int) -> int:
+        if Path(path).is_dir():
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        opened.append(flags)
+        return real(path, flags)
+
+    monkeypatch.setattr(files, "WINDOWS", True)
+    monkeypatch.setattr(os, "open", windows_open)
+    write_file(tmp_path / "report.json", "new")
+    sync(tmp_path)
+    assert opened == [os.O_RDWR]  # a read-only descriptor cannot be synced there
+
+
+def test_no_module_needs_posix_to_be_imported() -> None:
+    """Catches `import fcntl` at the top of a file: train and index then fail on Windows."""
+    found = [
+        f"{path.name}: {alias.name}"
+        for path in SOURCES
+        for node in ast.parse(path.read_text("utf-8")).body
+        for alias in (node.names if isinstance(node, ast.Import) else [])
+        if alias.name in POSIX_ONLY
+    ]
+    assert SOURCES
+    assert found == []
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from e5v.files import locked
+
+with locked(Path(sys.argv[1])):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("ended_by", ["end", "kill"])
+def test_a_lock_keeps_others_out_and_ends_with_its_process(tmp_path: Path, ended_by: str) -> None:
+    """Catches two writers of one folder, and a folder that stays locked after a crash."""
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "locked\n"
+        pattern = rf"is being written by process {other.pid} on .* since .*; wait for it, end it"
+        with pytest.raises(DataError, match=pattern), locked(tmp_path):
+            pytest.fail("two processes at once")
+        if ended_by == "kill":
+            other.send_signal(signal.SIGKILL)
+        else:
+            other.communicate("")
+        other.wait()
+    with locked(tmp_path):
+        pass
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left <= LOCKS
+    assert all(name.startswith(".") for name in left)
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_disk_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Catches a run that a network share stops, and an index that two processes write there."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with locked(tmp_path, required=False):
+        pass
+    with pytest.raises(DataError, match=r"cannot be locked: .*; choose a folder on a disk of this"):
+        locked(tmp_path).__enter__()

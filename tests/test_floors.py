@@ -33,6 +33,7 @@ FLOORS = {
     "left_out": 1,
     "vectors": 1,
     "files": 1,
+    "extras": 1,
     "data_uris": 0,
     "errors": 0,
     "image_names": 0,

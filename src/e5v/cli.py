@@ -18,6 +18,7 @@ from importlib.metadata import version
 from typing import Any
 
 from e5v.errors import E5VError, ItemError, PromptError, UsageError, first_line
+from e5v.verbs.completion import OPTION, print_completion
 from e5v.verbs.convert import Convert, convert
 from e5v.verbs.demo import Demo, demo
 from e5v.verbs.encode import Encode, encode
@@ -55,10 +56,11 @@ INTERRUPTED, PIPE_CLOSED, TERMINATED = 130, 141, 143  # 128 + the signal, as she
 DEBUG = "E5V_DEBUG"
 HEAD = """usage: e5v VERB [OPTIONS] ...
 
-Embed texts and images in one space, with a multimodal language model."""
-FOOT = f"""e5v VERB --help   arguments, options and examples of a verb
-e5v --version     the version
 
+Embed texts and images in one space, with a multimodal language model."""
+FOOT = f"""e5v VERB --help          arguments, options and examples of a verb
+e5v --version            the version
+e5v --completion SHELL   a script that completes verbs and options in bash or zsh
 {VARIABLE} sets the default model (otherwise {MODEL}), E5V_INDEX the
 default index. Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 interrupted."""
 
@@ -72,6 +74,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments in (["--version"], ["-V"]):
         sys.stdout.write(f"e5v {version('e5v')}\n")
+        return 0
+    if arguments[:1] == [OPTION]:
+        try:
+            print_completion(arguments[1:], list(ACTS))
+        except UsageError as error:
+            say(error)
+            return MISUSED
         return 0
     _check_verb(arguments)
     name, *rest = arguments

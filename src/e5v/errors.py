@@ -7,6 +7,7 @@
       ModelError    a checkpoint that cannot be opened or lacks weights
       DataError     a file of training or evaluation data that cannot be used
       TrainingError a run that cannot go on; says what stands and how to resume
+      MissingExtraError a library that is not installed; says which extra of e5v installs it
     EncodeWarning   nothing is lost, but items were cut or left out; knows which
 
 Catch `E5VError` broadly, recover from `ItemError` narrowly. The command line prints the message on
@@ -68,6 +69,10 @@ class ItemError(E5VError):
 
 class TrainingError(E5VError):
     """A run cannot go on: the loss is not finite, or nothing more can be written."""
+
+
+class MissingExtraError(E5VError, ImportError):
+    """A library is needed that the base install leaves out; the message says what to install."""
 
 
 class EncodeWarning(UserWarning):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from e5v.errors import DataError, UsageError
+from e5v.errors import DataError, MissingExtraError
 from e5v.evaluation.composed import CATEGORIES, read_cirr, read_fashioniq
 from e5v.evaluation.hub import (
     HubSet,
@@ -227,5 +227,5 @@ def test_a_set_that_cannot_be_opened(tmp_path: Path, stored: Stored) -> None:
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     """An ImportError for a user who did not install an extra."""
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(UsageError, match=r"pip install 'e5v\[eval\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'e5v\[eval\]'"):
         read_hub_captions(HubSet("royokong/flickr30k_test", "test"))

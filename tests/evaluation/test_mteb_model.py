@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from e5v import E5V, UsageError
-from e5v.errors import ItemError
+from e5v.errors import ItemError, MissingExtraError
 from e5v.evaluation.mteb import PROMPTS, MTEBModel
 
 mteb = pytest.importorskip("mteb", reason="the extra `eval` is not installed")
@@ -123,5 +123,5 @@ def test_without_the_library(model: E5V, monkeypatch: pytest.MonkeyPatch) -> Non
     """Catches an ImportError for a user who did not install an extra."""
     monkeypatch.setitem(sys.modules, "mteb", None)
     monkeypatch.setitem(sys.modules, "mteb.models", None)
-    with pytest.raises(UsageError, match=r"pip install 'e5v\[eval\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'e5v\[eval\]'"):
         MTEBModel(model)

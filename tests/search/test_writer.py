@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from e5v.errors import DataError
+from e5v.files import LOCKS
 from e5v.search import facts as facts_module
 from e5v.search import rows as rows_module
 from e5v.search import table as table_module
@@ -98,8 +99,9 @@ def test_a_second_writer_is_told_of_the_first(tmp_path: Path) -> None:
 def test_a_dead_writers_lock_is_taken_over(tmp_path: Path) -> None:
     """Catches an index that nobody can write to again after a crash."""
     fill(tmp_path, vectors(5))
-    lock = '{"pid": 1, "host": "elsewhere", "since": "2001-01-01"}'
-    (tmp_path / "writer.lock").write_text(lock)
+    holder = '{"pid": 1, "host": "elsewhere", "since": "2001-01-01"}'
+    (tmp_path / ".lock").touch()
+    (tmp_path / ".lock.json").write_text(holder)
     change(tmp_path, lambda writer: None)
 
 
@@ -110,7 +112,7 @@ def test_a_disk_without_locks_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.raises(DataError, match=r"cannot be locked: No locks available; give --index DIR"):
+    with pytest.raises(DataError, match=r"cannot be locked: No locks available; choose a folder"):
         change(tmp_path, lambda writer: None)
 
 
@@ -153,6 +155,7 @@ def test_a_commit_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             number = next(iter(writer.known())).number
             writer.commit(records(rows[10:], first=10), [number])
             fresh = {p for p in tmp_path.rglob("*") if p.is_file() and p not in before}
+            fresh = {p for p in fresh if p.name not in LOCKS}
             assert fresh
             folders = {path.parent for path in fresh}
             assert {str(path.resolve()) for path in fresh | folders} <= synced

@@ -118,7 +118,7 @@ def test_a_second_process_keeps_out(run: Run) -> None:
     """Two runs that delete one another's checkpoints, and both end well."""
     first = fit(run)
     next(first)
-    with pytest.raises(UsageError, match="is trained in by another process; wait for it"):
+    with pytest.raises(DataError, match=r"is being written by process \d+ on .*; wait for it"):
         list(fit(replace(run, resume=True)))
     assert [one.step for one in first if isinstance(one, Step)] == [1, 2, 3, 4]
 

@@ -68,6 +68,14 @@ def test_another_run_is_not_overwritten(tmp_path: Path) -> None:
         RunFolder(tmp_path / "else").check(RECIPE, resume=True)
 
 
+def test_a_refused_run_leaves_its_folder_free(tmp_path: Path) -> None:
+    """Catches a folder taken for something else because of the files of a lock."""
+    folder = RunFolder(tmp_path / "run")
+    with folder.held():
+        pass
+    folder.check(RECIPE, resume=False)
+
+
 def test_lines_of_steps_that_are_made_again_are_dropped(tmp_path: Path) -> None:
     """A log with some steps twice, or one that a torn line makes unreadable."""
     folder = _begun(tmp_path / "run")

@@ -11,8 +11,8 @@ import pytest
 from e5v import E5V
 from e5v.cli import main
 from e5v.errors import DataError
+from e5v.files import locked
 from e5v.search.gallery import Gallery
-from e5v.search.hold import hold
 from e5v.search.index import Index
 from e5v.search.query import facts_of
 from e5v.search.writer import writing
@@ -193,7 +193,7 @@ def test_nothing_is_written_once_the_lock_is_gone(
 
     def watched(gallery: Gallery) -> None:
         try:
-            with hold(tmp_path / "index"):
+            with locked(tmp_path / "index"):
                 held.append(False)
         except DataError:
             held.append(True)

@@ -28,6 +28,7 @@ from e5v.evaluation.metrics import (
 from e5v.evaluation.pictures import Lazy
 from e5v.evaluation.submission import Metric, submission_json
 from e5v.evaluation.tasks import Grading, Kind, Material, Pool, Search, Submission, pools
+from e5v.extras import need
 from e5v.vectors import unit
 
 BEST = 100  # places of a ranking that are handed to a test server's form, beside its subset
@@ -64,7 +65,9 @@ def evaluate(
 
     Raises:
         DataError: an item cannot be embedded.
+        MissingExtraError: scipy is not installed, or for the gap matplotlib.
     """
+    _check_libraries(material, gap)
     began, before = time.perf_counter(), embedder.made
     every = pools(material.tasks)
     made = {id(pool): embedder.vectors(pool, step) for pool in every}  # a pool has no hash
@@ -97,8 +100,15 @@ def evaluate(
         seconds=seconds,
         notes=material.notes,
     )
-    measured = _gap(material, rows) if gap else None
-    return Evaluated(tuple(figures), run, files, found, measured)
+    return Evaluated(tuple(figures), run, files, found, _gap(material, rows) if gap else None)
+
+
+def _check_libraries(material: Material, gap: bool) -> None:  # noqa: FBT001
+    """See before anything is embedded that what counts it is installed."""
+    if gap:
+        need("measuring the gap", "scipy", "matplotlib", extra="eval")
+    if any(isinstance(task, Grading) for task in material.tasks):
+        need("Spearman's correlation", "scipy")
 
 
 def _gap(material: Material, rows: Rows) -> Gap | None:
@@ -203,7 +213,8 @@ def read(benchmark: Benchmark, folder: Path | None, *, font: Path | None = None)
 
     Raises:
         DataError: there is no such folder or data set, or its data cannot be used.
-        UsageError: the hub has no copy, `datasets` is not installed, or the font cannot be read.
+        UsageError: the hub has no copy, or the font cannot be read.
+        MissingExtraError: `datasets` is not installed.
     """
     material = _read(benchmark, folder)
     if notes := tuple(_other_sizes(benchmark, material)):

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from e5v.errors import DataError, UsageError, first_line
+from e5v.errors import DataError, first_line
 from e5v.evaluation.captions import MOST, searches
 from e5v.evaluation.composed import (
     CATEGORIES,
@@ -32,6 +32,7 @@ from e5v.evaluation.parquet import encoded
 from e5v.evaluation.pictures import Captioned, Lazy
 from e5v.evaluation.rows import Row, make_each
 from e5v.evaluation.tasks import Judgements, Material, Pool, Search, Submission
+from e5v.extras import imported
 from e5v.items import RawItem
 from e5v.jsonl import listed
 
@@ -58,7 +59,7 @@ def read_hub_captions(source: HubSet, *, most: int | None = MOST) -> Material:
 
     Raises:
         DataError: the set cannot be opened, lacks a column, or has a row that cannot be used.
-        UsageError: the package `datasets` is not installed.
+        MissingExtraError: the package `datasets` is not installed.
     """
     table = _open(source, ("image", "text"))
     captions = table.each("text", lambda row: row.texts("text"))
@@ -69,7 +70,7 @@ def read_hub_cirr(queries: HubSet, images: HubSet) -> Material:
     """Read royokong/cirr_val and cirr_imgs, split val; they are without CIRR's subsets.
 
     Raises:
-        DataError, UsageError: as for captions.
+        DataError, MissingExtraError: as for captions.
     """
     asked = _open(queries, ("candidate", "candidate_id", "caption", "target_id"))
     found = _open(images, ("img", "id"))
@@ -85,7 +86,7 @@ def read_hub_cirr_test(queries: HubSet, images: HubSet) -> Material:
     """Read royokong/cirr_test and cirr_imgs, split test; they are without CIRR's subsets.
 
     Raises:
-        DataError, UsageError: as for captions.
+        DataError, MissingExtraError: as for captions.
     """
     asked = _open(queries, ("candidate", "candidate_id", "caption", "pairid"))
     found = _open(images, ("img", "id"))
@@ -103,7 +104,7 @@ def read_hub_fashioniq(queries: HubSet, images: HubSet) -> Material:
     """Read royokong/fashioniq_val and fashioniq_val_imgs, split val: a search per category.
 
     Raises:
-        DataError, UsageError: as for captions.
+        DataError, MissingExtraError: as for captions.
     """
     asked = _open(queries, ("candidate", "caption", "target_id", "category"))
     found = _open(images, ("img", "id", "category"))
@@ -160,14 +161,8 @@ class _Table:
 
 
 def _open(source: HubSet, columns: Sequence[str]) -> _Table:
-    try:
+    with imported("a data set of the hub"):
         from datasets import Image, load_dataset
-    except ImportError:
-        raise UsageError(
-            "data sets of the hub are opened by `datasets`, which is not installed: "
-            "pip install 'e5v[eval]', or give a folder with a local copy of the data",
-            argument="data",
-        ) from None
     try:
         with _quiet():
             data: Any = load_dataset(source.name, split=source.split, revision=source.revision)

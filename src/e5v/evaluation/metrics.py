@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from e5v.errors import DataError, UsageError
 from e5v.evaluation.tasks import Judgements
+from e5v.extras import imported
 
 GRID = 2.0**26  # steps in 1
 Places = NDArray[np.int64]  # of the true candidates of a query, ascending from 0
@@ -107,7 +108,8 @@ def spearman(cosines: NDArray[np.float64], grades: Sequence[float]) -> float:
     Raises:
         DataError: the grades rank nothing.
     """
-    from scipy.stats import spearmanr  # type: ignore[import-untyped, unused-ignore]
+    with imported("Spearman's correlation"):
+        from scipy.stats import spearmanr  # type: ignore[import-untyped, unused-ignore]
 
     if len(set(grades)) <= 1:
         raise DataError(f"all of {len(grades)} grades are equal; expected two that differ")

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import UsageError
+from e5v.extras import imported
 from e5v.items import Item, Text, normalise
 from e5v.model.bundled import NAMES
 from e5v.model.embedder import E5V
@@ -60,7 +61,8 @@ class MTEBModel:
         prompts: what is asked in place of some of e5v's prompts, by their names.
 
     Raises:
-        UsageError: the package `mteb` is not installed, or the name has no organisation.
+        MissingExtraError: the package `mteb` is not installed.
+        UsageError: the name has no organisation.
     """
 
     def __init__(
@@ -185,13 +187,9 @@ def _experiment(wrapper: MTEBModel) -> dict[str, Any] | None:
 
 def _describe(model: E5V, name: str, experiment: dict[str, Any] | None) -> ModelMeta:
     """Say of the model what is seen on it; what only its makers know is left unsaid."""
-    try:
+    with imported("a model of mteb"):
         from mteb.models import model_meta
         from mteb.types import OutputDType
-    except ImportError:
-        raise UsageError(
-            "the tasks of mteb come with `mteb`, which is not installed: pip install 'e5v[eval]'"
-        ) from None
     if "/" not in name:
         raise UsageError(f'name is "{name}"; expected "organisation/model", as mteb has it')
     weights = list(model.loaded.model.parameters())

@@ -15,6 +15,7 @@ from typing import Any
 from e5v.errors import DataError, first_line
 from e5v.evaluation.pictures import Captioned, Lazy
 from e5v.evaluation.rows import Row, make_each
+from e5v.extras import imported
 from e5v.items import RawItem
 from e5v.jsonl import listed
 
@@ -99,8 +100,9 @@ def _read(path: Path) -> _File:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    with imported("Parquet"):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path) as table:

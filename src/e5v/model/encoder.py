@@ -22,6 +22,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from e5v.errors import ModelError
 from e5v.model.attention import packed
+from e5v.model.failures import model_errors
 from e5v.model.images import Pixels
 from e5v.model.loading import Loaded
 from e5v.model.packing import Pack, shared_tokens
@@ -78,7 +79,8 @@ class Encoder:
         Neighbours of equal length are cheapest side by side.
 
         Raises:
-            ModelError: processor and vision tower disagree on the number of image tokens.
+            ModelError: processor and vision tower disagree on the number of image tokens, or the
+                model's own code failed.
         """
         with self.passing(batch) as states:
             return states
@@ -93,7 +95,9 @@ class Encoder:
         ways = {"packed": self._packed, "padded": self._padded, "whole": self._whole}
         with self._turn, ExitStack() as routes:
             routes.enter_context(read_at(self.loaded.language_model, self.readout))
-            yield ways[self.layout](batch, routes)
+            with model_errors(self.loaded.name):
+                states = ways[self.layout](batch, routes)
+            yield states
 
     def _packed(self, batch: Sequence[Prompted], routes: ExitStack) -> Float[Tensor, "n d"]:
         shared = self._shared(batch)

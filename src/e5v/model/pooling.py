@@ -7,6 +7,7 @@ its query projection, output projection and MLP, nine tenths of its work, run on
 The layer's own code runs; it is handed the pooled rows, and a cache that holds everyone's keys.
 """
 
+import inspect
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +16,26 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor
 
+# What transformers calls the key-value cache among a layer's arguments: `cache` since 5.24.
+CACHE_KEYWORDS = ("cache", "past_key_values")
+
 
 def can_pool(layer: Any) -> bool:
     """Tell whether a decoder layer has the anatomy that `pooled_layer` knows."""
     attention = getattr(layer, "self_attn", None)
     projections = hasattr(attention, "qkv_proj") or hasattr(attention, "k_proj")
     rotary = hasattr(sys.modules[type(attention).__module__], "apply_rotary_pos_emb")
-    return projections and rotary and hasattr(layer, "input_layernorm")
+    known = projections and rotary and hasattr(layer, "input_layernorm")
+    return known and _cache_keyword(layer) is not None
+
+
+def _cache_keyword(layer: Any) -> str | None:
+    """Return the keyword under which a layer's attention takes a key-value cache, if known.
+
+    The attention is asked and not the layer, which may pass on whatever it does not name.
+    """
+    takes = inspect.signature(layer.self_attn.forward).parameters
+    return next((keyword for keyword in CACHE_KEYWORDS if keyword in takes), None)
 
 
 @contextmanager
@@ -31,6 +45,7 @@ def pooled_layer(layer: Any, rows: Int[Tensor, " N"], columns: Int[Tensor, " N"]
     For one packed row (B = 1) it returns (1, N, d); for padded rows (one position each) (N, 1, d).
     """
     forward = layer.forward
+    cache = _cache_keyword(layer)
 
     def pooled(hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
         def gather(x: Tensor) -> Tensor:
@@ -41,13 +56,14 @@ def pooled_layer(layer: Any, rows: Int[Tensor, " N"], columns: Int[Tensor, " N"]
         cos, sin = kwargs.pop("position_embeddings")
         keys, values = _keys_values(layer, hidden_states, cos, sin)
         mask = kwargs.pop("attention_mask", None)
+        others = {key: value for key, value in kwargs.items() if key not in CACHE_KEYWORDS}
         return forward(
             gather(hidden_states),
             *args,
             attention_mask=None if mask is None else mask[rows, :, columns].unsqueeze(2),
             position_embeddings=(gather(cos), gather(sin)),
-            past_key_values=_Given(keys, values),
-            **{key: value for key, value in kwargs.items() if key != "past_key_values"},
+            **{str(cache): _Given(keys, values)},
+            **others,
         )
 
     checkpoints = getattr(layer, "gradient_checkpointing", False)

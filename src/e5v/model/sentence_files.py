@@ -62,7 +62,8 @@ def write_sentence_files(folder: Path, loaded: Loaded) -> bool:
         return False
     for name, content in _files(template, loaded.text_config.hidden_size).items():
         (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        (folder / name).write_text(text, encoding="utf-8")
     return True
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from e5v.errors import DataError, UsageError
@@ -83,7 +82,7 @@ class Index:
 
     def kinds(self) -> dict[str, int]:
         """Count the entries of each kind: {"image": ..., "text": ...}, zeros included."""
-        counted = pc.value_counts(self._seen.live.kinds.take(self._seen.online)).to_pylist()
+        counted = self._seen.live.kinds.take(self._seen.online).value_counts().to_pylist()
         return dict.fromkeys(KINDS, 0) | {one["values"]: one["counts"] for one in counted}
 
     def search(

@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+from e5v.extras import imported
+
+with imported("an index"):
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,10 @@
 import os
 from pathlib import Path
 
-from platformdirs import user_data_path
+from e5v.extras import imported
+
+with imported("the default place of an index"):
+    from platformdirs import user_data_path
 
 VARIABLE = "E5V_INDEX"
 

@@ -165,6 +165,7 @@ def lay_out(folder: Path, numbers: NDArray[np.int64], source: Source, width: int
     for start in range(0, len(numbers), BLOCK):
         end = min(start + BLOCK, len(numbers))
         rows = append(rows, numbers[start:end], source(start, end))
+    del rows  # Windows renames no folder that has a mapped file
     sync(part)
     part.rename(target)
     sync(folder)

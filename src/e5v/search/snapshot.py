@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from e5v.errors import DataError, first_line
+from e5v.extras import imported
 from e5v.search.entries import Entry, Hit
 from e5v.search.live import Live
 from e5v.search.marks import Marks, read_marks, version_of
 from e5v.search.rank import nearest
 from e5v.search.rows import Rows
 from e5v.search.table import COLUMNS, Table
+
+with imported("an index"):
+    import pyarrow.compute as pc
 
 TRIES = 5  # reads of an index that is being written
 

@@ -16,18 +16,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import lancedb
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from lancedb.index import IvfRq
 from numpy.typing import NDArray
 
 from e5v.errors import DataError
+from e5v.extras import imported
 from e5v.files import sync
 from e5v.search.filtering import filtering, matching, plain
 from e5v.search.filters import whole_condition
 from e5v.search.live import Live, last_of_each
+
+with imported("an index"):
+    import lancedb
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from lancedb.index import IvfRq
 
 NAME = "entries"
 SOME_FRAGMENTS, MOST_FRAGMENTS = 16, 256  # that are worth joining if they are much, or anyway

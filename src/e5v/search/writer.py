@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from e5v.files import locked
 from e5v.search.entries import Entry
 from e5v.search.facts import FILE as FACTS
 from e5v.search.facts import Facts, read_facts, write_facts
 from e5v.search.faults import FILE as FAULTS
-from e5v.search.hold import hold
 from e5v.search.marks import FILE as MARKS
 from e5v.search.rows import PREFIX, Rows, append, lay_out
 from e5v.search.sources import Known, Source
@@ -216,7 +216,7 @@ def writing(folder: Path, facts: Callable[[], Facts]) -> Iterator[Writer]:
         DataError: another process is, or what is there is no index of this format.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with hold(folder):
+    with locked(folder):
         _clear(folder)
         there = read_facts(folder)
         if there is None:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from e5v.errors import ModelError
+from e5v.extras import imported
 from e5v.model.loading import Loaded
 from e5v.model.parts import language_path
 from e5v.training.recipe import Adapter
@@ -96,7 +97,8 @@ def restore_adapter(loaded: Loaded, weights: bytes) -> None:
 def _peft() -> Any:
     """Import peft; it imports bitsandbytes where that is, which complains of what nobody asked."""
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-    import peft
+    with imported("training"):
+        import peft
 
     return peft
 

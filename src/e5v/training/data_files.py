@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from e5v.errors import DataError, first_line, plural
+from e5v.extras import imported
 from e5v.jsonl import (
     LineFault,
     TextLine,
@@ -148,8 +149,9 @@ def _json_row(number: int, value: Any, unit: Unit) -> DataRow:
 
 
 def _parquet_rows(file: Path, check: Check) -> Iterator[DataRow]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    with imported("Parquet"):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(file) as table:

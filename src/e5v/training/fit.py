@@ -14,6 +14,8 @@ from contextlib import ExitStack
 import torch
 
 from e5v.errors import TrainingError
+from e5v.extras import EXTRAS, need
+from e5v.model.failures import model_errors
 from e5v.training.folder import RunFolder, write_folder
 from e5v.training.lesson import Lesson, Taken
 from e5v.training.plots import draw
@@ -31,6 +33,7 @@ def fit(run: Run) -> Iterator[Begun | Step | Measured]:
         TrainingError: the loss or its gradient is not finite, a step does not fit in memory, or a
             checkpoint cannot be written; the last one stands.
     """
+    need("training", *EXTRAS["train"], *(EXTRAS["qlora"] if run.recipe.four_bit else ()))
     data = read_triplets(run.data)
     folder = RunFolder(run.out)
     steps = run.recipe.steps
@@ -92,8 +95,9 @@ def _measured(step: int, lesson: Lesson, folder: RunFolder) -> Measured:
 def _made(step: int, lesson: Lesson, ranks: Ranks, folder: RunFolder) -> tuple[Taken, float]:
     """Make a step; return what it gave, and the length of its gradient."""
     try:
-        taken = lesson.take(step)
-        return taken, lesson.student.learn(step, ranks)
+        with model_errors(lesson.student.embedder.loaded.name):
+            taken = lesson.take(step)
+            return taken, lesson.student.learn(step, ranks)
     except torch.OutOfMemoryError as error:
         raise TrainingError(
             f"step {step + 1} does not fit in the GPU's memory; {folder.kept()}; "

@@ -10,19 +10,17 @@ Folders are written under another name and renamed when they are whole: whatever
 checkpoint stands.
 """
 
-import fcntl
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from e5v.errors import TrainingError, UsageError
-from e5v.files import sync, write_file
+from e5v.files import LOCKS, locked, sync, write_file
 
 PARTIAL = ".partial"
 CHECKPOINT = re.compile(r"checkpoint-\d{6,}")  # others of this beginning are the user's
@@ -53,7 +51,7 @@ class RunFolder:
         """
         file = self.path / RECIPE
         if not file.exists():
-            if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            if self.path.exists() and not self._is_free():
                 raise UsageError(f"{self.path} is something else already; name another folder")
             return
         if not resume:
@@ -71,27 +69,28 @@ class RunFolder:
                 "resume with what it was begun with"
             )
 
+    def _is_free(self) -> bool:
+        """Tell whether the folder is empty; a refused run leaves the files of its lock."""
+        return self.path.is_dir() and LOCKS.issuperset(one.name for one in self.path.iterdir())
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Keep other processes from training in this folder while the block runs.
 
         Raises:
-            UsageError: another process does.
+            DataError: another process does.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        folder = os.open(self.path, os.O_RDONLY)
-        try:
-            with suppress(OSError):  # a disk without locks
-                _lock(folder, self.path)
+        with locked(self.path, required=False):
             yield
-        finally:
-            os.close(folder)
 
     def begin(self, recipe: Mapping[str, Any], step: int) -> None:
         """Write down the recipe, and drop from the log what comes after `step`."""
         self.path.mkdir(parents=True, exist_ok=True)
         write_file(self.path / RECIPE, json.dumps(_plain(recipe), indent=2) + "\n")
-        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        lines = (
+            self.log.read_text("utf-8", errors="replace").splitlines() if self.log.exists() else []
+        )
         kept = [line for line in lines if _step(line) <= step]
         write_file(self.log, "".join(f"{line}\n" for line in kept))
 
@@ -156,15 +155,6 @@ def _read(file: Path) -> dict[str, Any]:
         return dict(json.loads(file.read_text(encoding="utf-8")))
     except (ValueError, TypeError):
         raise UsageError(f"{file} is no recipe of a run; name another folder") from None
-
-
-def _lock(descriptor: int, path: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UsageError(
-            f"{path} is trained in by another process; wait for it, end it, or name another folder"
-        ) from None
 
 
 def _step(line: str) -> float:

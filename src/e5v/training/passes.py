@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from e5v.model.encoder import Encoder, Prompted
+from e5v.model.failures import model_errors
 from e5v.model.planning import plan
 
 CPU_CHUNK, GPU_CHUNK = 2_048, 16_384  # tokens whose activations are held at once
@@ -79,7 +80,8 @@ class OfficialPass:
         ids = self.rows([text.ids for text in texts])
         model = self.encoder.loaded.language_model
         mask = (ids > 0).long()
-        output = model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device))
+        with model_errors(self.encoder.loaded.name):
+            output = model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device))
         yield output.last_hidden_state[:, -1]
 
     def rows(self, texts: Sequence[Sequence[int]]) -> Tensor:

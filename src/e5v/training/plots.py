@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import DataError
+from e5v.extras import imported
 from e5v.files import write_file
 
 if TYPE_CHECKING:
@@ -92,8 +93,9 @@ def draw(log: Path, target: Path) -> None:
     Raises:
         DataError: the log has no step.
     """
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
+    with imported("drawing a run"):
+        from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     steps = read_log(log)
     panels = [panel for panel in PANELS if any(_series(steps, panel))]

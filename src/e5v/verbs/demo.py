@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import OmitArgPrefixes, arg
 
 from e5v.errors import UsageError
+from e5v.extras import EXTRAS, need
 from e5v.verbs.opening import MODEL, Opening, check_model
 from e5v.verbs.paths import index_folder, need_possible_folder
 from e5v.verbs.talk import announce, bar
@@ -56,6 +57,7 @@ def demo(verb: Demo) -> None:
     Raises:
         E5VError: the scenes are missing, or the model cannot be opened.
     """
+    need("e5v demo", *EXTRAS["search"])
     captions = _captions(verb.scenes)
     need_possible_folder(verb.index, "--index")
     check_model(verb.model)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from e5v.errors import E5VError, ItemError, UsageError
+from e5v.extras import need
 from e5v.items import RawItem
 from e5v.verbs.inputs import Asked, Inputs, gather
 from e5v.verbs.opening import Opening, check_model, default_model
@@ -100,6 +101,8 @@ def encode(verb: Encode) -> None:
     Raises:
         E5VError: an item, the model or an argument is at fault, or nothing was embedded.
     """
+    if _format(verb) == "parquet":
+        need("Parquet", "pyarrow")
     _check(verb)
     inputs = _inputs(verb)
     if not verb.skip_errors:
@@ -146,14 +149,17 @@ def _is_apart(verb: Encode) -> bool:
 def _table(verb: Encode, model: "E5V", file: BinaryIO) -> "Table":
     from e5v.verbs.tables import FORMATS
 
-    named = SUFFIXES[verb.out.suffix.lower()] if verb.out and not verb.format else "jsonl"
     facts = {
         "model": verb.model,
         "prompt": verb.prompt,
         "dim": str(verb.dim or model.width),
         "precision": verb.precision,
     }
-    return FORMATS[verb.format or named](file, facts)
+    return FORMATS[_format(verb)](file, facts)
+
+
+def _format(verb: Encode) -> Format:
+    return verb.format or (SUFFIXES[verb.out.suffix.lower()] if verb.out else "jsonl")
 
 
 def _embed(verb: Encode, model: "E5V", inputs: Inputs, table: "Table", drawn: Bar) -> Tally:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from e5v.errors import UsageError
+from e5v.extras import need
 from e5v.files import write_file
 from e5v.verbs.opening import Opening, check_model, named_model
 from e5v.verbs.paths import need_file, need_folder, need_new_file, need_possible_folder
@@ -71,6 +72,7 @@ def evaluate(verb: Evaluate) -> None:
     Raises:
         E5VError: the model cannot be opened, a benchmark is unknown, or its data cannot be used.
     """
+    need("e5v evaluate", "scipy", "matplotlib", extra="eval")
     _check(verb)
     model = named_model(verb.model)
     announce("reading the data")

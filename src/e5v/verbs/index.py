@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from e5v.errors import DataError, UsageError
+from e5v.extras import EXTRAS, need
 from e5v.verbs.index_report import Report, report_roots
 from e5v.verbs.opening import Opening, check_model, default_model
 from e5v.verbs.paths import index_folder, missing_index, need_possible_folder
@@ -94,6 +95,7 @@ def index(verb: Index) -> None:
     Raises:
         E5VError: a folder, the index or the model is at fault.
     """
+    need("e5v index", *EXTRAS["search"])
     from e5v.search.facts import read_facts
     from e5v.search.walking import absolute
 

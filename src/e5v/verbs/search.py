@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from e5v.errors import ItemError, UsageError
+from e5v.extras import EXTRAS, need
 from e5v.verbs.index import name_of_model, opening_of
 from e5v.verbs.opening import Opening, check_model
 from e5v.verbs.options import need_at_least_1
@@ -98,6 +99,7 @@ def search(verb: Search) -> None:
     Raises:
         E5VError: there is no index, it was made with another model, or the query is at fault.
     """
+    need("e5v search", *EXTRAS["search"])
     folder = index_folder(verb.index)
     _check(verb, folder)
     announce(f"opening the index in {folder}")

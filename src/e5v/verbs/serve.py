@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import OmitArgPrefixes, UseAppendAction, arg
 
 from e5v.errors import UsageError
+from e5v.extras import EXTRAS, need
 from e5v.verbs.index import name_of_model, opening_of
 from e5v.verbs.opening import Opening, check_model
 from e5v.verbs.options import need_at_least_1
@@ -77,6 +78,7 @@ def serve(verb: Serve) -> None:
         E5VError: the port is taken, the model cannot be opened or gives unusable vectors, or the
             index is damaged or was made with another model.
     """
+    need("e5v serve", *EXTRAS["serve"], *EXTRAS["search"], extra="serve")
     from e5v.search.notice import notice
     from e5v.web import serving
 

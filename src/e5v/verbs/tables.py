@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import UsageError
+from e5v.extras import imported
 from e5v.files import replacing
 
 GROUP_BYTES = 16 * 2**20  # vectors held before they are written as one row group of Parquet,
@@ -115,8 +116,9 @@ class Parquet:
             self._writer.close()
 
     def _flush(self) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        with imported("Parquet"):
+            import pyarrow as pa
+            import pyarrow.parquet as pq
 
         vectors = np.stack([row.vector for row in self._rows])
         columns = {

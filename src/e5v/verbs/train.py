@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import OmitArgPrefixes, arg
 
 from e5v.errors import UsageError, plural
+from e5v.extras import EXTRAS, need
 from e5v.training.recipe import Recipe
 from e5v.verbs.opening import Opening, check_model, default_model
 from e5v.verbs.options import need_at_least_1
@@ -76,6 +77,11 @@ def train(verb: Train) -> None:
     Raises:
         E5VError: the data, the model or the folder cannot be used, or the loss is not finite.
     """
+    need("e5v train", *EXTRAS["train"])
+    if verb.recipe.four_bit:
+        need("e5v train --four-bit", *EXTRAS["qlora"])
+    if any(file.suffix.lower() == ".parquet" for file in verb.data):
+        need("Parquet", "pyarrow")
     if os.environ.get("RANK", "0") == "0":  # under torchrun, the first process checks for all
         _check(verb)
         announce(f"opening {verb.model}")

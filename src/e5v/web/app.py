@@ -11,8 +11,11 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from e5v.extras import imported
+
+with imported("the server", extra="serve"):
+    from fastapi import FastAPI, Request, Response
+    from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from e5v.errors import DataError, E5VError

@@ -1,0 +1,66 @@
+"""What may be missing: the libraries that only some verbs need, and the extra that installs each.
+
+library -> its extra -> one line that says what needs it and what to install
+
+`need` looks without importing anything, before work begins; `imported` stands around an import.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+from e5v.errors import MissingExtraError
+
+# In the order of pyproject.toml; the first extra with the library is named.
+EXTRAS = {
+    "search": ("lancedb", "pyarrow", "platformdirs"),
+    "serve": ("fastapi", "uvicorn", "prometheus_client", "orjson"),
+    "train": ("peft", "matplotlib"),
+    "qlora": ("bitsandbytes",),
+    "eval": ("datasets", "mteb", "scipy"),
+}
+EXTRA_OF = {library: extra for extra, libraries in EXTRAS.items() for library in libraries}
+
+
+def need(what: str, *libraries: str, extra: str | None = None) -> None:
+    """Check that libraries are installed, without importing them.
+
+    `what` is what needs them, as the user wrote or called it. `extra` is named where one extra
+    installs everything that `what` needs; by default that of the first missing library.
+
+    Raises:
+        MissingExtraError: a library is missing.
+    """
+    for library in libraries:
+        if not _is_installed(library):
+            raise _missing(what, library, extra)
+
+
+@contextmanager
+def imported(what: str, *, extra: str | None = None) -> Iterator[None]:
+    """Import libraries of an extra in the block.
+
+    Raises:
+        MissingExtraError: one is missing.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if library not in EXTRA_OF:
+            raise
+        raise _missing(what, library, extra) from error
+
+
+def _is_installed(library: str) -> bool:
+    try:
+        return find_spec(library) is not None
+    except (ImportError, ValueError):  # ValueError: imported without a specification
+        return False
+
+
+def _missing(what: str, library: str, extra: str | None) -> MissingExtraError:
+    return MissingExtraError(
+        f"{what} needs {library}, which is not installed; "
+        f"pip install 'e5v[{extra or EXTRA_OF[library]}]'"
+    )
