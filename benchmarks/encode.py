@@ -122,7 +122,7 @@ def own_dtype(device: str) -> str:
     """Name the dtype that e5v picks on a device."""
     import torch
 
-    from e5v.model.loading import pick_dtype
+    from e5v.model.devices import pick_dtype
 
     return str(pick_dtype("auto", torch.device(device))).removeprefix("torch.")
 

@@ -9,7 +9,7 @@ so that all cut alike.
 
 import csv
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from e5v.training.recipe import Recipe
 from e5v.training.triplets import Triplet, read_triplets
 
 BATCH, FEW = "batch.csv", "few.csv"  # the triplets of a step, and of the comparison before it
+COLUMNS = ("anchor", "positive", "negative")
 LANGUAGE = "language_model"  # the folder of the language model by itself
 
 
@@ -60,7 +61,7 @@ def build(job: BuildJob) -> None:
 
 
 def _texts(row: Triplet) -> list[str]:
-    return [text for text in astuple(row) if text]
+    return [row.anchor, row.positive, *row.negatives]
 
 
 def _set_apart(folder: Path) -> None:
@@ -83,7 +84,8 @@ def _cut(rows: Iterable[Triplet], tokenizer: Any) -> Iterator[Triplet]:
         return text if len(offsets) <= most else text[: offsets[most - 1][1]]
 
     for row in rows:
-        yield Triplet(*(cut(text.strip()).strip() for text in _texts(row)))
+        anchor, positive, *negatives = (cut(text.strip()).strip() for text in _texts(row))
+        yield Triplet(anchor, positive, next(iter(negatives), None))
 
 
 def _distinct(rows: Iterable[Triplet]) -> Iterator[Triplet]:
@@ -91,7 +93,7 @@ def _distinct(rows: Iterable[Triplet]) -> Iterator[Triplet]:
     seen: set[str] = set()
     for row in rows:
         texts = set(_texts(row))
-        if len(texts) == len(fields(row)) and not texts & seen:
+        if len(texts) == len(COLUMNS) and not texts & seen:
             seen |= texts
             yield row
 
@@ -99,5 +101,5 @@ def _distinct(rows: Iterable[Triplet]) -> Iterator[Triplet]:
 def _write(file: Path, rows: Iterable[Triplet]) -> None:
     with file.open("w", newline="") as lines:
         writer = csv.writer(lines)
-        writer.writerow(field.name for field in fields(Triplet))
-        writer.writerows(map(astuple, rows))
+        writer.writerow(COLUMNS)
+        writer.writerows(map(_texts, rows))

@@ -24,7 +24,8 @@ from safetensors.torch import load_file, save_file
 from e5v import E5V
 from e5v.items import RawItem
 from e5v.model import bundled
-from e5v.model.lora import CONFIG, WEIGHTS, find_run
+from e5v.model.locating import ADAPTER_CONFIG
+from e5v.model.lora import WEIGHTS, find_run
 from e5v.model.surgery import merge
 from nano.findings import Findings, read_findings
 from nano.ship_card import write_card
@@ -78,10 +79,10 @@ def _copy_base(base: Path, folder: Path) -> None:
 
 def _copy_adapter(adapter: Path, folder: Path) -> None:
     folder.mkdir(parents=True)
-    config = json.loads((adapter / CONFIG).read_text(encoding="utf-8"))
+    config = json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = "nano-base"  # and not where it lay as it was trained
     text = json.dumps(config, indent=2, sort_keys=True) + "\n"
-    (folder / CONFIG).write_text(text, encoding="utf-8")
+    (folder / ADAPTER_CONFIG).write_text(text, encoding="utf-8")
     shutil.copyfile(adapter / WEIGHTS, folder / WEIGHTS)  # small, and so it is what merge adds
 
 

@@ -1,7 +1,7 @@
 """A row is of what was yielded when it was yielded, whatever the iterator does next."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ def one_list() -> Iterator[Any]:
     parts.clear()
 
 
-def one_buffer(view: type) -> Iterator[Any]:
+def one_buffer(view: Callable[[bytearray], Any]) -> Iterator[Any]:
     """Yield one buffer of bytes, or a view of it, filled anew each time."""
     buffer = bytearray()
     for number in range(COUNT):
@@ -144,7 +144,7 @@ def closed_after(folder: Path) -> Iterator[Any]:
 )
 def test_a_row_is_of_what_was_yielded(model: E5V, tmp_path: Path, way: str) -> None:
     """Catches rows of the animation's last frame, or of a buffer's next content."""
-    ways = {
+    ways: dict[str, Callable[[], Iterator[Any]]] = {
         "dict": one_dict,
         "list": one_list,
         "bytearray": lambda: one_buffer(bytearray),

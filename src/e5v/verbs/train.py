@@ -118,8 +118,8 @@ def train(verb: Train) -> None:
 def _check(verb: Train) -> None:
     """Check what can be known before anything slow is imported."""
     from e5v.model.prompts import find_prompt
+    from e5v.training.data_files import FORMATS
     from e5v.training.folder import RECIPE
-    from e5v.training.triplets import FORMATS
 
     for file in verb.data:
         need_file(file, "--data")
