@@ -107,5 +107,5 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         with pq.ParquetFile(path) as table:
             yield table
-    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: text that is no UTF-8
+    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: not UTF-8
         raise DataError(f"{path} cannot be read as Parquet: {first_line(error)}") from None

@@ -76,7 +76,7 @@ code { font: .85rem/1.45 ui-monospace, "SF Mono", Menlo, "Liberation Mono", mono
 .several { display: block; }
 .several .plane text { font-size: 19px; }
 figure { margin: 0; }
-.told { margin-top: .75rem; }
+.caption { margin-top: .75rem; }
 .several .planes { display: grid; gap: 1rem 2rem; margin-top: 1rem;
   grid-template-columns: repeat(auto-fill, minmax(min(19rem, 100%), 1fr)); }
 .gap td b { white-space: nowrap; color: var(--ink); font-variant-numeric: tabular-nums; }
@@ -144,14 +144,14 @@ def _header(report: Report) -> str:
         "items embedded": f"{sum(run.embedded for run in setting.runs):,}",
         "embedding time": duration(sum(run.seconds for run in setting.runs)),
     }
-    told = "".join(
+    numbers = "".join(
         f'<div><b>{value}</b><span class="quiet small">{escape(name)}</span></div>'
         for name, value in tiles.items()
     )
     line = " · ".join((setting.dtype, setting.device, setting.when))
     return f"""<h1>{escape(setting.model)}</h1>
 <p class="quiet">{escape(line)}</p>
-<div class="tiles">{told}</div>
+<div class="tiles">{numbers}</div>
 """
 
 
@@ -166,7 +166,7 @@ def _benchmark(name: str, figures: Sequence[Figure], run: Run | None) -> str:
 def _figures(figures: Sequence[Figure]) -> str:
     """Write a table of figures, and their notes under it."""
     notes = numbered(figures)
-    told = "".join(
+    footnotes = "".join(
         f'<p class="quiet small">{_mark(note, notes)} {escape(note)}</p>' for note in notes
     )
     return f"""<table class="figures">
@@ -175,7 +175,7 @@ def _figures(figures: Sequence[Figure]) -> str:
 <th class="number">paper</th><th class="number">difference</th>\
 <th class="bar">{_key("ours")} ours {_key("paper")} paper</th></tr></thead>
 <tbody>{"".join(_figure(one, notes) for one in figures)}</tbody>
-</table>{told}"""
+</table>{footnotes}"""
 
 
 def _figure(figure: Figure, notes: Mapping[str, int]) -> str:
@@ -212,7 +212,7 @@ def _gaps(gaps: Mapping[str, Gap]) -> str:
         heading=("", *map(escape, gaps), ""),
     )
     planes = "".join(_plane(name, gap) for name, gap in gaps.items())
-    told = (
+    caption = (
         "At most 1,000 images and 1,000 texts, in the plane of the first two singular vectors of "
         "all of them, not centred, as in Figure 3 of the paper."
     )
@@ -220,7 +220,7 @@ def _gaps(gaps: Mapping[str, Gap]) -> str:
     return _section(
         "Modality gap",
         f'<div class="gap{several}">{measures}<div class="planes">{planes}</div></div>'
-        f'<p class="quiet small told">{told}</p>',
+        f'<p class="quiet small caption">{caption}</p>',
     )
 
 

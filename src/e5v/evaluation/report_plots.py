@@ -21,7 +21,7 @@ INSIDE = 0.94  # of that, so that no dot is cut
 LEAST_SPAN = 1e-3  # if all points coincide
 LINES = 9  # of the grid, across and up, about
 STEPS = (1, 2, 5, 10)  # between them, times a power of ten
-LAYERS = 8  # of images and texts by turns, so that neither hides the other
+LAYERS = 8  # alternating images and texts, so that neither hides the other
 
 
 def bars(figure: Figure) -> str:

@@ -171,7 +171,7 @@ def read_json_list(file: Path, make: Callable[[Row], Made]) -> list[Made]:
     """Convert every object of a JSON file that is one list; the first is entry 1.
 
     Raises:
-        DataError: the file cannot be read, is no list, is empty, or has wrong rows.
+        DataError: the file cannot be read, is not a list, is empty, or has wrong rows.
     """
     values = read_json(file)
     if not isinstance(values, list):
