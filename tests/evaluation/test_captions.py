@@ -94,7 +94,7 @@ def test_an_image_without_caption_is_found_but_does_not_ask(tmp_path: Path) -> N
     )
     assert told(images) == {"a cat": [folder / "images/cat.jpg"]}
     assert told(texts) == {folder / "images/cat.jpg": ["a cat"]}
-    assert material.notes == ("only to be found: 2 images without a caption",)
+    assert material.notes == ("candidates only: 2 images without a caption",)
 
 
 def test_a_caption_is_a_text_whatever_it_says(

@@ -43,7 +43,7 @@ def test_a_wrong_row_of_cirr_is_named(cirr: Path, change: Change, cause: str) ->
     [
         (lambda row: row | {"candidate": "B1"}, "entry 1 names the image 'B1'"),
         (lambda row: row | {"target": "B1"}, "entry 1 names the image 'B1'"),
-        (lambda row: row | {"captions": ["", " ?"]}, "entry 1 has no caption that says anything"),
+        (lambda row: row | {"captions": ["", " ?"]}, "entry 1 has only blank captions"),
         (lambda row: row | {"captions": ["red", 3]}, 'entry 1 has "captions" of type int'),
         (lambda row: {"candidate": row["candidate"]}, 'entry 1 has no "target"'),
     ],
@@ -95,11 +95,11 @@ def test_missing_images_are_counted(cirr: Path, fashioniq: Path, circo: Path) ->
     [
         ("captions/cap.rc2.val.json", "", "line 1 is not JSON"),
         ("captions/cap.rc2.val.json", "[\n{]", "line 2 is not JSON"),
-        ("captions/cap.rc2.val.json", "{}", "holds a dict; expected a list of objects"),
+        ("captions/cap.rc2.val.json", "{}", "contains a dict; expected a list of objects"),
         ("captions/cap.rc2.val.json", "[]", "has no rows"),
         ("captions/cap.rc2.val.json", None, "cannot be read: No such file"),
-        ("image_splits/split.rc2.val.json", "[]", "is no object of paths by name"),
-        ("image_splits/split.rc2.val.json", '{"a": 1}', "is no object of paths by name"),
+        ("image_splits/split.rc2.val.json", "[]", "is not a JSON object of paths by name"),
+        ("image_splits/split.rc2.val.json", '{"a": 1}', "is not a JSON object of paths by name"),
         ("image_splits/split.rc2.val.json", None, "cannot be read: No such file"),
     ],
 )

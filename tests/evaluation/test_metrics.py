@@ -169,8 +169,8 @@ def test_a_large_gallery_needs_little_memory() -> None:
 @pytest.mark.parametrize(
     ("judged", "cause"),
     [
-        (Judgements([[0]]), "1 queries are judged .* expected all of 2"),
-        (Judgements([[0], [1]], hidden=[[]]), "1 hide candidates"),
+        (Judgements([[0]]), "the judgements have 1 queries .* expected 2"),
+        (Judgements([[0], [1]], hidden=[[]]), "hidden 1, among"),
         (Judgements([[0], []]), "query 1 has no true candidate"),
         (Judgements([[0], [3]]), "query 1 names candidates 3 to 3; the gallery has 0 to 2"),
         (Judgements([[0], [-1]]), "query 1 names candidates -1"),
@@ -199,7 +199,7 @@ def test_rows_that_are_not_unit_are_refused(broken: float) -> None:
     bad[1, 1] = broken
     judged = Judgements([[0], [1], [2]])
     for queries, gallery in ((good, bad), (bad, good)):
-        with pytest.raises(UsageError, match="of 3 rows are no unit vectors: row 1"):
+        with pytest.raises(UsageError, match="of 3 rows are not unit vectors: row 1"):
             places(queries, gallery, judged)
         with pytest.raises(UsageError, match="row 1"):
             cosines(queries, gallery)

@@ -62,7 +62,7 @@ def test_the_documented_folder(documented: Path) -> None:
     assert pairs.right.items == ["A man is playing an instrument.", "The stock market fell."]
     assert pairs.grades == [3.8, 0]
     assert (pairs.left.prompt, pairs.right.prompt) == ("sts", "sts")
-    assert material.notes == ("only to be found: 1 image without a caption",)
+    assert material.notes == ("candidates only: 1 image without a caption",)
 
 
 def test_every_format_is_documented(cirr: Path, fashioniq: Path, circo: Path) -> None:
@@ -142,7 +142,7 @@ def test_edits_beside_their_images(tmp_path: Path) -> None:
         ({"image": "a.png", "text": "in red", "target": []}, 'an empty list as "target"'),
         ({"image": "a.png", "text": "in red"}, 'has no "target"; it has image, text'),
         ({"image": "a.png", "text": " ", "target": "b.png"}, 'has an empty "text"'),
-        ({"image": "a.png", "text": "in red", "target": "a.png"}, "has a target that is hidden"),
+        ({"image": "a.png", "text": "in red", "target": "a.png"}, "has a hidden target"),
         (
             {"image": "a.png", "text": "in red", "target": "b.png", "hidden": ["x.png"]},
             "names an image .*'x.png'",

@@ -20,4 +20,4 @@ def test_numbers_in_words() -> None:
         "1 h 00 min",
         "2 h 03 min",
     ]
-    assert cost(Run("a", "p", "r", {}, 0, 12, 0.0)) == "0 embedded in 0.0 s, 12 remembered"
+    assert cost(Run("a", "p", "r", {}, 0, 12, 0.0)) == "0 embedded in 0.0 s, 12 from the cache"

@@ -130,7 +130,7 @@ def test_a_step_beyond_the_memory_is_told(run: Run, monkeypatch: pytest.MonkeyPa
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr(GradCache, "backward", full)
-    with pytest.raises(TrainingError, match=r"step 1 does not fit .*; lower the tokens of a chunk"):
+    with pytest.raises(TrainingError, match=r"step 1 does not fit .*; use fewer tokens per chunk"):
         list(fit(run))
 
 
@@ -158,7 +158,7 @@ def test_a_loss_that_is_no_number_stops_the_run(run: Run, monkeypatch: pytest.Mo
     real = Student.lr
     monkeypatch.setattr(Student, "lr", lambda self, step: 1e30 if step == 2 else real(self, step))
     with pytest.raises(
-        TrainingError, match=r"step 4 has.*checkpoint-000002 stands; lower the learning rate"
+        TrainingError, match=r"step 4 has.*checkpoint-000002 is kept; lower the learning rate"
     ):
         list(fit(run))
     latest = run.out / "checkpoint-000002"
@@ -168,7 +168,7 @@ def test_a_loss_that_is_no_number_stops_the_run(run: Run, monkeypatch: pytest.Mo
 
 def test_data_shorter_than_a_batch_is_told(run: Run) -> None:
     """A run of no steps, or of ever the same rows."""
-    with pytest.raises(DataError, match="has 40 usable rows, less than a batch of 41"):
+    with pytest.raises(DataError, match="has 40 usable rows, fewer than a batch of 41"):
         list(fit(replace(run, recipe=replace(run.recipe, batch=41))))
     assert not run.out.exists()
 

@@ -33,7 +33,7 @@ def test_the_last_checkpoint_stands_when_the_disk_is_full(
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(
         TrainingError,
-        match=r"No space left.*checkpoint-000050 stands.*repair that and resume the run",
+        match=r"No space left.*checkpoint-000050 is kept.*fix the cause and resume the run",
     ):
         folder.save(100, {"weights": b"torn"})
     assert sorted(path.name for path in folder.path.glob("checkpoint*")) == ["checkpoint-000050"]
@@ -57,14 +57,14 @@ def test_a_checkpoint_half_written_by_a_kill_is_none(tmp_path: Path) -> None:
 def test_another_run_is_not_overwritten(tmp_path: Path) -> None:
     """Yesterday's run, lost to today's."""
     folder = _begun(tmp_path / "run")
-    with pytest.raises(UsageError, match="has a run already; resume it or name another"):
+    with pytest.raises(UsageError, match="already contains a run; resume it or name another"):
         folder.check(RECIPE, resume=False)
-    with pytest.raises(UsageError, match=r"was begun with lr 0.001, not 0.1"):
+    with pytest.raises(UsageError, match=r"was started with lr 0.001, got 0.1"):
         folder.check(RECIPE | {"lr": 0.1}, resume=True)
     folder.check(RECIPE, resume=True)
     (tmp_path / "else").mkdir()
     (tmp_path / "else" / "thesis.txt").touch()
-    with pytest.raises(UsageError, match="is something else already"):
+    with pytest.raises(UsageError, match="exists and is not a run"):
         RunFolder(tmp_path / "else").check(RECIPE, resume=True)
 
 
@@ -111,5 +111,5 @@ def test_what_a_user_keeps_beside_the_checkpoints_stays(tmp_path: Path) -> None:
 def test_a_recipe_that_is_none_is_told(tmp_path: Path, content: bytes) -> None:
     """A traceback where a file is damaged, or somebody else's."""
     (tmp_path / "recipe.json").write_bytes(content)
-    with pytest.raises(UsageError, match=r"recipe\.json is no recipe of a run; name another"):
+    with pytest.raises(UsageError, match=r"recipe\.json is not the recipe of a run; name another"):
         RunFolder(tmp_path).check(RECIPE, resume=True)

@@ -77,7 +77,7 @@ def test_a_file_of_another_kind(tmp_path: Path) -> None:
             Teacher.open(tmp_path / name, 8)
         assert "\n" not in str(caught.value)
     for dtype in (np.int8, np.complex64):
-        with pytest.raises(DataError, match=f"holds {np.dtype(dtype)}; expected float16"):
+        with pytest.raises(DataError, match=f"has the dtype {np.dtype(dtype)}; expected float16"):
             Teacher.open(save(tmp_path / "whole.npy", np.ones((8, 8), dtype)), 8)
 
 
@@ -89,5 +89,5 @@ def test_what_is_no_number_is_told(tmp_path: Path, shape: tuple[int, ...], value
     values[3, 0] = value
     teacher = Teacher.open(save(tmp_path / "t.npy", values), 8)
     teacher.similarities((1, 2))
-    with pytest.raises(DataError, match="holds NaN or infinity"):
+    with pytest.raises(DataError, match="contains NaN or infinity"):
         teacher.similarities(PLACES)

@@ -65,7 +65,7 @@ def test_lines_for_a_reader(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--batch", "500"], 1, "28 usable rows, less than a batch of 500"),
+        (["--batch", "500"], 1, "28 usable rows, fewer than a batch of 500"),
         (["--data", "missing.csv"], 2, "missing.csv"),
         (["--prompt", "say it"], 2, "no slot"),
         (["--prompt", "<image> in one word:"], 2, "has no <text> slot"),

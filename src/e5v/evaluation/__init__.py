@@ -1,1 +1,1 @@
-"""How good an embedder is, by the paper's own protocol: sources -> tasks -> vectors -> figures."""
+"""Evaluate an embedder by the paper's protocol: sources -> tasks -> vectors -> figures."""

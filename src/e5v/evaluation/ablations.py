@@ -1,9 +1,9 @@
-"""What a table of the paper, or a question about it, varies: one embedder becomes several.
+"""Ablations: variants of one embedder, each evaluated in the same way.
 
-name -> variants -> each evaluated alike
+name -> variants
 
-`prompt` is Table 6: nothing asked, a summary asked, one word asked. `readout` reads elsewhere in
-the language model (`e5v.model.readout`), which the paper did not try.
+`prompt` is Table 6: no prompt, a prompt for a summary, a prompt for one word. `readout` pools
+elsewhere in the language model (`e5v.model.readout`), which the paper did not try.
 """
 
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ BARE = Prompt(text="<text>", image="<image>", edit="<image> <text>", mixture="<p
 SUMMARY = Prompt(
     text="<text> Summary above sentence:",
     image="<image> Summary above image:",
-    edit="<image> <text> Summary above:",  # the paper does not give its own
+    edit="<image> <text> Summary above:",  # the paper does not give its wording
     mixture="<parts> Summary above:",
 )
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What is evaluated, what it is called, and the row of Table 6 that asks alike, if one does."""
+    """A variant: its label, its embedder, and the row of Table 6 with the same prompt, if any."""
 
     label: str
     embedder: OwnModel
@@ -36,7 +36,7 @@ class Variant:
 
 
 def variants(model: E5V, ablation: Ablation | None) -> Iterator[Variant]:
-    """Yield what is evaluated; the model as it is, under no name, without an ablation."""
+    """Yield the variants of an ablation; without one, the model itself, unlabelled."""
     if ablation is None:
         yield Variant("", OwnModel(model), "one word")
     elif ablation == "prompt":

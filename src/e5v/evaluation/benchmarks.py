@@ -1,6 +1,6 @@
-"""The benchmarks, a record each: where its data are from, how they are asked, what the paper got.
+"""The benchmarks, one record each: source of the data, protocol, and the paper's figures.
 
-A new benchmark is one record here and, if its files are laid out like no other's, one reader.
+A new benchmark is one record here and, if its file layout is new, one reader.
 Figures are those of E5-V (LLaVA-NeXT-8B, tuned) in percent, from the tables named.
 """
 
@@ -34,11 +34,11 @@ Sizes = Mapping[str, tuple[int, int]]  # task -> queries, candidates
 class Benchmark:
     """One benchmark.
 
-    `source` is where the data are published, `read` takes a folder in that layout, and `hub` reads
-    the hub's copy, if there is one; `protocol` says in a sentence what moves its numbers; `paper`
-    are E5-V's figures, of `table`, on data of `sizes`: queries and candidates of a task. Where it
-    is `drawn`, captions are drawn as images. `folder` is what its data's folder is called among
-    others, if not as the benchmark.
+    `source` is where the data are published, `read` reads a folder in that layout, and `hub` reads
+    the hub's copy, if there is one; `protocol` says in a sentence what affects the figures; `paper`
+    has E5-V's figures from `table`, on data of `sizes`: queries and candidates of a task. If
+    `drawn`, captions are drawn as images. `folder` is the name of the data's folder, if not the
+    benchmark's name.
     """
 
     name: str
@@ -75,11 +75,11 @@ FASHIONIQ = partial(
     HubSet("royokong/fashioniq_val", "val"),
     HubSet("royokong/fashioniq_val_imgs", "val"),
 )
-HIT = "hit rate both ways, the first five captions of an image"
-DRAWN = "captions drawn as images and asked for as images; " + HIT
+HIT = "hit rate in both directions, the first five captions of an image"
+DRAWN = "captions drawn as images and embedded as images; " + HIT
 FLICKR_SIZE = {"image retrieval": (5_000, 1_000)}
 COCO_SIZE = {"image retrieval": (25_000, 5_000)}
-SPEARMAN = "Spearman over all pairs of the set together, sentences cleaned up as the official code"
+SPEARMAN = "Spearman over all pairs of the set together, sentences cleaned as in the official code"
 STS = {
     "STS12": 80.03,
     "STS13": 89.94,
@@ -143,7 +143,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         "cirr",
         "CIRR val",
         "https://github.com/Cuberick-Orion/CIRR",
-        "the reference image is taken out; Table 2 of the paper is of the test server",
+        "the reference image is excluded; Table 2 of the paper is from the test server",
         read_cirr,
         {("CIRR", "R@5"): 66.6},
         "Table 6",
@@ -154,7 +154,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         "cirr-test",
         "CIRR test1",
         "https://github.com/Cuberick-Orion/CIRR",
-        "writes what the test server takes",
+        "writes the files for the test server",
         partial(read_cirr, split="test1"),
         {},
         "Table 2",
@@ -165,7 +165,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         "fashioniq",
         "FashionIQ val",
         "https://github.com/XiaoxiaoGuo/fashion-iq",
-        "the reference image stays; both orders of the captions are summed before normalising",
+        "the reference image is a candidate; vectors of both caption orders are summed",
         read_fashioniq,
         {
             **_recalls("shirt", 36.36, 56.43, ks=(10, 50)),
@@ -180,7 +180,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         "circo",
         "CIRCO val",
         "https://github.com/miccunifi/CIRCO",
-        "mean average precision, several true images, nothing taken out",
+        "mean average precision, several true images, none excluded",
         read_circo,
         {},
     ),
@@ -188,7 +188,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         "circo-test",
         "CIRCO test",
         "https://github.com/miccunifi/CIRCO",
-        "writes what the test server takes",
+        "writes the file for the test server",
         partial(read_circo, split="test"),
         {},
         folder="circo",
@@ -210,7 +210,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         "scenes",
         "emoji scenes",
         "examples/scenes",
-        "as a folder of one's own; what the bundled model is measured by",
+        "read as your own folder; the bundled model is measured on it",
         read_folder,
         {},
     ),
@@ -218,7 +218,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         "folder",
         "own folder",
         "docs/evaluation-data.md",
-        "captions, edits and pairs of one's own, as far as they are there",
+        "your own captions, edits and pairs, whichever are present",
         read_folder,
         {},
     ),
@@ -232,9 +232,9 @@ GROUPS = {"sts": SETS, "table6": (*PICTURES, *SETS)}
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean that the paper gives, over figures by (title, task, metric); other means may be one.
+    """A mean that the paper gives, over figures by (title, task, metric); means are figures, too.
 
-    It is a figure of `title` itself.
+    It is listed under `title`.
     """
 
     title: str
@@ -258,7 +258,7 @@ MEANS = (
 
 
 def find_benchmarks(names: Sequence[str]) -> list[Benchmark]:
-    """Return the benchmarks of some names; "sts" names seven, "table6" those of the paper's table.
+    """Return benchmarks by name; "sts" stands for seven, "table6" for those of the paper's table.
 
     Raises:
         UsageError: a name is not known.

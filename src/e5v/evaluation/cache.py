@@ -1,8 +1,8 @@
-"""Vectors that were made before, kept in one file.
+"""A cache of vectors in one file.
 
 model's fingerprint + prompt's wording + item's content -> key -> vector (d,) float32
 
-SQLite writes each batch of rows whole or not at all, whenever the process is killed.
+SQLite writes each batch of rows completely or not at all, even if the process is killed.
 """
 
 import hashlib
@@ -19,10 +19,10 @@ LOOKED_UP = 500  # keys in one query
 
 
 class Cache:
-    """A file of vectors by key; without a path it lives in memory.
+    """Vectors by key, in a file or, without a path, in memory.
 
     Raises:
-        DataError: the file is something else, or cannot be written.
+        DataError: the file is not a cache, or cannot be written.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -48,7 +48,7 @@ class Cache:
         return state.digest()
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
-        """Return the vectors that are there, by key.
+        """Return the cached vectors, by key.
 
         Raises:
             DataError: the file cannot be read.
@@ -81,7 +81,7 @@ class Cache:
                 )
         except sqlite3.Error as error:
             raise DataError(
-                f"{self.path}: {error}; make room, or name another cache file", argument="cache"
+                f"{self.path}: {error}; free space, or name another cache file", argument="cache"
             ) from error
 
     def close(self) -> None:

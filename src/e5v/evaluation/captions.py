@@ -1,4 +1,4 @@
-"""Images and their captions, as Flickr30K and COCO are used: each is looked for with the other.
+"""Images and their captions, as in Flickr30K and COCO: retrieval in both directions.
 
 captions.jsonl, image files -+
 Parquet: image, text        -+-> images, and the captions of each -> two searches
@@ -20,7 +20,7 @@ from e5v.evaluation.tasks import Judgements, Material, Pool, Search, Task, pools
 from e5v.image_names import looks_like_image, strip
 from e5v.items import RawItem, normalise
 
-MOST = 5  # captions of an image: a few of COCO's have more, and the official code cuts them
+MOST = 5  # captions of an image: some of COCO's have more; the official code ignores the rest
 
 
 def read_captions(folder: Path, *, most: int | None = MOST) -> Material:
@@ -42,9 +42,9 @@ def read_captions(folder: Path, *, most: int | None = MOST) -> Material:
 
 
 def searches(captioned: Captioned, revision: str, most: int | None = MOST) -> Material:
-    """Ask for the image of every caption, and for any caption of every image that has one.
+    """Search for the image of each caption, and for any caption of each captioned image.
 
-    A caption is right for its own image alone, even where another image's says the same.
+    A caption is true for its own image only, even if another image has the same one.
     """
     images, captions = captioned.images, [own[:most] for own in captioned.captions]
     texts = Pool([as_text(caption) for own in captions for caption in own], "text")
@@ -65,15 +65,15 @@ def searches(captioned: Captioned, revision: str, most: int | None = MOST) -> Ma
         notes.append(f"left out: {plural(cut, 'caption')}, beyond the first {most} of their image")
     if not all_asked:
         notes.append(
-            f"only to be found: {plural(len(captions) - len(asked), 'image')} without a caption"
+            f"candidates only: {plural(len(captions) - len(asked), 'image')} without a caption"
         )
     return Material(tasks, revision, tuple(notes))
 
 
 def rendered(material: Material, font: Path | None = None) -> Material:
-    """Return the same searches with every caption drawn as an image, and asked for as one (I2I).
+    """Return the same searches with every caption drawn as an image and embedded as one (I2I).
 
-    A caption is drawn when it is asked for. `font` is a TrueType file in place of our own.
+    Captions are drawn on demand. `font` is a TrueType file to use instead of the default.
 
     Raises:
         UsageError: a task has no captions, or the font cannot be read.
@@ -91,7 +91,7 @@ def rendered(material: Material, font: Path | None = None) -> Material:
 
 
 def _rendered(task: Task, drawn: Mapping[int, Pool]) -> Search:
-    """Put drawn pools in the place of others, by their ids: one that is in two tasks stays one."""
+    """Replace pools by drawn ones, by id: a pool of two tasks stays one pool."""
     if not isinstance(task, Search) or "text" not in {task.queries[0].kind, task.gallery.kind}:
         raise UsageError(f'task "{task.name}" has no captions to draw; expected image retrieval')
     queries = tuple(drawn[id(pool)] for pool in task.queries)
@@ -111,14 +111,14 @@ def _draw(items: Sequence[RawItem], font: Path | None, place: int) -> RawItem:
 
 
 def as_text(text: str) -> RawItem:
-    """Return a text as an item that is read as one, even where it looks like a file's name."""
+    """Return a text as an item that is read as text, even if it looks like a file name."""
     name = strip(text)
     ambiguous = name[:5].lower() in {"data:", "file:"} or looks_like_image(name)
     return {"text": text} if ambiguous else text
 
 
 def _read_folder(file: Path) -> Captioned:
-    """Read `captions.jsonl`; what else lies in `images/` is there to be found, too."""
+    """Read `captions.jsonl`; other images in `images/` are candidates, too."""
     captions: dict[Path, tuple[str, ...]] = {}
     listed = all_images(file.parent / IMAGES)
     spell = one_spelling(listed)

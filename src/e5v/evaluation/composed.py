@@ -1,10 +1,10 @@
-"""Composed retrieval: an image, and what is to be different in the image that is looked for.
+"""Composed retrieval: search for an image by a reference image and an edit text.
 
 CIRR      captions/cap.rc2.val.json, image_splits/split.rc2.val.json     -+
 FashionIQ captions/cap.dress.val.json, image_splits/split.dress.val.json -+-> edits -> searches
 CIRCO     annotations/val.json, the images of COCO unlabeled2017         -+
 
-Folders are as the data sets are published, protocols those of the official code and of SEARLE.
+Folders are as the data sets are published; protocols are those of the official code and SEARLE.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,17 +25,17 @@ FASHIONIQ_CUTOFFS = (10, 50)
 CIRCO_CUTOFFS = (5, 10, 25, 50)
 CATEGORIES = ("dress", "shirt", "toptee")  # of FashionIQ
 CIRCO_IMAGES = 123_403
-COCO = "COCO2017_unlabeled"  # where CIRCO wants COCO's images
+COCO = "COCO2017_unlabeled"  # where CIRCO expects COCO's images
 COCO_INFO = f"{COCO}/annotations/image_info_unlabeled2017.json"
 COCO_FOLDERS = (f"{COCO}/unlabeled2017", "unlabeled2017", "images")
 
 
 @dataclass(frozen=True)
 class Edit:
-    """A composed query; images are told by their places in the gallery.
+    """A composed query; images are given by their index in the gallery.
 
-    `texts` are the ways its text is put: their vectors are summed. `others` are the images that
-    CIRR has beside the reference in its set.
+    `texts` are wordings of its text, whose vectors are summed. `others` are the images of its CIRR
+    set other than the reference.
     """
 
     reference: int
@@ -46,9 +46,9 @@ class Edit:
 
 
 def read_cirr(folder: Path, split: Literal["val", "test1"] = "val") -> Material:
-    """Read CIRR. References are hidden; in the subset, the other images of a set alone compete.
+    """Read CIRR. References are excluded; in the subset, only the other images of a set compete.
 
-    Images are where the file of the split says: in the folder, its images/ or its img_raw/.
+    Images are where the split's file says: in the folder, its images/ or its img_raw/.
 
     Raises:
         DataError: a file or image is missing, or a row cannot be used.
@@ -78,9 +78,9 @@ def read_cirr(folder: Path, split: Literal["val", "test1"] = "val") -> Material:
 
 
 def read_fashioniq(folder: Path) -> Material:
-    """Read the validation split of FashionIQ: a search per category; references stay in.
+    """Read the validation split of FashionIQ: one search per category; references are candidates.
 
-    Images are `images/<id>.png` or `.jpg`, or stand in the folder itself.
+    Images are `images/<id>.png` or `.jpg`, or in the folder itself.
 
     Raises:
         DataError: a file or image is missing, or a row cannot be used.
@@ -103,7 +103,7 @@ def read_fashioniq(folder: Path) -> Material:
 
 
 def read_circo(folder: Path, split: Literal["val", "test"] = "val") -> Material:
-    """Read CIRCO: any of several images is right, nothing is hidden, and all of COCO competes.
+    """Read CIRCO: any of several images is right, none is excluded, and all of COCO competes.
 
     Raises:
         DataError: a file or image is missing, or a row cannot be used.
@@ -129,14 +129,14 @@ def read_circo(folder: Path, split: Literal["val", "test"] = "val") -> Material:
 
 
 def ask(edits: Sequence[Edit], gallery: Pool) -> tuple[Pool, ...]:
-    """Ask with edits of the gallery's images, in its prompt: a pool for each way of their texts."""
+    """Build queries from edits of the gallery's images, in its prompt: one pool per wording."""
     references = [gallery.items[edit.reference] for edit in edits]
     orders = zip(*(edit.texts for edit in edits), strict=True)
     return tuple(compose(references, texts, gallery.prompt) for texts in orders)
 
 
 def compose(references: Sequence[RawItem], texts: Sequence[str], prompt: str) -> Pool:
-    """Put images and texts together, one of each."""
+    """Pair images and texts to composed queries."""
     items = Lazy(len(texts), lambda place: _composed(references[place], texts[place]))
     return Pool(items, "composed", prompt)
 
@@ -144,7 +144,7 @@ def compose(references: Sequence[RawItem], texts: Sequence[str], prompt: str) ->
 def _composed(image: RawItem, text: str) -> RawItem:
     if text.strip():
         return {"image": image, "text": text}
-    # A query of CIRR's test split is a lone space, which nobody means but a server asks for.
+    # One text of CIRR's test split is a single space; its server expects an answer, too.
     return Item((*normalise({"image": image}).parts, Text(text)))
 
 
@@ -152,12 +152,12 @@ def both_orders(captions: Sequence[str]) -> tuple[str, str]:
     """Join FashionIQ's captions of an edit, first to last and last to first.
 
     Raises:
-        Wrong: they say nothing.
+        Wrong: they are blank.
     """
-    said = [caption.strip(".?, ") for caption in captions]
-    if not any(said):
-        raise Wrong("has no caption that says anything")
-    return ", ".join(said), ", ".join(reversed(said))
+    texts = [caption.strip(".?, ") for caption in captions]
+    if not any(texts):
+        raise Wrong("has only blank captions")
+    return ", ".join(texts), ", ".join(reversed(texts))
 
 
 def _read_cirr_row(places: Mapping[str, int], row: Row, *, judged: bool) -> Edit:
@@ -186,10 +186,10 @@ def _read_circo_row(places: Mapping[str, int], row: Row, *, judged: bool) -> Edi
 
 
 def find_place(name: str, places: Mapping[str, int]) -> int:
-    """Find the place of a name in the gallery.
+    """Return the index of a name in the gallery.
 
     Raises:
-        Wrong: it is not there.
+        Wrong: the gallery does not have it.
     """
     if name not in places:
         raise Wrong(f"names the image {name!a}, which is not in the gallery")
@@ -210,20 +210,20 @@ def _read_listing(file: Path) -> dict[str, str]:
     """Read the paths of CIRR's images by name."""
     paths = read_json(file)
     if not isinstance(paths, dict) or not all(isinstance(path, str) for path in paths.values()):
-        raise DataError(f"{file} is no object of paths by name; expected a split of CIRR")
+        raise DataError(f"{file} is not a JSON object of paths by name; expected a split of CIRR")
     return paths
 
 
 def _read_names(file: Path) -> list[str]:
-    """Read the names of FashionIQ's images; one that is listed twice is one image."""
+    """Read the names of FashionIQ's images, without repetitions."""
     names = read_json(file)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise DataError(f"{file} is no list of names; expected a split of FashionIQ")
+        raise DataError(f"{file} is not a list of names; expected a split of FashionIQ")
     return list(dict.fromkeys(names))
 
 
 def _read_coco(folder: Path) -> dict[str, Path]:
-    """Find the images of COCO by id: those that its own list names, or all that are there."""
+    """Find the images of COCO by id: those in its own list, or all that are present."""
     info = folder / COCO_INFO
     if info.is_file():
         listed = read_json(info)
@@ -246,5 +246,5 @@ def _read_coco_row(value: Any) -> tuple[str, list[str]]:
 
 def _coco_id(file: Path) -> str:
     if not file.stem.isdecimal():
-        raise DataError(f"{file} is not named by its number; expected names as 000000000001.jpg")
+        raise DataError(f"{file} is not named by its number; expected names like 000000000001.jpg")
     return str(int(file.stem))

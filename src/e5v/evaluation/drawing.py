@@ -1,10 +1,9 @@
-"""Captions as images: what the paper's image-image retrieval looks for.
+"""Captions drawn as images, for the paper's image-to-image retrieval.
 
 caption -> words -> lines of at most 760 px -> black on white, 800 x 400 px
 
-The layout is that of the official code, whose figures stand in the paper's Table 4. Its font is
-Arial, which may not be passed on; Liberation Sans is as wide in every letter, so that lines break
-at the same words.
+The layout is that of the official code, used for the paper's Table 4. Its font is Arial, which may
+not be redistributed; Liberation Sans has the same letter widths, so lines break at the same words.
 """
 
 from collections.abc import Iterator
@@ -17,15 +16,15 @@ from e5v.errors import DataError, UsageError
 
 PAPERS = "Arial Regular"  # the font of the paper's figures
 FONT = Path(__file__).parents[1] / "assets" / "fonts" / "LiberationSans-Regular.ttf"
-WIDTH, HEIGHT = 800, 400  # pixels, as all that follow
+WIDTH, HEIGHT = 800, 400  # pixels, like all below
 SIZE = 40
 MARGIN = 20
-WIDEST = WIDTH - 2 * MARGIN  # a line without the space at its end
-NO_CHARACTER = "\uffff"  # Unicode's promise: every font draws its "missing" box for it
+WIDEST = WIDTH - 2 * MARGIN  # a line without its trailing space
+NO_CHARACTER = "\uffff"  # never a character in Unicode: fonts draw a box for it
 
 
 def font_name(font: Path | None = None) -> str:
-    """Say what a font is called, as "Arial Regular": of a TrueType file, or of our own.
+    """Return the name of a TrueType file or of the default font, as "Arial Regular".
 
     Raises:
         UsageError: the font cannot be read.
@@ -36,8 +35,8 @@ def font_name(font: Path | None = None) -> str:
 def draw_caption(text: str, font: Path | None = None) -> Image.Image:
     """Draw a caption as an RGB image of 800 x 400, 40 px letters, black on white.
 
-    Any whitespace parts words. Lines follow each other by the height of their own ink. A character
-    that the font lacks is drawn as the font's box; what is too long runs over the edges.
+    Words are split at any whitespace. A line is as high as its own ink. A character that the font
+    lacks is drawn as the font's box; text that is too long runs over the edges.
 
     Args:
         text: the caption.
@@ -68,7 +67,7 @@ def draw_caption(text: str, font: Path | None = None) -> Image.Image:
 
 
 def wrap(text: str, face: ImageFont.FreeTypeFont) -> list[str]:
-    """Part a caption into lines: as many words each as fit, a space after every word."""
+    """Split a caption into lines: as many words as fit, a space after every word."""
     lines = [""]
     for word in text.split():
         for piece in _pieces(word, face):
@@ -101,7 +100,7 @@ def _ink(character: str, face: ImageFont.FreeTypeFont) -> bytes:
 @lru_cache(maxsize=2)
 def _open(font: Path) -> ImageFont.FreeTypeFont:
     try:
-        # The other layout engine is not on every machine, and breaks lines elsewhere.
+        # The other layout engine is not on every machine, and breaks lines differently.
         return ImageFont.truetype(font, SIZE, layout_engine=ImageFont.Layout.BASIC)
     except OSError as error:
         raise UsageError(

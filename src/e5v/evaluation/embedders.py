@@ -1,6 +1,6 @@
-"""Who is evaluated: our own models, or whatever has `encode`; each embeds once, and remembers.
+"""Embedders: our own models, or any object with `encode`; vectors are cached.
 
-Pool -> digest of every item -> rows that are known, from the cache -> the rest embedded, kept
+Pool -> digest of every item -> known rows from the cache -> the rest embedded, cached
 """
 
 import inspect
@@ -21,26 +21,26 @@ from e5v.model.images import digest
 from e5v.model.prompts import Prompt, find_prompt
 
 Vectors = NDArray[np.float32]
-PART = 512  # items embedded before they are kept: what a kill can cost
+PART = 512  # items embedded before they are cached: the most that a kill can lose
 
 
 class Embedder(Protocol):
-    """Makes vectors of items: (n, d) float32, not necessarily of length 1."""
+    """Embeds items: (n, d) float32, not necessarily of length 1."""
 
     fingerprint: str
-    """What tells its vectors from another's."""
+    """Identifies its vectors in the cache."""
 
     def embed(self, items: Sequence[RawItem], prompt: str) -> Vectors:
         """Embed items with a prompt, by its name."""
 
     def wording(self, prompt: str) -> str:
-        """Return what a prompt says, for reports and for the cache."""
+        """Return the wording of a prompt, for reports and for the cache."""
 
 
 class OwnModel:
-    """An `E5V`, with the prompts that a task asks for or with others in their place.
+    """An `E5V` with the prompts of the tasks, or with replacements.
 
-    `prompts` maps the name of a prompt to what is used instead of it.
+    `prompts` maps the name of a prompt to its replacement.
     """
 
     def __init__(self, model: E5V, prompts: Mapping[str, Prompt] | None = None) -> None:
@@ -54,11 +54,11 @@ class OwnModel:
         return self.model.states(items, prompt=self._prompt(prompt))
 
     def wording(self, prompt: str) -> str:
-        """Return what a prompt says."""
+        """Return the wording of a prompt."""
         return str(self._prompt(prompt))
 
     def wordings(self, pools: Iterable[Pool]) -> dict[str, str]:
-        """Return how the items of some pools are asked for, by prompt and kind of item."""
+        """Return the prompt wordings of some pools, by prompt and kind of item."""
         asked = sorted({(pool.prompt, pool.kind) for pool in pools})
         return {f"{prompt}, {kind}": self._asks(prompt, kind) for prompt, kind in asked}
 
@@ -71,9 +71,9 @@ class OwnModel:
 
 
 class AnyModel:
-    """Any object with `encode(items)`, as sentence-transformers has; prompts are left to it.
+    """Any object with `encode(items)`, like those of sentence-transformers, and its own prompts.
 
-    `name` stands for it in the cache: give another model another name.
+    `name` identifies it in the cache: give every model its own name.
     """
 
     def __init__(self, model: Any, name: str) -> None:
@@ -90,12 +90,12 @@ class AnyModel:
         return rows
 
     def wording(self, prompt: str) -> str:
-        """Return nothing: this model has prompts of its own, or none."""
+        """Return an empty string: the model has its own prompts, or none."""
         return ""
 
 
 class Remembering:
-    """Embeds pools through a cache; `made` counts the items that were embedded anew."""
+    """Embeds pools through a cache; `made` counts the items that were not cached."""
 
     def __init__(self, embedder: Embedder, cache: Cache) -> None:
         self.embedder = embedder
@@ -103,7 +103,7 @@ class Remembering:
         self.made = 0
 
     def vectors(self, pool: Pool, step: Callable[[int], None] = lambda _: None) -> Vectors:
-        """Return the vectors (n, d) of a pool, in order; `step` is told how many are done.
+        """Return the vectors (n, d) of a pool, in order; `step` gets counts of items done.
 
         Raises:
             DataError: an item cannot be read; it is named.
@@ -114,7 +114,7 @@ class Remembering:
         for start in range(0, len(pool.items), PART):
             part = [pool.items[place] for place in _span(start, len(pool.items))]
             keys = [
-                Cache.key(fingerprint, wording, _content(item, start + place))
+                Cache.key(fingerprint, wording, _digest_item(item, start + place))
                 for place, item in enumerate(part)
             ]
             known = self.cache.find(keys)
@@ -137,8 +137,8 @@ def _span(start: int, end: int) -> range:
     return range(start, min(start + PART, end))
 
 
-def _content(raw: RawItem, position: int) -> bytes:
-    """Return the digest of an item's content, its files read."""
+def _digest_item(raw: RawItem, position: int) -> bytes:
+    """Return the digest of an item's content, files included."""
     try:
         item = normalise(raw, position)
         parts = tuple(read_bytes(part) if isinstance(part, Image) else part for part in item.parts)

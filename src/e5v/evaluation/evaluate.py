@@ -1,7 +1,7 @@
 """Evaluates an embedder on benchmarks: from folders to figures.
 
-folder -> Material -> pools -> vectors, remembered -> summed, unit -> figures
-                                                   -> rankings for a test server
+folder -> Material -> pools -> vectors, cached -> summed, normalised -> figures
+                                               -> rankings for a test server
 """
 
 import time
@@ -31,7 +31,7 @@ from e5v.evaluation.tasks import Grading, Kind, Material, Pool, Search, Submissi
 from e5v.extras import need
 from e5v.vectors import unit
 
-BEST = 100  # places of a ranking that are handed to a test server's form, beside its subset
+BEST = 100  # ranked images passed on for a test server's file, besides the subset
 NAMES: dict[Kind, str] = {"text": "texts", "image": "images", "composed": "composed queries"}
 Step = Callable[[int], None]
 Rows = Callable[[Pool], Vectors]
@@ -39,9 +39,9 @@ Rows = Callable[[Pool], Vectors]
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What a benchmark gave: figures, what they took, files for a test server by name, the gap.
+    """The results of a benchmark: figures, cost, files for a test server by name, the gap.
 
-    `places` says, for each query of each search by name, where its true candidates stood, from 0.
+    `places` has, by name of the search, the ranks of each query's true candidates, from 0.
     """
 
     figures: tuple[Figure, ...]
@@ -59,9 +59,9 @@ def evaluate(
     *,
     gap: bool = False,
 ) -> Evaluated:
-    """Embed what a benchmark asks for and count what is right; `step` is told of items done.
+    """Embed a benchmark's items and compute its figures; `step` is called with counts of items.
 
-    With `gap`, the gap between its captions and images is measured, if it has 10 of each.
+    With `gap`, measure the gap between its captions and images, if it has 10 of each.
 
     Raises:
         DataError: an item cannot be embedded.
@@ -78,13 +78,13 @@ def evaluate(
 
     figures: list[Figure] = []
     files: dict[str, str] = {}
-    found = {task.name: _found(task, rows) for task in material.tasks if isinstance(task, Search)}
+    found = {task.name: _rank(task, rows) for task in material.tasks if isinstance(task, Search)}
     for task in material.tasks:
         if isinstance(task, Submission):
             files |= _files(task, rows)
             continue
         for metric, value in (
-            _graded(task, rows) if isinstance(task, Grading) else _counted(task, found[task.name])
+            _grade(task, rows) if isinstance(task, Grading) else _count_hits(task, found[task.name])
         ):
             paper = benchmark.paper.get((task.name, metric))
             note = "; ".join(material.notes)
@@ -104,7 +104,7 @@ def evaluate(
 
 
 def _check_libraries(material: Material, gap: bool) -> None:  # noqa: FBT001
-    """See before anything is embedded that what counts it is installed."""
+    """Check, before anything is embedded, that the libraries for the figures are installed."""
     if gap:
         need("measuring the gap", "scipy", "matplotlib", extra="eval")
     if any(isinstance(task, Grading) for task in material.tasks):
@@ -123,16 +123,16 @@ def _gap(material: Material, rows: Rows) -> Gap | None:
     return None
 
 
-def _found(task: Search, rows: Rows) -> list[Places]:
+def _rank(task: Search, rows: Rows) -> list[Places]:
     return places(_queries(task, rows), unit(rows(task.gallery)), task.judged)
 
 
-def _graded(task: Grading, rows: Rows) -> list[tuple[str, float]]:
+def _grade(task: Grading, rows: Rows) -> list[tuple[str, float]]:
     left, right = (unit(rows(pool)) for pool in (task.left, task.right))
     return [("Spearman", spearman(cosines(left, right), task.grades))]
 
 
-def _counted(task: Search, found: Sequence[Places]) -> list[tuple[str, float]]:
+def _count_hits(task: Search, found: Sequence[Places]) -> list[tuple[str, float]]:
     if task.measure == "map":
         return [(f"mAP@{k}", average_precision(found, k)) for k in task.cutoffs]
     subset = "R_s" if task.judged.among is not None else "R"
@@ -164,11 +164,11 @@ def _files(task: Submission, rows: Rows) -> dict[str, str]:
 
 
 def _counts(every: Iterable[Pool]) -> dict[str, int]:
-    """Count what there is of each kind; a file is one, in however many pools it is."""
+    """Count the items of each kind; a file in several pools counts once."""
     counts: dict[str, int] = {}
     files: set[Path] = set()
     for pool in every:
-        listed = () if isinstance(pool.items, Lazy) else pool.items  # made anew at every look
+        listed = () if isinstance(pool.items, Lazy) else pool.items  # made at every access
         own = {one for one in listed if isinstance(one, Path)}
         name = NAMES[pool.kind]
         counts[name] = counts.get(name, 0) + len(pool.items) - len(own & files)
@@ -177,7 +177,7 @@ def _counts(every: Iterable[Pool]) -> dict[str, int]:
 
 
 def means(figures: Iterable[Figure]) -> list[Figure]:
-    """Return the means that the paper gives, of sets of which every figure is there."""
+    """Return the means that the paper gives, if all their figures are present."""
     every = {(one.benchmark, one.task, one.metric): one for one in figures}
     found = []
     for mean in MEANS:
@@ -195,7 +195,7 @@ def means(figures: Iterable[Figure]) -> list[Figure]:
 def place(benchmark: Benchmark, data: Path | None) -> Path | None:
     """Return the folder of a benchmark's data; None for the hub's copy.
 
-    `data` is that folder, or a folder of such folders by name, where what is missing is the hub's.
+    `data` is that folder, or a folder of such folders by name; those missing are read from the hub.
     """
     if data is None:
         return None
@@ -209,23 +209,23 @@ def place(benchmark: Benchmark, data: Path | None) -> Path | None:
 def read(benchmark: Benchmark, folder: Path | None, *, font: Path | None = None) -> Material:
     """Read a benchmark's data from a folder, or from the hub without one.
 
-    `font` is what captions are drawn in, where they are drawn.
+    `font` is the font of drawn captions.
 
     Raises:
-        DataError: there is no such folder or data set, or its data cannot be used.
+        DataError: the folder or data set is missing, or its data cannot be used.
         UsageError: the hub has no copy, or the font cannot be read.
         MissingExtraError: `datasets` is not installed.
     """
-    material = _read(benchmark, folder)
+    material = _read_source(benchmark, folder)
     if notes := tuple(_other_sizes(benchmark, material)):
         material = replace(material, notes=material.notes + notes)
     return rendered(material, font) if benchmark.drawn else material
 
 
-def _read(benchmark: Benchmark, folder: Path | None) -> Material:
+def _read_source(benchmark: Benchmark, folder: Path | None) -> Material:
     if folder is not None:
         if not folder.is_dir():
-            raise DataError(f"{folder} is no folder; give the folder of {benchmark.source}")
+            raise DataError(f"{folder} is not a folder; give the folder of {benchmark.source}")
         return benchmark.read(folder)
     if benchmark.hub is None:
         raise UsageError(
@@ -237,7 +237,7 @@ def _read(benchmark: Benchmark, folder: Path | None) -> Material:
 
 
 def _other_sizes(benchmark: Benchmark, material: Material) -> Iterator[str]:
-    """Say where there are more or fewer queries or candidates than in the paper."""
+    """Report numbers of queries or candidates that differ from the paper's."""
     for task in material.tasks:
         if not isinstance(task, Search) or task.name not in benchmark.sizes:
             continue

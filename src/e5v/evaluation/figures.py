@@ -1,4 +1,4 @@
-"""What an evaluation found, and what it was found with.
+"""The results of an evaluation, and its settings.
 
 evaluator -> figures, runs, gap -> Report -> e5v.evaluation.report
 """
@@ -11,9 +11,9 @@ from e5v.evaluation.gap import Gap
 
 @dataclass(frozen=True)
 class Figure:
-    """One number in percent, and the paper's; `note` says where the data are not the paper's.
+    """One number in percent, and the paper's; `note` says how the data differ from the paper's.
 
-    `value` is None where there is none: the correlation of what does not vary.
+    `value` is None where it is undefined.
     """
 
     benchmark: str
@@ -25,7 +25,7 @@ class Figure:
 
     @property
     def difference(self) -> float | None:
-        """By how many points the value is above the paper's."""
+        """Percentage points above the paper's figure."""
         if self.value is None or self.paper is None:
             return None
         return self.value - self.paper
@@ -35,9 +35,9 @@ class Figure:
 class Run:
     """The data of one benchmark, and what it took to embed them.
 
-    `counts` says of what there was how much ("images": 5000), `protocol` what moves the numbers,
-    `notes` where the data differ from the paper's. Items were `embedded` in `seconds`, or
-    `remembered` from an earlier run.
+    `counts` has the items by kind ("images": 5000), `protocol` says what affects the figures,
+    `notes` how the data differ from the paper's. Items were `embedded` in `seconds`, or
+    `remembered` from the cache.
     """
 
     benchmark: str
@@ -52,10 +52,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Setting:
-    """What was measured with.
+    """The settings of an evaluation.
 
     `turn` is the chat turn around the `prompts`, which are wordings by name and kind of item;
-    `versions` are those of packages by name; `paper` says of which model the paper's figures are;
+    `versions` are those of packages by name; `paper` names the model of the paper's figures;
     `when` is ISO 8601.
     """
 
@@ -74,7 +74,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Report:
-    """All that an evaluation says; `gaps` by what they are of, as benchmarks are named."""
+    """All results of an evaluation; `gaps` by the name of the benchmark."""
 
     setting: Setting
     figures: tuple[Figure, ...]

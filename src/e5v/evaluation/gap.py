@@ -1,9 +1,9 @@
-"""How far apart images and texts live, whatever they mean.
+"""The modality gap: how far apart images and texts are, whatever they mean.
 
 vectors of images, vectors of texts -> unit rows -> centroids, cosines, a separating plane -> Gap
 
-The paper shows the gap as a picture alone (section 5.1); here it has numbers as well. What needs
-every cosine takes them block by block: memory is a few times that of the vectors.
+The paper only plots the gap (section 5.1); here it is measured as well. All cosines are computed
+block by block: memory is a few times that of the vectors.
 """
 
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ from e5v.evaluation.plane import Plane, draw_planes, find_plane
 from e5v.files import write_file
 from e5v.vectors import unit
 
-LEAST = 10  # images, and texts, below which a share means nothing
+LEAST = 10  # images, and texts, needed for meaningful shares
 NEIGHBOURS = 10
 FOLDS = 5
-FREEDOM = 100.0  # scikit-learn's C: how little the separating plane is held back
-BLOCK_VALUES = 16 * 2**20  # cosines held at a time
+FREEDOM = 100.0  # scikit-learn's C: inverse strength of regularisation
+BLOCK_VALUES = 16 * 2**20  # cosines in memory at a time
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class Gap:
         images: how many images, n.
         texts: how many texts, m.
         centroid_distance: |mean image - mean text| (Liang et al., 2022).
-        separability: part that a plane (logistic regression, stratified 5-fold, either kind of
-            equal weight) tells right of what it was not fitted to; 0.5 if they are mixed.
-        texts_near_images: part of the 10 nearest neighbours of an image that are texts.
+        separability: held-out accuracy of a separating plane (logistic regression, stratified
+            5-fold, both kinds of equal weight); 0.5 if they are mixed.
+        texts_near_images: share of the 10 nearest neighbours of an image that are texts.
         texts_by_chance: the same if modality made no difference, m / (n + m - 1).
-        images_near_texts: part of the 10 nearest neighbours of a text that are images.
+        images_near_texts: share of the 10 nearest neighbours of a text that are images.
         images_by_chance: the same if modality made no difference, n / (n + m - 1).
         cosine_true: mean cosine of an image and its text; None if pairs are not known.
         cosine_others: mean cosine of an image and a text that are not known to be a pair.
@@ -47,7 +47,7 @@ class Gap:
         uniformity_images: uniformity of images.
         uniformity_texts: uniformity of texts.
         uniformity: uniformity of images and texts together.
-        plane: the picture.
+        plane: the plot.
     """
 
     images: int
@@ -71,7 +71,7 @@ class Gap:
 
 @dataclass(frozen=True, eq=False)
 class Crowd:
-    """What is around each of N rows: part of its nearest that are texts, and sums over the others.
+    """The neighbourhood of each of N rows: share of texts among the nearest, sums over others.
 
     `to_images` and `to_texts` (N,) sum exp(-2 |x - y|^2) over the images and the texts.
     """
@@ -88,10 +88,10 @@ def measure_gap(
 ) -> Gap:
     """Measure the gap between images (n, d) and texts (m, d).
 
-    `pairs` (p, 2) are the places of an image and of a text that belong together, each pair once.
+    `pairs` (p, 2) are the indices of an image and its text, each pair once.
 
     Raises:
-        UsageError: fewer than 10 of a kind, other widths, or a value that is not finite.
+        UsageError: fewer than 10 of a kind, different widths, or a value that is not finite.
     """
     rows = _together(images, texts)
     n, m = len(images), len(texts)
@@ -120,7 +120,7 @@ def measure_gap(
 
 
 def draw_gap(images: NDArray[np.floating], texts: NDArray[np.floating], target: Path) -> None:
-    """Draw images (n, d) and texts (m, d) as the paper does, as a PNG that appears when whole.
+    """Draw images (n, d) and texts (m, d) as the paper does, as a PNG, written completely.
 
     Raises:
         UsageError: as `measure_gap`.
@@ -133,7 +133,7 @@ def _together(images: NDArray[np.floating], texts: NDArray[np.floating]) -> NDAr
     """Return the unit rows of images, then of texts."""
     if min(len(images), len(texts)) < LEAST:
         raise UsageError(
-            f"the gap of {len(images)} images and {len(texts)} texts; "
+            f"the gap is between {len(images)} images and {len(texts)} texts; "
             f"expected at least {LEAST} of each"
         )
     widths = images.shape[1], texts.shape[1]
@@ -141,12 +141,12 @@ def _together(images: NDArray[np.floating], texts: NDArray[np.floating]) -> NDAr
         raise UsageError(f"vectors are {widths[0]} and {widths[1]} wide; expected one width")
     rows = unit(np.concatenate([images, texts]))
     if not np.isfinite(rows).all():
-        raise UsageError("a vector has a value that is not finite; expected numbers alone")
+        raise UsageError("a vector has a value that is not finite; expected finite numbers")
     return rows
 
 
 def _cosines(rows: NDArray[np.float32], pairs: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Return the cosine of each pair of rows (p, 2), so many at a time."""
+    """Return the cosine of each pair of rows (p, 2), block by block."""
     step = max(1, BLOCK_VALUES // rows.shape[1])
     cosines = np.empty(len(pairs))
     for start in range(0, len(pairs), step):
@@ -156,14 +156,14 @@ def _cosines(rows: NDArray[np.float32], pairs: NDArray[np.integer]) -> NDArray[n
 
 
 def crowd_around(rows: NDArray[np.float32], images: int) -> Crowd:
-    """Look around each of the unit rows (N, d), the first `images` of which are images."""
+    """Describe the neighbourhood of unit rows (N, d); the first `images` are images."""
     texts_near, to_images, to_texts = np.empty((3, len(rows)))
     step = max(1, BLOCK_VALUES // len(rows))
     for start in range(0, len(rows), step):
         block = slice(start, start + step)
         cosines = rows[block] @ rows.T
         own = np.arange(len(cosines))
-        cosines[own, start + own] = -np.inf  # nobody is a neighbour of their own
+        cosines[own, start + own] = -np.inf  # a row is not its own neighbour
         nearest = np.argpartition(cosines, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS:]
         texts_near[block] = (nearest >= images).mean(1)
         kernel = np.exp(4 * cosines - 4)  # |x - y|^2 = 2 - 2 cos
@@ -178,8 +178,8 @@ def _uniformity(sums: NDArray[np.float64]) -> float:
 
 
 def _separability(rows: NDArray[np.float32], is_text: NDArray[np.bool_]) -> float:
-    """Return the part of held-out rows on their own side of a plane, the mean of both kinds."""
-    # Where the vectors lie and how close together is not the question: centred, of mean square 1.
+    """Return the share of held-out rows on the right side of a plane, the mean of both kinds."""
+    # Position and scale of the vectors must not matter: centre them, mean square 1.
     spread = rows - rows.mean(0)
     square = np.einsum("nd,nd->", spread, spread, dtype=np.float64) / len(rows)
     spread /= np.sqrt(max(square, np.finfo(np.float32).tiny))
@@ -193,7 +193,7 @@ def _separability(rows: NDArray[np.float32], is_text: NDArray[np.bool_]) -> floa
 
 
 def folds(is_text: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Deal each kind out to the folds at random, the same at every call; return who is where."""
+    """Assign each kind to folds at random, with a fixed seed; return the fold of each row."""
     random = np.random.default_rng(0)
     fold = np.empty(len(is_text), dtype=np.int64)
     for kind in (False, True):

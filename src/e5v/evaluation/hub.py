@@ -1,6 +1,6 @@
-"""Data sets of the hub, by the columns that the official code reads.
+"""Data sets of the hub, with the columns that the official code reads.
 
-HubSet -> `datasets` (extra `eval`) -> columns checked -> images still encoded, read when asked for
+HubSet -> `datasets` (extra `eval`) -> columns checked -> encoded images, decoded on demand
 
 royokong/flickr30k_test, coco_test  image, text (captions)
 royokong/fashioniq_val              candidate (image), caption, target_id, category
@@ -43,7 +43,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class HubSet:
-    """A split of a data set of the hub, by its id; or of a folder that is laid out like one."""
+    """A split of a data set on the hub, by its id, or of a folder with the same layout."""
 
     name: str
     split: str
@@ -67,7 +67,7 @@ def read_hub_captions(source: HubSet, *, most: int | None = MOST) -> Material:
 
 
 def read_hub_cirr(queries: HubSet, images: HubSet) -> Material:
-    """Read royokong/cirr_val and cirr_imgs, split val; they are without CIRR's subsets.
+    """Read royokong/cirr_val and cirr_imgs, split val, which lack CIRR's subsets.
 
     Raises:
         DataError, MissingExtraError: as for captions.
@@ -83,7 +83,7 @@ def read_hub_cirr(queries: HubSet, images: HubSet) -> Material:
 
 
 def read_hub_cirr_test(queries: HubSet, images: HubSet) -> Material:
-    """Read royokong/cirr_test and cirr_imgs, split test; they are without CIRR's subsets.
+    """Read royokong/cirr_test and cirr_imgs, split test, which lack CIRR's subsets.
 
     Raises:
         DataError, MissingExtraError: as for captions.
@@ -101,7 +101,7 @@ def read_hub_cirr_test(queries: HubSet, images: HubSet) -> Material:
 
 
 def read_hub_fashioniq(queries: HubSet, images: HubSet) -> Material:
-    """Read royokong/fashioniq_val and fashioniq_val_imgs, split val: a search per category.
+    """Read royokong/fashioniq_val and fashioniq_val_imgs, split val: one search per category.
 
     Raises:
         DataError, MissingExtraError: as for captions.
@@ -122,7 +122,7 @@ def _fashioniq(category: str, asked: "_Table", found: "_Table") -> Search:
 
 
 def _places(asked: "_Table", column: str, found: "_Table") -> list[tuple[int]]:
-    """Find the image that each row names in a column."""
+    """Return the index of the image that each row names in a column."""
     names = found.each("id", lambda row: row.name("id"))
     places = {name: place for place, name in enumerate(names)}
     return asked.each(column, lambda row: (find_place(row.name(column), places),))
@@ -130,20 +130,20 @@ def _places(asked: "_Table", column: str, found: "_Table") -> list[tuple[int]]:
 
 @dataclass(frozen=True)
 class _Table:
-    """Some rows of a data set, counted from 0; the images of all its columns are encoded."""
+    """Some rows of a data set, counted from 0; images stay encoded."""
 
     source: HubSet
     data: Any
     rows: Sequence[int]
 
     def each(self, column: str, make: Callable[[Row], Made]) -> list[Made]:
-        """Make something of the cell of every row; no other column is read."""
+        """Apply `make` to the cell of every row; no other column is read."""
         cells = self.data.select_columns([column]).select(self.rows)
         places = (f"row {row + 1}" for row in self.rows)
         return make_each(self.source, zip(places, map(Row, cells), strict=True), make)
 
     def images(self, column: str) -> Sequence[RawItem]:
-        """Return the images of a column, to be read one by one."""
+        """Return the images of a column, read one by one."""
         return Lazy(len(self.rows), partial(self._image, self.data.select_columns([column])))
 
     def _image(self, cells: Any, place: int) -> RawItem:
@@ -185,9 +185,9 @@ def _open(source: HubSet, columns: Sequence[str]) -> _Table:
 
 
 def _commit(data: Any) -> str:
-    """Say which state of a data set was opened: `datasets` keeps each in a folder of its name.
+    """Return the version of an opened data set, which names the folder of its cached files.
 
-    That is the commit, for a set of the hub, and a digest of the files, for a folder.
+    It is the commit for a set on the hub, and a digest of the files for a folder.
     """
     folders = {Path(file["filename"]).parent.name for file in data.cache_files}
     return folders.pop()[:12] if len(folders) == 1 else ""
@@ -195,7 +195,7 @@ def _commit(data: Any) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Leave out what is said of every attempt to reach the hub; bars are for a terminal."""
+    """Silence messages about attempts to reach the hub; show progress bars in a terminal only."""
     from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
     from huggingface_hub.utils import logging
 

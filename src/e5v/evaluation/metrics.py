@@ -1,12 +1,12 @@
-"""Vectors and what is right -> figures.
+"""Figures from vectors and judgements.
 
-queries, gallery, judgements -> places of the true candidates -> hit rate, mean average precision
+queries, gallery, judgements -> ranks of the true candidates -> hit rate, mean average precision
 pairs                        -> cosines, with grades          -> Spearman's rank correlation
 
-Cosines are exact: values are rounded to multiples of 2**-26, so that float64 holds their products
-and every sum of them, in whatever order it is made. A pair therefore has one score, whatever the
-block, the library or the number of threads, and equal vectors tie. What is rounded away moves a
-cosine by about 1e-8, less than float32 arithmetic would.
+Cosines are exact: values are rounded to multiples of 2**-26, so that float64 represents their
+products and sums without error, in any order. A pair therefore has one score, whatever the block,
+the library or the number of threads, and equal vectors tie. The rounding changes a cosine by about
+1e-8, less than float32 arithmetic would.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,20 +31,20 @@ def places(
     *,
     block: int = 1024,
 ) -> list[Places]:
-    """Find where the true candidates of each query stand in its ranking by cosine, from 0.
+    """Return the ranks of each query's true candidates by cosine, from 0.
 
-    Ties count against us: who competes with an equal score stands before a true candidate. What is
-    hidden does not compete; where `among` is given, that alone does.
+    Ties count against us: a false candidate with an equal score ranks before a true one. Hidden
+    candidates do not compete; where `among` is given, only those compete.
 
     Args:
         queries: unit rows (q, d).
         gallery: unit rows (g, d).
         judged: what is right, a row per query.
-        block: rows of either side that meet at once. About 8 * block * (2 * d + block) bytes are
-            held beside the vectors, 75 MiB at d = 4096; the places do not depend on it.
+        block: rows of either side multiplied at once. It takes about 8 * block * (2 * d + block)
+            bytes beside the vectors, 75 MiB at d = 4096; the ranks do not depend on it.
 
     Returns:
-        One array per query, ascending, of as many places as it has true candidates.
+        One array per query, ascending, with the rank of each true candidate.
 
     Raises:
         UsageError: the rows are not unit vectors of one width.
@@ -57,7 +57,7 @@ def places(
     found: list[Places] = []
     for start in range(0, len(queries), block):
         part = slice(start, start + block)
-        found += _block_places(_whole(queries[part]), gallery, contests[part], block)
+        found += _block_places(_to_grid(queries[part]), gallery, contests[part], block)
     return found
 
 
@@ -70,7 +70,7 @@ def average_precision(places: Sequence[Places], k: int) -> float:
     """Mean average precision at `k`, 0 to 1, as CIRCO defines it.
 
     A query's is the sum of the precision at each true candidate among the first `k`, divided by the
-    number of true candidates that could be there: all of them, at most `k`.
+    number of true candidates, or by `k` if that is smaller.
     """
     each = []
     for row in places:
@@ -83,10 +83,10 @@ def average_precision(places: Sequence[Places], k: int) -> float:
 def cosines(
     left: NDArray[np.float32], right: NDArray[np.float32], *, block: int = 1024
 ) -> NDArray[np.float64]:
-    """Cosine of each row of `left` (n, d) with its row of `right` (n, d), both unit rows: (n,).
+    """Cosine of each row of `left` (n, d) with the same row of `right`, both unit rows: (n,).
 
     Raises:
-        UsageError: the rows are not unit vectors of one width, or one side has more of them.
+        UsageError: the rows are not unit vectors of one width, or not of equal number.
     """
     _check_unit(left)
     _check_unit(right)
@@ -96,17 +96,17 @@ def cosines(
     found = np.empty(len(left))
     for start in range(0, len(left), block):
         part = slice(start, start + block)
-        found[part] = (_whole(left[part]) * _whole(right[part])).sum(axis=1)
+        found[part] = (_to_grid(left[part]) * _to_grid(right[part])).sum(axis=1)
     return found / GRID**2
 
 
 def spearman(cosines: NDArray[np.float64], grades: Sequence[float]) -> float:
     """Spearman's rank correlation, -1 to 1; ties share their mean rank.
 
-    It is 0 where all cosines are equal: they rank nothing.
+    It is 0 if all cosines are equal.
 
     Raises:
-        DataError: the grades rank nothing.
+        DataError: all grades are equal.
     """
     with imported("Spearman's correlation"):
         from scipy.stats import spearmanr  # type: ignore[import-untyped, unused-ignore]
@@ -120,14 +120,14 @@ def spearman(cosines: NDArray[np.float64], grades: Sequence[float]) -> float:
 
 @dataclass(frozen=True)
 class _Contest:
-    """One query's places in the gallery: who is sought, who is left out, who alone competes."""
+    """One query's candidates, as gallery indices: true, hidden, and those that alone compete."""
 
     true: frozenset[int]
     hidden: frozenset[int]
     among: frozenset[int] | None
 
     def fault(self, size: int) -> str | None:
-        """Say what does not fit a gallery of that size."""
+        """Return what does not fit a gallery of that size, if anything."""
         named = self.true | self.hidden | (self.among or frozenset())
         if not self.true:
             return "has no true candidate"
@@ -164,8 +164,8 @@ def _contests(judged: Judgements, queries: int, gallery: int) -> list[_Contest]:
     among = [None] * queries if judged.among is None else judged.among
     if {len(judged.true), len(hidden), len(among)} != {queries} or not queries:
         raise DataError(
-            f"{len(judged.true)} queries are judged ({len(hidden)} hide candidates, {len(among)} "
-            f"choose among them); expected all of {queries}, and at least one"
+            f"the judgements have {len(judged.true)} queries (hidden {len(hidden)}, among "
+            f"{len(among)}); expected {queries}, and at least one"
         )
     contests = [
         _Contest(frozenset(true), frozenset(out), None if few is None else frozenset(few))
@@ -183,14 +183,14 @@ def _block_places(
     contests: Sequence[_Contest],
     block: int,
 ) -> list[Places]:
-    """Count who stands before each true candidate, a block of the gallery at a time."""
+    """Count the candidates before each true one, a block of the gallery at a time."""
     bars = _bars(queries, gallery, contests)
-    before = [np.arange(len(row), dtype=np.int64) for row in bars]  # better true ones
+    before = [np.arange(len(row), dtype=np.int64) for row in bars]  # true ones ranked before
     out = _Cells.of(contest.true | contest.hidden for contest in contests)
     among = _Cells.of(contest.among or frozenset() for contest in contests)
     chosen = contests[0].among is not None
     for start in range(0, len(gallery), block):
-        scores = queries @ _whole(gallery[start : start + block]).T
+        scores = queries @ _to_grid(gallery[start : start + block]).T
         if chosen:
             cells = among.within(start, start + block)
             kept = scores[cells]
@@ -208,13 +208,13 @@ def _bars(
 ) -> list[NDArray[np.float64]]:
     """Scores of each query's true candidates, best first."""
     return [
-        np.sort(_whole(gallery[sorted(contest.true)]) @ query)[::-1]
+        np.sort(_to_grid(gallery[sorted(contest.true)]) @ query)[::-1]
         for query, contest in zip(queries, contests, strict=True)
     ]
 
 
-def _whole(rows: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Round to the grid, in steps of it: whole numbers, whose products sum to less than 2**53."""
+def _to_grid(rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Round to the grid, in its steps: whole numbers, whose products sum to less than 2**53."""
     steps = rows.astype(np.float64)
     steps *= GRID
     return np.rint(steps, out=steps)
@@ -226,7 +226,7 @@ def _check_unit(rows: NDArray[np.float32]) -> None:
     if len(wrong):
         length = np.sqrt(squares[wrong[0]])
         raise UsageError(
-            f"{len(wrong)} of {len(rows)} rows are no unit vectors: row {wrong[0]} has the length "
+            f"{len(wrong)} of {len(rows)} rows are not unit vectors: row {wrong[0]} has length "
             f"{length:.3g}; normalise them"
         )
 

@@ -1,4 +1,4 @@
-"""An `E5V` as a model of mteb (extra `eval`), so that any of its tasks runs on it.
+"""An `E5V` as an mteb model (extra `eval`), to run any of mteb's tasks.
 
 task -> batches of columns "text", "image" -> items -> the task's prompt -> E5V -> unit rows
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from mteb.types import Array, BatchedInput, EncodeKwargs, PromptType
     from torch.utils.data import DataLoader
 
-# The paper's prompts, by the name or type of a task; all others are asked for as in retrieval.
-# mteb's FashionIQ mixes the categories, whose nouns the paper's own wording for it has a slot for.
+# The paper's prompts, by the name or type of a task; all other tasks use "retrieval".
+# The paper's prompt for FashionIQ names the category, but mteb's FashionIQ mixes the categories.
 PROMPTS = {
     "CIRRIT2IRetrieval": "cirr",
     "EDIRIT2IRetrieval": "cirr",
@@ -41,24 +41,24 @@ PROMPTS = {
 
 
 class MTEBModel:
-    """An `E5V` by the protocol of mteb's encoders (`mteb.models.EncoderProtocol`).
+    """An `E5V` with the interface of mteb's encoders (`mteb.models.EncoderProtocol`).
 
-    A text, or an image, is asked for in one word as the paper does. An image and a text that look
-    for an image are a composed query and are worded as an edit; an image and a text that are a
-    document, or look for a text, are no edit and are worded as a mixture.
+    A text, or an image, gets the paper's prompt for one word. An image with a text gets the edit
+    prompt if it is a query that searches for images, otherwise (a document, or a search for texts)
+    the mixture prompt.
 
-    Left unused, of what mteb says beside the items:
+    Ignored, of what mteb passes besides the items:
 
-    - a task's instruction (`TaskMetadata.prompt`): items are asked for in the words that the model
-      was tuned with. An instruction that a query has of its own is part of the query's text;
-    - which side an item is on, but for an image with a text: there is one space, with one wording;
+    - a task's instruction (`TaskMetadata.prompt`): the model was tuned with prompts of its own. An
+      instruction that belongs to a single query is part of the query's text;
+    - whether an item is a query or a document, except for an image with a text;
     - the split, the subset, and the batch size: batches are planned by tokens.
 
     Args:
-        model: what is evaluated.
+        model: the model to evaluate.
         name: "organisation/model" for mteb's results; by default the hub id, or the folder's name
-            after "local/". Its revision is the fingerprint: other weights are other results.
-        prompts: what is asked in place of some of e5v's prompts, by their names.
+            after "local/". The revision is the fingerprint, so other weights have other results.
+        prompts: replacements for some of e5v's prompts, by name.
 
     Raises:
         MissingExtraError: the package `mteb` is not installed.
@@ -89,13 +89,13 @@ class MTEBModel:
         """Embed the rows of a task: (n, d) unit rows, in the order given.
 
         Raises:
-            UsageError: the task has audio or video, or vectors are wanted in another precision.
+            UsageError: the task has audio or video, or the precision is not float32.
             ItemError: an image cannot be read.
         """
         if kwargs.get("precision", "float32") != "float32":
             raise UsageError(
-                f'precision is "{kwargs["precision"]}"; expected "float32": for others, put '
-                "mteb's CompressionWrapper around the model"
+                f'precision is "{kwargs["precision"]}"; expected "float32"; for others, '
+                "wrap the model in mteb's CompressionWrapper"
             )
         rows: NDArray[np.float32] = self.model.encode(
             _Items(inputs),
@@ -111,7 +111,7 @@ class MTEBModel:
         return cos_sim(embeddings1, embeddings2)
 
     def similarity_pairwise(self, embeddings1: Array, embeddings2: Array) -> Array:
-        """Cosine of each row with its row."""
+        """Cosine of each row with the same row."""
         from mteb.similarity_functions import pairwise_cos_sim
 
         return pairwise_cos_sim(embeddings1, embeddings2)
@@ -130,7 +130,7 @@ class _Items:
     batches: DataLoader[BatchedInput]
 
     def __len__(self) -> int:
-        return len(self.batches.dataset)  # type: ignore[arg-type]  # those of mteb have a length
+        return len(self.batches.dataset)  # type: ignore[arg-type]  # mteb's have a length
 
     def __iter__(self) -> Iterator[Item]:
         rows = chain.from_iterable(_rows(batch) for batch in self.batches)
@@ -143,20 +143,20 @@ class _Row:
     text: str | None
 
     def item(self, position: int) -> Item:
-        """Return what is to be embedded.
+        """Return the item to embed.
 
-        Documents of mteb may be empty: beside an image an empty text says nothing and goes; alone
-        it is asked for like any other, since every row must have its vector.
+        Documents of mteb may be empty: an empty text beside an image is dropped; alone it is
+        embedded like any other, since every row must have a vector.
         """
         alone = self.image is None and self.text is not None
         parts = () if alone else normalise({"image": self.image}, position).parts
         if self.text is None or (parts and not self.text.strip()):
             return Item(parts)
-        return Item((*parts, Text(self.text)))  # not read as a path, whatever it looks like
+        return Item((*parts, Text(self.text)))  # never read as a path
 
 
 def _rows(batch: Mapping[str, Any]) -> Iterator[_Row]:
-    """Read the columns that mteb names by what they hold; it has joined titles to texts."""
+    """Read mteb's columns of images and texts; it has joined titles to texts."""
     known, others = {"image", "text"} & batch.keys(), {"audio", "video"} & batch.keys()
     if others or not known:
         raise UsageError(
@@ -176,22 +176,22 @@ def _name(model: E5V) -> str:
 
 
 def _experiment(wrapper: MTEBModel) -> dict[str, Any] | None:
-    """Tell what moves the vectors and is not in the fingerprint: mteb keeps results apart by it."""
-    told: dict[str, Any] = {}
+    """Return settings that affect the vectors but not the fingerprint, for mteb's results."""
+    settings: dict[str, Any] = {}
     if wrapper.prompts:
-        told["prompts"] = {name: str(prompt) for name, prompt in wrapper.prompts.items()}
+        settings["prompts"] = {name: str(prompt) for name, prompt in wrapper.prompts.items()}
     if wrapper.model.max_tokens < wrapper.model.loaded.context:
-        told["max_tokens"] = wrapper.model.max_tokens
-    return told or None
+        settings["max_tokens"] = wrapper.model.max_tokens
+    return settings or None
 
 
 def _describe(model: E5V, name: str, experiment: dict[str, Any] | None) -> ModelMeta:
-    """Say of the model what is seen on it; what only its makers know is left unsaid."""
+    """Describe the model by what it shows; leave unset what only its makers know."""
     with imported("a model of mteb"):
         from mteb.models import model_meta
         from mteb.types import OutputDType
     if "/" not in name:
-        raise UsageError(f'name is "{name}"; expected "organisation/model", as mteb has it')
+        raise UsageError(f'name is "{name}"; expected "organisation/model", as mteb requires')
     weights = list(model.loaded.model.parameters())
     return model_meta.ModelMeta(
         loader=None,

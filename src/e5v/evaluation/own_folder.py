@@ -1,4 +1,4 @@
-"""A folder of a user's own: whatever is there of images, captions, edits and graded pairs.
+"""A user's own folder: any of captioned images, edits and graded pairs.
 
 captions.jsonl, images/ -> image and text retrieval -+
 edits.jsonl, images/    -> composed retrieval       -+-> Material
@@ -23,14 +23,14 @@ from e5v.evaluation.tasks import Grading, Judgements, Material, Pool, Search, Ta
 from e5v.jsonl import LineFault, TextLine, Wrong, read_text_lines
 
 PAIRS = "pairs.tsv"
-HEADINGS = {"grade", "score"}  # what tells a heading of pairs.tsv from a pair
+HEADINGS = {"grade", "score"}  # the last cell of a heading of pairs.tsv
 
 
 def read_folder(folder: Path) -> Material:
-    """Read a folder of one's own.
+    """Read a user's own folder.
 
     Raises:
-        DataError: there is nothing to ask, or a row cannot be used.
+        DataError: it has none of the files, or a row cannot be used.
     """
     files = [folder / name for name in (CAPTIONS, EDITS, PAIRS) if (folder / name).is_file()]
     if not files:
@@ -48,7 +48,7 @@ def read_folder(folder: Path) -> Material:
 
 
 def _read_edits(file: Path) -> Search:
-    """Look for the targets of edits in all images: those of `images/` and those that are named."""
+    """Search for the targets of edits in all images of `images/` and all that are named."""
     listed = all_images(file.parent / IMAGES)
     spell = one_spelling(listed)
     edits = make_each_line(file, read_edits(file), partial(_spelled, spell))
@@ -64,7 +64,7 @@ def _read_edits(file: Path) -> Search:
 
 
 def _spelled(spell: Callable[[Path], Path], edit: EditLine) -> EditLine:
-    """Return an edit with one spelling for each image, if none of its targets is hidden."""
+    """Return an edit with one path per image; refuse it if a target is hidden."""
     edit = replace(
         edit,
         image=spell(edit.image),
@@ -72,12 +72,12 @@ def _spelled(spell: Callable[[Path], Path], edit: EditLine) -> EditLine:
         hidden=None if edit.hidden is None else tuple(map(spell, edit.hidden)),
     )
     if not set(edit.targets).isdisjoint(_hidden(edit)):
-        raise Wrong('has a target that is hidden; say "hidden": [] if its reference may be found')
+        raise Wrong('has a hidden target; set "hidden": [] if the reference may be found')
     return edit
 
 
 def _hidden(edit: EditLine) -> tuple[Path, ...]:
-    """Return the images to leave out of the answers: the reference, unless the line says others."""
+    """Return the images to exclude: the reference, unless the line names others."""
     return (edit.image,) if edit.hidden is None else edit.hidden
 
 
@@ -92,7 +92,7 @@ def _read_pairs(file: Path) -> Grading:
     pairs = make_each_line(file, _pair_lines(file), _read_pair)
     if len({pair.grade for pair in pairs}) == 1:
         raise DataError(
-            f"{file} has {plural(len(pairs), 'pair')} of one grade; expected two that differ"
+            f"{file} has {plural(len(pairs), 'pair')} of one grade; expected at least two grades"
         )
     return Grading(
         "pairs",
@@ -115,7 +115,9 @@ def _read_pair(line: TextLine) -> _Pair:
     match cells:
         case [str(left), str(right), str(grade)] if left and right:
             return _Pair(left, right, _grade(grade))
-    raise Wrong(f"has {plural(len(cells), 'cell')}; expected two texts and a grade, parted by tabs")
+    raise Wrong(
+        f"has {plural(len(cells), 'cell')}; expected two texts and a grade, separated by tabs"
+    )
 
 
 def _grade(cell: str) -> float:

@@ -1,4 +1,4 @@
-"""Captioned images in Parquet files, as the hub keeps them.
+"""Captioned images in Parquet files, as the hub stores them.
 
 files -> captions, all at once
       -> encoded images, a row group in memory at a time
@@ -33,7 +33,7 @@ class _File:
 
 @dataclass(frozen=True)
 class _Group:
-    """A row group: the `number`-th of its file, where `first` rows stand before it."""
+    """A row group: the `number`-th of its file, after `first` rows."""
 
     path: Path
     number: int
@@ -44,9 +44,9 @@ def read_tables(paths: Sequence[Path]) -> Captioned:
     """Read Parquet files with the columns image and text as one data set.
 
     Raises:
-        DataError: a file is no Parquet, lacks a column, or has a row without a caption.
+        DataError: a file is not Parquet, lacks a column, or has a row without a caption.
     """
-    files = [_read(path) for path in paths]
+    files = [_read_file(path) for path in paths]
     captions = [own for file in files for own in file.captions]
     return Captioned(Lazy(len(captions), _Images(files)), captions)
 
@@ -79,15 +79,15 @@ def encoded(cell: object, place: str) -> bytes:
     """Return an image's bytes from its cell: the bytes, or {"bytes": ..., "path": ...}.
 
     Raises:
-        DataError: there are none.
+        DataError: the cell has none.
     """
     value = cell.get("bytes") if isinstance(cell, dict) else cell
     if not isinstance(value, bytes):
-        raise DataError(f"{place} has no encoded image in its column of images")
+        raise DataError(f"{place} has no encoded image in its image column")
     return value
 
 
-def _read(path: Path) -> _File:
+def _read_file(path: Path) -> _File:
     with _opened(path) as table:
         names = table.schema_arrow.names
         if not {IMAGE, TEXT}.issubset(names):
@@ -107,5 +107,5 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         with pq.ParquetFile(path) as table:
             yield table
-    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: text that is no UTF-8
+    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: not UTF-8
         raise DataError(f"{path} cannot be read as Parquet: {first_line(error)}") from None

@@ -1,6 +1,6 @@
-"""Images of a data set: the files that it names, and those that are made only when asked for.
+"""Images of a data set: the files that it names, and images made on demand.
 
-names -> places where a data set may have put a file -> paths, or a DataError that counts the rest
+names -> possible paths of each file -> paths, or a DataError that counts the missing ones
 """
 
 import os
@@ -17,7 +17,7 @@ from e5v.left_out import LeftOut
 
 
 class Lazy(Sequence[RawItem]):
-    """Items that are made each time they are asked for, so that few are in memory."""
+    """Items that are made at each access, so that few are in memory."""
 
     def __init__(self, count: int, make: Callable[[int], RawItem]) -> None:
         self._places = range(count)
@@ -32,7 +32,7 @@ class Lazy(Sequence[RawItem]):
     @overload
     def __getitem__(self, place: slice) -> list[RawItem]: ...
     def __getitem__(self, place: int | slice) -> RawItem | list[RawItem]:
-        """Make the item of a place, or those of a slice."""
+        """Make the item at an index, or those of a slice."""
         if isinstance(place, slice):
             return [self._make(one) for one in self._places[place]]
         return self._make(self._places[place])
@@ -40,17 +40,17 @@ class Lazy(Sequence[RawItem]):
 
 @dataclass(frozen=True)
 class Captioned:
-    """Images and the captions of each: at least one, or the image is only there to be found."""
+    """Images and the captions of each; an image without captions is a candidate only."""
 
     images: Sequence[RawItem]
     captions: Sequence[tuple[str, ...]]
 
 
 def find_images(folder: Path, names: Mapping[str, Sequence[str]]) -> dict[str, Path]:
-    """Find the file of every name: the first of its paths under the folder that is one.
+    """Find the file of every name: the first of its paths that exists in the folder.
 
     Raises:
-        DataError: files are missing: counts them and names the first.
+        DataError: files are missing; counts them and names the first.
     """
     found = {name: find_image(folder, paths) for name, paths in names.items()}
     files = {name: path for name, path in found.items() if path is not None}
@@ -66,15 +66,15 @@ def find_images(folder: Path, names: Mapping[str, Sequence[str]]) -> dict[str, P
 def find_image(folder: Path, paths: Sequence[str]) -> Path | None:
     """Return the first of some paths under a folder that is a file."""
     for path in paths:
-        if os.path.isfile(folder / path):  # noqa: PTH113  Path.is_file raises where it is too long
+        if os.path.isfile(folder / path):  # noqa: PTH113  Path.is_file raises if it is too long
             return folder / path
     return None
 
 
 def one_spelling(listed: Iterable[Path]) -> Callable[[Path], Path]:
-    """Give what spells a path as it was spelled first, at best as listed.
+    """Return a function that maps every path of a file to one path, if possible a listed one.
 
-    A file that is named in two ways would be two images that tie, and a tie counts as a miss.
+    A file with two paths would be two images that tie, and a tie counts as a miss.
     """
     real = cache(os.path.realpath)
     first: dict[tuple[str, str], Path] = {}
@@ -88,7 +88,7 @@ def one_spelling(listed: Iterable[Path]) -> Callable[[Path], Path]:
 
 
 def all_images(folder: Path) -> list[Path]:
-    """List the images in a folder and its subfolders by path, hidden ones left out."""
+    """List the images in a folder and its subfolders by path, without hidden ones."""
     return sorted(path for path in _files(folder) if is_image_name(path))
 
 

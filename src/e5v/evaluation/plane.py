@@ -1,7 +1,7 @@
-"""The paper's picture of the modality gap: Figures 3 and 5.
+"""The paper's plot of the modality gap: Figures 3 and 5.
 
 unit rows, images first -> two singular vectors, not centred -> points in their plane
-planes by what they are of -> panels beside each other -> PNG
+planes by name -> panels side by side -> PNG
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 SHOWN = 1_000  # points of a kind that a plane keeps
 DIGITS = 4  # of a coordinate that is kept
-BLUE, ORANGE = "#2b6cb0", "#d9730d"  # told apart by the colour-blind, too
+BLUE, ORANGE = "#2b6cb0", "#d9730d"  # distinguishable with colour blindness
 INK, GREY, LINE = "#1f2937", "#6b7280", "#e5e7eb"
 INCHES, DPI = (6.4, 4.8), 150  # of a panel
 MARGIN = 0.12  # inches around a panel
-PANELS = 3  # beside each other
+PANELS = 3  # side by side
 
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Plane:
-    """Images and texts in the plane through the origin that holds most of them all.
+    """Images and texts in the plane through the origin that fits all of them best.
 
     The axes are the first two right singular vectors of all rows together, not centred. The mean
     of all rows lies to the right, and the mean text not below the mean image. `shares` are the
-    parts of the rows' squared lengths that lie along the axes. Of more than 1,000 points of a kind,
+    parts of the rows' squared lengths along the axes. Of more than 1,000 points of a kind,
     1,000 evenly picked ones are kept.
     """
 
@@ -44,7 +44,7 @@ class Plane:
 
     @property
     def axes(self) -> tuple[str, str]:
-        """What the axes are called."""
+        """The labels of the axes."""
         first, second = self.shares
         return f"first singular vector ({first:.1%})", f"second singular vector ({second:.1%})"
 
@@ -65,25 +65,25 @@ def find_plane(rows: NDArray[np.float32], images: int) -> Plane:
     start = np.random.default_rng(0).standard_normal(width, dtype=np.float32)
     lengths, axes = eigsh(squares, k=2, v0=start)  # the shorter first
     points: NDArray[np.float32] = rows @ axes[:, ::-1]
-    # A singular vector has no sign of its own; what it is turned by must not depend on the order.
+    # The sign of a singular vector is arbitrary; choose it independently of the order of rows.
     right = points[:, 0].mean()
     up = points[images:, 1].mean() - points[:images, 1].mean()
     points *= np.where(np.array([right, up]) < 0, np.float32(-1), np.float32(1))
     first, second = lengths[::-1] / len(rows)
     return Plane(
-        images=_some(points[:images]),
-        texts=_some(points[images:]),
+        images=_sample(points[:images]),
+        texts=_sample(points[images:]),
         shares=(round(float(first), DIGITS), round(float(second), DIGITS)),
     )
 
 
-def _some(points: NDArray[np.float32]) -> tuple[Point, ...]:
+def _sample(points: NDArray[np.float32]) -> tuple[Point, ...]:
     places = np.linspace(0, len(points) - 1, min(len(points), SHOWN)).astype(int)
     return tuple((round(float(x), DIGITS), round(float(y), DIGITS)) for x, y in points[places])
 
 
 def draw_planes(planes: Mapping[str, Plane]) -> bytes:
-    """Draw planes, at least one, as a PNG: a panel each, under its name."""
+    """Draw planes, at least one, as a PNG: one panel each, with its name."""
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -96,8 +96,8 @@ def draw_planes(planes: Mapping[str, Plane]) -> bytes:
     panels = figure.subplots(down, across, squeeze=False).flat
     for (name, plane), axes in zip(planes.items(), panels, strict=False):
         _scatter(axes, plane)
-        _dress(axes, name, plane)
-    for axes in panels:  # those that are left over
+        _style_panel(axes, name, plane)
+    for axes in panels:  # unused ones
         axes.set_axis_off()
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
@@ -114,8 +114,8 @@ def _scatter(axes: Axes, plane: Plane) -> None:
         axes.scatter([], [], c=colour, s=30, linewidths=0, label=name)
 
 
-def _dress(axes: Axes, title: str, plane: Plane) -> None:
-    """Give a panel its names and quiet lines."""
+def _style_panel(axes: Axes, title: str, plane: Plane) -> None:
+    """Set a panel's title, labels, grid and legend."""
     across, upward = plane.axes
     axes.set_title(title, loc="left", color=INK, fontsize=12, fontweight="bold", parse_math=False)
     axes.set_xlabel(across, color=GREY, fontsize=10)

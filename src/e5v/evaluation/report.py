@@ -1,7 +1,7 @@
-"""A report's faces: terminal, JSON, Markdown, and the page of e5v.evaluation.report_page.
+"""A report's formats: terminal, JSON, Markdown, and the page of e5v.evaluation.report_page.
 
 Report -> table
-       -> report.json, report.md, report.html, gap.png, each whole or not at all
+       -> report.json, report.md, report.html, gap.png, each written completely or not at all
 """
 
 import json
@@ -29,12 +29,12 @@ from e5v.files import write_file
 if TYPE_CHECKING:
     from rich.console import Console
 
-POINT = re.compile(r"\[\n *(-?[\d.e-]+),\n *(-?[\d.e-]+)\n *\]")  # no text has a bare line break
-MARKUP = re.compile(r"[|\\`*_\[\]<>#&~$]")  # what Markdown reads as more than itself
+POINT = re.compile(r"\[\n *(-?[\d.e-]+),\n *(-?[\d.e-]+)\n *\]")  # strings have no raw line break
+MARKUP = re.compile(r"[|\\`*_\[\]<>#&~$]")  # characters that Markdown interprets
 
 
 def table(report: Report, console: "Console") -> None:
-    """Print the figures beside the paper's, their notes, and the gaps that were measured."""
+    """Print the figures beside the paper's, their notes, and the measured gaps."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -114,15 +114,15 @@ def to_markdown(report: Report) -> str:
     ]
     numbered = ("benchmark", "task", "metric", "ours", "paper", "difference", "note")
     blocks = [
-        f"# {_plain(setting.model)}",
+        f"# {_escape(setting.model)}",
         _table(numbered, figures),
         *(_gap_blocks(report.gaps) if report.gaps else ()),
         "## Data and cost",
-        _table(("benchmark", "protocol", "revision", "data", "items", "differs"), runs),
+        _table(("benchmark", "protocol", "revision", "data", "items", "notes"), runs),
         "## Setting",
         _table(("", ""), list(facts(setting).items())),
         "Prompts by name:",
-        # A line break of JSON's stands between any two quotes, so no wording can close the fence.
+        # JSON escapes line breaks in strings, so no wording can close the fence.
         f"```json\n{json.dumps(dict(setting.prompts), indent=2, ensure_ascii=False)}\n```",
     ]
     return "\n\n".join(blocks) + "\n"
@@ -134,21 +134,21 @@ def _gap_blocks(gaps: Mapping[str, Gap]) -> tuple[str, ...]:
     ]
     return (
         "## Modality gap",
-        _table(("", *map(_plain, gaps), ""), measures),
+        _table(("", *map(_escape, gaps), ""), measures),
         "![images and texts in the plane of their first two singular vectors](gap.png)",
     )
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a Markdown table; columns of numbers stand to the right."""
+    """Write a Markdown table; columns of numbers are right-aligned."""
     right = {"ours", "paper", "difference"}
     rule = ["---:" if name in right else "---" for name in names]
-    written = [names, rule, *([_plain(cell) for cell in row] for row in rows)]
+    written = [names, rule, *([_escape(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(row)} |" for row in written)
 
 
-def _plain(text: str) -> str:
-    """Write text so that Markdown reads it as it is, on one line."""
+def _escape(text: str) -> str:
+    """Escape text for Markdown, on one line."""
     return MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
 
 

@@ -1,8 +1,8 @@
-"""A report as one page that needs nothing but itself: no script, no font, no image elsewhere.
+"""A report as one self-contained HTML page: no scripts, and no fonts or images from elsewhere.
 
 Report -> figures with bars, the gap with its plane as SVG, data, setting -> HTML
 
-The page is light or dark as the reader's screen is. Whatever comes from outside is escaped.
+The page follows the reader's light or dark mode. All text from outside is escaped.
 """
 
 import json
@@ -76,7 +76,7 @@ code { font: .85rem/1.45 ui-monospace, "SF Mono", Menlo, "Liberation Mono", mono
 .several { display: block; }
 .several .plane text { font-size: 19px; }
 figure { margin: 0; }
-.told { margin-top: .75rem; }
+.caption { margin-top: .75rem; }
 .several .planes { display: grid; gap: 1rem 2rem; margin-top: 1rem;
   grid-template-columns: repeat(auto-fill, minmax(min(19rem, 100%), 1fr)); }
 .gap td b { white-space: nowrap; color: var(--ink); font-variant-numeric: tabular-nums; }
@@ -134,29 +134,29 @@ def to_html(report: Report) -> str:
 
 
 def _header(report: Report) -> str:
-    """Name the model, and say the most important in a line of large numbers."""
+    """Write the name of the model and the key numbers."""
     setting, figures = report.setting, report.figures
     alike = [one for one in figures if one.difference is not None and not one.note]
     reached = f"{sum(map(_reaches, alike))} of {len(alike)}"
     tiles = {
         "figures": f"{len(figures)}",
-        **({"reach the paper's, of those on its data": reached} if alike else {}),
+        **({"at or above the paper's, on its data": reached} if alike else {}),
         "items embedded": f"{sum(run.embedded for run in setting.runs):,}",
-        "to embed them": duration(sum(run.seconds for run in setting.runs)),
+        "embedding time": duration(sum(run.seconds for run in setting.runs)),
     }
-    told = "".join(
+    numbers = "".join(
         f'<div><b>{value}</b><span class="quiet small">{escape(name)}</span></div>'
         for name, value in tiles.items()
     )
     line = " · ".join((setting.dtype, setting.device, setting.when))
     return f"""<h1>{escape(setting.model)}</h1>
 <p class="quiet">{escape(line)}</p>
-<div class="tiles">{told}</div>
+<div class="tiles">{numbers}</div>
 """
 
 
 def _benchmark(name: str, figures: Sequence[Figure], run: Run | None) -> str:
-    """Write the figures of one benchmark, and what data they are of."""
+    """Write the figures of one benchmark, and their data."""
     said = f"{counted(run)} · {run.revision} · {cost(run)}" if run else ""
     protocol = f'<p class="small">{escape(run.protocol)}</p>' if run else ""
     above = f'{protocol}<p class="quiet small">{escape(said)}</p>\n'
@@ -166,7 +166,7 @@ def _benchmark(name: str, figures: Sequence[Figure], run: Run | None) -> str:
 def _figures(figures: Sequence[Figure]) -> str:
     """Write a table of figures, and their notes under it."""
     notes = numbered(figures)
-    told = "".join(
+    footnotes = "".join(
         f'<p class="quiet small">{_mark(note, notes)} {escape(note)}</p>' for note in notes
     )
     return f"""<table class="figures">
@@ -175,7 +175,7 @@ def _figures(figures: Sequence[Figure]) -> str:
 <th class="number">paper</th><th class="number">difference</th>\
 <th class="bar">{_key("ours")} ours {_key("paper")} paper</th></tr></thead>
 <tbody>{"".join(_figure(one, notes) for one in figures)}</tbody>
-</table>{told}"""
+</table>{footnotes}"""
 
 
 def _figure(figure: Figure, notes: Mapping[str, int]) -> str:
@@ -198,12 +198,12 @@ def _mark(note: str, notes: Mapping[str, int]) -> str:
 
 
 def _reaches(figure: Figure) -> bool:
-    """Tell whether a figure is the paper's or above, as far as it is written."""
+    """Return whether a figure, as printed, is at least the paper's."""
     return figure.difference is not None and round(figure.difference, 2) >= 0
 
 
 def _gaps(gaps: Mapping[str, Gap]) -> str:
-    """Write the measures of gaps, and draw their planes: beside them if there is one alone."""
+    """Write the measures of gaps, and draw their planes: beside them if there is only one."""
     measures = _rows(
         (
             (one.name, *(f"<b>{escape(value)}</b>" for value in one.values), escape(one.meaning))
@@ -212,15 +212,15 @@ def _gaps(gaps: Mapping[str, Gap]) -> str:
         heading=("", *map(escape, gaps), ""),
     )
     planes = "".join(_plane(name, gap) for name, gap in gaps.items())
-    told = (
-        "At most 1,000 of a kind, in the plane of the first two singular vectors of them all, "
-        "not centred: Figure 3 of the paper."
+    caption = (
+        "At most 1,000 images and 1,000 texts, in the plane of the first two singular vectors of "
+        "all of them, not centred, as in Figure 3 of the paper."
     )
     several = " several" if len(gaps) > 1 else ""
     return _section(
         "Modality gap",
         f'<div class="gap{several}">{measures}<div class="planes">{planes}</div></div>'
-        f'<p class="quiet small told">{told}</p>',
+        f'<p class="quiet small caption">{caption}</p>',
     )
 
 
@@ -230,7 +230,7 @@ def _plane(name: str, gap: Gap) -> str:
 
 
 def _prompt(name: str, wording: str) -> tuple[str, str]:
-    """Write a wording as JSON would, so that spaces and line breaks are seen."""
+    """Write a wording as JSON, so that spaces and line breaks are visible."""
     return escape(name), f"<code>{escape(json.dumps(wording, ensure_ascii=False))}</code>"
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a report as SVG that takes its colours from the page around it.
+"""Plots of a report as SVG, in the colours of the page.
 
 figure -> bars of ours and the paper's
 plane of the gap -> a view of it -> grid, dots, names of the axes
@@ -18,14 +18,14 @@ from e5v.evaluation.report_words import percent
 WIDTH, HEIGHT = 560, 440  # of the plane's picture, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 66, 536, 8, 384  # where its points are
 INSIDE = 0.94  # of that, so that no dot is cut
-LEAST_SPAN = 1e-3  # of points that are all at one place
+LEAST_SPAN = 1e-3  # if all points coincide
 LINES = 9  # of the grid, across and up, about
 STEPS = (1, 2, 5, 10)  # between them, times a power of ten
-LAYERS = 8  # in which images and texts are drawn by turns, so that neither hides the other
+LAYERS = 8  # alternating images and texts, so that neither hides the other
 
 
 def bars(figure: Figure) -> str:
-    """Draw a figure from 0 to 100, the paper's thinner under it."""
+    """Draw a figure from 0 to 100, and the paper's as a thinner bar under it."""
     ours = f"{_bar(figure.value, 'ours', 1, 8)}{_bar(figure.paper, 'paper', 11, 4)}"
     return (
         '<svg viewBox="0 0 100 16" preserveAspectRatio="none" role="img" '
@@ -41,7 +41,7 @@ def _bar(value: float | None, colour: str, top: int, height: int) -> str:
 
 @dataclass(frozen=True)
 class View:
-    """A window onto the plane that is filled by its points: middle and width, on either axis."""
+    """The part of the plane that its points fill: middle and width on either axis."""
 
     middle: Point
     width: Point

@@ -1,6 +1,6 @@
-"""How a report is put into words, the same on each of its faces.
+"""The texts of a report, the same in all formats.
 
-Figure, Run, Setting, Gap -> what people read
+Figure, Run, Setting, Gap -> strings
 """
 
 from collections.abc import Callable, Iterable
@@ -14,7 +14,7 @@ MINUTE, HOUR = 60, 3600  # seconds
 
 @dataclass(frozen=True)
 class Measure:
-    """One measure of some gaps: what it is called, a value for each, and how to read it."""
+    """One measure of some gaps: its name, a value for each gap, and how to read it."""
 
     name: str
     values: tuple[str, ...]
@@ -22,12 +22,12 @@ class Measure:
 
 
 def percent(value: float | None) -> str:
-    """Write a figure, or that there is none."""
+    """Write a figure, or "n/a"."""
     return "n/a" if value is None else f"{value:.2f}"
 
 
 def signed(difference: float | None) -> str:
-    """Write a difference with its sign; nothing for none."""
+    """Write a difference with its sign; an empty string for None."""
     if difference is None:
         return ""
     written = f"{difference:+.2f}"
@@ -45,34 +45,34 @@ def duration(seconds: float) -> str:
 
 
 def counted(run: Run) -> str:
-    """Write what data a benchmark has."""
+    """Write the items of a benchmark by kind."""
     return ", ".join(f"{count:,} {what}" for what, count in run.counts.items())
 
 
 def cost(run: Run) -> str:
-    """Write what it took to embed the items of a benchmark."""
+    """Write the cost of embedding the items of a benchmark."""
     rate = f" ({run.embedded / run.seconds:,.1f} a second)" if run.embedded and run.seconds else ""
     anew = f"{run.embedded:,} embedded in {duration(run.seconds)}{rate}"
-    return f"{anew}, {run.remembered:,} remembered" if run.remembered else anew
+    return f"{anew}, {run.remembered:,} from the cache" if run.remembered else anew
 
 
 def facts(setting: Setting) -> dict[str, str]:
-    """Name what was measured with, but for prompts and data."""
+    """Return the settings by name, without prompts and data."""
     embedded = sum(run.embedded for run in setting.runs)
     seconds = sum(run.seconds for run in setting.runs)
-    told = {
+    found = {
         "model": setting.model,
         "fingerprint": setting.fingerprint,
         "dtype": setting.dtype,
         "device": setting.device,
         "read-out": setting.readout,
         "chat turn": setting.turn,
-        "the paper's": setting.paper,
+        "paper's figures": setting.paper,
         "embedded": f"{embedded:,} items in {duration(seconds)}",
         "versions": ", ".join(f"{name} {number}" for name, number in setting.versions.items()),
         "when": setting.when,
     }
-    return {name: fact for name, fact in told.items() if fact}
+    return {name: fact for name, fact in found.items() if fact}
 
 
 def numbered(figures: Iterable[Figure]) -> dict[str, int]:
@@ -82,7 +82,7 @@ def numbered(figures: Iterable[Figure]) -> dict[str, int]:
 
 
 def gap_measures(gaps: Iterable[Gap]) -> list[Measure]:
-    """Put the measures of gaps into words, those that could be taken of any."""
+    """Write the measures of gaps, without those that no gap has."""
     every = list(gaps)
     measures = [Measure(name, tuple(map(say, every)), meaning) for name, say, meaning in MEASURES]
     return [measure for measure in measures if any(measure.values)]
@@ -100,7 +100,11 @@ MEASURES: tuple[tuple[str, Callable[[Gap], str], str], ...] = (
         lambda gap: _decimals(gap.centroid_distance),
         "0 is no gap, 2 the widest",
     ),
-    ("separability", lambda gap: f"{gap.separability:.1%}", "by a plane, held out; 50% if mixed"),
+    (
+        "separability",
+        lambda gap: f"{gap.separability:.1%}",
+        "held-out accuracy of a plane; 50% if mixed",
+    ),
     (
         "texts near an image",
         lambda gap: f"{gap.texts_near_images:.1%}",

@@ -1,9 +1,9 @@
-"""Files of data, row by row: a row that cannot be used is told, never skipped.
+"""Files of data, row by row: a row that cannot be used is an error, never skipped.
 
-file -> rows and their places ("line 3") -> what a source makes of each -> all of them
-                                         -> Wrong, and why              -> one DataError
+file -> rows and their places ("line 3") -> converted by the source -> all of them
+                                         -> Wrong, and why          -> one DataError
 
-With rows left out, a benchmark would be another benchmark.
+Skipping rows would change the benchmark.
 """
 
 import hashlib
@@ -34,9 +34,9 @@ Line = TypeVar("Line", bound=Numbered)
 
 @dataclass(frozen=True)
 class Row:
-    """The values of one row by key. Where several keys are given, the first that is there counts.
+    """The values of one row by key. Of several keys, the first that is present counts.
 
-    All methods raise `Wrong` where a value is not there or of another kind.
+    All methods raise `Wrong` if a value is missing or of another type.
     """
 
     cells: Mapping[str, Any]
@@ -49,7 +49,7 @@ class Row:
         return cls(value)
 
     def has(self, key: str) -> bool:
-        """Tell whether there is a value."""
+        """Return whether there is a value."""
         return self.cells.get(key) is not None
 
     def string(self, key: str) -> str:
@@ -66,7 +66,7 @@ class Row:
         return _text(key, value)
 
     def texts(self, *keys: str) -> tuple[str, ...]:
-        """Return the texts of a list, or the one that stands there without; at least one."""
+        """Return the texts of a list, or a single text; at least one."""
         key, value = self._find(keys)
         return tuple(_text(key, one) for one in _several(key, value))
 
@@ -75,7 +75,7 @@ class Row:
         return _name(key, self._find([key])[1])
 
     def names(self, key: str) -> tuple[str, ...]:
-        """Return the names or numbers of a list, or the one that stands there without."""
+        """Return the names or numbers of a list, or a single one, as strings."""
         value = self._find([key])[1]
         return tuple(_name(key, one) for one in _several(key, value))
 
@@ -125,10 +125,10 @@ def _name(key: str, value: Any) -> str:
 def make_each(
     source: object, rows: Iterable[tuple[str, Raw]], make: Callable[[Raw], Made]
 ) -> list[Made]:
-    """Make something of every row of a source, given with their places.
+    """Convert every row of a source with `make`; rows come with their places.
 
     Raises:
-        DataError: there are no rows, or some are wrong: counts them and names the first.
+        DataError: there are no rows, or some are wrong; counts them and names the first.
     """
     made: list[Made] = []
     wrong: list[str] = []
@@ -140,7 +140,7 @@ def make_each(
     if wrong:
         named = "; ".join(wrong[:NAMED]) + ("; ..." if len(wrong) > NAMED else "")
         count = f"{len(wrong)} of {plural(len(wrong) + len(made), 'row')}"
-        raise DataError(f"{source}: {count} cannot be used ({named}); repair or drop them")
+        raise DataError(f"{source}: {count} cannot be used ({named}); fix or remove them")
     if not made:
         raise DataError(f"{source} has no rows; expected at least one")
     return made
@@ -149,7 +149,7 @@ def make_each(
 def make_each_line(
     file: Path, lines: Iterable[Line | LineFault], make: Callable[[Line], Made]
 ) -> list[Made]:
-    """Make something of every line of a file.
+    """Convert every line of a file with `make`.
 
     Raises:
         DataError: the file cannot be read, is empty, or has wrong lines.
@@ -168,14 +168,14 @@ def make_each_line(
 
 
 def read_json_list(file: Path, make: Callable[[Row], Made]) -> list[Made]:
-    """Make something of every object of a JSON file that is one list; the first is entry 1.
+    """Convert every object of a JSON file that is one list; the first is entry 1.
 
     Raises:
-        DataError: the file cannot be read, is no list, is empty, or has wrong rows.
+        DataError: the file cannot be read, is not a list, is empty, or has wrong rows.
     """
     values = read_json(file)
     if not isinstance(values, list):
-        raise DataError(f"{file} holds a {type(values).__name__}; expected a list of objects")
+        raise DataError(f"{file} contains a {type(values).__name__}; expected a list of objects")
     entries = ((f"entry {number}", value) for number, value in enumerate(values, 1))
     return make_each(file, entries, lambda value: make(Row.of(value)))
 
@@ -195,7 +195,7 @@ def read_json(file: Path) -> Any:
 
 
 def digest(files: Iterable[Path]) -> str:
-    """Say which data it is that some files hold: the start of the SHA-256 of all their bytes.
+    """Return a digest of files: the start of the SHA-256 of all their bytes.
 
     Raises:
         DataError: a file cannot be read.

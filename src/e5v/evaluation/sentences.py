@@ -4,7 +4,7 @@ folder/STS/STS12-en-test/STS.input.*.txt, STS.gs.*.txt -+
 folder/STS/STSBenchmark/sts-test.csv                    +-> pairs -> clean-up -> one Grading
 folder/SICK/SICK_test_annotated.txt                    -+
 
-The pairs of all subsets of a year are ranked together ("all"), and STS13 is without its SMT part,
+The pairs of all subsets of a year are ranked together ("all"), and STS13 lacks its SMT part,
 as in the paper's Table 5.
 """
 
@@ -22,12 +22,12 @@ from e5v.evaluation.tasks import Grading, Material, Pool
 
 Name = Literal["STS12", "STS13", "STS14", "STS15", "STS16", "STSBenchmark", "SICKRelatedness"]
 
-UNTOKENISED = re.compile(r"\w, ")  # SentEval's tokeniser sets commas apart
+UNTOKENISED = re.compile(r"\w, ")  # SentEval's tokeniser puts a space before commas
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two sentences, as the file has them, and how alike people find them."""
+    """Two sentences, as in the file, and their human similarity grade."""
 
     left: str
     right: str
@@ -36,7 +36,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Columns:
-    """What a table has where, counted from 0; `heading` opens its first line if that is no row."""
+    """Column indices of a table, from 0; `heading` starts its first line if it has a heading."""
 
     left: int
     right: int
@@ -46,7 +46,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Similarities:
-    """One set: how its pairs are read from SentEval's folder, and how many the paper's has."""
+    """One set: how to read its pairs from SentEval's folder, and their number in the paper."""
 
     read: Callable[[Path], Iterator[Pair]]
     pairs: int
@@ -58,7 +58,7 @@ def read_sts(folder: Path, name: Name, *, cleaned: bool = True) -> Material:
     Args:
         folder: where `STS/` and `SICK/` are.
         name: which set.
-        cleaned: clean the sentences up as the paper does; otherwise they stand as in the file.
+        cleaned: clean the sentences up as the paper does; otherwise they are used as in the file.
 
     Raises:
         DataError: a file is missing or broken; names it and the line.
@@ -83,10 +83,10 @@ def read_sts(folder: Path, name: Name, *, cleaned: bool = True) -> Material:
 
 
 def clean(sentence: str) -> str:
-    """Clean a sentence up as the official code does before it is asked for in one word.
+    """Clean a sentence up as the official code does.
 
-    Tokens are joined by one space; a full stop closes what has no end; double quotes become single
-    ones, and a question mark at the end a full stop.
+    Tokens are joined by one space; a full stop is added if there is no end mark; double quotes
+    become single ones, and a final question mark a full stop.
     """
     joined = " ".join(sentence.split())
     ended = joined if joined.endswith((".", "?", '"', "'")) else f"{joined}."
@@ -126,7 +126,7 @@ def _read_table(path: str, columns: Columns, folder: Path) -> Iterator[Pair]:
 
 
 def _lines(file: Path) -> list[str]:
-    """Read lines that end in a line feed, and nowhere else: sentences hold odd characters."""
+    """Split lines at line feeds only: sentences contain other line separators."""
     try:
         lines = file.read_bytes().removesuffix(b"\n").split(b"\n")
     except OSError as error:
@@ -148,7 +148,7 @@ def _fields(line: str, wanted: Sequence[int], place: str) -> list[str]:
     if len(found) < len(wanted):
         columns = ", ".join(str(column + 1) for column in wanted)
         raise DataError(
-            f"{place}: has {plural(len(fields), 'column')}, parted by tabs; "
+            f"{place}: has {plural(len(fields), 'column')}, separated by tabs; "
             f"expected text in {columns}"
         )
     return found

@@ -1,6 +1,6 @@
-"""What was measured with, as a report states it.
+"""The settings of an evaluation, as a report states them.
 
-variants and what they were asked -> names, digest, wordings, versions -> Setting
+variants and their pools -> names, digest, wordings, versions -> Setting
 """
 
 import sys
@@ -24,10 +24,10 @@ def setting_of(
     name: str,
     paper: str,
 ) -> Setting:
-    """State what was measured with: variants, the last of which is the model as it is.
+    """Return the settings of an evaluation; the last of the variants is the model itself.
 
-    `pools` are what they were asked for, `name` is what the user calls the model, and `paper` says
-    whose figures stand beside, if any do.
+    `pools` are the items embedded, `name` is the user's name for the model, and `paper` names the
+    model of the paper's figures, if there are any.
     """
     own = every[-1].embedder
     model, turn = own.model, own.model.loaded.turn
@@ -47,12 +47,12 @@ def setting_of(
 
 
 def wordings_of(every: Iterable[Variant], pools: Sequence[Pool]) -> dict[str, str]:
-    """Return how the items of some pools are asked for: once, if all variants ask alike."""
+    """Return the prompt wordings of some pools: once, if all variants use the same."""
     asked = {one.label: one.embedder.wordings(pools) for one in every}
     first = next(iter(asked.values()))
     if all(one == first for one in asked.values()):
         return first
-    return {f"{label}: {name}": told for label, own in asked.items() for name, told in own.items()}
+    return {f"{label}: {name}": text for label, own in asked.items() for name, text in own.items()}
 
 
 def _device(model: E5V) -> str:

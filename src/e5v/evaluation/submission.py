@@ -1,6 +1,6 @@
-"""What a test server is sent: a Submission, and its gallery ranked for every query -> JSON.
+"""Files for test servers: a Submission, and its gallery ranked for every query -> JSON.
 
-CIRR takes two files, of its recall and of its subset recall; CIRCO takes one.
+CIRR takes two files, for recall and for subset recall; CIRCO takes one.
 """
 
 import json
@@ -17,7 +17,7 @@ Metric = Literal["recall", "recall_subset", "map"]
 
 @dataclass(frozen=True)
 class Form:
-    """How a server wants its file: what stands in it first, and the images named for a query."""
+    """The format of a server's file: its first entries, and the images named for a query."""
 
     head: Mapping[str, str]
     most: int
@@ -31,9 +31,9 @@ FORMS: dict[Metric, Form] = {
 
 
 def submission_json(submission: Submission, ranked: Sequence[Iterable[int]], metric: Metric) -> str:
-    """Write the best images of every query as the server of a metric takes them.
+    """Write the best images of every query in the format of a metric's server.
 
-    `ranked` has places in the gallery, best first; those that do not compete are passed over.
+    `ranked` has indices in the gallery, best first; those that do not compete are skipped.
 
     Raises:
         DataError: a query is not ranked, or too few of its images are.

@@ -1,9 +1,9 @@
-"""Table 6 of the paper: what a prompt is worth, before a model is tuned and after.
+"""Table 6 of the paper: the effect of the prompt, before and after tuning.
 
-figures of a variant -> the row that asks as it does -> the paper's figures beside them
+figures of a variant -> the row with the same prompt -> the paper's figures added
 
-Figures are in percent. The rows of the tuned model are of three models: each was tuned with the
-prompt that it is asked with.
+Figures are in percent. The rows of the tuned model are of three models, each tuned with the prompt
+that it is evaluated with.
 """
 
 from collections.abc import Iterable
@@ -45,14 +45,14 @@ MODELS = {
 }
 COMPOSED = {"CIRR val", "FashionIQ val", MEAN[0]}
 OWN_WORDING = "the paper does not give its wording for edits"
-OTHER_MODEL = "the paper's was tuned with this prompt"
+OTHER_MODEL = "the paper's model was tuned with this prompt"
 
 
 def beside(figures: Iterable[Figure], asked: Asked | None, *, tuned: bool) -> list[Figure]:
-    """Put the paper's figures of the same prompt beside ours, and of a model tuned or not.
+    """Add the paper's figures of the same prompt, of the tuned or the untuned model.
 
-    E5-V's own stay as its benchmark has them. `asked` is None for what the paper did not try: such
-    figures stand alone.
+    E5-V's own stay as in its benchmark. `asked` is None for what the paper did not try: such
+    figures get none.
     """
     if asked == "one word" and tuned:
         return list(figures)
@@ -67,7 +67,7 @@ def beside(figures: Iterable[Figure], asked: Asked | None, *, tuned: bool) -> li
 
 
 def _notes(figure: Figure, asked: Asked | None, *, tuned: bool) -> list[str]:
-    """Say where the paper's figure is not of the same question."""
+    """Return notes on how the paper's figure differs in model or prompt."""
     if asked == "one word":
         return []
     notes = [OTHER_MODEL] if tuned else []

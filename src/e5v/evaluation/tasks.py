@@ -1,10 +1,10 @@
-"""What an embedder is asked: to find things, or to say how alike they are.
+"""The tasks of an embedder: searches, and grading the similarity of pairs.
 
-    Source -> Material: its tasks, and what is to be known of the data
-    Pool (items, one prompt) -> vectors -> Search: places of the true candidates -> figures
+    Source -> Material: its tasks, and notes on the data
+    Pool (items, one prompt) -> vectors -> Search: ranks of the true candidates  -> figures
                                         -> Grading: cosines against grades       -> a figure
 
-An item is whatever `encode` takes. Protocols (what is hidden, summed, competes) are data here, so
+An item is anything that `encode` takes. Protocols (what is hidden, summed, competes) are data, so
 that one evaluator serves all benchmarks.
 """
 
@@ -28,10 +28,10 @@ class Pool:
 
 @dataclass(frozen=True)
 class Judgements:
-    """What is right, query by query, as places in the gallery.
+    """The true candidates of each query, as indices in the gallery.
 
-    `true` are the right ones. `hidden` are taken out before ranking (the reference image of an
-    edit). Where `among` is given, those alone compete (CIRR's subsets).
+    `hidden` ones are excluded before ranking (the reference image of an edit). Where `among` is
+    given, only those compete (CIRR's subsets).
     """
 
     true: Sequence[Sequence[int]]
@@ -41,10 +41,10 @@ class Judgements:
 
 @dataclass(frozen=True)
 class Search:
-    """Queries looked for in a gallery.
+    """Queries and the gallery that they search.
 
-    The pools of `queries` are of one length: vectors of one place, before they are normalised, are
-    summed (FashionIQ's two orders of its captions). `cutoffs` are the K of "recall" (hit rate: any
+    The pools of `queries` are of one length: their vectors are summed item by item, then normalised
+    (FashionIQ's two orders of its captions). `cutoffs` are the K of "recall" (hit rate: any
     true candidate among the first K) or "map" (mean average precision at K).
     """
 
@@ -58,7 +58,7 @@ class Search:
 
 @dataclass(frozen=True)
 class Grading:
-    """Pairs and how alike people find them; measured is Spearman's rank correlation."""
+    """Pairs and their human similarity grades; the figure is Spearman's rank correlation."""
 
     name: str
     left: Pool
@@ -68,10 +68,10 @@ class Grading:
 
 @dataclass(frozen=True)
 class Submission:
-    """Queries whose truth only a test server knows: the best of the gallery are written down.
+    """Queries whose true candidates only a test server knows: the best are written to a file.
 
-    `names` are the gallery's, `ids` the queries'; the other fields are those of `Search`. What its
-    `among` are, if there are any, is ranked for itself, too.
+    `names` are the gallery's, `ids` the queries'; the other fields are those of `Search`. The
+    candidates of `among`, if there are any, are also ranked separately.
     """
 
     name: str
@@ -102,7 +102,7 @@ def pools(tasks: Iterable[Task]) -> list[Pool]:
 class Material:
     """The tasks of a benchmark as its source gives them.
 
-    `revision` says which data it is; `notes` where it differs from what the paper used.
+    `revision` identifies the data; `notes` say how it differs from the paper's.
     """
 
     tasks: tuple[Task, ...]

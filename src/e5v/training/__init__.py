@@ -1,1 +1,1 @@
-"""The wing that tunes a model on texts alone: triplets in, an adapter out."""
+"""Fine-tune a model on texts alone: triplets in, a LoRA adapter out."""

@@ -1,10 +1,10 @@
-"""The weights that are trained: a LoRA on every linear layer of the language model.
+"""The trainable weights: a LoRA on every linear layer of the language model.
 
-language model -> its linear layers, by their names in the whole model -> LoRA in place
-adapter -> the two files that peft reads, also on the whole multimodal model
+language model -> names of its linear layers in the whole model -> LoRA injected in place
+adapter -> the two files that peft reads; they also load on the whole multimodal model
 
-The names are those of the whole model and name the language model: an adapter whose names fit the
-vision tower too, or nothing, is silently misplaced or ignored elsewhere.
+Layer names are those of the whole model and match the language model only: an adapter whose names
+match the vision tower too, or nothing, is silently misplaced or ignored by other tools.
 """
 
 import json
@@ -28,9 +28,9 @@ PREFIX = "base_model.model."  # before every name in peft's files
 
 
 def add_adapter(loaded: Loaded, adapter: Adapter, seed: int) -> Any:
-    """Put a LoRA into an open language model, drawn from `seed`; return its peft configuration.
+    """Inject a LoRA, initialised from `seed`, into a language model; return its peft config.
 
-    Only it takes gradients, and it is kept in float32.
+    Only the LoRA is trainable; it is kept in float32.
 
     Raises:
         ModelError: the language model has no linear layer.
@@ -56,13 +56,13 @@ def add_adapter(loaded: Loaded, adapter: Adapter, seed: int) -> Any:
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         peft.inject_adapter_in_model(config, loaded.model)
-    for weight in trained(loaded):  # peft gave it the model's type; bfloat16 loses small steps
+    for weight in trained(loaded):  # peft uses the model's dtype; bfloat16 loses small updates
         weight.data = weight.data.float()
     return config
 
 
 def trained(loaded: Loaded) -> list[nn.Parameter]:
-    """Return the weights that take gradients, in the model's order."""
+    """Return the trainable weights, in the model's order."""
     return [weight for weight in loaded.model.parameters() if weight.requires_grad]
 
 
@@ -70,32 +70,32 @@ def adapter_files(loaded: Loaded, config: Any) -> Mapping[str, bytes]:
     """Return the adapter as peft writes it: file name -> content."""
     state = _peft().get_peft_model_state_dict(loaded.model, save_embedding_layers=False)
     weights = {PREFIX + name: value.detach().cpu().contiguous() for name, value in state.items()}
-    told: dict[str, Any] = config.to_dict() | {"inference_mode": True, "peft_type": "LORA"}
-    plain = {key: sorted(value) if isinstance(value, set) else value for key, value in told.items()}
+    settings: dict[str, Any] = config.to_dict() | {"inference_mode": True, "peft_type": "LORA"}
+    lists = {k: sorted(value) if isinstance(value, set) else value for k, value in settings.items()}
     return {
         WEIGHTS: safetensors.torch.save(weights, {"format": "pt"}),
-        CONFIG: (json.dumps(plain, indent=2, sort_keys=True, default=str) + "\n").encode(),
+        CONFIG: (json.dumps(lists, indent=2, sort_keys=True, default=str) + "\n").encode(),
     }
 
 
 def restore_adapter(loaded: Loaded, weights: bytes) -> None:
-    """Give an adapter that is in place the weights of a file.
+    """Load the weights of an adapter file into the injected adapter.
 
     Raises:
-        ModelError: the file has other weights.
+        ModelError: the file's weights do not fit the adapter.
     """
     state = safetensors.torch.load(weights)
-    bare = {name.removeprefix(PREFIX): value for name, value in state.items()}
+    renamed = {name.removeprefix(PREFIX): value for name, value in state.items()}
     peft = _peft()
-    if _shapes(bare) != _shapes(
+    if _shapes(renamed) != _shapes(
         peft.get_peft_model_state_dict(loaded.model, save_embedding_layers=False)
     ):
         raise ModelError("the checkpoint's adapter belongs to another model or recipe")
-    peft.set_peft_model_state_dict(loaded.model, bare)
+    peft.set_peft_model_state_dict(loaded.model, renamed)
 
 
 def _peft() -> Any:
-    """Import peft; it imports bitsandbytes where that is, which complains of what nobody asked."""
+    """Import peft without the warnings of bitsandbytes, which it imports where installed."""
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     with imported("training"):
         import peft

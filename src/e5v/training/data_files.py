@@ -1,6 +1,6 @@
 """Rows of data files, each with its cells by column.
 
-CSV | TSV | JSON | JSON lines | Parquet -> DataRow, with cells or with what is wrong with it
+CSV | TSV | JSON | JSON lines | Parquet -> DataRow, with its cells or why it has none
 """
 
 import csv
@@ -29,9 +29,9 @@ Check = Callable[[Path, Collection[str]], Collection[str]]
 
 @dataclass(frozen=True, slots=True)
 class DataRow:
-    """A row of data, counted from 1: without a header, and with the blank lines of a CSV.
+    """A row of data, counted from 1: a CSV's header does not count, its blank lines do.
 
-    Of JSON lines, `number` is the line. `fault` says why there are no cells.
+    For JSON lines, `number` is the line number. `fault` says why there are no cells.
     """
 
     number: int
@@ -41,9 +41,9 @@ class DataRow:
 
 
 def read_rows(file: Path, check: Check) -> Iterator[DataRow]:
-    """Read a file in the format that its suffix names.
+    """Read a file in the format of its suffix.
 
-    `check` takes the columns of a file that has a header and returns those to read.
+    `check` takes the column names of a file with a header and returns those to read.
 
     Raises:
         DataError: the file cannot be read, or its format is not supported.
@@ -64,7 +64,7 @@ def _tsv_rows(file: Path, check: Check) -> Iterator[DataRow]:
 
 def _csv_rows(file: Path, check: Check, *, delimiter: str = ",") -> Iterator[DataRow]:
     text = read_text(file).rstrip("\r\n")
-    limit = csv.field_size_limit(len(text) + 1)  # the module's own, 128 KiB, is no limit of ours
+    limit = csv.field_size_limit(len(text) + 1)  # the default of 128 KiB is too small
     try:
         records = _records(list(io.StringIO(text, newline="")), delimiter)
         header = next(records, [])
@@ -81,7 +81,7 @@ def _csv_rows(file: Path, check: Check, *, delimiter: str = ",") -> Iterator[Dat
 
 
 def _records(lines: list[str], delimiter: str) -> Iterator[list[str] | str]:
-    """Split lines into records. A quote that is never closed breaks its own line, not the rest."""
+    """Split lines into records. An unclosed quote makes its own line unusable, not the rest."""
     at = 0
     while at < len(lines):
         reader = csv.reader(
@@ -108,7 +108,7 @@ def _why_unusable(record: list[str] | str, names: list[str]) -> str:
 
 
 def _json_rows(file: Path, _: Check) -> Iterator[DataRow]:
-    """Read JSON lines, or a JSON text that is one array of rows."""
+    """Read JSON lines, or a file that is one JSON array of rows."""
     values = _array(file)
     if values is not None:
         yield from (_json_row(number, value, "row") for number, value in enumerate(values, 1))
@@ -121,14 +121,14 @@ def _json_rows(file: Path, _: Check) -> Iterator[DataRow]:
 
 
 def _array(file: Path) -> list[Any] | None:
-    """Return the values of a file that is one JSON array, None if it is JSON lines."""
+    """Return the values of a file that is one JSON array; None for JSON lines."""
     first = next(read_text_lines(file), None)
     if not (isinstance(first, TextLine) and first.text.lstrip().startswith("[")):
         return None
     try:
         values: list[Any] = parse_file(file)
     except Wrong:
-        if _is_json(first.text):  # a list on a line of its own
+        if _is_json(first.text):  # JSON lines, the first of which is a list
             return None
         raise
     return values

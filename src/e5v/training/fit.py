@@ -2,8 +2,8 @@
 
     triplets -> step -> gradient -> adapter -> log -> checkpoint -> measurement
 
-The vision tower is never opened: what the language model learns about sentences holds for images as
-well, because the one-word prompt has brought both to the same place (E5-V, section 3.2).
+The vision tower takes no part in training: what the language model learns from sentences applies
+to images too, because the one-word prompt maps both to the same space (E5-V, section 3.2).
 """
 
 import math
@@ -25,13 +25,13 @@ from e5v.training.triplets import Triplets, read_triplets
 
 
 def fit(run: Run) -> Iterator[Begun | Step | Measured]:
-    """Train, and tell of every step; under torchrun, one process tells for all.
+    """Train, and yield a record of every step; under torchrun, only rank 0 yields.
 
     Raises:
-        DataError: the data cannot be used, or are less than a batch.
-        UsageError: the folder holds another run, or the recipe does not fit the model.
+        DataError: the data cannot be used, or has fewer rows than a batch.
+        UsageError: the folder contains another run, or the recipe does not fit the model.
         TrainingError: the loss or its gradient is not finite, a step does not fit in memory, or a
-            checkpoint cannot be written; the last one stands.
+            checkpoint cannot be written; the last checkpoint is kept.
     """
     need("training", *EXTRAS["train"], *(EXTRAS["qlora"] if run.recipe.four_bit else ()))
     data = read_triplets(run.data)
@@ -46,7 +46,7 @@ def fit(run: Run) -> Iterator[Begun | Step | Measured]:
         first = student.restore(latest) if latest else 0
         if ranks.leads:
             held.enter_context(folder.held())
-            folder.check(run.record(data), resume=run.resume)  # it may have ended since
+            folder.check(run.record(data), resume=run.resume)  # it may have ended meanwhile
             folder.begin(run.record(data), first)
             yield _begun(data, lesson, first)
             if watch is not None and first == 0:
@@ -54,13 +54,13 @@ def fit(run: Run) -> Iterator[Begun | Step | Measured]:
 
         pace = _Pace(steps - first)
         for step in range(first, steps):
-            taken, length = _made(step, lesson, ranks, folder)
+            taken, length = _take_step(step, lesson, ranks, folder)
             _check(step, taken, length, folder)
-            told = _told(step, taken, student.lr(step), length, pace.step())
+            record = _step_record(step, taken, student.lr(step), length, pace.step())
             if not ranks.leads:
                 continue
-            folder.append(told.line())
-            yield told
+            folder.append(record.line())
+            yield record
 
             if (step + 1) % run.every == 0 or step + 1 == steps:
                 if watch is not None:
@@ -92,8 +92,8 @@ def _measured(step: int, lesson: Lesson, folder: RunFolder) -> Measured:
     return measured
 
 
-def _made(step: int, lesson: Lesson, ranks: Ranks, folder: RunFolder) -> tuple[Taken, float]:
-    """Make a step; return what it gave, and the length of its gradient."""
+def _take_step(step: int, lesson: Lesson, ranks: Ranks, folder: RunFolder) -> tuple[Taken, float]:
+    """Take a step; return its result and its gradient norm."""
     try:
         with model_errors(lesson.student.embedder.loaded.name):
             taken = lesson.take(step)
@@ -101,12 +101,12 @@ def _made(step: int, lesson: Lesson, ranks: Ranks, folder: RunFolder) -> tuple[T
     except torch.OutOfMemoryError as error:
         raise TrainingError(
             f"step {step + 1} does not fit in the GPU's memory; {folder.kept()}; "
-            "lower the tokens of a chunk, or compute activations again on the way back",
+            "use fewer tokens per chunk, or recompute activations in the backward pass",
             argument="chunk_tokens",
         ) from error
 
 
-def _told(step: int, taken: Taken, lr: float, length: float, pace: "_Pace") -> Step:
+def _step_record(step: int, taken: Taken, lr: float, length: float, pace: "_Pace") -> Step:
     return Step(
         step=step + 1,
         loss=taken.loss,
@@ -124,14 +124,14 @@ def _check(step: int, taken: Taken, length: float, folder: RunFolder) -> None:
     if math.isfinite(taken.loss) and math.isfinite(length):
         return
     raise TrainingError(
-        f"step {step + 1} has a loss of {taken.loss:g} and a gradient of length {length:g}; "
-        f"{folder.kept()}; lower the learning rate, or compute in float32",
+        f"step {step + 1} has a loss of {taken.loss:g} and a gradient norm of {length:g}; "
+        f"{folder.kept()}; lower the learning rate, or use float32",
         argument="lr",
     )
 
 
 class _Pace:
-    """How long the last step took, and how long those that are left will."""
+    """Measures the time of a step and estimates the time of those left."""
 
     def __init__(self, steps: int) -> None:
         self.seconds = 0.0
@@ -140,11 +140,11 @@ class _Pace:
 
     @property
     def seconds_left(self) -> float:
-        """A guess, from the steps made so far."""
+        """An estimate, from the steps taken so far."""
         return self._left * self._spent / max(self._done, 1)
 
     def resume(self) -> None:
-        """Start the clock again after something that is no step."""
+        """Restart the clock after work that is not a step."""
         self._since = time.perf_counter()
 
     def step(self) -> "_Pace":

@@ -1,13 +1,13 @@
-"""A run on disk: what was asked for, what happened, and where to go on from.
+"""The folder of a run: its options, its log and the checkpoint to resume from.
 
-    RUN/recipe.json          what was asked for, and of which data and versions
-    RUN/log.jsonl            one line a step, one line a measurement
-    RUN/checkpoint-000050/   adapter, optimiser and step; the latest whole one, the rest is deleted
+    RUN/recipe.json          the options, the data and the package versions
+    RUN/log.jsonl            one line per step, one line per measurement
+    RUN/checkpoint-000050/   adapter, optimiser and step; only the latest complete one is kept
     RUN/adapter/             the result, as peft reads it
-    RUN/training.png         the log, drawn
+    RUN/training.png         plot of the log
 
-Folders are written under another name and renamed when they are whole: whatever happens, the last
-checkpoint stands.
+Folders are written under another name and renamed when complete, so the last checkpoint survives
+any failure.
 """
 
 import json
@@ -23,7 +23,7 @@ from e5v.errors import TrainingError, UsageError
 from e5v.files import LOCKS, locked, sync, write_file
 
 PARTIAL = ".partial"
-CHECKPOINT = re.compile(r"checkpoint-\d{6,}")  # others of this beginning are the user's
+CHECKPOINT = re.compile(r"checkpoint-\d{6,}")  # other names like checkpoint-* are the user's
 RECIPE = "recipe.json"
 
 
@@ -35,78 +35,78 @@ class RunFolder:
 
     @property
     def log(self) -> Path:
-        """Where steps and measurements are written."""
+        """The file of steps and measurements."""
         return self.path / "log.jsonl"
 
     @property
     def adapter(self) -> Path:
-        """Where the result goes."""
+        """The folder of the result."""
         return self.path / "adapter"
 
     def check(self, recipe: Mapping[str, Any], *, resume: bool) -> None:
-        """See that the folder is free, or that its run is the one to be resumed.
+        """Check that the folder is empty, or contains the run to be resumed.
 
         Raises:
-            UsageError: there is a run already and it is not to be resumed, or it is another one.
+            UsageError: it contains another run, one that is not to be resumed, or other files.
         """
         file = self.path / RECIPE
         if not file.exists():
             if self.path.exists() and not self._is_free():
-                raise UsageError(f"{self.path} is something else already; name another folder")
+                raise UsageError(f"{self.path} exists and is not a run; name another folder")
             return
         if not resume:
             raise UsageError(
-                f"{self.path} has a run already; resume it or name another folder",
+                f"{self.path} already contains a run; resume it or name another folder",
                 argument="resume",
             )
-        before = _read(file)
-        asked = _plain(recipe)
+        before = _read_recipe(file)
+        asked = _as_json(recipe)
         changed = [key for key in asked if asked[key] != before.get(key)]
         if changed:
             key = changed[0]
             raise UsageError(
-                f"{self.path} was begun with {key} {before.get(key)}, not {asked[key]}; "
-                "resume with what it was begun with"
+                f"{self.path} was started with {key} {before.get(key)}, got {asked[key]}; "
+                "resume with the same options and data"
             )
 
     def _is_free(self) -> bool:
-        """Tell whether the folder is empty; a refused run leaves the files of its lock."""
+        """Return whether the folder is empty, except for the lock files of a refused run."""
         return self.path.is_dir() and LOCKS.issuperset(one.name for one in self.path.iterdir())
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other processes from training in this folder while the block runs.
+        """Lock the folder against other training processes while the block runs.
 
         Raises:
-            DataError: another process does.
+            DataError: another process has locked it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         with locked(self.path, required=False):
             yield
 
     def begin(self, recipe: Mapping[str, Any], step: int) -> None:
-        """Write down the recipe, and drop from the log what comes after `step`."""
+        """Write the recipe, and remove from the log what comes after `step`."""
         self.path.mkdir(parents=True, exist_ok=True)
-        write_file(self.path / RECIPE, json.dumps(_plain(recipe), indent=2) + "\n")
+        write_file(self.path / RECIPE, json.dumps(_as_json(recipe), indent=2) + "\n")
         lines = (
             self.log.read_text("utf-8", errors="replace").splitlines() if self.log.exists() else []
         )
-        kept = [line for line in lines if _step(line) <= step]
+        kept = [line for line in lines if _step_of(line) <= step]
         write_file(self.log, "".join(f"{line}\n" for line in kept))
 
     def latest(self) -> Path | None:
-        """Return the last whole checkpoint, if there is one."""
+        """Return the latest complete checkpoint, None if there is none."""
         return max(self._checkpoints(), default=None)
 
     def save(self, step: int, files: Mapping[str, bytes]) -> None:
-        """Write the checkpoint after `step` steps; then, and only then, delete those before.
+        """Write the checkpoint after `step` steps; only then delete the earlier ones.
 
         Raises:
-            TrainingError: it cannot be written; the one before stands.
+            TrainingError: it cannot be written; the previous one is kept.
         """
         before = list(self._checkpoints())
         target = self.path / f"checkpoint-{step:06d}"
-        with self._told(f"the checkpoint after step {step}"):
+        with self._writing(f"the checkpoint after step {step}"):
             write_folder(target, files)
         for old in before:
             if old != target:
@@ -118,9 +118,9 @@ class RunFolder:
                 yield path
 
     def kept(self) -> str:
-        """Say what a run that ends now leaves."""
+        """Say which checkpoint a run that ends now keeps."""
         latest = self.latest()
-        return f"{latest} stands" if latest else "no checkpoint was written yet"
+        return f"{latest} is kept" if latest else "no checkpoint was written yet"
 
     def append(self, line: Mapping[str, Any]) -> None:
         """Add a line to the log.
@@ -128,37 +128,37 @@ class RunFolder:
         Raises:
             TrainingError: it cannot be written.
         """
-        with self._told("the log"), self.log.open("a", encoding="utf-8") as log:
+        with self._writing("the log"), self.log.open("a", encoding="utf-8") as log:
             log.write(json.dumps(dict(line)) + "\n")
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
+    def _writing(self, what: str) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             raise TrainingError(
                 f"{what} cannot be written to {self.path}: {error.strerror or error}; "
                 f"{self.kept()}; "
-                "repair that and resume the run",
+                "fix the cause and resume the run",
                 argument="resume",
             ) from error
 
 
-def _plain(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the record as it reads back from JSON."""
-    plain: dict[str, Any] = json.loads(json.dumps(dict(recipe), default=str))
-    return plain
+def _as_json(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record as JSON gives it back."""
+    values: dict[str, Any] = json.loads(json.dumps(dict(recipe), default=str))
+    return values
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read_recipe(file: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(file.read_text(encoding="utf-8")))
     except (ValueError, TypeError):
-        raise UsageError(f"{file} is no recipe of a run; name another folder") from None
+        raise UsageError(f"{file} is not the recipe of a run; name another folder") from None
 
 
-def _step(line: str) -> float:
-    """Return the step of a line of the log; a line torn by a kill belongs to none."""
+def _step_of(line: str) -> float:
+    """Return the step of a log line; infinity for a line cut off by a kill."""
     try:
         step: int = json.loads(line)["step"]
     except (ValueError, KeyError, TypeError):
@@ -167,7 +167,7 @@ def _step(line: str) -> float:
 
 
 def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
-    """Write files into a folder that appears when all are on disk, in place of one of that name."""
+    """Write files into a folder that replaces `target` once all of them are on disk."""
     partial = target.with_name(target.name + PARTIAL)
     shutil.rmtree(partial, ignore_errors=True)
     try:

@@ -1,10 +1,10 @@
 """The gradient of a batch of any size in the memory of one chunk (arXiv 2101.06983).
 
-    chunks -> states, no gradient kept -> loss of the whole batch -> its gradient at each state
-    chunks -> states again, this time with a graph -> that gradient goes on to the weights
+    chunks -> states, without a graph -> loss of the whole batch -> its gradient at each state
+    chunks -> states again, with a graph -> that gradient is propagated to the weights
 
 A contrastive loss compares everything with everything, but depends on the model only through the
-states. So the gradient is that of the plain full batch; dropout falls on the same values twice.
+states. So the gradient equals that of the full batch; both passes use the same dropout masks.
 Under torchrun every rank computes some of the chunks, and the loss of all of them.
 """
 
@@ -25,7 +25,7 @@ LossOf = Callable[[Tensor], Loss]  # of the states (m, d) of all texts of a batc
 
 @dataclass(frozen=True)
 class GradCache:
-    """Takes gradients of a model with states of `width` values; `autocast` sets the precision."""
+    """Computes gradients of a model with states of `width`; `autocast` sets the precision."""
 
     way: Pass
     width: int
@@ -36,9 +36,9 @@ class GradCache:
     def backward(
         self, texts: Sequence[Prompted], triplets: int, loss_of: LossOf, seed: int
     ) -> Loss:
-        """Add the gradient of a batch to the weights, and return its loss.
+        """Accumulate the gradient of a batch in the weights, and return its loss.
 
-        The first of `texts` are the anchors of `triplets`. Dropout is drawn from `seed`.
+        The first `triplets` of `texts` are the anchors. Dropout is seeded with `seed`.
         """
         own = self.ranks.own(self.way.chunks(texts, triplets))
         states = torch.zeros(len(texts), self.width, device=self.device)

@@ -1,4 +1,4 @@
-"""Data that is not trained on: what is asked for, what can be found, and what is right.
+"""Held-out data: queries, candidates, and which candidates are true.
 
 triplets                   -> anchors as queries, positives and hard negatives as candidates
 folder of captioned images -> captions as queries, images as candidates
@@ -26,8 +26,8 @@ Candidate = str | Path  # a text, or an image's file
 class HeldOut:
     """Queries and candidates, each once, and which belong together.
 
-    `truth` (q, c) marks the candidates that are true for a query, `own` (q, c) those that are the
-    query's own text: it is no answer to itself, unless the data says so. `left_out` counts the rows
+    `truth` (q, c) marks the candidates that are true for a query, `own` (q, c) those equal to the
+    query's own text: they do not compete, unless they are marked true. `left_out` counts the rows
     beyond the limit.
     """
 
@@ -45,7 +45,7 @@ class HeldOut:
         *,
         left_out: int = 0,
     ) -> "HeldOut":
-        """Collect pairs of a query and a true candidate; `others` are true for nobody."""
+        """Collect pairs of a query and a true candidate; `others` are true for none."""
         queries = tuple(dict.fromkeys(query for query, _ in pairs))
         candidates = tuple(dict.fromkeys([*(candidate for _, candidate in pairs), *others]))
         row = {query: place for place, query in enumerate(queries)}
@@ -67,12 +67,12 @@ def read_held_out(data: Path, limit: int) -> HeldOut:
     """Read the first `limit` rows of a file of triplets, or of a folder's captions.
 
     A line of `captions.jsonl` names an image and its caption, or a list of captions:
-    `{"image": "cat.jpg", "text": "a cat"}`, by the rule of `e5v.captions`. Several lines may name
+    `{"image": "cat.jpg", "text": "a cat"}`, as read by `e5v.captions`. Several lines may name
     one image.
 
     Raises:
-        DataError: the data cannot be read, or has rows that cannot be used: with others left out,
-            a figure would be another figure.
+        DataError: the data cannot be read, or has rows that cannot be used: skipping them would
+            change the results.
     """
     return _read_captions(data, limit) if data.is_dir() else _read_triplets(data, limit)
 
@@ -92,13 +92,13 @@ def _read_captions(folder: Path, limit: int) -> HeldOut:
         lines = list(read_captioned(file))
     except OSError as error:
         raise DataError(
-            f"{file} cannot be read: {error.strerror}; expected a folder of images with it"
+            f"{file} cannot be read: {error.strerror}; expected a folder of images with this file"
         ) from None
     _refuse([f"{file}, {line}" for line in lines if isinstance(line, LineFault)])
     rows = [line for line in lines if isinstance(line, CaptionedImage)]
     if not rows:
         raise DataError(f'{file} is empty; expected lines like {{"image": ..., "text": ...}}')
-    first: dict[str, Path] = {}  # one spelling for each file, or it would be two images that tie
+    first: dict[str, Path] = {}  # one path per file: two would count as images that tie
     images = [first.setdefault(os.path.realpath(row.image), row.image) for row in rows[:limit]]
     pairs = [
         (text.strip(), image)
@@ -112,5 +112,5 @@ def _refuse(broken: Sequence[object]) -> None:
     if broken:
         named = "; ".join(map(str, broken[:NAMED])) + ("; ..." if len(broken) > NAMED else "")
         raise DataError(
-            f"{plural(len(broken), 'held-out row')} cannot be used ({named}); repair or drop them"
+            f"{plural(len(broken), 'held-out row')} cannot be used ({named}); fix or remove them"
         )

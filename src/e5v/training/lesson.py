@@ -1,6 +1,6 @@
-"""All that a run needs, opened once; and the gradient of one of its steps.
+"""All that a run needs, loaded once; and the gradient of each step.
 
-step -> batch -> words -> chunks through the language model -> loss of the batch -> gradient
+step -> batch -> token ids -> chunks through the language model -> loss of the batch -> gradient
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from e5v.training.wording import Wording
 
 @dataclass(frozen=True)
 class Taken:
-    """What a step gave: its loss, the tokens it took, and how many texts were cut."""
+    """The result of a step: loss, accuracy, tokens, and how many texts were truncated."""
 
     loss: float
     accuracy: float
@@ -36,10 +36,10 @@ class Taken:
 
 
 class Lesson:
-    """The data, the student and the way between them.
+    """The data, the model in training (the student) and the loss between them.
 
     Raises:
-        DataError: the data are less than a batch, or the teacher's file does not fit them.
+        DataError: there are fewer rows than a batch, or the teacher's file does not fit the data.
         UsageError: the recipe does not fit the model.
         PromptError: the prompt is unknown, or has no place for a text.
     """
@@ -47,11 +47,11 @@ class Lesson:
     def __init__(self, run: Run, data: Triplets, ranks: Ranks, device: str | None) -> None:
         recipe = run.recipe
         prompt = find_prompt(recipe.prompt)
-        ask(Item((Text("a text"),)), prompt)  # told before anything is opened or written
+        ask(Item((Text("a text"),)), prompt)  # fails before anything is loaded or written
         options: dict[str, Any] = {"device": device, "dtype": run.dtype}
         self._recipe = recipe
         self._batches = Batches(data, recipe.batch, recipe.seed)
-        self._teacher = _teacher(recipe.objective, data)
+        self._teacher = _open_teacher(recipe.objective, data)
         held_out = run.evaluation if ranks.leads else None
         self.watch = Watch.open(held_out, run.model, prompt, **options) if held_out else None
 
@@ -66,12 +66,12 @@ class Lesson:
         self._cache = GradCache(way, width, place, ranks, self.student.autocast)
 
     def take(self, step: int) -> Taken:
-        """Add the gradient of a step's batch to the weights."""
+        """Accumulate the gradient of a step's batch in the weights."""
         batch = self._batches[step]
         worded = [self._wording(text) for text in batch.texts]
         texts = [one.prompted for one in worded]
         loss_of = _loss_of(self._recipe, batch, self._teacher)
-        seed = (self._recipe.seed << 32) + (step << 12)  # and one more for each chunk
+        seed = (self._recipe.seed << 32) + (step << 12)  # plus the number of the chunk
         loss = self._cache.backward(texts, len(batch.triplets), loss_of, seed)
         return Taken(
             loss=float(loss.value),
@@ -81,14 +81,14 @@ class Lesson:
         )
 
 
-def _teacher(objective: Objective, data: Triplets) -> Teacher | None:
+def _open_teacher(objective: Objective, data: Triplets) -> Teacher | None:
     if objective.teacher is None:
         return None
     return Teacher.open(objective.teacher, data.count)
 
 
 def _loss_of(recipe: Recipe, batch: Batch, teacher: Teacher | None) -> Callable[[Tensor], Loss]:
-    """Return what is minimised over a batch, as a function of the states of its texts."""
+    """Return the loss of a batch as a function of the states of its texts."""
     objective, count = recipe.objective, len(batch.triplets)
     allowed = (all_allowed if recipe.mask == "faithful" else distinct)(batch.triplets)
 

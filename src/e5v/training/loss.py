@@ -1,6 +1,6 @@
-"""What training makes small: how far an anchor's own positive is from standing out of the batch.
+"""The training loss: how well an anchor's own positive stands out from the batch.
 
-    texts   -> which candidates may be held against which anchor  --.
+    texts   -> which candidates each anchor is compared with     --.
     vectors -> cosines in float32 -> / temperature -> softmax over those -> -log of the own positive
 
 Candidates are the positives of all anchors, in their order, then all hard negatives. All functions
@@ -21,9 +21,9 @@ from e5v.vectors import check_dim
 
 @dataclass(frozen=True)
 class Loss:
-    """The `value` to make small, and `accuracy`: the share of anchors with their own positive best.
+    """The `value` to minimise, and `accuracy`: the share of anchors whose own positive is first.
 
-    A candidate that is exactly as near as the own positive counts as better.
+    A candidate with the same cosine as the own positive ranks before it.
     """
 
     value: Float[Tensor, ""]
@@ -31,12 +31,11 @@ class Loss:
 
 
 def distinct(triplets: Sequence[Triplet]) -> Bool[Tensor, "n c"]:
-    """Tell which candidates may be held against which anchor; c is n and the hard negatives.
+    """Mark which candidates each anchor is compared with; c is n plus the hard negatives.
 
-    False where that would be wrong by the texts themselves: the candidate is the anchor's own text
-    or its positive's once more, or another positive of the same anchor. Spaces around a text do not
-    count. The own positive, at [i, i], is True. The left square, transposed, holds for positives
-    against anchors.
+    False for false negatives, known by their texts: the candidate repeats the anchor or its
+    positive, or is another positive of the same anchor. Spaces around a text do not count. The own
+    positive, at [i, i], is True. The left square, transposed, applies to positives against anchors.
     """
     numbers: dict[str, int] = {}
 
@@ -50,14 +49,14 @@ def distinct(triplets: Sequence[Triplet]) -> Bool[Tensor, "n c"]:
     candidates = torch.cat([positives, numbered(negatives)])
     same = (candidates == anchors[:, None]) | (candidates == positives[:, None])
     same[:, : len(triplets)] |= anchors == anchors[:, None]
-    return ~same.fill_diagonal_(False)  # noqa: FBT003  torch has no other name for it
+    return ~same.fill_diagonal_(False)  # noqa: FBT003  torch takes it by position
 
 
 def all_allowed(triplets: Sequence[Triplet]) -> Bool[Tensor, "n c"]:
     """Allow every candidate against every anchor, as the official script does.
 
-    What `distinct` leaves out counts there as false: the anchor's own text, and its positive once
-    more.
+    False negatives that `distinct` excludes then count as negatives: repeats of the anchor or of
+    its positive.
     """
     candidates = len(triplets) + sum(len(one.negatives) for one in triplets)
     return torch.ones(len(triplets), candidates, dtype=torch.bool)
@@ -75,18 +74,17 @@ def contrastive(
     """Return the mean over anchors of -log softmax(cosines / temperature) at the own positive.
 
     This is the loss of E5-V's single modality training (arXiv 2407.12580; the temperature is from
-    its code), in float32, over the candidates that are `allowed`, which `distinct` or
-    `all_allowed` states.
+    its code), in float32, over the `allowed` candidates (see `distinct` and `all_allowed`).
 
     Args:
         anchors: their vectors.
         candidates: vectors of the n positives, in the order of the anchors, then hard negatives.
-        allowed: where candidate j may be held against anchor i; [i, i] is True.
+        allowed: whether anchor i is compared with candidate j; [i, i] is True.
         temperature: what cosines are divided by.
-        symmetric: as much for each positive's own anchor among all anchors (CLIP, arXiv
-            2103.00020).
-        dims: the mean of the loss on the first k values, for each k and the full width, so that
-            vectors may be cut short (Matryoshka, arXiv 2205.13147). `accuracy` is at full width.
+        symmetric: also classify each positive's own anchor among all anchors, with equal weight
+            (CLIP, arXiv 2103.00020).
+        dims: average the losses of the first k values, for each k and the full width, so that
+            vectors can be truncated (Matryoshka, arXiv 2205.13147). `accuracy` is at full width.
 
     Raises:
         UsageError: one of `dims` is not between 1 and d.
@@ -112,7 +110,7 @@ def distil(
 ) -> Float[Tensor, ""]:
     """Return KL(teacher || student) of an anchor's distribution over the positives, mean over n.
 
-    A distribution is softmax(cosines / temperature); `teacher` holds its cosines of anchor i with
+    A distribution is softmax(cosines / temperature); `teacher[i, j]` is its cosine of anchor i with
     positive j (UniME, arXiv 2504.17432, stage 1: textual discriminative knowledge distillation).
     """
     student = (_cosines(anchors, positives) / temperature).log_softmax(dim=1)
@@ -121,7 +119,7 @@ def distil(
 
 
 def _cosines(left: Float[Tensor, "n d"], right: Float[Tensor, "m d"]) -> Float[Tensor, "n m"]:
-    with torch.autocast(left.device.type, enabled=False):  # it would multiply in half precision
+    with torch.autocast(left.device.type, enabled=False):  # else in half precision
         left, right = (functional.normalize(rows.float(), dim=1) for rows in (left, right))
         return left @ right.T
 
@@ -129,7 +127,7 @@ def _cosines(left: Float[Tensor, "n d"], right: Float[Tensor, "m d"]) -> Float[T
 def _own_entropy(
     cosines: Float[Tensor, "n m"], allowed: Bool[Tensor, "n m"], temperature: float
 ) -> Float[Tensor, ""]:
-    """Return the mean of -log softmax at [i, i], of each row over what is allowed in it."""
+    """Return the mean of -log softmax at [i, i], over the allowed values of each row."""
     logits = (cosines / temperature).masked_fill(~allowed, -torch.inf)
     return functional.cross_entropy(logits, torch.arange(len(logits), device=logits.device))
 

@@ -1,10 +1,10 @@
-"""How texts go through the language model in training, a chunk at a time.
+"""How texts are run through the language model in training, one chunk at a time.
 
-    fixed     any texts, planned by tokens -> the encoder that embeds them afterwards -> states
-    faithful  24 triplets at a time, padded left -> the official script's mask        -> states
+    fixed     any texts, planned by tokens -> the encoder also used for embedding -> states
+    faithful  24 triplets at a time, left-padded -> the official script's mask    -> states
 
-The chunks of a batch are computed apart and compared together (`gradcache`), so their size is a
-matter of memory and speed alone; but for the faithful mask, in which padding is seen.
+The chunks of a batch are computed separately and compared together (`gradcache`), so their size
+affects memory and speed only, except with the faithful mask, which does not hide all padding.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,30 +20,30 @@ from e5v.model.encoder import Encoder, Prompted
 from e5v.model.failures import model_errors
 from e5v.model.planning import plan
 
-CPU_CHUNK, GPU_CHUNK = 2_048, 16_384  # tokens whose activations are held at once
+CPU_CHUNK, GPU_CHUNK = 2_048, 16_384  # tokens whose activations are in memory at once
 OFFICIAL_ROWS = 24  # triplets on one of the paper's GPUs
-OFFICIAL_MULTIPLE = 8  # widths are padded up to one of its multiples
+OFFICIAL_MULTIPLE = 8  # widths are padded to a multiple of it
 
 
 class Pass(Protocol):
-    """A way through the model."""
+    """A way to run texts through the model."""
 
     def chunks(self, texts: Sequence[Prompted], triplets: int) -> list[list[int]]:
-        """Say which texts go together; of `texts`, the first are the anchors of `triplets`."""
+        """Return which texts go together; the first `triplets` of `texts` are the anchors."""
 
     def states(self, texts: Sequence[Prompted]) -> AbstractContextManager[Tensor]:
-        """Give the pooled states (n, d) of a chunk; gradients are taken inside the block."""
+        """Yield the pooled states (n, d) of a chunk; use the block for the backward pass, too."""
 
 
 @dataclass(frozen=True)
 class PackedPass:
-    """The encoder's own way: no padding where the family allows it."""
+    """The encoder used for embedding: no padding where the architecture allows it."""
 
     encoder: Encoder
     budget: int
 
     def chunks(self, texts: Sequence[Prompted], triplets: int) -> list[list[int]]:
-        """Fill chunks up to the budget, like lengths side by side."""
+        """Fill chunks up to the budget, with texts of similar length."""
         lengths = [len(text.ids) for text in texts]
         padded = self.encoder.layout != "packed"
         return plan(lengths, self.budget, padded=padded, alone_above=self.encoder.alone_above)
@@ -55,12 +55,12 @@ class PackedPass:
 
 @dataclass(frozen=True)
 class OfficialPass:
-    """The official script's way, on which its mask depends.
+    """The official script's padded rows, on which its mask depends.
 
-    Texts are padded left to a multiple of 8 with the end-of-turn token, and the mask is "the id is
-    not 0". Anchors and negatives thus see their padding. That of positives is made id 0, so it is
-    hidden, but for the columns that bring them to the width of the others; and a real token 0
-    ("!" in LLaMA-3) is hidden as well.
+    Texts are left-padded to a multiple of 8 with the end-of-turn token, and the mask is "the id is
+    not 0". Anchors and negatives thus attend to their padding. Positives are padded with id 0,
+    which is masked, except for the columns that widen them to the others' width. A real token 0
+    ("!" in LLaMA-3) is masked as well.
     """
 
     encoder: Encoder
@@ -88,17 +88,17 @@ class OfficialPass:
         """Pad a chunk: (3 n, L) ids of n anchors, their n positives and n negatives."""
         count = len(texts) // 3
         blocks = [
-            self._padded(texts[:count], self.padding),
-            self._padded(texts[count : 2 * count], 0),
-            self._padded(texts[2 * count :], self.padding),
+            self._pad(texts[:count], self.padding),
+            self._pad(texts[count : 2 * count], 0),
+            self._pad(texts[2 * count :], self.padding),
         ]
         width = max(block.shape[1] for block in blocks)
-        return torch.cat([self._widened(block, width) for block in blocks])
+        return torch.cat([self._widen(block, width) for block in blocks])
 
-    def _padded(self, texts: Sequence[Sequence[int]], padding: int) -> Tensor:
+    def _pad(self, texts: Sequence[Sequence[int]], padding: int) -> Tensor:
         longest = max(map(len, texts), default=0)
         width = -(-longest // OFFICIAL_MULTIPLE) * OFFICIAL_MULTIPLE
         return torch.tensor([[padding] * (width - len(ids)) + list(ids) for ids in texts]).long()
 
-    def _widened(self, block: Tensor, width: int) -> Tensor:
+    def _widen(self, block: Tensor, width: int) -> Tensor:
         return torch.nn.functional.pad(block, (width - block.shape[1], 0), value=self.padding)

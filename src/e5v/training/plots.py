@@ -1,8 +1,8 @@
-"""The log of a run as one picture.
+"""The log of a run as one plot.
 
-log.jsonl -> the values of every step -> one panel a quantity, those that are there -> PNG
+log.jsonl -> the values of every step -> one panel for each quantity logged -> PNG
 
-What is measured step by step is pale, with its running mean over it in full colour.
+Noisy values are drawn pale, with their running mean over them in full colour.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from e5v.files import write_file
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BLUE, ORANGE, GREEN = "#2b6cb0", "#d9730d", "#2f9e63"  # told apart by the colour-blind, too
+BLUE, ORANGE, GREEN = "#2b6cb0", "#d9730d", "#2f9e63"  # distinguishable with colour blindness
 INK, GREY, LINE = "#1f2937", "#6b7280", "#e5e7eb"
 WIDTH, HEIGHT = 5.2, 2.9  # inches of a panel
 DPI = 150
-SMOOTHED = 50  # of a curve this long or longer, a fiftieth to either side goes into a mean
+SMOOTHED = 50  # from so many values on, a mean takes 1/50 of them on either side
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Curve:
 
 @dataclass(frozen=True)
 class Panel:
-    """What is drawn together: in `unit`, of which a value of the log has `scale`.
+    """One panel: curves in `unit`, which are the log's values times `scale`.
 
-    The last value is told in `form`. `noisy` values are drawn with their running mean, others as
+    The last value is shown in `form`. `noisy` values are drawn with their running mean, others as
     they are. `from_zero` starts the axis at 0.
     """
 
@@ -88,7 +88,7 @@ class Series:
 
 
 def draw(log: Path, target: Path) -> None:
-    """Draw a run's log as a PNG, which appears when it is whole.
+    """Draw a run's log as a PNG, written completely or not at all.
 
     Raises:
         DataError: the log has no step.
@@ -115,9 +115,9 @@ def draw(log: Path, target: Path) -> None:
 
 
 def read_log(log: Path) -> dict[int, dict[str, Any]]:
-    """Return what was logged of each step, in order; a line torn by a kill is passed over.
+    """Return what was logged of each step, in order; a line cut off by a kill is skipped.
 
-    A step that was made again, after a kill, counts as it was made last.
+    Of a step repeated after a kill, the last values count.
     """
     steps: dict[int, dict[str, Any]] = {}
     for line in log.read_bytes().splitlines():
@@ -132,8 +132,8 @@ def read_log(log: Path) -> dict[int, dict[str, Any]]:
 def running_mean(values: NDArray[np.float64], reach: int) -> NDArray[np.float64]:
     """Return the mean of each value (n,) and `reach` neighbours on either side of it.
 
-    At the end it is of those that are there; at the start, where curves are steepest, of as many
-    after a value as there are before it.
+    At the end, fewer neighbours follow; at the start, where curves are steepest, as many follow a
+    value as precede it.
     """
     sums = np.concatenate([[0.0], np.cumsum(values)])
     places = np.arange(len(values))
@@ -148,7 +148,7 @@ def _series(steps: dict[int, dict[str, Any]], panel: Panel) -> Sequence[Series |
 
 
 def _values(steps: dict[int, dict[str, Any]], key: str, scale: float) -> Series | None:
-    """Return what is there of a quantity and is a finite number; None if nothing is."""
+    """Return the finite values of a quantity; None if there are none."""
     found = {step: values[key] for step, values in steps.items() if _is_number(values.get(key))}
     if not found:
         return None
@@ -163,13 +163,13 @@ def _draw_panel(axes: Axes, panel: Panel, steps: dict[int, dict[str, Any]]) -> N
     for curve, series in zip(panel.curves, _series(steps, panel), strict=True):
         if series is not None:
             _draw_curve(axes, panel, curve, series)
-    _dress(axes, panel)
+    _style_panel(axes, panel)
     margin = max(0.02 * (max(steps) - min(steps)), 0.5)
     axes.set_xlim(min(steps) - margin, max(steps) + margin)
 
 
 def _draw_curve(axes: Axes, panel: Panel, curve: Curve, series: Series) -> None:
-    """Draw one curve, and tell where it ends: beside the title, or in the legend."""
+    """Draw one curve, and write its last value beside the title or in the legend."""
     few = len(series.values) < SMOOTHED
     reach = len(series.values) // SMOOTHED if panel.noisy else 0
     strong = running_mean(series.values, reach)
@@ -189,8 +189,8 @@ def _draw_curve(axes: Axes, panel: Panel, curve: Curve, series: Series) -> None:
         axes.set_title(last, loc="right", color=GREY, fontsize=10)
 
 
-def _dress(axes: Axes, panel: Panel) -> None:
-    """Give a panel its title, its unit and quiet lines."""
+def _style_panel(axes: Axes, panel: Panel) -> None:
+    """Set a panel's title, labels, ticks and grid."""
     from matplotlib.ticker import MaxNLocator
 
     axes.set_title(panel.title, loc="left", color=INK, fontsize=11, fontweight="bold")

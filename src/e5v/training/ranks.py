@@ -1,6 +1,6 @@
-"""Several processes that train as one, under torchrun or alone.
+"""Data-parallel training: several processes under torchrun, or one alone.
 
-environment -> Ranks -> who does which chunk -> sums over all of them
+environment -> Ranks -> chunks of each rank -> sums over all ranks
 """
 
 import os
@@ -21,11 +21,11 @@ class Ranks:
 
     @property
     def leads(self) -> bool:
-        """Tell whether this process writes files."""
+        """Return whether this process writes files."""
         return self.rank == 0
 
     def own(self, chunks: Sequence[list[int]]) -> list[tuple[int, list[int]]]:
-        """Deal out chunks in turn; return this rank's, numbered as in `chunks`."""
+        """Distribute chunks round-robin; return this rank's, numbered as in `chunks`."""
         return [(n, chunk) for n, chunk in enumerate(chunks) if n % self.world == self.rank]
 
     def add(self, tensor: Tensor) -> None:
@@ -34,7 +34,7 @@ class Ranks:
             distributed.all_reduce(tensor)
 
     def add_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
-        """Replace every gradient by its sum over all ranks, in one message."""
+        """Replace every gradient by its sum over all ranks, in one all-reduce."""
         if self.world == 1:
             return
         owners = list(parameters)
@@ -48,7 +48,7 @@ class Ranks:
 
 @contextmanager
 def joined(device: str | None) -> Iterator[tuple[Ranks, str | None]]:
-    """Join the processes that torchrun started, if it did; give the device of this one, too."""
+    """Join the processes that torchrun started, if any; also yield this process's device."""
     if "LOCAL_RANK" not in os.environ:
         yield Ranks(), device
         return

@@ -1,6 +1,6 @@
 """The options of a training run; the defaults are the paper's recipe.
 
-Nothing heavy is imported here: the command line reads its options off this record.
+Nothing heavy is imported here: the command line generates its options from these classes.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -83,7 +83,7 @@ class Recipe:
     adapter: OmitArgPrefixes[Adapter] = field(default_factory=Adapter)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be trained."""
+        """Check that every value is in range."""
         checks = (
             ("batch", self.batch, self.batch >= 2, "at least 2"),  # noqa: PLR2004
             ("steps", self.steps, self.steps >= 1, "at least 1"),
@@ -113,7 +113,7 @@ class Recipe:
             )
 
     def told(self) -> dict[str, Any]:
-        """Return all values by name, in one flat record."""
+        """Return all values by name, in one flat dictionary."""
         values = asdict(self)
         objective, adapter = values.pop("objective"), values.pop("adapter")
         return {**values, **objective, **adapter}

@@ -1,6 +1,6 @@
-"""What a run is told, and what it tells.
+"""The input of a training run, and the records it yields.
 
-Run -> fit -> Begun, then Step after Step, and Measured where there is something to measure on
+Run -> fit -> Begun, then a Step for each step, and Measured where there is held-out data
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from e5v.training.watch import Measures
 
 @dataclass(frozen=True)
 class Run:
-    """What to train on what, and where to.
+    """Which model to train on which data, and the folder to write to.
 
     Every `every` steps there is a checkpoint, and a measurement on `evaluation` if that is given.
     """
@@ -35,7 +35,7 @@ class Run:
     trust_remote_code: bool = False
 
     def record(self, data: Triplets) -> dict[str, Any]:
-        """Return what was asked for, of what: all that a resumed run must have in common."""
+        """Return the options, data and versions: a resumed run must have the same."""
         content = hashlib.blake2b(repr(data.rows).encode(), digest_size=16)
         if more := [row.more_negatives for row in data.rows if row.more_negatives]:
             content.update(repr(more).encode())
@@ -53,10 +53,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Begun:
-    """Before the first step: what there is to learn from, and how far an earlier run came.
+    """Before the first step: the size of the data, and the step at which the run starts.
 
-    `left_out` held-out rows are more than are measured on. `notes` name the columns of the data
-    that are not used.
+    `left_out` counts the held-out rows that are not measured on. `notes` name the unused columns
+    of the data.
     """
 
     rows: int
@@ -71,7 +71,7 @@ class Begun:
 class Step:
     """One step, from 1. `accuracy` is the share of anchors whose positive is nearest, 0 to 1.
 
-    `cut` of its texts were too long; `seconds_left` is a guess for all steps that follow.
+    `cut` counts the texts that were truncated; `seconds_left` is an estimate for all later steps.
     """
 
     step: int
@@ -86,7 +86,7 @@ class Step:
 
     @property
     def tokens_per_second(self) -> float:
-        """How many tokens a second were learned from."""
+        """Tokens trained on per second."""
         return self.tokens / self.seconds
 
     def line(self) -> Mapping[str, float]:
@@ -96,7 +96,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Measured:
-    """What held-out data say after a step."""
+    """The measurement on held-out data after a step."""
 
     step: int
     measures: Measures

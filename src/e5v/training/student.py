@@ -1,6 +1,6 @@
-"""The model in training: what is open, what is learned, and how far it is.
+"""The model in training: the language model, its adapter and its optimiser.
 
-language model + LoRA + optimiser -> a step -> files of a checkpoint -> restored as it was
+language model + LoRA + optimiser -> a step -> files of a checkpoint -> restored state
 """
 
 import io
@@ -25,7 +25,7 @@ OPTIMISER = "optimiser.pt"
 
 
 class Student:
-    """An open language model, its adapter and its optimiser.
+    """A loaded language model, its adapter and its optimiser.
 
     Raises:
         UsageError: the recipe does not fit the model.
@@ -47,10 +47,10 @@ class Student:
             enable({"use_reentrant": False})
 
     def way(self, data: Triplets) -> Pass:
-        """Return how its texts go through it.
+        """Return how texts are run through the model.
 
         Raises:
-            DataError: the official way needs a hard negative in every row.
+            DataError: the faithful mask needs one hard negative in every row.
         """
         encoder = self.embedder.encoder
         if self.recipe.mask == "faithful":
@@ -71,16 +71,16 @@ class Student:
         return torch.autocast(self.embedder.device.type, self.embedder.dtype)
 
     def lr(self, step: int) -> float:
-        """Return the learning rate of a step, from 0: a line up, then a line down to 0."""
+        """Return the learning rate of a step, from 0: linear warmup, then linear decay to 0."""
         recipe = self.recipe
         warmup = recipe.steps // 10 if recipe.warmup is None else recipe.warmup
         rise, fall = (step + 1) / max(warmup, 1), (recipe.steps - step) / (recipe.steps - warmup)
         return recipe.lr * min(rise, fall, 1.0)
 
     def learn(self, step: int, ranks: Ranks) -> float:
-        """Make a step along the gradient; return how long it was before it was shortened.
+        """Update the weights; return the gradient norm before clipping.
 
-        A gradient that is not finite is returned and not followed.
+        If the norm is not finite, the weights stay as they are.
         """
         ranks.add_gradients(self.weights)
         length = float(torch.nn.utils.clip_grad_norm_(self.weights, self.recipe.clip))
@@ -96,13 +96,13 @@ class Student:
         return adapter_files(self.loaded, self.config)
 
     def checkpoint(self) -> Mapping[str, bytes]:
-        """Return the files that `restore` goes on from."""
+        """Return the files that `restore` reads."""
         state = io.BytesIO()
         torch.save(self.optimiser.state_dict(), state)
         return {**self.adapter(), OPTIMISER: state.getvalue()}
 
     def restore(self, checkpoint: Path) -> int:
-        """Go back to a checkpoint; return the number of steps made until then.
+        """Restore a checkpoint; return its number of steps.
 
         Raises:
             ModelError: it belongs to another model or recipe.
@@ -118,7 +118,7 @@ class Student:
             raise
         except Exception as error:
             raise TrainingError(
-                f"{checkpoint} cannot be read: {first_line(error)}; delete it to begin anew"
+                f"{checkpoint} cannot be read: {first_line(error)}; delete it to start over"
             ) from error
         return int(checkpoint.name.rpartition("-")[2])
 
@@ -132,6 +132,6 @@ def _check(loaded: Loaded, recipe: Recipe) -> None:
         )
     if loaded.model.dtype == torch.float16:
         raise UsageError(
-            "dtype is float16, in which gradients vanish; expected bfloat16 or float32",
+            "dtype is float16, in which gradients underflow; expected bfloat16 or float32",
             argument="dtype",
         )

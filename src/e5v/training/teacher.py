@@ -1,8 +1,8 @@
-"""What another model thinks of the data: a file of its similarities or vectors.
+"""Distillation: a file with another model's similarities or vectors of the data.
 
     teacher.npy, left on disk -> the rows of one batch -> cosine of every anchor with every positive
 
-The file has one row for each row of data, broken ones included, in the order of the data's files.
+The file has one row for each row of data, broken rows included, in the order of the data's files.
 """
 
 from collections.abc import Sequence
@@ -34,17 +34,19 @@ class Teacher:
 
     @classmethod
     def open(cls, file: Path, rows: int) -> "Teacher":
-        """Open a .npy file that goes with `rows` rows of data (`Triplets.count`).
+        """Open a .npy file for `rows` rows of data (`Triplets.count`).
 
         Raises:
-            DataError: it is no array of numbers, or has another shape.
+            DataError: it is not an array of floats, or has the wrong shape.
         """
         try:
             values = open_memmap(file, mode="r")
         except (OSError, ValueError) as error:
             raise DataError(f"{file} cannot be read as .npy: {first_line(error)}") from error
         if not np.issubdtype(values.dtype, np.floating):
-            raise DataError(f"{file} holds {values.dtype}; expected float16, float32 or float64")
+            raise DataError(
+                f"{file} has the dtype {values.dtype}; expected float16, float32 or float64"
+            )
         fits = values.shape == (rows, rows) or (
             values.ndim == VECTORS and values.shape[:2] == (rows, 2) and values.shape[2] > 0
         )
@@ -58,7 +60,7 @@ class Teacher:
     def similarities(self, places: Sequence[int]) -> Float[Tensor, "b b"]:
         """Return the teacher's cosine of anchor i with positive j of a batch, float32.
 
-        `places` are the batch's rows among all rows of data, as in `Triplets.places`.
+        `places` are the indices of the batch's rows among all rows, as in `Triplets.places`.
 
         Raises:
             DataError: the file has NaN or infinity there.
@@ -66,7 +68,7 @@ class Teacher:
         matrix = self.values.ndim == SIMILARITIES
         picked = self.values[np.ix_(places, places) if matrix else list(places)]
         if not np.isfinite(picked).all():
-            raise DataError(f"{self.file} holds NaN or infinity; expected finite numbers only")
+            raise DataError(f"{self.file} contains NaN or infinity; expected finite numbers")
         if matrix:
             return torch.from_numpy(picked.astype(np.float32))
         vectors = unit(picked)

@@ -1,4 +1,4 @@
-"""What a model is tuned on: triplets of texts, read from files.
+"""Training data: triplets of texts, read from files.
 
 CSV | TSV | JSON | JSON lines | Parquet -> the cells of a row -> Triplets, or Broken with its cause
 
@@ -6,8 +6,8 @@ The columns are anchor and positive; SimCSE's sent0 and sent1; or FlagEmbedding'
 Hard negatives are under negative, neg, hard_neg or hard_negative. Positives and negatives may have
 several columns (negative_1, negative_2), or be lists of texts or of Tevatron's passages: a row
 gives one triplet for each positive, with all its negatives. Texts stay as they are. A row without
-anchor or positive is broken, one without a negative is not. A row that cannot be used stops nothing
-and is reported, and so are columns that are not used.
+anchor or positive is broken, a row without a negative is not. Broken rows are skipped and reported;
+unused columns are reported.
 """
 
 import re
@@ -24,7 +24,7 @@ from e5v.training.data_files import DataRow, Unit, read_rows
 
 @dataclass(frozen=True, slots=True)
 class Triplet:
-    """A text, another that follows from it, and perhaps some that do not; none is blank."""
+    """An anchor, a positive that follows from it, and any hard negatives; none is blank."""
 
     anchor: str
     positive: str
@@ -41,8 +41,8 @@ class Triplet:
 class Broken:
     """A row that cannot be used.
 
-    `row` counts the rows of data of its file from 1: without a CSV's header, a row of several lines
-    once, and blank lines, too. Of JSON lines it is the number of the line.
+    `row` counts the rows of the file from 1: a CSV's header does not count, a row of several lines
+    counts once, and blank lines count. For JSON lines it is the line number.
     """
 
     file: Path
@@ -59,9 +59,9 @@ class Broken:
 class Triplets:
     """The rows of all files, in order: those that can be used, and the broken ones.
 
-    `places[i]` is the place of `rows[i]` among all rows of data, from 0 and broken ones counted;
-    a row with several positives counts once for each. A teacher's file has its values there.
-    `notes` name the columns of each file that are not used.
+    `places[i]` is the index of `rows[i]` among all rows of data, broken ones included; a row with
+    several positives counts once for each. A teacher's file uses the same indices. `notes` name
+    the unused columns of each file.
     """
 
     rows: tuple[Triplet, ...]
@@ -71,7 +71,7 @@ class Triplets:
 
     @property
     def count(self) -> int:
-        """All rows of data, broken ones counted."""
+        """The number of rows of data, broken ones included."""
         return len(self.rows) + len(self.broken)
 
 
@@ -92,24 +92,24 @@ ANCHORS = {
     "query": POSITIVE,  # FlagEmbedding, Tevatron, sentence-transformers
 }
 EXPECTED = "anchor and positive (and negative), sent0 and sent1 (and hard_neg), or query and pos"
-SHOWN = 200  # characters of a list of columns in a message; a longer one is no header but data
+SHOWN = 200  # characters of a list of columns in a message; a longer one is likely data
 
 
 class _Unusable(Exception):
-    """Why a row gives no triplet."""
+    """The reason why a row gives no triplet."""
 
 
 Cells = Mapping[str, Any]  # of one row, by column
 
 
 def read_triplets(files: Sequence[Path]) -> Triplets:
-    """Read the rows of all files, each in the format that its suffix names.
+    """Read the rows of all files, each in the format of its suffix.
 
     Raises:
-        DataError: a file cannot be read, is of no known format, has other columns, or no row that
-            can be used.
+        DataError: a file cannot be read, its format is not supported, its columns are not known,
+            or none of its rows can be used.
     """
-    read = [(file, _read(file)) for file in files]
+    read = [(file, _read_file(file)) for file in files]
     rows = [row for _, of_file in read for row in of_file.rows]
     places = [place for place, row in enumerate(rows) if isinstance(row, Triplet)]
     return Triplets(
@@ -126,41 +126,42 @@ def read_triplets(files: Sequence[Path]) -> Triplets:
 
 @dataclass(frozen=True)
 class _File:
-    """What one file gives, and the columns that are not used."""
+    """The rows of one file, and its unused columns."""
 
     rows: list[Triplet | Broken]
     ignored: list[str]
 
 
-def _read(file: Path) -> _File:
+def _read_file(file: Path) -> _File:
     rows: list[Triplet | Broken] = []
     ignored: dict[str, None] = {}
     for row in read_rows(file, _check_columns):
         try:
-            rows += _triplets(row)
+            rows += _parse_row(row)
         except _Unusable as cause:
             rows.append(Broken(file, row.number, str(cause), row.unit))
         else:
-            used = _used(row.cells)
+            used = _used_columns(row.cells)
             ignored |= {name: None for name in row.cells if name not in used}
     if not any(isinstance(row, Triplet) for row in rows):
         first = str(rows[0]).removeprefix(f"{file}, ") if rows else "it has no rows"
-        raise DataError(f"{file} has no row that can be used ({first})")
+        raise DataError(f"{file} has no usable row ({first})")
     return _File(rows, list(ignored))
 
 
-def _triplets(row: DataRow) -> list[Triplet]:
+def _parse_row(row: DataRow) -> list[Triplet]:
     if row.fault:
         raise _Unusable(row.fault)
     cells = row.cells
     columns = _find_columns(cells)
     if columns is None:
-        raise _Unusable(f"its columns are {_listed(cells)}; expected {EXPECTED}")
+        raise _Unusable(f"its columns are {_list_names(cells)}; expected {EXPECTED}")
     anchor = cells[columns.anchor]
     if not isinstance(anchor, str | bytes | None):
         raise _Unusable(f"{columns.anchor} is of type {type(anchor).__name__}; expected text")
-    anchors = _texts(cells, (columns.anchor,))
-    positives, negatives = _texts(cells, columns.positives), _texts(cells, columns.negatives)
+    anchors = _parse_texts(cells, (columns.anchor,))
+    positives = _parse_texts(cells, columns.positives)
+    negatives = _parse_texts(cells, columns.negatives)
     for name, texts in ((columns.anchor, anchors), (columns.positives[0], positives)):
         if not texts:
             raise _Unusable(f"{name} is empty")
@@ -182,24 +183,24 @@ def _find_columns_of(names: tuple[str, ...]) -> _Columns | None:
 
 
 def _matching(pattern: re.Pattern[str], names: Collection[str]) -> tuple[str, ...]:
-    """Return the columns of a kind, numbered ones in the order of their numbers."""
+    """Return the columns that match, numbered ones by number."""
     found = [name for name in names if pattern.fullmatch(name)]
     return tuple(sorted(found, key=lambda name: int(re.sub(r"\D", "", name) or 0)))
 
 
-def _texts(cells: Cells, columns: Sequence[str]) -> list[str]:
-    """Return the texts of some cells; none where a cell has no value or is blank."""
+def _parse_texts(cells: Cells, columns: Sequence[str]) -> list[str]:
+    """Return the texts of some cells, without missing and blank ones."""
     several = [(column, cells[column]) for column in columns]
     texts = [
-        _text(column, one)
+        _parse_text(column, one)
         for column, value in several
         for one in (value if isinstance(value, list) else [value])
     ]
     return [text for text in texts if text]
 
 
-def _text(column: str, value: Any) -> str:
-    if isinstance(value, dict) and isinstance(value.get("text"), str):  # a passage of Tevatron's
+def _parse_text(column: str, value: Any) -> str:
+    if isinstance(value, dict) and isinstance(value.get("text"), str):  # a Tevatron passage
         value = f"{value.get('title') or ''} {value['text']}".strip()
     if isinstance(value, bytes):
         value = value.decode("utf-8", "surrogateescape")
@@ -211,7 +212,7 @@ def _text(column: str, value: Any) -> str:
     return text if text.strip() else ""
 
 
-def _listed(names: Collection[str]) -> str:
+def _list_names(names: Collection[str]) -> str:
     line = ascii(", ".join(names) or "none")[1:-1]
     return line if len(line) <= SHOWN else f"{line[:SHOWN]}..."
 
@@ -219,10 +220,10 @@ def _listed(names: Collection[str]) -> str:
 def _check_columns(file: Path, names: Collection[str]) -> Collection[str]:
     """Return the columns of a file that are used."""
     if _find_columns(names) is None:
-        raise DataError(f"{file}: its columns are {_listed(names)}; expected {EXPECTED}")
-    return _used(names)
+        raise DataError(f"{file}: its columns are {_list_names(names)}; expected {EXPECTED}")
+    return _used_columns(names)
 
 
-def _used(names: Collection[str]) -> Collection[str]:
+def _used_columns(names: Collection[str]) -> Collection[str]:
     columns = _find_columns(names)
     return (columns.anchor, *columns.positives, *columns.negatives) if columns else ()

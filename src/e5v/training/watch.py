@@ -1,10 +1,10 @@
-"""How well the model retrieves while it is trained, on data that it is not trained on.
+"""Retrieval on held-out data during training.
 
     HeldOut -> its images -> vision tower, once, before training -> image tokens on the CPU
-    HeldOut + image tokens -> language model as it is now -> unit rows -> Measures
+    HeldOut + image tokens -> current language model -> unit rows -> Measures
 
-Training sees texts alone and holds no vision tower. The tower is frozen: what it makes of an image
-is the same at every step, so it is opened by itself, asked once, and let go.
+Training uses texts only and does not load the vision tower. The tower is frozen: its tokens of an
+image are the same at every step, so it is loaded separately, run once, and released.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,16 +27,16 @@ from e5v.model.prompts import Prompt
 from e5v.model.vision import image_tokens
 from e5v.training.held_out import HeldOut, read_held_out
 
-LIMIT = 1_000  # rows; LLaVA-NeXT's tokens of as many photos take about 20 GB of memory
+LIMIT = 1_000  # rows; LLaVA-NeXT's tokens of so many photos take about 20 GB of memory
 GRID = "image_grid_thw"  # an image's shape in patches: the positions of its tokens depend on it
 
 
 @dataclass(frozen=True)
 class Measures:
-    """What was measured at one step; None where the data does not give it.
+    """The measurement at one step; None where the data does not allow it.
 
-    Recalls are R@1, 0 to 1: the share of queries whose best candidate is a true one; a false one
-    that is as near is a miss. `text_recall` is from an anchor to its positive among all positives
+    Recalls are R@1, 0 to 1: the share of queries whose best candidate is a true one; a tie with a
+    false one is a miss. `text_recall` is from an anchor to its positive among all positives
     and hard negatives, `image_recall` from a caption to its image, `caption_recall` from an image
     to any of its captions. `gap` is the distance between the centroids of the unit vectors of
     images and captions, 0 to 2 (Liang et al. 2022, arXiv 2203.02053).
@@ -64,14 +64,14 @@ class Measures:
 
 
 def recall(scores: NDArray[np.floating], truth: NDArray[np.bool_]) -> float:
-    """Return the share of the rows of `scores` (q, c) whose best is true; a tie is lost."""
+    """Return the share of rows of `scores` (q, c) whose best is true; a tie is a miss."""
     best_true = np.where(truth, scores, -np.inf).max(axis=1)
     best_false = np.where(truth, -np.inf, scores).max(axis=1)
     return float((best_true > best_false).mean())
 
 
 class Watch:
-    """Held-out data, ready to be measured again and again with a model that changes."""
+    """Held-out data, prepared once and measured repeatedly during training."""
 
     def __init__(self, held_out: HeldOut, prompt: Prompt, images: Sequence[Prepared]) -> None:
         self.held_out = held_out
@@ -90,23 +90,23 @@ class Watch:
         dtype: DTypeName = "auto",
         limit: int = LIMIT,
     ) -> "Watch":
-        """Read the first `limit` rows of `data` (see `read_held_out`) and look at its images.
+        """Read the first `limit` rows of `data` (see `read_held_out`) and encode its images.
 
-        Only where there are images is a part of `model` opened: its vision tower.
+        The vision tower of `model` is loaded only if there are images.
 
         Raises:
             DataError: the data cannot be read, or has rows that cannot be used; names them.
-            ModelError: the model's images cannot be embedded in two parts.
+            ModelError: the model's vision tower cannot be run separately.
         """
         held_out = read_held_out(data, limit)
         images: list[Prepared] = []
         if held_out.images:
             vision = load(model, device=device, dtype=dtype, part="vision")
-            images = list(_seen(held_out.images, vision, prompt))
+            images = list(_encode_images(held_out.images, vision, prompt))
         return cls(held_out, prompt, images)
 
     def measure(self, embedder: E5V) -> Measures:
-        """Embed the data with the language model as it is now, without dropout, and compare."""
+        """Embed the data with the current language model, without dropout, and compare."""
         if not self._queries:
             self._queries = self._prepare(self.held_out.queries, embedder)
         if not self._candidates:
@@ -119,12 +119,12 @@ class Watch:
         return [embedder.prepare({"text": text}, prompt=self._prompt) for text in texts]
 
 
-def _seen(files: Iterable[Path], vision: Loaded, prompt: Prompt) -> Iterator[Prepared]:
-    """Prepare images, and put in the place of their pixels what the vision tower makes of them."""
+def _encode_images(files: Iterable[Path], vision: Loaded, prompt: Prompt) -> Iterator[Prepared]:
+    """Prepare images, and replace their pixels by the vision tower's tokens."""
     if vision.backbone.layout == "whole":
         raise ModelError(
-            f"{vision.name} is of a family without a record, whose images cannot be embedded "
-            "without its vision tower; give a file of triplets to measure instead"
+            f"{vision.name} is of an architecture whose vision tower cannot be run separately; "
+            "give a file of triplets as held-out data instead"
         )
     prepare = partial(Preparer(vision, vision.context).prepare, prompt=prompt)
     for future in ahead(files, prepare):
@@ -148,7 +148,7 @@ def _tokens(one: Prepared, vision: Loaded) -> Pixels:
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Switch dropout off, and every module back to what it was afterwards."""
+    """Switch dropout off, and restore every module's mode afterwards."""
     before = [(module, module.training) for module in model.modules()]
     model.eval()
     try:

@@ -1,12 +1,12 @@
 """From a text to the ids that are trained on, in one of two templates.
 
-    fixed     text -> cut -> the prompt and turn that it is embedded with afterwards -> ids
-    faithful  text -> cut, decoded -> what the official training script makes of them -> ids
+    fixed     text -> truncated -> the prompt and turn also used for embedding -> ids
+    faithful  text -> truncated, decoded -> the official training script's text -> ids
 
 The official script (ft_llm.py) replaces "_" by a space after the LLaMA-3 turn is applied and strips
-the result: no special token survives, the closing line ends are gone, and another token is pooled
-than in use. For Mistral and Phi-3 it applies no turn. A text is cut as ids and decoded, which
-removes the space in "boat ." if the tokenizer cleans up. What all that costs is not published.
+the result: no special token survives, the final newlines are lost, and the pooled token differs
+from the one in use. For Mistral and Phi-3 it applies no turn. A text is truncated as ids and
+decoded, which removes the space in "boat ." if the tokenizer cleans up. The cost is not published.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,14 +24,14 @@ from e5v.training.recipe import Mode
 
 @dataclass(frozen=True)
 class Worded:
-    """A text as the model reads it; `cut` if it was too long."""
+    """A text as the model reads it; `cut` if it was truncated."""
 
     prompted: Prompted
     cut: bool
 
 
 class Wording:
-    """Words texts for one model; `text_tokens` is where a text is cut, before the prompt."""
+    """Builds prompts from texts, truncated to `text_tokens` tokens without the prompt."""
 
     def __init__(self, loaded: Loaded, prompt: Prompt, *, template: Mode, text_tokens: int) -> None:
         tokenizer = loaded.processor.tokenizer
@@ -55,13 +55,15 @@ class Wording:
         item = Item((Text(kept),))
         request = ask(item, self._prompt)
         pieces = (
-            self._broken(request.segments) if self._faithful else self._renderer.render(request)
+            self._imitate_script(request.segments)
+            if self._faithful
+            else self._renderer.render(request)
         )
         tokens = self._tokenizer.encode(pieces, ())
         return Worded(Prompted(tokens.ids), cut=tokens.cut or cut)
 
     def _cut(self, text: str) -> tuple[str, bool]:
-        """Return the beginning of a text, and whether that is not all of it."""
+        """Return the start of a text, and whether it was truncated."""
         encoding = self._backend.encode(text, add_special_tokens=False)
         cut = len(encoding.ids) > self._text_tokens
         if self._faithful:
@@ -71,19 +73,19 @@ class Wording:
             return text, cut
         return text[: max(end for _, end in encoding.offsets[: self._text_tokens])] or text[:1], cut
 
-    def _broken(self, segments: Sequence[Segment]) -> list[Segment]:
+    def _imitate_script(self, segments: Sequence[Segment]) -> list[Segment]:
         turn = self._renderer.turn
-        pieces = _stripped(segments)
+        pieces = _strip_ends(segments)
         if turn is not None and turn.name == "llama3":
-            pieces = _stripped([turn.before, *pieces, turn.after])
+            pieces = _strip_ends([turn.before, *pieces, turn.after])
         pieces = [one.replace("_", " ") if isinstance(one, str) else one for one in pieces]
-        pieces[0] = _changed(pieces[0], str.lstrip)  # a text at either end is stripped, too
-        pieces[-1] = _changed(pieces[-1], str.rstrip)
+        pieces[0] = _change_text(pieces[0], str.lstrip)  # a text at either end is stripped, too
+        pieces[-1] = _change_text(pieces[-1], str.rstrip)
         return pieces
 
 
-def _stripped(segments: Sequence[Segment]) -> list[Segment]:
-    """Drop the white space of a template around the whole."""
+def _strip_ends(segments: Sequence[Segment]) -> list[Segment]:
+    """Strip white space at both ends of a template."""
     first, last = segments[0], segments[-1]
     whole = list(segments)
     if isinstance(first, str):
@@ -93,5 +95,5 @@ def _stripped(segments: Sequence[Segment]) -> list[Segment]:
     return [one for one in whole if one != ""]
 
 
-def _changed(segment: Segment, change: Callable[[str], str]) -> Segment:
+def _change_text(segment: Segment, change: Callable[[str], str]) -> Segment:
     return Text(change(segment.text)) if isinstance(segment, Text) else segment
