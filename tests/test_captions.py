@@ -155,7 +155,7 @@ def test_all_uses_read_the_same(
         (b'{"image": "cat.png", "text": NaN}', "line 3 is not JSON: NaN is not a JSON number"),
         (b'{"image": "cat.png", "text": -Infinity}', "line 3 is not JSON: -Infinity is not"),
         (b'{"id": %s}' % (b"1" * 5_000), "line 3 is not JSON: Exceeds the limit"),
-        (b"[" * 100_000, "line 3 is not JSON that can be read: it is nested too deeply"),
+        (b"[" * 100_000, "line 3 cannot be read as JSON: it is nested too deeply"),
         (b"[" * 9_000 + b"]" * 9_000, "nested too deeply"),
         (b'{"image": "cat.png", "text": "caf\xe9"}', "line 3 is not UTF-8 (byte 0xE9"),
         (b'{"image": "cat.png", "text": "\\ud83d"}', "line 3 has half a surrogate pair (U+D83D)"),
@@ -168,8 +168,14 @@ def test_all_uses_read_the_same(
         (b'{"file": "cow.jpg", "text": "a cow"}', "line 3 names an image"),
         (b'{"image": "", "text": "a cow"}', 'line 3 has an empty "image"'),
         (b'{"image": 3, "text": "a cow"}', 'line 3 has "image" of type int'),
-        (b'{"image": "http://x.de/cat.png", "text": "a"}', "line 3 names 'http://x.de/cat.png'"),
-        (b'{"url": "https://x.de/cat.png?s=3", "text": "a"}', "line 3 names 'https://x.de/cat.png"),
+        (
+            b'{"image": "http://x.de/cat.png", "text": "a"}',
+            "line 3 is the URL 'http://x.de/cat.png'",
+        ),
+        (
+            b'{"url": "https://x.de/cat.png?s=3", "text": "a"}',
+            "line 3 is the URL 'https://x.de/cat.png",
+        ),
         (b'{"image": "cat.png", "text": 3}', 'line 3 has "text" of type int; expected a string'),
         (b'{"image": "cat.png", "text": ["a", 3]}', 'line 3 has "text" of type int'),
         (b'{"image": "cat.png", "text": ["a", " "]}', 'line 3 has an empty text in "text"'),
@@ -219,7 +225,7 @@ def test_edits_are_not_captions(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, lines(edit))
     (fault,) = read_captions(folder / "captions.jsonl")
     assert isinstance(fault, LineFault)
-    assert "is an edit with a target" in fault.reason
+    assert 'has a "target"' in fault.reason
     (read,) = read_edits(folder / "captions.jsonl")
     assert not isinstance(read, LineFault)
     assert (read.image, read.targets) == (folder / "cat.png", (folder / "images/cow.png",))

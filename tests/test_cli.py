@@ -227,7 +227,7 @@ def test_warnings_are_told_in_a_line(
         (
             ZeroDivisionError("a slip\nof ours"),
             1,
-            "e5v: unexpected ZeroDivisionError: a slip; this is a fault of e5v, please report it "
+            "e5v: unexpected ZeroDivisionError: a slip; this is a bug in e5v, please report it "
             "(set E5V_DEBUG=1 for the traceback)\n",
         ),
         (KeyboardInterrupt(), 130, "e5v: interrupted\n"),

@@ -61,8 +61,8 @@ def test_base64_alone_is_taken(payload: str) -> None:
         (f"data:video/mp4;base64,{PLAIN}", "is a data URI of video/mp4; expected data:image"),
         (f"data:image/png;base64,{PLAIN[:9]}!{PLAIN[9:]}", "base64 is broken: '!' at character 9"),
         (f"data:image/png;base64,{PLAIN[:9]} {PLAIN[9:]}", "a form turns each + into a space"),
-        (f"data:image/png;base64,{PLAIN[:-3]}", "some of it is missing"),
-        (f"data:image/png;base64,{PLAIN}{PLAIN}", "padding before its end"),
+        (f"data:image/png;base64,{PLAIN[:-3]}", "it is incomplete"),
+        (f"data:image/png;base64,{PLAIN}{PLAIN}", "padding before the end"),
         ("data:image/png;base64,Z\xfcrich", "base64 is broken: '\\xfc' at character 1"),
     ],
 )

@@ -124,7 +124,7 @@ def test_a_lock_keeps_others_out_and_ends_with_its_process(tmp_path: Path, ended
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "locked\n"
-        pattern = rf"is being written by process {other.pid} on .* since .*; wait for it, end it"
+        pattern = rf"is being written by process {other.pid} on .* since .*; wait for it, stop it"
         with pytest.raises(DataError, match=pattern), locked(tmp_path):
             pytest.fail("two processes at once")
         if ended_by == "kill":
@@ -149,5 +149,5 @@ def test_a_disk_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n
     monkeypatch.setattr(fcntl, "flock", refuse)
     with locked(tmp_path, required=False):
         pass
-    with pytest.raises(DataError, match=r"cannot be locked: .*; choose a folder on a disk of this"):
+    with pytest.raises(DataError, match=r"cannot be locked: .*; choose a folder on a local"):
         locked(tmp_path).__enter__()

@@ -83,7 +83,7 @@ def test_file_urls_that_name_no_file() -> None:
     """Catches a file URL that is wrong taken for a text."""
     (image,) = normalise("file:///nowhere/cat.jpg").images
     assert image.source == Path("/nowhere/cat.jpg")
-    with pytest.raises(ItemError, match=r"^item 3: names a file on 'server'; only files of this"):
+    with pytest.raises(ItemError, match=r"^item 3: names a file on 'server'; only local files"):
         normalise("file://server/share/cat.jpg", 3)
     assert isinstance(only("file:///etc/hosts"), Text)
     assert isinstance(only("file:///a/cat.jpg is a URL"), Text)
@@ -110,9 +110,9 @@ def test_file_urls_of_windows() -> None:
         ("~/nowhere.png", "no such file"),
         ("nowhere.psd", "no such file"),
         ("album.jpg", "a folder"),
-        ("https://example.com/a/cat.jpg", "a URL; nothing is fetched"),
-        ("http://example.com/cat.png?size=9#top", "a URL; nothing is fetched"),
-        ("s3://bucket/cat.webp", "a URL; nothing is fetched"),
+        ("https://example.com/a/cat.jpg", "a URL; URLs are not downloaded"),
+        ("http://example.com/cat.png?size=9#top", "a URL; URLs are not downloaded"),
+        ("s3://bucket/cat.webp", "a URL; URLs are not downloaded"),
         ("data:image/svg+xml,<svg/>", "a data URI without base64"),
     ],
 )

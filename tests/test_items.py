@@ -169,14 +169,20 @@ def test_an_empty_assistant_turn_is_left_out(content: Any) -> None:
         ([USER, {"role": "tool", "content": "42"}], "has the role 'tool'; expected"),
         ([{"role": 3, "content": "a"}], "has the role '3'; expected"),
         ([{"role": ["user"], "content": "a"}], "has the role .*; expected"),
-        ([USER, SYSTEM], "a system turn after another turn; put it first"),
-        ([SYSTEM], "is empty: give a user's turn beside the system turn"),
-        ([{"role": "system", "content": [PNG]}, USER], "a system turn that is not only text"),
+        ([USER, SYSTEM], "a system turn after another turn; put the system turn first"),
+        ([SYSTEM], "is empty: give a user turn after the system turn"),
+        (
+            [{"role": "system", "content": [PNG]}, USER],
+            "a system turn with other content than text",
+        ),
         (
             [{"role": "system", "content": {"type": "image", "image": PNG}}, USER],
-            "a system turn that is not only text",
+            "a system turn with other content than text",
         ),
-        ([USER, {"role": "assistant", "content": 3}], "an assistant turn that is not only text"),
+        (
+            [USER, {"role": "assistant", "content": 3}],
+            "an assistant turn with other content than text",
+        ),
     ],
 )
 def test_turns_that_are_refused(turns: Any, cause: str) -> None:
@@ -225,9 +231,9 @@ def test_an_item_passes_through() -> None:
         ({"image": 3}, "is of type int"),
         ({"caption": "red"}, '"caption"; expected "image", "text"'),
         ({"image": "a.jpg", "txt": "red"}, '"txt"'),
-        ({"image": "http://example.com/a.jpg"}, "nothing is fetched"),
-        ({"image": ["https://example.com/a.jpg"]}, "nothing is fetched"),
-        ({"image_url": {"url": "https://example.com/a.jpg"}}, "nothing is fetched"),
+        ({"image": "http://example.com/a.jpg"}, "URLs are not downloaded"),
+        ({"image": ["https://example.com/a.jpg"]}, "URLs are not downloaded"),
+        ({"image_url": {"url": "https://example.com/a.jpg"}}, "URLs are not downloaded"),
         ("data:image/png;base64,AA?A", "base64 is broken"),
         ("data:image/png;base64,AAÄA", "base64 is broken"),
         ({"image": "data:image/png;base64,A"}, "base64 is broken"),

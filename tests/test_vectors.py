@@ -154,7 +154,7 @@ def test_similarity_refuses_what_has_no_cosine() -> None:
     for left, right in ((quantise(full, "binary"), full), (full, quantise(full, "binary"))):
         with pytest.raises(UsageError, match="binary vectors have no cosine"):
             similarity(left, right)
-    with pytest.raises(UsageError, match="16 and 8 wide; expected one width"):
+    with pytest.raises(UsageError, match="16 and 8 wide; expected equal widths"):
         similarity(full, full[:, :8])
 
 
@@ -193,12 +193,15 @@ def test_similarity_of_one_vector_is_a_row() -> None:
     ("left", "message"),
     [
         (torch.zeros(2, 16, dtype=torch.uint8), "binary vectors have no cosine"),
-        (torch.zeros(2, 8), r"8 and 16 wide; expected one width \(shapes \(2, 8\) and \(2, 16\)\)"),
+        (
+            torch.zeros(2, 8),
+            r"8 and 16 wide; expected equal widths \(shapes \(2, 8\) and \(2, 16\)\)",
+        ),
         (torch.zeros(2, 2, 16), r"left has shape \(2, 2, 16\); expected \(rows, width\)"),
-        (["a dog"], "left holds <U5 values; expected numbers"),
+        (["a dog"], "left contains <U5 values; expected numbers"),
         ([[1.0, 2.0], [1.0]], "left cannot be read as rows of numbers"),
         ([], "left cannot be read as rows of numbers"),
-        (None, "left holds object values; expected numbers"),
+        (None, "left contains object values; expected numbers"),
     ],
 )
 def test_similarity_says_what_is_wrong(left: object, message: str) -> None:

@@ -1,4 +1,4 @@
-"""One unit vector for a text, an image, or both together, from a multimodal language model.
+"""Embed a text, an image or both together as one unit vector, with a multimodal language model.
 
 item -> prompt -> packed tokens (+ pixels) -> encoder -> last token -> unit vector
 """
@@ -32,7 +32,7 @@ __all__ = [
     "__version__",
 ]
 
-_HOMES = {
+_MODULES = {
     "E5V": "e5v.model.embedder",
     "E5VError": "e5v.errors",
     "EncodeWarning": "e5v.errors",
@@ -43,20 +43,20 @@ _HOMES = {
     "UsageError": "e5v.errors",
 }
 
-# Hidden from type checkers, to which a module with a __getattr__ has every name there is.
+# Hidden from type checkers: they accept any name on a module that has __getattr__.
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        """Fetch a public name from its home at first use, so that the import itself is quick."""
+        """Import a public name at first use, so that `import e5v` is quick."""
         if name == "__version__":
             from importlib.metadata import version
 
             return version("e5v")
-        if name not in _HOMES:
+        if name not in _MODULES:
             raise AttributeError(f"module 'e5v' has no attribute {name!r}")
-        return getattr(import_module(_HOMES[name]), name)
+        return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:
-    """List the public names, for completion in a shell."""
+    """List the public names, for tab completion."""
     return __all__

@@ -1,21 +1,21 @@
-"""Lines that name an image and its captions, or a text: one rule for all that read them.
+"""Read JSON lines of images with captions, or of texts: one rule for all verbs.
 
-captions.jsonl -> JsonLine -> keys, the place of the image -> CaptionLine, or LineFault
-edits.jsonl    -> JsonLine -> the same                     -> EditLine, or LineFault
+captions.jsonl -> JsonLine -> keys, path of the image -> CaptionLine, or LineFault
+edits.jsonl    -> JsonLine -> keys, path of the image -> EditLine, or LineFault
 
 The rule, for index, encode, evaluate and train:
 
 - An image is a path under "image", "image_path", "image_file", "img" or "image_url"; or under
-  "file", "file_name", "filename", "filepath", "path" or "url" where it has an image's suffix, since
-  these keys also say which document a text comes from.
+  "file", "file_name", "filename", "filepath", "path" or "url" if it has an image's suffix, since
+  these keys also name the document a text comes from.
 - A text is under "text", "caption", "captions" or "texts": a string, or a list of strings.
-- Of several keys, the first in this order that has a value counts. Null, a blank text and an empty
-  list are no value; an empty image is a fault. Other keys are ignored, except that a misspelling of
-  a key that is missing, and a value that names an existing image, are faults.
-- A path is relative to the folder of the file, and on stdin to the current folder. An image that is
-  not there is looked for in images/ of that folder.
+- Of several keys, the first in this order that has a value is used. Null, blank text and an empty
+  list count as missing; an empty image is a fault. Other keys are ignored, but a misspelling of
+  a missing key, or a value that names an existing image, is a fault.
+- A path is relative to the folder of the file, or on stdin to the current folder. An image that is
+  not found there is looked for in its subfolder images/.
 
-Here, an object is an image with its captions, or a text. To `e5v encode` it is one item, with the
+Here, an object is an image with its captions, or a text. In `e5v encode` it is one item, with the
 image and its texts together: `verbs/item_lines.py`.
 """
 
@@ -32,13 +32,13 @@ from e5v.items import IMAGE_SUFFIXES, LONGEST_NAME
 from e5v.jsonl import JsonLine, LineFault, Wrong, listed, read_json_lines
 
 CAPTIONS, EDITS = "captions.jsonl", "edits.jsonl"
-IMAGES = "images"  # the folder beside the file in which images are looked for, too
+IMAGES = "images"  # the folder beside the file where images are also looked for
 IMAGE_KEYS = ("image", "image_path", "image_file", "img", "image_url")
 FILE_KEYS = ("file", "file_name", "filename", "filepath", "path", "url")
 TEXT_KEYS = ("text", "caption", "captions", "texts")
-ENCODED_KEYS = ("base64",)  # an image itself, in `e5v encode` only
+ENCODED_KEYS = ("base64",)  # the encoded image, in `e5v encode` only
 KNOWN_KEYS = frozenset((*IMAGE_KEYS, *FILE_KEYS, *TEXT_KEYS, "id"))
-ALIKE = 0.8  # from which likeness on a key is taken for a misspelling
+SIMILAR = 0.8  # minimum similarity of a misspelt key, from 0 to 1
 EXPECTED = '{"image": path, "text": caption}'
 
 Made = TypeVar("Made")
@@ -55,7 +55,7 @@ class CaptionLine:
 
 @dataclass(frozen=True, slots=True)
 class CaptionedImage:
-    """An image that exists, and its captions, at least one."""
+    """An existing image and its captions, at least one."""
 
     number: int
     image: Path
@@ -64,9 +64,9 @@ class CaptionedImage:
 
 @dataclass(frozen=True, slots=True)
 class EditLine:
-    """A query of an image and a text, and the images that are right; all of them exist.
+    """A composed query (image and text) and its target images; all images exist.
 
-    `hidden` are images to leave out of the answer; None if the line does not say.
+    `hidden` are images to exclude from the results; None if the line has no such key.
     """
 
     number: int
@@ -77,7 +77,7 @@ class EditLine:
 
 
 def read_captions(file: Path) -> Iterator[CaptionLine | LineFault]:
-    """Read the images with captions and the texts of a file, one at a time.
+    """Read a file's images with captions, and texts, one line at a time.
 
     Raises:
         OSError: the file cannot be read.
@@ -86,7 +86,7 @@ def read_captions(file: Path) -> Iterator[CaptionLine | LineFault]:
 
 
 def read_captioned(file: Path) -> Iterator[CaptionedImage | LineFault]:
-    """Read a file in which every line must be an image that exists, with a caption at least.
+    """Read a file in which every line must be an existing image with at least one caption.
 
     Raises:
         OSError: the file cannot be read.
@@ -106,7 +106,7 @@ def read_captioned(file: Path) -> Iterator[CaptionedImage | LineFault]:
 
 
 def read_edits(file: Path) -> Iterator[EditLine | LineFault]:
-    """Read composed queries: "image", "text", "target" (one or a list) and perhaps "hidden".
+    """Read composed queries: "image", "text", "target" (one or a list), optionally "hidden".
 
     Raises:
         OSError: the file cannot be read.
@@ -115,7 +115,7 @@ def read_edits(file: Path) -> Iterator[EditLine | LineFault]:
 
 
 def find_image(folder: str, name: str) -> str:
-    """Return the path of an image that a line names, or where it was expected if there is none."""
+    """Return the path of an image that a line names, or where it was expected if missing."""
     if name.startswith("file://"):
         name = url2pathname(name.removeprefix("file://").removeprefix("localhost"))
     names = [name, os.path.join(IMAGES, name)]  # noqa: PTH118
@@ -128,7 +128,7 @@ def find_image(folder: str, name: str) -> str:
 def make_lines(
     source: Path | BinaryIO, make: Callable[[JsonLine], Made]
 ) -> Iterator[Made | LineFault]:
-    """Make something of every line; where that raises `Wrong`, the line is a fault."""
+    """Apply `make` to every line; if it raises `Wrong`, yield a `LineFault`."""
     for line in read_json_lines(source):
         if isinstance(line, LineFault):
             yield line
@@ -145,10 +145,10 @@ def _caption_line(line: JsonLine, folder: str) -> CaptionLine:
     value = _object(line.value)
     image, texts = _find_image_name(value), find_texts(value)
     if image is not None and value.get("target") is not None:
-        raise Wrong("is an edit with a target, to evaluate on, and not an image with a caption")
+        raise Wrong('has a "target", as evaluation queries do; expected an image with a caption')
     check_keys(value, folder, image=image is not None, text=bool(texts))
     if image is None and len(texts) > 1:
-        raise Wrong(f"has {len(texts)} texts and no image; give each text a line of its own")
+        raise Wrong(f"has {len(texts)} texts and no image; put each text on its own line")
     return CaptionLine(line.number, None if image is None else find_image(folder, image), texts)
 
 
@@ -160,19 +160,19 @@ def _edit_line(line: JsonLine, folder: str) -> EditLine:
     if not texts:
         raise Wrong(_why_no_text(value))
     if len(texts) > 1:
-        raise Wrong(f"has {len(texts)} texts; expected one, which says what is to be different")
+        raise Wrong(f"has {len(texts)} texts; expected one, the change to the image")
     if value.get("target") is None:
         raise Wrong(f'has no "target"; it has {listed(value)}')
     reference = existing_image(folder, image)
-    targets = _named("target", value["target"], folder)
+    targets = _existing_images("target", value["target"], folder)
     if not targets:
         raise Wrong('has an empty list as "target"')
     hidden = value.get("hidden")
-    others = None if hidden is None else _named("hidden", hidden, folder)
+    others = None if hidden is None else _existing_images("hidden", hidden, folder)
     return EditLine(line.number, reference, texts[0], targets, others)
 
 
-def _named(key: str, value: Any, folder: str) -> tuple[Path, ...]:
+def _existing_images(key: str, value: Any, folder: str) -> tuple[Path, ...]:
     names = [image_name(key, one) for one in (value if isinstance(value, list) else [value])]
     return tuple(existing_image(folder, name) for name in names)
 
@@ -187,7 +187,7 @@ def existing_image(folder: str, name: str) -> Path:
     if not os.path.isfile(path):  # noqa: PTH113  Path.is_file raises where a name is too long
         where = "the folder of the file" if folder else "the current folder"
         raise Wrong(
-            f"names an image that is neither in {where} nor in its {IMAGES}/: {_brief(name)}"
+            f"names an image that is missing from {where} and its {IMAGES}/: {_shorten(name)}"
         )
     return Path(path)
 
@@ -199,7 +199,7 @@ def _object(value: Any) -> Mapping[str, Any]:
 
 
 def image_key(value: Mapping[str, Any]) -> str | None:
-    """Return the key under which an object has an image, if it has one."""
+    """Return the key of an object's image, if it has one."""
     keys = (key for key in IMAGE_KEYS + ENCODED_KEYS if value.get(key) is not None)
     files = (key for key in FILE_KEYS if _is_image_name(value.get(key)))
     return next(keys, next(files, None))
@@ -231,16 +231,18 @@ def image_name(key: str, name: Any) -> str:
     if not isinstance(name, str):
         raise Wrong(f'has "{key}" of type {type(name).__name__}; expected the path of an image')
     if not name.strip():
-        raise Wrong(f'has an empty "{key}"; give a path or leave the key out')
+        raise Wrong(f'has an empty "{key}"; expected a path: give one or remove the key')
     if name.startswith("data:"):
         raise Wrong(f'has a data URI as "{key}"; expected the path of an image file')
     if name.startswith(("http://", "https://")):
-        raise Wrong(f"names {_brief(name)}; nothing is fetched: download the image first")
+        raise Wrong(
+            f"is the URL {_shorten(name)}; URLs are not downloaded: download the image first"
+        )
     return name
 
 
 def find_texts(value: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the texts of an object, none of them blank.
+    """Return the texts of an object; none is blank.
 
     Raises:
         Wrong: one is not a string, or one of several is blank.
@@ -253,7 +255,7 @@ def find_texts(value: Mapping[str, Any]) -> tuple[str, ...]:
         if not isinstance(text, str):
             raise Wrong(f'has "{key}" of type {type(text).__name__}; expected a string')
         if not text.strip():
-            raise Wrong(f'has an empty text in "{key}"; give some text or leave it out')
+            raise Wrong(f'has an empty text in "{key}"; expected text: fill it or remove it')
     return tuple(texts)
 
 
@@ -267,7 +269,7 @@ def _is_blank(value: Any) -> bool:
 
 
 def check_keys(value: Mapping[str, Any], folder: str, *, image: bool, text: bool) -> None:
-    """Check that an object has an image or a text, and none of them under an unknown key.
+    """Check that an object has an image or a text, and neither under an unknown key.
 
     Raises:
         Wrong: it has neither, or a key is a misspelling, or a value names an existing image.
@@ -276,22 +278,22 @@ def check_keys(value: Mapping[str, Any], folder: str, *, image: bool, text: bool
         missing = (() if image else IMAGE_KEYS) + (() if text else TEXT_KEYS)
         if not missing or key in KNOWN_KEYS or not isinstance(one, str | list):
             continue
-        if meant := _meant(key, missing):
-            raise Wrong(f'has the key {_brief(key)}; did you mean "{meant}"?')
+        if meant := _correct_key(key, missing):
+            raise Wrong(f'has the key {_shorten(key)}; did you mean "{meant}"?')
         if not image and _is_image_name(one) and os.path.isfile(find_image(folder, one)):  # noqa: PTH113
-            raise Wrong(f'has an image under {_brief(key)}; expected it under "image"')
+            raise Wrong(f'has an image under {_shorten(key)}; expected it under "image"')
     if not (image or text):
         raise Wrong(f"has no text and no image; it has {listed(value)}; expected {EXPECTED}")
 
 
 @lru_cache(maxsize=1_000)
-def _meant(key: str, missing: tuple[str, ...]) -> str:
-    """Return the key of which another is a misspelling; empty if it is not one."""
+def _correct_key(key: str, missing: tuple[str, ...]) -> str:
+    """Return the key that another is a misspelling of; empty if none."""
     near = [one for one in missing if abs(len(one) - len(key)) <= 1]
-    return next(iter(difflib.get_close_matches(key.lower(), near, 1, ALIKE)), "")
+    return next(iter(difflib.get_close_matches(key.lower(), near, 1, SIMILAR)), "")
 
 
-def _brief(name: str) -> str:
-    """Return a name as a message shows it: quoted, in one line, and not a long one."""
+def _shorten(name: str) -> str:
+    """Return a name for messages: quoted, shortened, on one line."""
     shown = ascii(name)
     return shown if len(shown) <= LONGEST_NAME else f"{shown[:LONGEST_NAME]}...{shown[-1]}"

@@ -2,8 +2,8 @@
 
 arguments -> one frozen dataclass per verb -> its function -> exit code
 
-A verb's docstring is its help and ends with examples. What is slow to import is imported where it
-is used, so that help and mistakes are quick.
+A verb's docstring is its help and ends with examples. Slow imports are inside functions, so that
+help and usage errors are quick.
 """
 
 import io
@@ -66,7 +66,7 @@ default index. Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 interrupted.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what the arguments say (by default the command line's) and return the exit code.
+    """Run a verb with its arguments (by default `sys.argv`) and return the exit code.
 
     Raises:
         SystemExit: help was asked for (0), or the arguments cannot be understood (2).
@@ -120,14 +120,14 @@ def run(verb: Verb) -> bool:
 
 
 def _run_to_exit_code(verb: Verb) -> int:
-    """Run a verb and return its exit code; what ends it is one line on stderr."""
+    """Run a verb and return its exit code; an error is one line on stderr."""
     try:
         well = run(verb)
         sys.stdout.flush()
     except KeyboardInterrupt:
         say("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:  # the reader has had enough; Python would still complain on its way out
+    except BrokenPipeError:  # the reader closed the pipe; stops an error of Python's at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
     except Exception as error:  # so that nobody sees a traceback
@@ -139,7 +139,7 @@ def _run_to_exit_code(verb: Verb) -> int:
 
 
 def _explain(error: Exception, verb: Verb) -> str:
-    """Return the one line that reports what ended a verb, with the option that would help."""
+    """Return the error message of a verb, with the option that would help."""
     options = options_of(type(verb))
     if isinstance(error, E5VError):
         argument = "skip_errors" if isinstance(error, ItemError) else error.argument
@@ -152,14 +152,14 @@ def _explain(error: Exception, verb: Verb) -> str:
     if isinstance(error, MemoryError):
         return "the memory of this machine is full; try a smaller model"
     return (
-        f"unexpected {type(error).__name__}: {first_line(error)}; this is a fault of e5v, please "
+        f"unexpected {type(error).__name__}: {first_line(error)}; this is a bug in e5v, please "
         f"report it (set {DEBUG}=1 for the traceback)"
     )
 
 
 @contextmanager
 def _process_settings() -> Iterator[None]:
-    """Show warnings in one line, print any file name, and leave nothing half-written at SIGTERM."""
+    """Show warnings in one line, print any file name, and clean up at SIGTERM."""
     from PIL.Image import DecompressionBombWarning
 
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -167,7 +167,7 @@ def _process_settings() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DecompressionBombWarning)  # our own limit stands
+            warnings.simplefilter("ignore", DecompressionBombWarning)  # e5v has its own limit
             warnings.showwarning = lambda message, *_: say(f"warning: {message}")
             yield
     finally:

@@ -1,9 +1,9 @@
-"""Data URIs and base64 as clients write them, to the bytes of an image.
+"""Decode data URIs and base64, as clients write them, to the bytes of an image.
 
 "data:image/png;base64,iVBO..." -> media type checked -> base64, or percent-encoding -> bytes
 
-Taken: line breaks (as `base64.encodebytes` writes), white space around, both alphabets, missing
-padding, upper case, parameters, no media type. Refused: whatever could be read in two ways.
+Accepted: line breaks (as from `base64.encodebytes`), white space around, both alphabets, missing
+padding, upper case, parameters, no media type. Refused: anything ambiguous.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ HEAD = re.compile(
     re.IGNORECASE,
 )
 LONGEST_HEAD = 1_000  # characters
-KINDS = {"", "image", "application", "binary"}  # of media; servers call an image octet-stream, too
+KINDS = {"", "image", "application", "binary"}  # of media; some servers send images as octet-stream
 STANDARD = str.maketrans("-_", "+/")
 BREAKS = re.compile(r"[ \t]*[\r\n]+[ \t]*")
 FOREIGN = re.compile("[^A-Za-z0-9+/]")
-SHOWN = 40  # characters of what was sent that are repeated
+SHOWN = 40  # characters of the input in a message
 
 
 def is_data_uri(text: str) -> bool:
-    """Whether a string is a data URI that may be of an image; "data: the new oil, ..." is not."""
+    """Check whether a string is a data URI of an image; "data: the new oil, ..." is not."""
     head = HEAD.match(text[:LONGEST_HEAD])
     if not head:
         return False
@@ -37,7 +37,7 @@ def decode_data_uri(uri: str) -> bytes:
     """Return the bytes of a data URI.
 
     Raises:
-        ValueError: it is broken, or of something else than an image; says what is wrong.
+        ValueError: it is broken or not of an image; says what is wrong.
     """
     head = HEAD.match(uri[:LONGEST_HEAD])
     if not head:
@@ -53,22 +53,22 @@ def decode_data_uri(uri: str) -> bytes:
 
 
 def decode_base64(payload: str) -> bytes:
-    """Return the bytes that base64 stands for.
+    """Decode base64, tolerating line breaks, missing padding and both alphabets.
 
     Raises:
-        ValueError: it is no base64, or part of it is missing; says where.
+        ValueError: it is not base64, or incomplete; says where.
     """
     try:
         return base64.b64decode(payload, validate=True)
-    except (binascii.Error, ValueError):  # most is written by the book; the rest is tidied up
-        tidy = _tidy(payload)
+    except (binascii.Error, ValueError):  # most input is strict base64; the rest is cleaned up
+        tidy = _clean(payload)
     if len(tidy) % 4 == 1:
-        raise ValueError("has an image whose base64 is broken: some of it is missing")
+        raise ValueError("has an image whose base64 is broken: it is incomplete")
     return base64.b64decode(tidy + "=" * (-len(tidy) % 4))
 
 
-def _tidy(payload: str) -> str:
-    """Return base64 in the standard alphabet, in one line and without padding."""
+def _clean(payload: str) -> str:
+    """Return base64 in the standard alphabet, on one line and without padding."""
     if "%" in payload:
         payload = unquote_to_bytes(payload).decode("latin-1")
     tidy = BREAKS.sub("", payload.strip()).rstrip("=").translate(STANDARD)
@@ -79,10 +79,10 @@ def _tidy(payload: str) -> str:
     if foreign.group() == " ":
         place += " (a form turns each + into a space; send JSON)"
     elif foreign.group() == "=":
-        place += " (padding before its end: two files in one?)"
+        place += " (padding before the end: two files joined?)"
     raise ValueError(f"has an image whose base64 is broken: {place}")
 
 
 def _is_base64(head: re.Match[str]) -> bool:
-    """Whether the last parameter says so."""
+    """Check whether the last parameter is base64."""
     return head["parameters"].rpartition(";")[2].strip().lower() == "base64"

@@ -1,24 +1,24 @@
-"""The tree of errors: everything a user can get wrong, each told in one line.
+"""The exceptions and warnings of this package; each message is one line.
 
     E5VError
-      UsageError    an argument that cannot be served (what, got, expected)
-      PromptError   a prompt without the slot an item needs, an unknown prompt name
-      ItemError     one item that cannot be read; knows its position and the cause
-      ModelError    a checkpoint that cannot be opened or lacks weights
-      DataError     a file of training or evaluation data that cannot be used
-      TrainingError a run that cannot go on; says what stands and how to resume
-      MissingExtraError a library that is not installed; says which extra of e5v installs it
-    EncodeWarning   nothing is lost, but items were cut or left out; knows which
+      UsageError         an argument is out of range or of the wrong kind
+      PromptError        an unknown prompt name, or a prompt without the slot an item needs
+      ItemError          one item cannot be read; has its position and the cause
+      ModelError         a checkpoint cannot be opened or lacks weights
+      DataError          a file of training or evaluation data cannot be used
+      TrainingError      a run cannot continue; says what is saved and how to resume
+      MissingExtraError  a library is not installed; says which extra of e5v installs it
+    EncodeWarning        items were truncated or skipped; has their positions
 
-Catch `E5VError` broadly, recover from `ItemError` narrowly. The command line prints the message on
-stderr and exits with 1.
+Catch `E5VError` for all of them, `ItemError` to handle a single bad item. The command line prints
+the message on stderr; it exits with 2 for `UsageError` and `PromptError`, otherwise with 1.
 """
 
 from __future__ import annotations
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of what an error of somebody else's says, or its name if nothing."""
+    """Return the first line of any exception's message, or its type's name if it has none."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
@@ -28,10 +28,10 @@ def plural(count: int, noun: str) -> str:
 
 
 class E5VError(Exception):
-    """Root of everything this package raises on purpose.
+    """Base class of all errors that this package raises.
 
-    `argument` names the Python argument whose change would help, if there is one. The message does
-    not name a command-line option: the command line adds the option of that name.
+    `argument` names the Python argument to change, if changing one would help. The message names no
+    command-line option: the command line adds the option for that argument.
     """
 
     def __init__(self, message: str = "", *, argument: str | None = None) -> None:
@@ -44,21 +44,21 @@ class UsageError(E5VError, ValueError):
 
 
 class PromptError(E5VError):
-    """A prompt is unknown, or has no slot for what the item holds."""
+    """A prompt is unknown, or has no slot for a part of the item."""
 
 
 class ModelError(E5VError):
-    """A model cannot be opened: no such folder, text only, weights missing, unknown family."""
+    """A model cannot be opened: missing, text only, without all weights, or not supported."""
 
 
 class DataError(E5VError):
-    """A data file cannot be used: unreadable, other columns, no usable row, another shape."""
+    """A data file cannot be used: unreadable, wrong columns, wrong shape or no valid row."""
 
 
 class ItemError(E5VError):
     """One item cannot be embedded.
 
-    `position` is its place in the caller's list (from 0), `cause` the reason in one line.
+    `position` is its index in the caller's list (from 0), `cause` the reason in one line.
     """
 
     def __init__(self, position: int, cause: str) -> None:
@@ -68,15 +68,15 @@ class ItemError(E5VError):
 
 
 class TrainingError(E5VError):
-    """A run cannot go on: the loss is not finite, or nothing more can be written."""
+    """A run cannot continue: the loss is not finite, or its files cannot be written."""
 
 
 class MissingExtraError(E5VError, ImportError):
-    """A library is needed that the base install leaves out; the message says what to install."""
+    """An optional library is missing; the message says what to install."""
 
 
 class EncodeWarning(UserWarning):
-    """Some items were cut or left out; `positions` says which, the message says why."""
+    """Some items were truncated, skipped or look like image paths; `positions` lists them."""
 
     def __init__(self, message: str, positions: tuple[int, ...]) -> None:
         super().__init__(message)

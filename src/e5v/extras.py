@@ -1,8 +1,8 @@
-"""What may be missing: the libraries that only some verbs need, and the extra that installs each.
+"""Check optional libraries: which are missing, and the extra of e5v that installs each.
 
 library -> its extra -> one line that says what needs it and what to install
 
-`need` looks without importing anything, before work begins; `imported` stands around an import.
+`need` checks before work begins, without importing; `imported` wraps an import.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from importlib.util import find_spec
 
 from e5v.errors import MissingExtraError
 
-# In the order of pyproject.toml; the first extra with the library is named.
+# In the order of pyproject.toml; messages name the first extra that has the library.
 EXTRAS = {
     "search": ("lancedb", "pyarrow", "platformdirs"),
     "serve": ("fastapi", "uvicorn", "prometheus_client", "orjson"),
@@ -25,8 +25,8 @@ EXTRA_OF = {library: extra for extra, libraries in EXTRAS.items() for library in
 def need(what: str, *libraries: str, extra: str | None = None) -> None:
     """Check that libraries are installed, without importing them.
 
-    `what` is what needs them, as the user wrote or called it. `extra` is named where one extra
-    installs everything that `what` needs; by default that of the first missing library.
+    `what` is the feature that needs them, for the message. `extra` is the extra that installs all
+    of them; by default the one of the first missing library.
 
     Raises:
         MissingExtraError: a library is missing.
@@ -38,10 +38,10 @@ def need(what: str, *libraries: str, extra: str | None = None) -> None:
 
 @contextmanager
 def imported(what: str, *, extra: str | None = None) -> Iterator[None]:
-    """Import libraries of an extra in the block.
+    """Import optional libraries in the block.
 
     Raises:
-        MissingExtraError: one is missing.
+        MissingExtraError: a library is missing.
     """
     try:
         yield

@@ -1,6 +1,6 @@
-"""Files that appear when they are whole, and are there after a power cut; one writer per folder.
+"""Write files atomically and durably, and lock a folder for one writer.
 
-content -> a file beside the target -> onto the disk -> its name -> the folder onto the disk
+content -> temporary file beside the target -> fsync -> rename -> fsync of the folder
 """
 
 import errno
@@ -16,20 +16,20 @@ from e5v.errors import DataError
 
 WINDOWS = os.name == "nt"
 LOCK = ".lock"  # the locked file: Windows lets no other process read it,
-HOLDER = ".lock.json"  # so who has the lock is written beside it
+HOLDER = ".lock.json"  # so its owner is written to a second file
 LOCKS = frozenset({LOCK, HOLDER})
 
 
 def beside(target: Path) -> Path:
-    """Name what is written in place of `target`: hidden, and by no other process."""
+    """Return the path of a temporary file for `target`: hidden, with the process id."""
     return target.with_name(f".{target.name}.{os.getpid()}.part")
 
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """Give a path to write to, which becomes `target` if the block ends well; else it is removed.
+    """Yield a temporary path that replaces `target` if the block succeeds; otherwise it is removed.
 
-    Whatever fails, what stood there before stands.
+    On any failure `target` is unchanged.
     """
     part = beside(target)
     try:
@@ -42,15 +42,15 @@ def replacing(target: Path) -> Iterator[Path]:
 
 
 def write_file(target: Path, content: str | bytes) -> None:
-    """Write a file, text in UTF-8."""
+    """Write a file atomically, text as UTF-8."""
     with replacing(target) as part:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def sync(path: Path) -> None:
-    """Make sure that a file's content, or the names in a folder, are on the disk.
+    """Flush a file's content, or a folder's entries, to disk.
 
-    Windows writes names itself, opens no folder, and syncs only what is open for writing.
+    On Windows folders are skipped, and files must be open for writing.
     """
     if WINDOWS and path.is_dir():
         return
@@ -58,7 +58,7 @@ def sync(path: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # of folders on some network shares, which have no sync
+        if error.errno != errno.EINVAL:  # some network shares cannot sync a folder
             raise
     finally:
         os.close(descriptor)
@@ -66,13 +66,14 @@ def sync(path: Path) -> None:
 
 @contextmanager
 def locked(folder: Path, *, required: bool = True) -> Iterator[None]:
-    """Keep all other processes from writing to a folder while the block runs; never waits.
+    """Lock a folder against other writing processes while the block runs; never waits.
 
-    The system ends the lock when its process ends, however it ends. Two hidden files, `LOCKS`, stay
-    in the folder. On a disk without locks the block runs unprotected, unless a lock is `required`.
+    The system releases the lock when the process ends, even in a crash. It uses two
+    hidden files, `LOCKS`. On a disk without file locks the block runs unlocked, unless `required`.
 
     Raises:
-        DataError: another process has the lock (the message names it), or the disk has no locks.
+        DataError: another process has the lock (the message names it), or, if `required`, the disk
+            does not support locks.
     """
     from filelock import FileLock, Timeout
 
@@ -81,14 +82,14 @@ def locked(folder: Path, *, required: bool = True) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise DataError(
-            f"{folder} is being written by {_holder(folder)}; wait for it, end it, or choose "
-            "another folder"
+            f"{folder} is being written by {_describe_holder(folder)}; wait for it, stop it, "
+            "or choose another folder"
         ) from None
     except OSError as error:
         if required:
             raise DataError(
-                f"{folder} cannot be locked: {error.strerror or error}; choose a folder on a disk "
-                "of this machine"
+                f"{folder} cannot be locked: {error.strerror or error}; choose a folder on a local "
+                "disk"
             ) from error
     try:
         if lock.is_locked:
@@ -103,14 +104,14 @@ def locked(folder: Path, *, required: bool = True) -> Iterator[None]:
 def _write_holder(folder: Path) -> None:
     since = datetime.now().astimezone().isoformat(" ", timespec="seconds")
     holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
-    with suppress(OSError):  # a full disk: the lock itself is there
+    with suppress(OSError):  # a full disk: the lock still works
         (folder / HOLDER).write_text(json.dumps(holder), encoding="utf-8")
 
 
-def _holder(folder: Path) -> str:
+def _describe_holder(folder: Path) -> str:
     """Describe the process that has the lock."""
     try:
         holder = json.loads((folder / HOLDER).read_text(encoding="utf-8"))
         return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
-    except (OSError, ValueError, KeyError, TypeError):  # it has only just begun
+    except (OSError, ValueError, KeyError, TypeError):  # not written yet
         return "another process"

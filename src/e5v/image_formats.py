@@ -1,16 +1,16 @@
-"""The one list of image formats: which suffixes are images, and what decodes each.
+"""The list of supported image formats, with their suffixes and media types.
 
 name of a file -> suffix -> format, media type
 
-Every place that opens images, walks a folder for them or reads a string as a path uses this table.
-The suffix only says that a file is an image; what decodes it is found from its first bytes, so a
-PNG that is called .jpg opens too.
+All code that opens images, lists a folder's images or reads a string as a path uses this table.
+The suffix only marks a file as an image; the decoder is chosen by its first bytes, so a PNG named
+.jpg opens too.
 """
 
 import os
 from dataclasses import dataclass
 
-HEIF = "HEIF"  # decoded by pillow-heif; all others are Pillow's
+HEIF = "HEIF"  # decoded by pillow-heif; all others by Pillow
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class ImageFormat:
     suffixes: tuple[str, ...]
 
 
-# Photographs, scans and graphics. Formats that Pillow hands to another program (EPS, WMF) or that
-# are no pictures of their own (fonts, video) are left out on purpose.
+# Photographs, scans and graphics. Formats that Pillow passes to another program (EPS, WMF)
+# and fonts and video are excluded on purpose.
 IMAGE_FORMATS = (
     ImageFormat("JPEG", "image/jpeg", (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")),
     ImageFormat("PNG", "image/png", (".png", ".apng")),
@@ -41,21 +41,21 @@ FORMAT_OF_SUFFIX = {suffix: form for form in IMAGE_FORMATS for suffix in form.su
 IMAGE_SUFFIXES = frozenset(FORMAT_OF_SUFFIX)
 PILLOW_FORMATS = tuple(form.name for form in IMAGE_FORMATS if form.name != HEIF)
 
-# Files that are pictures to a user and cannot be read here: an error, never a text.
+# Image formats that are not supported: such a file is an error, never read as text.
 OTHER_IMAGE_SUFFIXES = frozenset(
     {
         *(".psd", ".psb", ".xcf", ".svg", ".svgz", ".eps", ".wmf", ".emf", ".jxl", ".jxr", ".exr"),
         *(".hdr", ".tga", ".qoi", ".icns", ".cur", ".dds", ".pcx"),
-        *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"),  # raw files of cameras
+        *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"),  # camera raw
     }
 )
 
 
 def suffix_of(name: str | os.PathLike[str]) -> str:
     """Return the suffix of a file's name in lower case, with its dot; empty if it has none."""
-    return os.path.splitext(os.fspath(name))[1].lower()  # noqa: PTH122  of any text, however long
+    return os.path.splitext(os.fspath(name))[1].lower()  # noqa: PTH122  Path may raise for long strings
 
 
 def is_image_name(name: str | os.PathLike[str]) -> bool:
-    """Whether a file's name ends in the suffix of an image that can be decoded."""
+    """Check whether a file name ends in the suffix of a supported image format."""
     return suffix_of(name) in IMAGE_SUFFIXES

@@ -1,9 +1,9 @@
-"""Which strings name an image file, and which texts look as if they did.
+"""Find out which strings name an image file, and which texts only look like it.
 
-string -> an existing image, white space around it left out -> path
-       -> file:// URL                                       -> path, existing or not
-       -> looks like an image, but none is there            -> text, with the reason
-       -> all else                                          -> text
+string -> an existing image, white space around it ignored -> path
+       -> file:// URL                                      -> path, existing or not
+       -> looks like an image path, but is missing         -> text, with the reason
+       -> anything else                                    -> text
 """
 
 import os
@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from e5v.image_formats import IMAGE_SUFFIXES, OTHER_IMAGE_SUFFIXES, suffix_of
 
-LONGEST = 4_096  # characters; a longer string is a text, whatever it ends in
+LONGEST = 4_096  # characters; a longer string is always text
 FILE_URL = re.compile(r"file:(?://([^/\\]*))?([/\\].*)", re.IGNORECASE | re.DOTALL)
 URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 DRIVE = re.compile(r"[a-z]:[/\\]", re.IGNORECASE)  # Windows
@@ -24,9 +24,9 @@ NUMBERED = re.compile(r"\s[\d(][^\s]*$")  # "cat 1.jpg", "cat (2).jpg"; not "in 
 def find_image_file(string: str) -> Path | None:
     """Return the existing image file that a string names, or None if it names none.
 
-    The name is taken as it is, or else without the white space around it (a line of a file ends in
-    a newline), or else with ~ for the home folder. A file with the suffix of an image that is not
-    supported (.psd, .svg) is returned as well: it is an image that cannot be read, and no text.
+    The name is tried unchanged, then without the white space around it (a line of a file ends in a
+    newline), then with ~ expanded. A file in an image format that is not supported (.psd, .svg) is
+    returned too: it is an unreadable image, not text.
     """
     stripped = strip(string)
     for name in dict.fromkeys((string, stripped)):
@@ -37,31 +37,31 @@ def find_image_file(string: str) -> Path | None:
         and len(stripped) <= LONGEST
         and looks_like_image(stripped)
     ):
-        home = os.path.expanduser(stripped)  # noqa: PTH111  leaves it as it is if there is none
+        home = os.path.expanduser(stripped)  # noqa: PTH111  unchanged if there is none
         return Path(home) if _is_file(home) else None
     return None
 
 
 def file_of_url(string: str) -> Path | None:
-    """Return the path of a `file://` URL, whether or not there is such a file; None for all else.
+    """Return the path of a `file://` URL, existing or not; None for any other string.
 
     Raises:
-        ValueError: the URL names another machine; says so.
+        ValueError: the URL names another machine.
     """
     url = strip(string)
     found = FILE_URL.fullmatch(url) if len(url) <= LONGEST else None
     if not found:
         return None
     host, path = found[1] or "", unquote(found[2])
-    if DRIVE.fullmatch(f"{host}/"):  # file://C:/photos/cat.jpg, as it is often written
+    if DRIVE.fullmatch(f"{host}/"):  # file://C:/photos/cat.jpg, a common form
         return Path(f"{host}{path}")
     if host and host.lower() != "localhost":
-        raise ValueError(f"names a file on {host[:80]!a}; only files of this machine are opened")
+        raise ValueError(f"names a file on {host[:80]!a}; only local files can be opened")
     return Path(path[1:] if os.name == "nt" and DRIVE.match(path[1:]) else path)
 
 
 def why_text(string: str) -> str:
-    """Say why a string that looks like an image is read as a text; empty if it looks like none."""
+    """Return why a string that looks like an image path is text; empty if it does not."""
     name = strip(string)
     if name[:11].lower() == "data:image/":
         return "a data URI without base64"
@@ -69,7 +69,7 @@ def why_text(string: str) -> str:
         return ""
     if URL.fullmatch(name):
         path = re.split("[?#]", name, maxsplit=1)[0]
-        return "a URL; nothing is fetched" if looks_like_image(path) else ""
+        return "a URL; URLs are not downloaded" if looks_like_image(path) else ""
     if not looks_like_image(name) or not _is_like_path(name):
         return ""
     return "a folder" if os.path.isdir(name) else "no such file"  # noqa: PTH112
@@ -81,10 +81,10 @@ def strip(string: str) -> str:
 
 
 def _is_like_path(name: str) -> bool:
-    """Tell a path from a sentence that ends in one: "see photo.jpg" is a sentence.
+    """Check whether a name is a path, not a sentence that ends in one ("see photo.jpg").
 
-    One word is a path. With white space in it, it is one if it starts as a path does, if its folder
-    exists, or if the last part of it is numbered, as in "my photos/cat 1.jpg".
+    One word is a path. A name with white space is a path if it starts like one, if its folder
+    exists, or if its file name is numbered, as in "my photos/cat 1.jpg".
     """
     if not re.search(r"\s", name):
         return True
@@ -95,12 +95,12 @@ def _is_like_path(name: str) -> bool:
 
 
 def looks_like_image(name: str | os.PathLike[str]) -> bool:
-    """Whether a name ends in the suffix of an image, supported or not."""
+    """Check whether a name ends in the suffix of an image, supported or not."""
     return suffix_of(name) in IMAGE_SUFFIXES or suffix_of(name) in OTHER_IMAGE_SUFFIXES
 
 
 def _is_file(name: str) -> bool:
     try:
         return Path(name).is_file()
-    except (OSError, ValueError):  # longer than a file name can be, or with a NUL: it is text
+    except (OSError, ValueError):  # too long for a file name, or with a NUL: it is text
         return False

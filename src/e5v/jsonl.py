@@ -1,14 +1,14 @@
-r"""JSON lines: one value a line, read one at a time, with line numbers and faults.
+r"""Read JSON lines one at a time, with line numbers; bad lines become faults.
 
-file | stream -> encoding -> lines of text -> JsonLine, or a LineFault that says what is wrong
+file | stream -> encoding -> lines of text -> JsonLine, or LineFault with the reason
 
 The rule, for every file of JSON lines that this package reads:
 
-- The encoding is UTF-8, or UTF-16 or UTF-32 as its byte-order mark or first bytes show.
+- The encoding is UTF-8, UTF-16 or UTF-32, detected by byte-order mark or first bytes.
 - Lines end in "\n", "\r\n" or "\r" and are counted from 1. Blank lines are counted and skipped.
 - A byte-order mark at the start of any line is skipped.
 - A line that is not in the encoding, is not JSON (NaN and Infinity are not), is nested too deeply
-  or has half a surrogate pair is a fault. The lines after it are read.
+  or has half a surrogate pair is a fault. Reading continues with the next line.
 """
 
 import io
@@ -27,7 +27,7 @@ BYTE_ORDER_MARK = "\ufeff"
 
 @dataclass(frozen=True, slots=True)
 class TextLine:
-    """A line of text that is not blank, without its end; `number` is from 1."""
+    """A line of text that is not blank, without its line end; `number` is from 1."""
 
     number: int
     text: str
@@ -49,12 +49,12 @@ class LineFault:
     reason: str
 
     def __str__(self) -> str:
-        """Say which line and why."""
+        """Return the line's number and the reason."""
         return f"line {self.number} {self.reason}"
 
 
 class Wrong(Exception):
-    """Why a line or row cannot be used; continues the sentence "line 3 ..."."""
+    """A line or row cannot be used; the message continues the sentence "line 3 ..."."""
 
 
 def read_json_lines(source: Path | BinaryIO) -> Iterator[JsonLine | LineFault]:
@@ -71,7 +71,7 @@ def read_json_lines(source: Path | BinaryIO) -> Iterator[JsonLine | LineFault]:
 
 
 def parse_file(file: Path) -> Any:
-    """Return the value of a file that is one JSON text.
+    """Return the value of a JSON file.
 
     Raises:
         OSError: the file cannot be read.
@@ -84,7 +84,7 @@ def parse_file(file: Path) -> Any:
 
 
 def read_text_lines(source: Path | BinaryIO) -> Iterator[TextLine | LineFault]:
-    """Read the lines of a text that are not blank, one at a time; the encoding is found out.
+    """Read the lines of a text that are not blank, one at a time; detects the encoding.
 
     Raises:
         OSError: the file cannot be read.
@@ -100,17 +100,17 @@ def read_text_lines(source: Path | BinaryIO) -> Iterator[TextLine | LineFault]:
                     yield TextLine(number, text)
         except UnicodeDecodeError as error:
             name = error.encoding.upper()
-            yield LineFault(number + 1, f"or one soon after it is not {name}; {SAVE_AS_UTF8}")
+            yield LineFault(number + 1, f"or a line after it is not {name}; {SAVE_AS_UTF8}")
 
 
 def read_text(file: Path) -> str:
-    """Read a whole text; the encoding is found out, and a byte that is not in it is marked.
+    """Read a whole text; detects the encoding.
 
-    Such a byte becomes a lone surrogate, for which `undecoded` looks.
+    A byte that is not UTF-8 becomes a lone surrogate, which `undecoded` finds.
 
     Raises:
         OSError: the file cannot be read.
-        Wrong: it starts as UTF-16 or UTF-32 and does not go on as it.
+        Wrong: it begins as UTF-16 or UTF-32 but is not valid.
     """
     with _opened(file) as stream:
         stream.reconfigure(newline="")
@@ -124,7 +124,7 @@ SAVE_AS_UTF8 = "save the file as UTF-8"
 
 
 def undecoded(text: str) -> str:
-    """Say why a text could not be decoded; empty if it could."""
+    """Return why a text could not be decoded; empty if it could."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -145,8 +145,8 @@ def parse(text: str) -> Any:
         place = f"line {error.lineno}, " if error.lineno > 1 else ""
         raise Wrong(f"is not JSON: {error.msg} ({place}character {error.colno})") from None
     except RecursionError:
-        raise Wrong("is not JSON that can be read: it is nested too deeply") from None
-    except ValueError as error:  # NaN, and numbers of more digits than Python reads
+        raise Wrong("cannot be read as JSON: it is nested too deeply") from None
+    except ValueError as error:  # NaN, and numbers with too many digits for Python
         raise Wrong(f"is not JSON: {str(error).partition(';')[0]}") from None
     if SURROGATE.search(text):
         _refuse_half_pairs(value)
@@ -158,9 +158,9 @@ def _refuse_half_pairs(value: Any) -> None:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
         half = f"U+{ord(error.object[error.start]):04X}"
-        raise Wrong(f"has half a surrogate pair ({half}), so a character is cut in two") from None
+        raise Wrong(f"has half a surrogate pair ({half}), an incomplete character") from None
     except RecursionError:
-        raise Wrong("is not JSON that can be read: it is nested too deeply") from None
+        raise Wrong("cannot be read as JSON: it is nested too deeply") from None
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -171,14 +171,14 @@ DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def listed(names: Iterable[str]) -> str:
-    """Return names as a message lists them: in one short line."""
+    """Return names for a message, on one short line."""
     line = ascii(", ".join(names) or "nothing")[1:-1]
     return line if len(line) <= SHOWN else f"{line[:SHOWN]}..."
 
 
 @contextmanager
 def _opened(source: Path | BinaryIO) -> Iterator[io.TextIOWrapper]:
-    """Open a text in its own encoding; a stream that was open stays open."""
+    """Open a text with its detected encoding; a stream that was open stays open."""
     binary = source.open("rb") if isinstance(source, Path) else _buffered(source)
     encoding = json.detect_encoding(binary.peek(4)[:4])
     errors = "surrogateescape" if encoding.startswith("utf-8") else "strict"

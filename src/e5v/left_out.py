@@ -1,4 +1,4 @@
-"""Which files of a folder were left out because they are of another kind, counted by suffix.
+"""Count the files of a folder that were skipped because of their type, by suffix.
 
 names of files -> counts by suffix -> "214 .mov, 31 .psd"
 """
@@ -8,11 +8,11 @@ from collections import Counter
 
 from e5v.image_formats import suffix_of
 
-SHOWN = 8  # suffixes that are named; the others are counted together
+SHOWN = 8  # suffixes that are listed; the others are summed
 
 
 class LeftOut:
-    """Counts files by suffix; false while there are none."""
+    """Counts skipped files by suffix; false if there are none."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -22,11 +22,11 @@ class LeftOut:
         self.counts[suffix_of(name)] += 1
 
     def __bool__(self) -> bool:
-        """Whether anything was left out."""
+        """Check whether any file was skipped."""
         return bool(self.counts)
 
     def __str__(self) -> str:
-        """Name suffixes and counts, the most frequent first: "214 .mov, 31 .psd"."""
+        """Return suffixes and counts, most frequent first: "214 .mov, 31 .psd"."""
         ordered = sorted(self.counts.items(), key=lambda pair: (-pair[1], pair[0]))
         named = [
             f"{count:,} {suffix if suffix.isprintable() else ascii(suffix)}"

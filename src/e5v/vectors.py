@@ -1,4 +1,4 @@
-"""What comes out: unit rows, and what may be done to them.
+"""Operations on vectors: normalise, truncate, quantise, compare.
 
 raw rows (n, d) -> unit -> truncate + renormalise -> float32 | float16 | int8 | binary
 """
@@ -18,7 +18,7 @@ Precision = Literal["float32", "float16", "int8", "binary"]
 def unit(rows: NDArray[np.floating]) -> NDArray[np.float32]:
     """Scale every row of (n, d) to length 1, in float32. A row of zeros stays zero."""
     rows32 = rows.astype(np.float32, copy=False)
-    # In float32 the squares of a long row overflow, and those of a short one vanish.
+    # In float32 the squares of large values overflow, and those of small ones underflow.
     squares = np.einsum("...d,...d->...", rows32, rows32, dtype=np.float64)
     lengths = np.sqrt(squares).astype(np.float32)[..., None]
     scaled: NDArray[np.float32] = rows32 / np.maximum(lengths, np.finfo(np.float32).tiny)
@@ -44,17 +44,17 @@ def check_dim(dim: int | None, width: int) -> None:
 
 
 def check_precision(precision: str) -> None:
-    """Raise `UsageError` unless `precision` is one that `quantise` knows."""
+    """Raise `UsageError` unless `quantise` supports `precision`."""
     if precision not in get_args(Precision):
         known = ", ".join(get_args(Precision))
         raise UsageError(f'precision is "{precision}"; expected one of {known}')
 
 
 def quantise(rows: NDArray[np.float32], precision: Precision) -> NDArray[np.generic]:
-    """Store unit rows (n, d) in fewer bytes.
+    """Convert unit rows (n, d) to a smaller type.
 
-    float16 is (n, d); int8 is (n, d), each row scaled so that its largest value is 127 (cosine is
-    unchanged by the scale); binary is (n, ceil(d / 8)) uint8, one sign bit per value, most
+    float16 is (n, d); int8 is (n, d), each row scaled so that its largest value is 127 (which does
+    not change cosines); binary is (n, ceil(d / 8)) uint8, one sign bit per value, most
     significant bit first, as `numpy.packbits`.
     """
     check_precision(precision)
@@ -73,16 +73,16 @@ def similarity(left: object, right: object) -> NDArray[np.float32]:
     """Cosine of every row of `left` (n, d) with every row of `right` (m, d): (n, m) float32.
 
     A side is an array, a torch tensor on any device, or a list of rows; one vector (d,) is one row.
-    The rows need no length of 1, and may be int8 as `quantise` writes them.
+    Rows need not be unit vectors, and may be int8 as from `quantise`.
 
     Raises:
-        UsageError: the two widths differ, or a side is packed bits (binary) or no numbers.
+        UsageError: the widths differ, or a side is packed bits (binary) or not numeric.
     """
     rows = _rows(left, "left"), _rows(right, "right")
     shapes = rows[0].shape, rows[1].shape
     if shapes[0][1] != shapes[1][1]:
         raise UsageError(
-            f"vectors are {shapes[0][1]} and {shapes[1][1]} wide; expected one width "
+            f"vectors are {shapes[0][1]} and {shapes[1][1]} wide; expected equal widths "
             f"(shapes {shapes[0]} and {shapes[1]})"
         )
     cosines: NDArray[np.float32] = unit(rows[0]) @ unit(rows[1]).T
@@ -90,7 +90,7 @@ def similarity(left: object, right: object) -> NDArray[np.float32]:
 
 
 def _rows(given: Any, side: str) -> NDArray[np.float32]:
-    """Return vectors of any kind as float32 rows (n, d)."""
+    """Convert vectors of any supported type to float32 rows (n, d)."""
     parts = given if isinstance(given, (list, tuple)) else [given]
     try:
         arrays = [np.asarray(_on_cpu(part)) for part in parts]
@@ -98,19 +98,19 @@ def _rows(given: Any, side: str) -> NDArray[np.float32]:
     except (ValueError, TypeError, IndexError) as error:
         raise UsageError(
             f"{side} cannot be read as rows of numbers: {first_line(error)}; expected an array, a "
-            "tensor or a list of vectors of one width"
+            "tensor or a list of vectors of equal width"
         ) from None
     if rows.dtype == np.uint8:
-        raise UsageError("binary vectors have no cosine; compare their bits (Hamming distance)")
+        raise UsageError("binary vectors have no cosine; use the Hamming distance of their bits")
     if rows.dtype.kind not in "fiub":
-        raise UsageError(f"{side} holds {rows.dtype} values; expected numbers")
+        raise UsageError(f"{side} contains {rows.dtype} values; expected numbers")
     if rows.ndim not in {1, 2}:
         raise UsageError(f"{side} has shape {rows.shape}; expected (rows, width)")
     return np.atleast_2d(rows).astype(np.float32)
 
 
 def _on_cpu(part: Any) -> Any:
-    """Return a torch tensor as an array: in memory, without gradient, bfloat16 as float32."""
+    """Convert a torch tensor to a numpy array (bfloat16 to float32); return others unchanged."""
     if not hasattr(part, "detach"):
         return part
     tensor = part.detach().cpu()

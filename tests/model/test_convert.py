@@ -197,14 +197,14 @@ def _drop(folder: Path, part: str) -> None:
         ),
         (
             lambda f: _edit_config(f, mm_vision_select_feature="cls"),
-            "takes cls of its vision tower",
+            "has mm_vision_select_feature cls",
         ),
         (lambda f: (f / "config.json").unlink(), r"without config\.json"),
         (lambda f: (f / SHARDS[1]).unlink(), "lacks 1 of 2 files of weights"),
         (lambda f: _drop(f, "mm_projector"), r"lacks model\.mm_projector\.0\.weight"),
         (lambda f: _drop(f, "vision_tower"), r"lacks model\.vision_tower"),
         (lambda f: _drop(f, "image_newline"), r"lacks model\.image_newline"),
-        (lambda f: (f / "tokenizer.json").unlink(), r"has no tokenizer\.json"),
+        (lambda f: (f / "tokenizer.json").unlink(), r"has no readable tokenizer\.json"),
     ],
 )
 def test_another_format_is_refused(original: Path, tmp_path: Path, spoil: Any, told: str) -> None:
@@ -219,5 +219,5 @@ def test_another_format_is_refused(original: Path, tmp_path: Path, spoil: Any, t
 
 def test_a_folder_that_is_there_stays(original: Path, modern: Path) -> None:
     """A checkpoint that is written over."""
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="already exists"):
         convert(original, modern)

@@ -136,7 +136,7 @@ def test_skip_leaves_out_exactly_the_bad_ones(model: E5V, photos: Photos, tmp_pa
     broken.write_bytes(b"not an image")
     items = ["A dog.", broken, photos[0], "", photos[1], tmp_path / "none.png", "A cat."]
     good = [0, 2, 4, 6]
-    with pytest.warns(EncodeWarning, match="3 of 7 items left out: item 1: ") as caught:
+    with pytest.warns(EncodeWarning, match="3 of 7 items skipped: item 1: ") as caught:
         rows = model.encode(items, on_error="skip")
     assert caught[0].message.positions == (1, 3, 5)  # type: ignore[union-attr]
     assert np.abs(rows - model.encode([items[place] for place in good])).max() <= 1e-5
@@ -148,7 +148,7 @@ def test_skip_leaves_out_exactly_the_bad_ones(model: E5V, photos: Photos, tmp_pa
 def test_cut_items_are_counted(checkpoints: Checkpoints) -> None:
     """Long documents that lose their end, or their prompt's, without a word."""
     model = E5V(checkpoints("llava_next_llama3"), dtype="float32", max_tokens=40)
-    with pytest.warns(EncodeWarning, match="1 of 2 items were cut") as caught:
+    with pytest.warns(EncodeWarning, match="1 of 2 items were truncated") as caught:
         rows = model.encode(["A dog.", "A dog runs over the grass. " * 20])
     assert caught[0].message.positions == (1,)  # type: ignore[union-attr]
     assert np.isfinite(rows).all()

@@ -29,7 +29,7 @@ def at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Path]
         monkeypatch.setattr(constants, "ENDPOINT", url)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        hub._ask.cache_clear()
+        hub._model_info.cache_clear()
         return cache
 
     return ask
@@ -150,7 +150,7 @@ def test_an_unreachable_hub_takes_no_time_and_leaves_nothing(kind: str, tmp_path
     assert done.stderr == ""
     imported, seconds = last.split()
     assert imported == "False"
-    assert float(seconds) < 5 + hub.PATIENCE  # on a loaded machine; alone it is below 5
+    assert float(seconds) < 5 + hub.TIMEOUT  # on a loaded machine; alone it is below 5
     assert list(tmp_path.iterdir()) == []
 
 
@@ -171,17 +171,17 @@ def test_the_hub_has_the_time_it_is_given(
     [
         (Answer(404, "RepoNotFound"), "nor a model on 127.0.0.1:PORT that you may see"),
         (Answer(401, "RepoNotFound"), "nor a model on 127.0.0.1:PORT that you may see"),
-        (Answer(403, "GatedRepo"), "ask for access at http://127.0.0.1:PORT/some/model"),
+        (Answer(403, "GatedRepo"), "request access at http://127.0.0.1:PORT/some/model"),
         (
             Answer(record=record("some/model", MODEL, gated="manual"), gated=True),
-            "ask for access at http://127.0.0.1:PORT/some/model",
+            "request access at http://127.0.0.1:PORT/some/model",
         ),
-        (Answer(503), "nor to be had: 127.0.0.1:PORT answers with HTTP status 503"),
+        (Answer(503), "nor available: 127.0.0.1:PORT answered with HTTP status 503"),
         (
             Answer(record=record("some/model", {"adapter_config.json": 1})),
-            "some/model is an adapter, not a model; put it into its model with e5v merge FOLDER",
+            "some/model is an adapter, not a model; merge it into its model with e5v merge FOLDER",
         ),
-        (Answer(record=record("some/model", {"a.gguf": 1})), "some/model holds GGUF weights"),
+        (Answer(record=record("some/model", {"a.gguf": 1})), "some/model contains GGUF weights"),
         (
             Answer(record=record("some/model", {"README.md": 1})),
             "is on the hub without config.json",

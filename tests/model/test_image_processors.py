@@ -73,7 +73,7 @@ def test_the_processor_is_left_as_it_was(processor: Any, photos: Sequence[PIL.Im
 def test_a_picture_the_model_cannot_take(checkpoints: Callable[[str], Path]) -> None:
     """Catches an error from deep inside a processor, in many lines, that names no size."""
     process = ImageProcessor(load_processor(checkpoints("qwen2_vl")))
-    with pytest.raises(UnreadableError, match=r"takes no 900x3 picture: .*aspect ratio"):
+    with pytest.raises(UnreadableError, match=r"refuses a 900x3 image: .*aspect ratio"):
         process(PIL.Image.new("RGB", (900, 3)))
 
     class Angry(SimpleNamespace):
@@ -81,7 +81,9 @@ def test_a_picture_the_model_cannot_take(checkpoints: Callable[[str], Path]) -> 
             raise RuntimeError("first line\nsecond line")
 
     angry = Angry(image_processor=None, tokenizer=None, image_token="<image>")
-    with pytest.raises(UnreadableError, match=r"^the model takes no 4x4 picture: first line$"):
+    with pytest.raises(
+        UnreadableError, match=r"^the model's processor refuses a 4x4 image: first line$"
+    ):
         ImageProcessor(angry)(PIL.Image.new("RGB", (4, 4)))
 
     class Mute(SimpleNamespace):

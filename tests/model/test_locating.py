@@ -47,7 +47,7 @@ def test_an_adapter_or_a_run_is_named(checkpoints: Checkpoints, write: Write) ->
             E5V(folder / name)
         home = folder / name
         assert str(caught.value) == (
-            f"{home} is {kind}, not a model; put it into its model with e5v merge {home}"
+            f"{home} is {kind}, not a model; merge it into its model with e5v merge {home}"
         )
     assert _refusal("open").endswith("with e5v merge open/checkpoint-000010")
     assert _refusal("none") == "none is a training run without an adapter, not a model; finish it"
@@ -62,9 +62,9 @@ def test_an_adapter_beside_a_whole_model_is_refused(write: Write) -> None:
 @pytest.mark.parametrize(
     ("files", "name", "message"),
     [
-        (("m/a.gguf",), "m", "m holds GGUF weights"),
-        (("m/config.json", "m/a.gguf"), "m", "m holds GGUF weights"),
-        (("m/config.json", "m/onnx/model.onnx"), "m", "m holds an ONNX graph"),
+        (("m/a.gguf",), "m", "m contains GGUF weights"),
+        (("m/config.json", "m/a.gguf"), "m", "m contains GGUF weights"),
+        (("m/config.json", "m/onnx/model.onnx"), "m", "m contains an ONNX graph"),
         (("m/a.gguf",), "m/a.gguf", "m/a.gguf is GGUF weights"),
         (("m/model.safetensors",), "m/model.safetensors", "is a file; expected the folder"),
         (("m/notes.txt",), "m", "m is a folder without config.json"),
@@ -84,7 +84,7 @@ def test_a_model_in_a_folder_within(write: Write) -> None:
     write("st/modules.json", "st/1_Pooling/config.json")
     write("st/0_Transformer/config.json", content='{"model_type": "qwen3_vl"}')
     assert _refusal("st") == (
-        "st has no config.json, but 0_Transformer/config.json is there; give st/0_Transformer"
+        "st has no config.json, but has 0_Transformer/config.json; give st/0_Transformer"
     )
 
 

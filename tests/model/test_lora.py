@@ -47,13 +47,13 @@ def test_what_is_added(adapter: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"use_dora": True}, r"more than a plain LoRA \(use_dora True\)"),
+        ({"use_dora": True}, r"is not plain LoRA \(use_dora True\)"),
         ({"rank_pattern": {"q_proj": 8}}, "rank_pattern"),
         ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
         ({"bias": "lora_only"}, "bias lora_only"),
         ({"init_lora_weights": "pissa"}, "init_lora_weights pissa"),
         ({"peft_type": "IA3"}, "type IA3; expected LORA"),
-        ({"r": 8}, r"expected rank 8, as adapter_config\.json says"),
+        ({"r": 8}, r"expected rank 8, from adapter_config\.json"),
         ({"lora_alpha": None}, "has lora_alpha None"),
     ],
 )
@@ -89,7 +89,7 @@ def test_files_that_are_missing_or_broken(adapter: Path, tmp_path: Path) -> None
     with pytest.raises(ModelError, match="save the adapter as safetensors"):
         open_lora(adapter)
     (adapter / "adapter_config.json").write_text("[1")
-    with pytest.raises(UsageError, match="is no JSON object"):
+    with pytest.raises(UsageError, match="is not a JSON object"):
         open_lora(adapter)
 
 

@@ -52,9 +52,9 @@ def test_a_system_turn_is_not_cut_before_the_text(checkpoints: Callable[[str], P
 def test_a_family_without_a_system_turn(checkpoints: Callable[[str], Path]) -> None:
     """Catches an error that stops all items, or that does not say which one it is about."""
     paper = E5V(checkpoints("llava_next_llama3"), device="cpu", dtype="float32")
-    with pytest.raises(PromptError, match=r"^item 1: the item has a system turn; the llama3 turn"):
+    with pytest.raises(PromptError, match=r"^item 1: the item has a system turn, which .* llama3"):
         paper.encode(["a", [SYSTEM, USER]])
-    with pytest.warns(EncodeWarning, match="1 of 2 items left out"):
+    with pytest.warns(EncodeWarning, match="1 of 2 items skipped"):
         assert len(paper.encode(["a", [SYSTEM, USER]], on_error="skip")) == 1
     assert len(paper.encode([[USER, EMPTY]])) == 1
 
@@ -76,7 +76,7 @@ def test_one_warning_names_texts_that_look_like_images(
     ]
     message = (
         r"^3 of 6 texts look like images: 'typo/photo\.jpg' \(no such file\), "
-        r"'https://example\.com/x\.jpg' \(a URL; nothing is fetched\), 'nowhere\.png' \(no such"
+        r"'https://example\.com/x\.jpg' \(a URL; URLs are not downloaded\), 'nowhere\.png' \("
     )
     expected = model.encode([items[0], Path("photo.jpg")])
     for given in (items, iter(items)):
@@ -113,5 +113,5 @@ def test_a_file_that_is_no_image_is_an_error(model: E5V, tmp_path: Path) -> None
     for name in ("page.jpg", "raw.cr2", "photo.heic", "photo.avif"):
         path = tmp_path / name
         path.write_bytes(b"<!DOCTYPE html>")
-        with pytest.warns(EncodeWarning, match=f"1 of 2 items left out: item 1: .*{name} is not"):
+        with pytest.warns(EncodeWarning, match=f"1 of 2 items skipped: item 1: .*{name} is not"):
             model.encode(["a", f" {path}\n"], on_error="skip")

@@ -119,5 +119,5 @@ def test_vision_part_gives_the_same_image_tokens(
 def test_language_part_refuses_images(checkpoints: Checkpoints, photos: list[Any]) -> None:
     """A traceback from the middle of transformers."""
     part = E5V(load(checkpoints("llava_next_llama3"), part="language"))
-    with pytest.raises(ModelError, match="without its vision tower; give it texts"):
+    with pytest.raises(ModelError, match="without its vision tower; expected texts only"):
         part.encode([photos[0]])

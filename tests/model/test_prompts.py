@@ -237,7 +237,7 @@ def test_a_slot_in_the_users_text_is_text() -> None:
         ("Say <image>:", EDIT, r"no <text> slot"),
         ("Say\n<image> <text>:", TEXT, r"1 <image> slot\(s\), but the item has 0"),
         ("<image> <image> <text>:", EDIT, r"2 <image> slot\(s\), but the item has 1"),
-        ("<parts> and <text>", TEXT, "<parts> beside other slots; use it alone"),
+        ("<parts> and <text>", TEXT, "<parts> and other slots; use <parts> alone"),
     ],
 )
 def test_a_slot_too_few_or_too_many(prompt: str, item: Item, cause: str) -> None:
@@ -252,7 +252,9 @@ def test_a_slot_too_few_or_too_many(prompt: str, item: Item, cause: str) -> None
 )
 def test_an_unknown_prompt(prompt: str) -> None:
     """Catches a typo in a prompt's name that becomes the prompt of every item."""
-    with pytest.raises(PromptError, match=r"no known name; put <text>.* or name one of retrieval"):
+    with pytest.raises(
+        PromptError, match=r"not a known name; put <text>.* or name one of retrieval"
+    ):
         find_prompt(prompt)
 
 

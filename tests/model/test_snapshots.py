@@ -184,7 +184,7 @@ def test_an_error_of_the_callers_own_comes_through(model: E5V) -> None:
 def test_a_file_that_is_missing_is_skipped_alone(model: E5V, tmp_path: Path) -> None:
     """Catches a file that could not be read in time ending the whole stream."""
     items = (one for one in ("a", tmp_path / "nowhere.png", 3, "b"))
-    with pytest.warns(EncodeWarning, match=r"2 of 4 items left out: item 1: .*nowhere\.png does"):
+    with pytest.warns(EncodeWarning, match=r"2 of 4 items skipped: item 1: .*nowhere\.png does"):
         rows = model.encode(items, on_error="skip")
     assert np.allclose(rows, model.encode(["a", "b"]), atol=1e-6)
 

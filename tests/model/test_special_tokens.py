@@ -115,7 +115,7 @@ def test_verify_shows_the_first_token(
     checks = {check.name: check for check in verify(str(folder), dtype="float32")}
     assert [name for name, check in checks.items() if not check.passed] == []
     first = checks["first token"]
-    assert (first.figure, first.limit) == ("1 '<|begin_of_text|>'", "1, as add_bos_token says")
+    assert (first.figure, first.limit) == ("1 '<|begin_of_text|>'", "1 (add_bos_token is set)")
     monkeypatch.setattr("e5v.model.processors.follow_settings", lambda *_: None)
     lost = {check.name: check for check in verify(str(folder), dtype="float32")}["first token"]
     assert (lost.passed, lost.figure) == (False, "0 '<|begin_of_text|>'")

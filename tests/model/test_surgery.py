@@ -112,7 +112,7 @@ def test_all_else_is_left_alone(adapter: Path, checkpoints: Checkpoints, tmp_pat
             assert same == (inner not in dropped), inner
             assert kept.exists() == same, inner
     card = (ours / "README.md").read_text()
-    assert "the source's" not in card.replace("the source's, bit for bit", "")
+    assert "the source's" not in card
 
 
 def test_shards_keep_their_names(adapter: Path, checkpoints: Checkpoints, tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_layout_that_is_not_known_is_refused(
         return {key.replace("model.norm.", "model.final."): tensors[key] for key in tensors}
 
     source = _edited(checkpoints(LLAMA), tmp_path / "renamed", rename)
-    with pytest.raises(ModelError, match="under 0 names"):
+    with pytest.raises(ModelError, match="under 0 prefixes"):
         merge(adapter, source, tmp_path / "ours")
 
 

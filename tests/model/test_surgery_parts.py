@@ -27,8 +27,8 @@ def test_an_adapter_of_the_vision_part_too_is_named(
     with pytest.raises(ModelError) as caught:
         merge(run, source, tmp_path / "merged")
     assert str(caught.value).endswith(
-        f"it also adapts {parts}, and only an adapter of the language model alone can be merged "
-        "here: merge it with peft's merge_and_unload"
+        f"it also adapts {parts}, but e5v merges adapters of the language model "
+        "only: merge it with peft's merge_and_unload"
     )
     assert not (tmp_path / "merged").exists()
 
@@ -39,7 +39,7 @@ def test_an_adapter_of_the_head_too_is_named(
     """The output head, which is no part of the language model that vectors come from."""
     source = checkpoints("llava_next_llama3")
     run = write_adapter(tmp_path / "run", source, target_modules=["q_proj", "lm_head"])
-    with pytest.raises(ModelError, match=r"it also adapts lm_head, vision_tower, and"):
+    with pytest.raises(ModelError, match=r"it also adapts lm_head, vision_tower, but"):
         merge(run, source, tmp_path / "merged")
 
 

@@ -259,13 +259,13 @@ def test_many_texts_are_cut_at_once(speaker: Speaker, monkeypatch: pytest.Monkey
     texts = [Text("a dog in the grass by a lake")] * 60
     least = len(speaker.encode(*[Text("a")] * 60).ids)
     encoded: list[Any] = []
-    plain = PromptTokenizer._plain
+    plain = PromptTokenizer._encode_plain
 
     def spy(self: PromptTokenizer, *args: Any) -> Any:
         encoded.append(args)
         return plain(self, *args)
 
-    monkeypatch.setattr(PromptTokenizer, "_plain", spy)
+    monkeypatch.setattr(PromptTokenizer, "_encode_plain", spy)
     assert len(speaker.encode(*texts, limit=least + 70).ids) <= least + 70
     assert len(encoded) <= 6
     with pytest.raises(TooLongError):
@@ -276,7 +276,7 @@ def test_many_texts_are_cut_at_once(speaker: Speaker, monkeypatch: pytest.Monkey
 def test_nothing_left_to_cut(speaker: Speaker) -> None:
     """Catches a vector of the bare prompt for an item of which nothing fitted, or a loop."""
     prompt_and_image = len(speaker.encode(PHOTO).ids)
-    with pytest.raises(TooLongError, match=f"take {prompt_and_image} tokens before any text"):
+    with pytest.raises(TooLongError, match=f"take {prompt_and_image} tokens without the text"):
         speaker.encode(PHOTO, limit=prompt_and_image - 1)
     for text in ("🙂", "\U000e0041", "a", "a dog", WORDS, "</s>"):
         with pytest.raises(TooLongError, match="the model takes 3"):

@@ -57,7 +57,7 @@ def test_a_cut_prompt_fails(checkpoints: Checkpoints, monkeypatch: pytest.Monkey
 
     def cut_the_end(self: Any, pieces: Any, expansions: Any) -> tokens.Tokens:
         texts = [piece.text for piece in pieces if isinstance(piece, Text)]
-        ids = self._plain(pieces, texts, expansions).ids[: self.max_tokens]
+        ids = self._encode_plain(pieces, texts, expansions).ids[: self.max_tokens]
         return tokens.Tokens(ids, cut=False)
 
     monkeypatch.setattr(tokens.PromptTokenizer, "encode", cut_the_end)

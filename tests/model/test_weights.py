@@ -97,8 +97,8 @@ def _empty(folder: Path) -> None:
     ("spoil", "told"),
     [
         (_drop_shard, r"lacks 1 of 2 files of weights \(model-00002"),
-        (_cut_shard, "expected .*: get it again, it was cut"),
-        (_garble_shard, "is no safetensors file"),
+        (_cut_shard, "expected .*: download it again"),
+        (_garble_shard, "is not a safetensors file"),
         (_index("{}"), "is broken: KeyError"),
         (_index("[]"), "is broken: TypeError"),
         (_index('{"weight_map": ["a"]}'), "is broken: AttributeError"),
@@ -140,10 +140,10 @@ def test_a_folder_that_is_there_stays(tmp_path: Path) -> None:
     (tmp_path / "full" / "config.json").touch()
     (tmp_path / "file").touch()
     for taken in (tmp_path / "full", tmp_path / "file"):
-        with pytest.raises(UsageError, match="is there already"), new_folder(taken):
+        with pytest.raises(UsageError, match="already exists"), new_folder(taken):
             pass
     nowhere = new_folder(tmp_path / "no" / "where")
-    with pytest.raises(UsageError, match="does not exist; make it first"), nowhere:
+    with pytest.raises(UsageError, match="does not exist; create it first"), nowhere:
         pass
     (tmp_path / "empty").mkdir()
     with new_folder(tmp_path / "empty") as folder:

@@ -71,4 +71,4 @@ def test_files_of_evaluation_are_no_gallery(followed: Followed) -> None:
     found = entries(followed)
     assert found["a.png", 0].text == ""
     assert found["images/b.jpg", 1].text == "a strip"
-    assert ["is an edit with a target" in fault for fault in followed.faults] == [True]
+    assert ['has a "target"' in fault for fault in followed.faults] == [True]

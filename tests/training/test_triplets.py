@@ -179,7 +179,7 @@ def test_broken_rows_of_json_lines(tmp_path: Path) -> None:
         "is not UTF-8",
         "has half a surrogate pair",
         "its columns are text, label; expected anchor and positive",
-        "is not JSON that can be read: it is nested too deeply",
+        "cannot be read as JSON: it is nested too deeply",
         "is not JSON: Exceeds the limit",
     ]
     assert all("\n" not in str(one) for one in read.broken)

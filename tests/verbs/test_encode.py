@@ -215,7 +215,7 @@ def test_skipping_leaves_out_exactly_the_bad(
         "item 2: nope.jpg does not exist",
         "item 4: line 2 is not JSON",
         "item 5: line 3 is of type int",
-        "item 6: line 4 names an image that is neither in the current folder nor in its images/",
+        "item 6: line 4 names an image that is missing from the current folder and its images/",
         "item 8: has an empty text",
     ]
     assert done.code == 0

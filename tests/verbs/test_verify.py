@@ -57,5 +57,5 @@ def test_a_training_run_is_no_model(
     (run / "adapter" / "adapter_config.json").write_text("{}")
     assert main([*verb, str(run)]) == 1
     assert capsys.readouterr().err.splitlines()[-1] == (
-        f"e5v: {run} is a training run, not a model; put it into its model with e5v merge {run}"
+        f"e5v: {run} is a training run, not a model; merge it into its model with e5v merge {run}"
     )

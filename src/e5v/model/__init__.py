@@ -1,1 +1,1 @@
-"""The floor that turns items into vectors: prompts, backbones, and the one encoder."""
+"""Turns items into vectors: prompts, backbones and the encoder."""

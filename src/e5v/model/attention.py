@@ -1,10 +1,9 @@
-"""The attention that keeps the sequences of a pack apart.
+"""Attention within each sequence of a pack.
 
-    row of queries, keys, values + Pack -> each sequence by itself -> row
+    row of queries, keys, values + Pack -> attention per sequence -> row
 
-`packed_attention` is registered with transformers and used for the language model alone, only while
-a pack goes through it: on the CPU one call per group of equal length, on CUDA one variable-length
-kernel.
+`packed_attention` is registered with transformers and used only for the language model, only while
+it runs a pack: on the CPU one call per group of equal length, on CUDA one variable-length kernel.
 """
 
 from collections.abc import Iterator
@@ -21,14 +20,14 @@ from transformers import AttentionInterface
 from e5v.model.packing import Pack
 
 ATTENTION = "e5v_packed"
-BLOCK = 128  # queries in one product of block-wise attention
+BLOCK = 128  # queries per matrix product of block-wise attention
 
 
 @dataclass(frozen=True)
 class _Scope:
-    """What a query may see: its own sequence of the pack, the last `window` tokens of it.
+    """What a query attends to: its own sequence of the pack, or the last `window` tokens of it.
 
-    `training` is the module's: the forward pass is then chosen for the speed of the way back.
+    With `training`, the implementation is chosen for the speed of the backward pass.
     """
 
     pack: Pack
@@ -47,8 +46,8 @@ def packed_attention(
 ) -> tuple[Float[Tensor, "1 Q heads dim"], None]:
     """Attend within each sequence of a pack; the signature is transformers' attention interface.
 
-    Q is T, or one row per sequence: the last layer asks for the pooled positions only. Keys and
-    values always span the whole row.
+    Q is T, or the number of sequences where the last layer computes only the pooled positions.
+    Keys and values always cover the whole row.
     """
     scale, window = options.get("scaling"), options.get("sliding_window")
     scope = _Scope(options["pack"], scale, window, module.training)
@@ -62,7 +61,7 @@ def _attend_groups(
     value: Float[Tensor, "groups T dim"],
     scope: _Scope,
 ) -> Float[Tensor, "Q heads dim"]:
-    """One call of PyTorch's attention per group of sequences of equal length."""
+    """Call PyTorch's attention once per group of sequences of equal length."""
     if query.shape[1] != key.shape[1]:
         return _attend_pooled(query, key, value, scope)
     shared = scope.pack.shared
@@ -88,10 +87,10 @@ def _causal(
 ) -> Float[Tensor, "n heads L dim"]:
     """Attend causally within sequences of equal length.
 
-    On a CPU, long sequences are quicker as blocks of matrix products than in PyTorch's fused
-    attention: 2.5 times in half precision, from which it gains nothing, and by a fifth in single.
-    Short ones come in so many shapes that the kernels made for each cost what they save, but in
-    training: the way back through the fused kernel is slow at any length.
+    On a CPU, blocks of matrix products are faster for long sequences than PyTorch's fused
+    attention: 2.5 times in half precision, 1.2 times in float32. Short sequences have so many
+    shapes that creating a kernel for each costs what it saves, except in training: the backward
+    pass of the fused kernel is slow at any length.
     """
     band = _band(query.shape[2], scope.window, query.device)
     in_blocks = query.device.type == "cpu" and (query.shape[2] > BLOCK or scope.training)
@@ -108,9 +107,9 @@ def _causal_blocks(
     value: Float[Tensor, "n groups L dim"],
     scale: float,
 ) -> Float[Tensor, "n heads L dim"]:
-    """Causal attention as matrix products: BLOCK queries at a time with all keys up to them.
+    """Compute causal attention as matrix products: BLOCK queries at a time, with their keys.
 
-    The query heads that share a key head are rows of one product.
+    Query heads that share a key head are rows of one product.
     """
     n, heads, length, dim = query.shape
     groups = key.shape[1]
@@ -135,7 +134,7 @@ def _attend_pooled(
     value: Float[Tensor, "groups T dim"],
     scope: _Scope,
 ) -> Float[Tensor, "N heads dim"]:
-    """Attend from each sequence's last token alone; no mask is needed, it sees all the others."""
+    """Attend from each sequence's last token only; it attends to all, so no mask is needed."""
     outputs: list[Tensor] = []
     first, seen = 0, -(scope.window or 0)
     for group in scope.pack.groups:
@@ -155,7 +154,7 @@ def _attend_pooled(
 def _sequences(
     row: Float[Tensor, "heads T dim"], shared: int, group: tuple[int, int, int]
 ) -> Float[Tensor, "count heads length dim"]:
-    """Cut a group of sequences out of the row, each with the shared tokens before its own."""
+    """Slice a group of sequences out of the row, each with the shared tokens first."""
     start, count, own = group
     cut = row[:, start : start + count * own]
     each = cut.view(len(row), count, own, -1).transpose(0, 1)
@@ -165,7 +164,7 @@ def _sequences(
 
 
 def _band(length: int, window: int | None, device: torch.device) -> Tensor | None:
-    """Mask of a causal sliding window, or None where plain causal attention is the same."""
+    """Return the mask of a causal sliding window; None if it equals plain causal attention."""
     if window is None or length <= window:
         return None
     ones = torch.ones(length, length, dtype=torch.bool, device=device)
@@ -178,7 +177,7 @@ def _attend_cuda(
     value: Float[Tensor, "groups T dim"],
     scope: _Scope,
 ) -> Float[Tensor, "Q heads dim"]:
-    """One variable-length FlashAttention kernel; causal masks are aligned to the last token."""
+    """Call FlashAttention's variable-length kernel; its causal mask aligns the last tokens."""
     layout, window = scope.pack.kernel_layout(query.device), scope.window
     pooled = query.shape[1] != key.shape[1]
     query_ends, longest = (layout.pooled_ends, 1) if pooled else (layout.ends, layout.longest)
@@ -204,7 +203,7 @@ def _attend_cuda(
 
 @contextmanager
 def packed(language_model: Any) -> Iterator[None]:
-    """Route a language model's attention through `packed_attention` while a pack is in it."""
+    """Use `packed_attention` in a language model while the block runs."""
     config = language_model.config
     before = config._attn_implementation
     AttentionInterface.register(ATTENTION, packed_attention)

@@ -1,7 +1,7 @@
-"""The families, one record each: what the rest of the package must know and cannot ask the model.
+"""Supported model families, one record each, with what cannot be read from the model itself.
 
-A new family is one record here and one small checkpoint in the tests. A family without a record is
-served by `GENERIC`, through the model's own forward pass: right, but not lean.
+A new family needs one record here and one small checkpoint in the tests. A family without a record
+uses `GENERIC`, which runs the model's own forward pass: correct, but slower.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ Layout = Literal["packed", "padded", "whole"]
 class Backbone:
     """One family of multimodal models.
 
-    `model_types` are the `model_type`s of its configs. `turns` are the paper's chat turns it may
-    speak (`prompts.TURNS`); without one that fits, the model's own chat template is used.
+    `model_types` are the `model_type`s of its configs. `turns` are its candidate chat turns from
+    the paper (`prompts.TURNS`); if none fits, the model's own chat template is used.
 
     `layout` says how a batch reaches the language model:
-      packed   sequences end to end in one row, no padding (attention is causal, nothing else)
-      padded   rows of like length, padded right (attention has rules of its own, as Gemma 3's
-               image blocks)
-      whole    the model's own forward pass; images one item at a time
+      packed   sequences end to end in one row, without padding (for purely causal attention)
+      padded   rows of similar length, padded right (for special attention masks, such as Gemma
+               3's image blocks)
+      whole    the model's own forward pass; items with images one at a time
 
-    `features` names the way from pixels to image tokens (`encoder.FEATURES`). `rotary` is 3 where
-    positions are (time, height, width). `processor_from_config` says that the processor must be
-    told the patch size and the class token of the vision tower: old checkpoints leave them out.
-    `vision_within` are modules of the language model that belong to the vision part.
+    `features` names the function from pixels to image tokens (`vision.FEATURES`). `rotary` is 3 if
+    positions are (time, height, width). `processor_from_config` sets the processor's patch size and
+    class token from the model's config: old checkpoints lack them. `vision_within` are modules of
+    the language model that belong to the vision part.
     """
 
     name: str
@@ -67,7 +67,7 @@ GENERIC = Backbone("generic", (), layout="whole")
 
 
 def find_backbone(model_type: str) -> Backbone:
-    """Return the record of a model type, or the generic one."""
+    """Return the record of a model type, or `GENERIC`."""
     for backbone in BACKBONES:
         if model_type in backbone.model_types:
             return backbone

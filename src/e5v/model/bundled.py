@@ -1,9 +1,9 @@
-"""The model that comes with the package: small, made from nothing, and known by name.
+"""The model that comes with the package: small, trained from scratch, opened by its name.
 
-"nano" -> base + adapter -> merged as it is opened
-"nano-base" -> base alone: the multimodal model as it was before it was tuned on text
+"nano" -> base + adapter, merged when it is opened
+"nano-base" -> base only: the multimodal model before training on text
 
-It knows scenes of emoji, and says nothing of photographs.
+It was trained on scenes of emoji; it is of no use for photographs.
 """
 
 from pathlib import Path
@@ -14,18 +14,18 @@ NAMES = ("nano", "nano-base")
 
 
 def whereabouts(name: str) -> str:
-    """Return where a model's files are: for a bundled name its folder, any other as it is."""
+    """Return the folder of a bundled model; any other name is returned unchanged."""
     return str(FOLDER / "base") if name in NAMES else name
 
 
 def tune(name: str, model: Any) -> None:
-    """Add to an open model the adapter that belongs to its name, if one does."""
+    """Merge the adapter of "nano" into an open model; do nothing for other names."""
     if name == "nano":
         add(FOLDER / "adapter", model)
 
 
 def add(adapter: Path, model: Any) -> None:
-    """Add an adapter, in peft's format, to the open model that it was trained on."""
+    """Merge an adapter in peft's format into the open model that it was trained on."""
     import torch
 
     from e5v.model.lora import open_lora

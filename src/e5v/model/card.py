@@ -1,4 +1,4 @@
-"""The README of a merged model: what it is, how to use it, how it was made.
+"""Write the model card (README.md) of a merged model: what it is, how to use it, how it was made.
 
 Card -> YAML front matter and Markdown, as the Hugging Face hub reads them
 """
@@ -19,8 +19,8 @@ TEXT = """---
 # {name}
 
 A universal embedder: a text, an image, or an image with a text becomes one unit vector in one
-space. The language model of `{source}` was tuned on text alone and put back into the whole model;
-vision tower, projector and head are the source's, bit for bit
+space. The language model of `{source}` was fine-tuned on text only and merged back into the whole
+model; vision tower, projector and head are unchanged
 ([E5-V](https://arxiv.org/abs/2407.12580), made with `e5v`). The licence is that of the source.
 
 ## Use
@@ -36,7 +36,7 @@ print(model.similarity(vectors, vectors))
 {sentence}
 ## Prompts
 
-The model is asked for one word; the vector is the last token's last state.
+Each prompt asks for one word; the vector is the last hidden state of the last token.
 
 {prompts}{recipe}"""
 SENTENCE = """
@@ -49,16 +49,16 @@ pictures = model.encode(["cat.jpg", {{"image": "cat.jpg", "text": "make it a dog
 print(model.similarity(vectors, pictures))
 ```
 
-Another prompt goes by its name: `model.encode(texts, prompt_name="sts")`, one of {names}.
+Select another prompt by name: `model.encode(texts, prompt_name="sts")`, one of {names}.
 """
 NO_SENTENCE = """
-It does not open in sentence-transformers: its prompt cannot be given there as it is given here.
+It does not open in sentence-transformers, which cannot reproduce its prompt.
 """
 
 
 @dataclass(frozen=True)
 class Card:
-    """What is told of a model; `sentence` says whether sentence-transformers opens it."""
+    """The content of a model card; `sentence` says whether sentence-transformers opens it."""
 
     name: str
     source: str
@@ -72,13 +72,13 @@ def write_card(folder: Path, card: Card) -> None:
     sentence = SENTENCE.format(name=card.name, names=names) if card.sentence else NO_SENTENCE
     wordings = PROMPTS["retrieval"]
     prompts = {"text": wordings.text, "image": wordings.image, "image, text": wordings.edit}
-    recipe = {key: value for key, value in card.recipe.items() if key != "model"}  # told above
+    recipe = {key: value for key, value in card.recipe.items() if key != "model"}  # shown above
     text = TEXT.format(
         front=_front(card),
         name=card.name,
         source=card.source,
         sentence=sentence,
-        prompts=_table("item", "wording", prompts),
+        prompts=_table("item", "prompt", prompts),
         recipe="\n## Recipe\n\n" + _table("setting", "value", recipe) if recipe else "",
     )
     (folder / "README.md").write_text(text, encoding="utf-8")
@@ -96,7 +96,7 @@ def _front(card: Card) -> str:
 
 
 def _table(left: str, right: str, rows: Mapping[str, Any]) -> str:
-    """Return a Markdown table; values as JSON, so that spaces and line ends are seen."""
+    """Return a Markdown table; values as JSON, so that spaces and newlines are visible."""
     lines = [f"| {key} | `{_cell(value)}` |" for key, value in rows.items()]
     return "\n".join([f"| {left} | {right} |", "|---|---|", *lines, ""])
 

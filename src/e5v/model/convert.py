@@ -1,10 +1,10 @@
-"""The original llama3-llava-next-8b, as its authors wrote it, as a checkpoint of transformers.
+"""Convert the original llama3-llava-next-8b (LMMS format) to a transformers checkpoint.
 
-LMMS shards -> names of transformers, rows for <image> -> shards; config and processor beside them
+LMMS shards -> transformers' names, new rows for <image> -> shards, config and processor
 
-As load_llama3_hf.py of the official code, with what that one left to be added later: the image
-token and its rows. The new rows are the mean of the old ones: no vector depends on them, since what
-stands in their places comes from the image, and to the head they are an average word.
+Like load_llama3_hf.py of the official code, but it also adds the image token and its embedding
+rows. The new rows are the mean of the old ones: no vector depends on them, since image features
+replace them in the input, and in the output head they are an average word.
 """
 
 import json
@@ -37,9 +37,9 @@ from e5v.model.surgery import fetch
 from e5v.model.weights import INDEX, Weights, new_folder, open_weights
 
 IMAGE = "<image>"
-ROWS = 64  # the embedding is padded to a multiple of it
+ROWS = 64  # the embedding's rows are padded to a multiple of this
 PINPOINTS = [[336, 672], [672, 336], [672, 672], [1008, 336], [336, 1008]]  # of tiles of 336 pixels
-HEAD_WIDTH = 64  # of every CLIP; no tensor tells it
+HEAD_WIDTH = 64  # of every CLIP model; not stored in the tensors
 
 NAMES = (  # first match wins
     ("model.mm_projector.0.", "multi_modal_projector.linear_1."),
@@ -48,7 +48,7 @@ NAMES = (  # first match wins
     ("model.image_newline", "image_newline"),
     ("", "language_model."),
 )
-GROWN = ("model.embed_tokens.weight", "lm_head.weight")
+RESIZED = ("model.embed_tokens.weight", "lm_head.weight")
 VISION = "model.vision_tower.vision_tower.vision_model."
 NEEDED = (
     "model.embed_tokens.weight",
@@ -75,12 +75,12 @@ TEXT_FIELDS = (
     "rope_theta",
 )
 PATCH = "patch"
-SELECTED = {PATCH: "default", "cls_patch": "full"}  # vision features, in LLaVA's words and ours
+SELECTED = {PATCH: "default", "cls_patch": "full"}  # LLaVA's name -> transformers' name
 
 
 @dataclass(frozen=True)
 class Original:
-    """A checkpoint in the format of LMMS: its config, its tensors, its tokenizer with <image>."""
+    """A checkpoint in LMMS format: its config, tensors, and tokenizer with <image> added."""
 
     config: Mapping[str, Any]
     weights: Weights
@@ -89,8 +89,8 @@ class Original:
 
     @property
     def vocabulary(self) -> int:
-        """Rows of the embedding that is written."""
-        rows = self.weights.places[GROWN[0]].shape[0]
+        """Number of rows of the embedding that is written."""
+        rows = self.weights.places[RESIZED[0]].shape[0]
         return math.ceil(max(rows, self.image_token_id + 1) / ROWS) * ROWS
 
 
@@ -99,18 +99,18 @@ def convert(source: str | Path, target: Path) -> Path:
 
     Args:
         source: a hub id or a folder in the format of lmms-lab/llama3-llava-next-8b.
-        target: a new folder. It is there whole, or not at all.
+        target: a new folder; it appears only when it is complete.
 
     Raises:
         ModelError: the source has another format, or lacks a part.
-        UsageError: `target` is there already.
+        UsageError: `target` exists.
     """
     with new_folder(target) as folder:
         original = _open(fetch(source))
-        config = _config(original)
+        config = _make_config(original)
         config.save_pretrained(folder)
         with quiet():
-            _processor(original, config).save_pretrained(folder)
+            _make_processor(original, config).save_pretrained(folder)
         generation = original.weights.folder / "generation_config.json"
         if generation.is_file():
             shutil.copyfile(generation, folder / generation.name)
@@ -122,7 +122,7 @@ def _open(folder: Path) -> Original:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelError(f"{folder} has no config.json to read: {first_line(error)}") from None
+        raise ModelError(f"{folder} has no readable config.json: {first_line(error)}") from None
     _check_config(folder, config)
     weights = open_weights(folder)
     lacking = [name for name in NEEDED if name not in weights.places]
@@ -131,7 +131,7 @@ def _open(folder: Path) -> Original:
             f"{folder} lacks {lacking[0]}; expected the language model, the two layers of its "
             "projector, image_newline and the vision tower, as in lmms-lab/llama3-llava-next-8b"
         )
-    tokenizer = _tokenizer(folder)
+    tokenizer = _open_tokenizer(folder)
     return Original(config, weights, tokenizer, tokenizer.convert_tokens_to_ids(IMAGE))
 
 
@@ -143,27 +143,27 @@ def _check_config(folder: Path, config: Mapping[str, Any]) -> None:
         )
     if config.get("mm_vision_select_feature", PATCH) not in SELECTED:
         raise ModelError(
-            f"{folder} takes {config['mm_vision_select_feature']} of its vision tower; "
+            f"{folder} has mm_vision_select_feature {config['mm_vision_select_feature']}; "
             f"expected one of {', '.join(SELECTED)}"
         )
 
 
-def _tokenizer(folder: Path) -> Any:
-    """Open the tokenizer and give it the image token; it pads with its last token."""
+def _open_tokenizer(folder: Path) -> Any:
+    """Open the tokenizer, add the image token, and pad with the end-of-text token."""
     try:
         made: Any = PreTrainedTokenizerFast
         tokenizer = made.from_pretrained(folder)
     except Exception as error:
-        raise ModelError(f"{folder} has no tokenizer.json to read: {first_line(error)}") from error
+        raise ModelError(f"{folder} has no readable tokenizer.json: {first_line(error)}") from error
     token: Any = AddedToken(IMAGE, special=True, normalized=False)
     tokenizer.add_tokens([token], special_tokens=True)
     tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
-def _config(original: Original) -> Any:
-    told = original.config
-    fields = {key: told[key] for key in TEXT_FIELDS if told.get(key) is not None}
+def _make_config(original: Original) -> Any:
+    source = original.config
+    fields = {key: source[key] for key in TEXT_FIELDS if source.get(key) is not None}
     vision = _vision_config(original.weights)
     patches = vision.image_size // vision.patch_size
     made: Any = LlavaNextConfig
@@ -173,23 +173,23 @@ def _config(original: Original) -> Any:
         text_config=LlamaConfig(**fields, vocab_size=original.vocabulary).to_dict(),
         vision_config=vision.to_dict(),
         image_token_index=original.image_token_id,
-        image_grid_pinpoints=_pinpoints(told, vision.image_size),
+        image_grid_pinpoints=_pinpoints(source, vision.image_size),
         image_seq_length=patches * patches,
-        vision_feature_layer=told.get("mm_vision_select_layer", -2),
-        vision_feature_select_strategy=SELECTED[told.get("mm_vision_select_feature", PATCH)],
-        tie_word_embeddings=bool(told.get("tie_word_embeddings")),
+        vision_feature_layer=source.get("mm_vision_select_layer", -2),
+        vision_feature_select_strategy=SELECTED[source.get("mm_vision_select_feature", PATCH)],
+        tie_word_embeddings=bool(source.get("tie_word_embeddings")),
     )
 
 
 def _pinpoints(config: Mapping[str, Any], tile: int) -> list[list[int]]:
-    told = config.get("image_grid_pinpoints")
-    if isinstance(told, list):
-        return told
+    pinpoints = config.get("image_grid_pinpoints")
+    if isinstance(pinpoints, list):
+        return pinpoints
     return [[side * tile // PINPOINTS[0][0] for side in pair] for pair in PINPOINTS]
 
 
 def _vision_config(weights: Weights) -> Any:
-    """Tell the sizes of the CLIP tower from its tensors; the config only names it."""
+    """Derive the config of the CLIP tower from its tensors; the checkpoint's only names it."""
     places = weights.places
     width, _, patch, _ = places[f"{VISION}embeddings.patch_embedding.weight"].shape
     positions = places[f"{VISION}embeddings.position_embedding.weight"].shape[0]
@@ -209,7 +209,7 @@ def _vision_config(weights: Weights) -> Any:
     )
 
 
-def _processor(original: Original, config: Any) -> Any:
+def _make_processor(original: Original, config: Any) -> Any:
     tile = config.vision_config.image_size
     image_processor = LlavaNextImageProcessorPil(
         size={"shortest_edge": tile},
@@ -227,13 +227,13 @@ def _processor(original: Original, config: Any) -> Any:
 
 
 def _write_weights(original: Original, folder: Path) -> None:
-    """Write shard by shard, under the names of the files that were read."""
+    """Write shard by shard, with the file names of the source."""
     weights = original.weights
     listed: dict[str, str] = {}
     size = 0
     for file in weights.files:
         shard = {
-            _renamed(name): _grown(original, name)
+            _new_name(name): _resize(original, name)
             for name, place in weights.places.items()
             if place.file == file
         }
@@ -245,14 +245,14 @@ def _write_weights(original: Original, folder: Path) -> None:
         (folder / INDEX).write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
 
 
-def _renamed(name: str) -> str:
+def _new_name(name: str) -> str:
     old, new = next(pair for pair in NAMES if name.startswith(pair[0]))
     return new + name.removeprefix(old)
 
 
-def _grown(original: Original, name: str) -> Tensor:
+def _resize(original: Original, name: str) -> Tensor:
     tensor = original.weights.tensor(name)
-    if name not in GROWN:
+    if name not in RESIZED:
         return tensor
     mean = tensor.float().mean(0).to(tensor.dtype)
     return torch.cat([tensor, mean.expand(original.vocabulary - len(tensor), -1)])

@@ -1,6 +1,6 @@
-"""Where a model computes, and in which numbers.
+"""Choose the device and dtype of a model.
 
-name -> torch.device | torch.dtype, what this machine is fastest at by default
+name -> torch.device | torch.dtype, by default the fastest on this machine
 """
 
 import torch
@@ -9,10 +9,10 @@ from e5v.errors import UsageError, first_line
 
 
 def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
-    """Return the torch dtype of a name; "auto" is bfloat16 where the machine is fast at it.
+    """Return the torch dtype of a name; "auto" is bfloat16 where the hardware is fast at it.
 
     Raises:
-        UsageError: the name is not known.
+        UsageError: the name is unknown.
     """
     known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
     if dtype in known:
@@ -26,10 +26,10 @@ def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
 
 
 def pick_device(device: str | None) -> torch.device:
-    """Return the device of a name, if this machine has it; the fastest at hand for None.
+    """Return the device of a name; None gives the fastest available.
 
     Raises:
-        UsageError: there is no such device here.
+        UsageError: the device is not available on this machine.
     """
     if device is None:
         fast = "mps" if torch.backends.mps.is_available() else "cpu"
@@ -38,5 +38,6 @@ def pick_device(device: str | None) -> torch.device:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UsageError(
-            f'device "{device}" cannot be used here: {first_line(error)}; leave it out'
+            f'device "{device}" cannot be used here: {first_line(error)}; '
+            "expected an available device, or None for the fastest"
         ) from None

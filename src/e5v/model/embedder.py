@@ -1,6 +1,6 @@
-"""The face: `E5V(model).encode(items)`.
+"""The public API: `E5V(model).encode(items)`.
 
-items -> prepared ahead on threads -> windows -> batches by token cost -> encoder -> unit rows
+items -> prepared on threads -> windows -> batches by token count -> encoder -> unit rows
 """
 
 import warnings
@@ -37,15 +37,16 @@ class E5V:
 
     Args:
         model: a hub id or a folder of any image-text-to-text model that transformers can open, or
-            one that is open already (`e5v.model.loading.Loaded`).
-        device: "cpu", "cuda", "mps", ...; the fastest at hand by default.
-        dtype: "float32", "bfloat16", "float16"; "auto" is bfloat16 where the machine is fast at it.
-        max_tokens: longest item in tokens, prompt and images included; longer text is cut. The
-            model's own context by default.
-        trust_remote_code: run Python code that comes with the checkpoint. Off unless asked for.
-        readout: "last", or where else the vector is read (see `e5v.model.readout`).
+            a model that is already open (`e5v.model.loading.Loaded`).
+        device: "cpu", "cuda", "mps", ...; by default the fastest available.
+        dtype: "float32", "bfloat16", "float16"; "auto" is bfloat16 where the hardware is fast at
+            it.
+        max_tokens: maximum length of an item in tokens, including prompt and images; longer text is
+            truncated. By default the model's context length.
+        trust_remote_code: run Python code that comes with the checkpoint. Off by default.
+        readout: which hidden state is the vector: "last", or see `e5v.model.readout`.
 
-    An `E5V` can be pickled: a process that unpickles it opens the same model again.
+    An `E5V` can be pickled: unpickling opens the same model again.
 
     Raises:
         ModelError: the model cannot be opened, is text only, or lacks weights.
@@ -82,27 +83,27 @@ class E5V:
 
     @property
     def width(self) -> int:
-        """d, the number of values of a vector."""
+        """d, the number of values in a vector."""
         return self.encoder.width
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the model computes in; vectors are float32 whatever it is."""
+        """The dtype the model computes in; vectors are always float32."""
         dtype: torch.dtype = self.loaded.model.dtype
         return dtype
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """The device the model is on."""
         device: torch.device = self.loaded.model.device
         return device
 
     @property
     def renderer(self) -> Renderer:
-        """What words an item's prompt for this model."""
+        """Builds the prompt of an item for this model."""
         return self._preparer.renderer
 
-    def encode(  # noqa: PLR0913  the options of the one call everybody makes
+    def encode(  # noqa: PLR0913  the options of the main call
         self,
         items: Iterable[RawItem],
         *,
@@ -116,24 +117,24 @@ class E5V:
         """Embed items: one unit row each, (n, d) float32, in the order given.
 
         An item is a string, an image (Path, PIL image, bytes, data URI) or a mixture in order
-        (`{"image": ..., "text": ...}`, a list of parts, a chat message). A string is text; it is an
-        image only if it is a data URI, a `file://` URL of an image, or ends in a known image suffix
-        and names an existing file. A string that looks like an image and is none is embedded as a
-        text and named in an `EncodeWarning`; `{"text": ...}` is text whatever it looks like.
+        (`{"image": ..., "text": ...}`, a list of parts, a chat message). A string is text, unless
+        it is a data URI, a `file://` URL of an image, or the path of an existing file with an image
+        suffix. A string that looks like an image path but is not one is embedded as text, with an
+        `EncodeWarning`; `{"text": ...}` is always text.
 
-        A row is of the item as it was when `items` yielded it: a generator may refill one buffer,
-        move to the next frame, or write to the same file again.
+        Each item is read when `items` yields it: a generator may then reuse its buffer, move to the
+        next frame, or overwrite the file.
 
         Args:
             items: what to embed; a list, or any iterable.
-            prompt: a name from `e5v.model.prompts.PROMPTS`, a `Prompt`, or a wording of your own
-                with `<text>` / `<image>` slots.
-            batch_tokens: tokens per forward pass; by default what suits the device.
+            prompt: a name from `e5v.model.prompts.PROMPTS`, a `Prompt`, or your own template with
+                `<text>` / `<image>` slots.
+            batch_tokens: tokens per forward pass; the default depends on the device.
             dim: keep the first `dim` values and renormalise.
             precision: "float32", "float16", "int8" or "binary" (sign bits, packed).
-            progress: draw a bar on stderr.
-            on_error: "raise" stops at the first bad item; "skip" leaves out exactly the bad ones
-                and says which in an `EncodeWarning`.
+            progress: show a progress bar on stderr.
+            on_error: "raise" stops at the first bad item; "skip" skips bad items and lists them in
+                an `EncodeWarning`.
 
         Raises:
             ItemError: an item cannot be read; names its position and the cause.
@@ -162,11 +163,11 @@ class E5V:
         dim: int | None = None,
         on_error: OnError = "raise",
     ) -> Iterator[Encoded | Skipped]:
-        """Embed a stream of items, in order, holding a bounded window of them.
+        """Embed a stream of items, in order, with a bounded number in memory.
 
-        The arguments are those of `encode`. Yields one `Encoded` per item, or under
+        The arguments are those of `encode`. Yields one `Encoded` per item, or with
         `on_error="skip"` a `Skipped` for a bad one. Items of equal content are embedded once. Texts
-        that look like images are named in one `EncodeWarning`, after the last item.
+        that look like image paths are listed in one `EncodeWarning`, after the last item.
         """
         stream = self._stream(items, prompt, batch_tokens=batch_tokens, dim=dim, on_error=on_error)
         return warn_at_end(stream)
@@ -194,9 +195,9 @@ class E5V:
         prompt: str | Prompt = "retrieval",
         batch_tokens: int | None = None,
     ) -> NDArray[np.float32]:
-        """Return what `encode` makes unit rows of: (n, d) float32, each row in its own length.
+        """Return the hidden states before normalisation: (n, d) float32.
 
-        FashionIQ's queries are sums of two of them (section 3 of the paper's code).
+        A FashionIQ query is the sum of two of them (section 3 of the paper's code).
         """
         prepare = partial(self._preparer.prepare, prompt=find_prompt(prompt))
         budget = self._budget(batch_tokens)
@@ -208,7 +209,7 @@ class E5V:
     def embed(
         self, prepared: Sequence[Prepared], *, batch_tokens: int | None = None
     ) -> NDArray[np.float32]:
-        """Embed what `prepare` returned: (n, d) unit rows, in the order given."""
+        """Embed the results of `prepare`: (n, d) unit rows, in the order given."""
         stream = Stream(self.encoder, self._budget(batch_tokens), None, "raise")
         return stream.vectors(prepared)
 
@@ -220,17 +221,17 @@ class E5V:
     def prepare(
         self, item: RawItem, *, prompt: str | Prompt = "retrieval", fit: Fit = LONGEST
     ) -> Prepared:
-        """Return what the encoder would be given for an item: its ids and arrays.
+        """Return the encoder's input for an item: its token ids and image arrays.
 
-        `fit` says how a text that is too long is cut.
+        `fit` says how a text that is too long is truncated.
         """
         return self._preparer.prepare(item, 0, find_prompt(prompt), fit=fit)
 
     def words(self, item: RawItem, k: int = 5, *, prompt: str | Prompt = "retrieval") -> list[Word]:
-        """Say what the vector says: the `k` likeliest next words, and their probabilities.
+        """Return the `k` most probable next words and their probabilities (figure 1 of the paper).
 
-        The state is put through the language model's head; tokens that spell one word (in another
-        case, with or without a space) are counted together. Figure 1 of the paper.
+        The hidden state goes through the language model's head; tokens that spell the same word (in
+        another case, with or without a space) are summed.
 
         Raises:
             ModelError: the checkpoint has no output head.
@@ -251,7 +252,7 @@ class E5V:
         A side is an array, a torch tensor or a list of rows; see `e5v.vectors.similarity`.
 
         Raises:
-            UsageError: the widths differ, or a side is packed bits (binary) or no numbers.
+            UsageError: the widths differ, or a side is packed bits (binary) or not numeric.
         """
         return similarity(left, right)
 
@@ -259,11 +260,11 @@ class E5V:
         """Pickle how the model was opened, not its weights; unpickling and copying open it again.
 
         Raises:
-            UsageError: it was made from a model that was open already.
+            UsageError: it was made from a `Loaded` model.
         """
         if self._opened is None:
             raise UsageError(
-                f"{self.loaded.name} was given as an open model and cannot be pickled or copied; "
+                f"{self.loaded.name} was passed as an open model and cannot be pickled or copied; "
                 "open it by its name in each process: E5V(name)"
             )
         return _open_again, self._opened

@@ -1,4 +1,4 @@
-"""The warnings of one call of `encode`: what was left out, cut, or may have been meant as an image.
+"""The warnings of one call of `encode`: items skipped, truncated, or perhaps meant as images.
 
 results -> EncodeWarning, with the positions
 """
@@ -12,15 +12,15 @@ from e5v.model.streaming import Encoded, Skipped
 
 
 def warn_of_results(results: Sequence[Encoded | Skipped]) -> None:
-    """Warn once of each: items left out, texts cut, and texts that look like images."""
+    """Warn once each of skipped items, truncated texts, and texts that look like images."""
     skipped = [one for one in results if isinstance(one, Skipped)]
     cut = tuple(one.position for one in results if isinstance(one, Encoded) and one.cut)
     if skipped:
         causes = "; ".join(str(one.error) for one in skipped[:5])
-        message = f"{len(skipped)} of {len(results)} items left out: {causes}"
+        message = f"{len(skipped)} of {len(results)} items skipped: {causes}"
         warnings.warn(EncodeWarning(message, tuple(one.position for one in skipped)), stacklevel=3)
     if cut:
-        message = f"{len(cut)} of {len(results)} items were cut to fit the model"
+        message = f"{len(cut)} of {len(results)} items were truncated to fit the model"
         warnings.warn(EncodeWarning(message, cut), stacklevel=3)
     doubtful = {
         one.position: one.doubt for one in results if isinstance(one, Encoded) and one.doubt
@@ -34,7 +34,7 @@ def warn_of_results(results: Sequence[Encoded | Skipped]) -> None:
 def warn_at_end(
     stream: Generator[Encoded | Skipped, None, None],
 ) -> Generator[Encoded | Skipped, None, None]:
-    """Yield a stream's results; at its end, warn of texts that look like images."""
+    """Yield a stream's results, then warn of texts that look like images."""
     texts, doubtful = 0, dict[int, str]()
     with closing(stream):
         for one in stream:
@@ -48,9 +48,9 @@ def warn_at_end(
 
 
 def describe_doubts(doubts: Sequence[str], texts: int) -> str:
-    """Return the warning about texts that look like images, of so many texts."""
+    """Return the warning about texts that look like images; `texts` is the total number."""
     named = ", ".join(doubts[:3]) + (", ..." if len(doubts) > 3 else "")  # noqa: PLR2004
     return (
         f"{len(doubts)} of {max(texts, len(doubts))} texts look like images: {named}; embedded as "
-        'texts. Correct the path, or give {"text": ...} if they are texts'
+        'text. Correct the paths, or give {"text": ...} if they are texts'
     )

@@ -1,9 +1,9 @@
-"""The one path from tokens to the vector, for training and for use.
+"""Compute hidden states from token ids and pixels, for training and inference.
 
-    ids + pixels -> embeddings, image tokens in their places -> language model -> last token's state
+    ids + pixels -> embeddings with image tokens -> language model -> last token's state
 
-No logits, no stack of hidden states, no key-value cache; the last layer runs at pooled positions
-only. What a batch looks like on the way is the backbone's layout: packed, padded or whole.
+It computes no logits, keeps no other layers' states and no key-value cache, and runs the last layer
+at pooled positions only. The backbone's layout of a batch is packed, padded or whole.
 """
 
 import inspect
@@ -30,14 +30,14 @@ from e5v.model.pooling import can_pool, pooled_layer
 from e5v.model.readout import check_readout, read_at
 from e5v.model.vision import ImageTokens, cast, image_tokens
 
-_TURNS: WeakKeyDictionary[Any, Lock] = WeakKeyDictionary()  # one per model, whoever runs it
+_LOCKS: WeakKeyDictionary[Any, Lock] = WeakKeyDictionary()  # per model, for all its encoders
 
 
 @dataclass(frozen=True)
 class Prompted:
-    """One item as the model reads it: the ids of its whole prompt, and its images in order.
+    """The model's input for one item: the ids of its whole prompt, and its images in order.
 
-    `counts[i]` of the ids are places of the i-th image.
+    `counts[i]` is the number of tokens of the i-th image.
     """
 
     ids: list[int]
@@ -46,10 +46,10 @@ class Prompted:
 
 
 class Encoder:
-    """Runs one open model; calls from several threads take turns, those of other encoders too.
+    """Runs one open model; calls from several threads, and other encoders of it, take turns.
 
     Raises:
-        UsageError: the model cannot be read at `readout` (see `e5v.model.readout`).
+        UsageError: the model does not support `readout` (see `e5v.model.readout`).
     """
 
     def __init__(self, loaded: Loaded, readout: str = "last") -> None:
@@ -59,13 +59,13 @@ class Encoder:
         self.model: Any = loaded.model
         self.width: int = loaded.text_config.hidden_size
         self.layout = loaded.backbone.layout
-        # A batch reroutes the model's attention while it is in there.
-        self._turn = _TURNS.setdefault(self.model, Lock())
+        # A batch replaces the model's attention while it runs.
+        self._lock = _LOCKS.setdefault(self.model, Lock())
         self._poolable = self.layout != "whole" and can_pool(loaded.language_model.layers[-1])
 
     @property
     def alone_above(self) -> int | None:
-        """Tokens beyond which this model's rotary embedding changes with the batch, if it does."""
+        """Length in tokens above which rotary embeddings depend on the batch; None if never."""
         rope = getattr(self.loaded.text_config, "rope_parameters", None) or {}
         if rope.get("rope_type") not in {"longrope", "dynamic"}:
             return None
@@ -76,7 +76,7 @@ class Encoder:
         """Return the last hidden state, after the final norm, of each prompt's last token.
 
         *Shape:* (n, d) in the model's dtype, on its device, one row per prompt in the order given.
-        Neighbours of equal length are cheapest side by side.
+        Put prompts of equal length next to each other for speed.
 
         Raises:
             ModelError: processor and vision tower disagree on the number of image tokens, or the
@@ -87,13 +87,13 @@ class Encoder:
 
     @contextmanager
     def passing(self, batch: Sequence[Prompted]) -> Iterator[Float[Tensor, "n d"]]:
-        """Give the states of a batch, and hold the model as they were made until the block ends.
+        """Yield the states of a batch; the model keeps this batch's attention until the block ends.
 
-        Gradients are taken inside the block: layers that are computed again on the way back
-        (activation checkpointing) must find the same attention and the same pooled rows.
+        Compute gradients inside the block: activation checkpointing recomputes layers in the
+        backward pass, and needs the same attention and the same pooled rows.
         """
         ways = {"packed": self._packed, "padded": self._padded, "whole": self._whole}
-        with self._turn, ExitStack() as routes:
+        with self._lock, ExitStack() as routes:
             routes.enter_context(read_at(self.loaded.language_model, self.readout))
             with model_errors(self.loaded.name):
                 states = ways[self.layout](batch, routes)
@@ -160,7 +160,7 @@ class Encoder:
 
     def _arrays(self, batch: Sequence[Prompted]) -> dict[str, Tensor]:
         images = [image.arrays for one in batch for image in one.images]
-        joined = {key: _join([one[key] for one in images]) for key in (images or [{}])[0]}
+        joined = {key: _concatenate([one[key] for one in images]) for key in (images or [{}])[0]}
         return {
             key: cast(value, self.model.dtype).to(self.model.device)
             for key, value in joined.items()
@@ -174,7 +174,7 @@ class Encoder:
         return ids.to(self.model.device), mask.to(self.model.device)
 
     def _shared(self, batch: Sequence[Prompted]) -> int:
-        """Count the tokens that begin every prompt; an image's tokens are never shared."""
+        """Count the tokens in the common prefix of all prompts; image tokens are never shared."""
         shared = shared_tokens([one.ids for one in batch])
         ours = itertools.takewhile(lambda n: n != self.loaded.image_token_id, batch[0].ids[:shared])
         return len(list(ours))
@@ -186,7 +186,9 @@ class Encoder:
         if len(ready) == len(images):
             return ready
         if self.loaded.part == "language":
-            raise ModelError(f"{self.loaded.name} is open without its vision tower; give it texts")
+            raise ModelError(
+                f"{self.loaded.name} is open without its vision tower; expected texts only"
+            )
         try:
             return image_tokens(self.model, images, self.loaded.backbone.features, counts)
         except ValueError as error:
@@ -195,7 +197,7 @@ class Encoder:
             ) from error
 
     def _embed(self, ids: Int[Tensor, "n L"], images: list[ImageTokens]) -> Float[Tensor, "n L d"]:
-        """Look the ids up and put the image tokens in their places."""
+        """Embed the ids and insert the image tokens."""
         places = ids == self.loaded.image_token_id
         embeddings: Tensor = self.model.get_input_embeddings()(ids.masked_fill(places, 0))
         if not images:
@@ -204,7 +206,7 @@ class Encoder:
         return embeddings.masked_scatter(places.unsqueeze(-1), tokens)
 
     def _positions(self, batch: Sequence[Prompted], shared: int) -> Int[Tensor, "*axes 1 T"]:
-        """Number the tokens of a pack, each sequence from the shared tokens on."""
+        """Return the position ids of a pack; each sequence continues from the shared tokens."""
         rows = [torch.arange(shared)]
         if self.loaded.backbone.rotary == 1:
             rows += [torch.arange(shared, len(one.ids)) for one in batch]
@@ -224,8 +226,8 @@ class Encoder:
         return positions[:, 0]
 
 
-def _join(arrays: Sequence[Tensor]) -> Tensor:
-    """Join arrays of several images; fewer tiles are filled up with zeros, as processors do."""
+def _concatenate(arrays: Sequence[Tensor]) -> Tensor:
+    """Concatenate arrays of several images; smaller ones are padded with zeros."""
     widest = [max(sizes) for sizes in zip(*(array.shape[1:] for array in arrays), strict=True)]
     full = [array.new_zeros(len(array), *widest) for array in arrays]
     for blank, array in zip(full, arrays, strict=True):
@@ -234,7 +236,7 @@ def _join(arrays: Sequence[Tensor]) -> Tensor:
 
 
 def _deepstack(images: list[ImageTokens], places: Bool[Tensor, "1 T"]) -> dict[str, Any]:
-    """Arguments of a language model that takes image features after its first layers too."""
+    """Return the arguments of a language model that adds image features after early layers."""
     if not images or not images[0].deep:
         return {}
     layers = [torch.cat(layer) for layer in zip(*(image.deep for image in images), strict=True)]

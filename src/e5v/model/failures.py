@@ -1,6 +1,6 @@
-"""What fails inside a model's own code, in one line that names the versions it runs on.
+"""Report errors in a model's own code in one line, with the versions of torch and transformers.
 
-error of torch or transformers in a forward pass -> ModelError; memory that is full says so
+error of torch or transformers in a forward pass -> ModelError, with advice if memory is full
 """
 
 import re
@@ -18,9 +18,9 @@ TESTED = "transformers 5.23 and 5.24"
 
 @contextmanager
 def model_errors(name: str) -> Iterator[None]:
-    """Run a model's own code in the block; `name` is the model's.
+    """Run a model's own code in the block; `name` is the model's name.
 
-    A full GPU stays torch's OutOfMemoryError: training and the command line have advice for it.
+    torch's OutOfMemoryError passes through: training and the command line handle it.
 
     Raises:
         ModelError: the code failed, or the machine's memory is full.
@@ -33,7 +33,7 @@ def model_errors(name: str) -> Iterator[None]:
         if isinstance(error, MemoryError) or CPU_MEMORY.search(str(error)):
             raise ModelError(
                 f"{name} does not fit in the machine's memory together with its batch; "
-                "make batches smaller, or use a narrower dtype",
+                "use smaller batches or a smaller dtype",
                 argument="batch_tokens",
             ) from error
         raise ModelError(

@@ -1,9 +1,9 @@
-"""What tells one embedder from another: whatever its vectors depend on, in 16 bytes.
+"""A 16-byte digest of everything an embedder's vectors depend on.
 
 weights + tokenizer + image processing + turn + dtype + read-out -> digest
 
-Equal digests mean vectors that may be compared and kept: caches and indexes store it. It does not
-depend on where the model lies. The prompt is the caller's to add.
+Vectors from equal digests are comparable: caches and indexes store the digest. It does not depend
+on the path of the model, nor on the prompt, which callers must add.
 """
 
 import hashlib
@@ -26,25 +26,25 @@ def fingerprint(loaded: Loaded, readout: str = "last") -> str:
     for name, weight in sorted(loaded.model.state_dict().items()):
         state.update(f"{name} {weight.dtype} {tuple(weight.shape)} {_checksum(weight)}\n".encode())
     processor = loaded.processor
-    told = {
-        "images": _plain(processor.image_processor.to_dict()),
+    settings = {
+        "images": _drop_types(processor.image_processor.to_dict()),
         "template": None if loaded.turn else chat_template(processor),
         "turn": str(loaded.turn),
         "dtype": str(loaded.model.dtype),
         "readout": readout,
     }
-    state.update(json.dumps(told, sort_keys=True, default=str).encode())
+    state.update(json.dumps(settings, sort_keys=True, default=str).encode())
     state.update(processor.tokenizer.backend_tokenizer.to_str().encode())
     return state.hexdigest()
 
 
-def _plain(settings: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what says by whom a file was written, and not what is done."""
+def _drop_types(settings: dict[str, Any]) -> dict[str, Any]:
+    """Drop keys that name classes only, not the processing."""
     return {key: value for key, value in settings.items() if not key.endswith("_type")}
 
 
 def _checksum(weight: Tensor) -> int:
-    """Sum the bits of a tensor, each value weighed by its place; on the tensor's own device."""
+    """Checksum the bits of a tensor, weighted by position, on the tensor's own device."""
     bits = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[weight.element_size()]
     values = weight.detach().contiguous().view(-1).view(bits)
     total = 0

@@ -1,8 +1,8 @@
-"""The output head, which words need and no vector does.
+"""Handle checkpoints without an output head: words() needs it, vectors do not.
 
-checkpoint without a head -> the random one that transformers draws is taken out -> MissingHead
+checkpoint without a head -> transformers' random head is replaced -> MissingHead
 
-Base-model classes save none, and some embedding models are published without.
+Base-model classes save no head, and some embedding models are published without one.
 """
 
 from typing import Any
@@ -13,14 +13,14 @@ from e5v.errors import ModelError
 
 
 class MissingHead(nn.Module):
-    """Stands where a checkpoint has no output head, and says so when it is needed."""
+    """Replaces the output head of a checkpoint that has none, and raises when called."""
 
     def __init__(self, name: str, weight: str) -> None:
         super().__init__()
         self.name, self.weight_name = name, weight
 
     def forward(self, _: Tensor) -> Tensor:
-        """Raise.
+        """Raise `ModelError`.
 
         Raises:
             ModelError: always.
@@ -31,7 +31,7 @@ class MissingHead(nn.Module):
 
 
 def head_weights(model: Any) -> set[str]:
-    """Name the weights of a model's output head; a head tied to the embedding has none missing."""
+    """Return the names of the weights of a model's output head."""
     head = model.get_output_embeddings()
     if head is None:
         return set()
@@ -39,12 +39,12 @@ def head_weights(model: Any) -> set[str]:
 
 
 def take_head(name: str, model: Any, weight: str) -> None:
-    """Take the output head out of a model; `weight` is what the checkpoint `name` has not."""
+    """Replace a model's output head; `weight` is the one missing from the checkpoint `name`."""
     model.set_submodule(_path(model, model.get_output_embeddings()), MissingHead(name, weight))
 
 
 def has_head(model: Any) -> bool:
-    """Tell whether a model has an output head of its checkpoint's."""
+    """Check whether the model's checkpoint had an output head."""
     return not isinstance(model.get_output_embeddings(), MissingHead)
 
 

@@ -1,9 +1,9 @@
-"""What the hub has of a model, asked once and quickly, before transformers asks for its files.
+"""Ask the hub for a model's files, once and with a short timeout, before transformers does.
 
-hub id -> one request, a few seconds at most -> names and sizes of its files | why there are none
+hub id -> one request, a few seconds at most -> names and sizes of its files | an error
 
-transformers and huggingface_hub retry for 40 seconds and report each attempt; here the first answer
-counts. A model whose files are in the hub's cache opens without the hub.
+transformers and huggingface_hub retry for 40 seconds and report each attempt; here there are no
+retries. A model whose files are all in the hub's cache opens without the hub.
 """
 
 import os
@@ -26,21 +26,21 @@ from huggingface_hub.errors import (
 from e5v.errors import ModelError, first_line
 
 CONFIG = "config.json"
-PATIENCE = 3.0  # seconds for an answer, unless HF_HUB_ETAG_TIMEOUT says otherwise
-SMALL = (".json", ".jinja", ".txt", ".model", ".py")  # what is fetched beside the weights
+TIMEOUT = 3.0  # seconds, unless HF_HUB_ETAG_TIMEOUT is set
+SMALL = (".json", ".jinja", ".txt", ".model", ".py")  # downloaded beside the weights
 WHOLE = ("model.safetensors", "pytorch_model.bin")
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 
 
 class NotFoundError(ModelError):
-    """The hub does not give a model; the message completes "the model is not ..."."""
+    """A model is not available from the hub; the message completes "the model is not ..."."""
 
 
 @dataclass(frozen=True)
 class Download:
-    """What opening a model fetches first, and what it then needs.
+    """What opening a model downloads, and the memory it needs.
 
-    `files` are still to be fetched, `size` bytes in all; the weights take `memory` bytes once open.
+    `files` are still to be downloaded, `size` bytes in total; the open weights take `memory` bytes.
     """
 
     files: int
@@ -52,9 +52,9 @@ def file_names(name: str) -> list[str]:
     """Return the names of a model's files.
 
     Raises:
-        NotFoundError: there is no such model, the hub does not answer, or not to this user.
+        NotFoundError: the model does not exist, is not accessible, or the hub does not answer.
     """
-    return [file.rfilename for file in _ask(name).siblings or ()]
+    return [file.rfilename for file in _model_info(name).siblings or ()]
 
 
 def cached_folder(name: str) -> Path | None:
@@ -67,7 +67,7 @@ def cached_folder(name: str) -> Path | None:
 
 
 def cached_names() -> Iterator[str]:
-    """Name the models in the hub's cache."""
+    """List the models in the hub's cache."""
     for path in Path(constants.HF_HUB_CACHE).glob("models--*"):
         yield path.name.removeprefix("models--").replace("--", "/")
 
@@ -75,10 +75,10 @@ def cached_names() -> Iterator[str]:
 def download_size(
     name: str, *, dtype: str = "auto", device: str | None = None, four_bit: bool = False
 ) -> Download | None:
-    """Return what opening a model would fetch from the hub; None if nothing.
+    """Return what opening a model would download from the hub; None if nothing.
 
-    `memory` is that of the weights in `dtype` on `device`, without what a batch takes. A folder, a
-    bundled model and one that is in the hub's cache fetch nothing.
+    `memory` is that of the weights in `dtype` on `device`, without a batch. Folders, bundled models
+    and models in the hub's cache download nothing.
 
     Raises:
         ModelError: there is no such model, or it is something else.
@@ -88,7 +88,7 @@ def download_size(
 
     if Path(find_model(name)).is_dir():
         return None
-    info = _ask(name)
+    info = _model_info(name)
     wanted = [file for file in info.siblings or () if _is_fetched(file.rfilename, info)]
     missing = [file for file in wanted if not _is_cached(name, file.rfilename, info.sha)]
     if not missing:
@@ -103,18 +103,20 @@ def download_size(
 
 
 def _is_fetched(file: str, info: Any) -> bool:
-    """Tell whether transformers reads a file: small ones, and weights in one format only."""
+    """Check whether transformers downloads a file: small ones, and weights in one format."""
     if "/" in file:
         return False
     if file.endswith(SMALL):
         return True
-    tensors = any(one.rfilename.startswith("model") and _safe(one) for one in info.siblings)
+    tensors = any(
+        one.rfilename.startswith("model") and _is_safetensors(one) for one in info.siblings
+    )
     return file.startswith("model" if tensors else "pytorch_model") and file.endswith(
         ".safetensors" if tensors else ".bin"
     )
 
 
-def _safe(file: Any) -> bool:
+def _is_safetensors(file: Any) -> bool:
     name: str = file.rfilename
     return "/" not in name and name.endswith(".safetensors")
 
@@ -124,7 +126,7 @@ def _is_cached(name: str, file: str, revision: str | None) -> bool:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Tell whether all weights of a checkpoint are in its folder."""
+    """Check whether a folder has all weights of its checkpoint."""
     from json import loads
 
     if any((folder / file).is_file() for file in WHOLE):
@@ -137,24 +139,24 @@ def _is_whole(folder: Path) -> bool:
 
 
 @lru_cache(maxsize=16)
-def _ask(name: str) -> Any:
-    """Return what the hub says of a model that it would let this user download."""
+def _model_info(name: str) -> Any:
+    """Return the hub's record of a model, if this user may download it."""
     host = constants.ENDPOINT.removeprefix("https://").removeprefix("http://")
-    seconds = float(os.environ.get("HF_HUB_ETAG_TIMEOUT") or PATIENCE)
+    seconds = float(os.environ.get("HF_HUB_ETAG_TIMEOUT") or TIMEOUT)
     try:
-        return _within(seconds, lambda: _answer(name, seconds))
+        return _run_with_timeout(seconds, lambda: _request_info(name, seconds))
     except GatedRepoError:
         raise NotFoundError(
-            f"one that {host} lets you download: ask for access at {constants.ENDPOINT}/{name}, "
+            f"open to you on {host}: request access at {constants.ENDPOINT}/{name}, "
             "then log in with hf auth login"
         ) from None
     except RepositoryNotFoundError:
         raise NotFoundError(f"a model on {host} that you may see") from None
     except HfHubHTTPError as error:
         status = error.response.status_code
-        raise NotFoundError(f"to be had: {host} answers with HTTP status {status}") from None
+        raise NotFoundError(f"available: {host} answered with HTTP status {status}") from None
     except OfflineModeIsEnabled:
-        raise NotFoundError("whole in the hub's cache, and HF_HUB_OFFLINE is set") from None
+        raise NotFoundError("complete in the hub's cache, and HF_HUB_OFFLINE is set") from None
     except TimeoutError:
         raise NotFoundError(f"reachable: {host} did not answer in {seconds:g} seconds") from None
     except Exception as error:
@@ -163,7 +165,7 @@ def _ask(name: str) -> Any:
         ) from None
 
 
-def _answer(name: str, seconds: float) -> Any:
+def _request_info(name: str, seconds: float) -> Any:
     api = HfApi()
     info = api.model_info(name, files_metadata=True, timeout=seconds)
     if info.gated:
@@ -171,17 +173,17 @@ def _answer(name: str, seconds: float) -> Any:
     return info
 
 
-def _within(seconds: float, act: Callable[[], Any]) -> Any:
-    """Return what `act` returns; give up on it after some seconds, whatever it waits for.
+def _run_with_timeout(seconds: float, act: Callable[[], Any]) -> Any:
+    """Return what `act` returns, or raise `TimeoutError` after some seconds.
 
-    The time limits of a connection do not cover the search for a host's address.
+    The timeouts of a connection do not cover the DNS lookup.
     """
     box: SimpleQueue[tuple[Any, Exception | None]] = SimpleQueue()
 
     def run() -> None:
         try:
             box.put((act(), None))
-        except Exception as error:  # handed on to who waits
+        except Exception as error:  # raised again in the waiting thread
             box.put((None, error))
 
     Thread(target=run, daemon=True).start()

@@ -1,8 +1,8 @@
-"""Opens encoded images, whatever their file is called: the one place that chooses a decoder.
+"""Open encoded images; the decoder is chosen by content, not by file name.
 
-file -> bytes -> format by the first bytes -> Pillow, or pillow-heif -> picture, pixels not yet read
+file -> bytes -> format by the first bytes -> Pillow or pillow-heif -> picture, not yet decoded
 
-Only the formats of `e5v.image_formats` are tried, so that no file is handed to another program.
+Only the formats of `e5v.image_formats` are tried, so that no file goes to another program.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from e5v.errors import E5VError
 from e5v.image_formats import PILLOW_FORMATS
 from e5v.items import Image
 
-UPRIGHT = {  # how a picture of each EXIF orientation is turned
+UPRIGHT = {  # transposition for each EXIF orientation
     2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
     3: PIL.Image.Transpose.ROTATE_180,
     4: PIL.Image.Transpose.FLIP_TOP_BOTTOM,
@@ -27,7 +27,7 @@ UPRIGHT = {  # how a picture of each EXIF orientation is turned
     7: PIL.Image.Transpose.TRANSVERSE,
     8: PIL.Image.Transpose.ROTATE_90,
 }
-SIDEWAYS = {5, 6, 7, 8}  # orientations in which width and height are exchanged
+SIDEWAYS = {5, 6, 7, 8}  # orientations that swap width and height
 HEIF_BRANDS = {
     *(b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"),
     *(b"mif1", b"mif2", b"msf1", b"heif"),
@@ -36,7 +36,7 @@ AVIF_BRANDS = {b"avif", b"avis"}
 
 
 class UnreadableError(E5VError):
-    """An image cannot be read; the message is the cause alone, in one line."""
+    """An image cannot be read; the message is the cause, in one line."""
 
 
 def read_bytes(image: Image) -> Image:
@@ -66,9 +66,9 @@ def open_image(content: bytes) -> PIL.Image.Image:
     """Open an encoded image by its first bytes; only the header is read, no pixel is decoded.
 
     Raises:
-        PIL.UnidentifiedImageError: no format of `e5v.image_formats`.
+        PIL.UnidentifiedImageError: not in a format of `e5v.image_formats`.
         PIL.Image.DecompressionBombError: more pixels than Pillow's limit.
-        Exception: what a format's reader raises on broken bytes.
+        Exception: any error of the format's reader, for broken bytes.
     """
     if _is_heif(content):
         return _open_heif(content)
@@ -78,7 +78,7 @@ def open_image(content: bytes) -> PIL.Image.Image:
 
 
 def _is_heif(content: bytes) -> bool:
-    """Read the `ftyp` box: its main brand, then the compatible ones; AVIF is Pillow's own."""
+    """Check the brands of the `ftyp` box, main then compatible; Pillow decodes AVIF itself."""
     if content[4:8] != b"ftyp":
         return False
     end = min(int.from_bytes(content[:4], "big"), 256)
@@ -91,7 +91,7 @@ def _is_heif(content: bytes) -> bool:
 def _open_heif(content: bytes) -> PIL.Image.Image:
     """Open a HEIF image without registering its plugin for the whole process.
 
-    libheif turns the picture itself, and the plugin resets the EXIF orientation to say so.
+    libheif rotates the picture, and pillow-heif resets the EXIF orientation accordingly.
     """
     from pillow_heif import HeifImageFile
 
@@ -104,22 +104,22 @@ def _open_heif(content: bytes) -> PIL.Image.Image:
 
 
 def orientation(picture: PIL.Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8; 1 where there is none that can be read."""
+    """Return the EXIF orientation, 1 to 8; 1 if missing or unreadable."""
     try:
         found = picture.getexif().get(PIL.ExifTags.Base.Orientation)
-    except Exception:  # broken EXIF: no orientation is known, the pixels are fine
+    except Exception:  # broken EXIF; the pixels may be fine
         return 1
     return found if found in UPRIGHT else 1
 
 
 def upright(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """Turn a picture; unlike Pillow's `exif_transpose`, whatever its other EXIF tags hold."""
+    """Apply the EXIF orientation; unlike Pillow's `exif_transpose`, ignores broken tags."""
     method = UPRIGHT.get(orientation(picture))
     return picture if method is None else picture.transpose(method)
 
 
 def upright_size(picture: PIL.Image.Image) -> tuple[int, int]:
-    """Return width and height in pixels as a person sees the picture."""
+    """Return width and height in pixels, with the EXIF orientation applied."""
     width, height = picture.size
     return (height, width) if orientation(picture) in SIDEWAYS else (width, height)
 
@@ -128,7 +128,7 @@ def load_pixels(picture: PIL.Image.Image) -> None:
     """Read the pixels of a PIL image that may have been opened but not loaded.
 
     Raises:
-        UnreadableError: the image, or the file it was opened from, was closed before.
+        UnreadableError: the image, or the file it was opened from, is closed.
     """
     unread = bool(getattr(picture, "tile", None)) and getattr(picture, "fp", picture) is None
     try:

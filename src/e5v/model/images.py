@@ -1,9 +1,9 @@
-"""From where an image is to the arrays its vision tower takes.
+"""Decode images and run the model's image processor.
 
     file | bytes | PIL -> header checked -> first frame, upright, RGB -> the model's own processor
-                                                         -> arrays + the string that stands for it
+                                                        -> arrays + placeholder string
 
-Runs on threads ahead of the model: nothing here touches torch's modules or shared state.
+Runs on threads ahead of the model: nothing here uses torch modules or shared state.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
     from e5v.model.vision import ImageTokens
 
-MIN_SIDE = 2  # pixels; a single pixel or line shows nothing, and some processors crash on it
+MIN_SIDE = 2  # pixels; some processors crash on a single pixel or line
 
-# One PIL image may stand in many items, and Pillow loads it without a lock.
+# One PIL image may be in many items, and Pillow loads it without a lock.
 PICTURE_LOCK = Lock()
 
 
@@ -49,9 +49,9 @@ PICTURE_LOCK = Lock()
 class Pixels:
     """One image, ready for its vision tower.
 
-    `arrays` is what the model's processor returns for a single image (first axis 1, or patches);
-    `expansion` the string its placeholder becomes in the prompt. Where `tokens` are given, the
-    vision tower has seen it already and is not asked again.
+    `arrays` is what the model's processor returns for one image (first axis 1, or patches);
+    `expansion` is the string that replaces its placeholder in the prompt. `tokens` are the output
+    of the vision tower if it is already known; the tower is then not run.
     """
 
     arrays: dict[str, Tensor]
@@ -60,7 +60,7 @@ class Pixels:
 
 
 def digest(item: Item) -> bytes:
-    """Return 16 bytes that are equal for items of equal content; call after `read_bytes`.
+    """Return a 16-byte digest of an item's content; call after `read_bytes`.
 
     Raises:
         UnreadableError: a PIL image is closed.
@@ -91,50 +91,50 @@ def _content_of(picture: PIL.Image.Image) -> tuple[bytes, bytes]:
 
 
 def decode(image: Image, name: str = "") -> PIL.Image.Image:
-    """Return the picture a person would see: first frame, EXIF orientation applied, RGB.
+    """Decode an image as displayed: first frame, EXIF orientation applied, RGB.
 
-    Transparent pixels are laid on white. Greys of more than 8 bits, and floating-point greys, are
-    scaled so that 0 is black and the brightest pixel is white: files of 12-bit data declare 16
-    bits, so the declared range says nothing, and any guess at the true one would jump between two
-    images that are nearly equal. A picture that uses its whole range is not changed by this.
+    Transparent pixels become white. Greyscale of more than 8 bits, or floating-point, is scaled so
+    that 0 is black and the brightest pixel is white: files of 12-bit data declare 16 bits, so the
+    declared range is unreliable, and a guess could differ between two nearly equal images. A
+    picture that uses its whole range is unchanged.
 
     Raises:
-        UnreadableError: not an image, truncated, too large (178 megapixels, as its header says,
-            before anything is decoded) or smaller than 2 pixels a side.
+        UnreadableError: not an image, truncated, too large (178 megapixels in its header; nothing
+            is decoded) or smaller than 2x2 pixels.
     """
     name = name or str(image)
-    with _reasons(name), _alone(image):
+    with _unreadable_errors(name), _lock_if_shared(image):
         picture = _open(image)
         _check_size(picture, name)
         load_pixels(picture)
-        return _bare(to_rgb(upright(picture)))
+        return _drop_metadata(to_rgb(upright(picture)))
 
 
 def decode_small(content: bytes, side: int) -> tuple[PIL.Image.Image, tuple[int, int]]:
-    """Return an encoded image as `decode` does, at most `side` pixels wide and high, and its size.
+    """Decode an image like `decode`, at most `side` pixels per side; return it and its size.
 
-    The size, width and height, is that of the whole upright picture. A JPEG is decoded at about
-    twice the side only, which is many times faster.
+    The size (width, height) is that of the full upright picture. A JPEG is decoded at only about
+    twice `side`, which is many times faster.
 
     Raises:
         UnreadableError: as for `decode`.
     """
     name = str(Image(content))
-    with _reasons(name):
+    with _unreadable_errors(name):
         picture = open_image(content)
         _check_size(picture, name)
         size = upright_size(picture)
         if picture.format in {"JPEG", "MPO"}:
             picture.draft("RGB", (2 * side, 2 * side))
         picture.load()
-        small = _bare(to_rgb(upright(picture)))
+        small = _drop_metadata(to_rgb(upright(picture)))
     small.thumbnail((side, side))
     return small, size
 
 
 @contextmanager
-def _reasons(name: str) -> Iterator[None]:
-    """Say in one line why an image cannot be read, whatever its decoder raises."""
+def _unreadable_errors(name: str) -> Iterator[None]:
+    """Convert any error of a decoder to an `UnreadableError` of one line."""
     try:
         yield
     except UnreadableError:
@@ -142,18 +142,18 @@ def _reasons(name: str) -> Iterator[None]:
     except PIL.Image.DecompressionBombError:
         limit = 2 * (PIL.Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
         raise UnreadableError(
-            f"{name} has more than {limit} megapixels; refused undecoded, shrink it first"
+            f"{name} has more than {limit} megapixels; refused before decoding: shrink it first"
         ) from None
     except PIL.UnidentifiedImageError:
         suffix = suffix_of(name)
         hint = f": {suffix} is not supported" if suffix in OTHER_IMAGE_SUFFIXES else ""
         raise UnreadableError(f"{name} is not an image of a known format{hint}") from None
-    except Exception as error:  # a format's reader raises what it likes on broken bytes
+    except Exception as error:  # a format's reader may raise anything on broken bytes
         raise UnreadableError(f"{name} is broken: {first_line(error)}") from None
 
 
-def _alone(image: Image) -> AbstractContextManager[object]:
-    """Lock a PIL image for this thread; what a thread opens itself needs no lock."""
+def _lock_if_shared(image: Image) -> AbstractContextManager[object]:
+    """Return a lock for a PIL image, which threads may share; files and bytes need none."""
     return PICTURE_LOCK if isinstance(image.source, PIL.Image.Image) else nullcontext()
 
 
@@ -169,18 +169,18 @@ def _check_size(picture: PIL.Image.Image, name: str) -> None:
         raise UnreadableError(f"{name} is {width}x{height} pixels; expected at least 2x2")
 
 
-def _bare(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """Copy the pixels alone: with its EXIF left on, a processor might turn the picture again."""
+def _drop_metadata(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """Copy the pixels without metadata: a processor might apply the EXIF orientation again."""
     bare = picture.copy()
     bare.info = {}
     return bare
 
 
 def to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """Return a picture in RGB: on white where it is transparent, deep greys scaled to 8 bits."""
+    """Convert a picture to RGB: transparency on white, high-bit greyscale scaled to 8 bits."""
     if picture.mode == "RGB" and "transparency" not in picture.info:
         return picture
-    if picture.mode.startswith("I"):  # 16 bits and more, which convert() would clip to white
+    if picture.mode.startswith("I"):  # 16 bits or more; convert() would clip to white
         return _scaled(np.asarray(picture).astype(np.int64)).convert("RGB")
     if picture.mode == "F":
         return _scaled(np.asarray(picture, np.float64)).convert("RGB")
@@ -210,39 +210,39 @@ class ImageProcessor:
         self._processor = processor
 
     def __call__(self, picture: PIL.Image.Image) -> Pixels:
-        """Return the arrays of one RGB picture and what its placeholder expands to.
+        """Return the arrays of one RGB picture and the expansion of its placeholder.
 
-        The processor is called as any user would call it, on a prompt that is the placeholder
-        alone; two listeners note the arrays its image half returns and the text its tokenizer half
-        is given. That is the one way that is the same for every family and every version.
+        The processor is called in the usual way, with only the placeholder as the prompt; two
+        wrappers record the arrays from its image processor and the text given to its tokenizer.
+        This works the same for every family and every version of transformers.
 
         Raises:
-            UnreadableError: the processor refuses the picture (a shape it cannot tile, say).
+            UnreadableError: the processor refuses the picture (such as a shape it cannot tile).
         """
         processor = copy.copy(self._processor)
-        images = _ImageListener(self._processor.image_processor)
+        images = _ImageRecorder(self._processor.image_processor)
         processor.image_processor = images
-        processor.tokenizer = _TextListener(self._processor.tokenizer)
+        processor.tokenizer = _TextRecorder(self._processor.tokenizer)
         try:
             processor(text=[processor.image_token], images=[picture], return_tensors="pt")
-        except _HeardError as heard:
-            return Pixels(images.arrays, heard.text)
+        except _TextError as recorded:
+            return Pixels(images.arrays, recorded.text)
         except Exception as error:
             width, height = picture.size
             raise UnreadableError(
-                f"the model takes no {width}x{height} picture: {first_line(error)}"
+                f"the model's processor refuses a {width}x{height} image: {first_line(error)}"
             ) from error
         raise UnreadableError("the model's processor never tokenised its prompt")
 
 
-class _HeardError(Exception):
+class _TextError(Exception):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.text = text
 
 
-class _ImageListener:
-    """Stands in for an image processor and keeps what it returned."""
+class _ImageRecorder:
+    """Wraps an image processor and records what it returned."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
@@ -257,14 +257,14 @@ class _ImageListener:
         return getattr(self._inner, name)
 
 
-class _TextListener:
-    """Stands in for a tokenizer and raises with the text it was given."""
+class _TextRecorder:
+    """Wraps a tokenizer and raises `_TextError` with the text it was given."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
 
     def __call__(self, text: Any, **_: Any) -> Any:
-        raise _HeardError(text[0] if isinstance(text, list) else text)
+        raise _TextError(text[0] if isinstance(text, list) else text)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)

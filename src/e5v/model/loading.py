@@ -1,8 +1,8 @@
-"""Opens a checkpoint and makes sure that all of it arrived.
+"""Open a checkpoint and check that it is complete.
 
 bundled | hub id | folder -> config -> backbone record -> weights + processor -> Loaded
 
-Whatever is wrong with it is one clear error.
+Every problem is reported as one `ModelError`.
 """
 
 import logging
@@ -34,11 +34,11 @@ DTypeName = Literal["auto", "float32", "bfloat16", "float16"]
 
 @dataclass(frozen=True)
 class Loaded:
-    """An open model: everything that the encoder needs to know about it.
+    """An open model with everything the encoder needs.
 
-    `image_token_id` marks the places of image tokens in the ids; `turn` is None where the chat
-    template is used; `unexpected` names weights of the checkpoint that the model has no place for;
-    `part` says whether only its language model, or only its vision tower, is here.
+    `image_token_id` marks the positions of image tokens in the ids; `turn` is None where the chat
+    template is used; `unexpected` names weights of the checkpoint that the model does not use;
+    `part` says whether only the language model, or only the vision tower, was loaded.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Loaded:
 
     @property
     def language_model(self) -> Any:
-        """The text decoder, without its head."""
+        """The text decoder, without its output head."""
         return self.model.get_decoder()
 
     @property
@@ -62,7 +62,7 @@ class Loaded:
 
     @property
     def context(self) -> int:
-        """The most tokens that the language model takes."""
+        """The context length of the language model in tokens."""
         return getattr(self.text_config, "max_position_embeddings", None) or 2**20
 
 
@@ -77,50 +77,50 @@ def load(
 ) -> Loaded:
     """Open a multimodal model: bundled, from the hub, or from a folder.
 
-    With `part`, only the weights of its language model (and head), or only those of its vision
-    tower (and projector), are read. `four_bit` holds its matrices as NF4 with double quantisation,
-    as QLoRA does (arXiv 2305.14314); `dtype` is then what is computed in.
+    `part` loads only the language model (and head), or only the vision tower (and projector).
+    `four_bit` stores matrices as NF4 with double quantisation, as QLoRA does (arXiv 2305.14314);
+    `dtype` is then the compute dtype.
 
     Raises:
-        ModelError: no such model, a text-only one, weights missing, or no processor or chat
-            template that fits.
-        UsageError: the device or dtype is unknown, or not on this machine.
+        ModelError: the model is missing, is text only, lacks weights, or has no suitable processor
+            or chat template.
+        UsageError: the device or dtype is unknown or not available.
     """
     name, source = str(name), find_model(name)
-    config = _config(name, source, trust_remote_code=trust_remote_code)
+    config = _read_config(name, source, trust_remote_code=trust_remote_code)
     backbone = find_backbone(config.model_type)
     _check_kind(name, config, backbone)
     place = pick_device(device)
     if place.type == "cpu":
         keep_freed()
     with quiet():
-        options = _options(pick_dtype(dtype, place), place, four_bit=four_bit)
+        options = _load_options(pick_dtype(dtype, place), place, four_bit=four_bit)
         model_class = _model_class(name, config, backbone, part)
-        model, info = _weights(
+        model, info = _load_weights(
             name, source, model_class, options | {"trust_remote_code": trust_remote_code}
         )
     _check_weights(name, model, info)
     unexpected = tuple(sorted(info["unexpected_keys"])) if part == "whole" else ()
     if unexpected:
         warnings.warn(
-            f"{name} has weights that the model has no place for: {unexpected[0]}, ...",
+            f"{name} has weights that the model does not use: {unexpected[0]}, ...",
             stacklevel=3,
         )
     model = model.eval().requires_grad_(requires_grad=False).to(place)
     if part != "vision":
         tune(name, model)
-    loaded = _dressed(source, model, backbone, trust_remote_code)
+    loaded = _add_processor(source, model, backbone, trust_remote_code)
     return replace(loaded, name=name, unexpected=unexpected, part=part)
 
 
 def outline(name: str | Path, *, trust_remote_code: bool = False) -> Loaded:
-    """Open all of a model but its weights: its tensors have names and shapes, and no content.
+    """Open a model without its weights: its tensors have names and shapes, but no content.
 
     Raises:
         ModelError: as `load`.
     """
     name, source = str(name), find_model(name)
-    config = _config(name, source, trust_remote_code=trust_remote_code)
+    config = _read_config(name, source, trust_remote_code=trust_remote_code)
     backbone = find_backbone(config.model_type)
     _check_kind(name, config, backbone)
     auto_class = getattr(transformers, backbone.auto_class)
@@ -129,14 +129,14 @@ def outline(name: str | Path, *, trust_remote_code: bool = False) -> Loaded:
             model = auto_class.from_config(config, trust_remote_code=trust_remote_code)
     except Exception as error:
         raise ModelError(f"{name} cannot be opened as a model: {first_line(error)}") from error
-    return replace(_dressed(source, model, backbone, trust_remote_code), name=name)
+    return replace(_add_processor(source, model, backbone, trust_remote_code), name=name)
 
 
-def _dressed(name: str, model: Any, backbone: Backbone, remote: bool) -> Loaded:  # noqa: FBT001
-    """Put the processor to a model, and what it says of prompts and images."""
+def _add_processor(name: str, model: Any, backbone: Backbone, remote: bool) -> Loaded:  # noqa: FBT001
+    """Return a `Loaded` for a model: with its processor, chat turn and image token."""
     with quiet():
         processor = open_processor(name, model.config, backbone, remote)
-    turn = _turn(processor, model.config, backbone)
+    turn = _find_turn(processor, model.config, backbone)
     _check_prompt(name, processor, turn)
     return Loaded(
         name=name,
@@ -149,7 +149,7 @@ def _dressed(name: str, model: Any, backbone: Backbone, remote: bool) -> Loaded:
     )
 
 
-def _config(name: str, source: str, *, trust_remote_code: bool) -> Any:
+def _read_config(name: str, source: str, *, trust_remote_code: bool) -> Any:
     try:
         with quiet():
             return transformers.AutoConfig.from_pretrained(
@@ -175,14 +175,16 @@ def _model_class(name: str, config: Any, backbone: Backbone, part: Part) -> Any:
         return auto_class
     whole = auto_class._model_mapping.get(type(config), None)
     if whole is None:
-        raise ModelError(f"{name} brings its own code, of which no part can be opened alone")
+        raise ModelError(
+            f"{name} runs its own code, so no part of it can be opened alone; open the whole model"
+        )
     return partial_class(whole, part, backbone.vision_within)
 
 
-def _options(dtype: torch.dtype, place: torch.device, *, four_bit: bool) -> dict[str, Any]:
+def _load_options(dtype: torch.dtype, place: torch.device, *, four_bit: bool) -> dict[str, Any]:
     """Arguments of `from_pretrained`."""
     options: dict[str, Any] = {"dtype": dtype, "output_loading_info": True}
-    options["ignore_mismatched_sizes"] = True  # we name them all
+    options["ignore_mismatched_sizes"] = True  # reported by _check_weights
     if not four_bit:
         return options
     make: Any = transformers.BitsAndBytesConfig
@@ -195,7 +197,9 @@ def _options(dtype: torch.dtype, place: torch.device, *, four_bit: bool) -> dict
     return options | {"quantization_config": quantisation, "device_map": {"": place}}
 
 
-def _weights(name: str, source: str, model_class: Any, options: dict[str, Any]) -> tuple[Any, Any]:
+def _load_weights(
+    name: str, source: str, model_class: Any, options: dict[str, Any]
+) -> tuple[Any, Any]:
     try:
         loaded: tuple[Any, Any] = model_class.from_pretrained(source, **options)
     except Exception as error:
@@ -216,12 +220,12 @@ def _check_weights(name: str, model: Any, info: Any) -> None:
             shown = ", ".join(keys[:3]) + (", ..." if len(keys) > 3 else "")  # noqa: PLR2004
             raise ModelError(
                 f"{name} {what} {len(keys)} of the model's weights ({shown}); "
-                "they would be random: get the whole checkpoint"
+                "expected all of them: download the whole checkpoint"
             )
 
 
-def _turn(processor: Any, config: Any, backbone: Backbone) -> Turn | None:
-    """Return the first of the family's paper turns that its language model speaks."""
+def _find_turn(processor: Any, config: Any, backbone: Backbone) -> Turn | None:
+    """Return the first of the family's chat turns from the paper that fits, if any."""
     vocabulary = processor.tokenizer.get_vocab()
     language_model = config.get_text_config(decoder=True).model_type
     for turn in TURNS:
@@ -233,14 +237,14 @@ def _turn(processor: Any, config: Any, backbone: Backbone) -> Turn | None:
 def _check_prompt(name: str, processor: Any, turn: Turn | None) -> None:
     if turn is None and not chat_template(processor):
         raise ModelError(
-            f"{name} is of a family without a record and has no chat template; "
-            "add chat_template.jinja to the checkpoint, or a record to e5v's backbones"
+            f"{name} is of an unknown model family and has no chat template; "
+            "add chat_template.jinja to the checkpoint, or add its family to e5v.model.backbones"
         )
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep transformers and the hub from printing; what matters comes back as an error of ours."""
+    """Silence transformers and huggingface_hub; problems are raised as errors instead."""
     logs: Any = transformers.utils.logging
     before, bars = logs.get_verbosity(), logs.is_progress_bar_enabled()
     hub = logging.getLogger("huggingface_hub")

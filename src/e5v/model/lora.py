@@ -1,4 +1,4 @@
-"""An adapter as peft writes it: which matrix it adds what to.
+"""Read a LoRA adapter in peft's format.
 
 run folder -> adapter_config.json + adapter_model.safetensors -> checked -> Lora: path -> B A
 """
@@ -21,7 +21,7 @@ from e5v.model.locating import RECIPE
 WEIGHTS = "adapter_model.safetensors"
 KEY = re.compile(r"base_model\.model\.(?P<path>.+)\.lora_(?P<side>[AB])\.weight")
 
-# What makes an adapter more than W + scale B A; each must be absent, null, false or empty.
+# Settings that make an adapter more than W + scale B A; each must be absent or false.
 MORE = (
     "use_dora",
     "use_qalora",
@@ -39,12 +39,12 @@ MORE = (
     "kasa_config",
     "monteclora_config",
 )
-PLAIN_STARTS = (True, False, None, "gaussian", "orthogonal", "eva")  # others change W itself
+PLAIN_STARTS = (True, False, None, "gaussian", "orthogonal", "eva")  # others change W
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a training run left: an adapter, and how and on which model it was made, if known."""
+    """The adapter of a training run, with its recipe and base model, if known."""
 
     adapter: Path
     recipe: Mapping[str, Any]
@@ -60,17 +60,17 @@ class Lora:
     b: Mapping[str, Tensor]
 
     def shape(self, path: str) -> tuple[int, ...]:
-        """Return the shape of what is added to a module's weight."""
+        """Return the shape of B A, which is that of the module's weight."""
         return len(self.b[path]), self.a[path].shape[1]
 
     def added_to(self, path: str, weight: Tensor) -> Tensor:
-        """Return W + scale B A in the type of W; the sum is made in float32."""
+        """Return W + scale B A in the dtype of W, computed in float32."""
         addition = self.scale * (self.b[path].float() @ self.a[path].float())
         return (weight.float() + addition).to(weight.dtype)
 
 
 def find_run(folder: Path) -> Run:
-    """Find the adapter of a run folder, or of a folder that is one.
+    """Find the adapter in a training run's folder, or in its own folder.
 
     Raises:
         UsageError: there is none, or one of the run's files is broken.
@@ -78,19 +78,19 @@ def find_run(folder: Path) -> Run:
     within = folder / "adapter"
     adapter = within if (within / CONFIG).is_file() else folder
     if not (adapter / CONFIG).is_file():
-        raise UsageError(f"{folder} has no adapter; expected {CONFIG}, or adapter/{CONFIG}, in it")
-    recipe = _read(folder / RECIPE) if (folder / RECIPE).is_file() else {}
-    source = recipe.get("model") or _read(adapter / CONFIG).get("base_model_name_or_path")
+        raise UsageError(f"{folder} has no adapter; expected {CONFIG} or adapter/{CONFIG} in it")
+    recipe = _read_json(folder / RECIPE) if (folder / RECIPE).is_file() else {}
+    source = recipe.get("model") or _read_json(adapter / CONFIG).get("base_model_name_or_path")
     return Run(adapter, recipe, source)
 
 
 def open_lora(folder: Path) -> Lora:
-    """Read an adapter and make sure that nothing but LoRA is in it.
+    """Read an adapter and check that it is plain LoRA.
 
     Raises:
-        ModelError: it is of another kind, incomplete, or adds nothing.
+        ModelError: it is of another type, incomplete, or all zeros.
     """
-    config = _read(folder / CONFIG)
+    config = _read_json(folder / CONFIG)
     _check_kind(folder, config)
     if not (folder / WEIGHTS).is_file():
         raise ModelError(f"{folder} has no {WEIGHTS}; save the adapter as safetensors")
@@ -98,17 +98,17 @@ def open_lora(folder: Path) -> Lora:
         tensors = load_file(folder / WEIGHTS)
     except Exception as error:
         raise ModelError(f"{folder / WEIGHTS} cannot be read: {first_line(error)}") from error
-    sides = _sides(folder, tensors)
+    sides = _split_sides(folder, tensors)
     _check_pairs(folder, sides, config["r"])
     root = math.sqrt(config["r"]) if config.get("use_rslora") else config["r"]
     return Lora(config["lora_alpha"] / root, sides["A"], sides["B"])
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
-        raise UsageError(f"{path} is no JSON object: {first_line(error)}") from None
+        raise UsageError(f"{path} is not a JSON object: {first_line(error)}") from None
     return content
 
 
@@ -121,9 +121,9 @@ def _check_kind(folder: Path, config: Mapping[str, Any]) -> None:
     if config.get("init_lora_weights") not in PLAIN_STARTS:
         more["init_lora_weights"] = config["init_lora_weights"]
     if more:
-        told = ", ".join(f"{key} {value}" for key, value in more.items())
+        settings = ", ".join(f"{key} {value}" for key, value in more.items())
         raise ModelError(
-            f"{folder} is more than a plain LoRA ({told}), which cannot be merged here; "
+            f"{folder} is not plain LoRA ({settings}), and e5v merges no other kind; "
             "merge it with peft's merge_and_unload"
         )
     for key in ("r", "lora_alpha"):
@@ -133,12 +133,14 @@ def _check_kind(folder: Path, config: Mapping[str, Any]) -> None:
             )
 
 
-def _sides(folder: Path, tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+def _split_sides(folder: Path, tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
     sides: dict[str, dict[str, Tensor]] = {"A": {}, "B": {}}
     for key, tensor in tensors.items():
         found = KEY.fullmatch(key)
         if not found:
-            raise ModelError(f"{folder} holds {key}; expected LoRA matrices of linear layers alone")
+            raise ModelError(
+                f"{folder} contains {key}; expected only LoRA matrices of linear layers"
+            )
         sides[found["side"]][found["path"]] = tensor
     return sides
 
@@ -147,13 +149,15 @@ def _check_pairs(folder: Path, sides: Mapping[str, Mapping[str, Tensor]], rank: 
     a, b = sides["A"], sides["B"]
     alone = sorted(a.keys() ^ b.keys())
     if alone:
-        raise ModelError(f"{folder} has only one of A and B for {alone[0]}; get the whole adapter")
+        raise ModelError(
+            f"{folder} has only one of A and B for {alone[0]}; download the whole adapter"
+        )
     for path in a:
         shapes = tuple(a[path].shape), tuple(b[path].shape)
         if tuple(map(len, shapes)) != (2, 2) or not shapes[0][0] == shapes[1][1] == rank:
             raise ModelError(
                 f"{folder}: {path} has A {shapes[0]} and B {shapes[1]}; "
-                f"expected rank {rank}, as {CONFIG} says"
+                f"expected rank {rank}, from {CONFIG}"
             )
     if not any(tensor.any() for tensor in b.values()):
-        raise ModelError(f"{folder} adds nothing: every B is zero, as before the first step")
+        raise ModelError(f"{folder} is untrained: every B is zero; train it for at least one step")

@@ -1,10 +1,10 @@
-"""Many sequences in one row, without padding.
+"""Pack many sequences in one row, without padding.
 
-    sequences -> shared first tokens once + each one's own tokens -> one row -> language model
+    sequences -> common prefix once + each one's other tokens -> one row -> language model
 
-Every prompt of a batch begins alike (the chat turn's header). Attention is causal, so the states of
-those first tokens are the same in every sequence: they are computed once. Each sequence then
-attends to the shared tokens and to its own, never to a neighbour's: see `attention`.
+All prompts of a batch have a common prefix (the chat turn's header). Attention is causal, so the
+states of the prefix are the same in every sequence, and are computed once. Each sequence attends to
+the shared prefix and to its own tokens, never to another sequence's: see `attention`.
 """
 
 import itertools
@@ -19,11 +19,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class KernelLayout:
-    """A pack as a variable-length kernel reads it: every sequence whole, shared tokens repeated.
+    """A pack for a variable-length kernel: every sequence whole, shared tokens repeated.
 
-    `rows` (W,) are the places in the pack of the W tokens in that order; `back` (T,) leads from the
-    kernel's W rows to the pack's T. `ends` and `pooled_ends` are cumulative lengths (N + 1,) of the
-    whole sequences and of one query each.
+    `rows` (W,) are the positions in the pack of the kernel's W tokens; `back` (T,) are the kernel's
+    rows of the pack's T tokens. `ends` and `pooled_ends` are cumulative lengths (N + 1,) of the
+    whole sequences, and of one query each.
     """
 
     rows: Int[Tensor, " W"]
@@ -34,7 +34,7 @@ class KernelLayout:
 
     @classmethod
     def of(cls, pack: "Pack", device: torch.device) -> "KernelLayout":
-        """Lay a pack out for a kernel on `device`."""
+        """Make the layout of a pack, on `device`."""
         shared = list(range(pack.shared))
         rows: list[int] = []
         back = list(shared)
@@ -54,7 +54,7 @@ class KernelLayout:
 
 @dataclass(frozen=True)
 class Pack:
-    """How sequences lie in one row of T tokens: `shared` first tokens, then `own[i]` of each."""
+    """Layout of sequences in one row of T tokens: `shared` tokens, then `own[i]` of each."""
 
     shared: int
     own: tuple[int, ...]
@@ -67,17 +67,17 @@ class Pack:
 
     @cached_property
     def starts(self) -> list[int]:
-        """Where each sequence's own tokens begin in the row."""
+        """The position in the row where each sequence's own tokens begin."""
         return list(itertools.accumulate(self.own, initial=self.shared))[:-1]
 
     @property
     def last(self) -> list[int]:
-        """Where each sequence's last token is: the pooled positions."""
+        """The position of each sequence's last token: the pooled positions."""
         return [start + own - 1 for start, own in zip(self.starts, self.own, strict=True)]
 
     @cached_property
     def groups(self) -> list[tuple[int, int, int]]:
-        """Runs of neighbours of equal length: (first token in the row, how many, own tokens)."""
+        """Runs of sequences of equal length: (first position in the row, count, own tokens)."""
         runs = []
         start = self.shared
         for own, run in itertools.groupby(self.own):
@@ -87,14 +87,14 @@ class Pack:
         return runs
 
     def kernel_layout(self, device: torch.device) -> KernelLayout:
-        """Return the layout that a variable-length kernel needs, made once per pack."""
+        """Return the layout for a variable-length kernel, made once per pack."""
         if not self._layouts:
             self._layouts.append(KernelLayout.of(self, device))
         return self._layouts[0]
 
 
 def shared_tokens(sequences: Sequence[Sequence[int]]) -> int:
-    """Count the first tokens that all sequences have in common, leaving each at least one."""
+    """Return the length of the common prefix, leaving each sequence at least one token."""
     first, shortest = sequences[0], min(map(len, sequences))
     if len(sequences) == 1:
         return 0

@@ -1,9 +1,9 @@
-"""Opens a part of a multimodal model: its language model alone, or its vision tower alone.
+"""Open only the language model, or only the vision tower, of a multimodal model.
 
-class of the checkpoint -> the other part taken out when built -> only what is left is read
+class of the checkpoint -> other part removed when built -> only remaining weights are read
 
-Training touches the language model only, and the tower gives image tokens without it. What is taken
-out has no place for weights any more, so no byte of them is read from the files.
+Training needs only the language model, and the vision tower makes image tokens without it. Weights
+of removed modules are not read from the files.
 """
 
 from typing import Any, Literal
@@ -14,12 +14,12 @@ Part = Literal["whole", "language", "vision"]
 
 
 def partial_class(whole: Any, part: Part, within: tuple[str, ...] = ()) -> Any:
-    """Return a class like `whole` whose models have only one part.
+    """Return a subclass of `whole` whose models have only one part.
 
     `within` names modules inside the language model that belong to the vision part.
     """
 
-    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807  the class's own
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
         whole.__init__(self, *args, **kwargs)
         take_out(self, part, within)
 
@@ -28,15 +28,15 @@ def partial_class(whole: Any, part: Part, within: tuple[str, ...] = ()) -> Any:
 
 
 def take_out(model: Any, part: Part, within: tuple[str, ...] = ()) -> None:
-    """Remove from a model all that `part` does not need; the language part keeps its head."""
+    """Remove the modules that `part` does not need; the language part keeps its head."""
     language = _language_modules(model, within)
     _prune(model, language, keeps_language=part == "language")
     if part == "vision":
-        model.all_tied_weights_keys = {}  # head and embedding are gone, and with them their tie
+        model.all_tied_weights_keys = {}  # head and embedding are removed
 
 
 def language_path(model: Any) -> str:
-    """Return where the decoder stands in a model: `model.language_model`, say."""
+    """Return the path of the decoder in a model, such as `model.language_model`."""
     decoder = model.get_decoder()
     names: dict[int, str] = {id(module): name for name, module in model.named_modules()}
     return names[id(decoder)]
@@ -51,7 +51,7 @@ def _language_modules(model: Any, within: tuple[str, ...]) -> set[nn.Module]:
 
 
 def _prune(module: nn.Module, language: set[nn.Module], *, keeps_language: bool) -> None:
-    """Take out the children of the other part, and look into those that hold both."""
+    """Remove the children of the other part; recurse into those that contain both."""
     for name, child in list(module.named_children()):
         members = set(child.modules())
         kept = members & language if keeps_language else members - language
@@ -62,4 +62,4 @@ def _prune(module: nn.Module, language: set[nn.Module], *, keeps_language: bool)
     if keeps_language and module not in language:
         for name, _ in list(module.named_parameters(recurse=False)):
             setattr(module, name, None)  # LLaVA-NeXT's image_newline
-            module.__dict__["_is_hf_initialized"] = True  # transformers need not draw it
+            module.__dict__["_is_hf_initialized"] = True  # transformers must not initialise it

@@ -1,6 +1,6 @@
-"""Which items go through the model together: batches by token cost, not by count.
+"""Group items into batches by number of tokens, not by count.
 
-lengths -> sorted, so that like lies beside like -> filled up to the budget -> batches
+lengths -> sorted -> filled up to the budget -> batches
 """
 
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ from collections.abc import Sequence
 def plan(
     lengths: Sequence[int], budget: int, *, padded: bool = False, alone_above: int | None = None
 ) -> list[list[int]]:
-    """Group the places of `lengths` (tokens) into batches of at most `budget` tokens.
+    """Group the indices of `lengths` (tokens) into batches of at most `budget` tokens.
 
-    A batch costs the sum of its lengths, or with `padded` its longest times its count; one item
-    over the budget is a batch by itself. Items longer than `alone_above` are never put together:
-    some rotary embeddings change for everyone when one sequence in the batch is long.
+    A batch costs the sum of its lengths, or with `padded` its longest times its count; an item over
+    the budget is its own batch. An item longer than `alone_above` is also its own batch: with some
+    rotary embeddings, one long sequence changes all others in the batch.
     """
     batches: list[list[int]] = []
     filled = 0

@@ -1,10 +1,10 @@
-"""The last layer, computed only where it is read.
+"""Run the last layer only at the pooled positions.
 
-    hidden states of all T tokens -> keys and values of all T -> query, output and MLP of the last
+    states of all T tokens -> keys and values of all T -> query, output and MLP of pooled tokens
 
-The embedding is the state of one token per sequence. Above the last layer nothing else is read, so
-its query projection, output projection and MLP, nine tenths of its work, run on that token alone.
-The layer's own code runs; it is handed the pooled rows, and a cache that holds everyone's keys.
+The embedding is the state of one token per sequence, so the last layer's query projection, output
+projection and MLP, nine tenths of its work, run on that token only. The layer's own code runs, with
+the pooled rows as input and a key-value cache of all tokens.
 """
 
 import inspect
@@ -16,12 +16,12 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor
 
-# What transformers calls the key-value cache among a layer's arguments: `cache` since 5.24.
+# Name of a layer's argument for the key-value cache in transformers: `cache` since 5.24.
 CACHE_KEYWORDS = ("cache", "past_key_values")
 
 
 def can_pool(layer: Any) -> bool:
-    """Tell whether a decoder layer has the anatomy that `pooled_layer` knows."""
+    """Check whether `pooled_layer` supports a decoder layer's structure."""
     attention = getattr(layer, "self_attn", None)
     projections = hasattr(attention, "qkv_proj") or hasattr(attention, "k_proj")
     rotary = hasattr(sys.modules[type(attention).__module__], "apply_rotary_pos_emb")
@@ -30,9 +30,9 @@ def can_pool(layer: Any) -> bool:
 
 
 def _cache_keyword(layer: Any) -> str | None:
-    """Return the keyword under which a layer's attention takes a key-value cache, if known.
+    """Return the name of the attention's argument for a key-value cache, if known.
 
-    The attention is asked and not the layer, which may pass on whatever it does not name.
+    The layer itself may pass it in `**kwargs`, so its attention is inspected.
     """
     takes = inspect.signature(layer.self_attn.forward).parameters
     return next((keyword for keyword in CACHE_KEYWORDS if keyword in takes), None)
@@ -49,7 +49,7 @@ def pooled_layer(layer: Any, rows: Int[Tensor, " N"], columns: Int[Tensor, " N"]
 
     def pooled(hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
         def gather(x: Tensor) -> Tensor:
-            """Pick the pooled rows of a (B or 1, T, ...) tensor."""
+            """Select the pooled rows of a (B or 1, T, ...) tensor."""
             picked = x[rows if len(x) > 1 else 0, columns]
             return picked.unsqueeze(0 if len(hidden_states) == 1 else 1)
 
@@ -62,12 +62,12 @@ def pooled_layer(layer: Any, rows: Int[Tensor, " N"], columns: Int[Tensor, " N"]
             *args,
             attention_mask=None if mask is None else mask[rows, :, columns].unsqueeze(2),
             position_embeddings=(gather(cos), gather(sin)),
-            **{str(cache): _Given(keys, values)},
+            **{str(cache): _FixedCache(keys, values)},
             **others,
         )
 
     checkpoints = getattr(layer, "gradient_checkpointing", False)
-    layer.gradient_checkpointing = False  # it would take everyone's keys for a cache, and drop them
+    layer.gradient_checkpointing = False  # it would drop the key-value cache
     layer.forward = pooled
     try:
         yield
@@ -79,7 +79,7 @@ def pooled_layer(layer: Any, rows: Int[Tensor, " N"], columns: Int[Tensor, " N"]
 def _keys_values(
     layer: Any, hidden: Float[Tensor, "B T d"], cos: Tensor, sin: Tensor
 ) -> tuple[Float[Tensor, "B groups T dim"], Float[Tensor, "B groups T dim"]]:
-    """Keys and values of every token, as the layer's own attention would make them."""
+    """Compute keys and values of every token, as the layer's own attention does."""
     attention = layer.self_attn
     normed = layer.input_layernorm(hidden)
     if hasattr(attention, "qkv_proj"):
@@ -95,8 +95,8 @@ def _keys_values(
     return rotate(keys[:, :0], keys, cos, sin)[1], values
 
 
-class _Given:
-    """Quacks like a key-value cache: whatever the pooled rows add, it answers with everyone's."""
+class _FixedCache:
+    """A key-value cache that ignores updates and returns the keys and values of all tokens."""
 
     def __init__(self, keys: Tensor, values: Tensor) -> None:
         self._keys, self._values = keys, values

@@ -1,7 +1,7 @@
-"""From a raw item to what the encoder takes, on threads ahead of the model.
+"""Prepare raw items for the encoder, on threads ahead of the model.
 
-caller's thread: raw -> Item, files read and PIL images copied where they may change
-other threads:   file read, digest -> picture -> arrays -> wording, chat turn -> ids -> Prepared
+caller's thread: raw -> Item; files read and PIL images copied if they may change
+other threads:   file read, digest -> picture -> arrays -> prompt, chat turn -> ids -> Prepared
 """
 
 import os
@@ -22,15 +22,15 @@ from e5v.model.rendering import Renderer
 from e5v.model.snapshots import megabytes, take
 from e5v.model.tokens import LONGEST, Fit, PromptTokenizer, TooLongError
 
-AHEAD = 512  # how much is prepared ahead of the model: texts count 1, images 16
+AHEAD = 512  # limit of what is prepared ahead of the model: a text counts 1, an image 16
 WORKERS = min(16, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """An item ready for the encoder; `digest` is equal for equal content, `cut` if text was cut.
+    """An item ready for the encoder; `digest` identifies its content, `cut` if text was truncated.
 
-    `doubt` names a text that looks like an image, and why it is none; it is empty for all others.
+    `doubt` names a text that looks like an image, and why it is not one; otherwise it is empty.
     """
 
     position: int
@@ -41,7 +41,7 @@ class Prepared:
 
 
 class Preparer:
-    """Prepares items for one model; every method may be called from any thread."""
+    """Prepares items for one model; thread-safe."""
 
     def __init__(self, loaded: Loaded, max_tokens: int) -> None:
         tokenizer = loaded.processor.tokenizer
@@ -54,17 +54,17 @@ class Preparer:
     def prepare(
         self, raw: RawItem, position: int, prompt: Prompt, *, fit: Fit = LONGEST
     ) -> Prepared:
-        """Prepare one item; `fit` says how a text that is too long is cut.
+        """Prepare one item; `fit` says how a text that is too long is truncated.
 
         Raises:
             ItemError: it cannot be read or does not fit; names `position`.
-            PromptError: the prompt has no slot for a part of it; names the position, too.
+            PromptError: the prompt has no slot for a part of it; names `position`.
         """
         try:
             given = normalise(raw, position)
-            item = replace(given, parts=tuple(map(_read, given.parts)))
+            item = replace(given, parts=tuple(map(_read_part, given.parts)))
             pixels = tuple(self._image_processor(decode(image)) for image in item.images)
-            prompted, cut = self._prompted(item, prompt, pixels, fit)
+            prompted, cut = self._tokenize(item, prompt, pixels, fit)
             content = digest(item)
         except (UnreadableError, TooLongError) as error:
             raise ItemError(position, str(error)) from error
@@ -72,7 +72,7 @@ class Preparer:
             raise PromptError(f"item {position}: {error}") from error
         return Prepared(position, content, prompted, cut, item.doubt)
 
-    def _prompted(
+    def _tokenize(
         self, item: Item, prompt: Prompt, pixels: tuple[Pixels, ...], fit: Fit
     ) -> tuple[Prompted, bool]:
         pieces = self.renderer.render(ask(item, prompt))
@@ -81,22 +81,24 @@ class Preparer:
         counts = tuple(expansion.count(self._image_token) for expansion in expansions)
         places = tokens.ids.count(self._image_token_id) if pixels else 0
         if places != sum(counts):
-            raise UnreadableError(f"its images take {sum(counts)} tokens, its prompt has {places}")
+            raise UnreadableError(
+                f"its images need {sum(counts)} tokens, but its prompt has {places}"
+            )
         return Prompted(tokens.ids, pixels, counts), tokens.cut
 
 
-def _read(part: Part) -> Part:
+def _read_part(part: Part) -> Part:
     return read_bytes(part) if isinstance(part, Image) else part
 
 
 def ahead(
     raws: Iterable[RawItem], prepare: Callable[[Item, int], Prepared]
 ) -> Iterator[Future[Prepared]]:
-    """Yield finished futures in the order of the items, working on a bounded number ahead.
+    """Yield finished futures in the order of the items, preparing a bounded number ahead.
 
-    A generator of a million items is read no further than `AHEAD` beyond what was yielded. Each
-    item is normalised in the caller's thread. Unless the items are a list or a tuple, its files are
-    read and its PIL images copied there, too: going on may change them (`e5v.model.snapshots`).
+    At most `AHEAD` items beyond those yielded are read from a generator. Each item is normalised in
+    the caller's thread. Unless `raws` is a list or a tuple, its files are also read and its PIL
+    images copied there, since the generator may change them (`e5v.model.snapshots`).
     """
     pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="e5v-prepare")
     waiting: deque[tuple[int, Future[Prepared]]] = deque()
@@ -104,14 +106,14 @@ def ahead(
     lasting = type(raws) in {list, tuple}
     try:
         for position, raw in enumerate(raws):
-            item = _taken(raw, position, lasting=lasting)
+            item = _take_item(raw, position, lasting=lasting)
             weight = max(_weight(raw), megabytes(item) if isinstance(item, Item) else 0)
             while waiting and load + weight > AHEAD:
                 done, future = waiting.popleft()
                 load -= done
                 future.exception()  # waits
                 yield future
-            waiting.append((weight, _begun(pool, prepare, item, position)))
+            waiting.append((weight, _submit(pool, prepare, item, position)))
             load += weight
         while waiting:
             future = waiting.popleft()[1]
@@ -121,8 +123,8 @@ def ahead(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _taken(raw: RawItem, position: int, *, lasting: bool) -> Item | ItemError:
-    """Return the item as it is now, or the error that will be its result."""
+def _take_item(raw: RawItem, position: int, *, lasting: bool) -> Item | ItemError:
+    """Normalise an item (and copy its content unless `lasting`), or return its error."""
     try:
         item = normalise(raw, position)
         return item if lasting else take(item, position)
@@ -130,7 +132,7 @@ def _taken(raw: RawItem, position: int, *, lasting: bool) -> Item | ItemError:
         return error
 
 
-def _begun(
+def _submit(
     pool: ThreadPoolExecutor,
     prepare: Callable[[Item, int], Prepared],
     item: Item | ItemError,
@@ -144,7 +146,7 @@ def _begun(
 
 
 def _weight(raw: RawItem) -> int:
-    """Guess the memory of a prepared item: anything but plain text may hold images."""
+    """Estimate the memory of a prepared item: anything but plain text may contain images."""
     plain = isinstance(raw, str) and len(raw) < 4096  # noqa: PLR2004
     named = plain and is_image_name(raw.rstrip())
     return 1 if plain and not named and not raw.lstrip().startswith("data:") else 16

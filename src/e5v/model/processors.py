@@ -1,6 +1,6 @@
-"""Opens what turns pictures and words into a model's arrays and ids.
+"""Open the processor of a checkpoint: its image processor and tokenizer.
 
-folder -> processor class it names, less its video half -> told what old files leave out
+folder -> its processor class, without video -> settings that old files lack
 """
 
 import inspect
@@ -22,10 +22,10 @@ VIDEO = "video_processor"
 
 
 def open_processor(name: str, config: Any, backbone: Backbone, remote: bool) -> Any:  # noqa: FBT001
-    """Open the processor of a checkpoint; `remote` trusts Python code that comes with it.
+    """Open the processor of a checkpoint; `remote` allows Python code that comes with it.
 
     Raises:
-        ModelError: there is none, or none for images and text.
+        ModelError: there is none, or it does not take images and text.
     """
     try:
         made = _processor_class(name, config)
@@ -36,7 +36,7 @@ def open_processor(name: str, config: Any, backbone: Backbone, remote: bool) -> 
         raise ModelError(f"{name} has no processor: {first_line(error)}") from error
     if not hasattr(processor, "image_processor") or not hasattr(processor, "tokenizer"):
         raise ModelError(
-            f"{name} has a {type(processor).__name__} instead of a processor for images and text; "
+            f"{name} has a {type(processor).__name__}; expected a processor for images and text: "
             "add its preprocessor_config.json"
         )
     follow_settings(processor.tokenizer, tokenizer_config(name))
@@ -49,14 +49,14 @@ def open_processor(name: str, config: Any, backbone: Backbone, remote: bool) -> 
 
 
 def _processor_class(name: str, config: Any) -> Any:
-    """Return the checkpoint's processor class, less its video half.
+    """Return the checkpoint's processor class, without its video processor.
 
-    Every video processor needs torchvision, which nothing here uses, and the processors that have
-    one do not load without it. Images and texts go through the same code either way.
+    Video processors need torchvision, which e5v does not use, and a processor that has one does
+    not load without torchvision. The code for images and texts is the same.
     """
     declared = next(filter(None, (_declared_processor(name, file) for file in PROCESSOR_FILES)), "")
     full: Any = getattr(transformers, declared, None) or PROCESSOR_MAPPING.get(type(config), None)
-    if full is None:  # a processor of the checkpoint's own, in Python: trusted, or refused by Auto
+    if full is None:  # Python code of the checkpoint, which Auto refuses unless trusted
         return transformers.AutoProcessor
 
     def get_attributes(cls: Any) -> list[str]:
@@ -68,24 +68,24 @@ def _processor_class(name: str, config: Any) -> Any:
 
 
 def _declared_processor(name: str, file: str) -> str:
-    """Read which processor class a file of the checkpoint names, if it does."""
-    return str(_content(name, file).get("processor_class") or "")
+    """Return the processor class named in a file of the checkpoint; empty if none."""
+    return str(_read_json(name, file).get("processor_class") or "")
 
 
 def tokenizer_config(name: str) -> dict[str, Any]:
     """Read the settings of a checkpoint's tokenizer; empty if it has none."""
-    return _content(name, TOKENIZER_CONFIG)
+    return _read_json(name, TOKENIZER_CONFIG)
 
 
-def _content(name: str, file: str) -> dict[str, Any]:
-    """Read a JSON file of the checkpoint; one that is not there is empty."""
+def _read_json(name: str, file: str) -> dict[str, Any]:
+    """Read a JSON file of the checkpoint; empty if missing."""
     path = cached_file(name, file, _raise_exceptions_for_missing_entries=False)
     content: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
     return content
 
 
 def image_token_id(name: str, config: Any, processor: Any) -> int:
-    """Return the id that marks the places of image tokens.
+    """Return the id that marks the positions of image tokens.
 
     Raises:
         ModelError: the tokenizer has no such id.
@@ -98,6 +98,6 @@ def image_token_id(name: str, config: Any, processor: Any) -> int:
     if number is None or number >= len(processor.tokenizer):
         raise ModelError(
             f"{name} marks images with token {number}, but its tokenizer has "
-            f"{len(processor.tokenizer)} tokens; the processor belongs to another model"
+            f"{len(processor.tokenizer)} tokens; get the processor of this model"
         )
     return int(number)

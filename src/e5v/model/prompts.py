@@ -1,10 +1,10 @@
-"""How each kind of item is asked for in one word: the paper's wordings, as data.
+"""The paper's prompts: templates that ask for an item in one word.
 
     item + Prompt -> the user's turn T, in segments -> a Turn wraps T -> pieces for the tokenizer
 
-A wording is a string with slots. `<text>` and `<image>` take the item's texts and images in order,
-`<parts>` takes everything in order. Wordings are verbatim from the official code, whose figures
-they produce; its spacing and spelling are kept and marked `# sic`.
+A template is a string with slots. `<text>` and `<image>` take the item's texts and images in order,
+`<parts>` takes all parts in order. Templates are verbatim from the official code, to reproduce its
+results; odd spacing and spelling are kept and marked `# sic`.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ SLOT = re.compile(r"<(text|image|parts)>")
 
 @dataclass(frozen=True)
 class Prompt:
-    """What is asked, per kind of item. Section 1.2 and appendix of the paper.
+    """One template per kind of item. Section 1.2 and appendix of the paper.
 
-    `text` for texts, `image` for images, `edit` for an image followed by a text (the composed
-    query, "like this, but ..."), `mixture` for any other sequence. `cir` says that `image` is
-    itself worded for composed retrieval, which matters to one chat turn (Phi-3).
+    `text` for texts, `image` for images, `edit` for an image followed by a text (a composed query,
+    "like this, but ..."), `mixture` for any other sequence. `cir` marks an `image` template for
+    composed image retrieval, which changes the chat turn of Phi-3.
     """
 
     text: str
@@ -37,7 +37,7 @@ class Prompt:
 
 
 def fashioniq(noun: str) -> Prompt:
-    """Return the FashionIQ wordings for a noun; toptee uses "shirt" in the official code."""
+    """Return the FashionIQ templates for a noun; toptee uses "shirt" in the official code."""
     return Prompt(
         text="<text>\nSummary above sentence in one word: ",
         image=f"<image>\n Describe this {noun} in one word based on its style:",
@@ -48,16 +48,16 @@ def fashioniq(noun: str) -> Prompt:
 
 
 RETRIEVAL = Prompt(
-    text="<text>\nSummary above sentence in one word: ",  # sic: the space at the end is pooled over
+    text="<text>\nSummary above sentence in one word: ",  # sic: ends in a space
     image="<image>\nSummary above image in one word: ",
     edit='<image>Modify this image with "<text>", desribe modified image in one word:',  # sic
 )
 
 PROMPTS: dict[str, Prompt] = {
     "retrieval": RETRIEVAL,
-    "rendered": RETRIEVAL,  # captions drawn as images are asked for as images
+    "rendered": RETRIEVAL,  # captions drawn as images use the image template
     "sts": Prompt(
-        text=" <text>\nSummary above sentence in one word:",  # sic: leads with a space, ends bare
+        text=" <text>\nSummary above sentence in one word:",  # sic: starts with a space
         image=RETRIEVAL.image,
         edit=RETRIEVAL.edit,
     ),
@@ -74,10 +74,10 @@ PROMPTS: dict[str, Prompt] = {
 
 
 def find_prompt(prompt: str | Prompt) -> Prompt:
-    """Return the prompt of that name, or make one of a user's own wording.
+    """Return the prompt of a name, or make one from a user's template.
 
     Raises:
-        PromptError: the string is neither a known name nor a wording with a slot.
+        PromptError: the string is neither a known name nor a template with a slot.
     """
     if isinstance(prompt, Prompt):
         return prompt
@@ -94,12 +94,12 @@ def find_prompt(prompt: str | Prompt) -> Prompt:
     return Prompt(text=prompt, image=prompt, edit=prompt, mixture=prompt)
 
 
-Segment = str | Text | Image  # a str is our own wording, Text and Image are the user's
+Segment = str | Text | Image  # a str is from the template, Text and Image from the user
 
 
 @dataclass(frozen=True)
 class Request:
-    """The user's turn of one item: segments in order, and whether it is worded as an edit.
+    """The user's turn of one item: segments in order, and whether it is a composed query.
 
     `system` is the system turn before it, if the item has one.
     """
@@ -110,67 +110,67 @@ class Request:
 
 
 def ask(item: Item, prompt: Prompt) -> Request:
-    """Word the request for one item.
+    """Fill the prompt's template for one item.
 
     Raises:
-        PromptError: the wording lacks a slot for a part of the item, or has one too many.
+        PromptError: the template lacks a slot for a part of the item, or has one too many.
     """
     kinds = tuple(type(part) for part in item.parts)
     if kinds == (Image, Text):
-        wording, cir = prompt.edit, True
+        template, cir = prompt.edit, True
     elif set(kinds) == {Text} and len(kinds) == 1:
-        wording, cir = prompt.text, False
+        template, cir = prompt.text, False
     elif set(kinds) == {Image} and len(kinds) == 1:
-        wording, cir = prompt.image, prompt.cir
+        template, cir = prompt.image, prompt.cir
     else:
-        wording, cir = prompt.mixture, False
-    return Request(tuple(_fill(wording, item)), cir, item.system)
+        template, cir = prompt.mixture, False
+    return Request(tuple(_fill(template, item)), cir, item.system)
 
 
-def _fill(wording: str, item: Item) -> list[Segment]:
-    """Put the item's parts into the slots of a wording.
+def _fill(template: str, item: Item) -> list[Segment]:
+    """Put the item's parts into the slots of a template.
 
-    The last slot of a kind takes all that is left of it, one part per line.
+    The last slot of a kind takes all remaining parts of that kind, one per line.
     """
-    pieces = SLOT.split(wording)  # literal, slot, literal, slot, ..., literal
+    pieces = SLOT.split(template)  # literal, slot, literal, slot, ..., literal
     slots = pieces[1::2]
-    waiting: dict[str, list[Segment]] = {
+    remaining: dict[str, list[Segment]] = {
         "text": [part for part in item.parts if isinstance(part, Text)],
         "image": [part for part in item.parts if isinstance(part, Image)],
         "parts": list(item.parts),
     }
-    _check_slots(wording, slots, waiting)
+    _check_slots(template, slots, remaining)
     segments: list[Segment] = [pieces[0]]
     for place, slot in enumerate(slots):
         last = slot not in slots[place + 1 :]
-        taken = waiting[slot] if last else waiting[slot][:1]
-        waiting[slot] = waiting[slot][len(taken) :]
-        segments += _lines(taken)
+        taken = remaining[slot] if last else remaining[slot][:1]
+        remaining[slot] = remaining[slot][len(taken) :]
+        segments += _one_per_line(taken)
         segments.append(pieces[2 * place + 2])
     return [segment for segment in segments if segment != ""]
 
 
-def _check_slots(wording: str, slots: Sequence[str], waiting: dict[str, list[Segment]]) -> None:
+def _check_slots(template: str, slots: Sequence[str], remaining: dict[str, list[Segment]]) -> None:
     if "parts" in slots:
         if len(slots) > 1:
-            raise PromptError(f"prompt {wording!r} has <parts> beside other slots; use it alone")
+            raise PromptError(f"prompt {template!r} has <parts> and other slots; use <parts> alone")
         return
-    counts = [(kind, len(waiting[kind]), slots.count(kind)) for kind in ("text", "image")]
+    counts = [(kind, len(remaining[kind]), slots.count(kind)) for kind in ("text", "image")]
     for kind, have, want in counts:
         if have and not want:
             raise PromptError(
-                f"prompt {wording!r} has no <{kind}> slot, but the item has {have} {kind}(s); "
+                f"prompt {template!r} has no <{kind}> slot, but the item has {have} {kind}(s); "
                 f"add <{kind}> where it goes"
             )
     for kind, have, want in counts:
         if want > have:
             raise PromptError(
-                f"prompt {wording!r} has {want} <{kind}> slot(s), but the item has {have}; "
-                "give the item that part or use another prompt"
+                f"prompt {template!r} has {want} <{kind}> slot(s), but the item has {have}; "
+                "add that part to the item or use another prompt"
             )
 
 
-def _lines(parts: Sequence[Segment]) -> list[Segment]:
+def _one_per_line(parts: Sequence[Segment]) -> list[Segment]:
     lines: list[Segment] = []
     for part in parts:
         lines += [part] if not lines else ["\n", part]
@@ -179,11 +179,11 @@ def _lines(parts: Sequence[Segment]) -> list[Segment]:
 
 @dataclass(frozen=True)
 class Turn:
-    """A chat turn of the paper: what stands before and after the user's T.
+    """A chat turn of the paper: the text before and after the user's T.
 
-    `marks` are tokens that a vocabulary must have, `language_models` the text model types it
-    belongs to. `trim` drops the white space at the end of T: the official prompts for Mistral and
-    Phi-3 have none there, those for LLaMA-3 do. `after_cir` replaces `after` in composed retrieval.
+    `marks` are tokens that the vocabulary must have, `language_models` the supported text model
+    types. `trim` strips white space at the end of T: the official prompts for Mistral and Phi-3
+    have none there, those for LLaMA-3 do. `after_cir` replaces `after` in composed retrieval.
     """
 
     name: str
@@ -195,11 +195,11 @@ class Turn:
     after_cir: str | None = None
 
     def fits(self, language_model: str, has_token: Callable[[str], bool]) -> bool:
-        """Tell whether a model with this text model type and vocabulary speaks this turn."""
+        """Check whether a model with this text model type and vocabulary uses this turn."""
         return language_model in self.language_models and all(has_token(m) for m in self.marks)
 
     def wrap(self, request: Request) -> list[Segment]:
-        """Return the whole prompt of a request, in segments."""
+        """Return the whole prompt of a request as segments."""
         segments = list(request.segments)
         if self.trim and isinstance(segments[-1], str):
             segments[-1] = segments[-1].rstrip()
@@ -207,8 +207,8 @@ class Turn:
         return [self.before, *segments, after]
 
 
-# First match wins. LLaMA-3 has no system turn and ends in newline newline space newline: the last
-# token, 720 (" \n"), is the one that is pooled.
+# First match wins. LLaMA-3 has no system turn and ends in "\n\n \n"; its last token, 720 (" \n"),
+# is the pooled one.
 TURNS: tuple[Turn, ...] = (
     Turn(
         name="llama3",

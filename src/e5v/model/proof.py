@@ -1,6 +1,6 @@
-"""What is proved of a merged model before it gets its name.
+"""Check a merged model before it is renamed to its target.
 
-files of both, byte by byte -> source's vectors -> merged model's vectors -> its own checks -> Check
+files of both, byte by byte -> source's vectors -> merged model's vectors -> verify -> Check
 
 The two models are opened one after the other, each once.
 """
@@ -18,8 +18,8 @@ from e5v.model.surgery import Merged
 from e5v.model.verify import FP32_LIMIT, TEXTS, Check, check, picture
 from e5v.model.weights import Weights, open_weights
 
-# The same items take the same way through both models, so equal weights give equal bits. What is
-# further apart than float32 rounds between unlike batches is the weights' doing, in any dtype.
+# Both models compute the same items in the same way, so equal weights give equal bits. Any larger
+# difference than float32 rounding between batches comes from the weights, in any dtype.
 MOVED = FP32_LIMIT
 
 
@@ -30,50 +30,50 @@ def prove(
     dtype: DTypeName = "auto",
     trust_remote_code: bool = False,
 ) -> Iterator[Check]:
-    """Yield the checks of a merged checkpoint as they are made.
+    """Yield each check of a merged checkpoint as it finishes.
 
     Raises:
-        ModelError: it, or its source, cannot be opened.
+        ModelError: the checkpoint or its source cannot be opened.
     """
     before, after = open_weights(merged.source), open_weights(merged.folder)
-    yield _kept(before, after, before.places.keys() - set(merged.changed))
-    yield _tuned(before, after, merged.changed)
+    yield _check_unchanged(before, after, before.places.keys() - set(merged.changed))
+    yield _check_changed(before, after, merged.changed)
 
     def opened(folder: Path) -> E5V:
         return E5V(folder, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
 
-    source = _vectors(opened(merged.source))
-    gc.collect()  # its weights, before there are others
+    source = _embed_samples(opened(merged.source))
+    gc.collect()  # free its weights before opening the next
     embedder = opened(merged.folder)
-    distances = np.abs(_vectors(embedder) - source).max(-1)
+    distances = np.abs(_embed_samples(embedder) - source).max(-1)
     for kind, distance in zip(("text", "image"), distances, strict=True):
         figure, limit = f"{distance:.1e}", f"difference > {MOVED:.0e}"
         yield Check(f"{kind} vector moved", bool(distance > MOVED), figure, limit)
     yield from check(embedder)
 
 
-def _kept(before: Weights, after: Weights, names: Collection[str]) -> Check:
-    """Everything but the tuned matrices must be there, bit for bit."""
+def _check_unchanged(before: Weights, after: Weights, names: Collection[str]) -> Check:
+    """Check that all tensors but the merged ones are bit-identical."""
     unlike = before.places.keys() ^ after.places.keys()
-    unlike |= {name for name in names if name not in unlike and not _same(before, after, name)}
+    unlike |= {name for name in names if name not in unlike and not _is_same(before, after, name)}
     figure = f"{len(unlike)} of {len(names)} differ"
     figure += f" ({min(unlike)}, ...)" if unlike else ""
     return Check("all else bit-identical", not unlike, figure, "0")
 
 
-def _tuned(before: Weights, after: Weights, names: Collection[str]) -> Check:
-    """Tell how many tuned matrices differ; an addition may be lost in rounding, but not all."""
-    differ = sum(not _same(before, after, name) for name in names)
+def _check_changed(before: Weights, after: Weights, names: Collection[str]) -> Check:
+    """Check that merged tensors differ; rounding may hide some changes, but not all."""
+    differ = sum(not _is_same(before, after, name) for name in names)
     return Check("language model tuned", differ > 0, f"{differ} of {len(names)} differ", "> 0")
 
 
-def _same(before: Weights, after: Weights, name: str) -> bool:
+def _is_same(before: Weights, after: Weights, name: str) -> bool:
     left, right = before.places[name], after.places[name]
     alike = (left.dtype, left.shape) == (right.dtype, right.shape)
     return alike and before.content(name) == after.content(name)
 
 
-def _vectors(embedder: E5V) -> NDArray[np.float32]:
+def _embed_samples(embedder: E5V) -> NDArray[np.float32]:
     """Embed a text and a picture: (2, d)."""
     vectors: NDArray[np.float32] = embedder.encode([TEXTS[1], picture(320, 240, seed=0)])
     return vectors

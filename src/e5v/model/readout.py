@@ -1,10 +1,10 @@
-"""Where in the language model the vector is read.
+"""Choose which hidden state of the language model is the vector.
 
-    last         the last layer's state, after the final norm: the paper's, and what is served
-    before-mlp   the same without what the last layer's MLP adds (FreeRet, arXiv 2509.24621)
-    k            the state after k layers, as `hidden_states[k]` of the model's own forward pass
+    last         the last layer's state, after the final norm, as in the paper (default)
+    before-mlp   the same without the output of the last layer's MLP (FreeRet, arXiv 2509.24621)
+    k            the state after k layers: `hidden_states[k]` of the model's own forward pass
 
-Layers above the one that is read are not computed.
+Later layers are not computed.
 """
 
 import re
@@ -19,7 +19,7 @@ from e5v.errors import UsageError
 
 
 def check_readout(readout: str, layers: int) -> None:
-    """Raise `UsageError` unless a model of so many layers can be read there."""
+    """Raise `UsageError` unless a model with `layers` layers has this readout."""
     if readout in {"last", "before-mlp"}:
         return
     if not re.fullmatch("[0-9]+", readout) or not 1 <= int(readout) < layers:
@@ -28,11 +28,11 @@ def check_readout(readout: str, layers: int) -> None:
 
 @contextmanager
 def read_at(language_model: Any, readout: str) -> Iterator[None]:
-    """Make a language model end where it is read, while the block runs."""
+    """Make a language model return the state at `readout` while the block runs."""
     if readout == "last":
         yield
     elif readout == "before-mlp":
-        with _silent(language_model.layers[-1].mlp):
+        with _zero_output(language_model.layers[-1].mlp):
             yield
     else:
         layers, norm = language_model.layers, language_model.norm
@@ -44,11 +44,11 @@ def read_at(language_model: Any, readout: str) -> Iterator[None]:
 
 
 @contextmanager
-def _silent(mlp: Any) -> Iterator[None]:
-    def nothing(states: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:
+def _zero_output(mlp: Any) -> Iterator[None]:
+    def zeros(states: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:
         return torch.zeros_like(states)
 
-    mlp.forward = nothing
+    mlp.forward = zeros
     try:
         yield
     finally:

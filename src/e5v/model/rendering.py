@@ -1,9 +1,9 @@
-"""From a request to the literal string a model expects, with the user's own parts left open.
+"""Render a request as the prompt a model expects, with the user's parts kept separate.
 
     Request -> the paper's turn, or the model's chat template -> pieces: str | Text | Image
 
-Literal pieces are ours and may hold special tokens; Text and Image stay objects until `tokens`
-puts them in, so that nothing a user writes is ever read as an instruction.
+String pieces are from the template and may contain special tokens; Text and Image stay objects
+until `tokens` inserts them, so that special tokens in a user's text have no effect.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from e5v.errors import ModelError, PromptError
 from e5v.items import Image, Text
 from e5v.model.prompts import Request, Segment, Turn
 
-_HOLE = re.compile("(\ue000[0-9]+\ue001)")  # stands for a user's text inside the chat template
+_PLACEHOLDER = re.compile("(\ue000[0-9]+\ue001)")  # for a user's text in the chat template
 _TODAY = re.compile(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""")
-DAY = date(2024, 7, 17)  # the paper's: a vector must not depend on when it was made
-WORDINGS = 1_024  # renderings remembered; a server's clients may word each request anew
+DAY = date(2024, 7, 17)  # of the paper: a vector must not depend on today's date
+CACHED = 1_024  # rendered prompts in the cache; a server may get a new prompt in each request
 
 
 def chat_template(processor: Any) -> str | None:
@@ -30,7 +30,7 @@ def chat_template(processor: Any) -> str | None:
 
 
 class Renderer:
-    """Renders requests for one model; `turn` is None where its own chat template is used."""
+    """Renders requests for one model; with `turn` None, by its own chat template."""
 
     def __init__(self, processor: Any, turn: Turn | None) -> None:
         self.turn = turn
@@ -41,17 +41,17 @@ class Renderer:
         self._skeletons: dict[tuple[bool | str | type, ...], tuple[str, ...]] = {}
 
     def render(self, request: Request) -> tuple[Segment, ...]:
-        """Return the whole prompt in pieces, the user's parts at their places.
+        """Return the whole prompt in pieces, with the user's parts in their positions.
 
         Raises:
             ModelError: the chat template fails, or loses one of the parts.
-            PromptError: the request has a system turn, and the model has none.
+            PromptError: the request has a system turn, which the model's prompt does not support.
         """
         if self.turn is not None:
             if request.system and request.system.strip():
                 raise PromptError(
-                    f"the item has a system turn; the {self.turn.name} turn, which this model is "
-                    "asked in, has none: leave it out, or put its words into the user's turn"
+                    f"the item has a system turn, which this model's {self.turn.name} prompt does "
+                    "not support: remove it, or put its text into the user turn"
                 )
             return tuple(self.turn.wrap(request))
         shape = (
@@ -60,40 +60,43 @@ class Renderer:
         )
         skeleton = self._skeletons.get(shape)
         if skeleton is None:
-            if len(self._skeletons) >= WORDINGS:
+            if len(self._skeletons) >= CACHED:
                 self._skeletons.clear()
             skeleton = self._skeletons[shape] = self._skeleton(request)
-        return tuple(_refill(skeleton, request, self.image_token))
+        return tuple(_fill_placeholders(skeleton, request, self.image_token))
 
     def _skeleton(self, request: Request) -> tuple[str, ...]:
-        """Render the chat template once, with a hole for every text of the user's."""
+        """Render the chat template with a placeholder for each of the user's texts."""
         user = {"role": "user", "content": _content(request)}
         if request.system is None:
-            return self._rendered([user], request)
-        # Some templates take the text of a system turn as parts, others as a string.
-        hole = _hole(len(request.segments))
-        for content in ([{"type": "text", "text": hole}], hole):
+            return self._apply_template([user], request)
+        # Some templates take the content of a system turn as parts, others as a string.
+        placeholder = _placeholder(len(request.segments))
+        for content in ([{"type": "text", "text": placeholder}], placeholder):
             try:
-                pieces = self._rendered([{"role": "system", "content": content}, user], request)
+                pieces = self._apply_template(
+                    [{"role": "system", "content": content}, user], request
+                )
             except ModelError:
                 continue
-            before = pieces[: pieces.index(hole)]
-            if not (before and before[-1].endswith(("'", '"'))):  # else a list written as a string
+            before = pieces[: pieces.index(placeholder)]
+            if not (before and before[-1].endswith(("'", '"'))):  # else a list printed as a string
                 return pieces
-        self._rendered([user], replace(request, system=None))  # raises if that is at fault
+        # Raises if the user turn fails too.
+        self._apply_template([user], replace(request, system=None))
         raise PromptError(
-            "the item has a system turn, and the model's chat template takes none: leave it out, "
-            "or put its words into the user's turn"
+            "the item has a system turn, which the model's chat template does not support: remove "
+            "it, or put its text into the user turn"
         )
 
-    def _rendered(self, messages: list[dict[str, Any]], request: Request) -> tuple[str, ...]:
+    def _apply_template(self, messages: list[dict[str, Any]], request: Request) -> tuple[str, ...]:
         try:
             rendered: str = self._tokenizer.apply_chat_template(
                 messages, chat_template=self.template, add_generation_prompt=True, tokenize=False
             )
         except Exception as error:
             raise ModelError(f"the model's chat template failed: {error}") from error
-        marks = re.compile(f"{_HOLE.pattern}|({re.escape(self.image_token)})")
+        marks = re.compile(f"{_PLACEHOLDER.pattern}|({re.escape(self.image_token)})")
         pieces = tuple(piece for piece in marks.split(rendered) if piece)
         wanted = sum(not isinstance(segment, str) for segment in request.segments)
         wanted += request.system is not None
@@ -101,7 +104,7 @@ class Renderer:
         if found != wanted:
             raise ModelError(
                 f"the model's chat template kept {found} of {wanted} parts of the request; "
-                "expected all: it may take no images"
+                "expected all: it may not support images"
             )
         return pieces
 
@@ -112,7 +115,7 @@ def _content(request: Request) -> list[dict[str, str]]:
         if isinstance(segment, Image):
             content.append({"type": "image"})
             continue
-        words = segment if isinstance(segment, str) else _hole(place)
+        words = segment if isinstance(segment, str) else _placeholder(place)
         if content and content[-1]["type"] == "text":
             content[-1]["text"] += words
         else:
@@ -120,17 +123,19 @@ def _content(request: Request) -> list[dict[str, str]]:
     return content
 
 
-def _hole(place: int) -> str:
-    """Stand for the text of a segment; the place after the last is the system turn's."""
+def _placeholder(place: int) -> str:
+    """Return the placeholder of a segment's text; the one after the last is the system turn's."""
     return f"\ue000{place}\ue001"
 
 
-def _refill(skeleton: tuple[str, ...], request: Request, image_token: str) -> list[Segment]:
+def _fill_placeholders(
+    skeleton: tuple[str, ...], request: Request, image_token: str
+) -> list[Segment]:
     texts: list[Segment] = [*request.segments, Text(request.system or "")]
     images = iter([segment for segment in request.segments if isinstance(segment, Image)])
     filled: list[Segment] = []
     for piece in skeleton:
-        if _HOLE.fullmatch(piece):
+        if _PLACEHOLDER.fullmatch(piece):
             filled.append(texts[int(piece[1:-1])])
         elif piece == image_token:
             filled.append(next(images))

@@ -1,15 +1,15 @@
-"""What makes a checkpoint folder open in SentenceTransformer(folder) with the same vectors.
+"""Write the files with which SentenceTransformer(folder) gives the same vectors.
 
-    prompts x kinds of item -> the whole prompt as this model reads it -> one Jinja template
+    prompts x kinds of item -> the whole prompt for this model -> one Jinja template
     modules.json            -> Transformer -> Pooling (last token) -> Normalize
 
-The template stands in sentence-transformers' own file: the model's chat template is left alone, so
-the model still chats. sentence-transformers hands a prompt on as a system message; here that is a
-prompt's name, as in `E5V.encode(..., prompt=name)`. A literal that ends in a line end must stand
-inside a Jinja expression, or it loses it, and with it the token that is pooled: all of them do.
+The template is in sentence-transformers' own file; the model's chat template is unchanged.
+sentence-transformers passes a prompt as a system message; here that is a prompt's name, as in
+`E5V.encode(..., prompt=name)`. All literals are inside Jinja expressions: outside, Jinja strips a
+final newline, and with it the token that is pooled.
 
-What a template cannot do: a text that spells a special token of the model is read as that token,
-and an item is one text, one image, or an image and then a text.
+Limits of a template: special tokens in a text are read as such, and an item must be one text, one
+image, or an image followed by a text.
 """
 
 import json
@@ -28,10 +28,10 @@ from e5v.model.rendering import Renderer
 from e5v.model.special_tokens import adds_special_tokens, write_settings
 from e5v.model.verify import picture
 
-HOLE = "\ue000"  # where the user's text goes
+PLACEHOLDER = "\ue000"  # where the user's text goes
 DEFAULT = "retrieval"
 FORWARD = {"method": "forward", "method_output_name": "last_hidden_state"}
-MODULES = (  # by names that sentence-transformers 5.4, 5.5 and 6 all know
+MODULES = (  # names that sentence-transformers 5.4, 5.5 and 6 all have
     ("", "sentence_transformers.base.modules.transformer.Transformer"),
     ("1_Pooling", "sentence_transformers.sentence_transformer.modules.pooling.Pooling"),
     ("2_Normalize", "sentence_transformers.sentence_transformer.modules.normalize.Normalize"),
@@ -45,11 +45,11 @@ NAMES = (
 
 
 def write_sentence_files(folder: Path, loaded: Loaded) -> bool:
-    """Write the files into a checkpoint folder, if they give the tokens that `E5V` gives.
+    """Write the files into a checkpoint folder, if they give the same tokens as `E5V`.
 
-    They do not where the model's processor takes its images under other names (Phi-4), or its chat
-    template cannot put an image beside a text. Tell whether they were written. Which tokens the
-    tokenizer adds to a prompt is written into its tokenizer.json in any case.
+    They do not if the model's processor names its image arrays differently (Phi-4), or its chat
+    template does not support an image with a text. Returns whether they were written. The tokens
+    that the tokenizer adds to a prompt are written to tokenizer.json in any case.
     """
     write_settings(folder, loaded.processor.tokenizer)
     if loaded.backbone.features != "get_image_features":
@@ -58,7 +58,7 @@ def write_sentence_files(folder: Path, loaded: Loaded) -> bool:
         template = sentence_template(Renderer(loaded.processor, loaded.turn))
     except ModelError:
         return False
-    if not _agrees(template, loaded):
+    if not _gives_same_ids(template, loaded):
         return False
     for name, content in _files(template, loaded.text_config.hidden_size).items():
         (folder / name).parent.mkdir(exist_ok=True)
@@ -68,12 +68,12 @@ def write_sentence_files(folder: Path, loaded: Loaded) -> bool:
 
 
 def sentence_template(renderer: Renderer) -> str:
-    """Return the template: a system message names the prompt, a user message holds the item.
+    """Return the template: a system message names the prompt, a user message has the item.
 
     Raises:
-        ModelError: the model's own chat template loses a part of an item.
+        ModelError: the model's own chat template drops a part of an item.
     """
-    table = {name: _wordings(renderer, prompt) for name, prompt in PROMPTS.items()}
+    table = {name: _render_prompts(renderer, prompt) for name, prompt in PROMPTS.items()}
     return (
         "{% set prompts = " + json.dumps(table, ensure_ascii=False) + " %}"
         "{% set named = messages[0]['role'] == 'system' %}"
@@ -86,32 +86,32 @@ def sentence_template(renderer: Renderer) -> str:
         " + prompts | join(', ')) }}{% endif %}"
         "{% if kind not in prompts[name] %}{{ raise_exception('item is ' + kind + "
         "'; expected one of ' + prompts[name] | join(', ')) }}{% endif %}"
-        "{{ prompts[name][kind] | replace('" + HOLE + "', parts[-1]['text']) }}"
+        "{{ prompts[name][kind] | replace('" + PLACEHOLDER + "', parts[-1]['text']) }}"
     )
 
 
-def _wordings(renderer: Renderer, prompt: Prompt) -> dict[str, str]:
-    """Return the whole prompt of each kind of item, with a hole for its text."""
-    picture, text = Image(b""), Text(HOLE)
+def _render_prompts(renderer: Renderer, prompt: Prompt) -> dict[str, str]:
+    """Return the whole prompt of each kind of item, with a placeholder for its text."""
+    picture, text = Image(b""), Text(PLACEHOLDER)
     kinds: Mapping[str, list[Any]] = {
         "text": [text],
         "image": [picture],
         "image+text": [picture, text],
     }
     return {
-        kind: "".join(_written(piece, renderer) for piece in renderer.render(ask(item, prompt)))
+        kind: "".join(_piece_text(piece, renderer) for piece in renderer.render(ask(item, prompt)))
         for kind, item in ((kind, normalise(parts)) for kind, parts in kinds.items())
     }
 
 
-def _written(piece: Segment, renderer: Renderer) -> str:
+def _piece_text(piece: Segment, renderer: Renderer) -> str:
     if isinstance(piece, Image):
         return renderer.image_token
     return piece.text if isinstance(piece, Text) else piece
 
 
-def _agrees(template: str, loaded: Loaded) -> bool:
-    """Tell whether the template gives our own ids, for every prompt and kind of item."""
+def _gives_same_ids(template: str, loaded: Loaded) -> bool:
+    """Check that the template gives the ids of `E5V`, for every prompt and kind of item."""
     preparer = Preparer(loaded, 2**20)
     image = picture(97, 64, seed=1)
     items: tuple[Any, ...] = ("A dog runs.", image, {"image": image, "text": "but black"})

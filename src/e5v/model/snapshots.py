@@ -1,8 +1,8 @@
-"""Takes an item as it is now, so that nothing its owner does next can change its vector.
+"""Copy an item's content, so that later changes by the caller do not change its vector.
 
-what an iterator yields -> Item -> files read, PIL images copied -> Item of bytes and own pictures
+item of an iterator -> Item -> files read, PIL images copied -> Item of bytes and copies
 
-Items are prepared on threads while the caller's iterator goes on: it may refill a buffer, move to
+Items are prepared on threads while the caller's iterator continues: it may refill a buffer, move to
 the next frame of an animation, or write the next picture to the same file.
 """
 
@@ -33,13 +33,13 @@ def take(item: Item, position: int) -> Item:
         ItemError: a file or a PIL image cannot be read; names `position`.
     """
     try:
-        return replace(item, parts=tuple(map(_taken, item.parts)))
+        return replace(item, parts=tuple(map(_take_part, item.parts)))
     except UnreadableError as error:
         raise ItemError(position, str(error)) from error
 
 
 def megabytes(item: Item) -> int:
-    """Return how much memory the images of an item take until they are prepared."""
+    """Return the memory of an item's images until they are prepared, in MiB."""
     return sum(map(_size, item.images)) // MEGABYTE
 
 
@@ -49,20 +49,20 @@ def _size(image: Image) -> int:
     if isinstance(image.source, Path):
         return 0
     width, height = image.source.size
-    return 4 * width * height  # Pillow's RGB has a byte that is not used
+    return 4 * width * height  # Pillow uses 4 bytes per RGB pixel
 
 
-def _taken(part: Part) -> Part:
+def _take_part(part: Part) -> Part:
     if not isinstance(part, Image) or isinstance(part.source, bytes):
         return part
     return read_bytes(part) if isinstance(part.source, Path) else Image(_copy(part.source))
 
 
 def _copy(picture: PIL.Image.Image) -> PIL.Image.Image:
-    """Copy a PIL image as it is now: the current frame, orientation and transparency included."""
+    """Copy a PIL image in its current state, with frame, orientation and transparency."""
     with PICTURE_LOCK:
         try:
-            again = _opened_again(picture)
+            again = _reopen(picture)
             if again is not None:
                 return again
             load_pixels(picture)
@@ -71,15 +71,15 @@ def _copy(picture: PIL.Image.Image) -> PIL.Image.Image:
                 copy.getexif()[PIL.ExifTags.Base.Orientation] = turned
         except UnreadableError:
             raise
-        except Exception as error:  # a format's reader raises what it likes on broken bytes
+        except Exception as error:  # a format's reader may raise anything on broken bytes
             raise UnreadableError(f"<PIL image> is broken: {first_line(error)}") from None
     return copy
 
 
-def _opened_again(picture: PIL.Image.Image) -> PIL.Image.Image | None:
-    """Return a JPEG that is open but not loaded as a second, equal one, to be decoded on a thread.
+def _reopen(picture: PIL.Image.Image) -> PIL.Image.Image | None:
+    """Open a JPEG that is not yet decoded a second time, to decode it on a thread.
 
-    None for all others, and where the two would differ: the picture is drafted, say.
+    Returns None for other images, and if the two would differ (such as after `draft`).
     """
     if not isinstance(picture, JpegImageFile) or isinstance(picture, MpoImageFile):
         return None

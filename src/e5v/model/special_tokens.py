@@ -1,10 +1,10 @@
-"""The tokens that a tokenizer puts around every prompt, as its own files ask for.
+"""Make a tokenizer add the special tokens (BOS, EOS) that its settings ask for.
 
 add_bos_token, add_eos_token of tokenizer_config.json -> the tokenizer -> tokenizer.json
 
-transformers 4, with which most models were trained, made LlamaTokenizer and its like follow these
-two settings; transformers 5 ignores them and follows the post-processor of tokenizer.json alone. A
-model whose first token is missing gives other vectors, and no error.
+In transformers 4, with which most models were trained, LlamaTokenizer and similar classes followed
+these two settings; transformers 5 follows only the post-processor of tokenizer.json. A model
+without its first token gives wrong vectors, and no error.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-# Classes that followed both settings in transformers 4, also where a setting is false.
+# Classes that followed both settings in transformers 4, also if false.
 FOLLOWING = (
     "LlamaTokenizer",
     "CodeLlamaTokenizer",
@@ -27,9 +27,9 @@ PROBE = "a"
 
 
 def adds_special_tokens(bos: str | None, prompt: str) -> bool:
-    """Tell whether the tokenizer must still put its special tokens around a prompt.
+    """Check whether the tokenizer must add its special tokens to a prompt.
 
-    A chat template may write the first token itself, which must not be there twice.
+    A chat template may already contain the first token, which must not be doubled.
     """
     return not (bos and prompt.startswith(bos))
 
@@ -37,10 +37,10 @@ def adds_special_tokens(bos: str | None, prompt: str) -> bool:
 def follow_settings(tokenizer: Any, config: Mapping[str, Any]) -> None:
     """Make a tokenizer add the tokens that its tokenizer_config.json asks for.
 
-    `add_bos_token: true` counts for every class. A false one, and `add_eos_token`, count for the
-    classes that followed them when models were trained. A setting that is absent changes nothing.
+    `add_bos_token: true` applies to every class. `add_bos_token: false` and `add_eos_token` apply
+    to the classes that followed them in transformers 4. A missing setting changes nothing.
     """
-    if getattr(tokenizer, "backend_tokenizer", None) is None:  # refused later, with the reason
+    if getattr(tokenizer, "backend_tokenizer", None) is None:  # refused later, with an error
         return
     found = added_tokens(tokenizer)
     wanted = tuple(
@@ -50,12 +50,12 @@ def follow_settings(tokenizer: Any, config: Mapping[str, Any]) -> None:
         )
     )
     if wanted != found:
-        tokenizer.add_eos_token = wanted[1]  # each of the two writes the post-processor anew
+        tokenizer.add_eos_token = wanted[1]  # each of the two rewrites the post-processor
         tokenizer.add_bos_token = wanted[0]
 
 
 def added_tokens(tokenizer: Any) -> tuple[bool, bool]:
-    """Tell whether a tokenizer puts its first token before a text, and its last one after it."""
+    """Return whether a tokenizer adds BOS before a text, and whether it adds EOS after it."""
     encoding = tokenizer.backend_tokenizer.encode(PROBE)
     ids, special = encoding.ids, encoding.special_tokens_mask
     return (
@@ -65,22 +65,22 @@ def added_tokens(tokenizer: Any) -> tuple[bool, bool]:
 
 
 def write_settings(folder: Path, tokenizer: Any) -> None:
-    """Write which tokens a tokenizer adds into a folder's tokenizer.json, if that adds others.
+    """Make a folder's tokenizer.json add the same special tokens as the tokenizer.
 
-    Libraries that ignore the settings in tokenizer_config.json then add the same tokens.
+    Libraries that ignore the settings in tokenizer_config.json then add them too.
     """
     path, backend = folder / TOKENIZER, getattr(tokenizer, "backend_tokenizer", None)
     if backend is None or not path.is_file():
         return
-    if _frame(Tokenizer.from_file(str(path))) == _frame(backend):
+    if _added_ids(Tokenizer.from_file(str(path))) == _added_ids(backend):
         return
     file = json.loads(path.read_text(encoding="utf-8"))
     file["post_processor"] = json.loads(backend.to_str())["post_processor"]
     path.write_text(json.dumps(file, indent=2, ensure_ascii=False), encoding="utf-8")
 
 
-def _frame(backend: Tokenizer) -> list[int]:
-    """Return the ids that a tokenizer puts around a text."""
+def _added_ids(backend: Tokenizer) -> list[int]:
+    """Return the ids that a tokenizer adds to a text."""
     encoding = backend.encode(PROBE)
     marked = zip(encoding.ids, encoding.special_tokens_mask, strict=True)
     return [number for number, special in marked if special]

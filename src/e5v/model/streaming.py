@@ -1,7 +1,7 @@
-"""A stream of prepared items to a stream of vectors, a bounded window at a time.
+"""Embed a stream of prepared items, one bounded window at a time.
 
-futures of Prepared -> window -> new content -> batches by token cost -> encoder -> unit rows
-                              -> content seen before -> remembered row
+futures of Prepared -> window -> new content -> batches by token count -> encoder -> unit rows
+                              -> repeated content -> cached row
 """
 
 from collections import OrderedDict
@@ -21,18 +21,18 @@ from e5v.model.preparing import Prepared
 from e5v.vectors import truncate, unit
 
 OnError = Literal["raise", "skip"]
-WINDOW_BATCHES = 8  # how many batches' worth of tokens are sorted together,
-WINDOW_TOKENS = 16_384  # and at least how many tokens;
-WINDOW_BYTES = 2 * 2**30  # but no more than this of pixels: some models take 40 KB of them a token
-REMEMBERED_BYTES = 256 * 2**20  # vectors kept to answer for items of equal content
+WINDOW_BATCHES = 8  # batches of tokens that are sorted together,
+WINDOW_TOKENS = 16_384  # and the minimum number of tokens;
+WINDOW_BYTES = 2 * 2**30  # the maximum of pixels: some models take 40 KB of them per token
+CACHE_BYTES = 256 * 2**20  # cache of vectors, for items of equal content
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """The vector of one item: `vector` (d,) unit float32; `cut` if its text was shortened.
+    """The vector of one item: `vector` (d,) unit float32; `cut` if its text was truncated.
 
     `is_text` is true for an item without an image. `doubt` names a text of the item that looks like
-    an image, and says why it is none: "'cat.jpg' (no such file)"; it is empty for all others.
+    an image, and why it is not one: "'cat.jpg' (no such file)"; otherwise it is empty.
     """
 
     position: int
@@ -44,7 +44,7 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Skipped:
-    """An item left out under `on_error="skip"`, and why."""
+    """An item skipped with `on_error="skip"`, and its error."""
 
     position: int
     error: ItemError | PromptError
@@ -52,10 +52,10 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Stream:
-    """One call's way through the encoder.
+    """Runs one call's items through the encoder.
 
-    `budget` is the most tokens of a batch, `dim` the width vectors are truncated to (None: all).
-    Rows are unit vectors, or with `normalised` false the states themselves.
+    `budget` is the maximum number of tokens per batch, `dim` the width vectors are truncated to
+    (None: full width). Rows are unit vectors, or with `normalised` false the hidden states.
     """
 
     encoder: Encoder
@@ -68,17 +68,17 @@ class Stream:
         """Yield a result per future, in order.
 
         Raises:
-            ItemError, PromptError: under `on_error="raise"`, those of the first bad item.
-            ModelError: the model gave values that are not finite.
+            ItemError, PromptError: the first bad item, with `on_error="raise"`.
+            ModelError: the model returned values that are not finite.
         """
         try:
             yield from self._run(futures)
         finally:
             if isinstance(futures, Generator):
-                futures.close()  # its threads end now, whoever keeps the error that ended this
+                futures.close()  # end its threads now, even if the caller keeps the error
 
     def _run(self, futures: Iterable[Future[Prepared]]) -> Iterator[Encoded | Skipped]:
-        memory = _Memory(REMEMBERED_BYTES // (4 * self.encoder.width))
+        cache = _Cache(CACHE_BYTES // (4 * self.encoder.width))
         window: list[Prepared | Skipped] = []
         tokens = pixels = 0
         for position, future in enumerate(futures):
@@ -87,36 +87,36 @@ class Stream:
             except (ItemError, PromptError) as error:
                 if self.on_error == "raise":
                     raise
-                window.append(Skipped(position, _bare(error)))
-                tokens += 1  # so that bad items fill a window, too
+                window.append(Skipped(position, _drop_traceback(error)))
+                tokens += 1  # so that bad items also fill the window
             else:
                 window.append(prepared)
                 tokens += len(prepared.prompted.ids)
                 pixels += _pixel_bytes(prepared)
             if tokens >= max(WINDOW_BATCHES * self.budget, WINDOW_TOKENS) or pixels >= WINDOW_BYTES:
-                yield from self._flush(window, memory)
+                yield from self._flush(window, cache)
                 window, tokens, pixels = [], 0, 0
-        yield from self._flush(window, memory)
+        yield from self._flush(window, cache)
 
     def _flush(
-        self, window: Sequence[Prepared | Skipped], memory: "_Memory"
+        self, window: Sequence[Prepared | Skipped], cache: "_Cache"
     ) -> Iterator[Encoded | Skipped]:
         fresh = {
             one.digest: one
             for one in window
-            if isinstance(one, Prepared) and one.digest not in memory
+            if isinstance(one, Prepared) and one.digest not in cache
         }
         vectors = dict(zip(fresh, self.vectors(list(fresh.values())), strict=True))
         for one in window:
             if isinstance(one, Skipped):
                 yield one
                 continue
-            vector = vectors[one.digest] if one.digest in vectors else memory[one.digest]
+            vector = vectors[one.digest] if one.digest in vectors else cache[one.digest]
             is_text = not one.prompted.images
             yield Encoded(
                 one.position, truncate(vector, self.dim), one.cut, is_text=is_text, doubt=one.doubt
             )
-        memory.update(vectors)
+        cache.update(vectors)
 
     def vectors(self, items: Sequence[Prepared]) -> NDArray[np.float32]:
         """Embed prepared items: (n, d) rows in the order given."""
@@ -135,17 +135,17 @@ class Stream:
         rows: NDArray[np.float32] = states.float().cpu().numpy()
         if not np.isfinite(rows).all():
             loaded = self.encoder.loaded
-            cure = 'load it with dtype="bfloat16" or "float32"'
+            fix = 'load it with dtype="bfloat16" or "float32"'
             if loaded.model.dtype == torch.float32:
-                cure = "its weights are at fault: get or train them again"
+                fix = "its weights are broken: download or train them again"
             raise ModelError(
-                f"{loaded.name} gave values that are not finite in {loaded.model.dtype}; {cure}"
+                f"{loaded.name} returned values that are not finite in {loaded.model.dtype}; {fix}"
             )
         return rows
 
 
-def _bare(error: ItemError | PromptError) -> ItemError | PromptError:
-    """Cut an error from where it was raised: those frames hold the item's file and pixels."""
+def _drop_traceback(error: ItemError | PromptError) -> ItemError | PromptError:
+    """Drop an error's traceback: its frames keep the item's file and pixels in memory."""
     error.__traceback__ = error.__cause__ = error.__context__ = None
     return error
 
@@ -155,8 +155,8 @@ def _pixel_bytes(prepared: Prepared) -> int:
     return sum(array.nbytes for image in images for array in image.arrays.values())
 
 
-class _Memory(OrderedDict[bytes, NDArray[np.float32]]):
-    """The latest vectors by content, at most `most` of them."""
+class _Cache(OrderedDict[bytes, NDArray[np.float32]]):
+    """Cache of the latest `most` vectors, by content."""
 
     def __init__(self, most: int) -> None:
         super().__init__()

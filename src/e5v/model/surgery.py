@@ -1,10 +1,10 @@
-"""Puts a tuned language model back where it belongs: an adapter into a whole checkpoint.
+"""Merge a LoRA adapter of the language model into a multimodal checkpoint.
 
-    source folder -> copied, file by file -> W + scale B A over the place of W -> model card
-                  -> a folder beside the target -> proved by whoever asks -> renamed
+    source folder -> copied file by file -> W overwritten by W + scale B A -> model card
+                  -> a folder beside the target -> checked by the caller's `proof` -> renamed
 
-Every other tensor stays as it is, bit for bit. The model is never loaded for this: its class, built
-without content, tells which tensors are its language model's, under whatever names its files have.
+Every other tensor stays bit-identical. No weights are loaded: the model is built without content
+to find out which tensors belong to its language model, under the names that its files use.
 """
 
 import json
@@ -26,14 +26,14 @@ from e5v.model.sentence_files import NAMES, write_sentence_files
 from e5v.model.weights import Weights, new_folder, open_weights
 
 WEIGHT_FILES = ("bin", "ckpt", "gguf", "h5", "msgpack", "onnx", "ot", "pt", "pth", "safetensors")
-MERGEABLE = ("F64", "F32", "F16", "BF16")  # others are quantised: their numbers are not weights
-BARE = ("language_model.model", "language_model", "model", "")  # a language model trained alone
+MERGEABLE = ("F64", "F32", "F16", "BF16")  # others are quantised
+BARE = ("language_model.model", "language_model", "model", "")  # if it was trained alone
 SHOWN = 3  # names in a message
 
 
 @dataclass(frozen=True)
 class Merged:
-    """A merged checkpoint, what it was made of, and which of its tensors were meant to change."""
+    """A merged checkpoint, its source, and the names of the tensors that were merged."""
 
     folder: Path
     source: Path
@@ -48,18 +48,19 @@ def merge(
     proof: Callable[[Merged], None] = lambda _: None,
     trust_remote_code: bool = False,
 ) -> Merged:
-    """Write the checkpoint `source` with an adapter added to its language model into `target`.
+    """Write the checkpoint `source`, with an adapter merged into its language model, to `target`.
 
     Args:
         run: a training run, or the folder of an adapter in peft's format.
         source: a hub id or a folder; the weights must be safetensors.
-        target: a new folder. It is there whole, or not at all.
-        proof: called while the result has no name yet; raises what keeps it from getting one.
+        target: a new folder; it appears only when it is complete.
+        proof: called with the result before it is renamed to `target`; if it raises, no folder is
+            left.
         trust_remote_code: run Python code that comes with the source.
 
     Raises:
         ModelError: source or adapter cannot be read, or do not fit each other.
-        UsageError: `run` is no adapter, or `target` is there already.
+        UsageError: `run` is not an adapter, or `target` exists.
     """
     found = find_run(run)
     lora = open_lora(found.adapter)
@@ -67,7 +68,7 @@ def merge(
         home = fetch(source)
         loaded = outline(home, trust_remote_code=trust_remote_code)
         weights = open_weights(home)
-        places = _places(lora, loaded, weights)
+        places = _match_modules(lora, loaded, weights)
         _copy_companions(home, folder)
         _complete_processor(folder, loaded)
         _write_weights(weights, folder, lora, places)
@@ -83,10 +84,10 @@ def fetch(source: str | Path) -> Path:
     """Return the folder of a checkpoint, downloaded if it is a hub id.
 
     Raises:
-        ModelError: there is no such folder, and no such model on the hub or in its cache.
+        ModelError: there is no such folder, nor such a model on the hub or in its cache.
     """
     if str(source) == "nano":
-        raise ModelError("nano is nano-base with an adapter of its own; give nano-base")
+        raise ModelError("nano is nano-base with an adapter; give nano-base")
     found = find_model(source)
     if Path(found).is_dir():
         return Path(found)
@@ -95,46 +96,46 @@ def fetch(source: str | Path) -> Path:
         with quiet():
             return Path(snapshot_download(found, ignore_patterns=others))
     except Exception as error:
-        raise ModelError(f"{source} cannot be fetched: {first_line(error)}") from error
+        raise ModelError(f"{source} cannot be downloaded: {first_line(error)}") from error
 
 
-def _places(lora: Lora, loaded: Loaded, weights: Weights) -> dict[str, str]:
-    """Tell what the adapter is added to: name in the checkpoint -> path in the adapter."""
+def _match_modules(lora: Lora, loaded: Loaded, weights: Weights) -> dict[str, str]:
+    """Match tensors to modules of the adapter: name in the checkpoint -> path in the adapter."""
     names = _decoder_names(loaded)
-    prefix = _prefix(loaded.name, names, weights.places)
+    prefix = _find_prefix(loaded.name, names, weights.places)
     own = language_path(loaded.model)
     places: dict[str, str] = {}
-    strangers: list[str] = []
+    unmatched: list[str] = []
     for path in lora.a:
-        name = next((name for name in _relative(path, (own, *BARE)) if name in names), None)
+        name = next((name for name in _possible_names(path, (own, *BARE)) if name in names), None)
         if name is None or prefix + name in places:
-            strangers.append(path)
+            unmatched.append(path)
         else:
             places[prefix + name] = path
-    if strangers:
+    if unmatched:
         raise ModelError(
-            f"{len(strangers)} of {len(lora.a)} modules of the adapter are no part of the language "
-            f"model of {loaded.name} ({_listed(strangers)}); {_why_not(strangers, loaded)}"
+            f"{len(unmatched)} of {len(lora.a)} modules of the adapter are not in the language "
+            f"model of {loaded.name} ({_join_names(unmatched)}); {_why_not(unmatched, loaded)}"
         )
     _check_fit(lora, places, weights)
     return places
 
 
-def _why_not(strangers: Sequence[str], loaded: Loaded) -> str:
-    """Say why modules that are not of the language model cannot be merged."""
+def _why_not(unmatched: Sequence[str], loaded: Loaded) -> str:
+    """Return why modules outside the language model cannot be merged."""
     others = _other_parts(loaded)
-    found = [others & set(path.split(".")) for path in strangers]
+    found = [others & set(path.split(".")) for path in unmatched]
     if not all(found):
         return "it was made for another model"
     parts = ", ".join(sorted(set().union(*found)))
     return (
-        f"it also adapts {parts}, and only an adapter of the language model alone can be merged "
-        "here: merge it with peft's merge_and_unload"
+        f"it also adapts {parts}, but e5v merges adapters of the language model "
+        "only: merge it with peft's merge_and_unload"
     )
 
 
 def _other_parts(loaded: Loaded) -> set[str]:
-    """Name the modules beside the language model: vision tower, projector, output head."""
+    """Name the modules outside the language model: vision tower, projector, output head."""
     model, decoder = loaded.model, loaded.language_model
     return {
         name
@@ -145,7 +146,7 @@ def _other_parts(loaded: Loaded) -> set[str]:
 
 
 def _decoder_names(loaded: Loaded) -> frozenset[str]:
-    """Name the language model's tensors from its own root; embeddings may be tied, and absent."""
+    """Name the language model's tensors relative to it, without its input embeddings."""
     decoder = loaded.language_model
     absent = {id(weight) for weight in decoder.get_input_embeddings().parameters()}
     within = tuple(f"{module}." for module in loaded.backbone.vision_within)
@@ -156,21 +157,21 @@ def _decoder_names(loaded: Loaded) -> frozenset[str]:
     )
 
 
-def _prefix(source: str, names: Collection[str], keys: Collection[str]) -> str:
-    """Find what stands before the language model's names in a checkpoint of whatever layout."""
+def _find_prefix(source: str, names: Collection[str], keys: Collection[str]) -> str:
+    """Find the prefix of the language model's tensors in a checkpoint of any layout."""
     anchor = max(names, key=len)
     prefixes = [key.removesuffix(anchor) for key in keys if f".{key}".endswith(f".{anchor}")]
     fitting = [prefix for prefix in prefixes if all(prefix + name in keys for name in names)]
     if len(fitting) != 1:
         raise ModelError(
-            f"{source} holds the {len(names)} tensors of its language model under "
-            f"{len(fitting)} names ({anchor}, ...); expected 1: its layout is not known here"
+            f"{source} has the {len(names)} tensors of its language model under "
+            f"{len(fitting)} prefixes ({anchor}, ...); expected 1: its layout is not supported"
         )
     return fitting[0]
 
 
-def _relative(path: str, roots: Sequence[str]) -> Iterator[str]:
-    """Give the names that a module's weight may have, seen from the language model's root."""
+def _possible_names(path: str, roots: Sequence[str]) -> Iterator[str]:
+    """Yield possible names of a module's weight, relative to the language model."""
     for root in roots:
         if not root or path.startswith(f"{root}."):
             yield f"{path.removeprefix(f'{root}.') if root else path}.weight"
@@ -186,17 +187,17 @@ def _check_fit(lora: Lora, places: Mapping[str, str], weights: Weights) -> None:
     ]
     if wrong:
         raise ModelError(
-            f"{len(wrong)} of {len(places)} tensors do not fit the adapter ({_listed(wrong)}); "
+            f"{len(wrong)} of {len(places)} tensors do not fit the adapter ({_join_names(wrong)}); "
             f"expected equal shapes, in one of {', '.join(MERGEABLE)}"
         )
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     return "; ".join(names[:SHOWN]) + ("; ..." if len(names) > SHOWN else "")
 
 
 def _copy_companions(source: Path, folder: Path) -> None:
-    """Copy all but weights, the model card, and what is written anew."""
+    """Copy all files except weights, the model card, and those that are written again."""
     left = {"README.md", *NAMES}
     for path in sorted(source.rglob("*")):
         inner = path.relative_to(source)
@@ -209,15 +210,15 @@ def _copy_companions(source: Path, folder: Path) -> None:
 
 
 def _complete_processor(folder: Path, loaded: Loaded) -> None:
-    """Write down what the processor must know of the vision tower, and old files leave out.
+    """Write the processor's settings of the vision tower, which old checkpoints lack.
 
-    Without it, AutoProcessor makes a processor that counts no image tokens.
+    Without them, AutoProcessor makes a processor that adds no image tokens.
     """
     if not loaded.backbone.processor_from_config:
         return
     path = folder / "processor_config.json"
-    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    kept = {key: value for key, value in told.items() if value is not None}
+    stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    kept = {key: value for key, value in stored.items() if value is not None}
     known = {"processor_class": type(loaded.processor).__name__} | {
         key: getattr(loaded.processor, key)
         for key in ("patch_size", "vision_feature_select_strategy", "num_additional_image_tokens")

@@ -1,10 +1,10 @@
-"""From pieces of a prompt to token ids, exactly as the model's own processor would tokenise them.
+"""Tokenise the pieces of a prompt exactly as the model's own processor does.
 
-    pieces -> one string -> ids          (the user's text holds no special token: nearly always)
-    pieces -> armoured string -> ids     (it does: the prompt's special tokens go by secret names)
+    pieces -> one string -> ids       (the user's text contains no special token: nearly always)
+    pieces -> renamed string -> ids   (it does: the prompt's special tokens get random names)
 
-Text that is too long is cut inside the user's part, by default at its end, so the closing tokens of
-the prompt, the last of which is pooled, always stand.
+Text that is too long is truncated inside the user's part, by default at its end, so the closing
+tokens of the prompt, the last of which is pooled, always remain.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fit:
-    """How a long text is cut: which side of it goes, and how much stays.
+    """How a long text is truncated: on which side, and to how many tokens.
 
-    `tokens` counts those of an item's own texts; None is as many as the model takes.
+    `tokens` counts only the item's own texts; None means as many as fit the model.
     """
 
     cut: Literal["start", "end"] = "end"
@@ -43,12 +43,12 @@ LONGEST = Fit()
 
 
 class TooLongError(E5VError):
-    """The prompt and the images alone are longer than the model takes."""
+    """The prompt and images without any text already exceed the maximum length."""
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """The ids of one item's whole prompt; `cut` if the user's text was shortened to fit."""
+    """The ids of one item's whole prompt; `cut` if the user's text was truncated."""
 
     ids: list[int]
     cut: bool
@@ -56,7 +56,7 @@ class Tokens:
 
 @dataclass(frozen=True)
 class _Line:
-    """A prompt as one string, and where in it the user's texts stand (character spans)."""
+    """A prompt as one string, with the character spans of the user's texts."""
 
     string: str
     spans: list[tuple[int, int]]
@@ -70,11 +70,11 @@ class _Encoded:
 
 
 class PromptTokenizer:
-    """Tokenises prompts for one model; safe to call from many threads.
+    """Tokenises prompts for one model; thread-safe.
 
     Args:
         tokenizer: a transformers tokenizer with a `tokenizers` backend.
-        max_tokens: the most tokens an item may have, prompt and images included.
+        max_tokens: maximum length of an item in tokens, including prompt and images.
 
     Raises:
         ModelError: the tokenizer has no such backend.
@@ -89,27 +89,29 @@ class PromptTokenizer:
             )
         self.max_tokens = max_tokens
         self._backend: Tokenizer = backend
-        self._forging = Lock()
+        self._rename_lock = Lock()
         self._backend.no_truncation()
         self._backend.no_padding()
         self._bos: str | None = tokenizer.bos_token
         added = backend.get_added_tokens_decoder()
         self._specials: dict[str, int] = {token.content: n for n, token in added.items()}
-        # White space orders nothing: Gemma's newlines are added tokens wherever they stand.
-        orders = [text for text in self._specials if text.strip()]
-        longest_first = sorted(orders, key=len, reverse=True)
+        # White space is harmless as a special token: Gemma's newlines are added tokens.
+        special = [text for text in self._specials if text.strip()]
+        longest_first = sorted(special, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
 
     def encode(
         self, pieces: Sequence[Segment], expansions: Sequence[str], fit: Fit = LONGEST
     ) -> Tokens:
-        """Return the ids of a prompt. `expansions[i]` is what stands for the i-th image.
+        """Return the ids of a prompt. `expansions[i]` is the string of the i-th image.
 
         Raises:
-            TooLongError: no text is left to cut and the rest is still too long.
+            TooLongError: no text is left to truncate and the rest is still too long.
         """
         texts = [piece.text for piece in pieces if isinstance(piece, Text)]
-        encode = self._armoured if any(map(self._pattern.search, texts)) else self._plain
+        encode = (
+            self._encode_renamed if any(map(self._pattern.search, texts)) else self._encode_plain
+        )
         encoded = encode(pieces, texts, expansions)
         whole = most = len(encoded.ids)
         if fit.tokens is not None:
@@ -121,7 +123,7 @@ class PromptTokenizer:
             encoded = encode(pieces, texts, expansions)
         return Tokens(encoded.ids, cut=len(encoded.ids) < whole)
 
-    def _plain(
+    def _encode_plain(
         self, pieces: Sequence[Segment], texts: Sequence[str], expansions: Sequence[str]
     ) -> _Encoded:
         line = _join(pieces, texts, expansions)
@@ -129,28 +131,28 @@ class PromptTokenizer:
         encoding = self._backend.encode(line.string, add_special_tokens=adds)
         return _Encoded(encoding.ids, encoding, line)
 
-    def _armoured(
+    def _encode_renamed(
         self, pieces: Sequence[Segment], texts: Sequence[str], expansions: Sequence[str]
     ) -> _Encoded:
         """Encode with the prompt's special tokens renamed, so that the user's are plain text."""
-        with self._forging:  # once, not once per thread: a large vocabulary takes seconds
-            backend, names, original = self._armour
+        with self._rename_lock:  # once for all threads: a large vocabulary takes seconds
+            backend, names, original = self._renamed_backend
 
-        def hide(ours: str) -> str:
+        def rename(ours: str) -> str:
             return self._pattern.sub(lambda found: names[found.group()], ours)
 
-        hidden = [hide(piece) if isinstance(piece, str) else piece for piece in pieces]
-        line = _join(hidden, texts, [hide(expansion) for expansion in expansions])
+        renamed_pieces = [rename(piece) if isinstance(piece, str) else piece for piece in pieces]
+        line = _join(renamed_pieces, texts, [rename(expansion) for expansion in expansions])
         adds = adds_special_tokens(self._bos and names[self._bos], line.string)
         encoding = backend.encode(line.string, add_special_tokens=adds)
-        # What the tokenizer itself puts around the prompt (its BOS) has the original ids already.
-        framed = zip(encoding.ids, encoding.special_tokens_mask, strict=True)
-        ids = [n if frame else original.get(n, n) for n, frame in framed]
+        # Tokens that the tokenizer itself adds (BOS) already have their original ids.
+        marked = zip(encoding.ids, encoding.special_tokens_mask, strict=True)
+        ids = [n if is_added else original.get(n, n) for n, is_added in marked]
         return _Encoded(ids, encoding, line)
 
     @cached_property
-    def _armour(self) -> tuple[Tokenizer, dict[str, str], dict[int, int]]:
-        """A copy of the tokenizer whose special tokens have names that no text can guess."""
+    def _renamed_backend(self) -> tuple[Tokenizer, dict[str, str], dict[int, int]]:
+        """A copy of the tokenizer whose special tokens have random names, and both mappings."""
         from tokenizers import Tokenizer
 
         nonce = secrets.token_hex(8)
@@ -168,7 +170,7 @@ class PromptTokenizer:
 
 
 def _shorten(texts: list[str], encoded: _Encoded, most: int, fit: Fit) -> list[str]:
-    """Cut texts by as many tokens as are over: the last ones first, or from the start on."""
+    """Truncate texts by the excess tokens: the last text first, or the first if cut at start."""
     over = len(encoded.ids) - most
     places = range(len(texts))
     shorter = list(texts)
@@ -184,14 +186,13 @@ def _shorten(texts: list[str], encoded: _Encoded, most: int, fit: Fit) -> list[s
     if shorter == texts:
         limit = "the model takes" if fit.tokens is None else "the request allows"
         raise TooLongError(
-            f"its prompt and images take {len(encoded.ids)} tokens before any text that could "
-            f"be cut; {limit} {most}"
+            f"its prompt and images take {len(encoded.ids)} tokens without the text; {limit} {most}"
         )
     return shorter
 
 
 def _boundaries(encoded: _Encoded, span: tuple[int, int], fit: Fit) -> list[int]:
-    """Return where in a user's text its tokens end, or begin if it is cut at its start."""
+    """Return where a user's text has token ends, or token starts if it is cut at its start."""
     start, end = span
     offsets = [pair for pair in encoded.encoding.offsets if pair[1] > pair[0]]
     if fit.cut == "start":
@@ -204,7 +205,7 @@ def _boundaries(encoded: _Encoded, span: tuple[int, int], fit: Fit) -> list[int]
 
 
 def _join(pieces: Sequence[Segment], texts: Sequence[str], expansions: Sequence[str]) -> _Line:
-    """Write the pieces as one string and note where the user's texts stand in it."""
+    """Join the pieces to one string, with the spans of the user's texts."""
     next_text, next_expansion = iter(texts), iter(expansions)
     written: list[str] = []
     spans: list[tuple[int, int]] = []

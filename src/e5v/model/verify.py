@@ -1,6 +1,6 @@
-"""Proves on a user's own model that the lean path gives the plain path's vectors.
+"""Verify on any model that e5v gives the same vectors as plain transformers code.
 
-a few items -> E5V.encode, and the model card's own lines one at a time -> checks, each with a limit
+a few items -> E5V.encode, and plain transformers code one by one -> checks, each with a limit
 """
 
 import itertools
@@ -38,7 +38,7 @@ COSINE_LIMIT = 0.999  # for half precisions
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was checked: what came out, and what it must be within."""
+    """One check: the measured figure and the limit for it."""
 
     name: str
     passed: bool
@@ -53,47 +53,53 @@ def verify(
     dtype: DTypeName = "auto",
     trust_remote_code: bool = False,
 ) -> Iterator[Check]:
-    """Open a model and yield the checks as they are made.
+    """Open a model and yield each check as it finishes.
 
     Raises:
-        ModelError: the model cannot be opened at all.
+        ModelError: the model cannot be opened.
     """
     yield from check(E5V(model, device=device, dtype=dtype, trust_remote_code=trust_remote_code))
 
 
 def check(embedder: E5V) -> Iterator[Check]:
-    """Yield the checks of an open model as they are made."""
+    """Yield each check of an open model as it finishes."""
     unexpected = embedder.loaded.unexpected
     figure = f"{len(unexpected)} left over" + (f" ({unexpected[0]}, ...)" if unexpected else "")
     yield Check("all weights loaded", not unexpected, figure, "0")
     images = [picture(*size, seed=seed) for seed, size in enumerate(SIZES)]
     mixtures = [{"image": images[0], "text": TEXTS[1]}, [TEXTS[0], images[2], TEXTS[1], images[1]]]
     asked = _asks_for_bos(embedder)
-    limit = "1, as add_bos_token says" if asked else "at most 1"
-    yield _attempt("first token", limit, partial(_first, embedder, [TEXTS[0], images[0]], asked))
-    yield _attempt("prompt tail intact", "1 ending", partial(_tail, embedder))
-    yield _attempt("image tokens agree", "equal", partial(_image_tokens, embedder, images))
+    limit = "1 (add_bos_token is set)" if asked else "at most 1"
+    yield _run_check(
+        "first token", limit, partial(_check_first_token, embedder, [TEXTS[0], images[0]], asked)
+    )
+    yield _run_check("prompt tail intact", "1 ending", partial(_check_closing, embedder))
+    yield _run_check("image tokens agree", "equal", partial(_check_image_tokens, embedder, images))
     kinds: tuple[tuple[str, Sequence[Any]], ...] = (
         ("text", TEXTS[:3]),
         ("image", images),
         ("mixture", mixtures),
     )
     for kind, items in kinds:
-        yield _attempt(f"plain path, {kind}", _limit(embedder), partial(_plain, embedder, items))
+        yield _run_check(
+            f"plain path, {kind}", _limit(embedder), partial(_check_plain, embedder, items)
+        )
     everything = [*TEXTS, *images, *mixtures]
-    yield _attempt("alone or in any batch", _limit(embedder), partial(_alone, embedder, everything))
+    yield _run_check(
+        "alone or in any batch", _limit(embedder), partial(_check_alone, embedder, everything)
+    )
 
 
 def plain_vector(embedder: E5V, item: Any) -> NDArray[np.float32]:
     """Embed one item as a model card would: processor, whole model, `hidden_states[-1][:, -1]`.
 
-    *Shape:* (d,), unit. Only for items whose text holds no special token: the plain path would
-    read it as an instruction.
+    *Shape:* (d,), unit. Only for items whose text contains no special token: plain code would read
+    it as one.
     """
     loaded, renderer = embedder.loaded, embedder.renderer
     whole = normalise(item)
     pieces = renderer.render(ask(whole, RETRIEVAL))
-    string = "".join(_written(piece, renderer.image_token) for piece in pieces)
+    string = "".join(_piece_text(piece, renderer.image_token) for piece in pieces)
     inputs = loaded.processor(
         text=[string],
         images=[decode(image) for image in whole.images] or None,
@@ -110,16 +116,16 @@ def plain_vector(embedder: E5V, item: Any) -> NDArray[np.float32]:
     return vector
 
 
-def _written(piece: Segment, image_token: str) -> str:
+def _piece_text(piece: Segment, image_token: str) -> str:
     if isinstance(piece, str):
         return piece
     return piece.text if isinstance(piece, Text) else image_token
 
 
-def _attempt(name: str, limit: str, attempt: Callable[[], tuple[bool, str]]) -> Check:
+def _run_check(name: str, limit: str, attempt: Callable[[], tuple[bool, str]]) -> Check:
     try:
         passed, figure = attempt()
-    except Exception as error:  # of whichever library: the check has failed
+    except Exception as error:  # from any library: the check has failed
         return Check(name, False, first_line(error), limit)  # noqa: FBT003
     return Check(name, passed, figure, limit)
 
@@ -129,7 +135,7 @@ def _limit(embedder: E5V) -> str:
     return f"difference <= {FP32_LIMIT:.0e}" if exact else f"cosine >= {COSINE_LIMIT}"
 
 
-def _agree(
+def _compare(
     embedder: E5V, ours: NDArray[np.float32], theirs: NDArray[np.float32]
 ) -> tuple[bool, str]:
     if embedder.dtype == torch.float32:
@@ -139,19 +145,19 @@ def _agree(
     return lowest >= COSINE_LIMIT, f"{lowest:.5f}"
 
 
-def _plain(embedder: E5V, items: Sequence[Any]) -> tuple[bool, str]:
+def _check_plain(embedder: E5V, items: Sequence[Any]) -> tuple[bool, str]:
     theirs = np.stack([plain_vector(embedder, item) for item in items])
-    return _agree(embedder, embedder.encode(items), theirs)
+    return _compare(embedder, embedder.encode(items), theirs)
 
 
-def _alone(embedder: E5V, items: Sequence[Any]) -> tuple[bool, str]:
+def _check_alone(embedder: E5V, items: Sequence[Any]) -> tuple[bool, str]:
     alone = np.concatenate([embedder.encode([item]) for item in items])
     mixed = embedder.encode([*items[::-1], "a neighbour that was not there"])[:-1][::-1]
-    return _agree(embedder, mixed, alone)
+    return _compare(embedder, mixed, alone)
 
 
 def _asks_for_bos(embedder: E5V) -> bool:
-    """Tell whether the checkpoint's tokenizer_config.json asks for a token before every prompt."""
+    """Check whether tokenizer_config.json asks for a first token (BOS) before every prompt."""
     tokenizer = embedder.loaded.processor.tokenizer
     try:
         config = tokenizer_config(tokenizer.name_or_path)
@@ -160,8 +166,8 @@ def _asks_for_bos(embedder: E5V) -> bool:
     return bool(config.get("add_bos_token")) and tokenizer.bos_token is not None
 
 
-def _first(embedder: E5V, items: Sequence[Any], asked: bool) -> tuple[bool, str]:  # noqa: FBT001
-    """No prompt begins with its first token twice, nor without it where that is asked for."""
+def _check_first_token(embedder: E5V, items: Sequence[Any], asked: bool) -> tuple[bool, str]:  # noqa: FBT001
+    """Check that BOS begins each prompt at most once, and exactly once where asked for."""
     tokenizer = embedder.loaded.processor.tokenizer
     counts = set()
     for item in items:
@@ -173,35 +179,35 @@ def _first(embedder: E5V, items: Sequence[Any], asked: bool) -> tuple[bool, str]
     return counts <= ({1} if asked else {0, 1}), figure
 
 
-def _tail(embedder: E5V) -> tuple[bool, str]:
-    """Every text, odd or far too long, must end in the same closing tokens of the prompt."""
+def _check_closing(embedder: E5V) -> tuple[bool, str]:
+    """Check that every prompt, however odd or long its text, has the same closing tokens."""
     texts = [*TEXTS, "a very long text " * embedder.max_tokens]
     ids = [embedder.prepare(text).prompted.ids for text in texts]
-    closing = _closing(embedder)
+    closing = _closing_ids(embedder)
     tails = {tuple(one[-len(closing) :]) for one in ids}
     last = embedder.loaded.processor.tokenizer.decode([closing[-1]])
     fits = max(map(len, ids)) <= embedder.max_tokens
     return tails == {closing} and fits, f"{len(tails)}, pooled at {closing[-1]} {last!r}"
 
 
-def _closing(embedder: E5V) -> tuple[int, ...]:
-    """The ids that close every prompt, whatever the text: what texts of all endings have in common.
+def _closing_ids(embedder: E5V) -> tuple[int, ...]:
+    """Return the ids that close every prompt: the common suffix over texts with various endings.
 
-    The token just after the text may melt into it ("." and a newline are one token in places).
+    The token after the text may merge with it ("." and a newline can be one token).
     """
     ids = [embedder.prepare(text).prompted.ids[::-1] for text in ("yes", "12", "Stop.", "🙂", "a)")]
     common = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*ids, strict=False))
     return tuple(column[0] for column in common)[::-1]
 
 
-def _image_tokens(embedder: E5V, images: Sequence[PIL.Image.Image]) -> tuple[bool, str]:
+def _check_image_tokens(embedder: E5V, images: Sequence[PIL.Image.Image]) -> tuple[bool, str]:
     counts = [sum(embedder.prepare(image).prompted.counts) for image in images]
-    embedder.encode(images)  # raises where the vision tower gives another number
+    embedder.encode(images)  # raises if the vision tower gives another number
     return True, " ".join(map(str, counts))
 
 
 def picture(width: int, height: int, *, seed: int) -> PIL.Image.Image:
-    """Draw coloured noise on a slope of light; sizes in pixels."""
+    """Draw coloured noise on a gradient; sizes in pixels."""
     noise = np.random.default_rng(seed).integers(0, 80, (height, width, 3))
     slope = np.linspace(0, 170, width)[None, :, None] * np.array([1.0, 0.6, 0.2 * seed])
     return PIL.Image.fromarray((noise + slope).astype(np.uint8))

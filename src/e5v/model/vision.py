@@ -1,4 +1,4 @@
-"""From pixels to image tokens, a bounded number of tiles at a time.
+"""Run the vision tower: pixels to image tokens, a bounded number of tiles at a time.
 
 Pixels of many images -> chunks of equal shape -> vision tower + projector -> tokens per image
 """
@@ -20,10 +20,10 @@ CHUNK_VALUES = 8_000_000  # pixel values in one call of the vision tower: 23 til
 
 @dataclass(frozen=True)
 class ImageTokens:
-    """What one image gives the language model.
+    """The language model's input for one image.
 
-    `tokens` take the places of its placeholder tokens; `deep` are added to the states at those
-    places after each of the first layers (DeepStack, in Qwen3-VL only).
+    `tokens` replace its placeholder tokens; `deep` are added to the states at those positions after
+    each of the first layers (DeepStack, in Qwen3-VL only).
     """
 
     tokens: Float[Tensor, "n d"]
@@ -37,9 +37,9 @@ class ImageTokens:
 def image_tokens(
     model: Any, images: Sequence[Pixels], way: str, counts: Sequence[int]
 ) -> list[ImageTokens]:
-    """Run the vision tower over images; `counts` are the placeholder tokens of each.
+    """Run the vision tower on images; `counts` are the numbers of placeholder tokens of each.
 
-    Images of equal shape share a call. The order of the images is kept.
+    Images of equal shape share a call. Results are in the order of the images.
     """
     found: dict[int, ImageTokens] = {}
     for places in _chunks(images):
@@ -50,7 +50,7 @@ def image_tokens(
 
 
 def _chunks(images: Sequence[Pixels]) -> Iterator[list[int]]:
-    """Group places of images whose arrays can be stacked, up to CHUNK_VALUES values a group."""
+    """Group indices of images whose arrays can be stacked, up to CHUNK_VALUES values each."""
 
     def shape(place: int) -> list[tuple[str, tuple[int, ...]]]:
         return sorted((key, tuple(x.shape[1:])) for key, x in images[place].arrays.items())
@@ -73,7 +73,7 @@ def _stack(arrays: Sequence[dict[str, Tensor]], device: torch.device) -> dict[st
 
 
 def _from_method(model: Any, arrays: dict[str, Tensor], counts: Sequence[int]) -> list[ImageTokens]:
-    """Ask the model's own `get_image_features`, with the arrays that it takes."""
+    """Call the model's own `get_image_features`, with the arrays that it accepts."""
     method = model.get_image_features
     takes = inspect.signature(inspect.unwrap(method)).parameters
     given = {key: cast(value, model.dtype) for key, value in arrays.items() if key in takes}
@@ -87,7 +87,7 @@ def _from_method(model: Any, arrays: dict[str, Tensor], counts: Sequence[int]) -
 
 
 def _from_phi4(model: Any, arrays: dict[str, Tensor], counts: Sequence[int]) -> list[ImageTokens]:
-    """Phi-4 writes image tokens straight into embeddings: give it a row of placeholders alone."""
+    """Phi-4 writes image tokens into embeddings: pass it a row of placeholders only."""
     module = model.model.embed_tokens_extend.image_embed
     number = model.config.vision_config.image_token_id
     ids = torch.full((1, sum(counts)), number, device=model.device)
@@ -111,13 +111,15 @@ def _rows(features: Tensor | Sequence[Tensor]) -> Float[Tensor, "n d"]:
 
 
 def cast(value: Tensor, dtype: torch.dtype) -> Tensor:
-    """Give pixels the model's dtype; sizes, grids and masks of integers stay as they are."""
+    """Cast pixels to the model's dtype; integers (sizes, grids, masks) are unchanged."""
     return value.to(dtype) if value.is_floating_point() else value
 
 
 def _split(joined: Float[Tensor, "n d"], counts: Sequence[int]) -> tuple[Tensor, ...]:
     if len(joined) != sum(counts):
-        raise ValueError(f"the vision tower gave {len(joined)} tokens for {sum(counts)} places")
+        raise ValueError(
+            f"the vision tower gave {len(joined)} tokens; the prompt has {sum(counts)}"
+        )
     parts: tuple[Tensor, ...] = torch.split(joined, list(counts))
     return parts
 

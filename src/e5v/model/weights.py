@@ -1,9 +1,9 @@
-"""The tensors in a checkpoint's files: where each one is, reading it, writing over it.
+"""Locate, read and overwrite tensors in a checkpoint's safetensors files.
 
 folder -> headers of its safetensors files -> name -> Place -> tensor, or bytes
 
-A file is copied whole and what changes in it is written over its own place, so that all else stays
-as it was, bit for bit, and memory holds one tensor at a time.
+A file is copied whole and changed tensors are overwritten in place, so that everything else stays
+bit-identical and only one tensor at a time is in memory.
 """
 
 import json
@@ -21,12 +21,12 @@ from e5v.errors import ModelError, UsageError
 from e5v.files import beside
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
-SIZE_BYTES = 8  # the length of the header, before it
+SIZE_BYTES = 8  # of the header's length, which comes first
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a tensor stands: its file, and its bytes there."""
+    """Where a tensor is stored: its file, and its bytes in it."""
 
     file: str
     dtype: str
@@ -44,7 +44,7 @@ class Weights:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The files that hold them, in order of name."""
+        """The files of the tensors, sorted by name."""
         return tuple(sorted({place.file for place in self.places.values()}))
 
     def tensor(self, name: str) -> Tensor:
@@ -61,7 +61,7 @@ class Weights:
             return file.read(place.size)
 
     def overwrite(self, name: str, tensor: Tensor) -> None:
-        """Write a tensor of the same shape and type over the one of that name."""
+        """Overwrite the tensor of that name with one of the same shape and dtype."""
         place = self.places[name]
         content = tensor.contiguous().view(torch.uint8).numpy().tobytes()
         if len(content) != place.size:
@@ -75,14 +75,14 @@ def open_weights(folder: Path) -> Weights:
     """Read where the tensors of a checkpoint are.
 
     Raises:
-        ModelError: a file is missing or cut short, or the weights are no safetensors.
+        ModelError: a file is missing or truncated, or the weights are not safetensors.
     """
     files = _listed(folder)
     absent = [file for file in files if not (folder / file).is_file()]
     if absent:
         raise ModelError(
             f"{folder} lacks {len(absent)} of {len(files)} files of weights ({absent[0]}, ...); "
-            "get the whole checkpoint"
+            "download the whole checkpoint"
         )
     return Weights(folder, {name: place for file in files for name, place in _header(folder, file)})
 
@@ -93,13 +93,13 @@ def _listed(folder: Path) -> list[str]:
             listed = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"]
             return sorted({str(Path(file)) for file in listed.values()})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ModelError(f"{folder / INDEX} is broken: {error!r}; get it again") from None
+            raise ModelError(f"{folder / INDEX} is broken: {error!r}; download it again") from None
     if (folder / SINGLE).is_file():
         return [SINGLE]
     others = sorted(path.name for path in folder.glob("*.bin"))
     if others:
         raise ModelError(
-            f"{folder} holds its weights in {others[0]}; expected safetensors: open it with "
+            f"{folder} has its weights in {others[0]}; expected safetensors: open it with "
             "transformers and save it again with save_pretrained"
         )
     raise ModelError(f"{folder} has neither {SINGLE} nor {INDEX}; expected a model checkpoint")
@@ -120,25 +120,27 @@ def _header(folder: Path, name: str) -> Iterator[tuple[str, Place]]:
             yield key, Place(name, entry["dtype"], shape, first + start, end - start)
         last = first + max((entry["data_offsets"][1] for entry in entries.values()), default=0)
     except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise ModelError(f"{path} is no safetensors file: {error!r}; get it again") from None
+        raise ModelError(
+            f"{path} is not a safetensors file: {error!r}; download it again"
+        ) from None
     if last != path.stat().st_size:
         raise ModelError(
-            f"{path} has {path.stat().st_size} bytes; expected {last}: get it again, it was cut"
+            f"{path} has {path.stat().st_size} bytes; expected {last}: download it again"
         )
 
 
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
-    """Give a folder beside `target` that gets its name if the block ends well; else it is removed.
+    """Yield a temporary folder, renamed to `target` if the block succeeds; otherwise it is removed.
 
     Raises:
-        UsageError: the target is there already, or has no folder to stand in.
+        UsageError: the target exists, or its parent folder does not.
     """
     whole = target.resolve()
     if not whole.parent.is_dir():
-        raise UsageError(f"the folder {target.parent} does not exist; make it first")
+        raise UsageError(f"the folder {target.parent} does not exist; create it first")
     if whole.exists() and not (whole.is_dir() and not any(whole.iterdir())):
-        raise UsageError(f"{target} is there already; name a new folder")
+        raise UsageError(f"{target} already exists; choose a new folder")
     part = beside(whole)
     part.mkdir()
     try:

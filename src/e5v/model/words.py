@@ -1,14 +1,14 @@
-"""What a vector says: the last state through the language model's head, as whole words.
+"""Read a vector as words: the most probable next words after its prompt.
 
-state (d,) -> logits (V,) -> probabilities -> tokens that are words -> words, equal ones merged
+state (d,) -> logits (V,) -> probabilities -> tokens that are words -> equal words merged
 
 The head gives probabilities of tokens, and many tokens are pieces of words ("ountain", "'s", "w").
-Only tokens that are words by themselves are counted. The vocabulary shows which those are:
+Only tokens that are whole words are counted. A token is one if it
 
-    begins a word   it is written with a space before it (" mountain"), or it is not the end of any
-                    longer token ("dessert" is not; "ountain" is, of " mountain")
-    is complete     it has three letters or more; shorter ones are the first letters of a word far
-                    more often than a word. Scripts without upper and lower case have no such limit
+    begins a word   it has a space before it (" mountain"), or it is not the end of any longer token
+                    ("dessert" is not; "ountain" is, of " mountain")
+    is complete     it has three letters or more; shorter tokens are far more often the start of a
+                    word. Scripts without upper and lower case have no such limit
 """
 
 import unicodedata
@@ -22,8 +22,8 @@ from torch import Tensor
 
 from e5v.model.loading import Loaded
 
-CANDIDATES = 64  # tokens looked at per word wanted: spellings of one word are several tokens
-SHORTEST = 3  # letters of a word, in scripts with upper and lower case
+CANDIDATES = 64  # tokens per requested word: several tokens may spell one word
+SHORTEST = 3  # minimum letters of a word, in scripts with upper and lower case
 SPACES = ("Ġ", "▁")  # how byte-level BPE and SentencePiece write the space before a word
 VOCABULARIES: "WeakKeyDictionary[Any, Vocabulary]" = WeakKeyDictionary()  # one per open model
 
@@ -36,11 +36,11 @@ class Word(NamedTuple):
 
 
 def say(loaded: Loaded, state: Float[Tensor, " d"], k: int) -> list[Word]:
-    """Return the `k` likeliest words, likeliest first; fewer if the head gives no more.
+    """Return the `k` most probable words in order; fewer if there are no more.
 
-    Tokens that spell one word (in another case, with or without a space) are counted together.
-    Pieces of words, punctuation and special tokens are left out, so that the probabilities may sum
-    to much less than 1: the model began a word that no single token spells.
+    Tokens that spell the same word (in another case, with or without a space) are summed. Pieces of
+    words, punctuation and special tokens are excluded, so the probabilities may sum to much less
+    than 1, such as when the next word is not a single token.
     """
     head = loaded.model.get_output_embeddings()
     probabilities = head(state).float().softmax(-1)
@@ -56,7 +56,7 @@ def say(loaded: Loaded, state: Float[Tensor, " d"], k: int) -> list[Word]:
 
 
 class Vocabulary:
-    """Which tokens of a tokenizer are words."""
+    """Finds which tokens of a tokenizer are whole words."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
@@ -75,11 +75,13 @@ class Vocabulary:
         word: str = self._tokenizer.decode([number]).strip().lower()
         if not is_complete(word):
             return None
-        before = self._before(_plain(self._tokenizer.convert_ids_to_tokens(number)).strip())
+        before = self._before(
+            _normalise_token(self._tokenizer.convert_ids_to_tokens(number)).strip()
+        )
         return word if " " in before or not before else None
 
     def _before(self, spelled: str) -> set[str]:
-        """Return what precedes a token's text where longer tokens end with it: spaces, letters."""
+        """Return the characters before a token's text in longer tokens that end with it."""
         found: set[str] = set()
         place = self._tokens.find(f"{spelled}\n")
         while place >= 0:
@@ -94,16 +96,16 @@ class Vocabulary:
         """All ordinary tokens in the tokenizer's own spelling, in lower case, one on each line."""
         numbers = [number for number in range(len(self._tokenizer)) if number not in self._special]
         names = self._tokenizer.convert_ids_to_tokens(numbers)
-        return "\n" + "\n".join(_plain(str(name)) for name in names) + "\n"
+        return "\n" + "\n".join(_normalise_token(str(name)) for name in names) + "\n"
 
 
-def _plain(token: str) -> str:
-    """Write the space before a word as a space, and letters in lower case."""
+def _normalise_token(token: str) -> str:
+    """Replace a tokenizer's mark for a space by a space, and lower the case."""
     return (f" {token[1:]}" if token.startswith(SPACES) else token).lower()
 
 
 def is_complete(word: str) -> bool:
-    """Check that a token's text has letters only, and enough of them to be a word."""
+    """Check that a token's text has only letters, and enough for a word."""
     if not word or not all(map(_is_letter, word)):
         return False
     cased = word.upper() != word
@@ -111,7 +113,7 @@ def is_complete(word: str) -> bool:
 
 
 def _is_letter(character: str) -> bool:
-    return unicodedata.category(character)[0] in "LM"  # letters, and the marks that go with them
+    return unicodedata.category(character)[0] in "LM"  # letters and combining marks
 
 
 def _vocabulary(loaded: Loaded) -> Vocabulary:
