@@ -182,11 +182,11 @@ def test_the_ledger_counts_what_is_held() -> None:
     with ledger.hold() as first, ledger.hold() as second:
         first.set(60)
         first.set(70)
-        with pytest.raises(Refused, match="70 tokens wait"):
+        with pytest.raises(Refused, match="70 tokens are waiting"):
             second.set(40)
         second.set(30)
         assert ledger.tokens == 100
-        with pytest.raises(Refused, match="in parts"):
+        with pytest.raises(Refused, match="smaller requests"):
             second.set(101)
     assert ledger.tokens == 0
     ledger.measure(1_000_000, 1.0)
