@@ -69,7 +69,7 @@ def test_on_a_terminal(run: Run, things: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_audit(run: Run, things: Path, tmp_path: Path) -> None:
     """Catches an audit that indexes, or falls over where there is nothing."""
     done = run("index", "--audit", "--index", tmp_path / "index")
-    assert (done.code, "contains no index" in done.err) == (2, True)
+    assert (done.code, "holds no index" in done.err) == (2, True)
     run("index", things, "--index", tmp_path / "index")
     (things / "cat.jpg").unlink()
     done = run("index", "--audit", "--index", tmp_path / "index")

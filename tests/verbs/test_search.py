@@ -92,7 +92,7 @@ def test_the_model_is_the_indexs_own(index: Path, capsys: pytest.CaptureFixture[
     [
         (["--image", "nope.jpg"], "--image nope.jpg does not exist"),
         (["--image", __file__], "the query cannot be embedded"),
-        (["a", "--where", "kind = = 'image'"], "is invalid"),
+        (["a", "--where", "kind = = 'image'"], "cannot be used"),
     ],
 )
 def test_what_cannot_be_searched(find: Run, arguments: list[str], message: str) -> None:
@@ -125,7 +125,7 @@ def test_no_index(run: Run, tmp_path: Path) -> None:
     """Catches a model opened before it is known that there is nothing to search."""
     done = run("search", "a cat", "--index", tmp_path / "none", "--model", "no/such-model")
     assert done.code == 2
-    assert "contains no index; make one with: e5v index FOLDER --index" in done.err
+    assert "holds no index; make one with: e5v index FOLDER --index" in done.err
 
 
 def test_duplicates(find: Run) -> None:

@@ -126,7 +126,7 @@ async def test_icons_are_refused(ask: Ask) -> None:
     Image.new("RGB", (32, 32)).save(file, "ICO")
     async with ask() as asker:
         reply = await asker.embeddings(input={"image": data_uri(file.getvalue(), "image/x-icon")})
-    assert "known format" in reply.json()["error"]["message"]
+    assert "supported format" in reply.json()["error"]["message"]
 
 
 async def test_an_item_that_takes_too_long_is_given_up(

@@ -40,7 +40,7 @@ def filtering(where: str) -> Iterator[None]:
         if message.startswith("Not found"):  # the version was removed; the filter is fine
             raise
         raise UsageError(
-            f"the filter {where!r} is invalid: {message}; expected a condition such as "
+            f"the filter {where!r} cannot be used: {message}; expected a condition such as "
             f"\"kind = 'image'\" on {', '.join(FILTERED)}"
         ) from error
 

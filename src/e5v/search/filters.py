@@ -23,7 +23,7 @@ def whole_condition(where: str) -> str:
     fault = "a semicolon" if ";" in bare else "a ) without a (" if _closes_early(bare) else None
     if fault:
         raise UsageError(
-            f"the filter {where!r} is invalid: it has {fault}; expected one condition such as "
+            f"the filter {where!r} cannot be used: it has {fault}; expected one condition such as "
             "\"kind = 'image'\""
         )
     end = "\n" if "--" in bare else ""  # of a comment
