@@ -31,7 +31,7 @@ def test_unreadable_files_are_told_and_tried_again_only_when_they_change(
     assert told["broken.jpg"] == "is not an image of a known format"
     assert told["empty.gif"] == "is empty (0 bytes)"
     assert told["latin.txt"] == "is not UTF-8 text (byte 3); save it as UTF-8"
-    assert told["blank.txt"] == "holds no text"
+    assert told["blank.txt"] == "contains no text"
     first = followed.faults
     assert not followed.follow().changed
     assert (followed.given, followed.faults) == ([], first)

@@ -103,7 +103,7 @@ def test_a_filter_that_cannot_be_is_told_in_one_line(tmp_path: Path, where: str)
 
 def test_what_cannot_be_asked(tmp_path: Path) -> None:
     """Catches a query of another width, or for nothing, that is answered all the same."""
-    with pytest.raises(DataError, match="holds no index; make one with: e5v index"):
+    with pytest.raises(DataError, match="contains no index; make one with: e5v index"):
         Index.open(tmp_path / "nowhere")
     index = Index.open(fill(tmp_path, vectors(10)))
     with pytest.raises(UsageError, match=r"shape \(7,\); expected \(48,\)"):
@@ -166,7 +166,7 @@ def test_the_newest_come_first(tmp_path: Path) -> None:
     assert {one.kind for one in index.newest("text", 99)} == {"text"}
     with pytest.raises(UsageError, match="kind is 'video'; expected image or text"):
         index.newest("video")
-    with pytest.raises(UsageError, match="offset -1; expected at least 0"):
+    with pytest.raises(UsageError, match="offset is -1; expected at least 0"):
         index.newest(offset=-1)
 
 
@@ -201,7 +201,9 @@ def test_a_reader_that_looks_again_is_told_of_another_model(tmp_path: Path) -> N
     with writing(tmp_path, lambda: Facts("another", "other", "float32", DIM)) as writer:
         writer.commit(records(vectors(20, seed=1)), [])
     for _ in range(2):
-        with pytest.raises(DataError, match=r"made with other .*, this is made-up .* cannot be"):
+        with pytest.raises(
+            DataError, match=r"made with other .*, but the model is made-up .* cannot be"
+        ):
             index.refresh()
     assert index.model == "made-up"
 
@@ -329,5 +331,7 @@ def test_another_model_is_told(tmp_path: Path) -> None:
     """Catches vectors of two models compared with each other."""
     index = Index.open(fill(tmp_path, vectors(10)))
     index.check(facts().fingerprint, "the same under another name", "float32")
-    with pytest.raises(DataError, match=r"made with made-up .*, this is other .* cannot be"):
+    with pytest.raises(
+        DataError, match=r"made with made-up .*, but the model is other .* cannot be"
+    ):
         index.check("another", "other", "bfloat16")

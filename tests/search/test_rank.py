@@ -46,9 +46,9 @@ def test_signs_find_the_nearest(rows: Rows) -> None:
 def test_each_look_is_needed_and_kept_small(rows: Rows) -> None:
     """Catches a look that lets everything through, which is slow and finds everything."""
     query = vectors(1, dim=1_100, seed=1)[0]
-    first = rank._first_look(rows, np.arange(COUNT), query, 10)
+    first = rank._first_pass(rows, np.arange(COUNT), query, 10)
     assert 10 <= len(first) <= 1_000
-    second = rank._second_look(rows, first, query, 10)
+    second = rank._second_pass(rows, first, query, 10)
     assert 10 <= len(second) <= len(first)
 
 
@@ -56,11 +56,11 @@ def test_ties_do_not_push_out_what_is_nearer() -> None:
     """Catches a cut by place, where thousands of rows differ on as many signs."""
     apart = np.full(10_000, 7, np.uint16)
     apart[-10:] = 3
-    kept = rank._promising(apart, rank.Wanted(near=50, most=100, bits=1_100))
+    kept = rank._select_candidates(apart, rank.Wanted(near=50, most=100, bits=1_100))
     assert len(kept) == rank.MOST_TIED * 100
     assert set(range(9_990, 10_000)) < set(kept.tolist())
     assert (np.diff(kept) > 0).all()
-    few = rank._promising(apart[-200:], rank.Wanted(near=50, most=100, bits=1_100))
+    few = rank._select_candidates(apart[-200:], rank.Wanted(near=50, most=100, bits=1_100))
     np.testing.assert_array_equal(few, np.arange(200))
 
 
@@ -72,7 +72,7 @@ def test_only_what_chance_may_have_put_behind_is_looked_at_again() -> None:
     apart = np.full(10_000, 450, np.uint16)
     apart[:20] = 220
     apart[20:40] = 220 + 5 * 13
-    kept = rank._promising(apart, rank.Wanted(near=10, most=4_000, bits=1_100))
+    kept = rank._select_candidates(apart, rank.Wanted(near=10, most=4_000, bits=1_100))
     np.testing.assert_array_equal(kept, np.arange(40))
 
 

@@ -196,7 +196,7 @@ def test_lost_rows_are_made_again_from_the_table(tmp_path: Path) -> None:
     for path in folder.iterdir():
         path.unlink()
     folder.rmdir()
-    with pytest.raises(DataError, match="e5v index repairs it"):
+    with pytest.raises(DataError, match="run e5v index to repair it"):
         Index.open(tmp_path)
     change(tmp_path, lambda writer: None)
     np.testing.assert_allclose(Index.open(tmp_path).vectors()[1], rows, atol=1e-3)

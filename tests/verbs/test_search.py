@@ -84,7 +84,7 @@ def test_the_model_is_the_indexs_own(index: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err == ""
     assert main(["search", "a cat", "--index", str(index), "--dtype", "bfloat16"]) == 1
     [line] = capsys.readouterr().err.splitlines()
-    assert "their vectors cannot be compared; use that model" in line
+    assert "their vectors cannot be compared; use its model" in line
 
 
 @pytest.mark.parametrize(

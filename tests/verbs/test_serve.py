@@ -199,7 +199,7 @@ def test_who_is_told_what_at_the_start(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert main(["serve", "--model", folder, "--port", port]) == 2
-    assert "is taken; choose another, or 0 for any (--port)" in capsys.readouterr().err
+    assert "is in use; choose another, or 0 for any free one (--port)" in capsys.readouterr().err
     assert main(["serve", "--index", str(tmp_path / "none")]) == 2
     assert "none" in capsys.readouterr().err
     assert main(["serve", "--model", folder, "--host", "no.such.host.invalid"]) == 2

@@ -85,7 +85,7 @@ async def test_forms_of_a_vector(ask: Ask, model: E5V) -> None:
         ({"input": [1, 2, 3]}, (422, "item", 0), "token ids"),
         ({"input": [[1, 2], [3]]}, (422, "item", 0), "token ids"),
         ({"input": ["a", {"image": str(CAT)}]}, (422, "item", 1), "paths are not"),
-        ({"input": ["a", {"image": "/etc/passwd0"}]}, (422, "item", 1), "known format"),
+        ({"input": ["a", {"image": "/etc/passwd0"}]}, (422, "item", 1), "supported format"),
         ({"input": ["a", {"path": str(CAT)}]}, (422, "item", 1), "path"),
         ({"input": [URI]}, (422, "item", 0), "a string is text"),
         (
@@ -94,7 +94,7 @@ async def test_forms_of_a_vector(ask: Ask, model: E5V) -> None:
             "allow the domain example.org",
         ),
         ({"input": {"image": data_uri(b"x", "text/html")}}, (422, "item", 0), "data:image"),
-        ({"input": {"image": data_uri(b"no image")}}, (422, "item", 0), "known format"),
+        ({"input": {"image": data_uri(b"no image")}}, (422, "item", 0), "supported format"),
         ({"input": {"image": data_uri(CAT.read_bytes()[:900])}}, (422, "item", 0), "broken"),
         ({"input": "a", "dimensions": 65}, (422, "fields", None), "1 to 64"),
         ({"input": "a", "dimensions": 0}, (422, "fields", None), "dimensions"),

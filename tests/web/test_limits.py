@@ -126,7 +126,7 @@ async def test_icons_are_refused(ask: Ask) -> None:
     Image.new("RGB", (32, 32)).save(file, "ICO")
     async with ask() as asker:
         reply = await asker.embeddings(input={"image": data_uri(file.getvalue(), "image/x-icon")})
-    assert "known format" in reply.json()["error"]["message"]
+    assert "supported format" in reply.json()["error"]["message"]
 
 
 async def test_an_item_that_takes_too_long_is_given_up(
@@ -182,11 +182,11 @@ def test_the_ledger_counts_what_is_held() -> None:
     with ledger.hold() as first, ledger.hold() as second:
         first.set(60)
         first.set(70)
-        with pytest.raises(Refused, match="70 tokens wait"):
+        with pytest.raises(Refused, match="70 tokens are waiting"):
             second.set(40)
         second.set(30)
         assert ledger.tokens == 100
-        with pytest.raises(Refused, match="in parts"):
+        with pytest.raises(Refused, match="smaller requests"):
             second.set(101)
     assert ledger.tokens == 0
     ledger.measure(1_000_000, 1.0)

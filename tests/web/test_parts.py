@@ -33,7 +33,7 @@ def test_a_system_turn_is_no_content(system: dict[str, Any]) -> None:
         ([USER, {"role": "assistant", "content": "woof"}], "an assistant turn with text"),
         ([USER, {"role": "tool", "content": "x"}], "has the role 'tool'; expected"),
         ([USER, SYSTEM], "put it first"),
-        ([SYSTEM], "a user's turn beside the system turn"),
+        ([SYSTEM], "a user turn besides the system turn"),
         ([{"role": "system", "content": [{"type": "image_url"}]}, USER], "not only text"),
     ],
 )

@@ -69,7 +69,7 @@ async def test_a_wrong_method_is_405(ask: Ask, method: str, path: str, allowed: 
         assert reply.headers["allow"] == allowed
         if method != "HEAD":
             assert fault(reply) == (405, "method", None)
-            assert f"does not take {method}; it takes" in reply.json()["error"]["message"]
+            assert f"does not support {method}; it supports" in reply.json()["error"]["message"]
         options = await asker.client.options(path)
         assert (options.status_code, options.headers["allow"]) == (204, allowed)
         assert await asker.count('e5v_rejected_total{reason="method"}') == 1

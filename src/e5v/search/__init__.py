@@ -1,1 +1,1 @@
-"""Find things by what they mean: folder -> vectors -> index; words or a picture -> nearest."""
+"""Semantic search: folder -> vectors -> index; words or an image -> nearest entries."""

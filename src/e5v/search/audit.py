@@ -1,6 +1,6 @@
-"""How many of the nearest entries the quick way finds: its answers against all cosines.
+"""The recall of the quick search, measured against exact search.
 
-a sample of the entries as queries -> quick search | every cosine -> share of the nearest found
+a sample of the entries as queries -> quick search | exact cosines -> recall
 """
 
 import time
@@ -16,7 +16,7 @@ Search = Callable[[NDArray[np.float32], int], list[str]]
 
 @dataclass(frozen=True)
 class Audit:
-    """`recall` at `k` of entries asked for by their own vectors, and the median of each way."""
+    """`recall` at `k`, with vectors of entries as queries; median time of each search."""
 
     entries: int
     queries: int
@@ -28,14 +28,14 @@ class Audit:
 
 @dataclass(frozen=True)
 class Ways:
-    """Two ways to the ids of the nearest."""
+    """Two searches that return the ids of the nearest entries."""
 
     quick: Search
     exact: Search
 
 
 def audit(ways: Ways, queries: NDArray[np.float32], entries: int, k: int) -> Audit:
-    """Ask both ways for the neighbours of unit vectors (n, d)."""
+    """Run both searches on unit vectors (n, d)."""
     found = 0
     seconds: dict[str, list[float]] = {"quick": [], "exact": []}
     for query in queries:

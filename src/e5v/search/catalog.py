@@ -1,6 +1,6 @@
-"""What the writer knows of an index: its records, and all that is noted beside them.
+"""The writer's view of an index: its records, marks, file states and faults, in memory.
 
-records, marks, states, faults -> Catalog -> what changed of it is written again
+records, marks, states, faults -> Catalog -> changes are written back
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ from e5v.search.states import State, read_states, write_states
 class Catalog:
     """The catalog of one index folder, in memory.
 
-    `ledger` has the records, `marks` and `states` what changed without a record written again, and
+    `ledger` has the records; `marks` and `states` what changed without rewriting a record;
     `faults` what could not be indexed, by the path of its source.
     """
 
@@ -36,17 +36,17 @@ class Catalog:
         self._faults_changed = self._marks_changed = False
 
     def is_missing(self, known: Known) -> bool:
-        """Return whether a record's file was missing the last time."""
+        """Return whether a record is marked as missing."""
         return known.number in self.marks.missing
 
     def missing(self) -> list[Known]:
-        """Return the records whose files are missing."""
+        """Return the records that are marked as missing."""
         if not self.marks.missing:
             return []
         return [one for one in self.ledger.by_id.values() if self.is_missing(one)]
 
     def mark_missing(self, known: Known, now: int) -> bool:
-        """Note since when a record's file is missing; return whether it was there before."""
+        """Mark a record's file as missing since `now`; return whether that is new."""
         if self.is_missing(known):
             return False
         self.marks.missing[known.number] = now
@@ -54,21 +54,21 @@ class Catalog:
         return True
 
     def mark_present(self, known: Known) -> bool:
-        """Note that a record's file is there; return whether it was missing before."""
+        """Mark a record's file as present; return whether it was missing before."""
         if self.marks.missing.pop(known.number, None) is None:
             return False
         self._marks_changed = True
         return True
 
     def move(self, known: Known, part: int) -> None:
-        """Note the line or passage that a record is now of."""
+        """Set the line or passage number of a record."""
         if known.part != part:
             self.marks.parts[known.number] = part
             self.ledger.add(replace(known, part=part))
             self._marks_changed = True
 
     def add(self, known: Known) -> None:
-        """Enter a record in place of that of the same id."""
+        """Add a record; it replaces one with the same id."""
         replaced = self.ledger.by_id.get(known.id)
         if replaced is not None:
             self._drop_marks(replaced)
@@ -84,7 +84,7 @@ class Catalog:
             self._marks_changed |= marks.pop(known.number, None) is not None
 
     def superseded(self) -> list[Known]:
-        """Return what is missing and has another entry of the same content, as when it moved."""
+        """Return missing records whose content has another entry, such as those of moved files."""
         missing = self.missing()
         digests = {known.digest for known in missing}
         there = {
@@ -95,7 +95,7 @@ class Catalog:
         return [known for known in missing if known.digest in there]
 
     def unchanged(self, known: Sequence[Known]) -> Unchanged:
-        """Return a function that gives the digest of an image that is as its record has it."""
+        """Return a function: path of an image -> its digest if the file is unchanged, else None."""
         by_path = {one.path: one for one in known if one.path != one.source.path}
 
         def digest_of(path: str) -> str | None:
@@ -107,12 +107,12 @@ class Catalog:
         return digest_of
 
     def add_fault(self, fault: Fault) -> None:
-        """Note what could not be indexed."""
+        """Record what could not be indexed."""
         self.faults.setdefault(fault.source.path, []).append(fault)
         self._faults_changed = True
 
     def drop_faults(self, path: str) -> None:
-        """Drop what was noted of a source."""
+        """Drop the faults of a source."""
         if self.faults.pop(path, None):
             self._faults_changed = True
 

@@ -1,9 +1,9 @@
-"""What is new, changed or missing, by size and time of change alone: only JSON lines are read.
+"""Find new, changed and missing files by size and mtime alone; only JSON lines are read.
 
-roots -> Found -> not as the catalog has it -> to read; in the catalog and not found -> missing
+roots -> Found -> differs from the catalog -> to read; in the catalog but not found -> missing
 
-A file that is not found may come back: a disk is mounted again, a folder is synchronised, a network
-share returns. So its entries are missing, not gone. What could not be listed is taken to be there.
+A file that is not found may return: a disk is mounted, a folder synchronised, a network share
+reconnected. So its entries are missing, not removed. What cannot be listed is assumed to exist.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,19 +22,19 @@ from e5v.search.walking import Found, Other, Unlisted, is_missing, walk, within
 
 @dataclass(frozen=True)
 class Changes:
-    """What differs between folders and the catalog.
+    """The differences between folders and the catalog.
 
     Attributes:
         fresh: files to read, JSON lines first.
-        gone: records to remove: of files that are excluded or followed no more, and of images that
-            JSON lines now describe.
-        missing: records whose files are missing, now or still.
-        present: records whose files were missing and are back as they were.
-        cured: sources whose faults are past.
+        gone: records to remove: of files that are excluded or no longer followed, and of images
+            that JSON lines now describe.
+        missing: records whose files are missing.
+        present: records whose files were missing and are back unchanged.
+        cured: sources whose faults no longer apply.
         unlisted: what could not be listed.
-        left_out: files of kinds that cannot be indexed.
-        unchanged: how many files are as they were.
-        away: roots that do not exist at present.
+        left_out: skipped files of unsupported types.
+        unchanged: number of unchanged files.
+        away: roots that are missing.
     """
 
     fresh: tuple[Found, ...] = ()
@@ -49,13 +49,13 @@ class Changes:
 
     @property
     def weight(self) -> int:
-        """About how many things there are to embed."""
+        """An estimate of the number of items to embed."""
         return sum(map(weight, self.fresh))
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a look at the roots showed; `others` are files of kinds that cannot be indexed."""
+    """The result of listing the roots; `others` are files of unsupported types."""
 
     found: dict[str, Found]
     others: set[str]
@@ -65,14 +65,14 @@ class Seen:
 
 @dataclass(frozen=True)
 class Scope:
-    """The roots to look at now, all that are followed, and the patterns of what is left out."""
+    """The roots to compare now, all followed roots, and the patterns of excluded files."""
 
     roots: Sequence[str]
     followed: Sequence[str]
     exclusion: Exclusion
 
     def includes(self, path: str) -> bool:
-        """Return whether a file would be seen if it were there."""
+        """Return whether a file would be found if it existed."""
         return any(
             within(path, root)
             and not self.exclusion.covers(path, root)
@@ -81,26 +81,26 @@ class Scope:
         )
 
     def drops(self, path: str) -> bool:
-        """Return whether a path that was indexed is excluded now, or followed no more."""
+        """Return whether an indexed path is now excluded, or no longer followed."""
         roots = [root for root in (*self.followed, *self.roots) if within(path, root)]
         return all(self.exclusion.covers(path, root) for root in roots)
 
 
 def weight(found: Found) -> int:
-    """Guess how many things a file holds."""
+    """Estimate the number of items in a file."""
     return 1 if found.form == "image" else 1 + found.size // LONGEST
 
 
 def compare(scope: Scope, catalog: Catalog) -> Changes:
-    """Compare folders with what is known of them."""
-    seen = _look(scope)
+    """Compare folders with the catalog."""
+    seen = _list_roots(scope)
     changed = {path for path, found in seen.found.items() if not _is_as_known(found, catalog)}
     lines = {found.path for found in seen.found.values() if found.form == "lines"}
-    unseen = _unseen(scope, set(seen.found), seen.unlisted)
-    claimed = _claimed(catalog, changed & lines, unseen)
+    unseen = _unseen_in(scope, set(seen.found), seen.unlisted)
+    claimed = _images_of_lines(catalog, changed & lines, unseen)
     kept = {path for path in seen.found if path not in claimed}
-    gone, missing, present = _sorted(catalog, scope, kept, seen)
-    dropped = _unseen(scope, kept, seen.unlisted)
+    gone, missing, present = _sort_records(catalog, scope, kept, seen)
+    dropped = _unseen_in(scope, kept, seen.unlisted)
     left_out = LeftOut()
     for path in seen.others:
         left_out.add(path)
@@ -121,7 +121,7 @@ def compare(scope: Scope, catalog: Catalog) -> Changes:
     )
 
 
-def _look(scope: Scope) -> Seen:
+def _list_roots(scope: Scope) -> Seen:
     found: dict[str, Found] = {}
     others: set[str] = set()
     unlisted: list[Unlisted] = []
@@ -137,14 +137,14 @@ def _look(scope: Scope) -> Seen:
     return Seen(found, others, tuple(dict.fromkeys(unlisted)), away)
 
 
-def _sorted(
+def _sort_records(
     catalog: Catalog, scope: Scope, kept: set[str], seen: Seen
 ) -> tuple[tuple[Known, ...], ...]:
-    """Return what is gone, what is missing, and what was missing and is there."""
+    """Return the records that are gone, those missing, and those that are back."""
     gone: list[Known] = []
     missing: list[Known] = []
     present: list[Known] = []
-    unseen = _unseen(scope, kept, seen.unlisted)
+    unseen = _unseen_in(scope, kept, seen.unlisted)
     for path in catalog.ledger.by_source:
         if path in kept:
             marked = filter(catalog.is_missing, catalog.ledger.of_source(path))
@@ -158,10 +158,10 @@ def _sorted(
 
 
 def _is_as_known(found: Found, catalog: Catalog) -> bool:
-    """Return whether a file, and what its lines name, is as it was when it was read whole."""
+    """Return whether a file and the images that its lines name are unchanged."""
     known, wrong = catalog.ledger.of_source(found.path), catalog.faults.get(found.path, [])
     if any(fault.away == "unread" or fault.source.size < 0 for fault in wrong):
-        return False  # tried each time: rights have no date
+        return False  # always tried again: changed permissions leave no mtime
     parts: list[Known | Fault] = [*known, *(fault for fault in wrong if fault.part)]
     state = catalog.states.get(found.path)
     if state is None:
@@ -173,7 +173,7 @@ def _is_as_known(found: Found, catalog: Catalog) -> bool:
 
 
 def _was_read_whole(found: Found, parts: Sequence[Known | Fault], wrong: Sequence[Fault]) -> bool:
-    """Return whether all records of a file were written when it was as it is now."""
+    """Return whether all records of a file were written for its present content."""
     sources = {one.source for one in (*parts, *wrong)}
     if len(sources) != 1:
         return False
@@ -182,25 +182,25 @@ def _was_read_whole(found: Found, parts: Sequence[Known | Fault], wrong: Sequenc
         return False
     if len(parts) == source.parts:
         return True
-    # It was cut short, or there is only what is wrong with all of it.
+    # The run was interrupted, or the whole file has a fault.
     return found.form != "lines" and any(not fault.part for fault in wrong)
 
 
 def _looks_same(one: Known | Fault, catalog: Catalog) -> bool:
-    """Return whether an image that a line names is as it was."""
+    """Return whether an image that a line names is unchanged."""
     now = look(one.path)
     if isinstance(one, Known) and catalog.is_missing(one):
         return now == NO_FILE
     return now == catalog.states.get(one.path, (one.size, one.mtime))
 
 
-def _claimed(catalog: Catalog, reread: set[str], unseen: Callable[[str], bool]) -> set[str]:
+def _images_of_lines(catalog: Catalog, reread: set[str], unseen: Callable[[str], bool]) -> set[str]:
     """Return the images that JSON lines describe, which are not entries of their own."""
-    told: list[Known | Fault] = [one for some in catalog.faults.values() for one in some]
-    told += catalog.ledger.by_id.values()
+    parts: list[Known | Fault] = [one for some in catalog.faults.values() for one in some]
+    parts += catalog.ledger.by_id.values()
     claimed = {
         one.path
-        for one in told
+        for one in parts
         if one.path != one.source.path
         and one.source.path not in reread
         and not unseen(one.source.path)
@@ -212,12 +212,12 @@ def _claimed(catalog: Catalog, reread: set[str], unseen: Callable[[str], bool]) 
                 for line in read_lines(path)
                 if isinstance(line, Line) and line.image is not None
             }
-        except OSError:  # noted when it is read
+        except OSError:  # reported when it is read
             continue
     return claimed
 
 
-def _unseen(scope: Scope, seen: set[str], unlisted: Iterable[Unlisted]) -> Callable[[str], bool]:
+def _unseen_in(scope: Scope, seen: set[str], unlisted: Iterable[Unlisted]) -> Callable[[str], bool]:
     hidden = [one.path for one in unlisted]
 
     def is_unseen(path: str) -> bool:

@@ -1,11 +1,11 @@
-"""Which rows are nearly the same.
+"""Find near-duplicate rows.
 
-    vectors -> one of each -> a few hundred dimensions -> those that may be alike
-            -> true cosines with those that are not in one group yet -> chains
+    vectors -> distinct ones -> random projection to 512 dimensions -> candidate pairs
+            -> exact cosines of pairs that are not in one group yet -> chains
 
 Every row is compared with every other, so the comparison is made cheap: a random projection errs by
-about (1 - c**2) / sqrt(512) on a cosine c (Johnson and Lindenstrauss), next to nothing where c is
-near 1, and what it lets through is looked at again.
+about (1 - c**2) / sqrt(512) on a cosine c (Johnson and Lindenstrauss), almost nothing for c near 1,
+and candidates are checked exactly.
 """
 
 from collections.abc import Iterator
@@ -20,20 +20,20 @@ from e5v.search.rows import Rows
 from e5v.vectors import unit
 
 PROJECTED = 512  # dimensions
-SIGMAS = 5  # how far a projected cosine may be from the true one
+SIGMAS = 5  # largest error of a projected cosine
 PIECE = 1_024  # rows compared with all others at once
 
 
 def alike(rows: Rows, places: NDArray[np.int64], threshold: float) -> list[list[int]]:
-    """Group the rows at `places` that are alike; a group is given as positions in `places`.
+    """Group near-duplicates among the rows at `places`; groups contain positions in `places`.
 
     Raises:
-        UsageError: the threshold is no cosine that could tell anything.
+        UsageError: the threshold is out of range.
     """
     if not 0 < threshold <= 1:
         raise UsageError(f"the threshold is {threshold}; expected more than 0 and at most 1")
     which, first = _distinct(rows, places)
-    leaders = _chained(rows, places[first], threshold)[which]
+    leaders = _group_leaders(rows, places[first], threshold)[which]
     groups: dict[int, list[int]] = {}
     for place, leader in enumerate(leaders.tolist()):
         groups.setdefault(leader, []).append(place)
@@ -41,7 +41,7 @@ def alike(rows: Rows, places: NDArray[np.int64], threshold: float) -> list[list[
 
 
 def _distinct(rows: Rows, places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return which vector, of those that differ, each row has, and where each of them is first."""
+    """Return the number of each row's distinct vector, and the first row of each of these."""
     seen: dict[bytes, int] = {}
     which = np.empty(len(places), np.int64)
     for start in range(0, len(places), PIECE):
@@ -51,8 +51,8 @@ def _distinct(rows: Rows, places: NDArray[np.int64]) -> tuple[NDArray[np.int64],
     return which, np.unique(which, return_index=True)[1]
 
 
-def _chained(rows: Rows, places: NDArray[np.int64], threshold: float) -> NDArray[np.int64]:
-    """Return for each row the first of its group."""
+def _group_leaders(rows: Rows, places: NDArray[np.int64], threshold: float) -> NDArray[np.int64]:
+    """Return the first row of each row's group."""
     leader = np.arange(len(places))
     for left, rights in _candidates(rows, places, threshold):
         found = _find(leader, np.append(rights, left))
@@ -66,8 +66,8 @@ def _chained(rows: Rows, places: NDArray[np.int64], threshold: float) -> NDArray
 def _candidates(
     rows: Rows, places: NDArray[np.int64], threshold: float
 ) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Give rows, each with the later ones that may be like it."""
-    sketch, error = _projected(rows, places)
+    """Yield rows, each with the later ones that may be near-duplicates."""
+    sketch, error = _project(rows, places)
     least = threshold - LEEWAY - error * (1 - threshold**2)
     for start in range(0, len(places), PIECE):
         near = sketch[start : start + PIECE] @ sketch[start:].T >= least
@@ -77,23 +77,23 @@ def _candidates(
                 yield start + left, start + rights
 
 
-LEEWAY = 1e-3  # float16 and the order of sums: equal vectors have cosines this near 1
+LEEWAY = 1e-3  # rounding of float16 and of sums: the error of a cosine
 
 
-def _projected(rows: Rows, places: NDArray[np.int64]) -> tuple[NDArray[np.float32], float]:
-    """Return unit rows of fewer dimensions, and how far their cosines may be off where c is 0."""
+def _project(rows: Rows, places: NDArray[np.int64]) -> tuple[NDArray[np.float32], float]:
+    """Return unit rows of fewer dimensions, and the largest error of a cosine near 0."""
     width = rows.vectors.shape[1]
     exact = width <= PROJECTED
     draw = np.random.default_rng(0).standard_normal((width, PROJECTED), np.float32)
     sketch = np.empty((len(places), width if exact else PROJECTED), np.float32)
     for start in range(0, len(places), PIECE):
-        piece = _wide(rows.vectors[places[start : start + PIECE]])
+        piece = _to_float32(rows.vectors[places[start : start + PIECE]])
         sketch[start : start + PIECE] = unit(piece if exact else piece @ draw)
     return sketch, 0.0 if exact else SIGMAS / PROJECTED**0.5
 
 
-def _wide(half: NDArray[np.float16]) -> NDArray[np.float32]:
-    """Return float16 as float32; torch does it ten times as fast as numpy."""
+def _to_float32(half: NDArray[np.float16]) -> NDArray[np.float32]:
+    """Convert float16 to float32; torch is ten times as fast as numpy here."""
     from torch import from_numpy
 
     values: NDArray[np.float32] = from_numpy(half).float().numpy()
@@ -101,7 +101,7 @@ def _wide(half: NDArray[np.float16]) -> NDArray[np.float32]:
 
 
 def _find(leader: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the first of each row's group as far as it is known, and remember it."""
+    """Return the first row of each row's group so far, and store it (union-find)."""
     found = leader[places]
     while (leader[found] != found).any():
         found = leader[found]

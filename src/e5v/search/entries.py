@@ -1,4 +1,4 @@
-"""What can be found: an entry of the index, and a hit, which is an entry with its score."""
+"""Results of a search: an entry of the index, and a hit, which is an entry with its score."""
 
 from dataclasses import dataclass
 
@@ -7,18 +7,18 @@ KINDS = ("image", "text")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that can be found.
+    """One image or text in the index.
 
     Attributes:
-        id: stands for its place: the same file and part get the same id in every run.
-        path: the file it is of, absolute.
+        id: derived from path and part, so the same in every run.
+        path: absolute path of its file.
         kind: "image" or "text".
         part: number of the passage of a text file, or of the line of JSON lines; from 1, and 0 for
             an image file.
         size, mtime: bytes of the file, and when it was changed, in nanoseconds since 1970, as they
             were when this entry was embedded or last changed.
-        digest: equal for equal content: the image's bytes, or the passage's text.
-        text: an image's caption, if it has one, or what the passage says.
+        digest: hash of the content: the image's bytes, or the passage's text.
+        text: an image's caption, if it has one, or the passage.
         thumbnail: WebP of at most 20 KB; empty for a text.
         width, height: pixels of the upright image; 0 for a text.
         offline: whether its file is missing, as when a disk is not mounted.

@@ -1,6 +1,6 @@
-"""Which files of a followed folder are left out, by patterns like those of a .gitignore.
+"""Exclude files of a followed folder by patterns like those of a .gitignore.
 
-patterns -> regular expressions -> a path below the folder -> in or out
+patterns -> regular expressions -> a path below the folder -> excluded or not
 """
 
 import re
@@ -14,12 +14,12 @@ from e5v.errors import UsageError
 
 @dataclass(frozen=True)
 class Exclusion:
-    """Patterns; a file or folder that one of them matches is left out, and so is all below it.
+    """Patterns; a file or folder that matches one is excluded, and so is everything below it.
 
     A pattern without a slash ("*.mov", "raw") matches a name at any depth. With a slash in it or
-    before it ("2019/raw", "/raw") it matches a path from the followed folder on. A slash at the
+    before it ("2019/raw", "/raw") it matches a path relative to the followed folder. A slash at the
     end ("raw/") makes it match folders only. `*` and `?` do not match a slash, `**` does, and
-    `[...]` matches one of some characters. Upper and lower case are not distinguished.
+    `[...]` matches one of the characters in it. Case is ignored.
     """
 
     patterns: tuple[str, ...] = ()
@@ -32,21 +32,23 @@ class Exclusion:
         """
         for pattern in self.patterns:
             if not pattern.strip().strip("/"):
-                raise UsageError(f"the pattern {pattern!r} is empty; expected one such as '*.mov'")
+                raise UsageError(
+                    f"the pattern {pattern!r} is empty; expected a pattern such as '*.mov'"
+                )
             if pattern.startswith("!"):
                 raise UsageError(
                     f"the pattern {pattern!r} begins with '!', which is not supported; name what "
-                    "is left out, not what is kept"
+                    "to exclude, not what to keep"
                 )
 
     @cached_property
     def _expressions(self) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
-        """What matches files and folders, and what matches folders only."""
+        """The patterns for files and folders, and those for folders only."""
         folders = [one for one in self.patterns if one.endswith("/")]
-        return _joined([one for one in self.patterns if one not in folders]), _joined(folders)
+        return _compile([one for one in self.patterns if one not in folders]), _compile(folders)
 
     def leaves_out(self, below: str, *, is_folder: bool) -> bool:
-        """Return whether the last name of a path below the followed folder is left out."""
+        """Return whether a path below the followed folder matches a pattern itself."""
         either, folders = self._expressions
         if either is None and folders is None:
             return False
@@ -56,7 +58,7 @@ class Exclusion:
         )
 
     def covers(self, path: str, root: str) -> bool:
-        """Return whether a file in a followed folder is left out, or a folder on the way to it."""
+        """Return whether a file in a followed folder, or a folder above it, is excluded."""
         names = path.removeprefix(root).strip("/").split("/") if path != root else []
         steps = range(1, len(names) + 1)
         return any(
@@ -64,27 +66,27 @@ class Exclusion:
         )
 
 
-def _joined(patterns: Sequence[str]) -> re.Pattern[str] | None:
+def _compile(patterns: Sequence[str]) -> re.Pattern[str] | None:
     if not patterns:
         return None
-    return re.compile("|".join(f"(?:{_expression(one)})" for one in patterns), re.IGNORECASE)
+    return re.compile("|".join(f"(?:{_to_regex(one)})" for one in patterns), re.IGNORECASE)
 
 
-def _expression(pattern: str) -> str:
-    """Translate a pattern into a regular expression of a whole path."""
+def _to_regex(pattern: str) -> str:
+    """Translate a pattern into a regular expression for a whole path."""
     pattern = normalize("NFC", pattern.strip()).rstrip("/")
     anchor = "" if "/" in pattern else r"(?:.*/)?"
-    return rf"{anchor}{_translated(pattern.removeprefix('/'))}\Z"
+    return rf"{anchor}{_translate(pattern.removeprefix('/'))}\Z"
 
 
 PIECES = re.compile(r"\*\*/|/\*\*\Z|\*+|\?|\[[!^]?\]?[^\]]*\]|.", re.DOTALL)
 
 
-def _translated(pattern: str) -> str:
-    return "".join(_piece(piece) for piece in PIECES.findall(pattern))
+def _translate(pattern: str) -> str:
+    return "".join(_translate_piece(piece) for piece in PIECES.findall(pattern))
 
 
-def _piece(piece: str) -> str:
+def _translate_piece(piece: str) -> str:
     known = {"**/": r"(?:.*/)?", "/**": r"/.*", "*": r"[^/]*", "?": r"[^/]"}
     if piece in known:
         return known[piece]

@@ -1,6 +1,6 @@
-"""What an index says of itself: by which model its vectors were made, and of which folders.
+"""The metadata of an index: the model of its vectors, and the followed folders.
 
-Facts <-> index.json, written whole or not at all
+Facts <-> index.json, written atomically
 """
 
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 from e5v.errors import DataError
 from e5v.files import write_file
 
-FORMAT = 2  # of the folder; another one is told apart from a broken one
+FORMAT = 2  # of the index folder
 READABLE = (1, 2)  # 1 had no `exclude` and `keep_days`, and no files beside its records
 KEEP_DAYS = 30.0
 FILE = "index.json"
@@ -18,12 +18,12 @@ FILE = "index.json"
 
 @dataclass(frozen=True)
 class Facts:
-    """What does not change from entry to entry.
+    """The metadata of an index.
 
-    `fingerprint` tells which model made the vectors, `model` and `dtype` how to open it again;
-    `dim` is the width of a vector, `roots` the folders and files that are followed, `exclude` the
-    patterns of what is left out of them (`e5v.search.exclusion`), `keep_days` how long entries of
-    missing files are kept.
+    `fingerprint` identifies the model that made the vectors, `model` and `dtype` say how to open
+    it; `dim` is the width of a vector, `roots` the followed folders and files, `exclude` the
+    patterns of excluded files (`e5v.search.exclusion`), `keep_days` how long entries of missing
+    files are kept.
     """
 
     fingerprint: str
@@ -36,11 +36,11 @@ class Facts:
     format: int = FORMAT
 
     def check(self, other: "Facts") -> None:
-        """Raise `DataError` unless a model of these facts makes vectors that may be compared."""
+        """Raise `DataError` unless the vectors of both models can be compared."""
         if self.fingerprint != other.fingerprint:
             raise DataError(
-                f"the index was made with {self._maker}, this is {other._maker}: their vectors "
-                f"cannot be compared; use that model, computed in {self.dtype}, or another index",
+                f"the index was made with {self._maker}, but the model is {other._maker}: their "
+                f"vectors cannot be compared; use its model in {self.dtype}, or another index",
                 argument="model",
             )
 
@@ -50,21 +50,21 @@ class Facts:
 
 
 def read_facts(folder: Path) -> Facts | None:
-    """Read the facts of an index folder; None where there is no index.
+    """Read the facts of an index folder; None if there is no index.
 
     Raises:
-        DataError: what is there cannot be read, or is of another format.
+        DataError: they cannot be read, or have another format.
     """
     try:
-        told = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        if told["format"] not in READABLE:
+        stored = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        if stored["format"] not in READABLE:
             raise DataError(
-                f"the index in {folder} has format {told['format']}, expected {FORMAT}; "
-                "index anew in another folder",
+                f"the index in {folder} has format {stored['format']}, expected {FORMAT}; "
+                "make a new index in another folder",
                 argument="index",
             )
-        lists = {name: tuple(told.get(name, ())) for name in ("roots", "exclude")}
-        return Facts(**told | lists | {"format": FORMAT})
+        lists = {name: tuple(stored.get(name, ())) for name in ("roots", "exclude")}
+        return Facts(**stored | lists | {"format": FORMAT})
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -72,5 +72,5 @@ def read_facts(folder: Path) -> Facts | None:
 
 
 def write_facts(folder: Path, facts: Facts) -> None:
-    """Write the facts so that they are there after a power cut, or the old ones are."""
+    """Write the facts atomically: after a power cut there are either the new or the old ones."""
     write_file(folder / FILE, json.dumps(asdict(facts), indent=2) + "\n")

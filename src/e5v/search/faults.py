@@ -1,4 +1,4 @@
-"""What could not be indexed, and why: tried again only when it has changed.
+"""Files that could not be indexed, and why; tried again only when they have changed.
 
 Fault <-> faults.json in the index folder
 """
@@ -20,9 +20,9 @@ Away = Literal["", "missing", "unread"]
 class Fault:
     """A file, or one part of one, that could not be indexed.
 
-    `source` is the file that told of it; `part` is 0 for all of it, or for what is wrong with its
-    lines; `path`, `size` and `mtime` are those of the thing itself. `away` is set where its
-    content is missing or could not be read, so that what was indexed of it is kept.
+    `source` is the file that names it; `part` is 0 for the whole file, or for its invalid lines;
+    `path`, `size` and `mtime` are of the file itself. `away` is set if the content is missing or
+    unreadable, so that its entries are kept.
     """
 
     source: Source
@@ -34,21 +34,21 @@ class Fault:
     away: Away = ""
 
     def __str__(self) -> str:
-        """Say what, where, and why."""
-        told = f" (line {self.part} of {self.source.path})" if self.part else ""
-        return f"{self.path}{told} {self.reason}"
+        """Return what failed, where, and why."""
+        line = f" (line {self.part} of {self.source.path})" if self.part else ""
+        return f"{self.path}{line} {self.reason}"
 
 
 def read_faults(folder: Path) -> list[Fault]:
-    """Read the faults of an index; if they cannot be read, all is tried again."""
+    """Read the faults of an index; if that fails return none: all is tried again."""
     try:
-        told = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        return [Fault(**one | {"source": Source(**one["source"])}) for one in told]
+        stored = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        return [Fault(**one | {"source": Source(**one["source"])}) for one in stored]
     except (OSError, ValueError, TypeError, KeyError):
         return []
 
 
 def write_faults(folder: Path, faults: Iterable[Fault]) -> None:
     """Write all faults of an index."""
-    told = [asdict(fault) for fault in faults]
-    write_file(folder / FILE, json.dumps(told, indent=1))
+    stored = [asdict(fault) for fault in faults]
+    write_file(folder / FILE, json.dumps(stored, indent=1))

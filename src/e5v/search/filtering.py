@@ -1,6 +1,6 @@
-"""Filters in SQL, as LanceDB takes them: in composed form, and mistakes in one line.
+"""SQL filters for LanceDB: texts in NFC, and errors in one line.
 
-where -> NFC -> LanceDB -> numbers of records, or what is wrong with the filter
+where -> NFC -> LanceDB -> numbers of records, or an error
 """
 
 from collections.abc import Iterator
@@ -18,10 +18,10 @@ FILTERED = ("id", "path", "kind", "part", "size", "mtime", "digest", "text", "wi
 
 
 def matching(table: Any, where: str) -> NDArray[np.int64]:
-    """Return the numbers of the records of a LanceDB table that a filter lets through.
+    """Return the numbers of the records of a LanceDB table that match a filter.
 
     Raises:
-        UsageError: the filter cannot be understood.
+        UsageError: the filter is invalid.
     """
     with filtering(where):
         query = table.search().where(whole_condition(normalize("NFC", where)))
@@ -32,20 +32,20 @@ def matching(table: Any, where: str) -> NDArray[np.int64]:
 
 @contextmanager
 def filtering(where: str) -> Iterator[None]:
-    """Say of a filter that cannot be used why, and what could."""
+    """Turn LanceDB's errors about a filter into a UsageError."""
     try:
         yield
     except (ValueError, RuntimeError) as error:
         message = plain(error)
-        if message.startswith("Not found"):  # of the version, not of the filter
+        if message.startswith("Not found"):  # the version was removed; the filter is fine
             raise
         raise UsageError(
-            f"the filter {where!r} cannot be used: {message}; expected a condition as in "
+            f"the filter {where!r} cannot be used: {message}; expected a condition such as "
             f"\"kind = 'image'\" on {', '.join(FILTERED)}"
         ) from error
 
 
 def plain(error: Exception) -> str:
-    """Leave out of a message of Lance's where in its own source it arose."""
+    """Return a message of Lance without its prefixes and source locations."""
     message = first_line(error).removeprefix("lance error: ").removeprefix("Invalid input, ")
     return message.partition(", /")[0].partition(". Valid fields")[0].strip()

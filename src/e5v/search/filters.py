@@ -1,7 +1,7 @@
-"""A filter as users write it, checked to be one condition and nothing more.
+"""Check that a filter is one SQL condition and nothing more.
 
-LanceDB's parser stops at the end of the first condition and ignores what follows it, be it a second
-statement, a forgotten AND or an ORDER BY: the answer would silently be that of another filter.
+LanceDB's parser stops at the end of the first condition and silently ignores what follows, be it a
+second statement, a condition after a forgotten AND, or an ORDER BY.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`""")
 
 
 def whole_condition(where: str) -> str:
-    """Return a filter as SQL that is a condition as a whole, or fails to parse.
+    """Return a filter as SQL that is parsed as one condition, or fails to parse.
 
     Raises:
         UsageError: it has a semicolon, or closes more brackets than it opens.
@@ -23,7 +23,7 @@ def whole_condition(where: str) -> str:
     fault = "a semicolon" if ";" in bare else "a ) without a (" if _closes_early(bare) else None
     if fault:
         raise UsageError(
-            f"the filter {where!r} cannot be used: it has {fault}; expected one condition as in "
+            f"the filter {where!r} cannot be used: it has {fault}; expected one condition such as "
             "\"kind = 'image'\""
         )
     end = "\n" if "--" in bare else ""  # of a comment

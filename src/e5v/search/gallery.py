@@ -1,15 +1,15 @@
-"""Brings an index up to date with folders: what is new or changed is embedded, the rest follows.
+"""Update an index incrementally: new and changed files are embedded, unchanged ones are skipped.
 
-roots -> changes -> pieces -> as its record has it: nothing is written
-                           -> content seen before: its vector again
-                           -> new content: E5V -> vector    -> commits -> what is stale is removed
+roots -> changes -> pieces -> unchanged: nothing is written
+                           -> content seen before: its vector is reused
+                           -> new content: E5V -> vector  -> commits -> stale records are removed
 
-Whatever a run has committed stays, however it ends, and the next run goes on from there: a file
-counts as read when all its parts are there with its present size and time of change.
+Runs are resumable: what a run has committed stays, and the next run continues from there. A file
+counts as read when all its parts have records with its present size and mtime.
 
-An entry whose file is missing is kept for some time, offline: it is not found, and comes back
-without being embedded, under its old path or a new one. It is removed at once if what it was of has
-another entry.
+An entry whose file is missing is kept offline for some time: searches skip it, and if the file
+returns, under its old path or a new one, it is not embedded again. It is removed at once if its
+content has another entry.
 """
 
 import time
@@ -45,22 +45,22 @@ DAY = 86_400  # seconds
 class Gallery:
     """An index that follows folders, with the model that embeds for it.
 
-    The model is opened when there is something to embed. Not for use by two threads at once.
+    The model is opened when there is something to embed. Not thread-safe.
 
     Attributes:
-        changes: what the last look at the folders showed: what was left out or not listed, and
-            roots that are away.
+        changes: the result of the last comparison with the folders, with skipped and unlisted
+            files and missing roots.
     """
 
     def __init__(self, writer: Writer, model: Callable[[], E5V]) -> None:
         self._writer = writer
         self._model = model
         self._catalog = Catalog(writer.folder, writer.known())
-        self._begin(Changes(), 0.0)
+        self._reset(Changes(), 0.0)
 
     @property
     def faults(self) -> list[Fault]:
-        """What could not be embedded, now and before."""
+        """What could not be embedded, in this run and before."""
         return [fault for faults in self._catalog.faults.values() for fault in faults]
 
     @property
@@ -70,24 +70,24 @@ class Gallery:
 
     @property
     def exclude(self) -> tuple[str, ...]:
-        """The patterns of what is left out."""
+        """The patterns of excluded files."""
         return self._writer.facts.exclude
 
     @property
     def kept_until(self) -> datetime | None:
-        """When the first of them is removed; None if there are none."""
+        """When the first offline entry will be removed; None if there are none."""
         missing = self._catalog.marks.missing
         days = self._writer.facts.keep_days
         return datetime.fromtimestamp(min(missing.values()) + days * DAY) if missing else None
 
-    def _begin(self, changes: Changes, seconds: float) -> None:
+    def _reset(self, changes: Changes, seconds: float) -> None:
         self.changes = changes
         self._progress = Progress(changes.weight, unchanged=changes.unchanged, seconds=seconds)
         self._pending: list[Pending] = []
         self._waiting: deque[Pending] = deque()  # given to the model, not yet answered
         self._stale: dict[int, Known] = {known.number: known for known in changes.gone}
-        self._marked: set[int] = set()  # numbers of records that are missing since this run
-        self._states: dict[str, State] = {}  # of files that changed, while records of them stay
+        self._marked: set[int] = set()  # numbers of records found missing in this run
+        self._states: dict[str, State] = {}  # of changed files whose records stay
         self._committed_at = time.monotonic()
         self._all_fed, self._forget = not changes.fresh, False
         for path in changes.cured:
@@ -96,14 +96,14 @@ class Gallery:
     def follow(
         self, roots: Sequence[str], *, forget: bool = False
     ) -> Generator[Progress, None, None]:
-        """Bring the index up to date with folders; yield now and then how far it is.
+        """Update the index from folders; yield the progress now and then.
 
         Entries whose files are missing are kept offline, for `keep_days` of the index's facts. With
-        `forget` they are removed at once, and roots that are missing are followed no more. Close
-        what is not gone through to its end.
+        `forget` they are removed at once, and missing roots are no longer followed. Close the
+        generator if you do not run it to its end.
 
         Raises:
-            ModelError: the model gave values that are not finite.
+            ModelError: the model returned non-finite values.
         """
         begun = time.monotonic()
         if forget:
@@ -112,7 +112,7 @@ class Gallery:
             roots = [root for root in roots if root not in lost]
         exclusion = Exclusion(self.exclude)
         changes = compare(Scope(roots, self._writer.facts.roots, exclusion), self._catalog)
-        self._begin(changes, time.monotonic() - begun)
+        self._reset(changes, time.monotonic() - begun)
         self._writer.follow(roots)
         self._mark(changes, forget=forget)
         yield self._progress
@@ -127,7 +127,7 @@ class Gallery:
             yield self._progress
 
     def _mark(self, changes: Changes, *, forget: bool) -> None:
-        """Note what is missing and what is back at once, not after the hours of embedding."""
+        """Mark missing and returned files at once, not after hours of embedding."""
         self._forget = forget
         for known in changes.missing:
             self._mark_missing(known)
@@ -136,7 +136,7 @@ class Gallery:
         self._catalog.save()
 
     def _mark_missing(self, known: Known) -> None:
-        """Keep an entry whose file is missing offline, or remove it if its time is over."""
+        """Mark an entry as offline, or as stale if it has been so for `keep_days`."""
         now = int(time.time())
         since = self._catalog.marks.missing.get(known.number, now)
         if self._forget or since <= now - self._writer.facts.keep_days * DAY:
@@ -146,7 +146,7 @@ class Gallery:
             self._count(offline=1)
 
     def _pieces(self, changes: Changes) -> Iterator[Piece]:
-        """Read what changed and give what needs a record; note what cannot be read."""
+        """Read changed files; yield the pieces that need a record, and record faults."""
         for found in changes.fresh:
             self._catalog.drop_faults(found.path)
             known = self._catalog.ledger.of_source(found.path)
@@ -155,8 +155,8 @@ class Gallery:
             captions = self._writer.captions(named)
             parts: Iterable[Piece | Fault] = read(found, unchanged)
             plan = Plan()
-            if known:  # read once, and held without the images
-                parts = [_light(one, found) for one in parts]
+            if known:  # read once, kept in memory without image bytes
+                parts = [_without_bytes(one, found) for one in parts]
                 plan = match(known, captions, parts)
             count = kept = 0
             for one in parts:
@@ -175,7 +175,7 @@ class Gallery:
             self._count(total=count - weight(found), done=kept)
 
     def _note_state(self, piece: Piece, record: Known | None) -> None:
-        """Remember size and time of change of an image if its record has others."""
+        """Remember the size and mtime of an image if they differ from its record's."""
         state = State(piece.size, piece.mtime)
         other = record is not None and (record.size, record.mtime) != state
         if piece.kind == "image" and (other or piece.path in self._catalog.states):
@@ -187,7 +187,7 @@ class Gallery:
             self._count(returned=1)
 
     def _settle_records(self, found: Found, plan: Plan) -> None:
-        """Note what becomes of the records of a file that was read whole."""
+        """Mark the missing and stale records of a file that was read whole."""
         for known in plan.missing:
             self._mark_missing(known)
         self._stale |= {known.number: known for known in plan.stale}
@@ -206,7 +206,7 @@ class Gallery:
         yield self._progress
 
     def _feed(self, pieces: Iterator[Piece], pool: ThreadPoolExecutor) -> Iterator[RawItem]:
-        """Give the model what is new; stop where much that is not waits to be written."""
+        """Yield new content for the model; stop when enough reused vectors wait for a commit."""
         for piece in pieces:
             same = self._catalog.ledger.by_digest.get(piece.digest)
             if same is not None:
@@ -217,7 +217,7 @@ class Gallery:
                 continue
             try:
                 content = piece.load()
-            except OSError as error:  # it has gone since it was looked at; the next run notes it
+            except OSError as error:  # removed since it was listed
                 self._catalog.add_fault(Pending(entry_of(piece), piece.source).fault(str(error)))
                 continue
             if isinstance(content, bytes):
@@ -246,7 +246,7 @@ class Gallery:
         return len(self._pending) >= COMMIT_ROWS or waited >= COMMIT_SECONDS
 
     def _commit(self) -> None:
-        """Write what has a vector, in place of what was there before."""
+        """Write the entries that have vectors, replacing their old records."""
         pending, self._pending = self._pending, []
         if pending:
             self._catalog.put_states({}, {one.source.path for one in pending})
@@ -263,7 +263,7 @@ class Gallery:
         self._committed_at = time.monotonic()
 
     def _sweep(self) -> None:
-        """Remove what is stale, now that what moved has its vector in the new place."""
+        """Remove stale records, now that moved files have reused their vectors."""
         self._stale |= {known.number: known for known in self._catalog.superseded()}
         by_id = self._catalog.ledger.by_id
         gone = [
@@ -275,7 +275,7 @@ class Gallery:
             self._writer.commit([], [known.number for known in gone])
             for known in gone:
                 self._catalog.remove(known)
-            again = sum(known.number in self._marked for known in gone)  # moved, or was twice
+            again = sum(known.number in self._marked for known in gone)  # moved, or a duplicate
             self._count(removed=len(gone), offline=-again)
         self._catalog.save()
         self._catalog.put_states(self._states, {known.source.path for known in gone})
@@ -285,8 +285,8 @@ class Gallery:
         self._progress = replace(self._progress, **so_far)
 
 
-def _light(one: Piece | Fault, found: Found) -> Piece | Fault:
-    """Drop the bytes of an image that a line names: there may be thousands."""
+def _without_bytes(one: Piece | Fault, found: Found) -> Piece | Fault:
+    """Drop the bytes of an image that a line names: a file may name thousands."""
     if isinstance(one, Piece) and one.kind == "image" and found.form == "lines":
         return replace(one, content=None)
     return one

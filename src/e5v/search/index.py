@@ -1,9 +1,9 @@
-"""What was indexed, and what of it is nearest to a vector: knows vectors, but no model.
+"""Read and search an index by vector, without a model.
 
 query vector (d,) -> candidates by sign bits -> exact cosines -> Hit, nearest first
 
-A reader sees the index as it stood when it was opened; `refresh` shows it what was written since.
-It never waits for the writer, and any thread may use it.
+A reader sees the index as it was when opened; `refresh` moves it to the latest version. It never
+waits for the writer, and is thread-safe.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,28 +38,28 @@ class Index:
         """Open the index in a folder.
 
         Raises:
-            DataError: there is none, or it cannot be read.
+            DataError: there is no index, or it cannot be read.
         """
         return cls(folder, _facts(folder))
 
     @property
     def facts(self) -> Facts:
-        """What the index says of itself; `facts.check` tells whether a model fits it."""
+        """The metadata of the index; `facts.check` checks whether a model fits."""
         return self._facts
 
     @property
     def fingerprint(self) -> str:
-        """Of the model that made the vectors (`e5v.search.query.facts_of`)."""
+        """Fingerprint of the model that made the vectors (`e5v.search.query.facts_of`)."""
         return self._facts.fingerprint
 
     @property
     def model(self) -> str:
-        """The model's name, as it was given when the index was made."""
+        """The model's name, as given when the index was made."""
         return self._facts.model
 
     @property
     def dtype(self) -> str:
-        """What the model computed in: "float32", "bfloat16" or "float16"."""
+        """The dtype of the model: "float32", "bfloat16" or "float16"."""
         return self._facts.dtype
 
     @property
@@ -68,16 +68,16 @@ class Index:
         return self._facts.dim
 
     def __len__(self) -> int:
-        """Return how many entries can be found, without those that are offline."""
+        """Return the number of entries, without those that are offline."""
         return len(self._seen.online)
 
     @property
     def offline(self) -> int:
-        """How many entries are kept though their files are missing."""
+        """The number of entries kept although their files are missing."""
         return len(self._seen.places) - len(self._seen.online)
 
     def check(self, fingerprint: str, model: str, dtype: str) -> None:
-        """Raise `DataError` unless a model makes vectors that may be compared with these."""
+        """Raise `DataError` unless a model's vectors can be compared with those of the index."""
         self._facts.check(Facts(fingerprint, model, dtype, self.dim))
 
     def kinds(self) -> dict[str, int]:
@@ -99,19 +99,19 @@ class Index:
         Args:
             vector: what `e5v.search.query.asked` returns.
             k: how many, at most.
-            where: a filter as LanceDB takes it: "kind = 'image' AND path LIKE '%2024%'".
+            where: a LanceDB filter: "kind = 'image' AND path LIKE '%2024%'".
             min_score: the least cosine of a hit.
-            offline: whether to find also entries whose files are missing.
+            offline: whether to include entries whose files are missing.
 
         Raises:
-            UsageError: `k` or `where` cannot be served, or the vector has another width.
+            UsageError: `k`, `where` or the shape of the vector is invalid.
         """
         if k < 1:
             raise UsageError(f"k is {k}; expected at least 1")
         if vector.shape != (self.dim,):
             raise UsageError(f"the vector has shape {vector.shape}; expected ({self.dim},)")
         query = np.ascontiguousarray(vector, np.float32)
-        hits = self._steadily(lambda seen: seen.search(query, k, where, offline=offline))
+        hits = self._retry(lambda seen: seen.search(query, k, where, offline=offline))
         return [hit for hit in hits if min_score is None or hit.score >= min_score]
 
     def get(self, id: str) -> Entry | None:
@@ -121,15 +121,15 @@ class Index:
             place = seen.live.place(id)
             return None if place is None else seen.entries([place])[0]
 
-        return self._steadily(find)
+        return self._retry(find)
 
     def entries(self, ids: Sequence[str]) -> list[Entry]:
-        """Return the entries with these ids, in their order, without those that are not there."""
+        """Return the entries with these ids, in their order; unknown ids are skipped."""
 
         def find(seen: Snapshot) -> list[Entry]:
             return seen.entries(seen.live.places(ids))
 
-        return self._steadily(find)
+        return self._retry(find)
 
     def newest(self, kind: str | None = None, limit: int = 100, offset: int = 0) -> list[Entry]:
         """Return entries by the time their files were changed, newest first.
@@ -137,20 +137,20 @@ class Index:
         Args:
             kind: "image" or "text"; all entries if None.
             limit: how many, at most.
-            offset: how many of the newest to leave out, to turn pages.
+            offset: how many of the newest to skip.
 
         Raises:
-            UsageError: there is no such kind, or a number is below 0.
+            UsageError: there is no such kind, or a number is negative.
         """
         if kind is not None and kind not in KINDS:
             raise UsageError(f"kind is {kind!r}; expected {' or '.join(KINDS)}")
         if limit < 0 or offset < 0:
-            raise UsageError(f"limit is {limit} and offset {offset}; expected at least 0")
+            raise UsageError(f"limit is {limit} and offset is {offset}; expected at least 0")
 
         def find(seen: Snapshot) -> list[Entry]:
             return seen.entries(seen.newest_of(kind)[offset : offset + limit])
 
-        return self._steadily(find)
+        return self._retry(find)
 
     def vector(self, id: str) -> NDArray[np.float32] | None:
         """Return the vector (d,) of the entry with that id, or None."""
@@ -161,7 +161,7 @@ class Index:
         return unit(seen.rows.vectors[seen.places[place]])
 
     def vectors(self, limit: int | None = None) -> tuple[list[str], NDArray[np.float32]]:
-        """Return ids and vectors (n, d): all, or a sample of `limit` spread over the index."""
+        """Return ids and vectors (n, d) of all entries, or of `limit` spread over the index."""
         seen = self._seen
         count = len(seen.online) if limit is None else min(limit, len(seen.online))
         chosen = seen.online[np.linspace(0, max(0, len(seen.online) - 1), count).astype(np.int64)]
@@ -171,23 +171,23 @@ class Index:
         return seen.live.ids.take(chosen).to_pylist(), vectors
 
     def refresh(self) -> bool:
-        """Look at what was written since, and tell whether there was anything.
+        """Move to the latest version; return whether it is a new one.
 
-        Searches that other threads are in the middle of end on the version they began with.
+        Searches that are running in other threads finish on their own version.
 
         Raises:
-            DataError: it is there no more, cannot be read, or has been made anew with another
+            DataError: the index no longer exists, cannot be read, or was made again with another
                 model.
         """
         fresh = not self._seen.is_latest(self._folder)
         seen = Snapshot.take(self._folder) if fresh else self._seen
-        facts = _facts(self._folder)  # after the look, so that they tell of what was seen
+        facts = _facts(self._folder)  # read after the snapshot, so that they match it
         facts.check(self._facts)
         self._facts, self._seen = facts, seen
         return fresh
 
     def duplicates(self, threshold: float) -> list[list[Entry]]:
-        """Group entries that are alike: chains of pairs whose cosine is at least `threshold`."""
+        """Group near-duplicates: chains of pairs whose cosine is at least `threshold`."""
 
         def find(seen: Snapshot) -> list[list[Entry]]:
             if seen.rows is None:
@@ -195,10 +195,10 @@ class Index:
             groups = alike(seen.rows, seen.places[seen.online], threshold)
             return [seen.entries(seen.online[group]) for group in groups]
 
-        return self._steadily(find)
+        return self._retry(find)
 
     def audit(self, queries: int = 100, k: int = 10) -> Audit:
-        """Compare `search` with all cosines, on entries spread over the index as queries."""
+        """Measure the recall of `search` against all cosines, with entries as queries."""
         seen = self._seen
         vectors = self.vectors(queries)[1]
 
@@ -214,8 +214,8 @@ class Index:
 
         return audit(Ways(quick, exact), vectors, len(self), k)
 
-    def _steadily(self, ask: Callable[[Snapshot], Answer]) -> Answer:
-        """Ask again if the version that was looked at is so old that it has been removed."""
+    def _retry(self, ask: Callable[[Snapshot], Answer]) -> Answer:
+        """Ask again if the version is so old that it has been removed."""
         try:
             return ask(self._seen)
         except RuntimeError as error:
@@ -227,5 +227,5 @@ class Index:
 def _facts(folder: Path) -> Facts:
     facts = read_facts(folder)
     if facts is None:
-        raise DataError(f"{folder} holds no index; make one with: e5v index FOLDER")
+        raise DataError(f"{folder} contains no index; make one with: e5v index FOLDER")
     return facts

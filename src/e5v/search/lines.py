@@ -1,6 +1,6 @@
-"""JSON lines to index: a text, or an image and its captions, on each.
+"""JSON lines to index: each line has a text, or an image and its captions.
 
-file -> {"text": ...} | {"image": path, "caption": ...} -> Line, or WrongLine with its reason
+file -> {"text": ...} | {"image": path, "caption": ...} -> Line, or WrongLine with a reason
 
 Keys and paths follow the rule of `e5v.captions`.
 """
@@ -18,7 +18,7 @@ WrongLine = LineFault
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The content of one line; `image` is a whole path, and `text` its captions, each on a line."""
+    """One line: `image` is an absolute path; `text` is the text, or its captions, one per line."""
 
     number: int
     text: str

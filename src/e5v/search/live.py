@@ -1,4 +1,4 @@
-"""The records of a table that count, of which a reader needs a little for every one."""
+"""The current records of a table: the columns that a reader keeps in memory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ with imported("an index"):
 
 @dataclass(frozen=True)
 class Live:
-    """The records that count: `numbers` ascending, and beside each its address, id, kind, mtime."""
+    """The current records: `numbers` ascending, and the address, id, kind and mtime of each."""
 
     numbers: NDArray[np.int64]
     mtimes: NDArray[np.int64]
@@ -25,19 +25,19 @@ class Live:
     kinds: Any
 
     def place(self, id: str) -> int | None:
-        """Return where an id stands, or None."""
+        """Return the position of an id, or None."""
         place = pc.index(self.ids, id).as_py()
         return None if place < 0 else int(place)
 
     def places(self, ids: Sequence[str]) -> NDArray[np.int64]:
-        """Return where ids stand, without those that do not."""
+        """Return the positions of ids; unknown ids are skipped."""
         found = pc.drop_null(pc.index_in(pa.array(ids, pa.string()), value_set=self.ids))
         places: NDArray[np.int64] = found.to_numpy().astype(np.int64)
         return places
 
 
 def last_of_each(ids: Any) -> NDArray[np.int64] | None:
-    """Return where each id stands last, or None if no id stands twice."""
+    """Return the last position of each id, or None if there are no duplicates."""
     codes = pc.dictionary_encode(ids.combine_chunks()).indices.to_numpy()
     if not len(codes) or codes.max() + 1 == len(codes):
         return None

@@ -1,10 +1,10 @@
-"""What changes about entries without their records being written again.
+"""Changes to entries that do not rewrite their records.
 
-Marks <-> marks.npz in the index folder, written whole or not at all
+Marks <-> marks.npz in the index folder, written atomically
 
-A record holds a thumbnail and a vector, and a table of records does not change one in place. That
-its file is missing since some time, or that a line was inserted above its own, is noted here, by
-the record's number.
+A record contains a thumbnail and a vector, and cannot be changed in place. So it is noted here, by
+the record's number, since when its file is missing, or which line it is now if lines were inserted
+above it.
 """
 
 import io
@@ -22,19 +22,19 @@ FILE = "marks.npz"
 
 @dataclass
 class Marks:
-    """By number of record: `missing` has seconds since 1970, `parts` the line or passage now."""
+    """By record number: `missing` since when (Unix time), `parts` the present line or passage."""
 
     missing: dict[int, int] = field(default_factory=dict)
     parts: dict[int, int] = field(default_factory=dict)
 
     def drop_all_but(self, numbers: Collection[int]) -> None:
-        """Drop the marks of records that are no longer there."""
+        """Drop the marks of records that no longer exist."""
         self.missing = {one: since for one, since in self.missing.items() if one in numbers}
         self.parts = {one: part for one, part in self.parts.items() if one in numbers}
 
 
 def read_marks(folder: Path) -> Marks:
-    """Read the marks of an index; none where there is no file, or it cannot be read."""
+    """Read the marks of an index; empty if there is no readable file."""
     try:
         with np.load(io.BytesIO((folder / FILE).read_bytes())) as stored:
             missing, parts = stored["missing"].tolist(), stored["parts"].tolist()
@@ -55,9 +55,9 @@ def write_marks(folder: Path, marks: Marks) -> None:
 
 
 def version_of(folder: Path) -> tuple[int, int, int] | None:
-    """Return what differs whenever the marks were written again; None where there are none."""
+    """Return a version of the marks file, new after every write; None if there is no file."""
     try:
-        told = (folder / FILE).stat()
+        status = (folder / FILE).stat()
     except OSError:
         return None
-    return told.st_ino, told.st_mtime_ns, told.st_size
+    return status.st_ino, status.st_mtime_ns, status.st_size

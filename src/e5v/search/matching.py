@@ -1,9 +1,9 @@
-"""Which records of a file that changed stay as they are.
+"""Find the records of a changed file that can stay.
 
-records, what the file holds now -> the same content, in the same place or another -> Plan
+records, present content of the file -> the same content, in the same place or another -> Plan
 
-A record of 1 KB or 20 KB is not written again because a line was added to its file, or one inserted
-above it.
+So a record of 1 to 20 KB is not rewritten because a line was added to its file or inserted above
+it.
 """
 
 from collections import defaultdict, deque
@@ -19,11 +19,11 @@ Key = tuple[str, ...]
 
 @dataclass
 class Plan:
-    """What becomes of the records of a file.
+    """What to do with the records of a file.
 
-    `kept` are those whose content is still there, by its part; `missing` are of images that lines
-    name and that are missing; `stale` are of what is no longer in the file. Those of what could not
-    be read are in none of them: they stay.
+    `kept` are those whose content is still in the file, by part; `missing` are of missing images
+    that lines name; `stale` are of content that is no longer in the file. Records of unreadable
+    content are in none of them: they stay.
     """
 
     kept: dict[int, Known] = field(default_factory=dict)
@@ -32,21 +32,21 @@ class Plan:
     unread: int = 0
 
     def __post_init__(self) -> None:
-        """Note the ids that are taken."""
+        """Collect the ids in use."""
         self._taken = {one.id for one in (*self.kept.values(), *self.missing)}
 
     @property
     def keeps_any(self) -> bool:
-        """Whether any record stays that was written of an earlier state of the file."""
+        """Whether any record of an earlier state of the file stays."""
         return bool(self.kept or self.missing or self.unread)
 
     def record_of(self, piece: Piece) -> Known | None:
-        """Return the record that stays for a piece, or None if it needs a new one."""
+        """Return the record of an unchanged piece, or None if it needs a new one."""
         known = self.kept.get(piece.part)
         return known if known is not None and known.digest == piece.digest else None
 
     def named(self, piece: Piece) -> Piece:
-        """Return a piece with an id that no record that stays has."""
+        """Return a piece with an id that is not in use."""
         again = 0
         while piece.id in self._taken:
             again += 1
@@ -58,7 +58,7 @@ class Plan:
 def match(
     known: Sequence[Known], captions: Mapping[int, str], parts: Iterable[Piece | Fault]
 ) -> Plan:
-    """Match the records of a file with what it holds now; `captions` are by number of record."""
+    """Match the records of a file with its present content; `captions` are by record number."""
     left = {one.number: one for one in sorted(known, key=lambda one: (one.part, one.number))}
     keys: dict[int, Key] = {}
     faults: list[Fault] = []
@@ -79,19 +79,19 @@ def match(
         if part not in kept and moved[key]:
             kept[part] = moved[key].popleft()
             del left[kept[part].number]
-    missing, unread = _away(left, faults)
+    missing, unread = _take_unreadable(left, faults)
     return Plan(kept, missing, list(left.values()), unread)
 
 
-def _away(left: dict[int, Known], faults: Sequence[Fault]) -> tuple[list[Known], int]:
-    """Take out of `left` what could not be read; return what is missing, and count the rest."""
+def _take_unreadable(left: dict[int, Known], faults: Sequence[Fault]) -> tuple[list[Known], int]:
+    """Remove unreadable content from `left`; return missing records, and count the others."""
     missing: list[Known] = []
     unread = 0
     by_path: dict[str, list[Known]] = defaultdict(list)
     for one in left.values():
         by_path[one.path].append(one)
     for fault in (fault for fault in faults if fault.away):
-        if not fault.part:  # nothing is known of the whole file
+        if not fault.part:  # the whole file is unreadable
             unread += len(left)
             left.clear()
             return missing, unread
@@ -109,5 +109,5 @@ def _away(left: dict[int, Known], faults: Sequence[Fault]) -> tuple[list[Known],
 
 
 def _key(one: Known | Piece, caption: str) -> Key:
-    """Return what is equal where a record may stay."""
+    """Return the key that is equal if a record can stay."""
     return (one.digest, one.path, caption) if one.kind == "image" else (one.digest,)

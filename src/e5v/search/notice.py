@@ -1,10 +1,10 @@
-"""What a user must know of the model that answers."""
+"""A notice about the limits of the bundled models."""
 
 BUNDLED = frozenset({"nano", "nano-base"})
 
 
 def notice(model: str) -> str | None:
-    """Return one line if the model of that name is a bundled one, else None."""
+    """Return a notice of one line if the model is a bundled one, else None."""
     if model not in BUNDLED:
         return None
     return (

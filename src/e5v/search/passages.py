@@ -1,6 +1,6 @@
-"""A text in passages: short enough that one vector can say what each is about.
+"""Split a text into passages that are short enough for one vector each.
 
-text -> paragraphs -> too long ones cut at the end of a sentence -> short ones joined -> passages
+text -> paragraphs -> long ones split after a sentence -> short ones joined -> passages
 """
 
 import re
@@ -22,7 +22,7 @@ def split(text: str) -> list[str]:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """Give paragraphs, or pieces of long ones."""
+    """Yield paragraphs, or pieces of long ones."""
     for paragraph in re.split(r"\n\s*\n", text):
         rest = paragraph.strip()
         while len(rest) > LONGEST:
@@ -34,7 +34,7 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _cut(text: str) -> int:
-    """Find where a long paragraph may be cut: after a sentence, else a word, else anywhere."""
+    """Return where to split a long paragraph: after a sentence, else a word, else anywhere."""
     ends = [found.start() for found in SENTENCE.finditer(text, 1, LONGEST)]
     if ends:
         return ends[-1]

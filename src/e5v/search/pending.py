@@ -1,6 +1,6 @@
-"""Entries that wait to be written: a piece of a file, and the vector it gets.
+"""Entries that wait for a commit.
 
-Piece -> Pending -> vector of its own, or that of a record of the same content -> Record -> Known
+Piece -> Pending -> a new vector, or that of a record with the same content -> Record -> Known
 """
 
 from concurrent.futures import Future
@@ -19,9 +19,9 @@ from e5v.search.writer import Record
 
 @dataclass(frozen=True)
 class Pending:
-    """An entry that gets a vector: of its own, or that of the record numbered `same_as`.
+    """An entry that gets a new vector, or reuses that of record number `same_as`.
 
-    A thousand of these wait for a commit, so the content is not kept; `picture` comes by then.
+    A thousand of these wait for a commit, so the content is not kept; `picture` is its thumbnail.
     """
 
     entry: Entry
@@ -31,7 +31,7 @@ class Pending:
     same_as: int = 0
 
     def fault(self, reason: str) -> Fault:
-        """Say why it could not be embedded."""
+        """Return the fault of an entry that could not be embedded."""
         one = self.entry
         return Fault(self.source, one.part, one.path, one.size, one.mtime, reason)
 
@@ -39,20 +39,20 @@ class Pending:
 def record_of(one: Pending, recalled: dict[int, Record]) -> Record:
     """Return the record to write; `recalled` are records of the same content, by number."""
     if one.vector is not None:
-        return Record(_shown(one.entry, _picture(one)), one.source, one.vector)
+        return Record(_with_thumbnail(one.entry, _wait_for_thumbnail(one)), one.source, one.vector)
     old = recalled[one.same_as]
     picture = Thumbnail(old.entry.thumbnail, old.entry.width, old.entry.height)
-    return Record(_shown(one.entry, picture), one.source, old.vector)
+    return Record(_with_thumbnail(one.entry, picture), one.source, old.vector)
 
 
-def _shown(entry: Entry, picture: Thumbnail) -> Entry:
+def _with_thumbnail(entry: Entry, picture: Thumbnail) -> Entry:
     return replace(entry, thumbnail=picture.content, width=picture.width, height=picture.height)
 
 
-def _picture(one: Pending) -> Thumbnail:
+def _wait_for_thumbnail(one: Pending) -> Thumbnail:
     try:
         return one.picture.result() if one.picture else Thumbnail(b"", 0, 0)
-    except Exception:  # what Pillow raises on odd bytes; the model read them
+    except Exception:  # Pillow failed on bytes that the model could read
         return Thumbnail(b"", 0, 0)
 
 
@@ -74,7 +74,7 @@ def entry_of(piece: Piece) -> Entry:
 
 
 def known_of(number: int, record: Record) -> Known:
-    """Return what is known of a record once it is written."""
+    """Return the `Known` of a record that was written."""
     entry = record.entry
     place = entry.id, entry.path, entry.kind, entry.part
     return Known(number, record.source, *place, entry.size, entry.mtime, entry.digest)

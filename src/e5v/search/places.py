@@ -1,4 +1,4 @@
-"""Where an index lies if nobody says."""
+"""The default folder of an index."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ VARIABLE = "E5V_INDEX"
 
 
 def default_folder() -> Path:
-    """Return $E5V_INDEX, or a folder among the user's application data.
+    """Return $E5V_INDEX, or a folder in the user's application data.
 
     That is ~/.local/share/e5v/index on Linux.
     """

@@ -1,15 +1,15 @@
-"""How far a run is that brings an index up to date."""
+"""The progress of an update of an index."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is. `total` is a guess until every file was read; all else is counted.
+    """The progress of a run. `total` is an estimate until every file was read.
 
-    `cut` counts texts too long for the model; `offline` counts entries whose files are missing
-    since this run, `returned` those whose files are there again; `unchanged` counts files;
-    `seconds` is how long the look at the folders took.
+    `cut` counts texts too long for the model; `offline` counts entries whose files are newly
+    missing, `returned` those whose files are back; `unchanged` counts files; `seconds` is how long
+    the comparison with the folders took.
     """
 
     total: int = 0
@@ -25,5 +25,5 @@ class Progress:
 
     @property
     def changed(self) -> bool:
-        """Whether anything is found now that was not, or the reverse."""
+        """Whether the run changed what searches can find."""
         return any((self.embedded, self.reused, self.removed, self.offline, self.returned))

@@ -1,6 +1,6 @@
-"""From what a user asks to the vector to search with: words, a picture, both, and what not.
+"""Turn a query into a vector: words, an image or both, and words to avoid.
 
-text | image | image and text -> E5V -> less what is said by `without` -> unit vector (d,)
+text | image | image and text -> E5V -> remove the part along `without` -> unit vector (d,)
 """
 
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ from e5v.search.facts import Facts
 from e5v.search.index import Index
 from e5v.vectors import unit
 
-COPIES = 10  # of an example, that are left out at most
-SAME = 0.999  # cosine; an image in another pass differs from itself by rounding
-PROMPT = "retrieval"  # how texts and images are asked for, in the index and in a query
+COPIES = 10  # of an example, at most, that are removed from the hits
+SAME = 0.999  # cosine; passes differ by rounding
+PROMPT = "retrieval"  # for texts and images, in the index and in queries
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Ask:
     """A query.
 
     Attributes:
-        text: words; beside an image they say how what is wanted differs from it.
-        image: a Path, encoded bytes, or a PIL image: an example of what is wanted.
-        without: words for what is not wanted.
+        text: words; with an image, how the result should differ from it.
+        image: a Path, encoded bytes, or a PIL image: an example.
+        without: words for what to avoid.
     """
 
     text: str | None = None
@@ -38,15 +38,15 @@ class Ask:
     without: str | None = None
 
     def __post_init__(self) -> None:
-        """Find what no index could answer."""
+        """Raise UsageError if there is nothing to search for."""
         if self.image is None and not (self.text and self.text.strip()):
             raise UsageError("nothing to search for; give words, an image, or both")
 
 
 def normal(text: str) -> str:
-    """Return a text in Unicode's composed form (NFC), as the index has its texts.
+    """Return a text in Unicode's composed form (NFC), like the texts of the index.
 
-    "café" typed on one system may be two characters longer than on another, and mean the same.
+    Systems differ in how they encode "é": as one character, or as two.
     """
     return normalize("NFC", text)
 
@@ -54,15 +54,15 @@ def normal(text: str) -> str:
 def asked(model: E5V, ask: Ask) -> NDArray[np.float32]:
     """Return the unit vector (d,) of a query.
 
-    An image and a text together are the composed query of the paper ("like this, but ..."). What
-    is not wanted is removed as Widdows (2003, "Orthogonal negation in vector spaces") does: of the
-    vector only the part at a right angle to the unwanted one is kept. That is the smallest change
-    that leaves nothing of it in the query, and needs no weight to be chosen; subtracting a fixed
-    share would not do enough for one query, and turn another into a search for the opposite.
+    An image and a text together are the paper's composed query ("like this, but ..."). What to
+    avoid is removed by orthogonal negation (Widdows 2003): only the part of the query that is
+    orthogonal to the unwanted vector is kept. That is the smallest change that removes it, and has
+    no weight to tune; subtracting a fixed share would be too little for one query, and turn another
+    into a search for the opposite.
 
     Raises:
         ItemError: the image cannot be read.
-        UsageError: what is wanted and what is not are one and the same.
+        UsageError: what is wanted and what to avoid are the same.
     """
     text = normal(ask.text) if ask.text and ask.text.strip() else None
     wanted = {"image": ask.image, "text": text}
@@ -73,9 +73,9 @@ def asked(model: E5V, ask: Ask) -> NDArray[np.float32]:
 
 
 def example_of(model: E5V, ask: Ask) -> NDArray[np.float32] | None:
-    """Return the unit vector (d,) of the image of "like this, but ...", which is not the answer.
+    """Return the unit vector (d,) of the image of "like this, but ...", to remove it from hits.
 
-    None if a query is words alone, or an image alone: what is like an image may be that image.
+    None for words alone or an image alone: then the image itself is a valid hit.
 
     Raises:
         ItemError: the image cannot be read.
@@ -95,7 +95,7 @@ def find(
     where: str | None = None,
     min_score: float | None = None,
 ) -> list[Hit]:
-    """Search as `Index.search` does, without the example itself, and up to `COPIES` of it.
+    """Search as `Index.search` does, but remove the example and up to `COPIES` copies of it.
 
     Raises:
         UsageError: as `Index.search`.
@@ -109,7 +109,7 @@ def find(
 
 
 def apart(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Remove from the first of unit vectors (n, d) what the others say, one by one.
+    """Remove from the first of unit vectors (n, d) its component along each other one, in turn.
 
     Raises:
         UsageError: nothing is left of it.
@@ -118,19 +118,19 @@ def apart(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     for unwanted in vectors[1:]:
         wanted = wanted - (wanted @ unwanted) * unwanted
     if np.linalg.norm(wanted) < LEAST_LEFT:
-        raise UsageError("what is wanted and what is not are the same; change one of them")
+        raise UsageError("what to search for and what to avoid are the same; change one of them")
     return unit(wanted)
 
 
-LEAST_LEFT = 1e-3  # length of what remains of a query; below it there is only rounding
+LEAST_LEFT = 1e-3  # of the remaining query's length; less is rounding error
 
 
 def fingerprint_of(model: E5V) -> str:
-    """Return what an index and a model must share: weights, preprocessing, dtype and prompt."""
+    """Return the fingerprint of a model: its weights, preprocessing, dtype and prompt."""
     return f"{fingerprint(model.loaded, model.encoder.readout)}-{PROMPT}"
 
 
 def facts_of(model: E5V, name: str) -> Facts:
-    """Return what an index says of a model of that name."""
+    """Return the facts of a new index for a model of that name."""
     dtype = str(model.dtype).removeprefix("torch.")
     return Facts(fingerprint_of(model), name, dtype, model.width)

@@ -1,11 +1,11 @@
-"""The nearest rows to a vector, exactly: a quick look at signs, then true cosines.
+"""Find the nearest rows to a vector: candidates by sign bits, then exact cosines.
 
     all rows -> signs of the dimensions that vary most -> all signs of the best -> float16 cosines
 
-The number of signs on which two vectors differ grows with their angle (Charikar 2002). Taken about
-the mean of the index, where vectors of a language model are all much alike, it tells the nearest
-hundreds; their order is then settled by the vectors themselves. How many stay after a look is told
-by the spread that chance gives to signs. Few rows are looked at directly.
+The number of signs in which two vectors differ grows with their angle (Charikar 2002). Vectors of a
+language model are all similar, so the signs are taken about the mean of the index. They select
+candidates, which are then ranked by exact cosine; the statistical spread of sign differences sets
+how many are kept. Small sets of rows are ranked directly.
 """
 
 import os
@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from e5v.search.rows import BLOCK, WORD, Rows
 
-DIRECT = 4_000_000  # values (rows x dimensions) that are compared without a look at signs
-FIRST_SHARE, FIRST_LEAST = 0.05, 4_000  # of the rows, that get a second look, at most
-FINE, FINE_EACH = 2_000, 20  # rows whose cosines are taken, at most, and for each asked for
-PIECE = 2**15  # values whose cosines are taken at once: no more than torch gives one thread
-BLOCKS_EACH = 4  # at least, for a thread of its own
+DIRECT = 4_000_000  # values (rows x dimensions) up to which all cosines are computed
+FIRST_SHARE, FIRST_LEAST = 0.05, 4_000  # of the rows, and at least: candidates of the first pass
+FINE, FINE_EACH = 2_000, 20  # candidates of the second pass, and per requested hit
+PIECE = 2**15  # values per step: small enough for torch to use one thread
+BLOCKS_EACH = 4  # at least, per thread
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Ranked:
 def nearest(rows: Rows, places: NDArray[np.int64], query: NDArray[np.float32], k: int) -> Ranked:
     """Return the `k` rows among `places` (ascending) that are nearest to a unit vector (d,)."""
     if len(places) * len(query) > DIRECT:
-        places = _second_look(rows, _first_look(rows, places, query, k), query, k)
+        places = _second_pass(rows, _first_pass(rows, places, query, k), query, k)
     scores = cosines(rows, places, query)
     best = np.lexsort((places, -scores))[:k]
     return Ranked(places[best], scores[best])
@@ -47,8 +47,8 @@ def cosines(
 ) -> NDArray[np.float32]:
     """Return the cosine of every row at `places` with a unit vector (d,).
 
-    By torch alone: threads of numpy's library, waiting actively beside torch's, cost ten times as
-    much as the work. Small pieces stay in the cache and wake no threads at all.
+    With torch only: numpy's threads, busy-waiting beside torch's, would cost ten times as much as
+    the work. Small pieces stay in the cache and start no threads.
     """
     from torch import from_numpy, tensor
 
@@ -60,10 +60,10 @@ def cosines(
     return scores
 
 
-def _first_look(
+def _first_pass(
     rows: Rows, places: NDArray[np.int64], query: NDArray[np.float32], k: int
 ) -> NDArray[np.int64]:
-    """Keep a share of the rows, by the signs of the dimensions that vary most."""
+    """Select candidates by the signs of the dimensions that vary most."""
     kept = max(int(FIRST_SHARE * len(places)), FIRST_LEAST, FINE_EACH * k)
     if kept >= len(places):
         return places
@@ -82,22 +82,22 @@ def _first_look(
     every = len(places) == len(rows.numbers)
     counts = apart.reshape(-1)
     counts = counts[: len(places)] if every else counts[places]
-    return places[_promising(counts, Wanted(k, kept, WORD * len(signs)))]
+    return places[_select_candidates(counts, Wanted(k, kept, WORD * len(signs)))]
 
 
-def _second_look(
+def _second_pass(
     rows: Rows, places: NDArray[np.int64], query: NDArray[np.float32], k: int
 ) -> NDArray[np.int64]:
-    """Keep the rows whose cosines are worth taking, by all signs."""
+    """Select candidates for exact cosines by all signs."""
     kept = max(FINE, FINE_EACH * k)
     if kept >= len(places):
         return places
     signs = rows.frame.signs(query[None])[0]
     apart = np.bitwise_count(rows.signs[places] ^ signs).sum(axis=1, dtype=np.uint16)
-    return places[_promising(apart, Wanted(k, kept, WORD * len(signs)))]
+    return places[_select_candidates(apart, Wanted(k, kept, WORD * len(signs)))]
 
 
-MOST_THREADS = 4  # more only wait for memory
+MOST_THREADS = 4  # more are limited by memory bandwidth
 
 
 @cache
@@ -105,25 +105,25 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="e5v-look")
 
 
-MOST_TIED = 4  # times as many as asked for
-CHANCE = 6  # standard deviations by which the signs of a near one may be unlucky
+MOST_TIED = 4  # candidates with ties, as a multiple of `most`
+CHANCE = 6  # standard deviations of the sign differences of a near row
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """How many are asked for, how many may stay to find them among, of how many signs."""
+    """The number of hits requested, of candidates to keep, and of sign bits."""
 
     near: int
     most: int
     bits: int
 
 
-def _promising(apart: NDArray[np.uint16], wanted: Wanted) -> NDArray[np.int64]:
-    """Return, ascending, where the rows are that may be among the nearest, by signs that differ.
+def _select_candidates(apart: NDArray[np.uint16], wanted: Wanted) -> NDArray[np.int64]:
+    """Return the ascending positions of candidates by their number of differing signs.
 
-    That is those not further than the last of the nearest so far and what chance adds to it; and
-    `most` at most, and those that tie with the last. Of too many ties the first are kept, and all
-    that is smaller.
+    Candidates differ in at most as many signs as the last of the `near` nearest plus `CHANCE`
+    standard deviations. At most `most` are kept, plus ties with the last of them; of too many ties
+    the first are kept.
     """
     upto = np.cumsum(np.bincount(apart))
     near, edge = np.searchsorted(upto, (wanted.near, wanted.most)).tolist()

@@ -1,4 +1,4 @@
-"""What a file holds that can be embedded.
+"""Read what can be embedded from a file.
 
 Found -> bytes -> an image | passages of a text | texts and images of JSON lines -> Piece, or Fault
 """
@@ -18,19 +18,19 @@ from e5v.search.passages import split
 from e5v.search.sources import Source
 from e5v.search.walking import Form, Found
 
-EXCERPT = 1_000  # characters of a text that are kept
-NAMED = 5  # wrong lines that are named
+EXCERPT = 1_000  # characters of a text that the index keeps
+NAMED = 5  # invalid lines that a fault names
 
 
-NO_FILE = (-1, -1)  # size and time of change where there is none
+NO_FILE = (-1, -1)  # size and mtime of a missing file
 
-# Returns the digest of an image that is as it was when it was indexed, so that it need not be read.
+# Returns the digest of an image that is unchanged since it was indexed, so that it is not read.
 Unchanged = Callable[[str], str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something to embed is: the file that names it, its part, and its own file."""
+    """The location of an item to embed: the file that names it, its part, and its own file."""
 
     source: Source
     part: int
@@ -40,16 +40,16 @@ class Place:
 
     @classmethod
     def within(cls, found: Found, parts: int, part: int) -> "Place":
-        """Return the place of one part of a file that has so many."""
+        """Return the place of one part of a file with `parts` parts."""
         size, mtime = found.size, found.mtime
         return cls(Source(found.path, size, mtime, parts), part, found.path, size, mtime)
 
     def fault(self, reason: str, away: Away = "") -> Fault:
-        """Say why it cannot be embedded."""
+        """Return the fault of an item that cannot be embedded."""
         return Fault(self.source, self.part, self.path, self.size, self.mtime, reason, away)
 
     def piece(self, content: bytes | str | None, text: str, digest: str = "") -> "Piece":
-        """Return what is there; the digest is that of the content, or given where there is none."""
+        """Return the piece at this place; `digest` is used if there is no content."""
         kind = "text" if isinstance(content, str) else "image"
         if content is not None:
             digest = digest_of(content)
@@ -60,10 +60,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One thing to embed: an image's bytes, or a text; `text` is then its caption or excerpt.
+    """One item to embed: an image's bytes or a text; `text` is its caption or excerpt.
 
-    `kind` is "image" or "text". `content` is None for an image that was indexed and has not changed
-    since; `load` reads it. Texts are in Unicode's composed form (NFC).
+    `kind` is "image" or "text". `content` is None for an image that is unchanged since it was
+    indexed; `load` reads it. Texts are in Unicode's composed form (NFC).
     """
 
     id: str
@@ -78,7 +78,7 @@ class Piece:
     text: str
 
     def load(self) -> bytes | str:
-        """Return the content, read now if it is not there yet.
+        """Return the content, reading the file if needed.
 
         Raises:
             OSError: it cannot be read.
@@ -87,31 +87,31 @@ class Piece:
 
 
 def id_of(source: str, part: int, again: int = 0) -> str:
-    """Return the id of a part of a file; `again` tells parts apart that had the same number."""
+    """Return the id of a part of a file; `again` distinguishes parts that had the same number."""
     return _hash(f"{source}\0{part}{f'{chr(0)}{again}' if again else ''}".encode())
 
 
 def read(found: Found, unchanged: Unchanged = lambda _: None) -> Iterator[Piece | Fault]:
-    """Read a file; what cannot be read is given as a fault."""
+    """Read a file; yield a fault for what cannot be read."""
     try:
         yield from READERS[found.form](found, unchanged)
     except OSError as error:
         reason = f"cannot be read: {error.strerror or error}"
-        unseen = Source(found.path, *NO_FILE, 0)  # tried again each time: rights have no date
+        unseen = Source(found.path, *NO_FILE, 0)  # always tried again
         yield Place(unseen, 0, found.path, *NO_FILE).fault(reason, "unread")
 
 
-def _image(found: Found, unchanged: Unchanged) -> Iterator[Piece | Fault]:
+def _read_image(found: Found, unchanged: Unchanged) -> Iterator[Piece | Fault]:
     place = Place.within(found, 1, 0)
     content = Path(found.path).read_bytes()
     yield place.piece(content, "") if content else place.fault("is empty (0 bytes)")
 
 
-def _text(found: Found, unchanged: Unchanged) -> Iterator[Piece | Fault]:
+def _read_text(found: Found, unchanged: Unchanged) -> Iterator[Piece | Fault]:
     try:
         text = Path(found.path).read_text(encoding="utf-8-sig")
         passages = split(normalize("NFC", text))
-        reason = "" if passages else "holds no text"
+        reason = "" if passages else "contains no text"
     except UnicodeDecodeError as error:
         passages, reason = [], f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
     if reason:
@@ -121,8 +121,8 @@ def _text(found: Found, unchanged: Unchanged) -> Iterator[Piece | Fault]:
         yield place.piece(passage, passage[:EXCERPT])
 
 
-def _lines(found: Found, unchanged: Unchanged) -> Iterator[Piece | Fault]:
-    """Read the file twice, so that what is wrong and how much is right is known before the rest."""
+def _read_jsonl(found: Found, unchanged: Unchanged) -> Iterator[Piece | Fault]:
+    """Read the file twice, so that its faults and number of parts are known first."""
     wrong: list[WrongLine] = []
     right = wrongs = 0
     for line in read_lines(found.path):
@@ -132,20 +132,20 @@ def _lines(found: Found, unchanged: Unchanged) -> Iterator[Piece | Fault]:
             wrongs += 1
             wrong += [line] if len(wrong) < NAMED else []
     if wrong or not right:
-        reason = _told(wrong, wrongs) if wrong else "holds no lines"
+        reason = _describe_invalid(wrong, wrongs) if wrong else "contains no lines"
         yield Place.within(found, right, 0).fault(reason)
     for line in read_lines(found.path):
         if isinstance(line, Line):
-            yield _of_line(line, Place.within(found, right, line.number), unchanged)
+            yield _read_line(line, Place.within(found, right, line.number), unchanged)
 
 
-def _told(wrong: list[WrongLine], count: int) -> str:
+def _describe_invalid(wrong: list[WrongLine], count: int) -> str:
     named = "; ".join(f"line {one.number} {one.reason}" for one in wrong)
-    more = f"; and {count - len(wrong):,} more wrong lines" if count > len(wrong) else ""
-    return f"has wrong lines: {named}{more}"
+    more = f"; and {count - len(wrong):,} more invalid lines" if count > len(wrong) else ""
+    return f"has invalid lines: {named}{more}"
 
 
-def _of_line(line: Line, place: Place, unchanged: Unchanged) -> Piece | Fault:
+def _read_line(line: Line, place: Place, unchanged: Unchanged) -> Piece | Fault:
     text = normalize("NFC", line.text)
     if line.image is None:
         return place.piece(text, text[:EXCERPT])
@@ -166,7 +166,7 @@ def _of_line(line: Line, place: Place, unchanged: Unchanged) -> Piece | Fault:
 
 
 def whole_text(path: str, digest: str) -> str | None:
-    """Return the text of JSON lines that has a digest, or None if no line has it any more.
+    """Return the text in JSON lines that has a digest, or None if no line has it.
 
     Raises:
         OSError: the file cannot be read.
@@ -180,38 +180,38 @@ def whole_text(path: str, digest: str) -> str | None:
 
 
 def digest_of(content: bytes | str) -> str:
-    """Return what is equal for equal content of one kind."""
+    """Return a hash of the content and its kind."""
     if isinstance(content, str):
         return _hash(b"text\0" + content.encode())
     return _hash(b"image\0" + content)
 
 
 def _content(path: str) -> bytes:
-    """Read a file, and nothing that may have no end, such as a pipe.
+    """Read a regular file; refuse pipes and devices, which may have no end.
 
     Raises:
         OSError: it cannot be read.
         ValueError: its name has a NUL in it.
     """
     mode = os.stat(path).st_mode  # noqa: PTH116
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a folder is told of by its own error
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # reading a folder raises its own error
         raise OSError(errno.EINVAL, "Not a regular file")
     return Path(path).read_bytes()
 
 
 def look(path: str) -> tuple[int, int]:
-    """Return size and time of change of a file, or -1 and -1 if there is none."""
+    """Return size and mtime of a file, or `NO_FILE` if there is none."""
     try:
-        told = os.stat(path)  # noqa: PTH116
+        status = os.stat(path)  # noqa: PTH116
     except (OSError, ValueError):
         return NO_FILE
-    return told.st_size, told.st_mtime_ns
+    return status.st_size, status.st_mtime_ns
 
 
 READERS: dict[Form, Callable[[Found, Unchanged], Iterator[Piece | Fault]]] = {
-    "image": _image,
-    "text": _text,
-    "lines": _lines,
+    "image": _read_image,
+    "text": _read_text,
+    "lines": _read_jsonl,
 }
 
 

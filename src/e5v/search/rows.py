@@ -1,16 +1,16 @@
-"""Vectors in files that are mapped into memory, and beside each its signs, for the quick look.
+"""Vectors and their sign bits in memory-mapped files, for the quick search.
 
-    float16 rows -> vectors.f16       as they are
-                 -> signs.u64         which values are above the mean of the first rows
-                 -> first.u64         the signs of the 1,024 dimensions that vary most, once more
-    numbers      -> numbers.i64       whose each row is, ascending; written last
+    float16 rows -> vectors.f16       unchanged
+                 -> signs.u64         which values are above the mean of the founding rows
+                 -> first.u64         the signs of the 1,024 dimensions that vary most, again
+    numbers      -> numbers.i64       the record number of each row, ascending; written last
 
-All this is made from the table (`table.py`) and can be made again. Rows are only ever added, so a
-reader's maps stay true. Now and then everything is laid out anew in a folder of the next number,
-without the rows that were removed and about a new mean; readers of the old one keep it open.
+These files are derived from the table (`table.py`) and can be rebuilt. Rows are only appended, so a
+reader's maps stay valid. Now and then everything is rebuilt in a folder with the next number,
+without removed rows and with a new mean; readers of the old folder keep it open.
 
-In first.u64, which every query reads from end to end, rows lie in blocks, and in a block word by
-word: numpy then adds up the counts of many rows at once.
+Every query reads all of first.u64. Its rows are stored in blocks, and a block word by word, so that
+numpy counts the bits of many rows at once.
 """
 
 import os
@@ -28,32 +28,32 @@ from e5v.files import sync
 BLOCK = 8_192  # rows
 WORD = 64  # bits
 FIRST = 16  # words of the signs, of the dimensions that vary most
-PIECE = 1_024  # rows whose signs are taken at once
-FOUNDERS = 8_192  # rows that the mean is taken of
+PIECE = 1_024  # rows whose signs are computed at once
+FOUNDERS = 8_192  # rows that the mean is computed from
 PREFIX = "rows-"
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What signs are taken about: the mean (d,), and the dimensions by how much they vary."""
+    """The reference of the signs: the mean (d,), and the dimensions ordered by variance."""
 
     mean: NDArray[np.float32]
     order: NDArray[np.int64]
 
     @classmethod
     def of(cls, vectors: NDArray[np.float16]) -> "Frame":
-        """Return the frame of vectors (n, d), or of some of them where there are many."""
+        """Return the frame of vectors (n, d), or of a sample if there are many."""
         some = vectors[:: max(1, len(vectors) // FOUNDERS)].astype(np.float32)
         return cls(some.mean(axis=0), np.argsort(-some.var(axis=0), kind="stable"))
 
     @property
     def words(self) -> int:
-        """How many words of 64 bits the signs of a vector take."""
+        """The number of 64-bit words for the signs of a vector."""
         return -(-len(self.mean) // WORD)
 
     @property
     def first(self) -> int:
-        """How many of them are looked at first."""
+        """The number of words in first.u64."""
         return min(self.words, FIRST)
 
     def signs(self, vectors: NDArray[Any]) -> NDArray[np.uint64]:
@@ -68,10 +68,10 @@ class Frame:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows that were there when they were looked at.
+    """The rows at the time of reading.
 
     `numbers` (n,) ascending, `vectors` (n, d), `signs` (n, words), `first` (blocks, words at
-    most FIRST, BLOCK); `founders` is how many rows there were when `frame` was found.
+    most FIRST, BLOCK); `founders` is the number of rows when `frame` was computed.
     """
 
     folder: Path
@@ -84,19 +84,19 @@ class Rows:
 
     @classmethod
     def read(cls, folder: Path) -> "Rows | None":
-        """Map the latest rows of an index folder into memory; None where there are none."""
+        """Map the latest rows of an index folder into memory; None if there are none."""
         for _ in range(TRIES):
             latest = _latest(folder)
             if latest is None:
                 return None
             try:
                 return _mapped(latest)
-            except FileNotFoundError:  # the writer has just laid out the next
+            except FileNotFoundError:  # the writer has just replaced the folder
                 continue
         return None
 
     def places(self, numbers: NDArray[np.int64]) -> NDArray[np.int64] | None:
-        """Return where the rows of these numbers are; None if one is missing."""
+        """Return the positions of the rows with these numbers; None if one is missing."""
         if not len(numbers):
             return np.zeros(0, np.int64)
         if not len(self.numbers):
@@ -108,12 +108,12 @@ class Rows:
 
 TRIES = 5
 
-# What gives the vectors of the n rows from a to b: (a, b) -> (b - a, d).
+# Returns the vectors of rows a to b: (a, b) -> (b - a, d).
 Source = Callable[[int, int], NDArray[np.float16]]
 
 
 def append(rows: Rows, numbers: NDArray[np.int64], vectors: NDArray[np.float16]) -> Rows:
-    """Write rows after the last, put them on the disk, and return what is there now."""
+    """Append rows, flush them to disk, and return all rows."""
     count = len(rows.numbers)
     signs = rows.frame.signs(vectors)
     _extend(rows.folder / "vectors.f16", count, vectors)
@@ -124,7 +124,7 @@ def append(rows: Rows, numbers: NDArray[np.int64], vectors: NDArray[np.float16])
 
 
 def _extend(path: Path, count: int, fresh: NDArray[Any]) -> None:
-    """Write after the first `count` rows of a file; what a killed writer left there goes."""
+    """Write after the first `count` rows of a file; drop what a killed writer left there."""
     with path.open("r+b") as file:
         file.truncate(count * fresh[:1].nbytes)
         file.seek(0, os.SEEK_END)
@@ -133,7 +133,7 @@ def _extend(path: Path, count: int, fresh: NDArray[Any]) -> None:
 
 
 def _extend_first(path: Path, count: int, fresh: NDArray[np.uint64]) -> None:
-    """Write after the first `count` rows of the file that lies in blocks."""
+    """Write after the first `count` rows of the file that is stored in blocks."""
     words, total = fresh.shape[1], count + len(fresh)
     with path.open("r+b") as file:
         file.truncate(-(-total // BLOCK) * BLOCK * words * 8)
@@ -147,7 +147,7 @@ def _extend_first(path: Path, count: int, fresh: NDArray[np.uint64]) -> None:
 
 
 def lay_out(folder: Path, numbers: NDArray[np.int64], source: Source, width: int) -> Rows:
-    """Write the rows of these numbers anew; older layouts are removed."""
+    """Rebuild the files with the rows of these numbers; remove older folders."""
     latest = _latest(folder)
     number = int(latest.name.removeprefix(PREFIX)) + 1 if latest else 1
     target = folder / f"{PREFIX}{number:06d}"
@@ -165,7 +165,7 @@ def lay_out(folder: Path, numbers: NDArray[np.int64], source: Source, width: int
     for start in range(0, len(numbers), BLOCK):
         end = min(start + BLOCK, len(numbers))
         rows = append(rows, numbers[start:end], source(start, end))
-    del rows  # Windows renames no folder that has a mapped file
+    del rows  # Windows cannot rename a folder with a mapped file
     sync(part)
     part.rename(target)
     sync(folder)
@@ -176,7 +176,7 @@ def lay_out(folder: Path, numbers: NDArray[np.int64], source: Source, width: int
 
 
 def _founders(count: int, source: Source, width: int) -> NDArray[np.float16]:
-    """Read up to FOUNDERS rows, in pieces from all over."""
+    """Read up to FOUNDERS rows, in pieces spread over all rows."""
     if not count:
         return np.zeros((1, width), np.float16)
     if count <= FOUNDERS:
@@ -194,8 +194,8 @@ def _latest(folder: Path) -> Path | None:
 
 
 def _mapped(folder: Path) -> Rows:
-    with np.load(folder / "frame.npz") as told:
-        frame, founders = Frame(told["mean"], told["order"]), int(told["founders"])
+    with np.load(folder / "frame.npz") as stored:
+        frame, founders = Frame(stored["mean"], stored["order"]), int(stored["founders"])
     numbers = _map(folder / "numbers.i64", "<i8", (-1,))
     vectors = _map(folder / "vectors.f16", "<f2", (-1, len(frame.mean)))[: len(numbers)]
     signs = _map(folder / "signs.u64", "<u8", (-1, frame.words))[: len(numbers)]
@@ -204,7 +204,7 @@ def _mapped(folder: Path) -> Rows:
 
 
 def _map(path: Path, dtype: str, shape: tuple[int, ...], mode: Any = "r") -> Any:
-    """Map whole rows of a file into memory; what is left of one cut short is not looked at."""
+    """Map the complete rows of a file into memory; an incomplete last row is ignored."""
     size = np.dtype(dtype).itemsize * int(np.prod(shape[1:], dtype=np.int64))
     count = path.stat().st_size // size
     if not count:

@@ -1,6 +1,6 @@
-"""One version of an index, as a reader sees it: it does not change while a search is under way.
+"""One immutable version of an index, as a reader sees it.
 
-index folder -> table, records that count, rows of their vectors -> Snapshot
+index folder -> table, current records, rows of their vectors -> Snapshot
 """
 
 from collections.abc import Sequence
@@ -24,15 +24,15 @@ from e5v.search.table import COLUMNS, Table
 with imported("an index"):
     import pyarrow.compute as pc
 
-TRIES = 5  # reads of an index that is being written
+TRIES = 5  # while a writer changes the index
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The table, the records that count, where their vectors are, and what is noted of them.
+    """The table, the current records, the positions of their vectors, and their marks.
 
-    `live` and `places` are of all records that count, `online` are the places in them of those
-    whose files are there: the others are not found unless they are asked for.
+    `live` and `places` are of all current records; `online` are the positions in them of those
+    whose files exist: searches skip the others by default.
     """
 
     table: Table
@@ -62,22 +62,22 @@ class Snapshot:
             places = None if rows is None else rows.places(live.numbers)
             if places is not None:
                 return cls(table, live, rows, places, marks, marked)
-        raise DataError(f"the index in {folder} is damaged; e5v index repairs it")
+        raise DataError(f"the index in {folder} is damaged; run e5v index to repair it")
 
     def is_latest(self, folder: Path) -> bool:
-        """Return whether nothing was written to the index since."""
+        """Return whether nothing was written to the index since the snapshot."""
         return (
             Table.open(folder).version == self.table.version and version_of(folder) == self.marked
         )
 
     @cached_property
     def online(self) -> NDArray[np.int64]:
-        """Places in `live` of the records whose files are not missing, ascending."""
+        """Ascending positions in `live` of the records whose files are not missing."""
         missing = np.array(list(self.marks.missing), np.int64)
         return np.flatnonzero(~np.isin(self.live.numbers, missing))
 
     def entries(self, within: Sequence[int] | NDArray[np.int64]) -> list[Entry]:
-        """Return entries by their place in `live`, in the order given."""
+        """Return entries by position in `live`, in the order given."""
         chosen = np.asarray(within, np.int64)
         records = self.table.take(self.live.addresses[chosen], COLUMNS)
         numbers = self.live.numbers[chosen].tolist()
@@ -90,12 +90,12 @@ class Snapshot:
 
     @cached_property
     def newest(self) -> NDArray[np.int64]:
-        """`online`, those of the files changed last first, parts of one file in order."""
+        """`online` by mtime, newest first; the parts of one file in order."""
         numbers, mtimes = self.live.numbers[self.online], self.live.mtimes[self.online]
         return self.online[np.lexsort((numbers, -mtimes))]
 
     def newest_of(self, kind: str | None) -> NDArray[np.int64]:
-        """Return the places of one kind, newest first; of all if the kind is None."""
+        """Return the positions of one kind, newest first; of all kinds if None."""
         if kind is None:
             return self.newest
         wanted: NDArray[np.bool_] = pc.equal(self.live.kinds, kind).to_numpy(zero_copy_only=False)
@@ -107,7 +107,7 @@ class Snapshot:
         """Find the `k` entries nearest to a unit vector (d,), nearest first.
 
         Raises:
-            UsageError: the filter cannot be used.
+            UsageError: the filter is invalid.
         """
         if self.rows is None:
             return []
@@ -123,7 +123,7 @@ class Snapshot:
     def _search_indexed(
         self, query: NDArray[np.float32], k: int, where: str | None, wanted: NDArray[np.int64]
     ) -> list[Hit]:
-        """Ask LanceDB's index for more until enough of what it finds counts and is online."""
+        """Ask LanceDB's index for more until enough of its hits are current and online."""
         asked = k
         while True:
             found = self.table.near(query, asked, where)
@@ -136,11 +136,11 @@ class Snapshot:
 
 
 def unreadable(folder: Path, error: RuntimeError) -> DataError:
-    """Say that an index cannot be read, why, and what to do."""
+    """Return the error for an index that cannot be read."""
     what = f"the index in {folder} cannot be read: {first_line(error)}"
     return DataError(f"{what}; remove it and run e5v index again")
 
 
 def _hits(entries: Sequence[Entry], scores: NDArray[np.float32]) -> list[Hit]:
-    at_most = np.minimum(scores, 1).tolist()  # float16 has rounded a little off the length
+    at_most = np.minimum(scores, 1).tolist()  # rounding of float16 can exceed 1
     return [Hit(entry, score) for entry, score in zip(entries, at_most, strict=True)]

@@ -1,6 +1,6 @@
-"""Where entries come from, and what is known of those that are there already.
+"""The records of an index in the writer's memory, and the files they come from.
 
-Source: a file that tells of entries; Known: a record, without its content; Ledger: all of them
+Source: a file that names entries; Known: a record without its content; Ledger: all records
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file that told of entries, as it was read; `parts` is how many it tells of."""
+    """A file that names entries, as it was when read; `parts` is the number of its entries."""
 
     path: str
     size: int
@@ -19,7 +19,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A record that is there; `number` is its own for ever, the rest is as in `Entry`."""
+    """An existing record; `number` is unique and never reused, the rest is as in `Entry`."""
 
     number: int
     source: Source
@@ -34,7 +34,7 @@ class Known:
 
 @dataclass
 class Ledger:
-    """What is there, by id, by the path of its source, and by content."""
+    """All records, by id, by the path of their source, and by content."""
 
     by_id: dict[str, Known] = field(default_factory=dict)
     by_source: dict[str, dict[str, Known]] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Ledger:
         return ledger
 
     def add(self, known: Known) -> None:
-        """Enter a record, in place of the one with its id."""
+        """Add a record; it replaces one with the same id."""
         if known.id in self.by_id:
             self.remove(self.by_id[known.id])
         self.by_id[known.id] = known
@@ -57,7 +57,7 @@ class Ledger:
         self.by_digest[known.digest] = known
 
     def remove(self, known: Known) -> None:
-        """Strike a record out."""
+        """Remove a record."""
         del self.by_id[known.id]
         del self.by_source[known.source.path][known.id]
         if not self.by_source[known.source.path]:
@@ -66,5 +66,5 @@ class Ledger:
             del self.by_digest[known.digest]
 
     def of_source(self, path: str) -> list[Known]:
-        """Return the records that a file told of."""
+        """Return the records of a source file."""
         return list(self.by_source.get(path, {}).values())

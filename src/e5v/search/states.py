@@ -1,10 +1,10 @@
-"""Size and time of change of files that changed, while what was indexed of them did not.
+"""Size and mtime of files that changed while their records did not.
 
 path -> State <-> files.sqlite in the index folder
 
-Every record notes size and time of change of its file as they were when it was written. Where a
-file was only touched, or a line was added to it, the old records stay as they are, and the file's
-present state stands here, once. Only the writer reads it.
+Every record contains the size and mtime of its file at the time it was written. If a file is only
+touched, or a line is added to it, the old records stay unchanged, and the present state of the file
+is stored here. Only the writer reads it.
 """
 
 import sqlite3
@@ -19,14 +19,14 @@ TABLE = """CREATE TABLE IF NOT EXISTS files
 
 
 class State(NamedTuple):
-    """Bytes of a file, and when it was changed, in nanoseconds since 1970."""
+    """Size of a file in bytes, and mtime in nanoseconds since 1970."""
 
     size: int
     mtime: int
 
 
 def read_states(folder: Path) -> dict[str, State]:
-    """Read all states; if they cannot be read they are removed, and their files read again."""
+    """Read all states; an unreadable file is removed, so that its files are read again."""
     if not (folder / FILE).exists():
         return {}
     try:
@@ -39,7 +39,7 @@ def read_states(folder: Path) -> dict[str, State]:
 
 
 def write_states(folder: Path, changed: Mapping[str, State], dropped: Iterable[str]) -> None:
-    """Write some states and drop others, in one transaction that is on the disk after this."""
+    """Write some states and drop others, in one transaction, flushed to disk."""
     with closing(sqlite3.connect(folder / FILE)) as database:
         database.execute("PRAGMA synchronous = FULL")
         with database:

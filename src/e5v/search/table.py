@@ -1,10 +1,10 @@
-"""The table of entries: LanceDB, embedded, and put on the disk after every commit.
+"""The table of entries: embedded LanceDB, flushed to disk after every commit.
 
 records -> one fragment per commit -> fsync; a filter -> row numbers; row numbers -> records
 
-Every record has a number of its own that only grows and is never given again: it ties a record to
-its vector in `rows.py`. A record that replaces one of the same id is written first, and the old one
-removed after: where both are there, the higher number counts.
+Every record has a unique, increasing number that is never reused: it links a record to its vector
+in `rows.py`. A record that replaces one of the same id is written before the old one is removed: if
+both exist, the higher number is current.
 """
 
 import os
@@ -33,18 +33,18 @@ with imported("an index"):
     from lancedb.index import IvfRq
 
 NAME = "entries"
-SOME_FRAGMENTS, MOST_FRAGMENTS = 16, 256  # that are worth joining if they are much, or anyway
+SOME_FRAGMENTS, MOST_FRAGMENTS = 16, 256  # worth joining if large; always worth joining
 LEAST_REMOVED = 1_000  # records
-LEAST_DEAD, MOST_VERSIONS = 2**20, 256  # bytes and versions that are worth cleaning up
-KEPT = timedelta(minutes=5)  # how long versions that a reader may still look at are kept
+LEAST_DEAD, MOST_VERSIONS = 2**20, 256  # bytes and versions worth cleaning up
+KEPT = timedelta(minutes=5)  # how long old versions are kept for readers
 SHOWN = ("id", "path", "kind", "part", "size", "mtime", "digest", "text", "thumbnail")
 COLUMNS = (*SHOWN, "width", "height")  # of an Entry
-SOURCE = ("source", "source_size", "source_mtime", "source_parts")  # the file that told of it
+SOURCE = ("source", "source_size", "source_mtime", "source_parts")  # the file that names it
 LEDGER = ("row", *SOURCE, "id", "path", "kind", "part", "size", "mtime", "digest")
 
 
 def schema(dim: int) -> pa.Schema:
-    """Return the columns of the table; `source_parts` is how many entries its source tells of."""
+    """Return the columns of the table; `source_parts` is the number of entries of its source."""
     text, whole = pa.string(), pa.int64()
     types = {
         "row": whole,
@@ -66,14 +66,14 @@ def schema(dim: int) -> pa.Schema:
 
 @dataclass(frozen=True)
 class Near:
-    """What LanceDB's own index found: numbers, and cosines, highest first."""
+    """Hits of LanceDB's own index: record numbers, and cosines, highest first."""
 
     numbers: NDArray[np.int64]
     scores: NDArray[np.float32]
 
 
 class Table:
-    """One version of the table; `latest` goes to the newest."""
+    """One version of the table; `latest` moves to the newest."""
 
     def __init__(self, table: Any, folder: Path) -> None:
         self._table = table
@@ -85,7 +85,7 @@ class Table:
         """Open the table in an index folder.
 
         Raises:
-            DataError: there is none, or it is broken.
+            DataError: there is no table, or it is damaged.
         """
         try:
             return cls(lancedb.connect(folder).open_table(NAME), folder)
@@ -94,7 +94,7 @@ class Table:
 
     @classmethod
     def create(cls, folder: Path, dim: int) -> "Table":
-        """Open the table, made first if it is not there."""
+        """Open the table; create it if it does not exist."""
         database = lancedb.connect(folder)
         table = cls(database.create_table(NAME, schema=schema(dim), exist_ok=True), folder)
         table.sync()
@@ -102,17 +102,17 @@ class Table:
 
     @property
     def version(self) -> int:
-        """The number of the version that is looked at."""
+        """The number of the open version."""
         version: int = self._table.version
         return version
 
     def latest(self) -> None:
-        """Look at the newest version."""
+        """Move to the newest version."""
         self._table.checkout_latest()
         self.__dict__.pop("indexed", None)
 
     def live(self) -> Live:
-        """Return the records that count."""
+        """Return the current records."""
         query = self._table.search().select(["row", "id", "kind", "mtime"]).with_row_id(True)  # noqa: FBT003
         found = query.limit(None).to_arrow().sort_by("row").combine_chunks()
         last = last_of_each(found["id"])
@@ -127,22 +127,22 @@ class Table:
         )
 
     def numbers(self) -> NDArray[np.int64]:
-        """Return the numbers of all records, also of those that have been replaced."""
+        """Return the numbers of all records, including those that have been replaced."""
         found = self._table.search().select(["row"]).limit(None).to_arrow()
         numbers: NDArray[np.int64] = found["row"].to_numpy()
         return numbers
 
     def ledger(self) -> Any:
-        """Return what is known of every record but its content, in order of number."""
+        """Return every record without its content, ordered by number."""
         return self._table.search().select(list(LEDGER)).limit(None).to_arrow().sort_by("row")
 
     def matching(self, where: str) -> NDArray[np.int64]:
-        """Return the numbers of the records that a filter lets through.
+        """Return the numbers of the records that match a filter.
 
-        Accents may be typed in either of Unicode's forms, here and in the names of files.
+        Filters and file names may be in composed or decomposed Unicode.
 
         Raises:
-            UsageError: the filter cannot be understood.
+            UsageError: the filter is invalid.
         """
         numbers = matching(self._table, where)
         if where.isascii():
@@ -155,9 +155,9 @@ class Table:
         return np.union1d(np.setdiff1d(numbers, odd_numbers), matching(composed, where))
 
     def _decomposed(self) -> Any:
-        """Return the records whose path is not in Unicode's composed form, with it in that form.
+        """Return the records whose path is not in composed Unicode (NFC), with the path composed.
 
-        File names from macOS are not: a filter that was typed elsewhere would not match them.
+        File names from macOS are decomposed: a filter typed elsewhere would not match them.
         """
         names = self._table.search().select(["row", "path"]).limit(None).to_arrow()
         odd = pc.not_equal(names["path"], pc.utf8_normalize(names["path"], "NFC"))
@@ -176,7 +176,7 @@ class Table:
         return any("vector" in index.columns for index in self._table.list_indices())
 
     def make_index(self) -> None:
-        """Have LanceDB index the vectors: one bit a dimension, which `near` looks past."""
+        """Make LanceDB's index of the vectors: one bit per dimension; `near` refines its hits."""
         self._table.create_index("vector", config=IvfRq(distance_type="cosine", num_bits=1))
         self.__dict__.pop("indexed", None)
 
@@ -184,7 +184,7 @@ class Table:
         """Return the `k` records nearest to a vector (d,) by LanceDB's index, refined.
 
         Raises:
-            UsageError: the filter cannot be understood.
+            UsageError: the filter is invalid.
         """
         search = self._table.search(query, vector_column_name="vector").distance_type("cosine")
         search = search.nprobes(PROBES).refine_factor(REFINED).limit(k)
@@ -231,9 +231,9 @@ class Table:
                 self._table.delete(f"row IN ({named})")
 
     def is_untidy(self) -> bool:
-        """Return whether so much is fragmented, removed or out of date that `optimize` pays.
+        """Return whether enough is fragmented, removed or outdated to call `optimize`.
 
-        It writes all records anew, so a record added to many is no reason.
+        That rewrites all records, so one record added to many is not enough.
         """
         stats = self._table.stats()
         fragments, count = stats["fragment_stats"], stats["num_rows"]
@@ -246,12 +246,12 @@ class Table:
             return True
         old = datetime.now() - KEPT
         expired = sum(one["timestamp"] < old for one in self._table.list_versions()[:-1])
-        dead: int = self._bytes() - stats["total_bytes"]
+        dead: int = self._bytes_on_disk() - stats["total_bytes"]
         worth = max(LEAST_DEAD, int(stats["total_bytes"]) // 4)
         return expired > MOST_VERSIONS or (expired > 0 and dead > worth)
 
-    def _bytes(self) -> int:
-        """Return how much the table takes on the disk, with all versions."""
+    def _bytes_on_disk(self) -> int:
+        """Return the bytes of the table on disk, with all versions."""
         size = 0
         for folder, _, names in os.walk(self._folder):
             for name in names:
@@ -260,13 +260,13 @@ class Table:
         return size
 
     def optimize(self) -> None:
-        """Join small fragments, bring indexes up to date and drop versions nobody looks at."""
+        """Join small fragments, update indexes and drop old versions."""
         with self._writing():
             self._table.optimize(cleanup_older_than=KEPT)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Say in one line what ended a commit: a full disk, most often."""
+        """Report a failed commit in one line; usually the disk is full."""
         try:
             yield
         except (RuntimeError, OSError) as error:
@@ -275,16 +275,16 @@ class Table:
             ) from error
 
     def sync(self) -> None:
-        """Put everything that was written since the last time on the disk; LanceDB does not."""
+        """Flush everything written since the last call to disk; LanceDB does not."""
         for folder, _, names in os.walk(self._folder):
             fresh = [path for name in names if (path := f"{folder}/{name}") not in self._synced]
             for path in fresh:
-                with suppress(FileNotFoundError):  # dropped by the cleaning of old versions
+                with suppress(FileNotFoundError):  # removed with old versions
                     sync(Path(path))
             if fresh:
                 sync(Path(folder))
             self._synced.update(fresh)
 
 
-PROBES, REFINED = 50, 10  # partitions looked at, and how many times `k` rows compared exactly
+PROBES, REFINED = 50, 10  # partitions searched, and rows compared exactly per hit
 MOST_NAMED = 1_000  # numbers in one filter

@@ -1,6 +1,6 @@
-"""A small picture to show in place of an image.
+"""Thumbnails of images.
 
-encoded image -> decoded small where the format can -> upright, RGB -> WebP of at most 20 KB
+encoded image -> decoded at reduced size if possible -> upright, RGB -> WebP of at most 20 KB
 """
 
 import io
@@ -15,7 +15,7 @@ QUALITIES = (80, 60, 40, 20, 5)
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """WebP bytes, and width and height of the upright image that it is of."""
+    """WebP bytes, and width and height of the original upright image."""
 
     content: bytes
     width: int
@@ -26,7 +26,7 @@ def thumbnail(image: bytes) -> Thumbnail:
     """Make the thumbnail of an encoded image.
 
     Raises:
-        UnreadableError: it cannot be read; then the model cannot read it either.
+        UnreadableError: the image cannot be read; the model cannot read it either.
     """
     small, (width, height) = decode_small(image, SIDE)
     for quality in QUALITIES:

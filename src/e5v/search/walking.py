@@ -1,6 +1,6 @@
-"""What is in a folder: every file of a kind that can be indexed, by size and time of change.
+"""List the files of a folder with their size and mtime.
 
-folder -> names, hidden and excluded ones left out, links to folders not followed -> Found
+folder -> names; hidden and excluded ones skipped, links to folders not followed -> Found
 """
 
 import os
@@ -26,7 +26,7 @@ LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})  # of 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file: what it holds, its bytes, and when it was changed, in nanoseconds."""
+    """A file of a supported type: its form, its size in bytes, and mtime in nanoseconds."""
 
     path: str
     form: Form
@@ -44,7 +44,7 @@ class Unlisted:
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """A file of a kind that cannot be indexed."""
+    """A file of an unsupported type."""
 
     path: str
 
@@ -52,10 +52,10 @@ class Other:
 def absolute(roots: Iterable[Path], *, known: Collection[str] = ()) -> tuple[str, ...]:
     """Return the absolute paths of folders and files to follow.
 
-    Those that are `known`, because they were followed before, may be missing.
+    Those in `known`, which were followed before, may be missing.
 
     Raises:
-        DataError: another one does not exist, or is a file that cannot be indexed.
+        DataError: another one does not exist, or is a file of an unsupported type.
     """
     paths = tuple(dict.fromkeys(os.path.abspath(root.expanduser()) for root in roots))  # noqa: PTH100
     for path in paths:
@@ -63,13 +63,13 @@ def absolute(roots: Iterable[Path], *, known: Collection[str] = ()) -> tuple[str
             continue
         if not os.path.exists(path):  # noqa: PTH110
             raise DataError(f"{path} does not exist; check the path, and that its disk is mounted")
-        if not (os.path.isdir(path) or (os.path.isfile(path) and _form(path))):  # noqa: PTH112, PTH113
+        if not (os.path.isdir(path) or (os.path.isfile(path) and _form_of(path))):  # noqa: PTH112, PTH113
             raise DataError(f"{path} cannot be indexed; expected a folder or {', '.join(FORMS)}")
     return paths
 
 
 def is_missing(root: str) -> bool:
-    """Return whether there is no such folder or file; False where it only cannot be read."""
+    """Return whether a folder or file does not exist; False if it exists but cannot be read."""
     try:
         os.stat(root)  # noqa: PTH116
     except (FileNotFoundError, NotADirectoryError):
@@ -80,19 +80,21 @@ def is_missing(root: str) -> bool:
 
 
 def walk(root: str, exclusion: Exclusion | None = None) -> Iterator[Found | Unlisted | Other]:
-    """Go through a folder, or a file by itself, in order of path."""
+    """List a folder or a single file, ordered by path."""
     try:
         is_folder = stat.S_ISDIR(os.stat(root).st_mode)  # noqa: PTH116
     except OSError as error:
         yield Unlisted(root, f"cannot be read: {error.strerror}")
         return
     if is_folder:
-        yield from _folder(root, "", exclusion or Exclusion())
+        yield from _walk_folder(root, "", exclusion or Exclusion())
     else:
-        yield from _file(root)
+        yield from _stat_file(root)
 
 
-def _folder(folder: str, relative: str, exclusion: Exclusion) -> Iterator[Found | Unlisted | Other]:
+def _walk_folder(
+    folder: str, relative: str, exclusion: Exclusion
+) -> Iterator[Found | Unlisted | Other]:
     """List a folder; `relative` is its path below the root, empty or ending in a slash."""
     try:
         with os.scandir(folder) as entries:
@@ -112,16 +114,16 @@ def _folder(folder: str, relative: str, exclusion: Exclusion) -> Iterator[Found 
         if exclusion.leaves_out(below, is_folder=is_folder):
             continue
         if is_folder:
-            yield from _folder(entry.path, f"{below}/", exclusion)
+            yield from _walk_folder(entry.path, f"{below}/", exclusion)
         else:
-            yield from _file(entry.path)
+            yield from _stat_file(entry.path)
 
 
-def _file(path: str) -> Iterator[Found | Unlisted | Other]:
-    form = _form(path)
+def _stat_file(path: str) -> Iterator[Found | Unlisted | Other]:
+    form = _form_of(path)
     try:
         path.encode()
-        told = os.stat(path)  # noqa: PTH116
+        status = os.stat(path)  # noqa: PTH116
     except UnicodeEncodeError:
         if form:
             shown = path.encode("utf-8", "replace").decode()
@@ -131,15 +133,15 @@ def _file(path: str) -> Iterator[Found | Unlisted | Other]:
         if form:
             yield Unlisted(path, f"cannot be read: {error.strerror}")
         return
-    if not stat.S_ISREG(told.st_mode):  # a pipe, or a link to a folder, may bear such a name
+    if not stat.S_ISREG(status.st_mode):  # a pipe, or a link to a folder
         return
     if form:
-        yield Found(path, form, told.st_size, told.st_mtime_ns)
+        yield Found(path, form, status.st_size, status.st_mtime_ns)
     elif os.path.basename(path).lower() not in LITTER:  # noqa: PTH119
         yield Other(path)
 
 
-def _form(path: str) -> Form | None:
+def _form_of(path: str) -> Form | None:
     return FORMS.get(os.path.splitext(path)[1].lower())  # noqa: PTH122
 
 

@@ -1,9 +1,10 @@
-"""What writes an index: one process at a time, commit by commit, each on the disk when done.
+"""The writer of an index: one process at a time, in commits that are flushed to disk.
 
-records + vectors -> rows.py -> table.py -> what they replace is removed -> fsync -> acknowledged
+records + vectors -> rows.py -> table.py -> replaced records removed -> fsync -> acknowledged
 
-Killed between any two of these, an index is whole: rows without a record are not looked at, and of
-two records with one id the later counts; the next writer removes the other.
+An index is valid even if the writer is killed between any two of these steps: rows without a record
+are ignored, and of two records with the same id the later is current; the next writer removes the
+other.
 """
 
 import shutil
@@ -27,15 +28,15 @@ from e5v.search.rows import PREFIX, Rows, append, lay_out
 from e5v.search.sources import Known, Source
 from e5v.search.table import COLUMNS, LEDGER, SOURCE, Table
 
-MANY = 1_000_000  # entries from which LanceDB's own index answers
-SOME_COMMITS = 16  # small fragments that are worth joining
+MANY = 1_000_000  # entries from which LanceDB's own index is used
+SOME_COMMITS = 16  # small fragments worth joining
 TIDY_SECONDS = 60.0
-LEAST_REMOVED = 1_000  # rows without a record that are worth laying out anew
+LEAST_REMOVED = 1_000  # rows without a record that are worth a rebuild
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is written of an entry: where it is from, and its vector (d,)."""
+    """What is written of an entry: the entry, its source, and its vector (d,)."""
 
     entry: Entry
     source: Source
@@ -43,7 +44,7 @@ class Record:
 
 
 class Writer:
-    """The one writer of an index folder; `writing` makes one."""
+    """The only writer of an index folder; `writing` makes one."""
 
     def __init__(self, folder: Path, facts: Facts) -> None:
         self.folder = folder
@@ -52,21 +53,21 @@ class Writer:
         self._rows = Rows.read(folder)
         self._commits = self._since = 0
         self._tidied_at = -TIDY_SECONDS
-        numbers = self._mend()
+        numbers = self._repair()
         self._count = len(numbers)
         last = [int(some[-1]) for some in (numbers, self._written) if len(some)]
         self._next = max(last, default=0) + 1
 
     def __len__(self) -> int:
-        """Return how many entries there are."""
+        """Return the number of entries."""
         return self._count
 
     @property
     def _written(self) -> NDArray[np.int64]:
         return np.zeros(0, np.int64) if self._rows is None else self._rows.numbers
 
-    def _mend(self) -> NDArray[np.int64]:
-        """Remove what a killed writer left, lay out what is missing; return what counts."""
+    def _repair(self) -> NDArray[np.int64]:
+        """Remove what a killed writer left, rebuild missing rows; return current record numbers."""
         live = self._table.live()
         every = self._table.numbers()
         if len(every) > len(live.numbers):
@@ -75,19 +76,19 @@ class Writer:
         if self._rows is not None and self._rows.places(live.numbers) is None:
             self._rows = None
         if self._rows is None and len(live.numbers):
-            self._lay_out()
+            self._rebuild_rows()
         self._table.sync()
         return live.numbers
 
     def known(self) -> Iterator[Known]:
-        """Go through everything that is there."""
+        """Yield all current records."""
         for batch in self._table.ledger().to_batches(max_chunksize=4_096):
             columns = [batch[name].to_pylist() for name in LEDGER]
             for number, path, size, mtime, parts, *rest in zip(*columns, strict=True):
                 yield Known(number, Source(path, size, mtime, parts), *rest)
 
     def recall(self, numbers: Sequence[int]) -> dict[int, Record]:
-        """Return records that are there, by number, to be written under another name."""
+        """Return existing records by number, to write them again under another path."""
         if not numbers or self._rows is None:
             return {}
         return self._recall(np.unique(np.array(numbers, np.int64)), self._rows)
@@ -96,32 +97,32 @@ class Writer:
         live = self._table.live()
         numbers = numbers[np.isin(numbers, live.numbers)]
         within = np.searchsorted(live.numbers, numbers)
-        told = self._table.take(live.addresses[within], ("row", *SOURCE, *COLUMNS))
+        stored = self._table.take(live.addresses[within], ("row", *SOURCE, *COLUMNS))
         places = rows.places(numbers)
         assert places is not None
         found = {}
-        for record, place in zip(told, places, strict=True):
+        for record, place in zip(stored, places, strict=True):
             entry = Entry(**{name: record[name] for name in COLUMNS})
             source = Source(*(record[name] for name in SOURCE))
             found[record["row"]] = Record(entry, source, np.array(rows.vectors[place]))
         return found
 
     def captions(self, numbers: Sequence[int]) -> dict[int, str]:
-        """Return the texts of records that are there, by number."""
+        """Return the texts of existing records, by number."""
         if not numbers:
             return {}
         live = self._table.live()
         within = np.flatnonzero(np.isin(live.numbers, np.array(numbers, np.int64)))
-        told = self._table.take(live.addresses[within], ("row", "text"))
-        return {record["row"]: record["text"] for record in told}
+        stored = self._table.take(live.addresses[within], ("row", "text"))
+        return {record["row"]: record["text"] for record in stored}
 
     def follow(self, roots: Collection[str]) -> None:
-        """Remember folders that are followed, beside those that are already."""
+        """Add folders to those that are followed."""
         fresh = tuple(root for root in roots if root not in self.facts.roots)
         self.remember(roots=(*self.facts.roots, *fresh))
 
     def unfollow(self, roots: Collection[str]) -> None:
-        """Follow folders no more."""
+        """Stop following folders."""
         self.remember(roots=tuple(root for root in self.facts.roots if root not in roots))
 
     def remember(self, **facts: Any) -> None:
@@ -132,9 +133,9 @@ class Writer:
             write_facts(self.folder, fresh)
 
     def commit(self, records: Sequence[Record], gone: Collection[int]) -> list[int]:
-        """Write records, remove those of the numbers in `gone`; all is on the disk after this.
+        """Write records, remove those with numbers in `gone`, and flush to disk.
 
-        Returns the numbers of the new records, in their order.
+        Returns the numbers of the new records, in order.
         """
         numbers = np.arange(self._next, self._next + len(records), dtype=np.int64)
         if records:
@@ -145,8 +146,8 @@ class Writer:
                 )
             else:
                 self._rows = append(self._rows, numbers, vectors)
-            told = [_told(int(n), one) for n, one in zip(numbers, records, strict=True)]
-            self._table.add(told, vectors)
+            rows = [_row_of(int(n), one) for n, one in zip(numbers, records, strict=True)]
+            self._table.add(rows, vectors)
             self._next += len(records)
         self._table.remove(sorted(gone))
         self._table.sync()
@@ -156,7 +157,7 @@ class Writer:
         return numbers.tolist()
 
     def _keep_tidy(self) -> None:
-        """Join fragments and lay out rows anew, now and then: work that doubles with the index."""
+        """Join fragments or rebuild rows if the index has doubled or lost many records."""
         rows = self._rows
         if (
             rows is not None
@@ -166,16 +167,16 @@ class Writer:
                 or len(rows.numbers) > self._count + max(LEAST_REMOVED, self._count // 2)
             )
         ):
-            self._lay_out()
+            self._rebuild_rows()
         if self._commits - self._since >= max(SOME_COMMITS, self._since):
             self._since = self._commits
             self.optimize()
 
     def tidy(self) -> None:
-        """Free what old versions and removed records take, if it is much; at most once a minute.
+        """Free the space of old versions and removed records if it is large; at most once a minute.
 
-        Also where nothing was written: a version is kept for some minutes, for readers, and can be
-        removed only after that.
+        Call it even if nothing was written: versions are kept for readers for some minutes, and can
+        be removed only after that.
         """
         now = time.monotonic()
         if now - self._tidied_at >= TIDY_SECONDS:
@@ -185,13 +186,13 @@ class Writer:
                 self.optimize()
 
     def optimize(self) -> None:
-        """Join small fragments; have LanceDB index the vectors once there are many."""
+        """Join small fragments; make LanceDB's index of the vectors if there are many."""
         self._table.optimize()
         if self._count >= MANY and not self._table.indexed:
             self._table.make_index()
         self._table.sync()
 
-    def _lay_out(self) -> None:
+    def _rebuild_rows(self) -> None:
         live = self._table.live()
         self._rows = lay_out(
             self.folder,
@@ -201,23 +202,23 @@ class Writer:
         )
 
 
-def _told(number: int, record: Record) -> dict[str, Any]:
+def _row_of(number: int, record: Record) -> dict[str, Any]:
     source = record.source
-    told = dict(zip(SOURCE, (source.path, source.size, source.mtime, source.parts), strict=True))
+    stored = dict(zip(SOURCE, (source.path, source.size, source.mtime, source.parts), strict=True))
     columns = {name: value for name, value in asdict(record.entry).items() if name in COLUMNS}
-    return {"row": number, **told, **columns}
+    return {"row": number, **stored, **columns}
 
 
 @contextmanager
 def writing(folder: Path, facts: Callable[[], Facts]) -> Iterator[Writer]:
-    """Be the writer of an index folder; if there is none, it is made, and `facts` asked for.
+    """Open the writer of an index folder; a new index is made with `facts()`.
 
     Raises:
-        DataError: another process is, or what is there is no index of this format.
+        DataError: another process is writing, or the folder has another format.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
-        _clear(folder)
+        _remove_temporary(folder)
         there = read_facts(folder)
         if there is None:
             there = facts()
@@ -226,8 +227,8 @@ def writing(folder: Path, facts: Callable[[], Facts]) -> Iterator[Writer]:
         yield Writer(folder, there)
 
 
-def _clear(folder: Path) -> None:
-    """Remove what a killed writer had not yet renamed."""
+def _remove_temporary(folder: Path) -> None:
+    """Remove temporary files of a killed writer."""
     for name in (FACTS, FAULTS, MARKS, PREFIX):
         for part in folder.glob(f".{name}*.part"):
             if part.is_dir():

@@ -1,1 +1,1 @@
-"""The face: embeddings and search over HTTP, and the page that uses them."""
+"""The HTTP server: embeddings, search, and the page that uses them."""

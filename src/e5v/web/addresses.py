@@ -1,6 +1,6 @@
 """Which addresses a server may fetch from: public ones only.
 
-address -> the IPv4 address inside it, if it is a wrapper -> public, or not
+address -> the IPv4 address embedded in it, if any -> public or not
 
 Every IPv6 form that leads to a private IPv4 address is recognised: mapped addresses, NAT64, 6to4
 and Teredo.
@@ -9,7 +9,7 @@ and Teredo.
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052; the address behind it is its last 32 bits
-UNICAST = IPv6Network("2000::/3")  # all that is handed out of IPv6; the rest is local, or tunnels
+UNICAST = IPv6Network("2000::/3")  # global unicast; other IPv6 addresses are local or tunnels
 
 
 def is_public(address: str) -> bool:

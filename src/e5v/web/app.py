@@ -1,6 +1,6 @@
-"""The routes.
+"""The FastAPI app: routes, error handlers and middleware.
 
-request -> headers -> counted -> let in -> body bounded -> schema -> Service -> reply
+request -> headers -> metrics -> access checks -> body limits -> schema -> Service -> reply
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ABOUT = "Embeds a text, an image, or both together as one vector, and searches w
 
 
 def create_app(collection: Collection, settings: Settings) -> FastAPI:
-    """Return the app that serves a collection and its model; its lifespan opens what it needs."""
+    """Return the app that serves a collection and its model; its lifespan opens the service."""
     meters = Meters()
 
     @asynccontextmanager
@@ -73,7 +73,7 @@ def _add_health(app: FastAPI, meters: Meters) -> None:
         summary="The process is alive",
         tags=["health"],
         response_class=PlainResponse,
-        responses=documented("It is: ok", "text/plain", always=(403, 500)),
+        responses=documented("The text ok", "text/plain", always=(403, 500)),
     )
     async def livez() -> Response:
         return Response("ok\n", media_type="text/plain")
@@ -83,10 +83,10 @@ def _add_health(app: FastAPI, meters: Meters) -> None:
     @app.get(
         "/readyz",
         summary="The server answers requests",
-        description="Also as /health and /healthz. None of these, nor /livez, asks for a key.",
+        description="Also at /health and /healthz. Like /livez, these paths require no key.",
         tags=["health"],
         response_class=PlainResponse,
-        responses=documented("It does: ok", "text/plain", 503, always=(403, 500)),
+        responses=documented("The text ok", "text/plain", 503, always=(403, 500)),
     )
     async def readyz() -> Response:
         if getattr(app.state, "service", None) is None:
@@ -95,10 +95,10 @@ def _add_health(app: FastAPI, meters: Meters) -> None:
 
     @app.get(
         "/metrics",
-        summary="Counts, for Prometheus",
+        summary="Metrics for Prometheus",
         tags=["health"],
         response_class=PlainResponse,
-        responses=documented("The counts", "text/plain"),
+        responses=documented("The metrics", "text/plain"),
     )
     async def metrics() -> Response:
         return Response(meters.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
@@ -118,7 +118,7 @@ def _methods(app: FastAPI) -> dict[str, frozenset[str]]:
 
 
 def _add_refusals(app: FastAPI, meters: Meters) -> None:
-    """Answer every error in one shape, and count it by its reason."""
+    """Answer every error in one format, and count it by reason."""
 
     async def refuse(_: Request, error: Exception) -> Response:
         refusal = refusal_of(error)
@@ -132,7 +132,7 @@ def _add_refusals(app: FastAPI, meters: Meters) -> None:
 
 
 def _add_layers(app: FastAPI, settings: Settings, meters: Meters) -> None:
-    """Add what every request passes through before its route; the last is the outermost."""
+    """Add the middleware; the one added last is the outermost."""
 
     def count(reason: Reason) -> None:
         meters.rejected.labels(reason).inc()

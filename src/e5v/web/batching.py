@@ -1,7 +1,7 @@
-"""Batching: requests that wait at the same time share a forward pass.
+"""Batching: requests that wait at the same time share forward passes.
 
 Ticket (a request's items) -> one item of each in turn, up to the token budget -> a pass on the
-model's own thread -> rows to their tickets -> a ticket that is full is answered
+model's own thread -> rows to their tickets -> a complete ticket is answered
 
 Tickets take turns, so that a short query does not wait for all of a long request. A ticket whose
 client has left is dropped. The items of a pass that fails are tried one by one, so that one bad
@@ -45,14 +45,14 @@ class Ticket:
     missing: int = 0
 
     def fill(self, place: int, row: Rows) -> None:
-        """Take the row of one item."""
+        """Store the row of one item."""
         self.rows[place] = row
         self.missing -= 1
         if not self.missing and not self.answer.done():
             self.answer.set_result(self.rows)
 
     def fail(self, error: Exception) -> None:
-        """Take an error in place of a row."""
+        """Fail the request."""
         if not self.answer.done():
             self.answer.set_exception(error)
 
@@ -66,12 +66,12 @@ class Job:
 
     @property
     def item(self) -> Prepared:
-        """What the encoder is given."""
+        """The input of the encoder."""
         return self.ticket.items[self.place]
 
     @property
     def tokens(self) -> int:
-        """How long it is."""
+        """Its length in tokens."""
         return len(self.item.prompted.ids)
 
 
@@ -85,9 +85,9 @@ class Pass:
 
 
 class Batcher:
-    """Gives the items of many requests to the model together.
+    """Batches the items of many requests into forward passes.
 
-    `budget` is the tokens of a pass, by default what suits the device; `seen` is called after each.
+    `budget`: tokens per pass, by default chosen for the device; `seen` is called after each pass.
     Create and use it in one event loop; run `run` as a task and cancel it at the end.
     """
 
@@ -104,10 +104,10 @@ class Batcher:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="e5v-model")
 
     async def states(self, items: Sequence[Prepared]) -> Rows:
-        """Return the states of prepared items, (n, d) float32, each in its own length.
+        """Return the states of prepared items, (n, d) float32, not normalised.
 
         Raises:
-            ModelError: the model gave values that are not finite for one of them.
+            ModelError: the model returned non-finite values for one of them.
         """
         answer: asyncio.Future[Rows] = asyncio.get_running_loop().create_future()
         rows = np.empty((len(items), self._width), np.float32)
@@ -132,7 +132,7 @@ class Batcher:
                 await self._pass(jobs)
 
     def close(self) -> None:
-        """Let the model's thread end."""
+        """Shut down the model's thread."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _take(self) -> list[Job]:
@@ -141,7 +141,7 @@ class Batcher:
         tokens = 0
         while self._tickets:
             ticket = self._tickets.popleft()
-            if ticket.answer.done():  # its client has left, or an item of it failed
+            if ticket.answer.done():  # its client disconnected, or an item failed
                 continue
             job = Job(ticket, ticket.waiting[0])
             if jobs and tokens + job.tokens > self.budget:
@@ -159,7 +159,7 @@ class Batcher:
         start = time.perf_counter()
         try:
             rows = await self.do(lambda: self._stream.vectors(items))
-        except Exception as error:  # whatever the model raises, others must not suffer for one
+        except Exception as error:  # one bad item must not fail the other requests
             if len(jobs) == 1:
                 jobs[0].ticket.fail(error)
                 return

@@ -1,6 +1,6 @@
-"""Request bodies, bounded: each, all together, those of one address, and in the time they take.
+"""Limits on request bodies: size of one, of all, and of one address; time to arrive.
 
-Content-Length, where there is one -> chunks counted as they come -> the app, or 413 | 429 | 408
+Content-Length, if sent -> chunks counted as they arrive -> the app, or 413 | 429 | 408
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from e5v.web.refusals import Reason, Refused
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-ADDRESS_SHARE = 2  # one address may fill this part of the memory for bodies: a half
+ADDRESS_SHARE = 2  # one address may use half of the memory for bodies
 
 
 class Bounded:
-    """An app whose requests' bodies are bounded; calls `refused` for those that are not read."""
+    """Middleware that limits request bodies; calls `refused` for each one refused unread."""
 
     def __init__(self, app: ASGIApp, limits: Limits, refused: Callable[[Reason], None]) -> None:
         self._app = app
         self._limits = limits
         self._refused = refused
-        self._held: Counter[str] = Counter()  # bytes of all bodies that are here, by address
+        self._held: Counter[str] = Counter()  # bytes of the bodies in memory, by address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, counting what comes."""
+        """Pass a request on and count the bytes of its body."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -48,26 +48,26 @@ class Bounded:
             await self._app(scope, body.receive, send)
         finally:
             self._held[body.address] -= body.bytes
-            self._held += Counter()  # forget the addresses that hold nothing
+            self._held += Counter()  # drop addresses without bodies
 
     def take(self, more: int, so_far: int, address: str) -> None:
-        """Make room for a chunk of a body.
+        """Count a chunk of a body against the limits.
 
         Raises:
-            Refused: the body is too large (413), or all are, or those of the address (429).
+            Refused: too large a body (413), or too many bytes in all or of one address (429).
         """
         if so_far + more > self._limits.body_bytes:
             raise self._too_large()
         most = self._limits.bodies_bytes
         share = max(most // ADDRESS_SHARE, self._limits.body_bytes)
         if self._held[address] + more > share or self._held.total() + more > most:
-            message = "other requests fill the memory; try again in a second"
+            message = "the memory for request bodies is full; try again in 1 s"
             raise Refused(429, "busy", message, headers={"Retry-After": "1"})
         self._held[address] += more
 
     @property
     def seconds(self) -> float:
-        """How long a body may take."""
+        """Seconds that a body may take to arrive."""
         return self._limits.body_seconds
 
     def _too_large(self) -> Refused:
@@ -76,7 +76,7 @@ class Bounded:
 
 
 class _Body:
-    """One request's body on its way."""
+    """One request's body while it arrives."""
 
     def __init__(self, bounds: Bounded, receive: Receive, address: str) -> None:
         self._bounds = bounds
@@ -87,7 +87,7 @@ class _Body:
         self.bytes = 0
 
     async def receive(self) -> Message:
-        """Receive a message as an app does."""
+        """Receive the next ASGI message."""
         if self._complete:
             return await self._receive()
         left = max(0.0, self._deadline - time.monotonic())

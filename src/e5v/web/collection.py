@@ -1,6 +1,6 @@
-"""The index behind the server: opened once there is one, and fresh.
+"""The index that the server searches: opened when it exists, and kept up to date.
 
-folder -> Index, refreshed now and then -> entries, vectors, hits, map
+folder -> Index, refreshed at most once a second -> entries, vectors, hits, map
 
 Every method may block: call it on a thread.
 """
@@ -26,9 +26,9 @@ from e5v.web.refusals import Refused
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
 
-FRESH_SECONDS = 1.0  # how old what is seen of the index may be
+FRESH_SECONDS = 1.0  # between two refreshes
 MAP_POINTS = 2_000
-DIGITS = 4  # of a place on the map
+DIGITS = 4  # decimals of a map coordinate
 CONFLICT = 409
 Held = TypeVar("Held")
 
@@ -58,15 +58,15 @@ class Collection:
         self.model = model
         self._lock = Lock()
         self._index: Index | None = None
-        self._version = 0  # grows with every change that is seen
-        self._looked = 0.0
+        self._version = 0  # incremented at every change
+        self._refreshed = 0.0
         self._map: Map | None = None
 
     def index(self) -> Index:
         """Return the index as it is now.
 
         Raises:
-            Refused: there is none, or it is another model's.
+            Refused: there is no index, or another model made it.
             DataError: it is damaged.
         """
         return self.version()[0]
@@ -75,21 +75,21 @@ class Collection:
         """Return the index as it is now, and a number that grows with every change to it.
 
         Raises:
-            Refused: there is none, or it is another model's.
+            Refused: there is no index, or another model made it.
             DataError: it is damaged.
         """
         with self._lock:
-            if self._index is None or time.monotonic() - self._looked > FRESH_SECONDS:
-                seen, self._index = self._index, None  # what cannot be read is not kept
-                self._index = self._look(seen)
-                self._looked = time.monotonic()
+            if self._index is None or time.monotonic() - self._refreshed > FRESH_SECONDS:
+                seen, self._index = self._index, None  # an unreadable index is not kept
+                self._index = self._refresh(seen)
+                self._refreshed = time.monotonic()
             return self._index, self._version
 
     def check(self) -> None:
-        """Look at the index, if there is one.
+        """Check the index, if there is one.
 
         Raises:
-            DataError: it is another model's, or damaged.
+            DataError: another model made it, or it is damaged.
         """
         try:
             self.index()
@@ -103,7 +103,7 @@ class Collection:
         Raises:
             Refused: there is no such entry.
         """
-        return _there(self.index().get(id), id)
+        return _require(self.index().get(id), id)
 
     def vector(self, id: str) -> Any:
         """Return the vector of an entry, (d,) float32.
@@ -111,31 +111,31 @@ class Collection:
         Raises:
             Refused: there is no such entry.
         """
-        return _there(self.index().vector(id), id)
+        return _require(self.index().vector(id), id)
 
     def map(self) -> list[Point]:
-        """Return the map of the index, of at most 2,000 entries; drawn once for each version."""
+        """Return the map of at most 2,000 entries; computed once per version of the index."""
         index, version = self.version()
         drawn = self._map
         if drawn is None or drawn.version != version:
-            drawn = self._map = Map(version, _draw(index))
+            drawn = self._map = Map(version, _compute_points(index))
         return drawn.points
 
     @cached_property
     def _fingerprint(self) -> str:
         return fingerprint_of(self.model)
 
-    def _look(self, seen: Index | None) -> Index:
-        """Look at the folder again; what has gone from it, or was made anew, is opened anew."""
-        if seen is not None and self._is_there(seen):
+    def _refresh(self, seen: Index | None) -> Index:
+        """Refresh the index; open it again if its folder was removed or made again."""
+        if seen is not None and self._still_exists(seen):
             with suppress(DataError):
                 self._version += seen.refresh()
                 return seen
         self._version += 1
         return self._open()
 
-    def _is_there(self, seen: Index) -> bool:
-        """Tell whether that is still in the folder; LanceDB would make a folder that has gone."""
+    def _still_exists(self, seen: Index) -> bool:
+        """Return whether the index is still there; LanceDB would create a missing folder."""
         facts = read_facts(self.folder)
         made_by_same = facts is None or facts.fingerprint == seen.fingerprint
         return made_by_same and self.folder.is_dir()
@@ -155,13 +155,13 @@ class Collection:
         return index
 
 
-def _there(found: Held | None, id: str) -> Held:
+def _require(found: Held | None, id: str) -> Held:
     if found is None:
         raise Refused(404, "missing", f"the index has no entry {id[:80]!a}")
     return found
 
 
-def _draw(index: Index) -> list[Point]:
+def _compute_points(index: Index) -> list[Point]:
     ids, vectors = index.vectors(MAP_POINTS)
     places = dict(zip(ids, project(vectors).tolist(), strict=True))
     return [

@@ -1,11 +1,11 @@
-"""Bounds on open connections, so that clients which send or read slowly cannot lock out others.
+"""Limits on open connections, so that slow clients cannot block others.
 
 accepted -> waiting for a request -> request here -> answered -> waiting for a request
-    waiting too long -> closed; too many connections -> the longest wait is ended for the newcomer
+    waiting too long -> closed; too many connections -> the longest wait is closed
 
-uvicorn limits neither the time that the head of a request may take nor how many connections one
-address may have. This is the only file that relies on how its HTTP protocol works inside (seen with
-uvicorn 0.54); tests/web/test_connections.py fails if that changes.
+uvicorn limits neither the time until the head of a request arrives nor the connections of one
+address. Only this file relies on the internals of its HTTP protocol (tested with uvicorn
+0.54); tests/web/test_connections.py fails if they change.
 """
 
 from __future__ import annotations
@@ -38,24 +38,24 @@ class Connections:
         self._waiting: dict[BoundedConnection, float] = {}  # since when, the longest wait first
 
     def add(self, connection: BoundedConnection) -> None:
-        """Admit a new connection; where there are too many, end the longest wait of another.
+        """Accept a new connection; at the limit, close the one that has waited longest.
 
-        If no other waits for its client, uvicorn answers the new one with 503.
+        If no connection is waiting for its client, uvicorn answers the new one with 503.
         """
         self._make_room(connection.address)
         self._open.add(connection)
         self.wait(connection)
 
     def wait(self, connection: BoundedConnection) -> None:
-        """Note that the client has to act next: to send, or to read what was sent."""
+        """Note that the connection waits for the client to send or to read."""
         self._waiting.setdefault(connection, time.monotonic())
 
     def answer(self, connection: BoundedConnection) -> None:
-        """Note that the server has to act next."""
+        """Note that the client waits for the server."""
         self._waiting.pop(connection, None)
 
     def remove(self, connection: BoundedConnection) -> None:
-        """Forget a connection."""
+        """Remove a connection."""
         self._open.discard(connection)
         self._waiting.pop(connection, None)
 
@@ -68,14 +68,14 @@ class Connections:
             self._longest_wait().drop()
 
     def _longest_wait(self) -> BoundedConnection:
-        """Return the longest wait of the address that has most, preferably without a request."""
+        """Return the longest wait of the address with most of them, preferably an idle one."""
         busiest = Counter(one.address for one in self._waiting).most_common(1)[0][0]
         own = [one for one in self._waiting if one.address == busiest]
         return next((one for one in own if one.idle), own[0])
 
 
 class BoundedConnection(H11Protocol):
-    """One HTTP connection: uvicorn's, with deadlines for a client that does not go on."""
+    """One HTTP connection: uvicorn's, with deadlines for a client that stops sending or reading."""
 
     def __init__(self, connections: Connections, **options: Any) -> None:
         super().__init__(**options)
@@ -84,15 +84,15 @@ class BoundedConnection(H11Protocol):
         self._limits = connections.limits
         self._deadline: asyncio.TimerHandle | None = None  # for the head of the next request
         self._stall: asyncio.TimerHandle | None = None  # for the client to read of a reply
-        self._begun = False  # part of the next request is here
+        self._begun = False  # part of the next request has arrived
 
     @property
     def idle(self) -> bool:
-        """Whether no request is here and no reply on its way."""
+        """Whether there is no request and no reply in progress."""
         return self._deadline is not None and self._stall is None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Admit the client."""
+        """Register the connection."""
         super().connection_made(transport)
         self.address = subnet_of(self.client[0] if self.client else "")
         self._connections.add(self)
@@ -105,13 +105,13 @@ class BoundedConnection(H11Protocol):
         self._note_turn()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request; uvicorn begins with it if it is here already."""
+        """Wait for the next request; uvicorn starts it if it has arrived already."""
         self._begun = False
         super().on_response_complete()
         self._note_turn()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the client."""
+        """Remove the connection."""
         self._forget()
         super().connection_lost(exc)
 
@@ -122,25 +122,25 @@ class BoundedConnection(H11Protocol):
         self._watch_stall()
 
     def resume_writing(self) -> None:
-        """Go on writing."""
+        """Resume writing."""
         super().resume_writing()
         self._cancel_stall()
         self._note_turn()
 
     def drop(self) -> None:
-        """Close the connection at once; what is still to be sent is lost."""
+        """Close the connection at once; unsent data is lost."""
         self._forget()
-        self.connections.discard(self)  # uvicorn's count, which is else brought up to date later
+        self.connections.discard(self)  # uvicorn would update its own count later
         self.transport.abort()
 
     def _note_turn(self) -> None:
-        """Note who has to act next, and bound the wait for the head of a request."""
+        """Note who acts next, and start or cancel the deadline for a request head."""
         in_progress = self.cycle is not None and not self.cycle.response_complete
         if in_progress and not self.cycle.more_body and not self._stall:
             self._connections.answer(self)
         else:
             self._connections.wait(self)
-        if in_progress:  # bodies.py bounds the time of a body
+        if in_progress:  # bodies.py limits the time of a body
             self._cancel_deadline()
         elif self._deadline is None:
             self._await_head()
@@ -198,12 +198,12 @@ class BoundedConnection(H11Protocol):
 
 
 def bounded_protocol(limits: Limits) -> Any:
-    """Return the maker of connections that `uvicorn.Config` takes as `http`."""
+    """Return the connection factory to give to `uvicorn.Config` as `http`."""
     return partial(BoundedConnection, Connections(limits))
 
 
 def subnet_of(address: str) -> str:
-    """Name the client of an address: an IPv4 address itself, of an IPv6 address the subnet."""
+    """Return what identifies a client: its IPv4 address, or its IPv6 subnet."""
     try:
         parsed = ip_address(address.partition("%")[0])
     except ValueError:  # a Unix socket has none

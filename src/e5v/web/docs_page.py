@@ -1,4 +1,4 @@
-"""`/docs`: the OpenAPI description as a page that needs no script and no other site.
+"""`/docs`: the OpenAPI description as one HTML page, without scripts or external files.
 
 OpenAPI -> operations: fields, an example, the reply, errors -> HTML
 """
@@ -24,14 +24,14 @@ PAGE = """<!doctype html>
 <body>
 <main>
 <h1>{title}</h1>
-<p>{about} <a href="/">The page</a>, <a href="/openapi.json">OpenAPI</a>.</p>
+<p>{about} <a href="/">Search page</a>, <a href="/openapi.json">OpenAPI</a>.</p>
 {operations}
 {errors}
 </main>
 </body>
 </html>
 """
-CODE = re.compile("`([^`]+)`")  # as docstrings mark it
+CODE = re.compile("`([^`]+)`")  # as marked in docstrings
 JSON = "Content-Type: application/json"
 EXAMPLES = {
     "/v1/embeddings": '{"input": ["a dog in the grass", {"text": "a cat"}]}',
@@ -41,14 +41,14 @@ EXAMPLES = {
 
 
 ERRORS = """<section><h2 id="errors">Errors</h2>
-<p>Every error has this shape, as OpenAI's do.</p>
+<p>Every error has this format, the same as OpenAI's.</p>
 {fields}
 <table><thead><tr><th>Status</th><th>Meaning</th></tr></thead><tbody>{rows}</tbody></table>
 </section>"""
 
 
 def docs_page(openapi: Schema) -> str:
-    """Return the page of an OpenAPI description."""
+    """Return the HTML page of an OpenAPI description."""
     operations = [
         (method, path, operation)
         for path, methods in openapi["paths"].items()
@@ -89,7 +89,7 @@ def _section(method: str, path: str, operation: Schema, openapi: Schema) -> str:
 
 
 def _errors(operations: list[Schema], openapi: Schema) -> str:
-    """Write what all operations answer when they refuse."""
+    """Write the fields of an error, and the status codes of all operations."""
     responses = {
         code: response
         for operation in operations
@@ -110,9 +110,9 @@ def _media(reply: Schema) -> str:
 
 
 def _tables(schema: Schema, openapi: Schema, *, request: bool = False) -> str:
-    """Write the fields of a shape, then those of the shapes that they refer to.
+    """Write the fields of a schema, then those of the schemas that they refer to.
 
-    Of a request it says which are required; a reply has all of them.
+    Only a request marks required fields: a reply has all of them.
     """
     waiting, written = list(_references(schema)), dict[str, str]()
     while waiting:
@@ -127,7 +127,7 @@ def _tables(schema: Schema, openapi: Schema, *, request: bool = False) -> str:
 
 
 def _references(field: Schema) -> Iterator[str]:
-    """Yield the names of the shapes that a field refers to."""
+    """Yield the names of the schemas that a field refers to."""
     if "$ref" in field:
         yield field["$ref"].rpartition("/")[2]
     inners = [*field.get("anyOf", ()), *([field["items"]] if "items" in field else [])]
@@ -147,7 +147,7 @@ def _table(shape: Schema) -> str:
 
 
 def _marked(text: str) -> str:
-    """Escape a text, with its code marked."""
+    """Escape a text and mark its code."""
     return CODE.sub(r"<code>\1</code>", escape(text))
 
 

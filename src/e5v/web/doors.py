@@ -1,10 +1,10 @@
-"""Access: requests need the key and a Host name of this server, and must not be from another site.
+"""Access checks: the Host header, the origin, and the API key of a request.
 
-request -> Host known -> Origin is ours -> key right -> the app
+request -> Host allowed -> origin is this site -> key correct -> the app
 
-A page of another site can make a browser send requests to a server on the user's own machine, even
-under a name of its own that it resolves to that machine (DNS rebinding): so both the Host and the
-origin of a request are checked.
+A page of another site can make a browser send requests to a server on the user's own machine, also
+under its own domain name, resolved to that machine (DNS rebinding). So both the Host and the origin
+are checked.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ ASK_BASIC = {"WWW-Authenticate": 'Basic realm="e5v", charset="UTF-8"'}
 class Door:
     """Which requests are accepted.
 
-    `hosts` are the names that the Host header may have (None: any); `sites` those of other sites
-    whose pages may send requests, such as a proxy's.
+    `hosts` are the names allowed in the Host header (None: any); `sites` are the host names of
+    other sites whose pages may send requests, such as a proxy's.
     """
 
     key: str | None = field(default=None, repr=False)
@@ -47,15 +47,17 @@ class Door:
         """Check a request.
 
         Raises:
-            Refused: its Host is unknown, it is from another site, or it lacks the key.
+            Refused: its Host is not allowed, it is from another site, or the key is wrong.
         """
         host = host_of(headers.get("host", ""))
         if self.hosts is not None and host not in self.hosts:
-            message = f"this server is not {host[:100]!a}; its operator can allow that host name"
+            allow = "the server's operator can allow it (allow_host)"
+            message = f"the host {host[:100]!a} is not allowed; {allow}"
             raise Refused(403, "host", message)
         if not self._same_site(headers):
-            raise Refused(403, "origin", "a page of another site may not ask this server")
-        if self.key and path not in OPEN_PATHS and not self._knows(headers):
+            message = "requests from pages of other sites are not allowed"
+            raise Refused(403, "origin", message)
+        if self.key and path not in OPEN_PATHS and not self._has_key(headers):
             message = "the key is missing or wrong; expected Authorization: Bearer KEY"
             raise Refused(401, "key", message, headers=ASK_BASIC)
 
@@ -63,20 +65,20 @@ class Door:
         origin = headers.get("origin")
         if origin is None:
             site = headers.get("sec-fetch-site", "none")
-            followed = headers.get("sec-fetch-mode") == "navigate"  # a link, not a page's doing
+            followed = headers.get("sec-fetch-mode") == "navigate"  # the user followed a link
             return followed or site in {"none", "same-origin"}
         netloc = _netloc(origin)
         return netloc == headers.get("host", "").lower() or host_of(netloc) in self.sites
 
-    def _knows(self, headers: Headers) -> bool:
+    def _has_key(self, headers: Headers) -> bool:
         assert self.key
-        offered = _offered(headers.get("authorization", ""))
+        offered = _read_key(headers.get("authorization", ""))
         digests = (hashlib.sha256(one).digest() for one in (offered, self.key.encode()))
         return hmac.compare_digest(*digests)
 
 
 class Guarded:
-    """An app behind these checks; `refused` is called for each request that fails one."""
+    """Middleware that makes these checks; calls `refused` for each request that fails one."""
 
     def __init__(self, app: ASGIApp, door: Door, refused: Callable[[Reason], None]) -> None:
         self._app = app
@@ -112,18 +114,18 @@ def host_of(netloc: str) -> str:
 
 
 def _netloc(origin: str) -> str:
-    """Return `host:port` of an origin; nothing for one that is opaque."""
+    """Return `host:port` of an origin; nothing if it is opaque."""
     try:
         return urlsplit(origin).netloc.lower()
     except ValueError:
         return ""
 
 
-def _offered(authorization: str) -> bytes:
-    """Return the key of a request: a bearer token, or the password of any user."""
+def _read_key(authorization: str) -> bytes:
+    """Return the key that was sent: a bearer token, or a Basic password with any user name."""
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() == "bearer":
-        return credentials.strip().encode("latin-1")  # the bytes as they came
+        return credentials.strip().encode("latin-1")  # the bytes as sent
     if scheme.lower() != "basic":
         return b""
     try:

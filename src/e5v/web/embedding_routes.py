@@ -31,15 +31,15 @@ router = APIRouter(route_class=QuickRoute, tags=["embeddings"])
 
 @router.post(
     "/v1/embeddings",
-    summary="Embed texts and images, in OpenAI's form",
+    summary="Embed texts and images, in OpenAI's format",
     responses=documented("A vector for each item", EmbeddingsReply, *POSTED, 503),
 )
 async def embeddings(request: Request, asked: EmbeddingsRequest) -> Response:
     """Return a vector of length 1 for each item.
 
-    An item is a text, `{"text": ..., "image": ...}`, or `messages` as a chat has them; an image is
-    a data URI, base64, or a URL of an allowed domain. The fields of Jina's, SGLang's and vLLM's
-    clients that change no vector are accepted and ignored.
+    An item is a text, `{"text": ..., "image": ...}`, or chat `messages`; an image is a data URI,
+    base64, or a URL of an allowed domain. Fields that Jina's, SGLang's and vLLM's clients send and
+    that change no vector are ignored.
     """
     service = service_of(request)
     find_prompt(asked.prompt)
@@ -54,11 +54,11 @@ async def embeddings(request: Request, asked: EmbeddingsRequest) -> Response:
 
 @router.post(
     "/v2/embed",
-    summary="Embed texts and images, in Cohere's form",
+    summary="Embed texts and images, in Cohere's format",
     responses=documented("The vectors, by type", CohereReply, *POSTED, 503),
 )
 async def embed(request: Request, asked: CohereRequest) -> Response:
-    """Return a vector for each item, in each of the types asked for."""
+    """Return a vector for each item, in each requested type."""
     service = service_of(request)
     check_dim(asked.output_dimension, service.model.width)
     items = asked.items(service.settings.limits.items)
@@ -75,7 +75,7 @@ async def embed(request: Request, asked: CohereRequest) -> Response:
     responses=documented("A list of one model", Models, 503),
 )
 async def models(request: Request) -> Response:
-    """Return a list of one."""
+    """Return the one model of this server in a list."""
     return json_response({"object": "list", "data": [_model(service_of(request))]})
 
 
@@ -85,9 +85,9 @@ async def models(request: Request) -> Response:
     responses=documented("The model", Model, 404, 503),
 )
 async def model(
-    request: Request, name: Annotated[str, Path(description="The name, as in a reply.")]
+    request: Request, name: Annotated[str, Path(description="The model's name, as in replies.")]
 ) -> Response:
-    """Return the model of a name, which may have slashes; the server has one."""
+    """Return a model by its name, which may contain slashes."""
     service = service_of(request)
     if name != service.name:
         raise not_found(f"no model {name[:SHOWN]!a}; this server has {service.name!a}")
@@ -106,11 +106,11 @@ def _fit(cut: Truncate, tokens: int | None = None) -> Fit:
 
 
 def _check_whole(done: Embedded, cut: Truncate, most: int) -> None:
-    """Refuse a text that was cut where the client wants none to be.
+    """Refuse a text that was cut if the client asked for no truncation.
 
     Raises:
-        Refused: one was; names which.
+        Refused: a text was cut; the message names it.
     """
     if cut == "NONE" and any(done.cut):
-        cause = f"is over {most} tokens long; shorten it, or send truncate END or START"
+        cause = f"is over {most} tokens long; shorten it, or set truncate to END or START"
         raise refused_item(done.cut.index(True), cause)

@@ -1,9 +1,9 @@
-"""Queries to start with: short ones that find something in this very collection.
+"""Example queries for the page: short ones that find something in this collection.
 
-entries spread over the index -> a caption, a first sentence, or what the model says of a picture
-    -> searched for -> those that find what they were taken from
+entries spread over the index -> a caption, a first sentence, or the model's word for an image
+    -> search -> the queries that find the entry they were taken from
 
-They are found once for each version of the index, when the page first asks for them.
+Computed once for each version of the index, when the page first asks for them.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from e5v.web.searching import Searcher
 
 WANTED = 3
-SAMPLE = 256  # entries that are looked at
-TRIES = 12  # queries that are searched for, at most
-NEAR = 3  # hits, among which a query's own entry must be if no better query is found
+SAMPLE = 256  # entries considered
+TRIES = 12  # queries tried, at most
+NEAR = 3  # hits that must include the query's own entry
 SHORTEST, LONGEST = 3, 48  # characters of a query
-FEW = 0.3  # share of the entries up to which a kind gives no query
-SURE = 0.1  # probability of a word that is taken for a query
+FEW = 0.3  # a kind with at most this share of the entries gives no query
+SURE = 0.1  # least probability of a word used as a query
 SENTENCE_END = re.compile(r"[.!?:](?:\s|$)|\n")
 
 
@@ -50,14 +50,14 @@ class Candidate:
 
 
 class ExampleQueries:
-    """The example queries of a collection, remembered for one version of its index."""
+    """The example queries of a collection, cached for one version of its index."""
 
     def __init__(self) -> None:
         self._version = -1
         self._work: asyncio.Task[list[str]] | None = None
 
     async def get(self, searcher: Searcher) -> list[str]:
-        """Return up to three queries; requests that come meanwhile wait for the same work.
+        """Return up to three queries; concurrent requests wait for the same work.
 
         Raises:
             Refused: there is no index.
@@ -69,13 +69,13 @@ class ExampleQueries:
             self._work = asyncio.create_task(find_queries(searcher, index))
         try:
             return await asyncio.shield(self._work)
-        except (E5VError, Refused):  # the queue is full, most often: the next request tries again
+        except (E5VError, Refused):  # usually a full queue: the next request tries again
             self._work = None
             return []
 
 
 async def find_queries(searcher: Searcher, index: Index) -> list[str]:
-    """Return queries that find what they were taken from; first those that find it first."""
+    """Return queries that find their own entry, those that rank it first before the others."""
     first: list[str] = []
     near: list[str] = []
     tries = 0
@@ -95,7 +95,7 @@ async def find_queries(searcher: Searcher, index: Index) -> list[str]:
 
 
 async def _place(searcher: Searcher, index: Index, tried: Candidate) -> int | None:
-    """Return where a query finds its entry, or a copy of it: 0 is first; None if not near."""
+    """Return the rank of a query's entry or a copy of it, from 0; None if not among the hits."""
     item = Wanted(0, (Text(tried.query),))
     states = (await searcher.intake.embed([item], PROMPT)).states
     hits = await asyncio.to_thread(index.search, unit(states)[0], k=NEAR)
@@ -104,12 +104,12 @@ async def _place(searcher: Searcher, index: Index, tried: Candidate) -> int | No
             return place
     best = None if not hits else await asyncio.to_thread(index.vector, hits[0].entry.id)
     if best is not None and await _from_model(searcher, best) == tried.query:
-        return 0  # another picture of the same thing
+        return 0  # another image of the same thing
     return None
 
 
 def _from_text(entry: Entry) -> str:
-    """Return a caption or a text if it is short, else its first sentence if that is; or nothing."""
+    """Return a short caption or text, else its first sentence if that is short, else nothing."""
     plain = entry.text.strip().lstrip("#>*- \t")
     sentence = SENTENCE_END.split(plain, maxsplit=1)[0]
     for text in (plain, sentence):
@@ -120,17 +120,17 @@ def _from_text(entry: Entry) -> str:
 
 
 async def _from_model(searcher: Searcher, vector: NDArray[np.float32]) -> str:
-    """Return the word that the model says of an entry, if it is sure of it; or nothing."""
+    """Return the model's word for an entry if its probability is high enough, else nothing."""
     words = await searcher.words_of(vector)
     return words[0].word if words and words[0].probability >= SURE else ""
 
 
 def _spread(index: Index) -> list[tuple[Entry, NDArray[np.float32]]]:
-    """Return entries that differ most from each other, images and texts by turns."""
+    """Return entries that differ most from each other, alternating images and texts."""
     ids, vectors = index.vectors(SAMPLE)
     rows = dict(zip(ids, vectors, strict=True))
     kinds: dict[str, list[Entry]] = {"image": [], "text": []}
-    with suppress(RuntimeError):  # a version of the index that has been removed meanwhile
+    with suppress(RuntimeError):  # this version of the index was removed meanwhile
         for entry in index.entries(ids):
             kinds[entry.kind].append(entry)
     few = len(rows) * FEW
@@ -144,7 +144,7 @@ def _spread(index: Index) -> list[tuple[Entry, NDArray[np.float32]]]:
 
 
 def farthest(vectors: NDArray[np.float32]) -> Iterator[int]:
-    """Yield all places of unit vectors (n, d): next is what is least like those before it."""
+    """Yield the positions of unit vectors (n, d): next is the one least similar to those before."""
     nearest = np.full(len(vectors), -np.inf, np.float32)
     place = 0
     for _ in range(len(vectors)):

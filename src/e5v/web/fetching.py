@@ -1,11 +1,11 @@
-"""Images named by URL: fetched from allowed domains only, and from nowhere inside the network.
+"""Fetch images by URL: from allowed domains only, and never from private addresses.
 
 URL -> Target, parsed once -> domain allowed -> resolved once, every address public -> connection
-to that very address -> bytes, or a redirect, which is a URL again
+to a checked address -> bytes, or a redirect, which is checked like the first URL
 
-A name that is checked and then resolved again may lead elsewhere the second time; so the address
-that was checked is the one that is connected to. What parses the URL also says what is asked for,
-so that there are no two parsers to disagree.
+Resolving a name again after the check could give another address, so the connection goes to an
+address that was checked. The request is made from the parsed URL, so that no second parser can read
+the URL differently.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ALLOWED_IN_URL = frozenset(
 
 @dataclass(frozen=True)
 class Target:
-    """Where a URL leads: nothing but what is sent and connected to."""
+    """The parts of a URL that a request needs."""
 
     scheme: str
     host: str
@@ -43,35 +43,35 @@ class Target:
 
     @property
     def netloc(self) -> str:
-        """The host as a URL and the Host header have it, without the port, which is the usual."""
+        """The host for URLs and the Host header; the port is always the default."""
         return f"[{self.host}]" if ":" in self.host else self.host
 
     @property
     def url(self) -> str:
-        """The URL of it."""
+        """The whole URL."""
         return f"{self.scheme}://{self.netloc}{self.path}"
 
 
 @dataclass(frozen=True)
 class Fetcher:
-    """Fetches from `domains`, each meant exactly; `most` bytes and `seconds` in all."""
+    """Fetches from `domains`, exact names only; `most` bytes and `seconds` at most."""
 
     domains: frozenset[str]
     most: int
     seconds: float = 10.0
 
     def fetch(self, url: str) -> bytes:
-        """Return what a URL holds; blocks, so call it on a thread.
+        """Return the content at a URL. Blocks: call it on a thread.
 
         Raises:
-            UnreadableError: it may not be fetched, or cannot be.
+            UnreadableError: fetching it is not allowed, or fails.
         """
         deadline = time.monotonic() + self.seconds
         for _ in range(REDIRECTS + 1):
             target = self._allowed(parse(url))
             addresses = public_addresses(target)
             try:
-                answer = self._ask(target, addresses, deadline)
+                answer = self._request(target, addresses, deadline)
             except (OSError, http.client.HTTPException) as error:
                 self._check_time(target, deadline)
                 raise UnreadableError(f"{target.host} did not answer: {error!r}") from None
@@ -84,11 +84,11 @@ class Fetcher:
         if target.host in self.domains:
             return target
         raise UnreadableError(
-            f"its image is at {target.host}, from which nothing is fetched; send the image as a "
-            f"data URI, or ask the server's operator to allow the domain {target.host}"
+            f"its image is at {target.host}, a domain that is not allowed; send the image as a "
+            "data URI, or ask the server's operator to allow the domain (allow_domain)"
         )
 
-    def _ask(self, target: Target, addresses: list[str], deadline: float) -> bytes | Target:
+    def _request(self, target: Target, addresses: list[str], deadline: float) -> bytes | Target:
         with connected(target, addresses, deadline) as connection:
             headers = {"Host": target.netloc, "Accept": "image/*"}
             connection.request("GET", target.path, headers=headers)
@@ -97,11 +97,11 @@ class Fetcher:
                 return parse(urljoin(target.url, response.getheader("Location", "")))
             if response.status != OK:
                 raise UnreadableError(f"{target.host} answers {response.status} for its image")
-            content = self._read(response, target)
-        self._check_time(target, deadline)  # else it may have been cut off
+            content = self._read_content(response, target)
+        self._check_time(target, deadline)  # otherwise it may be incomplete
         return content
 
-    def _read(self, response: http.client.HTTPResponse, target: Target) -> bytes:
+    def _read_content(self, response: http.client.HTTPResponse, target: Target) -> bytes:
         content = bytearray()
         while chunk := response.read1(CHUNK):
             content += chunk
@@ -118,19 +118,19 @@ def parse(url: str) -> Target:
     """Read a URL.
 
     Raises:
-        UnreadableError: it is not plain: another scheme or port, a user, or a character that some
-            parsers read otherwise than others (a backslash, a space, a letter beyond ASCII).
+        UnreadableError: it has another scheme or port, a user, or a character that parsers read
+            in different ways (a backslash, a space, a letter beyond ASCII).
     """
     odd = set(url) - ALLOWED_IN_URL
     if odd:
-        raise UnreadableError(f"its URL holds {min(odd)!a}; expected it percent-encoded")
+        raise UnreadableError(f"its URL contains {min(odd)!a}; percent-encode it")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
         raise UnreadableError(f"its URL cannot be read: {error}") from None
     if parts.scheme not in PORTS or not parts.hostname:
-        raise UnreadableError("its URL is not of http or https; send the image as a data URI")
+        raise UnreadableError("its URL is not http or https; send the image as a data URI")
     if port not in {None, PORTS[parts.scheme]} or "@" in parts.netloc:
         raise UnreadableError("its URL names a port or a user; expected neither")
     query = f"?{parts.query}" if parts.query else ""
@@ -149,7 +149,7 @@ def public_addresses(target: Target) -> list[str]:
         raise UnreadableError(f"{target.host} has no address") from None
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     if not all(map(is_public, addresses)):
-        raise UnreadableError(f"{target.host} has an address that is not public; nothing is asked")
+        raise UnreadableError(f"{target.host} has an address that is not public; not fetched")
     return addresses
 
 
@@ -157,17 +157,17 @@ def public_addresses(target: Target) -> list[str]:
 def connected(
     target: Target, addresses: list[str], deadline: float
 ) -> Iterator[http.client.HTTPConnection]:
-    """Connect to the first of the addresses that answers, and to no other; at a deadline, end.
+    """Connect to the first address that answers; close the connection at the deadline.
 
-    A timeout of a socket is of every wait anew: a line that comes letter by letter outlasts it.
+    A socket's timeout starts again at every read: a slow trickle of bytes would never reach it.
     """
     connection = http.client.HTTPConnection(target.host, PORTS[target.scheme])
-    sock = _reach(addresses, PORTS[target.scheme], deadline)
-    sock.settimeout(_left(deadline))
+    sock = _connect(addresses, PORTS[target.scheme], deadline)
+    sock.settimeout(_seconds_left(deadline))
     if target.scheme == "https":
         sock = ssl.create_default_context().wrap_socket(sock, server_hostname=target.host)
     connection.sock = sock
-    end = Timer(_left(deadline), _end, (sock,))
+    end = Timer(_seconds_left(deadline), _shut_down, (sock,))
     end.start()
     try:
         yield connection
@@ -176,19 +176,19 @@ def connected(
         connection.close()
 
 
-def _reach(addresses: list[str], port: int, deadline: float) -> socket.socket:
+def _connect(addresses: list[str], port: int, deadline: float) -> socket.socket:
     for place, address in enumerate(addresses[:-1]):
         with suppress(OSError):
-            seconds = _left(deadline) / (len(addresses) - place)  # some is for the others
+            seconds = _seconds_left(deadline) / (len(addresses) - place)  # time for the others
             return socket.create_connection((address, port), seconds)
-    return socket.create_connection((addresses[-1], port), _left(deadline))
+    return socket.create_connection((addresses[-1], port), _seconds_left(deadline))
 
 
-def _left(deadline: float) -> float:
+def _seconds_left(deadline: float) -> float:
     return max(0.1, deadline - time.monotonic())
 
 
-def _end(sock: socket.socket) -> None:
-    """Make reads from a socket return its end."""
+def _shut_down(sock: socket.socket) -> None:
+    """Shut a socket down, so that waiting reads return."""
     with suppress(OSError):  # it is closed already
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # TLS's own drops its state first
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not TLS's: it drops its state

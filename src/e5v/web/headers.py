@@ -1,4 +1,4 @@
-"""Security headers of every reply: load nothing from elsewhere, guess no types, be in no frame."""
+"""Security headers of every reply: no external content, no type sniffing, no framing."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ HEADERS = {
 
 
 class Headed:
-    """An app whose replies all have these headers."""
+    """Middleware that adds these headers to every reply."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and add to its reply."""
+        """Pass a request on, and add the headers to its reply."""
 
         async def adding(message: Message) -> None:
             if message["type"] == "http.response.start":

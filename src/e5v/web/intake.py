@@ -1,6 +1,6 @@
-"""From what a client asked for to rows: fetched, checked, prepared on threads, and embedded.
+"""Embed the items of a request: fetch, check, prepare on threads, and batch them.
 
-Wanted -> its share of the queue -> URLs fetched -> header checked -> decoded, tokenised -> batcher
+Wanted -> queue limit -> URLs fetched -> header checked -> decoded, tokenised -> batcher
 
 Images are decoded on threads, with a time limit. A thread that takes longer stays counted as busy
 until it is done, so that slow images cannot pile up.
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from e5v.model.embedder import E5V
     from e5v.model.preparing import Prepared
 
-IMAGE_TOKENS = 2_500  # of a photo in the paper's model: the estimate for an image
+IMAGE_TOKENS = 2_500  # the estimate for an image: a photo in the paper's model
 BYTES_PER_TOKEN = 3  # of text, for the estimate
 FETCHERS = 8
 
@@ -48,7 +48,7 @@ class Embedded:
 
 
 class Intake:
-    """Takes items in for one model."""
+    """Embeds the items of requests with one model."""
 
     def __init__(
         self, model: E5V, batcher: Batcher, limits: Limits, domains: frozenset[str] = frozenset()
@@ -65,30 +65,30 @@ class Intake:
     async def embed(
         self, items: Sequence[Wanted], prompt: str = "retrieval", *, fit: Fit = LONGEST
     ) -> Embedded:
-        """Embed the items of one request; `fit` says how a text that is too long is cut.
+        """Embed the items of one request; `fit` says how to cut a text that is too long.
 
         Raises:
-            Refused: the queue is full, or an item cannot be read; names which.
+            Refused: the queue is full, or an item cannot be read; the message names it.
             PromptError: there is no such prompt, or it has no slot for an item.
         """
         with self.ledger.hold() as held:
             most = self._model.max_tokens
             held.set(sum(min(_estimate(item), most) for item in items))
-            prepared = await _all(self._prepare(item, prompt, fit) for item in items)
+            prepared = await _gather(self._prepare(item, prompt, fit) for item in items)
             tokens = sum(len(one.prompted.ids) for one in prepared)
             held.set(tokens)
             states = await self._batcher.states(prepared)
         return Embedded(states, tokens, tuple(one.cut for one in prepared))
 
     def close(self) -> None:
-        """Let the threads end."""
+        """Shut down the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._fetchers.shutdown(wait=False, cancel_futures=True)
 
     async def _prepare(self, item: Wanted, prompt: str, fit: Fit) -> Prepared:
         try:
-            fetched = [await self._fetched(part) for part in item.parts]
-            return await self._within(item, fetched, prompt, fit)
+            fetched = [await self._fetch(part) for part in item.parts]
+            return await self._prepare_on_thread(item, fetched, prompt, fit)
         except UnreadableError as error:
             raise refused_item(item.position, str(error)) from None
         except ItemError as error:
@@ -96,7 +96,7 @@ class Intake:
         except PromptError as error:
             raise refused_item(item.position, str(error).removeprefix("item 0: ")) from None
 
-    async def _fetched(self, part: Part) -> Part | bytes:
+    async def _fetch(self, part: Part) -> Part | bytes:
         if not isinstance(part, Picture) or not part.url:
             return part
         loop = asyncio.get_running_loop()
@@ -104,34 +104,36 @@ class Intake:
         try:
             return await asyncio.wait_for(work, 2 * self._fetcher.seconds)
         except TimeoutError:
-            raise UnreadableError("its image took too long to be fetched") from None
+            raise UnreadableError("fetching its image took too long") from None
 
-    async def _within(
+    async def _prepare_on_thread(
         self, item: Wanted, parts: list[Part | bytes], prompt: str, fit: Fit
     ) -> Prepared:
-        """Prepare on a thread, for the time that there is."""
+        """Prepare an item on a thread, within the time limit."""
         await self._free.acquire()
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._threads, self._prepared, parts, item.system, prompt, fit)
-        work.add_done_callback(self._done)
+        work = loop.run_in_executor(
+            self._threads, self._prepare_all, parts, item.system, prompt, fit
+        )
+        work.add_done_callback(self._release)
         seconds = self._limits.prepare_seconds
         done, _ = await asyncio.wait({work}, timeout=seconds)
         if not done:
             raise refused_item(item.position, f"took over {seconds:g} s to decode; shrink it")
         return work.result()
 
-    def _done(self, work: asyncio.Future[Prepared]) -> None:
+    def _release(self, work: asyncio.Future[Prepared]) -> None:
         self._free.release()
         if not work.cancelled():
             work.exception()  # reported already, or no longer waited for
 
-    def _prepared(
+    def _prepare_all(
         self, parts: list[Part | bytes], system: str | None, prompt: str, fit: Fit
     ) -> Prepared:
-        item = Item(tuple(map(self._known, parts)), system)
+        item = Item(tuple(map(self._check_part, parts)), system)
         return self._model.prepare(item, prompt=prompt, fit=fit)
 
-    def _known(self, part: Part | bytes) -> Text | Image:
+    def _check_part(self, part: Part | bytes) -> Text | Image:
         if isinstance(part, (Text, Image)):
             return part
         try:
@@ -142,8 +144,8 @@ class Intake:
         return Image(content)
 
 
-async def _all(works: Iterable[Coroutine[Any, Any, Prepared]]) -> list[Prepared]:
-    """Wait for all; the first that fails ends the others."""
+async def _gather(works: Iterable[Coroutine[Any, Any, Prepared]]) -> list[Prepared]:
+    """Wait for all; the first failure cancels the others."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(work) for work in works]
@@ -153,7 +155,7 @@ async def _all(works: Iterable[Coroutine[Any, Any, Prepared]]) -> list[Prepared]
 
 
 def _estimate(item: Wanted) -> int:
-    """Guess the tokens of an item by what came, before any work is done for it."""
+    """Estimate the tokens of an item from its size, before any work on it."""
     texts = (part.text for part in item.parts if isinstance(part, Text))
     length = sum(len(text.encode()) for text in texts) + len((item.system or "").encode())
     return length // BYTES_PER_TOKEN + 1 + IMAGE_TOKENS * item.pictures

@@ -1,4 +1,4 @@
-"""Clients that disconnect before they are answered: their work is cancelled.
+"""Cancel the work for clients that disconnect before they are answered.
 
 request, work -> the first of: work done, connection closed
 """
@@ -17,23 +17,23 @@ Result = TypeVar("Result")
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-    """Do the work of a request whose body is read, until its client disconnects.
+    """Do the work of a request whose body was read; cancel it if the client disconnects.
 
     Raises:
         Refused: the client has disconnected.
     """
-    task, gone = asyncio.create_task(work), asyncio.create_task(_gone(request))
+    task, gone = asyncio.create_task(work), asyncio.create_task(_wait_for_disconnect(request))
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
-        raise Refused(CLIENT_GONE, "gone", "the client has left")
+        raise Refused(CLIENT_GONE, "gone", "the client has disconnected")
     finally:
         task.cancel()
         gone.cancel()
         await asyncio.gather(task, gone, return_exceptions=True)
 
 
-async def _gone(request: Request) -> None:
+async def _wait_for_disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -1,6 +1,6 @@
 """The queue limit, in tokens; over it a request is refused, with the time to try again.
 
-a request -> Held, by an estimate -> corrected once its tokens are known -> given back
+request -> Held, an estimate -> corrected once its tokens are counted -> released
 
 A refused request costs little: none of its images is decoded.
 """
@@ -14,27 +14,27 @@ from contextlib import contextmanager
 from e5v.web.refusals import Refused
 
 LONGEST_WAIT = 60  # the most seconds in Retry-After
-FIRST_RATE = 1_000.0  # tokens in a second, until there is a measurement
+FIRST_RATE = 1_000.0  # tokens per second, until measured
 WEIGHT = 0.2  # of the latest measurement in the rate
 
 
 class Held:
-    """One request's share."""
+    """The tokens reserved for one request."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self.tokens = 0
 
     def set(self, tokens: int) -> None:
-        """Reserve so many tokens, in place of those reserved before.
+        """Reserve this many tokens in place of those reserved before.
 
         Raises:
             Refused: others have reserved too much (429), or it is more than the limit (413).
         """
         ledger = self._ledger
         if tokens > ledger.most:
-            message = f"the request has about {tokens} tokens; at most {ledger.most} are taken"
-            raise Refused(413, "items", f"{message}: send it in parts")
+            message = f"the request has about {tokens} tokens; the limit is {ledger.most}"
+            raise Refused(413, "items", f"{message}; split it into smaller requests")
         others = ledger.tokens - self.tokens
         if others + tokens > ledger.most:
             raise ledger.refuse(others)
@@ -43,7 +43,7 @@ class Held:
 
 
 class Ledger:
-    """All requests' shares: `tokens` of at most `most`. For the event loop alone."""
+    """All reservations: `tokens` of at most `most`. For the event loop only."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -52,7 +52,7 @@ class Ledger:
 
     @contextmanager
     def hold(self) -> Iterator[Held]:
-        """Give a request its share for as long as it is here."""
+        """Reserve tokens for a request until it is answered."""
         held = Held(self)
         try:
             yield held
@@ -60,11 +60,11 @@ class Ledger:
             self.tokens -= held.tokens
 
     def measure(self, tokens: int, seconds: float) -> None:
-        """Note how quick the model was."""
+        """Update the measured speed of the model."""
         self._rate += WEIGHT * (tokens / max(seconds, 1e-6) - self._rate)
 
     def refuse(self, waiting: int) -> Refused:
-        """Refuse a request because so many tokens wait."""
+        """Return the refusal of a request because the queue is full."""
         seconds = min(LONGEST_WAIT, max(1, math.ceil(waiting / self._rate)))
-        message = f"{waiting} tokens wait already; try again in {seconds} s"
+        message = f"the queue is full: {waiting} tokens are waiting; try again in {seconds} s"
         return Refused(429, "busy", message, headers={"Retry-After": str(seconds)})

@@ -1,6 +1,6 @@
-"""Limits on what clients may send, each with a message for what is over it.
+"""Limits on what clients may send.
 
-They protect the server; they say nothing about what suits a model.
+They protect the server; the limits of a model are separate.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ class Limits:
     """The limits of a server.
 
     Attributes:
-        connections: open at one time; a newcomer ends the longest wait for another client.
+        connections: open at the same time; at the limit, a new one closes the longest wait.
         idle_per_address: connections of one address without a complete request head.
         head_seconds: until the head of a request has arrived.
         stall_seconds: without a client reading anything of its reply.
         body_bytes: of one request; an image in JSON takes a third more than its file.
-        bodies_bytes: of all requests that are here at one time; half of it for one address.
+        bodies_bytes: of all requests in memory; one address may use half of it.
         body_seconds: until a body has arrived.
         items: in one request; OpenAI's own limit.
         pixels: of one image, as its header says.
         prepare_seconds: for one item to be decoded and tokenised.
-        queued_tokens: that wait for the model, or are being prepared for it.
+        queued_tokens: waiting for the model, or being prepared for it.
         hits: that one search may ask for.
     """
 
@@ -51,7 +51,7 @@ def check_picture(content: bytes, limits: Limits) -> None:
     """Refuse an image by what its header says, before anything is decoded.
 
     Raises:
-        UnreadableError: it is no image of a known format, or has too many pixels.
+        UnreadableError: its format is not supported, or it has too many pixels.
     """
     if not content:
         raise UnreadableError("its image is empty (0 bytes)")
@@ -59,10 +59,10 @@ def check_picture(content: bytes, limits: Limits) -> None:
         picture = open_image(content)
     except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning):
         raise UnreadableError(_too_many(limits)) from None
-    except Exception:  # a format's reader raises what it likes on broken bytes
-        raise UnreadableError("its image is not of a known format") from None
-    if picture.format == "ICO":  # may hold a picture of another size than its header says
-        raise UnreadableError("its image is not of a known format")
+    except Exception:  # Pillow raises all kinds of errors on broken bytes
+        raise UnreadableError("its image has no supported format") from None
+    if picture.format == "ICO":  # may contain an image larger than its header says
+        raise UnreadableError("its image has no supported format")
     width, height = picture.size
     if width * height > limits.pixels:
         raise UnreadableError(_too_many(limits))
@@ -70,4 +70,4 @@ def check_picture(content: bytes, limits: Limits) -> None:
 
 def _too_many(limits: Limits) -> str:
     most = limits.pixels / MEGA
-    return f"its image has more than {most:g} megapixels; refused undecoded, shrink it first"
+    return f"its image has more than {most:g} megapixels; shrink it first"

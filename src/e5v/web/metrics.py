@@ -1,4 +1,4 @@
-"""The server's counts, in the format that Prometheus reads.
+"""The server's metrics, in the format of Prometheus.
 
 requests, items, passes, refusals -> Meters -> GET /metrics
 """
@@ -23,20 +23,24 @@ FAILED = 500
 
 
 class Meters:
-    """One server's counts; each has its own registry, so that two can live in one process."""
+    """One server's metrics, in a registry of their own: one process may have two servers."""
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
         named = ["route", "status"]
         self.requests = Counter("e5v_requests", "Requests answered", named, registry=registry)
         self.seconds = Histogram(
-            "e5v_request_seconds", "Until a reply", ["route"], buckets=SECONDS, registry=registry
+            "e5v_request_seconds",
+            "Time to the reply",
+            ["route"],
+            buckets=SECONDS,
+            registry=registry,
         )
         self.rejected = Counter("e5v_rejected", "Requests refused", ["reason"], registry=registry)
         self.items = Counter("e5v_items", "Items embedded", registry=registry)
         self.tokens = Counter("e5v_tokens", "Tokens embedded", registry=registry)
         self.queued = Gauge(
-            "e5v_queued_tokens", "Tokens that wait or are prepared", registry=registry
+            "e5v_queued_tokens", "Tokens waiting or being prepared", registry=registry
         )
         self.pass_items = Histogram(
             "e5v_pass_items", "Items of a forward pass", buckets=ITEMS, registry=registry
@@ -49,7 +53,7 @@ class Meters:
         )
 
     def watch(self, ledger: Ledger) -> None:
-        """Read the queue from the ledger whenever it is asked for."""
+        """Report the tokens in a ledger as the length of the queue."""
         self.queued.set_function(lambda: ledger.tokens)
 
     def note(self, done: Pass) -> None:
@@ -61,12 +65,12 @@ class Meters:
         self.pass_seconds.observe(done.seconds)
 
     def text(self) -> bytes:
-        """Return all counts."""
+        """Return all metrics as text."""
         return generate_latest(self.registry)
 
 
 class Metered:
-    """Counts the requests of an app, by the route that took them."""
+    """Middleware that counts requests by route."""
 
     def __init__(self, app: ASGIApp, meters: Meters) -> None:
         self._app = app
@@ -97,6 +101,6 @@ class Metered:
 
 
 def route_of(scope: Scope) -> str:
-    """Name the route that took a request; never what the client made up."""
+    """Return the route of a request, or "other"; never a path invented by a client."""
     route = scope.get("route")
     return str(getattr(route, "path", "") or "other")

@@ -1,6 +1,6 @@
-"""What no route takes: HEAD, OPTIONS, wrong methods, unknown paths; and the files of the page.
+"""Requests without a route: HEAD, OPTIONS, wrong methods, unknown paths, files of the page.
 
-HEAD -> as GET, without the body
+HEAD -> like GET, without the body
 path of a route, other method -> 405 with Allow | OPTIONS -> 204 with Allow
 file of the page -> sent | anything else -> 404 with the nearest path
 """
@@ -22,14 +22,14 @@ from e5v.web.refusals import Refused, not_found
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-Methods = Mapping[str, frozenset[str]]  # of each path, which may have {names}
+Methods = Mapping[str, frozenset[str]]  # by path, which may have {names}
 READ = frozenset({"GET"})
-NEAR = 0.7  # least likeness of a path that is suggested
+NEAR = 0.7  # least similarity of a suggested path
 NOT_FOUND, NO_SUCH_METHOD = 404, 405
 
 
 class HeadAsGet:
-    """An app that answers HEAD as GET, without the body, whatever its routes say."""
+    """Middleware that answers HEAD like GET, without the body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -51,7 +51,7 @@ class HeadAsGet:
 
 
 class Page:
-    """The files of a folder, and refusals for what neither they nor the routes answer.
+    """Serves the files of a folder; refuses other requests that no route handles.
 
     `methods` returns the methods of all routes, by path.
     """
@@ -61,10 +61,10 @@ class Page:
         self._methods = methods
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request that no route took.
+        """Answer a request that no route handles.
 
         Raises:
-            Refused: the path is unknown (404), or does not take the method (405).
+            Refused: the path is unknown (404), or does not support the method (405).
         """
         path, method = scope["path"], scope["method"]
         allowed = methods_of(path, self._methods())
@@ -83,7 +83,7 @@ class Page:
         names = allowed | {"OPTIONS"} | ({"HEAD"} if "GET" in allowed else set())
         headers = {"Allow": ", ".join(sorted(names))}
         if method != "OPTIONS":
-            message = f"{path} does not take {method[:20]}; it takes {headers['Allow']}"
+            message = f"{path} does not support {method[:20]}; it supports {headers['Allow']}"
             raise Refused(NO_SUCH_METHOD, "method", message, headers=headers)
         await Response(status_code=204, headers=headers)(scope, receive, send)
 
@@ -98,10 +98,10 @@ def methods_of(path: str, methods: Methods) -> frozenset[str] | None:
 
 
 def unknown_path(path: str, methods: Methods) -> Refused:
-    """Refuse a path, with the nearest one if there is one, and all others."""
+    """Return the refusal of an unknown path, with the nearest path, if any, and all paths."""
     known = sorted(methods)
     shown = path[:80]
     near = [one for one in known if one.endswith(path.rstrip("/")) and path.strip("/")]
     near += get_close_matches(shown.rstrip("/"), known, 1, NEAR)
-    suggestion = f" did you mean {near[0]}?" if near else ""
-    return not_found(f"no path {shown!a};{suggestion} There are {', '.join(known)}")
+    suggestion = f" (did you mean {near[0]}?)" if near else ""
+    return not_found(f"no path {shown!a}{suggestion}; the paths are {', '.join(known)}")

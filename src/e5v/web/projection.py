@@ -1,4 +1,4 @@
-"""The map of a collection: its vectors in a plane.
+"""The map of a collection: its vectors projected to two dimensions.
 
 vectors (n, d) -> centred -> first two principal components -> each scaled to [0, 1]
 """
@@ -6,11 +6,11 @@ vectors (n, d) -> centred -> first two principal components -> each scaled to [0
 import numpy as np
 from numpy.typing import NDArray
 
-EXTRA, ROUNDS = 6, 8  # directions beside the two wanted, and how often they are refined
+EXTRA, ROUNDS = 6, 8  # additional directions, and iterations
 
 
 def project(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return a point (x, y) of [0, 1] x [0, 1] per vector, (n, 2); the same at every call.
+    """Project vectors to points (n, 2) in [0, 1] x [0, 1]; deterministic.
 
     Subspace iteration (Halko et al. 2011, section 4.5): for 2,000 vectors of 4,096 values it takes
     a tenth of what an exact decomposition does.

@@ -1,6 +1,6 @@
-"""What routes share: a JSON body, read by orjson and refused for its true fault; and the service.
+"""What all routes share: JSON bodies read by orjson, with exact error messages; and the service.
 
-request -> headers -> bytes -> UTF-8 -> JSON without doubled keys -> an object -> route
+request -> headers -> bytes -> UTF-8 -> JSON without duplicate keys -> an object -> route
 """
 
 import json
@@ -17,9 +17,9 @@ from e5v.web.service import Service
 
 JSON = "application/json"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}  # how such a body begins
+COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}  # by the first bytes of a body
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-SHOWN = 40  # characters of what was sent that are repeated
+SHOWN = 40  # characters of a sent value that a message repeats
 
 
 class QuickRequest(Request):
@@ -28,10 +28,10 @@ class QuickRequest(Request):
     _content: Any = None
 
     async def json(self) -> Any:
-        """Read the body, an object.
+        """Read the body as a JSON object.
 
         Raises:
-            Refused: it is something else; says what.
+            Refused: it is something else.
         """
         if self._content is None:
             check_headers(self.headers)
@@ -40,7 +40,7 @@ class QuickRequest(Request):
 
 
 class QuickRoute(APIRoute):
-    """A route that is given such requests."""
+    """A route whose requests are `QuickRequest`s."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler of requests."""
@@ -56,10 +56,10 @@ class QuickRoute(APIRoute):
 
 
 def check_headers(headers: Headers) -> None:
-    """Check that a body is said to be plain JSON.
+    """Check that the headers declare uncompressed JSON.
 
-    Browsers send JSON to another site only after that site has allowed it, other types at once:
-    so the type must be there, too.
+    Browsers send JSON to another site only if that site allows it, but other types always: so the
+    type is required.
 
     Raises:
         Refused: it is compressed, or of another type.
@@ -78,7 +78,7 @@ def read_object(content: bytes) -> dict[str, Any]:
     """Read a JSON object in UTF-8, with or without a byte order mark.
 
     Raises:
-        Refused: it is something else; says what.
+        Refused: it is something else.
     """
     content = content.removeprefix(BYTE_ORDER_MARK)
     if not content.strip():
@@ -89,7 +89,7 @@ def read_object(content: bytes) -> dict[str, Any]:
     try:
         read = orjson.loads(content)
     except orjson.JSONDecodeError as error:
-        raise Refused(400, "body", _fault(content, error)) from None
+        raise Refused(400, "body", _explain_fault(content, error)) from None
     if not isinstance(read, dict):
         raise Refused(422, "fields", f"the body is {kind_of(read)}; expected a JSON object")
     _check_keys(content)
@@ -100,7 +100,7 @@ def service_of(request: Request) -> Service:
     """Return the service of an app.
 
     Raises:
-        Refused: it is not open.
+        Refused: it is not ready.
     """
     service: Service | None = getattr(request.app.state, "service", None)
     if service is None:
@@ -113,8 +113,8 @@ def _compressed(found: str) -> Refused:
     return Refused(415, "body", message, headers={"Accept-Encoding": "identity"})
 
 
-def _fault(content: bytes, error: orjson.JSONDecodeError) -> str:
-    """Say why bytes are not JSON."""
+def _explain_fault(content: bytes, error: orjson.JSONDecodeError) -> str:
+    """Return why bytes are not JSON."""
     if content.startswith(UTF_16):
         return "the body is UTF-16; expected JSON in UTF-8"
     try:
@@ -124,22 +124,22 @@ def _fault(content: bytes, error: orjson.JSONDecodeError) -> str:
         return f"the body is not UTF-8: {place}; expected JSON in UTF-8"
     for name in ("NaN", "Infinity"):
         if text[error.pos :].lstrip("-").startswith(name):
-            return f"the body is not JSON: {name} is no JSON number; send a number or null"
+            return f"the body is not JSON: {name} is not a JSON number; send a number or null"
     return f"the body is not JSON: {error}"
 
 
 def _check_keys(content: bytes) -> None:
-    """Refuse a key that is there twice: orjson would silently keep the last."""
+    """Refuse duplicate keys: orjson would silently keep the last."""
 
     def check(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         read = dict(pairs)
         if len(read) < len(pairs):
             names = [name for name, _ in pairs]
             double = next(name for name in names if names.count(name) > 1)
-            raise Refused(400, "body", f"the body has {double[:SHOWN]!a} twice in one object")
+            raise Refused(400, "body", f"an object has the key {double[:SHOWN]!a} twice")
         return read
 
     try:
         json.loads(content, object_pairs_hook=check)
-    except (RecursionError, ValueError):  # orjson has read it; what nests so deeply is refused
+    except (RecursionError, ValueError):  # valid for orjson; such deep nesting is refused later
         return

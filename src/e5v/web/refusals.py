@@ -1,6 +1,6 @@
-"""Refusals: why a client does not get what it asked for, in one line, as JSON.
+"""Refusals: error replies as JSON, with one line that says what is wrong.
 
-Refused | E5VError | what FastAPI finds -> {"error": {"message", "type", "code", "index"}}
+Refused | E5VError | FastAPI's errors -> {"error": {"message", "type", "code", "index"}}
 
 The shape is OpenAI's, so that its clients show the message.
 """
@@ -18,22 +18,22 @@ from starlette.exceptions import HTTPException
 from e5v.errors import DataError, E5VError, ItemError, ModelError
 
 Reason = Literal[
-    "key",  # none, or a wrong one
-    "host",  # the Host header has a name that this server does not have
+    "key",  # missing or wrong
+    "host",  # the name in the Host header is not allowed
     "origin",  # sent by a page of another site
     "body",  # too large, too slow, compressed, not JSON
     "fields",  # a field is unknown or out of range
     "item",  # one item cannot be embedded
     "items",  # too many of them
     "busy",  # the queue is full
-    "gone",  # the client has left
+    "gone",  # the client has disconnected
     "missing",  # no such index, entry, model or path
-    "method",  # not one of the path's
+    "method",  # not supported by the path
     "failed",  # the server's fault
 ]
 PLACES = {"body", "query", "path", "header", "cookie"}  # where FastAPI found a value
-SHOWN = 40  # characters of what was sent that are repeated
-WORDINGS = {  # what pydantic says, and what is said here
+SHOWN = 40  # characters of a sent value that a message repeats
+WORDINGS = {  # pydantic's wording -> ours
     "be a valid": "a",
     "a integer": "an integer",
     "a dictionary": "an object",
@@ -48,9 +48,9 @@ CLIENT_GONE = 499  # as nginx counts it; no client is left to read it
 
 
 class Refused(HTTPException):
-    """A request that is not served; `index` is the item at fault, where it is one item's.
+    """A refused request; `index` is the position of the item at fault, if it is one item.
 
-    It is an HTTPException because FastAPI passes on no other out of the reading of a body.
+    It is an HTTPException because FastAPI replaces any other that is raised while reading a body.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Refused(HTTPException):
         self.index = index
 
     def __str__(self) -> str:
-        """Return the line that the client gets."""
+        """Return the message that the client gets."""
         return self.message
 
     def reply(self) -> Response:
@@ -86,12 +86,12 @@ class Refused(HTTPException):
 
 
 def refused_item(index: int, cause: str) -> Refused:
-    """Refuse a request for one item of it."""
+    """Return the refusal of a request because of one item."""
     return Refused(422, "item", f"item {index}: {cause}", index=index)
 
 
 def not_found(message: str) -> Refused:
-    """Refuse a request for something that is not there."""
+    """Return the refusal of a request for something that does not exist."""
     return Refused(404, "missing", message)
 
 
@@ -107,7 +107,7 @@ def refusal_of(error: Exception) -> Refused:
             refusal = Refused(422, "fields", describe(error.errors()[0]))
         case ItemError():
             refusal = refused_item(error.position, error.cause)
-        case DataError():  # the index's; its message names places of this machine
+        case DataError():  # of the index; the message contains local paths
             refusal = Refused(503, "failed", "the index cannot be read; the server's log says why")
         case ModelError():
             refusal = Refused(500, "failed", str(error))
@@ -119,12 +119,12 @@ def refusal_of(error: Exception) -> Refused:
 
 
 def describe(fault: Mapping[str, Any]) -> str:
-    """Say what is wrong with a field: its name, what was sent, and what is expected.
+    """Describe an invalid field: its name, what was sent, and what was expected.
 
     `fault` is as pydantic reports it, its location preceded by where FastAPI found the value.
     """
     location = [str(place) for place in fault["loc"]]
-    if location and location[0] in PLACES:  # any further one is a field of that name
+    if location and location[0] in PLACES:  # a later one is a field of that name
         location = location[1:]
     field = ".".join(location)[: 2 * SHOWN]
     message = str(fault["msg"]).removeprefix("Value error, ")
@@ -143,7 +143,7 @@ def describe(fault: Mapping[str, Any]) -> str:
 
 
 def show(value: object) -> str:
-    """Write a JSON value that was sent as a message shows it: short, and in one line."""
+    """Format a JSON value for a message: short, and in one line."""
     if isinstance(value, dict | list):
         return kind_of(value)
     if isinstance(value, str) and len(value) > SHOWN:

@@ -1,8 +1,8 @@
-"""Vectors as the clients expect them.
+"""Replies with vectors, in OpenAI's and Cohere's formats.
 
 unit rows (n, d) -> per row a list of numbers or base64 -> OpenAI's reply | Cohere's reply
 
-orjson writes a row of 4,096 values 25 times as quickly as the standard library.
+orjson writes a row of 4,096 values 25 times as fast as the standard library.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ OFFSET = 128  # between Cohere's signed and unsigned bytes
 
 
 def json_response(content: object, status: int = 200) -> Response:
-    """Return anything as JSON, arrays of numbers included."""
+    """Return a JSON response; arrays of numbers are supported."""
     written = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
     return Response(written, status, media_type="application/json")
 
 
 def openai_reply(model: str, rows: Rows, embedded: Embedded, encoding: Encoding) -> Response:
-    """Answer `/v1/embeddings`; a text that did not fit the model has "truncated" beside it."""
+    """Answer `/v1/embeddings`; a text that was cut is marked "truncated"."""
     written = _base64(rows) if encoding == "base64" else list(rows)
     data: list[dict[str, Any]] = [
         {"object": "embedding", "index": place, "embedding": one}

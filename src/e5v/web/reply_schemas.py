@@ -1,4 +1,4 @@
-"""The shapes of replies, for `/docs` and OpenAPI only: replies.py writes them without pydantic."""
+"""Schemas of replies, for `/docs` and OpenAPI only: replies.py writes them without pydantic."""
 
 from __future__ import annotations
 
@@ -24,45 +24,45 @@ class Usage(BaseModel):
 class Embedding(BaseModel):
     """The vector of one item."""
 
-    object: Literal["embedding"] = Field(description="Always this.")
+    object: Literal["embedding"] = Field(description="Always this value.")
     index: int = Field(description="The item's position in the request, from 0.")
     embedding: list[float] | str = Field(
         description="Its vector of length 1: numbers, or base64 of float32."
     )
     truncated: bool | None = Field(
-        None, description="True if part of the text did not fit; else left out."
+        None, description="True if the text was cut to fit; otherwise absent."
     )
 
 
 class EmbeddingsReply(BaseModel):
     """The vectors of a request, in the order of its items."""
 
-    object: Literal["list"] = Field(description="Always this.")
+    object: Literal["list"] = Field(description="Always this value.")
     data: list[Embedding] = Field(description="One entry for each item.")
     model: str = Field(description="The model that made the vectors.")
     usage: Usage = Field(description="Counts of tokens.")
 
 
 class CohereVectors(BaseModel):
-    """Vectors by type: those that embedding_types asked for, each a list in the items' order."""
+    """Vectors by type, as requested in embedding_types; each a list in the order of the items."""
 
     float: Floats | None = Field(None, description="Numbers, of length 1.")
     int8: Integers | None = Field(None, description="Numbers from -128 to 127.")
     uint8: Integers | None = Field(None, description="Numbers from 0 to 255.")
-    binary: Integers | None = Field(None, description="Signs, eight in a signed byte.")
-    ubinary: Integers | None = Field(None, description="Signs, eight in an unsigned byte.")
+    binary: Integers | None = Field(None, description="Sign bits, eight per signed byte.")
+    ubinary: Integers | None = Field(None, description="Sign bits, eight per unsigned byte.")
     base64: list[str] | None = Field(None, description="Base64 of little-endian float32.")
 
 
 class CohereReply(BaseModel):
-    """The vectors of a request in Cohere's form."""
+    """The vectors of a request in Cohere's format."""
 
-    id: str = Field(description="A new one for each reply.")
-    response_type: Literal["embeddings_by_type"] = Field(description="Always this.")
+    id: str = Field(description="A new id for each reply.")
+    response_type: Literal["embeddings_by_type"] = Field(description="Always this value.")
     embeddings: CohereVectors = Field(description="The vectors, by type.")
     texts: list[str] = Field(description="The texts of the request.")
     meta: dict[str, Any] = Field(
-        description="The version of the interface; billed_units has counts of tokens and images."
+        description="The version of the API; billed_units counts tokens and images."
     )
 
 
@@ -70,32 +70,32 @@ class Model(BaseModel):
     """A model that is served."""
 
     id: str = Field(description="Its name.")
-    object: Literal["model"] = Field(description="Always this.")
+    object: Literal["model"] = Field(description="Always this value.")
     created: int = Field(description="Always 0.")
     owned_by: str = Field(description="Always e5v.")
-    dimensions: int = Field(description="How many values a vector has.")
-    max_tokens: int = Field(description="The most tokens that an item may have, with its prompt.")
+    dimensions: int = Field(description="The number of values of a vector.")
+    max_tokens: int = Field(description="The most tokens of an item, including its prompt.")
 
 
 class Models(BaseModel):
     """The models that are served: there is one."""
 
-    object: Literal["list"] = Field(description="Always this.")
+    object: Literal["list"] = Field(description="Always this value.")
     data: list[Model] = Field(description="The model.")
 
 
 class EntryReply(BaseModel):
     """An entry of the index."""
 
-    id: str = Field(description="Its id, for like and for the links below.")
-    path: str = Field(description="The file that it is from.")
-    kind: Literal["image", "text"] = Field(description="What it is.")
+    id: str = Field(description="Its id, for like and for the URLs below.")
+    path: str = Field(description="The path of its file.")
+    kind: Literal["image", "text"] = Field(description="The type of the entry.")
     text: str = Field(description="Its text, or the beginning of a long one.")
-    part: int = Field(description="Which part of the file it is, such as a line; 0 for all of it.")
-    width: int = Field(description="Of an image, in pixels.")
-    height: int = Field(description="Of an image, in pixels.")
-    thumbnail: str | None = Field(description="Where its small image is; null for a text.")
-    item: str = Field(description="Where its image or text is.")
+    part: int = Field(description="Its line or passage in the file, from 1; 0 for the whole file.")
+    width: int = Field(description="Width of the image in pixels; 0 for a text.")
+    height: int = Field(description="Height of the image in pixels; 0 for a text.")
+    thumbnail: str | None = Field(description="The URL of its thumbnail; null for a text.")
+    item: str = Field(description="The URL of its image or text.")
 
 
 class EntriesReply(BaseModel):
@@ -105,9 +105,11 @@ class EntriesReply(BaseModel):
 
 
 class ExamplesReply(BaseModel):
-    """Queries to start with."""
+    """Example queries."""
 
-    queries: list[str] = Field(description="At most three queries that find something.")
+    queries: list[str] = Field(
+        description="At most three queries that find something in this index."
+    )
 
 
 class Hit(EntryReply):
@@ -117,27 +119,27 @@ class Hit(EntryReply):
 
 
 class Word(BaseModel):
-    """A word that the query's vector stands for."""
+    """A word predicted for the query."""
 
     word: str = Field(description="The word.")
-    share: float = Field(description="Its probability as the model's next word, 0 to 1.")
+    share: float = Field(description="Its probability as the next word, 0 to 1.")
 
 
 class SearchReply(BaseModel):
-    """What a search found."""
+    """The result of a search."""
 
     hits: list[Hit] = Field(description="The nearest entries, the nearest first.")
-    words: list[Word] = Field(description="The likeliest words for the query, the likeliest first.")
+    words: list[Word] = Field(description="The words predicted for the query, likeliest first.")
     took_ms: float = Field(description="Milliseconds that the search took.")
 
 
 class IndexReply(BaseModel):
-    """What is indexed."""
+    """The contents of the index."""
 
-    items: int = Field(description="How many entries the index has.")
-    kinds: dict[str, int] = Field(description="How many of them are images, and texts.")
+    items: int = Field(description="The number of entries in the index.")
+    kinds: dict[str, int] = Field(description="The number of images, and of texts.")
     model: str = Field(description="The model that is served.")
-    notice: str | None = Field(None, description="A remark about the model, if there is one.")
+    notice: str | None = Field(None, description="A note about the model, if there is one.")
     command: str = Field(description="The shell command that adds a folder to this index.")
 
 
@@ -145,15 +147,15 @@ class Point(BaseModel):
     """An entry's place on the map."""
 
     id: str = Field(description="The entry's id.")
-    x: float = Field(description="From the left, 0 to 1.")
-    y: float = Field(description="From the top, 0 to 1.")
-    kind: Literal["image", "text"] = Field(description="What it is.")
+    x: float = Field(description="Distance from the left, 0 to 1.")
+    y: float = Field(description="Distance from the top, 0 to 1.")
+    kind: Literal["image", "text"] = Field(description="The type of the entry.")
     text: str = Field(description="Its text, or the beginning of a long one.")
-    thumbnail: str | None = Field(description="Where its small image is; null for a text.")
+    thumbnail: str | None = Field(description="The URL of its thumbnail; null for a text.")
 
 
 class MapReply(BaseModel):
-    """The index in a plane: similar entries are close to each other."""
+    """The map of the index: similar entries are close to each other."""
 
     points: list[Point] = Field(description="At most 2,000 entries.")
 
@@ -166,27 +168,27 @@ class Error(BaseModel):
     param: None = Field(description="Always null.")
     code: Reason = Field(description="The reason, also counted in /metrics.")
     index: int | None = Field(
-        None, description="The position of the item at fault, if it is the fault of one item."
+        None, description="The position of the item at fault, if it is one item."
     )
 
 
 class ErrorReply(BaseModel):
-    """A refusal, in OpenAI's form."""
+    """A refusal, in OpenAI's format."""
 
     error: Error = Field(description="What is wrong.")
 
 
 ERRORS = {
-    400: "The body is not JSON in UTF-8, or has a field twice",
+    400: "The body is not JSON in UTF-8, or has a key twice",
     401: "The key is missing or wrong",
-    403: "The Host header has another name, or a page of another site asks",
+    403: "The Host header is not allowed, or a page of another site sent the request",
     404: "There is no index, entry or model of that name",
     408: "The request took too long to arrive",
     409: "The index was made by another model, or a file has changed since",
     413: "The body or its number of tokens is too large",
-    415: "The body is compressed, or not said to be JSON",
-    422: "A field or an item cannot be used",
-    429: "Too much is waiting; Retry-After says in how many seconds to try again",
+    415: "The body is compressed, or its Content-Type is not JSON",
+    422: "A field or an item is invalid",
+    429: "The queue is full; Retry-After says in how many seconds to try again",
     500: "The server failed",
     503: "The server is not ready, or its index cannot be read",
 }
@@ -212,7 +214,7 @@ def documented(
 
 
 def without_unsent(openapi: dict[str, Any]) -> dict[str, Any]:
-    """Return an OpenAPI description without the errors that FastAPI adds to it and never sends."""
+    """Return an OpenAPI description without the errors that FastAPI adds but never sends."""
     for operations in openapi["paths"].values():
         for operation in operations.values():
             content = operation["responses"].get("422", {}).get("content", {})
@@ -225,6 +227,6 @@ def without_unsent(openapi: dict[str, Any]) -> dict[str, Any]:
 
 
 class PlainResponse(Response):
-    """A response whose media type is in what `documented` returns, and not JSON."""
+    """A response that is not JSON; `documented` describes its media type."""
 
     media_type = None

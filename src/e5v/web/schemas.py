@@ -1,9 +1,9 @@
-"""The shapes of requests: OpenAI's with those of Jina, SGLang and vLLM, Cohere's, and searches.
+"""Schemas of requests: OpenAI's with extensions of Jina, SGLang and vLLM; Cohere's; searches.
 
 JSON -> pydantic -> EmbeddingsRequest | CohereRequest | SearchRequest -> Wanted items
 
-An unknown field is refused, because it might be meant to change the vectors; fields that other
-servers' clients send and that do not concern this one are accepted and ignored.
+An unknown field is refused, because it might be meant to change the vectors; fields of other
+servers' clients that change no vector are accepted and ignored.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ LONGEST_FILTER = 1_000
 # Fields that the clients of other servers send, and that change no vector here.
 IGNORED = {"user", "task", "request_id", "priority", "input_type", "add_special_tokens"}
 IGNORED |= {"add_generation_prompt", "continue_final_message"}
-NEUTRAL = {"normalized": True, "late_chunking": False}  # Jina's: taken if they say so, or null
-MEANT = {  # the field that a client means by another name, where the request has it
+NEUTRAL = {"normalized": True, "late_chunking": False}  # Jina's: only these values, or null
+MEANT = {  # names in other APIs -> our fields to suggest
     "query": ("text",),
     "q": ("text",),
     "texts": ("input", "text"),
@@ -72,31 +72,29 @@ CohereType = Literal["float", "int8", "uint8", "binary", "ubinary", "base64"]
 
 
 Truncate = Literal["NONE", "START", "END"]
-TRUNCATE = (
-    "What a text that is too long loses: its START, its END, or NONE of it: the request is refused."
-)
+TRUNCATE = "Where to cut a text that is too long: START or END; with NONE the request is refused."
 
 
-def _no_boolean(value: object) -> object:
-    """Refuse true and false as numbers, which Python takes for 1 and 0."""
+def _refuse_boolean(value: object) -> object:
+    """Refuse true and false as numbers: pydantic would read 1 and 0."""
     if isinstance(value, bool):
         raise ValueError(f"is {str(value).lower()}; expected a number")  # noqa: TRY004  for pydantic
     return value
 
 
-def _as_truncate(value: object) -> object:
-    """Read Jina's true and false."""
+def _convert_boolean(value: object) -> object:
+    """Convert Jina's true and false."""
     return {True: "END", False: "NONE"}[value] if isinstance(value, bool) else value
 
 
-Whole = Annotated[int, BeforeValidator(_no_boolean)]
-Number = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
+Whole = Annotated[int, BeforeValidator(_refuse_boolean)]
+Number = Annotated[float, BeforeValidator(_refuse_boolean), Field(allow_inf_nan=False)]
 
 
 class Request(BaseModel):
-    """What all requests share: an unknown field is refused, and null is as if it were not there.
+    """Base of all requests: unknown fields are refused, and null counts as absent.
 
-    `ignored` fields are accepted, `neutral` ones if they have the value given here.
+    `ignored` fields are accepted; `neutral` ones only with the value given here.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -123,7 +121,7 @@ class Request(BaseModel):
 
 
 def unknown_field(name: str, fields: Iterable[str]) -> str:
-    """Say that a request has no such field, and which one may be meant."""
+    """Return the message for an unknown field, with a suggestion."""
     known = list(fields)
     meant = [one for one in MEANT.get(name.lower(), ()) if one in known]
     meant += get_close_matches(name.lower(), known, 1)
@@ -132,51 +130,51 @@ def unknown_field(name: str, fields: Iterable[str]) -> str:
 
 
 class EmbeddingsRequest(Request):
-    """Items to embed, in OpenAI's form with the extensions of other servers."""
+    """Items to embed, in OpenAI's format with the extensions of other servers."""
 
     ignored = frozenset(IGNORED)
     neutral = NEUTRAL
 
     model: str | None = Field(
-        None, description="Any name: the server has one model, and its reply says which."
+        None, description="Any name: the server has one model, named in the reply."
     )
     input: Input = Field(
         None,
         description='What to embed: a text, {"text": ..., "image": ...} with one of the two or '
-        "both, or a list of these. Token ids are not taken.",
+        "both, or a list of these. Token ids are not supported.",
     )
     messages: list[dict[str, Any]] | None = Field(
-        None, description="In place of input: one item as chat messages, with image_url parts."
+        None, description="Instead of input: one item as chat messages, with image_url parts."
     )
     dimensions: Whole | None = Field(
-        None, ge=1, description="Keep the first values of each vector, scaled to length 1 again."
+        None, ge=1, description="Keep the first values of each vector, scaled to length 1."
     )
     encoding_format: Encoding = Field(
-        "float", description="How a vector is written; base64 is of little-endian float32."
+        "float", description="Format of a vector; base64 is of little-endian float32."
     )
     prompt: str = Field(
         "retrieval",
         max_length=LONGEST_PROMPT,
-        description="The name of a prompt, or a wording with <text> and <image> in it.",
+        description="The name of a prompt, or a template with <text> and <image>.",
     )
-    truncate: Annotated[Truncate, BeforeValidator(_as_truncate)] = Field(
-        "END", description=f"{TRUNCATE} true is END, and false is NONE."
+    truncate: Annotated[Truncate, BeforeValidator(_convert_boolean)] = Field(
+        "END", description=f"{TRUNCATE} true means END, and false NONE."
     )
 
     @model_validator(mode="before")
     @classmethod
     def _rename(cls, sent: Any) -> Any:
-        """Take Jina's name of encoding_format."""
+        """Accept Jina's name of encoding_format."""
         if not isinstance(sent, dict) or "embedding_type" not in sent:
             return sent
         renamed = {"encoding_format": sent["embedding_type"]}
         return renamed | {name: sent[name] for name in sent if name != "embedding_type"}
 
     def items(self, most: int) -> list[Wanted]:
-        """Return what is to be embedded, at most so many items.
+        """Return the items to embed, at most `most`.
 
         Raises:
-            Refused: there is nothing, too much, or an item that cannot be understood.
+            Refused: there are none or too many, or one is invalid.
         """
         if (self.input is None) == (self.messages is None):
             raise Refused(422, "fields", "expected either input or messages")
@@ -193,7 +191,7 @@ class CohereContent(Request):
 
 
 class CohereRequest(Request):
-    """Items to embed, in Cohere's form: one of texts, images and inputs."""
+    """Items to embed, in Cohere's format: one of texts, images and inputs."""
 
     model: str | None = Field(
         None, description="Any name: the server has one model, listed at /v1/models."
@@ -209,45 +207,47 @@ class CohereRequest(Request):
     embedding_types: list[CohereType] = Field(
         default=["float"],
         min_length=1,
-        description="How vectors are written; each type asked for is in the reply.",
+        description="Types of vectors; the reply has each of them.",
     )
     output_dimension: Whole | None = Field(
-        None, ge=1, description="Keep the first values of each vector, scaled to length 1 again."
+        None, ge=1, description="Keep the first values of each vector, scaled to length 1."
     )
     max_tokens: Whole | None = Field(
-        None, ge=1, description="Tokens of a text that are embedded; by default all that fit."
+        None, ge=1, description="Truncate texts to this many tokens; by default to what fits."
     )
     truncate: Truncate = Field("END", description=TRUNCATE)
-    priority: Whole = Field(0, ge=0, le=999, description="Ignored: requests take turns.")
+    priority: Whole = Field(
+        0, ge=0, le=999, description="Ignored: all requests have the same priority."
+    )
 
     def items(self, most: int) -> list[Wanted]:
-        """Return what is to be embedded, at most so many items.
+        """Return the items to embed, at most `most`.
 
         Raises:
-            Refused: there is nothing, too much, or an item that cannot be understood.
+            Refused: there are none or too many, or one is invalid.
         """
         given = [one for one in (self.texts, self.images, self.inputs) if one is not None]
         if len(given) != 1:
             raise Refused(422, "fields", "expected one of texts, images and inputs")
         if self.images is not None:
             return read_items([{"image": image} for image in self.images], most)
-        return read_items([_plain(one) for one in given[0]], most)
+        return read_items([_unwrap_content(one) for one in given[0]], most)
 
 
-def _plain(one: Any) -> Any:
+def _unwrap_content(one: Any) -> Any:
     return {"content": one.content} if isinstance(one, CohereContent) else one
 
 
 class SearchRequest(Request):
-    """A search: words, an image, both ("like this, but ..."), or like an entry of the index."""
+    """A search by words, an image, both ("like this, but ..."), or an entry of the index."""
 
     text: str | None = Field(
-        None, description="Words to search for; beside image or like: what shall be different."
+        None, description="Words to search for; with image or like: what should be different."
     )
     image: str | None = Field(
         None, description="An image to search with: a data URI, base64, or a URL if allowed."
     )
-    without: str | None = Field(None, description="Words for what is not wanted.")
+    without: str | None = Field(None, description="Words for what to avoid.")
     like: str | None = Field(None, description="The id of an entry to search with.")
     k: Whole = Field(24, ge=1, description="How many entries to return, the nearest first.")
     min_score: Number | None = Field(
@@ -268,14 +268,14 @@ class SearchRequest(Request):
         if not (self.text or self.image or self.like):
             raise ValueError("nothing to search for; give text, image or like")
         if self.image and self.like:
-            raise ValueError("image and like are both examples; give one of them")
+            raise ValueError("got both image and like; give one of them")
         return self
 
     def example(self) -> Wanted | None:
-        """Return the words and the image as one item; None if there are none."""
+        """Return the words and the image as one item; None without both."""
         sent = {"text": self.text, "image": self.image}
         return read_item(sent) if self.text or self.image else None
 
     def unwanted(self) -> Wanted | None:
-        """Return what is not wanted as an item."""
+        """Return the words to avoid as an item."""
         return read_item(self.without, 1) if self.without else None

@@ -1,6 +1,6 @@
-"""`POST /v1/search`, and what the page shows of the index: entries, thumbnails, map.
+"""`POST /v1/search`, and the contents of the index: entries, thumbnails, map.
 
-SearchRequest -> Searcher -> Found -> hits as the page reads them
+SearchRequest -> Searcher -> Found -> JSON
 """
 
 import asyncio
@@ -42,7 +42,7 @@ router = APIRouter(route_class=QuickRoute, tags=["search"])
 
 EntryId = Annotated[str, PathParameter(description="The id of an entry, percent-encoded.")]
 CACHED = {"Cache-Control": "private, max-age=300"}
-USUAL_MODEL = "royokong/e5-v"  # what `e5v index` takes for a new index by default
+USUAL_MODEL = "royokong/e5-v"  # the default of `e5v index` for a new index
 VISITORS = (
     "This is a small demonstration model. It knows simple drawings of everyday things; its results "
     "for photographs and longer texts are poor."
@@ -61,7 +61,7 @@ async def search(request: Request, asked: SearchRequest) -> Response:
     service = service_of(request)
     most = service.settings.limits.hits
     if asked.k > most:
-        raise Refused(422, "fields", f"k is {asked.k}; at most {most} are taken")
+        raise Refused(422, "fields", f"k is {asked.k}; expected at most {most}")
     found = await unless_gone(request, service.searcher.find(asked))
     took = round((time.perf_counter() - start) * 1000, 1)
     words = [{"word": one.word, "share": round(one.probability, 4)} for one in found.words]
@@ -71,13 +71,13 @@ async def search(request: Request, asked: SearchRequest) -> Response:
 
 @router.get(
     "/v1/index",
-    summary="What is indexed",
+    summary="Size and model of the index",
     responses=documented("Counts", IndexReply, 409, 503),
 )
 async def index(request: Request) -> Response:
-    """Return how much is indexed, by which model, and the command that indexes a folder.
+    """Return counts of entries, the model, and the command that indexes a folder.
 
-    Where there is no index yet, it has 0 items.
+    If there is no index yet, the counts are 0.
     """
     service = service_of(request)
     collection = service.collection
@@ -86,7 +86,7 @@ async def index(request: Request) -> Response:
         kinds = await asyncio.to_thread(opened.kinds)
         items = await asyncio.to_thread(len, opened)
     except Refused as refusal:
-        if refusal.status_code != 404:  # noqa: PLR2004  not found: that is an answer, too
+        if refusal.status_code != 404:  # noqa: PLR2004  no index yet: all counts are 0
             raise
         kinds, items = {"image": 0, "text": 0}, 0
     return json_response(
@@ -102,7 +102,7 @@ async def index(request: Request) -> Response:
 
 @router.get(
     "/v1/entries",
-    summary="What is indexed, newest first",
+    summary="Entries, newest first",
     responses=documented("Entries", EntriesReply, 404, 409, 422, 503),
 )
 async def entries(
@@ -113,7 +113,7 @@ async def entries(
     limit: Annotated[
         int, Query(ge=1, le=LARGEST_PAGE, description="How many entries, at most.")
     ] = PAGE,
-    offset: Annotated[int, Query(ge=0, description="How many of the newest to skip.")] = 0,
+    offset: Annotated[int, Query(ge=0, description="How many entries to skip.")] = 0,
 ) -> Response:
     """Return entries by the time their files were changed, newest first."""
     opened = await asyncio.to_thread(service_of(request).collection.index)
@@ -133,7 +133,7 @@ async def one_entry(request: Request, id: EntryId) -> Response:
 
 @router.get(
     "/v1/examples",
-    summary="Queries to start with",
+    summary="Example queries",
     responses=documented("Queries", ExamplesReply, 404, 409, 503),
 )
 async def examples(request: Request) -> Response:
@@ -143,7 +143,7 @@ async def examples(request: Request) -> Response:
 
 @router.get(
     "/v1/map",
-    summary="The collection in a plane",
+    summary="The map of the index",
     responses=documented("Points", MapReply, 404, 409, 503),
 )
 async def draw_map(request: Request) -> Response:
@@ -171,9 +171,9 @@ async def draw_map(request: Request) -> Response:
 
 @router.get(
     "/v1/thumbnails/{id:path}",
-    summary="The small image of an entry",
+    summary="The thumbnail of an entry",
     response_class=PlainResponse,
-    responses=documented("A small image", "image/webp image/jpeg", 404, 409, 503),
+    responses=documented("The thumbnail", "image/webp image/jpeg", 404, 409, 503),
 )
 async def thumbnail(request: Request, id: EntryId) -> Response:
     """Return the thumbnail of an image as WebP or JPEG."""
@@ -192,14 +192,14 @@ async def thumbnail(request: Request, id: EntryId) -> Response:
     responses=documented("The file of the image, or the text", "image/* text/plain", 404, 409, 503),
 )
 async def item(request: Request, id: EntryId) -> Response:
-    """Return the image's file, or the text; only files of the index are opened."""
+    """Return the image's file, or the text; only indexed files are opened."""
     entry = await asyncio.to_thread(service_of(request).collection.entry, id)
     path = Path(entry.path)
     form = FORMAT_OF_SUFFIX.get(suffix_of(path))
     if entry.kind != "image":
         return Response(entry.text, headers=CACHED, media_type="text/plain; charset=utf-8")
     if form is None or not await asyncio.to_thread(path.is_file):
-        raise Refused(404, "missing", "the file has gone since it was indexed; run e5v index again")
+        raise Refused(404, "missing", "the file no longer exists; run e5v index again")
     return FileResponse(path, headers=CACHED, media_type=form.media_type)
 
 
@@ -226,11 +226,11 @@ def _thumbnail_url(entry: Entry) -> str | None:
 
 
 def _command(service: Service) -> str:
-    """Return the command that indexes a folder for this server: its index and its model."""
+    """Return the command that indexes a folder for this server's index and model."""
     folder, name = service.collection.folder, service.model.loaded.name
     words = ["e5v", "index", "FOLDER"]
     if VARIABLE in os.environ or folder.absolute() != default_folder().absolute():
         words += ["--index", str(folder.absolute())]
-    if name != USUAL_MODEL and read_facts(folder) is None:  # an index knows its own model
+    if name != USUAL_MODEL and read_facts(folder) is None:  # an index names its own model
         words += ["--model", name]
     return shlex.join(words)

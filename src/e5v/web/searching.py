@@ -1,8 +1,8 @@
-"""A search, from what the page or a client asks to hits and words.
+"""Run a search: from a request to hits and words.
 
 SearchRequest -> vectors of what is wanted and what is not -> one query vector
     -> the index -> hits
-    -> the model's head -> the words that the vector says
+    -> the model's head -> predicted words
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ WORDS = 8
 
 @dataclass(frozen=True)
 class Found:
-    """What a search found, and what its vector says."""
+    """The hits of a search, and the words that the model predicts for its vector."""
 
     hits: list[Hit]
     words: list[Word]
@@ -51,8 +51,8 @@ class Found:
 class Searcher:
     """Searches one collection.
 
-    A stored vector has lost the length that its state had; `length` is that of any other state. The
-    order of the words does not depend on it, their shares a little.
+    Stored vectors are normalised; `length` is the length of a typical state, to scale them back. It
+    does not change the order of the predicted words, and hardly their probabilities.
     """
 
     model: E5V
@@ -63,13 +63,13 @@ class Searcher:
     _examples: ExampleQueries = field(default_factory=ExampleQueries)
 
     async def find(self, asked: SearchRequest) -> Found:
-        """Search; an entry that is the example of what is wanted is not an answer itself.
+        """Search; the entry that is given as the example is not among the hits.
 
         Raises:
-            Refused: there is no index, or what is asked cannot be understood.
-            UsageError: the filter cannot be, or nothing is left of the query.
+            Refused: there is no index, or the request is invalid.
+            UsageError: the filter is invalid, or `without` leaves nothing of the query.
         """
-        asked = _normal(asked)
+        asked = _normalise(asked)
         index = await asyncio.to_thread(self.collection.index)
         state, example = await asyncio.gather(self._state(asked), self._example(asked))
         vector = unit(state[None])[0]
@@ -88,12 +88,12 @@ class Searcher:
         return await self._examples.get(self)
 
     async def words_of(self, vector: NDArray[np.float32]) -> list[Word]:
-        """Return what the unit vector (d,) of an entry says, likeliest first."""
+        """Return the words predicted for an entry's unit vector (d,), likeliest first."""
         state = vector * np.float32(self.length)
         return await self.batcher.do(lambda: self._words(state))
 
     async def _state(self, asked: SearchRequest) -> NDArray[np.float32]:
-        """Return the query in the length of a state of the model, which its head expects."""
+        """Return the query vector (d,), scaled to the length of a model state for the head."""
         wanted = await self._wanted(asked)
         items = [one for one in (wanted, asked.unwanted()) if one]
         states = (await self.intake.embed(items, PROMPT)).states
@@ -107,7 +107,7 @@ class Searcher:
         return vector
 
     async def _example(self, asked: SearchRequest) -> NDArray[np.float32] | None:
-        """Return the vector of what is to be like, but other; None if nothing is."""
+        """Return the vector of the example of "like this, but ..."; None for other queries."""
         if not asked.text or not (asked.image or asked.like):
             return None
         if asked.like:
@@ -118,11 +118,11 @@ class Searcher:
         return row
 
     async def _wanted(self, asked: SearchRequest) -> Wanted | None:
-        """Return what is to be embedded; None where the index has its vector already."""
+        """Return the item to embed; None if the index has its vector already."""
         if not asked.like or not asked.text:
             return asked.example()
         entry = await asyncio.to_thread(self.collection.entry, asked.like)
-        example = await asyncio.to_thread(_part, entry)
+        example = await asyncio.to_thread(_as_part, entry)
         return Wanted(0, (example, Text(asked.text)))
 
     def _words(self, state: NDArray[np.float32]) -> list[Word]:
@@ -138,29 +138,29 @@ def _hits(
     example: NDArray[np.float32] | None,
     asked: SearchRequest,
 ) -> list[Hit]:
-    """Search for one more than asked for, so that the example itself can be left out."""
+    """Search for one more than requested, so that the example itself can be removed."""
     more = int(asked.like is not None)
     where, least = asked.where, asked.min_score
     hits = find(index, vector, example, k=asked.k + more, where=where, min_score=least)
     return [hit for hit in hits if hit.entry.id != asked.like][: asked.k]
 
 
-def _normal(asked: SearchRequest) -> SearchRequest:
-    """Return a query whose words are as the index has its texts."""
+def _normalise(asked: SearchRequest) -> SearchRequest:
+    """Return a query with its words in NFC, like the texts of the index."""
     words = {"text": asked.text, "without": asked.without}
     return asked.model_copy(update={name: normal(one) for name, one in words.items() if one})
 
 
-def _part(entry: Entry) -> Part:
-    """Return an entry as it was embedded."""
-    return Image(Path(entry.path)) if entry.kind == "image" else Text(_whole(entry))
+def _as_part(entry: Entry) -> Part:
+    """Return an entry as the part that was embedded."""
+    return Image(Path(entry.path)) if entry.kind == "image" else Text(_whole_text(entry))
 
 
-def _whole(entry: Entry) -> str:
-    """Return all of a text: of a long line the index keeps the beginning, and its file the rest.
+def _whole_text(entry: Entry) -> str:
+    """Return the whole text of an entry: of a long line the index keeps only the beginning.
 
     Raises:
-        Refused: the file has changed since it was indexed, or is not there.
+        Refused: the file has changed since it was indexed, or is missing.
     """
     if len(entry.text) < EXCERPT or FORMS.get(Path(entry.path).suffix.lower()) != "lines":
         return entry.text
@@ -169,4 +169,4 @@ def _whole(entry: Entry) -> str:
         if text is not None:
             return text
     message = "its file has changed since it was indexed; run e5v index again, or leave out text"
-    raise Refused(409, "missing", f"the whole text of like is not known: {message}")
+    raise Refused(409, "missing", f"the whole text of the like entry is not available: {message}")

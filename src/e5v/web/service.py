@@ -1,4 +1,4 @@
-"""The parts that answer requests, put together for one model.
+"""The components that answer requests, for one model.
 
 collection + settings -> Batcher, Intake, Searcher -> Service
 """
@@ -48,13 +48,13 @@ class Service:
 
     @property
     def name(self) -> str:
-        """The model's name; of a folder only its last part, not its path."""
+        """The model's name; of a folder only the last part of its path."""
         name = self.model.loaded.name
         return Path(name).resolve().name if Path(name).is_dir() else name
 
     @property
     def collection(self) -> Collection:
-        """What is searched."""
+        """The collection that is searched."""
         return self.searcher.collection
 
 
@@ -65,7 +65,7 @@ async def opened(
     """Open a service in the running event loop; ready when the model has answered once.
 
     Raises:
-        ModelError: it answers with values that are not finite.
+        ModelError: it returns non-finite values.
     """
 
     def note(done: Pass) -> None:
@@ -78,8 +78,8 @@ async def opened(
     meters.watch(intake.ledger)
     work = asyncio.create_task(batcher.run())
     try:
-        anything = await batcher.states([model.prepare("a photo")])  # whatever the limits are
-        length = float(np.linalg.norm(anything))
+        state = await batcher.states([model.prepare("a photo")])  # without the limits
+        length = float(np.linalg.norm(state))
         searcher = Searcher(model, intake, batcher, collection, length)
         yield Service(model, settings, meters, intake, searcher)
     finally:

@@ -30,23 +30,23 @@ FILES = 4_096  # that the process may open, sockets included, where the system a
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open the socket of a server; port 0 is any that is free.
+    """Open the socket of a server; port 0 means any free one.
 
     Raises:
-        UsageError: the port is taken, or the host is no address of this machine.
+        UsageError: the port is in use, or the host is not an address of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            message = f"port {port} of {host} is taken; choose another, or 0 for any"
+            message = f"port {port} of {host} is in use; choose another, or 0 for any free one"
             raise UsageError(message, argument="port") from None
         cause = error.strerror or error
-        message = f"{host}:{port} cannot be listened on: {cause}"
+        message = f"cannot listen on {host}:{port}: {cause}"
         raise UsageError(message, argument="host") from None
-    # What it accepts inherits this. Without it the body of a reply, which is sent after its head,
-    # waits 40 ms for the client to acknowledge the head; asyncio sees to it for its own sockets.
+    # Accepted connections inherit this. Without it the body of a reply, sent after its head, waits
+    # 40 ms for the client to acknowledge the head; asyncio sets it for its own sockets only.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 
@@ -60,7 +60,7 @@ def serve(
     """Serve until a signal ends it, then finish the open requests; calls `ready` once it serves.
 
     Raises:
-        E5VError: what the app serves cannot be opened.
+        E5VError: the service cannot be opened.
     """
     config = server_config(app, fit_to_files(limits or Limits()))
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
@@ -68,7 +68,7 @@ def serve(
 
 
 def server_config(app: FastAPI, limits: Limits) -> uvicorn.Config:
-    """Return how uvicorn serves an app within limits."""
+    """Return uvicorn's configuration for an app and its limits."""
     return uvicorn.Config(
         app,
         http=bounded_protocol(limits),
@@ -85,9 +85,9 @@ def server_config(app: FastAPI, limits: Limits) -> uvicorn.Config:
 
 
 def fit_to_files(limits: Limits) -> Limits:
-    """Let the process open enough files for its connections, or else bound them by what it may.
+    """Raise the limit on open files to fit the connections; else reduce the connections to fit it.
 
-    A process without a file to spare cannot accept any connection, nor read the index.
+    A process at its limit can neither accept connections nor read the index.
     """
     try:
         import resource
@@ -109,12 +109,12 @@ async def _serve(
 ) -> None:
     async with app.router.lifespan_context(app):
         ready()
-        with _asked_once():
+        with _ignore_second_signal():
             await uvicorn.Server(config).serve([listening])
 
 
 @contextmanager
-def _asked_once() -> Iterator[None]:
+def _ignore_second_signal() -> Iterator[None]:
     """Ignore the signal that uvicorn raises again after its shutdown, so that we exit with 0."""
     ends = (signal.SIGTERM, signal.SIGINT)
     before: dict[signal.Signals, Any] = {one: signal.signal(one, lambda *_: None) for one in ends}

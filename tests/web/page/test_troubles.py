@@ -100,14 +100,14 @@ def test_a_key_is_asked_for_once(browser: "Browser", collection: Collection) -> 
     [
         (401, {}, "requires a key"),
         (413, {}, "larger than this server accepts"),
-        (422, {}, "item 0: its image is not of a known format"),
+        (422, {}, "item 0: its image has no supported format"),
         (429, {"Retry-After": "1"}, "busy. Trying again"),
         (503, {"Retry-After": "1"}, "warming up Trying again"),
     ],
 )
 def test_a_refusal_is_said(visit: Visit, status: int, headers: dict[str, str], said: str) -> None:
     """Catches a refusal that is silent, and one that passes and is not tried again."""
-    message = "warming up" if status == 503 else "item 0: its image is not of a known format"
+    message = "warming up" if status == 503 else "item 0: its image has no supported format"
     tries: list[int] = []
 
     def refuse(route: "Route") -> None:
