@@ -103,5 +103,5 @@ def unknown_path(path: str, methods: Methods) -> Refused:
     shown = path[:80]
     near = [one for one in known if one.endswith(path.rstrip("/")) and path.strip("/")]
     near += get_close_matches(shown.rstrip("/"), known, 1, NEAR)
-    suggestion = f" did you mean {near[0]}?" if near else ""
-    return not_found(f"no path {shown!a};{suggestion} There are {', '.join(known)}")
+    suggestion = f"; did you mean {near[0]}?" if near else "."
+    return not_found(f"no path {shown!a}{suggestion} There are {', '.join(known)}")
