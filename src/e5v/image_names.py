@@ -60,11 +60,18 @@ def file_of_url(string: str) -> Path | None:
     return Path(path[1:] if os.name == "nt" and DRIVE.match(path[1:]) else path)
 
 
+def named_file(string: str) -> Path | None:
+    """Return the existing image that a string names, be it as a path or as a `file://` URL."""
+    try:
+        path = file_of_url(string)
+    except ValueError:
+        return None
+    return find_image_file(string if path is None else str(path))
+
+
 def why_text(string: str) -> str:
     """Return why a string that looks like an image path is text; empty if it does not."""
     name = strip(string)
-    if name[:11].lower() == "data:image/":
-        return "a data URI without base64"
     if len(name) > LONGEST or not name.isprintable():
         return ""
     if URL.fullmatch(name):

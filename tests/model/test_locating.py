@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from e5v import E5V, ModelError
+from e5v.model import hub
 from e5v.model.locating import absolute_name, find_model
 from tests.adapters import write_adapter
 
@@ -86,6 +87,19 @@ def test_a_model_in_a_folder_within(write: Write) -> None:
     assert _refusal("st") == (
         "st has no config.json, but has 0_Transformer/config.json; give st/0_Transformer"
     )
+
+
+def test_a_name_does_not_suggest_itself(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches "did you mean royokong/e5-v?" where that was asked for and cannot be reached."""
+    write()
+
+    def unreachable(name: str) -> list[str]:
+        raise hub.NotFoundError(f"reachable: {name}")
+
+    monkeypatch.setattr(hub, "file_names", unreachable)
+    monkeypatch.setattr(hub, "cached_names", lambda: ["royokong/e5-v"])
+    assert "did you mean" not in _refusal("royokong/e5-v")
+    assert _refusal("royokong/e5v").endswith("; did you mean royokong/e5-v?")
 
 
 def test_a_name_that_holds_in_every_folder(write: Write) -> None:

@@ -77,6 +77,17 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "a missing image": (["search", "--image", "missing.jpg"], "--image missing.jpg does not exist"),
     "a missing image of words": (["words", "a", "--image", "missing.jpg"], "--image missing.jpg"),
     "a missing input": (["encode", "missing.jpg"], "missing.jpg does not exist"),
+    "a missing folder of inputs": (["encode", "phtos/"], "phtos/ does not exist; check the path"),
+    "a missing path": (["encode", "./notes"], "./notes does not exist; check the path"),
+    "a missing table": (["encode", "list.csv"], "list.csv does not exist; check the path"),
+    "a missing file of a URL": (
+        ["search", "--image", "file:///no.jpg"],
+        "--image /no.jpg does not",
+    ),
+    "a folder to follow and not": (
+        ["index", "pictures", "--index", "other", "--unfollow", "pictures"],
+        "is given to follow and to --unfollow",
+    ),
     "an empty text": (["encode", "a", "--text", " "], "an item has an empty text"),
     "no index": (["search", "a", "--index", "empty"], "empty holds no index; make one with"),
     "a missing list": (["encode", "a", "missing.jsonl"], "missing.jsonl does not exist"),
@@ -131,10 +142,17 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
         "--index is empty; expected a path",
     ),
     # models
-    "a missing model folder": (["encode", "a", "--model", "./none"], "./none does not exist"),
+    "a missing model folder": (["encode", "a", "--model", "./none"], "there is no folder ./none"),
     "a folder without a model": (["words", "a", "--model", "pictures"], "without config.json"),
     "a file as a model": (["verify", "data.bin"], "data.bin is a file"),
-    "an adapter as a model": (["encode", "a", "--model", "run"], "merge it first: e5v merge run"),
+    "an adapter as a model": (
+        ["encode", "a", "--model", "run"],
+        "put it into its model with e5v merge run",
+    ),
+    "the hub's page of a model": (
+        ["encode", "a", "--model", "https://huggingface.co/a/b/tree/main"],
+        "did you mean a/b?",
+    ),
     "an empty model": (["encode", "a", "--model", ""], "the model's name is empty"),
     # prompts and filters
     "an unknown prompt": (["encode", "a", "--prompt", "retreival"], "did you mean retrieval?"),
@@ -172,6 +190,8 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
 
 def make_files(folder: Path) -> None:
     """Write the files that the mistakes are about."""
+    from e5v.search.facts import Facts, write_facts
+
     for name in ("empty", "folder.npy", "pictures", "run", "broken"):
         (folder / name).mkdir()
     (folder / "data.bin").write_bytes(b"data")
@@ -182,6 +202,9 @@ def make_files(folder: Path) -> None:
     lines = [{"text": "a"}, {"image": "gone.jpg"}]
     (folder / "gone.jsonl").write_text("\n".join(map(json.dumps, lines)))
     (folder / "bad.jsonl").write_text('"a"\n\n{"text": \n')
+    (folder / "other").mkdir()
+    facts = Facts("a" * 8, "nano", "float32", 288, roots=(str(folder / "pictures"),))
+    write_facts(folder / "other", facts)
     (folder / "broken" / "index.json").write_text("{")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from e5v.errors import UsageError
+from e5v.model import hub
 from e5v.verbs.opening import MODEL, check_model, default_model, named_model
 
 
@@ -17,8 +18,11 @@ def test_a_bundled_name_is_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         check_model("./nano")
 
 
-def test_what_may_be_on_the_hub_is_not_refused(tmp_path: Path) -> None:
+def test_what_may_be_on_the_hub_is_not_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Catches a hub id taken for a path, and a model's folder refused."""
+    monkeypatch.setattr(hub, "file_names", lambda name: ["config.json", "model.safetensors"])
     (tmp_path / "config.json").write_text("{}")
     for name in ("royokong/e5-v", "gpt2", "Qwen/Qwen3-VL-2B.v1", str(tmp_path), f"{tmp_path}/"):
         check_model(name)

@@ -4,6 +4,7 @@ import base64
 import io
 import re
 import shutil
+import subprocess
 import sys
 import webbrowser
 from pathlib import Path
@@ -85,6 +86,30 @@ def test_the_model_is_the_indexs_own(index: Path, capsys: pytest.CaptureFixture[
     assert main(["search", "a cat", "--index", str(index), "--dtype", "bfloat16"]) == 1
     [line] = capsys.readouterr().err.splitlines()
     assert "their vectors cannot be compared; use its model" in line
+
+
+def test_words_that_name_an_image_are_warned_of(find: Run) -> None:
+    """Catches `e5v search cat.jpg`, which silently searches for the name and not the picture."""
+    cat = PHOTOS / "cat.jpg"
+    for words in (str(cat), f" {cat}\n", cat.as_uri()):
+        done = find("search", words, "-k", 1)
+        [line] = done.err.splitlines()
+        assert f"for the image, use --image {cat}" in line
+        assert (done.code, len(done.lines)) == (0, 1)
+    assert names(find("search", "--image", cat.as_uri(), "-k", 1)) == ["cat.jpg"]
+
+
+def test_a_filter_is_tried_before_torch_is_imported(index: Path) -> None:
+    """Catches a filter that LanceDB refuses after seconds of imports for the model."""
+    program = (
+        "import sys; from e5v.cli import main; code = main(sys.argv[1:]); "
+        "sys.exit(f'{code} {\"torch\" in sys.modules}')"
+    )
+    command = [sys.executable, "-c", program, "search", "a", "--where", "kind =", "--index", index]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    line, outcome = ended.stderr.splitlines()
+    assert "the filter 'kind =' cannot be used" in line
+    assert outcome == "2 False"
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,7 @@ async def test_forms_of_a_vector(ask: Ask, model: E5V) -> None:
     ("body", "expected", "said"),
     [
         ({"input": []}, (422, "fields", None), "empty"),
+        ({"messages": []}, (422, "fields", None), "messages is empty"),
         ({}, (422, "fields", None), "input or messages"),
         ({"input": "a", "messages": []}, (422, "fields", None), "input or messages"),
         ({"input": ["a", ""]}, (422, "item", 1), "empty"),

@@ -269,8 +269,8 @@ def find_benchmarks(names: Sequence[str]) -> list[Benchmark]:
         if name not in known:
             names = [*known, *GROUPS]
             near = get_close_matches(name.lower(), names, n=1)
-            meant = f"did you mean {near[0]}? " if near else ""
+            meant = f"; did you mean {near[0]}?" if near else "."
             raise UsageError(
-                f"benchmark {name} is not known; {meant}The benchmarks are {', '.join(names)}"
+                f"benchmark {name} is not known{meant} The benchmarks are {', '.join(names)}"
             )
     return [known[name] for name in dict.fromkeys(wanted)]

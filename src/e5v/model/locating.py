@@ -183,9 +183,13 @@ def _suggestion(name: str) -> str:
         from e5v.model.hub import cached_names
 
         known += [PAPER, *cached_names()]
-    near = [one for one in known if _likeness(path.name, Path(one).name) >= CLOSE]
+    near = [one for one in known if one != name and _alike(path.name, Path(one).name)]
     best = max(near, key=lambda one: _likeness(name, one), default=None)
     return f"; did you mean {best}?" if best else ""
+
+
+def _alike(left: str, right: str) -> bool:
+    return _likeness(left, right) >= CLOSE
 
 
 def _likeness(left: str, right: str) -> float:

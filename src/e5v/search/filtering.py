@@ -23,8 +23,9 @@ def matching(table: Any, where: str) -> NDArray[np.int64]:
     Raises:
         UsageError: the filter is invalid.
     """
+    condition = whole_condition(normalize("NFC", where))
     with filtering(where):
-        query = table.search().where(whole_condition(normalize("NFC", where)))
+        query = table.search().where(condition)
         found = query.select(["row"]).limit(None).to_arrow()
     numbers: NDArray[np.int64] = found["row"].to_numpy()
     return numbers

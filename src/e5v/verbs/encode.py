@@ -48,7 +48,7 @@ class Encode:
     inputs: Annotated[Positional[tuple[str, ...]], arg(metavar="[INPUT ...]")] = ()
     """Texts, image files, folders of images, .jsonl files, or - for JSON lines on stdin (the
     default). A line is a string, a list of parts, or {"image": ..., "text": ..., "id": ...}. An
-    argument with an image suffix must be an existing file."""
+    argument that looks like a path (photos/, ./notes, cat.jpg, list.csv) must exist."""
     text: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="TEXT")] = ()
     """A text, even if it looks like a file name or a URL."""
     model: Annotated[str, arg(metavar="MODEL")] = field(default_factory=default_model)
@@ -107,6 +107,7 @@ def encode(verb: Encode) -> None:
     inputs = _inputs(verb)
     if not verb.skip_errors:
         inputs.check()
+    check_model(verb.model)  # last: the hub may be asked
     with _target(verb) as file, bar(inputs.count, shown=_is_apart(verb)) as drawn:
         drawn.name(f"Opening {verb.model}")
         model = verb.opening.open(verb.model, max_tokens=verb.max_tokens)
@@ -124,7 +125,6 @@ def _check(verb: Encode) -> None:
 
     find_prompt(verb.prompt)
     need_new_file(verb.out, "--out")
-    check_model(verb.model)
 
 
 def _inputs(verb: Encode) -> Inputs:

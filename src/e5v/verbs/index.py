@@ -116,6 +116,8 @@ def index(verb: Index) -> None:
         raise UsageError(str(error), argument=error.argument) from None
     if not (roots or unfollowed):
         raise UsageError("nothing to index; give FOLDER")
+    if both := [root for root in roots if root in unfollowed]:
+        raise UsageError(f"{both[0]} is given to follow and to --unfollow; expected one of them")
     settings = _settings(verb, there)
     if there is None or verb.model:  # else it is opened only if there is something to embed
         check_model(name_of_model(verb.model, there))

@@ -13,13 +13,14 @@ from typing import Any, BinaryIO
 
 from e5v.errors import DataError, ItemError, UsageError
 from e5v.image_formats import IMAGE_SUFFIXES, is_image_name, suffix_of
-from e5v.image_names import file_of_url, find_image_file, looks_like_image, strip
+from e5v.image_names import ROOTS, file_of_url, find_image_file, looks_like_image, strip
 from e5v.items import RawItem, normalise
 from e5v.jsonl import LineFault
 from e5v.left_out import LeftOut
 from e5v.verbs.item_lines import check_items, read_items
 from e5v.verbs.options import is_url
 
+OTHER_SUFFIXES = frozenset({".txt", ".md", ".json", ".csv", ".tsv", ".parquet"})
 SHOWN = 80  # characters of a data URI that are repeated in the output
 
 
@@ -140,9 +141,19 @@ def _one(argument: str) -> Asked:
             f"{argument} is a file, but no image and no .jsonl; "
             "put its text in a .jsonl, or mark a text with --text"
         )
-    if path is None and suffix_of(strip(argument)) != ".jsonl" and not looks_like_image(argument):
+    if path is None and not looks_like_image(argument) and not _looks_like_other_file(argument):
         return _asked(argument)
     return _faulty(f"{argument} does not exist; check the path, or mark a text with --text")
+
+
+def _looks_like_other_file(argument: str) -> bool:
+    """Tell a mistyped folder, or file of texts, from a text: it is one word, as in "phtos/"."""
+    name = strip(argument)
+    if suffix_of(name) == ".jsonl":
+        return True
+    if len(name.split()) != 1 or name.strip("/.~") == "":
+        return False
+    return name.startswith(ROOTS) or name.endswith("/") or suffix_of(name) in OTHER_SUFFIXES
 
 
 def _asked(raw: RawItem) -> Asked:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import arg
 
 from e5v.errors import ModelError, UsageError
-from e5v.model.locating import find_model
+from e5v.model.locating import HUB_URL, find_model
 from e5v.verbs.options import refuse_url
 from e5v.verbs.talk import announce, say
 
@@ -46,7 +46,8 @@ def check_model(model: str) -> None:
     """
     if not model.strip():
         raise UsageError("the model's name is empty; name a hub id or a folder")
-    refuse_url(model, "the model")
+    if not model.startswith(HUB_URL):  # the nearest hub id is suggested
+        refuse_url(model, "the model")
     try:
         find_model(model)
     except ModelError as error:

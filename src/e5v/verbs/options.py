@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 from tyro.conf import Positional, UseAppendAction
 
 from e5v.errors import UsageError
+from e5v.image_names import file_of_url
 
 URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/+(?P<rest>\S*)")
 MODELS = frozenset({"--model", "MODEL", "SOURCE"})  # may be a folder, too
@@ -160,6 +161,10 @@ def _whole_path(path: Path, name: str, arguments: Sequence[str]) -> Path:
     empty = {"", f"{name}="}
     if path == Path() and not empty.isdisjoint(arguments):
         raise UsageError(f"{name} is empty; expected a path")
+    try:
+        path = file_of_url(str(path)) or path  # of file:///home, Path has kept one slash
+    except ValueError as error:
+        raise UsageError(f"{name} {path} {error}") from None
     refuse_url(path, name)
     try:
         return path.expanduser()

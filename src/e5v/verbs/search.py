@@ -13,6 +13,7 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from e5v.errors import ItemError, UsageError
 from e5v.extras import EXTRAS, need
+from e5v.image_names import named_file
 from e5v.verbs.index import name_of_model, opening_of
 from e5v.verbs.opening import Opening, check_model
 from e5v.verbs.options import need_at_least_1
@@ -110,6 +111,8 @@ def search(verb: Search) -> None:
         groups = _duplicates(verb, reader)
         title = f"Near-duplicates: {len(groups)} groups"
     else:
+        if verb.where is not None:
+            _try_filter(reader, verb.where)  # before torch is imported
         groups = [_found(verb, reader)]
         like = f"like {verb.image.name}" if verb.image else ""
         without = f"without {verb.without}" if verb.without else ""
@@ -134,6 +137,8 @@ def _check(verb: Search, folder: Path) -> None:
         raise missing_index(folder, verb.index)
     if not verb.duplicates:
         check_model(name_of_model(verb.model, facts))
+    if verb.query and (path := named_file(verb.query)):
+        say(f"warning: searching for the text {verb.query}; for the image, use --image {path}")
 
 
 def _duplicates(verb: Search, reader: "Reader") -> "list[Sequence[Hit]]":
@@ -154,8 +159,6 @@ def _found(verb: Search, reader: "Reader") -> "list[Hit]":
     from e5v.search.notice import notice
     from e5v.search.query import Ask, asked, example_of, facts_of, find
 
-    if verb.where is not None:
-        _try_filter(reader, verb.where)
     ask = Ask(verb.query, verb.image, verb.without)
     name = name_of_model(verb.model, reader.facts)
     model = opening_of(verb.opening, reader.facts).open(name)

@@ -178,7 +178,11 @@ class EmbeddingsRequest(Request):
         """
         if (self.input is None) == (self.messages is None):
             raise Refused(422, "fields", "expected either input or messages")
-        return [read_item(self.messages)] if self.messages else read_items(self.input, most)
+        if self.messages is None:
+            return read_items(self.input, most)
+        if not self.messages:
+            raise Refused(422, "fields", "messages is empty; expected at least one message")
+        return [read_item(self.messages)]
 
 
 class CohereContent(Request):
