@@ -165,9 +165,9 @@ def test_names_that_are_written_otherwise(run: Run, monkeypatch: pytest.MonkeyPa
     assert [line.keys() for line in done.lines] == [{"path", "vector"}] * 2
     assert done.lines[0]["vector"] == done.lines[1]["vector"]
     done = run("encode", "https://example.com/cat.jpg")
-    assert (done.code, done.out) == (1, "")
-    assert "is a URL; nothing is fetched: download the image first" in done.err
-    assert run("encode", "file:///nowhere/cat.jpg").code == 1
+    assert (done.code, done.out) == (2, "")
+    assert "https://example.com/cat.jpg is a URL, which is not supported" in done.err
+    assert run("encode", "file:///nowhere/cat.jpg").code == 2
     give(monkeypatch, '"typo/cat.jpg"\n{"text": "cat.jpg"}\n')
     with warnings.catch_warnings():
         warnings.simplefilter("always", EncodeWarning)
