@@ -105,7 +105,17 @@ def test_a_filter_is_tried_before_torch_is_imported(index: Path) -> None:
         "import sys; from e5v.cli import main; code = main(sys.argv[1:]); "
         "sys.exit(f'{code} {\"torch\" in sys.modules}')"
     )
-    command = [sys.executable, "-c", program, "search", "a", "--where", "kind =", "--index", index]
+    command = [
+        sys.executable,
+        "-c",
+        program,
+        "search",
+        "a",
+        "--where",
+        "kind =",
+        "--index",
+        str(index),
+    ]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     line, outcome = ended.stderr.splitlines()
     assert "the filter 'kind =' cannot be used" in line

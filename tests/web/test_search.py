@@ -226,7 +226,7 @@ async def test_a_look_that_finds_nothing_new_is_a_look(
     monkeypatch.setattr(shelf, "refresh", refresh)
     collection = Collection(tmp_path, model)
     collection.index()
-    collection._looked -= 2
+    collection._refreshed -= 2
     for _ in range(5):
         collection.index()
     assert len(looks) == 1
