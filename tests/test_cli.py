@@ -133,7 +133,7 @@ def test_the_default_model_is_an_environment_variable(
     monkeypatch.setenv("E5V_MODEL", "./no-such-model")
     monkeypatch.setenv("E5V_INDEX", str(tmp_path / "none"))
     assert main([argument.format(folder=tmp_path) for argument in arguments]) == 2
-    assert "model ./no-such-model does not exist" in capsys.readouterr().err
+    assert "there is no folder ./no-such-model" in capsys.readouterr().err
 
 
 def keep_verbs(monkeypatch: pytest.MonkeyPatch) -> list[Verb]:

@@ -60,7 +60,7 @@ HEAD = """usage: e5v VERB [OPTIONS] ...
 Embed texts and images in one space, with a multimodal language model."""
 FOOT = f"""e5v VERB --help          arguments, options and examples of a verb
 e5v --version            the version
-e5v --completion SHELL   a script that completes verbs and options in bash or zsh
+e5v --completion SHELL   print a completion script for bash or zsh
 {VARIABLE} sets the default model (otherwise {MODEL}), E5V_INDEX the
 default index. Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 interrupted."""
 

@@ -80,5 +80,5 @@ def test_papers_figures_are_of_metrics_that_exist() -> None:
     metrics = {"R@1", "R@5", "R@10", "R@50", "Spearman"}
     assert all(metric in metrics for one in BENCHMARKS for _, metric in one.paper)
     assert len({one.name for one in BENCHMARKS}) == len(BENCHMARKS)
-    with pytest.raises(UsageError, match="benchmark coc is not known; name some of flickr30k"):
+    with pytest.raises(UsageError, match="benchmark coc is not known; did you mean coco"):
         find_benchmarks(["coc"])

@@ -145,7 +145,7 @@ def test_clean_is_the_official_clean_up(raw: str, cleaned: str) -> None:
             "STS13",
             f"{STS13}/STS.input.FNWN.txt",
             b"one\n\n",
-            r", line 1: has 1 columns, .* in 1, 2",
+            r", line 1: has 1 column, .* in 1, 2",
         ),
         ("STS13", f"{STS13}/STS.input.FNWN.txt", b"one\t \n\n", r", line 1: has 2 columns"),
         ("STS13", f"{STS13}/STS.input.FNWN.txt", b"a\tb\n\xff\tb\n", r", line 2: is not UTF-8"),

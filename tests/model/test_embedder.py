@@ -69,6 +69,9 @@ def test_one_item_instead_of_a_list(model: E5V, photos: Photos) -> None:
     for item in items:
         with pytest.raises(UsageError, match=r"expected a list: encode\(\[item\]\)"):
             model.encode(item)
+    nothing: Any = None
+    with pytest.raises(UsageError, match="items is of type NoneType; expected a list"):
+        model.encode(nothing)
 
 
 def test_no_items(model: E5V) -> None:

@@ -253,7 +253,7 @@ def test_a_slot_too_few_or_too_many(prompt: str, item: Item, cause: str) -> None
 def test_an_unknown_prompt(prompt: str) -> None:
     """Catches a typo in a prompt's name that becomes the prompt of every item."""
     with pytest.raises(
-        PromptError, match=r"not a known name; put <text>.* or name one of retrieval"
+        PromptError, match=r"not a known name; .*put <text>.* or name one of retrieval"
     ):
         find_prompt(prompt)
 

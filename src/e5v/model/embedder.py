@@ -279,6 +279,8 @@ def _check_items(items: object) -> None:
         raise UsageError(
             f"items is one {type(items).__name__}; expected a list: encode([item])[0] for one"
         )
+    if not isinstance(items, Iterable):
+        raise UsageError(f"items is of type {type(items).__name__}; expected a list of items")
 
 
 def _with_bar(
