@@ -113,8 +113,8 @@ for arguments in (["encode", "a cat", "--out", "v.npy"], ["words", "a cat", "--j
 
 
 PYTHON = [
-    ("from e5v.search.index import Index", "an index needs lancedb", "search"),
-    ("from e5v.search.writer import writing", "an index needs lancedb", "search"),
+    ("from e5v.search.index import Index", "an index needs pyarrow", "search"),
+    ("from e5v.search.writer import writing", "an index needs pyarrow", "search"),
     ("from e5v.search.places import default_folder", "an index needs platformdirs", "search"),
     ("from e5v.web.app import create_app", "the server needs fastapi", "serve"),
     (

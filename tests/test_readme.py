@@ -47,7 +47,7 @@ def find_blocks(text: str) -> list[Block]:
 
 
 def run(block: Block, folder: Path) -> str:
-    """Run a block; `make` runs where the README stands, all else beside the sample photos."""
+    """Run a block; `make` runs where the README stands, all else in the copy."""
     interpreter = (
         [sys.executable, "-c"] if block.language == "python" else ["bash", "-euo", "pipefail", "-c"]
     )
@@ -70,11 +70,10 @@ def run(block: Block, folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sample photos and sentences, where a reader tries things."""
-    folder = tmp_path_factory.mktemp("reader") / "photos"
-    shutil.copytree(ROOT / "examples" / "photos", folder)
-    shutil.copytree(ROOT / "examples" / "nli", folder / "nli")
-    shutil.copytree(ROOT / "examples" / "scenes", folder / "scenes")
+    """A copy of the clone's root, where a reader runs the commands."""
+    folder = tmp_path_factory.mktemp("reader") / "e5v"
+    left_out = shutil.ignore_patterns(".*", "build", "dist", "__pycache__")
+    shutil.copytree(ROOT, folder, ignore=left_out)
     return folder
 
 
@@ -87,6 +86,15 @@ def test_every_block_runs_and_prints_what_it_shows(folder: Path) -> None:
         printed = run(block, folder)
         if block.shown is not None:
             assert printed.split() == block.shown.split()
+    searches = [line for line in README.splitlines() if line.startswith("e5v search")]
+    answers = [first_hit(line, folder) for line in searches[:3]]
+    assert answers == ["targets/0089.png", "images/0042.png", "targets/0002.png"]
+
+
+def first_hit(line: str, folder: Path) -> str:
+    """Run a search of the README and name the first image that it finds."""
+    hit = json.loads(run(Block("shell", line, None), folder).splitlines()[0])
+    return "/".join(Path(hit["path"]).parts[-2:])
 
 
 def test_a_wrong_block_is_found(folder: Path) -> None:

@@ -89,7 +89,7 @@ def test_facts_tell_models_apart(model: E5V) -> None:
 def test_the_bundled_model_is_told_of() -> None:
     """Catches a user who looks for photos with a model of emoji, and is not told."""
     assert "emoji" in (notice("nano") or "")
-    assert "--model royokong/e5-v" in (notice("nano") or "")
+    assert "royokong/e5-v" in (notice("nano") or "")
     assert notice("royokong/e5-v") is None
 
 

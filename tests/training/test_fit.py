@@ -197,7 +197,7 @@ def test_faithful_runs_are_other_runs(run: Run, template: Any, tmp_path: Path) -
 
 def test_faithful_mask_needs_negatives(run: Run) -> None:
     """Rows that are taken for those of another kind."""
-    with pytest.raises(DataError, match="needs a hard negative in every row"):
+    with pytest.raises(DataError, match="needs one hard negative in every row"):
         list(fit(replace(run, recipe=replace(run.recipe, mask="faithful"))))
 
 

@@ -132,11 +132,20 @@ def test_mistakes_are_told_in_a_line(
     assert "benchmark folder is not on the hub; give a folder of its data" in errors[4]
 
 
+def damaged_model(folder: Path) -> str:
+    """Make a folder that looks like a model, and cannot be opened."""
+    model = folder / "damaged"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    (model / "model.safetensors").write_bytes(b"damaged")
+    return str(model)
+
+
 def test_a_gap_that_nobody_would_be_told_is_warned_of(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A measure that is taken for a night and thrown away: told before a model is opened."""
-    assert main(["evaluate", "no-such-model", "--data", str(folder), "--gap"]) == 1
+    assert main(["evaluate", damaged_model(folder), "--data", str(folder), "--gap"]) == 1
     warning, _ = capsys.readouterr().err.splitlines()
     assert warning.endswith("give --out for it")
 
@@ -145,7 +154,7 @@ def test_what_is_left_out_is_told(folder: Path, capsys: pytest.CaptureFixture[st
     """Catches files beside the images of a folder left out without a word."""
     for name in ("a.mov", "b.mov", "c.psd", ".hidden.mov"):
         (folder / "images" / name).write_bytes(b"")
-    assert main(["evaluate", "no-such-model", "--data", str(folder)]) == 1
+    assert main(["evaluate", damaged_model(folder), "--data", str(folder)]) == 1
     assert f"e5v: left out of {folder / 'images'}: 2 .mov, 1 .psd\n" in capsys.readouterr().err
 
 

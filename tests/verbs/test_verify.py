@@ -55,7 +55,7 @@ def test_a_training_run_is_no_model(
     run = tmp_path / "run"
     (run / "adapter").mkdir(parents=True)
     (run / "adapter" / "adapter_config.json").write_text("{}")
-    assert main([*verb, str(run)]) == 1
+    assert main([*verb, str(run)]) == 2
     assert capsys.readouterr().err.splitlines()[-1] == (
         f"e5v: {run} is a training run, not a model; merge it into its model with e5v merge {run}"
     )

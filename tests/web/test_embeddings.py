@@ -88,11 +88,11 @@ async def test_forms_of_a_vector(ask: Ask, model: E5V) -> None:
         ({"input": ["a", {"image": str(CAT)}]}, (422, "item", 1), "paths are not"),
         ({"input": ["a", {"image": "/etc/passwd0"}]}, (422, "item", 1), "supported format"),
         ({"input": ["a", {"path": str(CAT)}]}, (422, "item", 1), "path"),
-        ({"input": [URI]}, (422, "item", 0), "a string is text"),
+        ({"input": [URI]}, (422, "item", 0), "a string is read as text"),
         (
             {"input": {"image": "https://example.org/a.jpg"}},
             (422, "item", 0),
-            "allow the domain example.org",
+            "example.org, a domain that is not allowed",
         ),
         ({"input": {"image": data_uri(b"x", "text/html")}}, (422, "item", 0), "data:image"),
         ({"input": {"image": data_uri(b"no image")}}, (422, "item", 0), "supported format"),
@@ -238,7 +238,7 @@ async def test_coheres_ways_to_cut(ask: Ask, model: E5V) -> None:
         none = await embed(asker, texts=["a", long], truncate="NONE")
         jina = await asker.embeddings(input=["a", long], truncate=False)
         cut = await asker.embeddings(input=[long], truncate="START", embedding_type="float")
-    with pytest.warns(EncodeWarning, match="cut to fit"):
+    with pytest.warns(EncodeWarning, match="truncated to fit"):
         np.testing.assert_allclose(cohere(end), model.encode([long]), atol=1e-5)
     kept = model.prepare(long, fit=Fit("start")).prompted.ids
     said = model.loaded.processor.tokenizer.decode(kept).replace(" ", "").replace("Ġ", " ")

@@ -112,7 +112,6 @@ def _check(verb: Evaluate) -> None:
     from e5v.evaluation.benchmarks import find_benchmarks
 
     benchmarks = find_benchmarks(verb.benchmark)
-    check_model(named_model(verb.model))
     need_folder(verb.data, "--data")
     for one in benchmarks if verb.data is None else ():
         if one.hub is None:
@@ -125,6 +124,7 @@ def _check(verb: Evaluate) -> None:
     need_file(verb.font, "--font")
     need_possible_folder(verb.out, "--out")
     need_new_file(verb.cache, "--cache")
+    check_model(named_model(verb.model))  # the last: the hub may be asked
 
 
 def _read(verb: Evaluate) -> "Wanted":
