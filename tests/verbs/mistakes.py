@@ -147,7 +147,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "a file as a model": (["verify", "data.bin"], "data.bin is a file"),
     "an adapter as a model": (
         ["encode", "a", "--model", "run"],
-        "put it into its model with e5v merge run",
+        "merge it into its model with e5v merge run",
     ),
     "the hub's page of a model": (
         ["encode", "a", "--model", "https://huggingface.co/a/b/tree/main"],
