@@ -62,7 +62,7 @@ def run(block: Block, folder: Path) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=600,
     )
     assert result.returncode == 0, f"{block.code}\n{result.stdout}\n{result.stderr}"
     return result.stdout
