@@ -1,0 +1,1 @@
+"""What the whole of e5v computes on small things, to compare before and after a change."""
