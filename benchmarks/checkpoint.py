@@ -30,9 +30,9 @@ from transformers.models.llava_next.image_processing_pil_llava_next import (
 )
 
 from benchmarks.sizes import Sizes
+from e5v.checkpoints.sentence_transformers import write_sentence_files
 from e5v.model.loading import outline
 from e5v.model.prompts import RETRIEVAL
-from e5v.model.sentence_files import write_sentence_files
 
 LLAMA3_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"

@@ -149,7 +149,7 @@ def _official_prompts() -> tuple[str, str]:
 
 def _open_photo(path: Path) -> Any:
     """Open a photo as the data sets library hands it to the official code: upright."""
-    from e5v.items import Image
+    from e5v.inputs import Image
     from e5v.model.images import decode
 
     return decode(Image(path))

@@ -35,7 +35,7 @@ from benchmarks.machine import Rate, describe_versions, wait
 from benchmarks.result import write_down
 from benchmarks.sizes import SIZES, Sizes
 from e5v import E5V
-from e5v.items import RawItem
+from e5v.inputs import RawItem
 from e5v.model.backbones import find_backbone
 from e5v.model.encoder import Encoder
 from e5v.model.loading import Loaded

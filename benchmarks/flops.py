@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.sizes import Sizes
-from e5v.items import RawItem
+from e5v.inputs import RawItem
 
 
 @dataclass(frozen=True)

@@ -32,10 +32,10 @@ from benchmarks.memory import peak_mib
 from benchmarks.result import publish, say
 from benchmarks.worlds import WORLDS, Drawer, record
 from e5v.search.entries import Hit
-from e5v.search.facts import Facts
 from e5v.search.index import Index
-from e5v.search.rank import cosines, nearest
-from e5v.search.rows import Rows
+from e5v.search.manifest import Facts
+from e5v.search.nearest import cosines, nearest
+from e5v.search.vector_file import Rows
 from e5v.search.writer import Writer, writing
 
 K = 10

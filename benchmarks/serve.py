@@ -95,7 +95,7 @@ class Job:
 def _e5v(job: Job) -> Any:
     from e5v import E5V
     from e5v.web.app import create_app
-    from e5v.web.collection import Collection
+    from e5v.web.index_view import Collection
     from e5v.web.service import Settings as Served
 
     model = E5V(job.checkpoint, device="cpu", dtype=job.dtype)

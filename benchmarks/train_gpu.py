@@ -33,7 +33,7 @@ from benchmarks.sizes import SIZES, Sizes
 from benchmarks.training_flops import Work, count_work
 from benchmarks.training_step import backward, check, worded
 from e5v.model.loading import Loaded
-from e5v.model.parts import take_out
+from e5v.model.partial import take_out
 from e5v.training.ranks import Ranks
 from e5v.training.recipe import Recipe
 from e5v.training.student import Student

@@ -163,7 +163,7 @@ def _official(job: Job) -> Learner:
     import torch
     from transformers import AutoTokenizer, LlamaForCausalLM
 
-    from e5v.training.passes import OFFICIAL_MULTIPLE, OFFICIAL_ROWS
+    from e5v.training.chunks import OFFICIAL_MULTIPLE, OFFICIAL_ROWS
 
     tokenizer = AutoTokenizer.from_pretrained(job.checkpoint, padding_side="left")
     model: Any = LlamaForCausalLM.from_pretrained(

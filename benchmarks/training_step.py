@@ -12,15 +12,15 @@ from torch import Tensor, nn
 
 from e5v.model.encoder import Prompted
 from e5v.model.prompts import find_prompt
-from e5v.training.batches import Batch
+from e5v.training.chunks import PackedPass
 from e5v.training.gradcache import GradCache, LossOf
 from e5v.training.loss import Loss, contrastive, distinct
-from e5v.training.passes import PackedPass
 from e5v.training.ranks import Ranks
 from e5v.training.recipe import Recipe
+from e5v.training.sampler import Batch
 from e5v.training.student import Student
+from e5v.training.training_prompts import Wording
 from e5v.training.triplets import Triplet
-from e5v.training.wording import Wording
 
 SAME = 0.99  # cosine of the packed and the plain gradient in bfloat16, at least
 

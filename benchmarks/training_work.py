@@ -43,7 +43,7 @@ def build(job: BuildJob) -> None:
     from transformers import AutoTokenizer
 
     from benchmarks.checkpoint import write
-    from e5v.training.passes import OFFICIAL_ROWS
+    from e5v.training.chunks import OFFICIAL_ROWS
 
     rows = read_triplets([job.data]).rows
     whole = (row for row in rows if row.negative)

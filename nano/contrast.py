@@ -24,17 +24,17 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from e5v.items import RawItem
+from e5v.inputs import RawItem
 from e5v.model.embedder import E5V
 from e5v.model.encoder import Prompted
 from e5v.model.loading import load
 from e5v.model.vision import image_tokens
-from e5v.training.folder import write_folder
+from e5v.training.chunks import CPU_CHUNK, GPU_CHUNK, PackedPass
 from e5v.training.gradcache import GradCache
 from e5v.training.loss import Loss, contrastive, distinct
-from e5v.training.passes import CPU_CHUNK, GPU_CHUNK, PackedPass
 from e5v.training.ranks import joined
 from e5v.training.recipe import Adapter, Objective, Recipe
+from e5v.training.run_folder import write_folder
 from e5v.training.student import Student
 from e5v.training.triplets import Triplet, read_triplets
 from nano.architecture import TILE

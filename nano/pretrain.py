@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from e5v.files import replacing
-from e5v.model.heap import keep_freed
+from e5v.model.malloc import keep_freed
 from nano.architecture import SIZES, new_model
 from nano.concepts import CONCEPTS
 from nano.descent import Descent, Pace

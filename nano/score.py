@@ -19,14 +19,14 @@ import numpy as np
 from PIL import Image
 
 from e5v import E5V
-from e5v.evaluation.ablations import Ablation, Variant, variants
 from e5v.evaluation.benchmarks import find_benchmarks
 from e5v.evaluation.cache import Cache
-from e5v.evaluation.embedders import Remembering
+from e5v.evaluation.cached_embedder import Remembering
 from e5v.evaluation.evaluate import Evaluated, evaluate, read
 from e5v.evaluation.plane import Plane
 from e5v.evaluation.tasks import Grading, Material, Pool, Search
-from e5v.items import normalise
+from e5v.evaluation.variants import Ablation, Variant, variants
+from e5v.inputs import normalise
 from e5v.model.bundled import add
 from e5v.model.lora import find_run
 from e5v.vectors import unit

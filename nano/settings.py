@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from e5v.errors import UsageError
-from e5v.evaluation.ablations import BARE, SUMMARY, Ablation
+from e5v.evaluation.variants import BARE, SUMMARY, Ablation
 from e5v.training.recipe import Mode
 from nano.triplets import COMPOSED, REAL
 

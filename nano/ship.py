@@ -22,11 +22,11 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from e5v import E5V
-from e5v.items import RawItem
+from e5v.checkpoints.merge import merge
+from e5v.inputs import RawItem
 from e5v.model import bundled
 from e5v.model.locating import ADAPTER_CONFIG
 from e5v.model.lora import WEIGHTS, find_run
-from e5v.model.surgery import merge
 from nano.findings import Findings, read_findings
 from nano.ship_card import write_card
 from nano.study import RESULTS

@@ -7,7 +7,7 @@ import pytest
 
 from e5v.data_uris import decode_base64, decode_data_uri, is_data_uri
 from e5v.errors import ItemError
-from e5v.items import Image, Text, normalise
+from e5v.inputs import Image, Text, normalise
 
 CONTENT = bytes(range(256)) * 2 + b"\xfb\xff\xfe!?"  # its base64 has both + and /, and padding
 PLAIN = base64.b64encode(CONTENT).decode()

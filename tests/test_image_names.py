@@ -8,7 +8,7 @@ import pytest
 from e5v.errors import ItemError
 from e5v.image_formats import IMAGE_SUFFIXES
 from e5v.image_names import file_of_url, why_text
-from e5v.items import Image, Text, normalise
+from e5v.inputs import Image, Text, normalise
 
 
 @pytest.fixture(autouse=True)

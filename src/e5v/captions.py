@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeGuard, TypeVar
 from urllib.request import url2pathname
 
-from e5v.items import IMAGE_SUFFIXES, LONGEST_NAME
+from e5v.inputs import IMAGE_SUFFIXES, LONGEST_NAME
 from e5v.jsonl import JsonLine, LineFault, Wrong, listed, read_json_lines
 
 CAPTIONS, EDITS = "captions.jsonl", "edits.jsonl"

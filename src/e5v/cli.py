@@ -19,6 +19,7 @@ from typing import Any
 
 from e5v.errors import E5VError, ItemError, PromptError, UsageError, first_line
 from e5v.verbs.completion import OPTION, print_completion
+from e5v.verbs.console import say
 from e5v.verbs.convert import Convert, convert
 from e5v.verbs.demo import Demo, demo
 from e5v.verbs.encode import Encode, encode
@@ -26,11 +27,10 @@ from e5v.verbs.evaluate import Evaluate, evaluate
 from e5v.verbs.help import list_verbs
 from e5v.verbs.index import Index, index
 from e5v.verbs.merge import Merge, merge
-from e5v.verbs.opening import MODEL, VARIABLE
+from e5v.verbs.model_options import MODEL, VARIABLE
 from e5v.verbs.options import name_option, options_of, suggest
 from e5v.verbs.search import Search, search
 from e5v.verbs.serve import Serve, serve
-from e5v.verbs.talk import say
 from e5v.verbs.train import Train, train
 from e5v.verbs.usage import parse
 from e5v.verbs.verify import Verify, verify

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from e5v.evaluation.tasks import Material, Search
-from e5v.items import RawItem
+from e5v.inputs import RawItem
 
 
 def write(file: Path, value: object = None) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from e5v import E5V
-from e5v.evaluation.figures import Report
+from e5v.evaluation.scores import Report
 from tests.evaluation.asked import touch, write, write_cirr
 from tests.evaluation.reported import a_report
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from e5v.evaluation.figures import Figure, Report, Run, Setting
 from e5v.evaluation.gap import measure_gap
 from e5v.evaluation.plane import Plane
 from e5v.evaluation.report import table
+from e5v.evaluation.scores import Figure, Report, Run, Setting
 
 EVIL = "</style><script>alert('&\"')</script> [b]|`*_\n```"
 NOTE = "data: 148 of 5,000 images"

@@ -9,7 +9,7 @@ import pytest
 from e5v import UsageError
 from e5v.evaluation.benchmarks import BENCHMARKS, find_benchmarks
 from e5v.evaluation.evaluate import place, read
-from e5v.evaluation.table6 import COLUMNS
+from e5v.evaluation.published import COLUMNS
 from e5v.evaluation.tasks import pools
 
 (FOLDER,) = find_benchmarks(["folder"])

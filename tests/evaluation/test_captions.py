@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from e5v.errors import DataError, UsageError
+from e5v.evaluation.caption_images import draw_caption
 from e5v.evaluation.captions import read_captions, rendered
-from e5v.evaluation.drawing import draw_caption
 from e5v.evaluation.tasks import Grading, Material, Pool
-from e5v.items import Text, normalise
+from e5v.inputs import Text, normalise
 from tests.evaluation.asked import searches_of, told
 
 OTHER_FONT = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
@@ -184,7 +184,7 @@ def test_rendered_captions_are_drawn_when_asked_for(
         drawn.append(text)
         return draw_caption(text, font)
 
-    monkeypatch.setattr("e5v.evaluation.drawing.draw_caption", draw)
+    monkeypatch.setattr("e5v.evaluation.caption_images.draw_caption", draw)
     material = rendered(plain)
     images, texts = searches_of(material)
     assert drawn == []
@@ -216,7 +216,7 @@ def test_the_font_of_rendered_captions_is_told(
         searches_of(other)[0].queries[0].items[0].tobytes()
         == draw_caption("a cat", OTHER_FONT).tobytes()
     )
-    monkeypatch.setattr("e5v.evaluation.drawing.PAPERS", "DejaVu Sans Book")
+    monkeypatch.setattr("e5v.evaluation.caption_images.PAPERS", "DejaVu Sans Book")
     assert rendered(plain, OTHER_FONT).notes == ()
     with pytest.raises(UsageError, match=r"font .*captions\.jsonl cannot be read"):
         rendered(plain, tmp_path / "captions.jsonl")

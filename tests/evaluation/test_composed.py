@@ -14,7 +14,7 @@ from e5v import E5V
 from e5v.errors import DataError
 from e5v.evaluation.composed import CATEGORIES, read_circo, read_cirr, read_fashioniq
 from e5v.evaluation.tasks import Material, Search, Submission
-from e5v.items import Item, Text, normalise
+from e5v.inputs import Item, Text, normalise
 from tests.evaluation.asked import read, touch, write
 
 

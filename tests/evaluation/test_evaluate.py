@@ -15,14 +15,14 @@ from PIL import Image
 
 from e5v import E5V, UsageError
 from e5v.errors import DataError
-from e5v.evaluation.ablations import variants
 from e5v.evaluation.benchmarks import BENCHMARKS, find_benchmarks
 from e5v.evaluation.cache import Cache
-from e5v.evaluation.embedders import PART, AnyModel, OwnModel, Remembering
+from e5v.evaluation.cached_embedder import PART, AnyModel, OwnModel, Remembering
 from e5v.evaluation.evaluate import evaluate, means, read
-from e5v.evaluation.figures import Figure
-from e5v.evaluation.table6 import COLUMNS, MEAN
+from e5v.evaluation.published import COLUMNS, MEAN
+from e5v.evaluation.scores import Figure
 from e5v.evaluation.tasks import Judgements, Material, Pool, Search, Submission, pools
+from e5v.evaluation.variants import variants
 from e5v.vectors import unit
 
 Checkpoints = Callable[[str], Path]

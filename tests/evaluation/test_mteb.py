@@ -17,7 +17,7 @@ from e5v import E5V, Prompt
 from e5v.evaluation.metrics import average_precision, cosines, places, recall, spearman
 from e5v.evaluation.mteb import MTEBModel
 from e5v.evaluation.tasks import Judgements
-from e5v.items import RawItem
+from e5v.inputs import RawItem
 from e5v.model.prompts import RETRIEVAL
 
 mteb = pytest.importorskip("mteb", reason="the extra `eval` is not installed")

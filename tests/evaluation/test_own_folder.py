@@ -9,7 +9,7 @@ import pytest
 from e5v.errors import DataError
 from e5v.evaluation.own_folder import read_folder
 from e5v.evaluation.tasks import Grading, Search
-from e5v.items import Text, normalise
+from e5v.inputs import Text, normalise
 from tests.evaluation.asked import touch
 
 DOCS = (Path(__file__).parents[2] / "docs" / "evaluation-data.md").read_text()

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from e5v.evaluation.figures import Figure, Report, Setting
 from e5v.evaluation.report import from_json, to_json, to_markdown, write_report
-from e5v.evaluation.report_page import to_html
+from e5v.evaluation.report_html import to_html
+from e5v.evaluation.scores import Figure, Report, Setting
 from tests.evaluation.reported import EVIL, NOTE, as_printed, cells_of, read_page, spoilt
 
 

@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from e5v.evaluation.figures import Figure
 from e5v.evaluation.plane import Plane
 from e5v.evaluation.report_plots import BOTTOM, LEFT, RIGHT, TOP, View, bars, plot
+from e5v.evaluation.scores import Figure
 
 
 def test_bars_have_the_lengths_of_figures() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from e5v import E5V
-from e5v.evaluation.ablations import variants
 from e5v.evaluation.setting import setting_of, wordings_of
 from e5v.evaluation.tasks import Pool
+from e5v.evaluation.variants import variants
 from e5v.model.fingerprint import fingerprint
 from e5v.model.prompts import PROMPTS
 

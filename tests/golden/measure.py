@@ -26,7 +26,7 @@ import torch
 from safetensors.numpy import load_file
 
 from e5v.cli import main
-from tests.checkpoints import build
+from tests.families import build
 
 ROOT = Path(__file__).parents[2]
 SCENES = ROOT / "examples" / "scenes"

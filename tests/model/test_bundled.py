@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from e5v import E5V
+from e5v.checkpoints.merge import fetch, merge
 from e5v.errors import ModelError
 from e5v.model import bundled
 from e5v.model.loading import load
-from e5v.model.surgery import fetch, merge
 from tests.adapters import write_adapter
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from e5v import E5V
 from e5v.model.prompts import TURNS
-from tests.checkpoints import FAMILIES, load_processor
+from tests.families import FAMILIES, load_processor
 from tests.plain import chat_string, plain_vector
 
 TURN_OF = {"llava_next_llama3": "llama3", "llava_next_mistral": "mistral", "llava_15": "vicuna"}

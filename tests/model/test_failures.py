@@ -13,7 +13,7 @@ from PIL import Image
 from e5v import E5V
 from e5v.cli import main
 from e5v.errors import ModelError
-from e5v.model import pooling
+from e5v.model import last_layer
 
 Checkpoints = Callable[[str], Path]
 ERRORS = (
@@ -96,7 +96,7 @@ def test_the_command_line_prints_one_line(
     def broken(*_: object) -> Any:
         raise RuntimeError("shape '[1, 96]' is invalid for input of size 12")
 
-    monkeypatch.setattr(pooling, "_keys_values", broken)
+    monkeypatch.setattr(last_layer, "_keys_values", broken)
     assert main(["encode", "a cat", "--model", "nano"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
@@ -114,7 +114,7 @@ def test_the_last_layer_gets_its_cache_under_the_keyword_it_has(
     texts = ["a cat", "two dogs in the grass"]
     expected = model.encode(texts)
     layer = model.loaded.language_model.layers[-1]
-    there = pooling._cache_keyword(layer)
+    there = last_layer._cache_keyword(layer)
     assert there is not None
     attention, decoder = type(layer.self_attn).forward, type(layer).forward
     seen: list[str] = []
@@ -123,7 +123,7 @@ def test_the_last_layer_gets_its_cache_under_the_keyword_it_has(
         return attention(self, hidden_states, **options)
 
     def decode(self: Any, hidden_states: Any, **options: Any) -> Any:
-        seen.extend(key for key in pooling.CACHE_KEYWORDS if options.get(key) is not None)
+        seen.extend(key for key in last_layer.CACHE_KEYWORDS if options.get(key) is not None)
         if keyword in options:
             options[there] = options.pop(keyword)
         return decoder(self, hidden_states, **options)
@@ -162,5 +162,5 @@ def test_a_layer_without_a_known_cache_goes_without_the_shortcut(checkpoints: Ch
         self_attn = Unknown()
         input_layernorm = None
 
-    assert pooling.can_pool(layer)
-    assert not pooling.can_pool(Layer())
+    assert last_layer.can_pool(layer)
+    assert not last_layer.can_pool(Layer())

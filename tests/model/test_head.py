@@ -12,17 +12,17 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from e5v import E5V, ModelError
+from e5v.checkpoints.merge import merge
+from e5v.checkpoints.merge_checks import prove
+from e5v.checkpoints.tensors import open_weights
 from e5v.model.fingerprint import fingerprint
 from e5v.model.head import MissingHead
 from e5v.model.loading import load
-from e5v.model.proof import prove
-from e5v.model.surgery import merge
 from e5v.model.verify import verify
-from e5v.model.weights import open_weights
 from e5v.training.adapter import adapter_files, add_adapter
 from e5v.training.recipe import Adapter
 from tests.adapters import write_adapter
-from tests.checkpoints import FAMILIES, old_layout
+from tests.families import FAMILIES, old_layout
 
 Checkpoints = Callable[[str], Path]
 LLAMA = "llava_next_llama3"

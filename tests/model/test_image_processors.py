@@ -14,10 +14,10 @@ import PIL.Image
 import pytest
 import torch
 
-from e5v.items import Image, Item, Text
+from e5v.inputs import Image, Item, Text
 from e5v.model.image_files import UnreadableError
 from e5v.model.images import ImageProcessor, Pixels, decode, digest
-from tests.checkpoints import FAMILIES, load_processor
+from tests.families import FAMILIES, load_processor
 
 
 @pytest.fixture(scope="module", params=FAMILIES)

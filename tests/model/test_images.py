@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from e5v.image_formats import FORMAT_OF_SUFFIX, IMAGE_SUFFIXES
-from e5v.items import Image, Item, normalise
+from e5v.inputs import Image, Item, normalise
 from e5v.model.image_files import UnreadableError, read_bytes
 from e5v.model.images import decode, decode_small, digest
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from e5v import E5V, ModelError, UsageError
 from e5v.model.devices import pick_dtype
 from e5v.model.loading import load
-from tests.checkpoints import FAMILIES, old_layout
+from tests.families import FAMILIES, old_layout
 
 Checkpoints = Callable[[str], Path]
 Version = Literal["4.41", "4.52", "5"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from e5v.items import Image, Item, Text
+from e5v.inputs import Image, Item, Text
 from e5v.model.prompts import PROMPTS, TURNS, ask, find_prompt
 from e5v.model.tokens import PromptTokenizer
 

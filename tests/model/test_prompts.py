@@ -7,7 +7,7 @@ out in full: their double spaces, missing spaces and typos produce the published
 import pytest
 
 from e5v.errors import PromptError
-from e5v.items import Image, Item, Text
+from e5v.inputs import Image, Item, Text
 from e5v.model.prompts import PROMPTS, TURNS, Prompt, ask, find_prompt
 
 DOG = Text("A dog.")

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from e5v.errors import ModelError, PromptError
-from e5v.items import Image, Item, Text
+from e5v.inputs import Image, Item, Text
 from e5v.model.prompts import TURNS, ask, find_prompt
 from e5v.model.rendering import Renderer
-from tests.checkpoints import FAMILIES, load_processor
+from tests.families import FAMILIES, load_processor
 
 PHOTO = Image(b"not opened here")
 

@@ -11,7 +11,7 @@ import PIL.ImageSequence
 import pytest
 
 from e5v.errors import EncodeWarning, ItemError
-from e5v.items import Image, Item, normalise
+from e5v.inputs import Image, Item, normalise
 from e5v.model.embedder import E5V
 from e5v.model.images import decode
 from e5v.model.snapshots import megabytes, take

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from e5v import E5V
+from e5v.checkpoints.merge import merge
+from e5v.checkpoints.sentence_transformers import write_sentence_files
 from e5v.model.loading import load, outline
 from e5v.model.prompts import RETRIEVAL
-from e5v.model.sentence_files import write_sentence_files
 from e5v.model.special_tokens import adds_special_tokens
-from e5v.model.surgery import merge
 from e5v.model.verify import verify
-from e5v.training.wording import Wording
+from e5v.training.training_prompts import Wording
 from tests.adapters import write_adapter
-from tests.checkpoints import load_processor
+from tests.families import load_processor
 
 Checkpoints = Callable[[str], Path]
 LLAMA = "llava_next_llama3"

@@ -12,13 +12,13 @@ import pytest
 from tokenizers import AddedToken
 
 from e5v.errors import ModelError
-from e5v.items import Image, Item, Text
+from e5v.inputs import Image, Item, Text
 from e5v.model.images import ImageProcessor
 from e5v.model.prompts import TURNS, Segment, ask, find_prompt
 from e5v.model.rendering import Renderer
 from e5v.model.tokens import LONGEST, Fit, PromptTokenizer, Tokens, TooLongError
-from tests.checkpoints import FAMILIES, load_processor
-from tests.checkpoints.tokenizers import Marks, sentencepiece_like, starting_with, wrapped
+from tests.families import FAMILIES, load_processor
+from tests.families.tokenizers import Marks, sentencepiece_like, starting_with, wrapped
 
 PAPER_TURNS = {"llava_next_llama3": "llama3", "llava_next_mistral": "mistral", "llava_15": "vicuna"}
 UNCUT = 10**6

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from e5v.items import Text
-from e5v.model import encoder, pooling, tokens
+from e5v.inputs import Text
+from e5v.model import encoder, last_layer, tokens
 from e5v.model.packing import Pack
 from e5v.model.verify import Check, verify
 
@@ -68,11 +68,11 @@ def test_a_layer_that_forgets_its_keys_fails(
     checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A last layer of ours that computes other keys than the model's own."""
-    given = pooling._keys_values
+    given = last_layer._keys_values
 
     def swapped(*arguments: Any) -> Any:
         keys, values = given(*arguments)
         return values, keys
 
-    monkeypatch.setattr(pooling, "_keys_values", swapped)
+    monkeypatch.setattr(last_layer, "_keys_values", swapped)
     assert not _checks(checkpoints("llava_next_llama3"))["plain path, mixture"].passed

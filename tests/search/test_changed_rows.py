@@ -9,7 +9,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from e5v.search import table as table_module
+from e5v.search import entry_table as table_module
 from e5v.search import writer as writer_module
 from e5v.search.index import Index
 from e5v.search.writer import Writer
@@ -127,19 +127,19 @@ def test_images_of_lines_are_not_read_again(
     followed: Followed, monkeypatch: pytest.MonkeyPatch, written: list[tuple[int, int]]
 ) -> None:
     """Catches all photos of a caption file read because one line was added to it."""
-    from e5v.search import reading
+    from e5v.search import readers
 
     lines = [{"image": "a.png", "text": "one"}, {"image": "photos/b.jpg", "text": "two"}]
     write_lines(followed.folder / "all.jsonl", *lines)
     followed.follow()
     read: list[str] = []
-    content = reading._content
+    content = readers._content
 
     def noted(path: str) -> bytes:
         read.append(path)
         return content(path)
 
-    monkeypatch.setattr(reading, "_content", noted)
+    monkeypatch.setattr(readers, "_content", noted)
     written.clear()
     lines.insert(0, {"image": "photos/deep/c.WEBP", "text": "three"})
     write_lines(followed.folder / "all.jsonl", *lines)

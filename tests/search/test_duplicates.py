@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from e5v.errors import UsageError
 from e5v.search import duplicates as module
-from e5v.search import rank
+from e5v.search import nearest
 from e5v.search.duplicates import alike
 from e5v.search.index import Index
-from e5v.search.rows import Rows, lay_out
+from e5v.search.vector_file import Rows, lay_out
 from e5v.vectors import unit
 from tests.search.made import fill, ids, vectors
 
@@ -46,7 +46,7 @@ def test_many_that_are_alike_are_not_compared_pair_by_pair(
 
     def counted(rows: Rows, places: NDArray[np.int64], query: NDArray[np.float32]) -> object:
         compared.append(len(places))
-        return rank.cosines(rows, places, query)
+        return nearest.cosines(rows, places, query)
 
     monkeypatch.setattr(module, "cosines", counted)
     many = np.repeat(vectors(4), 2_000, axis=0)
@@ -74,9 +74,9 @@ def test_an_audit_counts_what_is_missed(tmp_path: Path, monkeypatch: pytest.Monk
     index = Index.open(fill(tmp_path, rows))
     audit = index.audit(queries=30, k=10)
     assert (audit.entries, audit.queries, audit.k, audit.recall) == (2_000, 30, 10, 1)
-    monkeypatch.setattr(rank, "DIRECT", 0)
-    monkeypatch.setattr(rank, "FIRST_LEAST", 20)
-    monkeypatch.setattr(rank, "FIRST_SHARE", 0.0)
-    monkeypatch.setattr(rank, "FINE", 10)
-    monkeypatch.setattr(rank, "FINE_EACH", 1)
+    monkeypatch.setattr(nearest, "DIRECT", 0)
+    monkeypatch.setattr(nearest, "FIRST_LEAST", 20)
+    monkeypatch.setattr(nearest, "FIRST_SHARE", 0.0)
+    monkeypatch.setattr(nearest, "FINE", 10)
+    monkeypatch.setattr(nearest, "FINE_EACH", 1)
     assert index.audit(queries=30, k=10).recall < 0.7

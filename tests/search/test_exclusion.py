@@ -8,8 +8,8 @@ import pytest
 
 from e5v.errors import UsageError
 from e5v.search.exclusion import Exclusion
-from e5v.search.facts import read_facts
 from e5v.search.index import Index
+from e5v.search.manifest import read_facts
 from e5v.search.query import facts_of
 from e5v.search.writer import writing
 from tests.search.followed import WHOLE, Followed, entries

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from e5v.errors import DataError, UsageError
-from e5v.search import rank, writer
+from e5v.search import nearest, writer
 from e5v.search.entries import Hit
-from e5v.search.facts import Facts
 from e5v.search.index import Index
+from e5v.search.manifest import Facts
 from e5v.search.query import find
 from e5v.search.writer import Writer, writing
 from e5v.vectors import unit
@@ -283,7 +283,7 @@ def test_lancedbs_own_index_answers_where_there_are_many(
         writer.commit(records(rows[650:], first=650), [])
 
     index = Index.open(change(tmp_path, write, dim=64))
-    monkeypatch.setattr(rank, "nearest", None)  # it must not be asked
+    monkeypatch.setattr(nearest, "nearest", None)  # it must not be asked
     asked = [3, 77, 649, 660, 699]
     for number in asked:
         hits = index.search(rows[number], k=5)

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from e5v.search.facts import read_facts
 from e5v.search.index import Index
+from e5v.search.manifest import read_facts
 from e5v.search.writer import writing
 from tests.search.followed import WHOLE, Followed, check_vectors, entries, write_lines
 from tests.search.made import facts

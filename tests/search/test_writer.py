@@ -16,9 +16,9 @@ import pytest
 
 from e5v.errors import DataError
 from e5v.files import LOCKS
-from e5v.search import facts as facts_module
-from e5v.search import rows as rows_module
-from e5v.search import table as table_module
+from e5v.search import entry_table as table_module
+from e5v.search import manifest as facts_module
+from e5v.search import vector_file as rows_module
 from e5v.search import writer as module
 from e5v.search.index import Index
 from e5v.search.writer import Writer, writing

@@ -25,7 +25,7 @@ from e5v.training.adapter import (
     trained,
 )
 from e5v.training.recipe import Adapter
-from tests.checkpoints import FAMILIES
+from tests.families import FAMILIES
 
 Language = Callable[[str], Loaded]
 Checkpoints = Callable[[str], Path]

@@ -10,14 +10,14 @@ from torch import Tensor
 
 from e5v.model.loading import Loaded
 from e5v.model.prompts import find_prompt
+from e5v.training.chunks import PackedPass
 from e5v.training.gradcache import GradCache
 from e5v.training.loss import Loss, contrastive, distinct
-from e5v.training.passes import PackedPass
 from e5v.training.ranks import Ranks
 from e5v.training.recipe import Recipe
 from e5v.training.student import Student
+from e5v.training.training_prompts import Wording
 from e5v.training.triplets import Triplet
-from e5v.training.wording import Wording
 
 Language = Callable[[str], Loaded]
 FAMILIES = ("llava_next_llama3", "qwen2_vl", "gemma3", "aya_vision")  # packed, 3-D, padded, whole

@@ -190,7 +190,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
 
 def make_files(folder: Path) -> None:
     """Write the files that the mistakes are about."""
-    from e5v.search.facts import Facts, write_facts
+    from e5v.search.manifest import Facts, write_facts
 
     for name in ("empty", "folder.npy", "pictures", "run", "broken"):
         (folder / name).mkdir()

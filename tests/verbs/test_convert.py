@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-import e5v.model.convert
+from e5v.checkpoints import convert_llava as module
 from e5v.cli import main
 
 
@@ -13,7 +13,7 @@ def test_convert_says_where(
 ) -> None:
     """Arguments that arrive in the wrong order."""
     asked = []
-    monkeypatch.setattr(e5v.model.convert, "convert", lambda *given: asked.append(given))
+    monkeypatch.setattr(module, "convert", lambda *given: asked.append(given))
     assert main(["convert", "lmms-lab/llama3-llava-next-8b", "--out", str(tmp_path / "new")]) == 0
     assert asked == [("lmms-lab/llama3-llava-next-8b", tmp_path / "new")]
     assert f"e5v verify {tmp_path / 'new'}" in capsys.readouterr().err

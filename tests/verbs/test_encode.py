@@ -21,9 +21,9 @@ from e5v import E5V
 from e5v.errors import EncodeWarning
 from e5v.model.loading import DTypeName
 from e5v.vectors import Precision
-from e5v.verbs import tables
+from e5v.verbs import vector_files
 from e5v.verbs.encode import Encode
-from e5v.verbs.opening import Opening
+from e5v.verbs.model_options import Opening
 from tests.verbs.done import PHOTOS, Run
 
 
@@ -63,7 +63,7 @@ def test_a_table_is_written_piece_by_piece(
     run: Run, model: E5V, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches a writer that holds everything until the end, and columns that come apart."""
-    monkeypatch.setattr(tables, "GROUP_BYTES", 3 * 5 * 4)
+    monkeypatch.setattr(vector_files, "GROUP_BYTES", 3 * 5 * 4)
     texts = [f"text {number}" for number in range(7)]
     out = tmp_path / "vectors.table"
     run("encode", *texts, PHOTOS / "cat.jpg", "--out", out, "--format", "parquet", "--dim", 5)
@@ -247,7 +247,7 @@ def test_an_error_leaves_the_old_file(
     arguments = ["-" if one == "{broken}" else one for one in arguments]
     out = tmp_path / "vectors.parquet"
     out.write_text("old")
-    monkeypatch.setattr(tables, "GROUP_BYTES", 1)
+    monkeypatch.setattr(vector_files, "GROUP_BYTES", 1)
     done = run("encode", *arguments, "--out", out, "--batch-tokens", 1)
     assert done.code == code
     assert message in done.err
@@ -309,11 +309,11 @@ def test_a_bar_is_for_terminals(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_p
 
 def test_small_vectors_are_written_by_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """Millions of names, held in memory for 16 MiB of signs."""
-    monkeypatch.setattr(tables, "GROUP_ROWS", 2)
+    monkeypatch.setattr(vector_files, "GROUP_ROWS", 2)
     file = io.BytesIO()
-    with closing(tables.Parquet(file, {})) as table:
+    with closing(vector_files.Parquet(file, {})) as table:
         for number in range(5):
-            table.add(tables.Row(number, {"text": "x"}, "text", np.zeros(1, np.uint8)))
+            table.add(vector_files.Row(number, {"text": "x"}, "text", np.zeros(1, np.uint8)))
     written = pq.ParquetFile(io.BytesIO(file.getvalue()))
     assert (written.num_row_groups, written.metadata.num_rows) == (3, 5)
 

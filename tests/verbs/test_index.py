@@ -12,12 +12,12 @@ from e5v import E5V
 from e5v.cli import main
 from e5v.errors import DataError
 from e5v.files import locked
-from e5v.search.gallery import Gallery
 from e5v.search.index import Index
 from e5v.search.query import facts_of
+from e5v.search.sync import Gallery
 from e5v.search.writer import writing
 from e5v.verbs import index_report
-from e5v.verbs.talk import Bar
+from e5v.verbs.console import Bar
 from tests.verbs.done import PHOTOS, Run
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import e5v.model.proof
-import e5v.model.weights
+import e5v.checkpoints.merge_checks
+import e5v.checkpoints.tensors
 from e5v import E5V
 from e5v.cli import main
 from e5v.model.verify import Check
@@ -43,7 +43,7 @@ def test_the_model_is_known_from_the_run(
     folder: str, trained: Path, monkeypatch: pytest.MonkeyPatch, known: str
 ) -> None:
     """A merge into some default model, when the run says which one it was."""
-    monkeypatch.setattr(e5v.model.proof, "prove", lambda *_, **__: iter(()))
+    monkeypatch.setattr(e5v.checkpoints.merge_checks, "prove", lambda *_, **__: iter(()))
     if known != "recipe":
         (trained / "recipe.json").unlink()
     base = folder if known == "adapter" else None
@@ -64,7 +64,7 @@ def test_a_failed_check_leaves_nothing(
         yield Check("first", passed=False, figure="9", limit="1")
         yield Check("last", passed=True, figure="0", limit="1")
 
-    monkeypatch.setattr(e5v.model.proof, "prove", prove)
+    monkeypatch.setattr(e5v.checkpoints.merge_checks, "prove", prove)
     done = run("merge", trained, "--out", tmp_path / "tuned")
     assert done.code == 1
     assert [line["name"] for line in done.lines] == ["first", "last"]
@@ -91,7 +91,7 @@ def test_what_ends_it_half_way_leaves_nothing(
     def overwrite(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(e5v.model.weights.Weights, "overwrite", overwrite)
+    monkeypatch.setattr(e5v.checkpoints.tensors.Weights, "overwrite", overwrite)
     done = run("merge", trained, "--out", tmp_path / "tuned")
     assert (done.code, done.err) == ENDS[error]
     assert list(tmp_path.iterdir()) == [trained]

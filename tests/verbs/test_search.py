@@ -17,9 +17,9 @@ from e5v import E5V
 from e5v.cli import main
 from e5v.search.query import SAME
 from e5v.verbs import search as module
-from e5v.verbs import terminal_pictures
+from e5v.verbs import terminal_images
 from e5v.verbs.search_page import Page, page
-from e5v.verbs.terminal_pictures import iterm, kitty, knows_sixel, protocol, sixel
+from e5v.verbs.terminal_images import iterm, kitty, knows_sixel, protocol, sixel
 from tests.verbs.done import PHOTOS, Done, Run
 
 
@@ -174,7 +174,7 @@ def test_duplicates(find: Run) -> None:
 def test_a_table(find: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches a table without scores, paths or captions."""
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    monkeypatch.setattr(terminal_pictures, "ask_terminal", lambda: "")
+    monkeypatch.setattr(terminal_images, "ask_terminal", lambda: "")
     monkeypatch.setenv("COLUMNS", "200")
     for name in ("TERM_PROGRAM", "KITTY_WINDOW_ID", "LC_TERMINAL"):
         monkeypatch.delenv(name, raising=False)
@@ -231,7 +231,7 @@ def test_protocols(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], answer: str, draw: object
 ) -> None:
     """Catches escape sequences sent to a terminal that would print them as letters."""
-    monkeypatch.setattr(terminal_pictures, "ask_terminal", lambda: answer)
+    monkeypatch.setattr(terminal_images, "ask_terminal", lambda: answer)
     assert protocol(environment) is draw
     assert not knows_sixel("\x1b[?4;22c")  # the first number is the terminal's class
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from e5v.web.app import create_app
-from e5v.web.collection import Collection
+from e5v.web.index_view import Collection
 from e5v.web.service import Settings
 
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"

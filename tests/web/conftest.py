@@ -9,7 +9,7 @@ import pytest
 
 from e5v import E5V
 from e5v.search.index import Index
-from e5v.web.collection import Collection
+from e5v.web.index_view import Collection
 from e5v.web.service import Settings
 from tests.web.asking import Ask, Asker, asking
 from tests.web.shelf import Shelf, photos_and_texts

@@ -2,7 +2,7 @@
 
 sentences -> byte-level tokenizer -> LLaVA-NeXT processor and random weights -> checkpoint folder
 
-Its last norm scales nothing, unlike those of tests/checkpoints: all states have one length, so that
+Its last norm scales nothing, unlike those of tests/families: all states have one length, so that
 a stored vector says the same words as a fresh one.
 """
 
@@ -26,8 +26,8 @@ from transformers.models.llava_next.image_processing_pil_llava_next import (
 )
 
 from e5v.model.loading import quiet
-from tests.checkpoints.llava import PATCH, PINPOINTS, TILE
-from tests.checkpoints.tokenizers import LLAMA3_SPLIT
+from tests.families.llava import PATCH, PINPOINTS, TILE
+from tests.families.tokenizers import LLAMA3_SPLIT
 
 CONTEXT = 4096  # tokens
 VOCABULARY = 512

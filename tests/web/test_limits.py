@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from e5v import E5V
-from e5v.web.bodies import Bounded
-from e5v.web.ledger import Ledger
+from e5v.web.admission import Ledger
+from e5v.web.body_limits import Bounded
+from e5v.web.errors import Refused
 from e5v.web.limits import Limits
-from e5v.web.refusals import Refused
 from e5v.web.service import Settings
 from tests.web.asking import Ask, data_uri, fault, picture
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from e5v.web.doors import Door
+from e5v.web.access import Door
 from e5v.web.service import Settings
 from tests.web.asking import Ask, fault
 

@@ -10,11 +10,11 @@ import pytest
 
 from e5v import E5V
 from e5v.errors import DataError
-from e5v.search.facts import read_facts, write_facts
-from e5v.search.gallery import Gallery
+from e5v.search.manifest import read_facts, write_facts
 from e5v.search.query import facts_of
+from e5v.search.sync import Gallery
 from e5v.search.writer import writing
-from e5v.web.collection import Collection
+from e5v.web.index_view import Collection
 from tests.web.asking import CAT, PHOTOS, Ask, data_uri, fault, vectors
 
 pytestmark = pytest.mark.anyio
@@ -31,7 +31,7 @@ async def test_what_is_indexed_is_found(
     ask: Ask, model: E5V, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches a server that reads an index otherwise than it is written, or only once."""
-    monkeypatch.setattr("e5v.web.collection.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("e5v.web.index_view.FRESH_SECONDS", 0.0)
     photos, folder = tmp_path / "photos", tmp_path / "index"
     photos.mkdir()
     shutil.copy(CAT, photos)
@@ -88,7 +88,7 @@ async def test_an_index_that_breaks_goes_and_comes_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Catches damage told as the client's fault, or with our paths, and a server it outlasts."""
-    monkeypatch.setattr("e5v.web.collection.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("e5v.web.index_view.FRESH_SECONDS", 0.0)
     folder = tmp_path / "index"
     _index(model, folder, CAT)
     collection = Collection(folder, model)

@@ -14,7 +14,7 @@ from e5v import E5V
 from e5v.errors import DataError
 from e5v.search.query import Ask as Query
 from e5v.search.query import asked, example_of, find
-from e5v.web.collection import Collection
+from e5v.web.index_view import Collection
 from e5v.web.limits import Limits
 from e5v.web.reply_schemas import IndexReply, MapReply, SearchReply
 from e5v.web.service import Settings
@@ -186,7 +186,7 @@ async def test_the_map_follows_the_index(
     model: E5V, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches a map of what the index was, and one that is drawn for every look."""
-    monkeypatch.setattr("e5v.web.collection.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("e5v.web.index_view.FRESH_SECONDS", 0.0)
     collection = Collection(tmp_path, model)
     first = collection.map()
     assert collection.map() is first
@@ -198,7 +198,7 @@ async def test_a_map_that_is_drawn_while_the_index_grows(
     model: E5V, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches a map of what the index was that is kept as one of what it is."""
-    monkeypatch.setattr("e5v.web.collection.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("e5v.web.index_view.FRESH_SECONDS", 0.0)
     collection = Collection(tmp_path, model)
     every, shelf.shelved = shelf.shelved, shelf.shelved[:4]
     before = shelf.vectors

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from e5v import E5V
-from e5v.web.collection import Collection
+from e5v.web.index_view import Collection
 from tests.web.asking import Ask, fault
 from tests.web.shelf import Shelf
 
@@ -62,7 +62,7 @@ async def test_example_queries_for_pictures_alone(
         assert queries
         monkeypatch.setattr("e5v.web.example_queries.SURE", 0.99)
         shelf.version += 1
-        monkeypatch.setattr("e5v.web.collection.FRESH_SECONDS", 0.0)
+        monkeypatch.setattr("e5v.web.index_view.FRESH_SECONDS", 0.0)
         assert (await asker.client.get("/v1/examples")).json()["queries"] == []
 
 

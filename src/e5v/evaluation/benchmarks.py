@@ -22,8 +22,8 @@ from e5v.evaluation.hub import (
     read_hub_fashioniq,
 )
 from e5v.evaluation.own_folder import read_folder
+from e5v.evaluation.published import COLUMNS, MEAN
 from e5v.evaluation.sentences import Name, read_sts
-from e5v.evaluation.table6 import COLUMNS, MEAN
 from e5v.evaluation.tasks import Material
 
 Published = Mapping[tuple[str, str], float]  # (task, metric) -> percent

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from e5v.captions import CAPTIONS, IMAGES, read_captioned
 from e5v.errors import DataError, UsageError, plural
+from e5v.evaluation.image_files import Captioned, Lazy, all_images, one_spelling
 from e5v.evaluation.parquet import read_tables
-from e5v.evaluation.pictures import Captioned, Lazy, all_images, one_spelling
 from e5v.evaluation.rows import digest, make_each_line
 from e5v.evaluation.tasks import Judgements, Material, Pool, Search, Task, pools
 from e5v.image_names import looks_like_image, strip
-from e5v.items import RawItem, normalise
+from e5v.inputs import RawItem, normalise
 
 MOST = 5  # captions of an image: some of COCO's have more; the official code ignores the rest
 
@@ -78,7 +78,7 @@ def rendered(material: Material, font: Path | None = None) -> Material:
     Raises:
         UsageError: a task has no captions, or the font cannot be read.
     """
-    from e5v.evaluation.drawing import PAPERS, font_name
+    from e5v.evaluation.caption_images import PAPERS, font_name
 
     name = font_name(font)
     differs = (f"captions are drawn in {name}; the paper's are in {PAPERS}",)
@@ -105,7 +105,7 @@ def _drawn(pool: Pool, font: Path | None) -> Pool:
 
 
 def _draw(items: Sequence[RawItem], font: Path | None, place: int) -> RawItem:
-    from e5v.evaluation.drawing import draw_caption
+    from e5v.evaluation.caption_images import draw_caption
 
     return draw_caption(normalise(items[place]).texts[0], font)
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from e5v.errors import DataError
-from e5v.evaluation.pictures import Lazy, all_images, find_images
+from e5v.evaluation.image_files import Lazy, all_images, find_images
 from e5v.evaluation.rows import Row, digest, make_each, read_json, read_json_list
 from e5v.evaluation.tasks import Judgements, Material, Pool, Search, Submission
-from e5v.items import Item, RawItem, Text, normalise
+from e5v.inputs import Item, RawItem, Text, normalise
 from e5v.jsonl import Wrong
 
 CIRR_CUTOFFS, SUBSET_CUTOFFS = (1, 5, 10, 50), (1, 2, 3)

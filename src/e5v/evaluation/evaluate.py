@@ -13,10 +13,10 @@ import numpy as np
 
 from e5v.errors import DataError, UsageError
 from e5v.evaluation.benchmarks import BENCHMARKS, MEANS, Benchmark
+from e5v.evaluation.cached_embedder import Remembering, Vectors
 from e5v.evaluation.captions import rendered
-from e5v.evaluation.embedders import Remembering, Vectors
-from e5v.evaluation.figures import Figure, Run
 from e5v.evaluation.gap import LEAST, Gap, measure_gap
+from e5v.evaluation.image_files import Lazy
 from e5v.evaluation.metrics import (
     Places,
     average_precision,
@@ -25,7 +25,7 @@ from e5v.evaluation.metrics import (
     recall,
     spearman,
 )
-from e5v.evaluation.pictures import Lazy
+from e5v.evaluation.scores import Figure, Run
 from e5v.evaluation.submission import Metric, submission_json
 from e5v.evaluation.tasks import Grading, Kind, Material, Pool, Search, Submission, pools
 from e5v.extras import need

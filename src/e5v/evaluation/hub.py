@@ -28,12 +28,12 @@ from e5v.evaluation.composed import (
     compose,
     find_place,
 )
+from e5v.evaluation.image_files import Captioned, Lazy
 from e5v.evaluation.parquet import encoded
-from e5v.evaluation.pictures import Captioned, Lazy
 from e5v.evaluation.rows import Row, make_each
 from e5v.evaluation.tasks import Judgements, Material, Pool, Search, Submission
 from e5v.extras import imported
-from e5v.items import RawItem
+from e5v.inputs import RawItem
 from e5v.jsonl import listed
 
 NO_SUBSETS = "the hub's copy has no subsets"

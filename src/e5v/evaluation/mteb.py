@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from e5v.errors import UsageError
 from e5v.extras import imported
-from e5v.items import Item, Text, normalise
+from e5v.inputs import Item, Text, normalise
 from e5v.model.bundled import NAMES
 from e5v.model.embedder import E5V
 from e5v.model.fingerprint import fingerprint

@@ -17,7 +17,7 @@ from e5v.captions import CAPTIONS, EDITS, IMAGES, EditLine, read_edits
 from e5v.errors import DataError, plural
 from e5v.evaluation.captions import as_text, read_captions
 from e5v.evaluation.composed import compose
-from e5v.evaluation.pictures import all_images, one_spelling
+from e5v.evaluation.image_files import all_images, one_spelling
 from e5v.evaluation.rows import digest, make_each_line
 from e5v.evaluation.tasks import Grading, Judgements, Material, Pool, Search, Task
 from e5v.jsonl import LineFault, TextLine, Wrong, read_text_lines

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from e5v.errors import DataError, first_line
-from e5v.evaluation.pictures import Captioned, Lazy
+from e5v.evaluation.image_files import Captioned, Lazy
 from e5v.evaluation.rows import Row, make_each
 from e5v.extras import imported
-from e5v.items import RawItem
+from e5v.inputs import RawItem
 from e5v.jsonl import listed
 
 IMAGE, TEXT = "image", "text"  # columns

@@ -1,4 +1,4 @@
-"""A report's formats: terminal, JSON, Markdown, and the page of e5v.evaluation.report_page.
+"""A report's formats: terminal, JSON, Markdown, and the page of e5v.evaluation.report_html.
 
 Report -> table
        -> report.json, report.md, report.html, gap.png, each written completely or not at all
@@ -11,11 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from e5v.evaluation.figures import Figure, Report, Run, Setting
 from e5v.evaluation.gap import Gap
 from e5v.evaluation.plane import Plane, draw_planes
-from e5v.evaluation.report_page import to_html
-from e5v.evaluation.report_words import (
+from e5v.evaluation.report_html import to_html
+from e5v.evaluation.report_text import (
     cost,
     counted,
     facts,
@@ -24,6 +23,7 @@ from e5v.evaluation.report_words import (
     percent,
     signed,
 )
+from e5v.evaluation.scores import Figure, Report, Run, Setting
 from e5v.files import write_file
 
 if TYPE_CHECKING:

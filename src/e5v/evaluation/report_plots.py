@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from e5v.evaluation.figures import Figure
 from e5v.evaluation.plane import Plane, Point
-from e5v.evaluation.report_words import percent
+from e5v.evaluation.report_text import percent
+from e5v.evaluation.scores import Figure
 
 WIDTH, HEIGHT = 560, 440  # of the plane's picture, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 66, 536, 8, 384  # where its points are

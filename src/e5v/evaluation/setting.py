@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from e5v.evaluation.ablations import Variant
-from e5v.evaluation.figures import Run, Setting
+from e5v.evaluation.scores import Run, Setting
 from e5v.evaluation.tasks import Pool
+from e5v.evaluation.variants import Variant
 from e5v.model.embedder import E5V
 
 PACKAGES = ("e5v", "torch", "transformers", "numpy", "scipy", "pillow")

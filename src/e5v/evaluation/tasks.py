@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from e5v.items import RawItem
+from e5v.inputs import RawItem
 
 Kind = Literal["text", "image", "composed"]
 

@@ -29,7 +29,7 @@ def add(adapter: Path, model: Any) -> None:
     import torch
 
     from e5v.model.lora import open_lora
-    from e5v.model.parts import language_path
+    from e5v.model.partial import language_path
 
     lora = open_lora(adapter)
     own = language_path(model)

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from e5v.errors import EncodeWarning, UsageError
-from e5v.items import RawItem
+from e5v.inputs import RawItem
 from e5v.model.encode_warnings import describe_doubts, warn_at_end, warn_of_results
 from e5v.model.encoder import Encoder
 from e5v.model.head import check_head

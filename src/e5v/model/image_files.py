@@ -16,7 +16,7 @@ import PIL.Image
 
 from e5v.errors import E5VError
 from e5v.image_formats import PILLOW_FORMATS
-from e5v.items import Image
+from e5v.inputs import Image
 
 UPRIGHT = {  # transposition for each EXIF orientation
     2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from e5v.errors import first_line
 from e5v.image_formats import OTHER_IMAGE_SUFFIXES, suffix_of
-from e5v.items import Image, Item, Text
+from e5v.inputs import Image, Item, Text
 from e5v.model.image_files import (
     UnreadableError,
     load_pixels,

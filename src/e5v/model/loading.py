@@ -22,9 +22,9 @@ from e5v.model.backbones import GENERIC, Backbone, find_backbone
 from e5v.model.bundled import tune
 from e5v.model.devices import pick_device, pick_dtype
 from e5v.model.head import head_weights, take_head
-from e5v.model.heap import keep_freed
 from e5v.model.locating import find_model
-from e5v.model.parts import Part, partial_class
+from e5v.model.malloc import keep_freed
+from e5v.model.partial import Part, partial_class
 from e5v.model.processors import image_token_id, open_processor
 from e5v.model.prompts import TURNS, Turn
 from e5v.model.rendering import chat_template

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from e5v.errors import ItemError, PromptError
 from e5v.image_formats import is_image_name
-from e5v.items import Image, Item, Part, RawItem, normalise
+from e5v.inputs import Image, Item, Part, RawItem, normalise
 from e5v.model.encoder import Prompted
 from e5v.model.image_files import UnreadableError, read_bytes
 from e5v.model.images import ImageProcessor, Pixels, decode, digest

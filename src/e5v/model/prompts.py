@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from e5v.errors import PromptError
-from e5v.items import Image, Item, Text
+from e5v.inputs import Image, Item, Text
 
 SLOT = re.compile(r"<(text|image|parts)>")
 

@@ -14,7 +14,7 @@ from datetime import date
 from typing import Any
 
 from e5v.errors import ModelError, PromptError
-from e5v.items import Image, Text
+from e5v.inputs import Image, Text
 from e5v.model.prompts import Request, Segment, Turn
 
 _PLACEHOLDER = re.compile("(\ue000[0-9]+\ue001)")  # for a user's text in the chat template

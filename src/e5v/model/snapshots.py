@@ -19,7 +19,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.MpoImagePlugin import MpoImageFile
 
 from e5v.errors import ItemError, first_line
-from e5v.items import Image, Item, Part
+from e5v.inputs import Image, Item, Part
 from e5v.model.image_files import UnreadableError, load_pixels, orientation, read_bytes
 from e5v.model.images import PICTURE_LOCK
 

@@ -20,7 +20,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
 from e5v.errors import E5VError, ModelError
-from e5v.items import Image, Text
+from e5v.inputs import Image, Text
 from e5v.model.prompts import Segment
 from e5v.model.special_tokens import adds_special_tokens
 

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from e5v.errors import first_line
-from e5v.items import Text, normalise
+from e5v.inputs import Text, normalise
 from e5v.model.embedder import E5V
 from e5v.model.head import has_head
 from e5v.model.images import decode

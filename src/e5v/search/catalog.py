@@ -9,7 +9,7 @@ from pathlib import Path
 
 from e5v.search.faults import Fault, read_faults, write_faults
 from e5v.search.marks import read_marks, write_marks
-from e5v.search.reading import Unchanged, look
+from e5v.search.readers import Unchanged, look
 from e5v.search.sources import Known, Ledger
 from e5v.search.states import State, read_states, write_states
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import UsageError
-from e5v.search.rank import cosines
-from e5v.search.rows import Rows
+from e5v.search.nearest import cosines
+from e5v.search.vector_file import Rows
 from e5v.vectors import unit
 
 PROJECTED = 512  # dimensions

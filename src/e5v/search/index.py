@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import DataError, UsageError
-from e5v.search.audit import Audit, Ways, audit
 from e5v.search.duplicates import alike
 from e5v.search.entries import KINDS, Entry, Hit
-from e5v.search.facts import Facts, read_facts
-from e5v.search.rank import cosines
+from e5v.search.manifest import Facts, read_facts
+from e5v.search.nearest import cosines
+from e5v.search.recall_audit import Audit, Ways, audit
 from e5v.search.snapshot import Snapshot, unreadable
 from e5v.vectors import unit
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from e5v.search.entries import Entry
 from e5v.search.faults import Fault
-from e5v.search.reading import Piece
+from e5v.search.readers import Piece
 from e5v.search.sources import Known, Source
 from e5v.search.thumbnails import Thumbnail
 from e5v.search.writer import Record

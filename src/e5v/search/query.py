@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import UsageError
-from e5v.items import RawItem
+from e5v.inputs import RawItem
 from e5v.model.embedder import E5V
 from e5v.model.fingerprint import fingerprint
 from e5v.search.entries import Hit
-from e5v.search.facts import Facts
 from e5v.search.index import Index
+from e5v.search.manifest import Facts
 from e5v.vectors import unit
 
 COPIES = 10  # of an example, at most, that are removed from the hits

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from e5v.errors import DataError, first_line
 from e5v.extras import imported
 from e5v.search.entries import Entry, Hit
+from e5v.search.entry_table import COLUMNS, Table
 from e5v.search.live import Live
 from e5v.search.marks import Marks, read_marks, version_of
-from e5v.search.rank import nearest
-from e5v.search.rows import Rows
-from e5v.search.table import COLUMNS, Table
+from e5v.search.nearest import nearest
+from e5v.search.vector_file import Rows
 
 with imported("an index"):
     import pyarrow.compute as pc

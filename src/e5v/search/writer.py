@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 
 from e5v.files import locked
 from e5v.search.entries import Entry
-from e5v.search.facts import FILE as FACTS
-from e5v.search.facts import Facts, read_facts, write_facts
+from e5v.search.entry_table import COLUMNS, LEDGER, SOURCE, Table
 from e5v.search.faults import FILE as FAULTS
+from e5v.search.manifest import FILE as FACTS
+from e5v.search.manifest import Facts, read_facts, write_facts
 from e5v.search.marks import FILE as MARKS
-from e5v.search.rows import PREFIX, Rows, append, lay_out
 from e5v.search.sources import Known, Source
-from e5v.search.table import COLUMNS, LEDGER, SOURCE, Table
+from e5v.search.vector_file import PREFIX, Rows, append, lay_out
 
 MANY = 1_000_000  # entries from which LanceDB's own index is used
 SOME_COMMITS = 16  # small fragments worth joining

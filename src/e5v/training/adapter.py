@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from e5v.errors import ModelError
 from e5v.extras import imported
 from e5v.model.loading import Loaded
-from e5v.model.parts import language_path
+from e5v.model.partial import language_path
 from e5v.training.recipe import Adapter
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"  # as peft names them

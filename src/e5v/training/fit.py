@@ -16,11 +16,11 @@ import torch
 from e5v.errors import TrainingError
 from e5v.extras import EXTRAS, need
 from e5v.model.failures import model_errors
-from e5v.training.folder import RunFolder, write_folder
 from e5v.training.lesson import Lesson, Taken
 from e5v.training.plots import draw
 from e5v.training.ranks import Ranks, joined
 from e5v.training.run import Begun, Measured, Run, Step
+from e5v.training.run_folder import RunFolder, write_folder
 from e5v.training.triplets import Triplets, read_triplets
 
 

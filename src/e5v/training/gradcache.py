@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from e5v.model.encoder import Prompted
+from e5v.training.chunks import Pass
 from e5v.training.loss import Loss
-from e5v.training.passes import Pass
 from e5v.training.ranks import Ranks
 
 LossOf = Callable[[Tensor], Loss]  # of the states (m, d) of all texts of a batch

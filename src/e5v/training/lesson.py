@@ -9,20 +9,20 @@ from typing import Any
 
 from torch import Tensor
 
-from e5v.items import Item, Text
+from e5v.inputs import Item, Text
 from e5v.model.loading import load
 from e5v.model.prompts import ask, find_prompt
-from e5v.training.batches import Batch, Batches
 from e5v.training.gradcache import GradCache
 from e5v.training.loss import Loss, all_allowed, contrastive, distil, distinct
 from e5v.training.ranks import Ranks
 from e5v.training.recipe import Objective, Recipe
 from e5v.training.run import Run
+from e5v.training.sampler import Batch, Batches
 from e5v.training.student import Student
 from e5v.training.teacher import Teacher
+from e5v.training.training_prompts import Wording
 from e5v.training.triplets import Triplets
-from e5v.training.watch import Watch
-from e5v.training.wording import Wording
+from e5v.training.validation import Watch
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 from e5v.model.loading import DTypeName
 from e5v.training.recipe import Recipe
 from e5v.training.triplets import Broken, Triplets
-from e5v.training.watch import Measures
+from e5v.training.validation import Measures
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from e5v.errors import DataError, ModelError, TrainingError, UsageError, first_l
 from e5v.model.embedder import E5V
 from e5v.model.loading import Loaded
 from e5v.training.adapter import WEIGHTS, adapter_files, add_adapter, restore_adapter, trained
-from e5v.training.passes import CPU_CHUNK, GPU_CHUNK, OfficialPass, PackedPass, Pass
+from e5v.training.chunks import CPU_CHUNK, GPU_CHUNK, OfficialPass, PackedPass, Pass
 from e5v.training.ranks import Ranks
 from e5v.training.recipe import Recipe
 from e5v.training.triplets import Triplets

@@ -1,6 +1,6 @@
 """`e5v convert`: the original LLaVA-NeXT shards, as a checkpoint of transformers.
 
-source -> e5v.model.convert -> a folder
+source -> e5v.checkpoints.convert_llava -> a folder
 """
 
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from e5v.verbs.console import announce, say
 from e5v.verbs.options import refuse_url
 from e5v.verbs.paths import need_folder, need_new_folder
-from e5v.verbs.talk import announce, say
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def convert(verb: Convert) -> None:
     need_new_folder(verb.out, "--out")
     _check_source(verb.source)
     announce(f"converting {verb.source}")
-    from e5v.model.convert import convert as convert_into
+    from e5v.checkpoints.convert_llava import convert as convert_into
 
     convert_into(verb.source, verb.out)
     say(f"wrote {verb.out}; check it with: e5v verify {verb.out}")

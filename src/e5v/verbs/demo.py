@@ -12,9 +12,9 @@ from tyro.conf import OmitArgPrefixes, arg
 
 from e5v.errors import UsageError
 from e5v.extras import EXTRAS, need
-from e5v.verbs.opening import MODEL, Opening, check_model
+from e5v.verbs.console import announce, bar
+from e5v.verbs.model_options import MODEL, Opening, check_model
 from e5v.verbs.paths import index_folder, need_possible_folder
-from e5v.verbs.talk import announce, bar
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
@@ -98,9 +98,9 @@ def _captions(scenes: Path) -> tuple[Path, ...]:
 
 def _index(captions: tuple[Path, ...], folder: Path, model: "E5V", name: str) -> str:
     """Bring the index up to date with the scenes; return a line that says what was done."""
-    from e5v.search.gallery import Gallery
     from e5v.search.query import facts_of
-    from e5v.search.walking import absolute
+    from e5v.search.scan import absolute
+    from e5v.search.sync import Gallery
     from e5v.search.writer import writing
 
     facts = facts_of(model, name)

@@ -15,17 +15,17 @@ from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from e5v.errors import E5VError, ItemError, UsageError
 from e5v.extras import need
-from e5v.items import RawItem
+from e5v.inputs import RawItem
+from e5v.verbs.console import Bar, bar, say
 from e5v.verbs.inputs import Asked, Inputs, gather
-from e5v.verbs.opening import Opening, check_model, default_model
+from e5v.verbs.model_options import Opening, check_model, default_model
 from e5v.verbs.options import need_at_least_1
 from e5v.verbs.paths import need_new_file
-from e5v.verbs.talk import Bar, bar, say
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
     from e5v.model.streaming import Encoded
-    from e5v.verbs.tables import Row, Table
+    from e5v.verbs.vector_files import Row, Table
 
 Format = Literal["jsonl", "npy", "parquet"]
 SUFFIXES: dict[str, Format] = {".jsonl": "jsonl", ".npy": "npy", ".parquet": "parquet"}
@@ -136,7 +136,7 @@ def _inputs(verb: Encode) -> Inputs:
 
 
 def _target(verb: Encode) -> AbstractContextManager[BinaryIO]:
-    from e5v.verbs.tables import new_file
+    from e5v.verbs.vector_files import new_file
 
     return new_file(verb.out) if verb.out else nullcontext(sys.stdout.buffer)
 
@@ -147,7 +147,7 @@ def _is_apart(verb: Encode) -> bool:
 
 
 def _table(verb: Encode, model: "E5V", file: BinaryIO) -> "Table":
-    from e5v.verbs.tables import FORMATS
+    from e5v.verbs.vector_files import FORMATS
 
     facts = {
         "model": verb.model,
@@ -197,7 +197,7 @@ def _feed(inputs: Inputs, waiting: deque[Asked], *, skip_errors: bool) -> Iterat
 
 def _row(verb: Encode, asked: Asked, result: "Encoded") -> "Row":
     from e5v.vectors import quantise
-    from e5v.verbs.tables import Row
+    from e5v.verbs.vector_files import Row
 
     vector = quantise(result.vector[None], verb.precision)[0]
     return Row(result.position, asked.label, asked.kind, vector)

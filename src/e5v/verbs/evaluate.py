@@ -12,17 +12,17 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 from e5v.errors import UsageError
 from e5v.extras import need
 from e5v.files import write_file
-from e5v.verbs.opening import Opening, check_model, named_model
+from e5v.verbs.console import announce, bar, say, show_line, wants_lines
+from e5v.verbs.model_options import Opening, check_model, named_model
 from e5v.verbs.paths import need_file, need_folder, need_new_file, need_possible_folder
-from e5v.verbs.talk import announce, bar, say, show_line, wants_lines
 
 if TYPE_CHECKING:
-    from e5v.evaluation.ablations import Variant
     from e5v.evaluation.benchmarks import Benchmark
     from e5v.evaluation.cache import Cache
     from e5v.evaluation.evaluate import Evaluated
-    from e5v.evaluation.figures import Report
+    from e5v.evaluation.scores import Report
     from e5v.evaluation.tasks import Material
+    from e5v.evaluation.variants import Variant
 
     Wanted = list[tuple[Benchmark, Material]]
 
@@ -76,12 +76,12 @@ def evaluate(verb: Evaluate) -> None:
     _check(verb)
     model = named_model(verb.model)
     announce("reading the data")
-    from e5v.evaluation.ablations import variants
     from e5v.evaluation.cache import Cache
-    from e5v.evaluation.figures import Report
+    from e5v.evaluation.published import MODELS
+    from e5v.evaluation.scores import Report
     from e5v.evaluation.setting import setting_of
-    from e5v.evaluation.table6 import MODELS
     from e5v.evaluation.tasks import pools
+    from e5v.evaluation.variants import variants
 
     wanted = _read(verb)
     if verb.out:
@@ -131,7 +131,7 @@ def _read(verb: Evaluate) -> "Wanted":
     """Read the data of every benchmark, so that mistakes are reported before a model is opened."""
     from e5v.evaluation.benchmarks import find_benchmarks
     from e5v.evaluation.evaluate import place, read
-    from e5v.evaluation.pictures import other_files
+    from e5v.evaluation.image_files import other_files
     from e5v.evaluation.tasks import Submission
 
     wanted = []
@@ -152,10 +152,10 @@ def _evaluate(
     variant: "Variant", cache: "Cache", wanted: "Wanted", verb: Evaluate
 ) -> "list[Evaluated]":
     """Evaluate one variant on everything, with the means over it."""
-    from e5v.evaluation.embedders import Remembering
+    from e5v.evaluation.cached_embedder import Remembering
     from e5v.evaluation.evaluate import evaluate as evaluate_on
     from e5v.evaluation.evaluate import means
-    from e5v.evaluation.table6 import beside
+    from e5v.evaluation.published import beside
     from e5v.evaluation.tasks import pools
 
     remembering = Remembering(variant.embedder, cache)

@@ -16,16 +16,16 @@ from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from e5v.errors import DataError, UsageError
 from e5v.extras import EXTRAS, need
+from e5v.verbs.console import announce, bar, show_line, wants_lines
 from e5v.verbs.index_report import Report, report_roots
-from e5v.verbs.opening import Opening, check_model, default_model
+from e5v.verbs.model_options import Opening, check_model, default_model
 from e5v.verbs.paths import index_folder, missing_index, need_possible_folder
-from e5v.verbs.talk import announce, bar, show_line, wants_lines
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
-    from e5v.search.facts import Facts
-    from e5v.search.gallery import Gallery
+    from e5v.search.manifest import Facts
     from e5v.search.progress import Progress
+    from e5v.search.sync import Gallery
     from e5v.search.writer import Writer
 
 LONGEST_DAYS = 36_500
@@ -96,8 +96,8 @@ def index(verb: Index) -> None:
         E5VError: a folder, the index or the model is at fault.
     """
     need("e5v index", *EXTRAS["search"])
-    from e5v.search.facts import read_facts
-    from e5v.search.walking import absolute
+    from e5v.search.manifest import read_facts
+    from e5v.search.scan import absolute
 
     folder = index_folder(verb.index)
     need_possible_folder(folder, "the index folder")
@@ -122,7 +122,7 @@ def index(verb: Index) -> None:
     if there is None or verb.model:  # else it is opened only if there is something to embed
         check_model(name_of_model(verb.model, there))
     announce("looking for changes")
-    from e5v.search.gallery import Gallery
+    from e5v.search.sync import Gallery
     from e5v.search.writer import writing
 
     model = _model(verb, there)
@@ -223,7 +223,7 @@ def _follow(
 def _settings(verb: Index, there: "Facts | None") -> dict[str, Any]:
     """Return what the index is to remember: what is excluded, and how long entries are kept."""
     from e5v.search.exclusion import Exclusion
-    from e5v.search.facts import KEEP_DAYS
+    from e5v.search.manifest import KEEP_DAYS
 
     before = there.exclude if there and not verb.clear_exclude else ()
     exclude = tuple(dict.fromkeys((*before, *verb.exclude)))

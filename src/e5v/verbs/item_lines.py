@@ -27,7 +27,7 @@ from e5v.captions import (
     suffix,
 )
 from e5v.errors import ItemError
-from e5v.items import IMAGE_SUFFIXES, normalise
+from e5v.inputs import IMAGE_SUFFIXES, normalise
 from e5v.jsonl import JsonLine, LineFault, Wrong
 
 

@@ -1,6 +1,6 @@
 """`e5v merge`: an adapter, merged into the whole model and checked.
 
-run + source -> e5v.model.surgery -> e5v.model.proof, a table or JSON lines -> a folder
+run + source -> merge -> merge_checks, a table or JSON lines -> a folder
 """
 
 from dataclasses import asdict, dataclass, field
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from e5v.errors import ModelError, UsageError
-from e5v.verbs.opening import Opening, check_model
+from e5v.verbs.console import announce, say
+from e5v.verbs.model_options import Opening, check_model
 from e5v.verbs.paths import need_folder, need_new_folder
-from e5v.verbs.talk import announce, say
 from e5v.verbs.verify import show_checks
 
 if TYPE_CHECKING:
-    from e5v.model.surgery import Merged
+    from e5v.checkpoints.merge import Merged
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ def merge(verb: Merge) -> None:
     if verb.model:
         check_model(verb.model)
     announce(f"merging {verb.run}")
+    from e5v.checkpoints.merge import merge as merge_into
+    from e5v.checkpoints.merge_checks import prove
     from e5v.model.lora import find_run
-    from e5v.model.proof import prove
-    from e5v.model.surgery import merge as merge_into
 
     source = verb.model or find_run(verb.run).source
     if not source:

@@ -14,11 +14,11 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 from e5v.errors import ItemError, UsageError
 from e5v.extras import EXTRAS, need
 from e5v.image_names import named_file
+from e5v.verbs.console import announce, say, show_line, wants_lines
 from e5v.verbs.index import name_of_model, opening_of
-from e5v.verbs.opening import Opening, check_model
+from e5v.verbs.model_options import Opening, check_model
 from e5v.verbs.options import need_at_least_1
 from e5v.verbs.paths import index_folder, missing_index, need_file
-from e5v.verbs.talk import announce, say, show_line, wants_lines
 from e5v.verbs.where import check_filter
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from e5v.search.entries import Hit
     from e5v.search.index import Index as Reader
-    from e5v.verbs.terminal_pictures import Draw
+    from e5v.verbs.terminal_images import Draw
 
 ALIKE = 0.95  # cosine of near-identical items
 LONGEST = 120  # characters of a caption in a table
@@ -129,7 +129,7 @@ def search(verb: Search) -> None:
 
 def _check(verb: Search, folder: Path) -> None:
     """Check what can be known before anything slow is imported."""
-    from e5v.search.facts import read_facts
+    from e5v.search.manifest import read_facts
 
     need_file(verb.image, "--image")
     facts = read_facts(folder)
@@ -189,7 +189,7 @@ def show(groups: "Sequence[Sequence[Hit]]") -> None:
     """Show hits to a person: with pictures where the terminal can draw them, else as a table."""
     from rich.console import Console
 
-    from e5v.verbs.terminal_pictures import protocol
+    from e5v.verbs.terminal_images import protocol
 
     console = Console(highlight=False)
     if not any(groups):
@@ -220,7 +220,7 @@ def _table(hits: "Sequence[Hit]") -> object:
 def _show_pictures(console: "Console", hits: "Sequence[Hit]", draw: "Draw") -> None:
     from rich.text import Text
 
-    from e5v.verbs.terminal_pictures import open_small
+    from e5v.verbs.terminal_images import open_small
 
     for hit in hits:
         console.print(Text.assemble((f"{hit.score:.3f}", "bold"), f"  {_place(hit)}"))

@@ -13,14 +13,14 @@ from tyro.conf import OmitArgPrefixes, UseAppendAction, arg
 
 from e5v.errors import UsageError
 from e5v.extras import EXTRAS, need
+from e5v.verbs.console import say
 from e5v.verbs.index import name_of_model, opening_of
-from e5v.verbs.opening import Opening, check_model
+from e5v.verbs.model_options import Opening, check_model
 from e5v.verbs.options import need_at_least_1
 from e5v.verbs.paths import index_folder, missing_index
-from e5v.verbs.talk import say
 
 if TYPE_CHECKING:
-    from e5v.search.facts import Facts
+    from e5v.search.manifest import Facts
     from e5v.web.service import Settings
 
 KEY = "E5V_API_KEY"
@@ -92,7 +92,7 @@ def serve(verb: Serve) -> None:
         model = opening_of(verb.opening, facts).open(name)
 
         from e5v.web.app import create_app
-        from e5v.web.collection import Collection
+        from e5v.web.index_view import Collection
 
         collection = Collection(folder, model)
         collection.check()
@@ -108,7 +108,7 @@ def serve(verb: Serve) -> None:
 
 def _facts(verb: Serve, folder: Path) -> "Facts | None":
     """Read what the index says of itself; an index that is named must exist."""
-    from e5v.search.facts import read_facts
+    from e5v.search.manifest import read_facts
 
     facts = read_facts(folder)
     if facts is None and verb.index:
@@ -117,7 +117,7 @@ def _facts(verb: Serve, folder: Path) -> "Facts | None":
 
 
 def _settings(verb: Serve) -> "Settings":
-    from e5v.web.doors import LOOPBACK, Door, is_local
+    from e5v.web.access import LOOPBACK, Door, is_local
     from e5v.web.limits import Limits
     from e5v.web.service import Settings
 

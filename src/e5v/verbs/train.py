@@ -14,10 +14,10 @@ from tyro.conf import OmitArgPrefixes, arg
 from e5v.errors import UsageError, plural
 from e5v.extras import EXTRAS, need
 from e5v.training.recipe import Recipe
-from e5v.verbs.opening import Opening, check_model, default_model
+from e5v.verbs.console import announce, say, show_line, wants_lines
+from e5v.verbs.model_options import Opening, check_model, default_model
 from e5v.verbs.options import need_at_least_1
 from e5v.verbs.paths import need_file, need_new_folder, need_possible_folder
-from e5v.verbs.talk import announce, say, show_line, wants_lines
 
 if TYPE_CHECKING:
     from e5v.training.run import Begun, Measured, Step
@@ -119,7 +119,7 @@ def _check(verb: Train) -> None:
     """Check what can be known before anything slow is imported."""
     from e5v.model.prompts import find_prompt
     from e5v.training.data_files import FORMATS
-    from e5v.training.folder import RECIPE
+    from e5v.training.run_folder import RECIPE
 
     for file in verb.data:
         need_file(file, "--data")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from e5v.verbs.opening import Opening, check_model, named_model
-from e5v.verbs.talk import announce, show_line, wants_lines
+from e5v.verbs.console import announce, show_line, wants_lines
+from e5v.verbs.model_options import Opening, check_model, named_model
 
 if TYPE_CHECKING:
     from e5v.model.verify import Check

@@ -10,12 +10,12 @@ from typing import Annotated
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from e5v.errors import UsageError
-from e5v.items import RawItem
+from e5v.inputs import RawItem
+from e5v.verbs.console import show_line, wants_lines
 from e5v.verbs.inputs import Asked, understand
-from e5v.verbs.opening import Opening, check_model, default_model
+from e5v.verbs.model_options import Opening, check_model, default_model
 from e5v.verbs.options import need_at_least_1
 from e5v.verbs.paths import need_file
-from e5v.verbs.talk import show_line, wants_lines
 
 
 @dataclass(frozen=True)

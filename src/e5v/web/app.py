@@ -20,15 +20,15 @@ from starlette.exceptions import HTTPException
 
 from e5v.errors import DataError, E5VError
 from e5v.web import embedding_routes, search_routes
-from e5v.web.bodies import Bounded
-from e5v.web.collection import Collection
+from e5v.web.access import Guarded
+from e5v.web.body_limits import Bounded
 from e5v.web.docs_page import docs_page
-from e5v.web.doors import Guarded
-from e5v.web.headers import Headed
+from e5v.web.errors import Reason, Refused, refusal_of
+from e5v.web.index_view import Collection
 from e5v.web.metrics import Metered, Meters
 from e5v.web.paths import READ, HeadAsGet, Page
-from e5v.web.refusals import Reason, Refused, refusal_of
 from e5v.web.reply_schemas import PlainResponse, documented, without_unsent
+from e5v.web.security_headers import Headed
 from e5v.web.service import Settings, opened
 
 LOG = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from e5v.web.refusals import Refused
+from e5v.web.errors import Refused
 
 if TYPE_CHECKING:
     from e5v.web.limits import Limits

@@ -10,10 +10,9 @@ from fastapi import APIRouter, Path, Request, Response
 from e5v.model.prompts import find_prompt
 from e5v.model.tokens import Fit
 from e5v.vectors import check_dim, truncate, unit
-from e5v.web.intake import Embedded
-from e5v.web.leaving import unless_gone
-from e5v.web.quick import QuickRoute, service_of
-from e5v.web.refusals import SHOWN, not_found, refused_item
+from e5v.web.disconnects import unless_gone
+from e5v.web.embedding import Embedded
+from e5v.web.errors import SHOWN, not_found, refused_item
 from e5v.web.replies import cohere_reply, json_response, openai_reply
 from e5v.web.reply_schemas import (
     POSTED,
@@ -23,6 +22,7 @@ from e5v.web.reply_schemas import (
     Models,
     documented,
 )
+from e5v.web.routing import QuickRoute, service_of
 from e5v.web.schemas import CohereRequest, EmbeddingsRequest, Truncate
 from e5v.web.service import Service
 

@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import E5VError
-from e5v.items import Text
+from e5v.inputs import Text
 from e5v.search.query import PROMPT
 from e5v.vectors import unit
-from e5v.web.parts import Wanted
-from e5v.web.refusals import Refused
+from e5v.web.errors import Refused
+from e5v.web.inputs import Wanted
 
 if TYPE_CHECKING:
     from e5v.search.entries import Entry

@@ -17,7 +17,7 @@ from fastapi import Response
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
-from e5v.web.refusals import Refused, not_found
+from e5v.web.errors import Refused, not_found
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send

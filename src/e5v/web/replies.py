@@ -17,10 +17,10 @@ import orjson
 from fastapi import Response
 from numpy.typing import NDArray
 
-from e5v.items import Text
+from e5v.inputs import Text
 from e5v.vectors import quantise
-from e5v.web.intake import Embedded
-from e5v.web.parts import Picture, Wanted
+from e5v.web.embedding import Embedded
+from e5v.web.inputs import Picture, Wanted
 from e5v.web.schemas import CohereType, Encoding
 
 Rows = NDArray[np.float32]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from fastapi import Response
 from pydantic import BaseModel, Field
 
-from e5v.web.refusals import Reason
+from e5v.web.errors import Reason
 
 Floats = list[list[float]]
 Integers = list[list[int]]

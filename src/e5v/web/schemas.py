@@ -21,8 +21,8 @@ from pydantic import (
     model_validator,
 )
 
-from e5v.web.parts import Wanted, read_item, read_items
-from e5v.web.refusals import SHOWN, Refused, show
+from e5v.web.errors import SHOWN, Refused, show
+from e5v.web.inputs import Wanted, read_item, read_items
 
 LONGEST_PROMPT = 2_000  # characters
 LONGEST_FILTER = 1_000

@@ -17,12 +17,11 @@ from fastapi.responses import FileResponse
 
 from e5v.image_formats import FORMAT_OF_SUFFIX, suffix_of
 from e5v.search.entries import Entry, Hit
-from e5v.search.facts import read_facts
+from e5v.search.manifest import read_facts
 from e5v.search.notice import notice
 from e5v.search.places import VARIABLE, default_folder
-from e5v.web.leaving import unless_gone
-from e5v.web.quick import QuickRoute, service_of
-from e5v.web.refusals import Refused
+from e5v.web.disconnects import unless_gone
+from e5v.web.errors import Refused
 from e5v.web.replies import json_response
 from e5v.web.reply_schemas import (
     POSTED,
@@ -35,6 +34,7 @@ from e5v.web.reply_schemas import (
     SearchReply,
     documented,
 )
+from e5v.web.routing import QuickRoute, service_of
 from e5v.web.schemas import SearchRequest
 from e5v.web.service import Service
 

@@ -17,18 +17,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from e5v.items import Image, Text
+from e5v.inputs import Image, Text
 from e5v.model.words import Word, say
 from e5v.search.query import PROMPT, apart, find, normal
-from e5v.search.reading import EXCERPT, whole_text
-from e5v.search.walking import FORMS
+from e5v.search.readers import EXCERPT, whole_text
+from e5v.search.scan import FORMS
 from e5v.vectors import unit
 from e5v.web.batching import Batcher
-from e5v.web.collection import Collection
+from e5v.web.embedding import Intake
+from e5v.web.errors import Refused
 from e5v.web.example_queries import ExampleQueries
-from e5v.web.intake import Intake
-from e5v.web.parts import Part, Wanted
-from e5v.web.refusals import Refused
+from e5v.web.index_view import Collection
+from e5v.web.inputs import Part, Wanted
 from e5v.web.schemas import SearchRequest
 
 if TYPE_CHECKING:

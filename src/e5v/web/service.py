@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from e5v.web.access import Door
 from e5v.web.batching import Batcher, Pass
-from e5v.web.collection import Collection
-from e5v.web.doors import Door
-from e5v.web.intake import Intake
+from e5v.web.embedding import Intake
+from e5v.web.index_view import Collection
 from e5v.web.limits import Limits
 from e5v.web.metrics import Meters
 from e5v.web.searching import Searcher

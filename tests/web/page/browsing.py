@@ -18,11 +18,11 @@ import PIL.Image
 import uvicorn
 
 from e5v import E5V
-from e5v.search.gallery import Gallery
 from e5v.search.query import facts_of
+from e5v.search.sync import Gallery
 from e5v.search.writer import writing
 from e5v.web.app import create_app
-from e5v.web.collection import Collection
+from e5v.web.index_view import Collection
 from e5v.web.service import Settings
 from e5v.web.serving import listen
 

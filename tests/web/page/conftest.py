@@ -8,7 +8,7 @@ import PIL.Image
 import pytest
 
 from e5v import E5V
-from e5v.web.collection import Collection
+from e5v.web.index_view import Collection
 from tests.web.page.browsing import (
     ARGUMENTS,
     CHROMIUM,

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from e5v.web.collection import Collection
+from e5v.web.index_view import Collection
 from tests.web.page.browsing import CAPTIONS, NOTES, PHONE, SMALL, Served, Visit, visiting
 
 if TYPE_CHECKING:

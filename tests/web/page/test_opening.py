@@ -9,7 +9,7 @@ import PIL.Image
 import pytest
 
 from e5v import E5V
-from e5v.web.collection import Collection
+from e5v.web.index_view import Collection
 from tests.web.page.browsing import CAPTIONS, NOTES, PHONE, Visit, index_folder, serving, visiting
 
 if TYPE_CHECKING:

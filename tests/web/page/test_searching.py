@@ -8,7 +8,7 @@ import pytest
 from e5v import E5V
 from e5v.search.index import Index
 from e5v.search.query import Ask, asked, example_of, find
-from e5v.web.collection import Collection
+from e5v.web.index_view import Collection
 from tests.web.page.browsing import CAPTIONS, NOTES, Visit
 
 if TYPE_CHECKING:

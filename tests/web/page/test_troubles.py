@@ -10,8 +10,8 @@ import httpx2
 import pytest
 
 from e5v import E5V
-from e5v.web.collection import Collection
-from e5v.web.doors import Door
+from e5v.web.access import Door
+from e5v.web.index_view import Collection
 from e5v.web.service import Settings
 from tests.web.page.browsing import CAPTIONS, Served, Visit, index_folder, serving, visiting
 

@@ -2,7 +2,7 @@
 //
 // /v1/entries?kind&limit&offset -> pages of entries -> one growing list
 
-import { askPatiently } from "/server.js";
+import { askPatiently } from "/api.js";
 
 const PAGE = 60;
 const LARGEST = 600; // what the server gives at once

@@ -2,7 +2,7 @@
 //
 // /v1/index -> counts, model, notice, command; asked again now and then, as the index may grow
 
-import { askPatiently } from "/server.js";
+import { askPatiently } from "/api.js";
 
 const LOOK_AGAIN = 10_000; // milliseconds
 const LOOK_SOON = 3_000; // while there is nothing

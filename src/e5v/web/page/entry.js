@@ -1,6 +1,6 @@
 // An entry of the index, and the words that stand for it.
 
-import { ask } from "/server.js";
+import { ask } from "/api.js";
 
 /** Return the last part of a path. */
 export function fileName(path) {

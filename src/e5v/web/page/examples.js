@@ -2,7 +2,7 @@
 //
 // /v1/examples -> buttons; the page neither waits for them nor needs them
 
-import { ask } from "/server.js";
+import { ask } from "/api.js";
 import { showQueries } from "/words.js";
 
 export class Examples {

@@ -3,7 +3,7 @@
 // points in [0, 1] x [0, 1] -> canvas; the one under the mouse, finger or keys is looked at
 
 import { caption } from "/entry.js";
-import { askPatiently } from "/server.js";
+import { askPatiently } from "/api.js";
 
 const EDGE = 28; // pixels around the points
 const REACH = 22; // pixels from a point at which it is meant

@@ -3,13 +3,13 @@
 // keys, words, images -> Asked -> address -> search -> grid, words, map, viewer
 //                        nothing asked    -> browse -> grid
 
-import { NOTHING, isQuery, read, write } from "/address.js";
-import { calm, complain, trouble } from "/banner.js";
+import { NOTHING, isQuery, read, write } from "/url.js";
+import { calm, complain, trouble } from "/message.js";
 import { Browse } from "/browse.js";
 import { Collection, showNotice } from "/collection.js";
 import { Entries, caption } from "/entry.js";
 import { Examples } from "/examples.js";
-import { Field, takeImages } from "/field.js";
+import { Field, takeImages } from "/search_box.js";
 import { Grid } from "/grid.js";
 import { CollectionMap } from "/map.js";
 import { forget, keep, picture, recall, unreadable } from "/picture.js";

@@ -2,7 +2,7 @@
 //
 // body -> a short wait, in which a newer one takes its place -> server -> answer | refusal
 
-import { askPatiently } from "/server.js";
+import { askPatiently } from "/api.js";
 
 const WAIT = 160; // milliseconds after a key, in which the next one may come
 

@@ -2,7 +2,7 @@
 //
 // what is asked, how much there is of each kind -> which tabs there are, and which one is chosen
 
-import { isQuery } from "/address.js";
+import { isQuery } from "/url.js";
 
 export class Tabs {
   /** `chosen({kind, view})` is called for the tab that is clicked. */

@@ -1,0 +1,1 @@
+"""Files of a checkpoint: tensors, a merged adapter, a converted original, the model card."""

@@ -1,0 +1,292 @@
+"""Update an index incrementally: new and changed files are embedded, unchanged ones are skipped.
+
+roots -> changes -> pieces -> unchanged: nothing is written
+                           -> content seen before: its vector is reused
+                           -> new content: E5V -> vector  -> commits -> stale records are removed
+
+Runs are resumable: what a run has committed stays, and the next run continues from there. A file
+counts as read when all its parts have records with its present size and mtime.
+
+An entry whose file is missing is kept offline for some time: searches skip it, and if the file
+returns, under its old path or a new one, it is not embedded again. It is removed at once if its
+content has another entry.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime
+
+from e5v.inputs import RawItem
+from e5v.model.embedder import E5V
+from e5v.model.streaming import Encoded, Skipped
+from e5v.search.catalog import Catalog
+from e5v.search.diff import Changes, Scope, compare, weight
+from e5v.search.exclusion import Exclusion
+from e5v.search.faults import Fault
+from e5v.search.matching import Plan, match
+from e5v.search.pending import Pending, entry_of, known_of, record_of
+from e5v.search.progress import Progress
+from e5v.search.query import PROMPT
+from e5v.search.readers import Piece, read
+from e5v.search.scan import Found, is_missing
+from e5v.search.sources import Known
+from e5v.search.states import State
+from e5v.search.thumbnails import thumbnail
+from e5v.search.writer import Writer
+
+COMMIT_ROWS, COMMIT_SECONDS = 1_000, 30.0  # whichever comes first
+THUMBNAIL_WORKERS = 2
+DAY = 86_400  # seconds
+
+
+class Gallery:
+    """An index that follows folders, with the model that embeds for it.
+
+    The model is opened when there is something to embed. Not thread-safe.
+
+    Attributes:
+        changes: the result of the last comparison with the folders, with skipped and unlisted
+            files and missing roots.
+    """
+
+    def __init__(self, writer: Writer, model: Callable[[], E5V]) -> None:
+        self._writer = writer
+        self._model = model
+        self._catalog = Catalog(writer.folder, writer.known())
+        self._reset(Changes(), 0.0)
+
+    @property
+    def faults(self) -> list[Fault]:
+        """What could not be embedded, in this run and before."""
+        return [fault for faults in self._catalog.faults.values() for fault in faults]
+
+    @property
+    def offline(self) -> int:
+        """How many entries are kept though their files are missing."""
+        return len(self._catalog.marks.missing)
+
+    @property
+    def exclude(self) -> tuple[str, ...]:
+        """The patterns of excluded files."""
+        return self._writer.facts.exclude
+
+    @property
+    def kept_until(self) -> datetime | None:
+        """When the first offline entry will be removed; None if there are none."""
+        missing = self._catalog.marks.missing
+        days = self._writer.facts.keep_days
+        return datetime.fromtimestamp(min(missing.values()) + days * DAY) if missing else None
+
+    def _reset(self, changes: Changes, seconds: float) -> None:
+        self.changes = changes
+        self._progress = Progress(changes.weight, unchanged=changes.unchanged, seconds=seconds)
+        self._pending: list[Pending] = []
+        self._waiting: deque[Pending] = deque()  # given to the model, not yet answered
+        self._stale: dict[int, Known] = {known.number: known for known in changes.gone}
+        self._marked: set[int] = set()  # numbers of records found missing in this run
+        self._states: dict[str, State] = {}  # of changed files whose records stay
+        self._committed_at = time.monotonic()
+        self._all_fed, self._forget = not changes.fresh, False
+        for path in changes.cured:
+            self._catalog.drop_faults(path)
+
+    def follow(
+        self, roots: Sequence[str], *, forget: bool = False
+    ) -> Generator[Progress, None, None]:
+        """Update the index from folders; yield the progress now and then.
+
+        Entries whose files are missing are kept offline, for `keep_days` of the index's facts. With
+        `forget` they are removed at once, and missing roots are no longer followed. Close the
+        generator if you do not run it to its end.
+
+        Raises:
+            ModelError: the model returned non-finite values.
+        """
+        begun = time.monotonic()
+        if forget:
+            lost = [root for root in roots if is_missing(root)]
+            self._writer.unfollow(lost)
+            roots = [root for root in roots if root not in lost]
+        exclusion = Exclusion(self.exclude)
+        changes = compare(Scope(roots, self._writer.facts.roots, exclusion), self._catalog)
+        self._reset(changes, time.monotonic() - begun)
+        self._writer.follow(roots)
+        self._mark(changes, forget=forget)
+        yield self._progress
+        with ThreadPoolExecutor(THUMBNAIL_WORKERS, thread_name_prefix="e5v-thumbnail") as pool:
+            pieces = self._pieces(changes)
+            try:
+                while not self._all_fed:
+                    yield from self._embed(pieces, pool)
+            finally:  # also when interrupted: what was embedded is kept
+                self._commit()
+            self._sweep()
+            yield self._progress
+
+    def _mark(self, changes: Changes, *, forget: bool) -> None:
+        """Mark missing and returned files at once, not after hours of embedding."""
+        self._forget = forget
+        for known in changes.missing:
+            self._mark_missing(known)
+        for known in changes.present:
+            self._count(returned=self._catalog.mark_present(known))
+        self._catalog.save()
+
+    def _mark_missing(self, known: Known) -> None:
+        """Mark an entry as offline, or as stale if it has been so for `keep_days`."""
+        now = int(time.time())
+        since = self._catalog.marks.missing.get(known.number, now)
+        if self._forget or since <= now - self._writer.facts.keep_days * DAY:
+            self._stale[known.number] = known
+        elif self._catalog.mark_missing(known, now):
+            self._marked.add(known.number)
+            self._count(offline=1)
+
+    def _pieces(self, changes: Changes) -> Iterator[Piece]:
+        """Read changed files; yield the pieces that need a record, and record faults."""
+        for found in changes.fresh:
+            self._catalog.drop_faults(found.path)
+            known = self._catalog.ledger.of_source(found.path)
+            unchanged = self._catalog.unchanged(known)
+            named = [one.number for one in known if one.kind == "image" and one.part]
+            captions = self._writer.captions(named)
+            parts: Iterable[Piece | Fault] = read(found, unchanged)
+            plan = Plan()
+            if known:  # read once, kept in memory without image bytes
+                parts = [_without_bytes(one, found) for one in parts]
+                plan = match(known, captions, parts)
+            count = kept = 0
+            for one in parts:
+                if isinstance(one, Fault):
+                    self._catalog.add_fault(one)
+                    continue
+                count += 1
+                record = plan.record_of(one)
+                self._note_state(one, record)
+                if record is None:
+                    yield plan.named(one)
+                else:
+                    kept += 1
+                    self._keep(record, one.part)
+            self._settle_records(found, plan)
+            self._count(total=count - weight(found), done=kept)
+
+    def _note_state(self, piece: Piece, record: Known | None) -> None:
+        """Remember the size and mtime of an image if they differ from its record's."""
+        state = State(piece.size, piece.mtime)
+        other = record is not None and (record.size, record.mtime) != state
+        if piece.kind == "image" and (other or piece.path in self._catalog.states):
+            self._states[piece.path] = state
+
+    def _keep(self, record: Known, part: int) -> None:
+        self._catalog.move(record, part)
+        if self._catalog.mark_present(record):
+            self._count(returned=1)
+
+    def _settle_records(self, found: Found, plan: Plan) -> None:
+        """Mark the missing and stale records of a file that was read whole."""
+        for known in plan.missing:
+            self._mark_missing(known)
+        self._stale |= {known.number: known for known in plan.stale}
+        if plan.keeps_any:
+            self._states[found.path] = State(found.size, found.mtime)
+
+    def _embed(self, pieces: Iterator[Piece], pool: ThreadPoolExecutor) -> Iterator[Progress]:
+        stream = self._model().encode_iter(self._feed(pieces, pool), prompt=PROMPT, on_error="skip")
+        for result in stream:
+            self._settle(self._waiting.popleft(), result)
+            if self._is_due():
+                self._commit()
+            yield self._progress
+        if self._is_due():
+            self._commit()
+        yield self._progress
+
+    def _feed(self, pieces: Iterator[Piece], pool: ThreadPoolExecutor) -> Iterator[RawItem]:
+        """Yield new content for the model; stop when enough reused vectors wait for a commit."""
+        for piece in pieces:
+            same = self._catalog.ledger.by_digest.get(piece.digest)
+            if same is not None:
+                self._pending.append(Pending(entry_of(piece), piece.source, same_as=same.number))
+                self._count(done=1, reused=1)
+                if len(self._pending) >= COMMIT_ROWS and not self._waiting:
+                    return
+                continue
+            try:
+                content = piece.load()
+            except OSError as error:  # removed since it was listed
+                self._catalog.add_fault(Pending(entry_of(piece), piece.source).fault(str(error)))
+                continue
+            if isinstance(content, bytes):
+                picture = pool.submit(thumbnail, content)
+                self._waiting.append(Pending(entry_of(piece), piece.source, picture))
+                yield content
+            else:
+                self._waiting.append(Pending(entry_of(piece), piece.source))
+                yield {"text": content}
+        self._all_fed = True
+
+    def _settle(self, asked: Pending, result: Encoded | Skipped) -> None:
+        if isinstance(result, Encoded):
+            self._pending.append(replace(asked, vector=result.vector))
+            self._count(done=1, embedded=1, cut=int(result.cut))
+            return
+        cause = getattr(result.error, "cause", str(result.error))
+        self._catalog.add_fault(asked.fault(cause.removeprefix(f"<{asked.entry.size} bytes> ")))
+        known = self._catalog.ledger.by_id.get(asked.entry.id)
+        if known is not None:
+            self._stale[known.number] = known
+        self._count(done=1)
+
+    def _is_due(self) -> bool:
+        waited = time.monotonic() - self._committed_at
+        return len(self._pending) >= COMMIT_ROWS or waited >= COMMIT_SECONDS
+
+    def _commit(self) -> None:
+        """Write the entries that have vectors, replacing their old records."""
+        pending, self._pending = self._pending, []
+        if pending:
+            self._catalog.put_states({}, {one.source.path for one in pending})
+            recalled = self._writer.recall([one.same_as for one in pending if one.same_as])
+            records = [record_of(one, recalled) for one in pending]
+            by_id = self._catalog.ledger.by_id
+            replaced = [by_id[id].number for one in records if (id := one.entry.id) in by_id]
+            numbers = self._writer.commit(records, replaced)
+            for number, record in zip(numbers, records, strict=True):
+                self._catalog.add(known_of(number, record))
+            for number in replaced:
+                self._stale.pop(number, None)
+        self._catalog.save()
+        self._committed_at = time.monotonic()
+
+    def _sweep(self) -> None:
+        """Remove stale records, now that moved files have reused their vectors."""
+        self._stale |= {known.number: known for known in self._catalog.superseded()}
+        by_id = self._catalog.ledger.by_id
+        gone = [
+            known
+            for known in self._stale.values()
+            if known.id in by_id and by_id[known.id].number == known.number
+        ]
+        if gone:
+            self._writer.commit([], [known.number for known in gone])
+            for known in gone:
+                self._catalog.remove(known)
+            again = sum(known.number in self._marked for known in gone)  # moved, or a duplicate
+            self._count(removed=len(gone), offline=-again)
+        self._catalog.save()
+        self._catalog.put_states(self._states, {known.source.path for known in gone})
+
+    def _count(self, **more: int) -> None:
+        so_far = {name: getattr(self._progress, name) + count for name, count in more.items()}
+        self._progress = replace(self._progress, **so_far)
+
+
+def _without_bytes(one: Piece | Fault, found: Found) -> Piece | Fault:
+    """Drop the bytes of an image that a line names: a file may name thousands."""
+    if isinstance(one, Piece) and one.kind == "image" and found.form == "lines":
+        return replace(one, content=None)
+    return one

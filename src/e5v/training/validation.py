@@ -1,0 +1,158 @@
+"""Retrieval on held-out data during training.
+
+    HeldOut -> its images -> vision tower, once, before training -> image tokens on the CPU
+    HeldOut + image tokens -> current language model -> unit rows -> Measures
+
+Training uses texts only and does not load the vision tower. The tower is frozen: its tokens of an
+image are the same at every step, so it is loaded separately, run once, and released.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from e5v.errors import DataError, ItemError, ModelError
+from e5v.model.embedder import E5V
+from e5v.model.images import Pixels
+from e5v.model.loading import DTypeName, Loaded, load
+from e5v.model.preparing import Prepared, Preparer, ahead
+from e5v.model.prompts import Prompt
+from e5v.model.vision import image_tokens
+from e5v.training.validation_data import HeldOut, read_held_out
+
+LIMIT = 1_000  # rows; LLaVA-NeXT's tokens of so many photos take about 20 GB of memory
+GRID = "image_grid_thw"  # an image's shape in patches: the positions of its tokens depend on it
+
+
+@dataclass(frozen=True)
+class Measures:
+    """The measurement at one step; None where the data does not allow it.
+
+    Recalls are R@1, 0 to 1: the share of queries whose best candidate is a true one; a tie with a
+    false one is a miss. `text_recall` is from an anchor to its positive among all positives
+    and hard negatives, `image_recall` from a caption to its image, `caption_recall` from an image
+    to any of its captions. `gap` is the distance between the centroids of the unit vectors of
+    images and captions, 0 to 2 (Liang et al. 2022, arXiv 2203.02053).
+    """
+
+    text_recall: float | None = None
+    image_recall: float | None = None
+    caption_recall: float | None = None
+    gap: float | None = None
+
+    @classmethod
+    def of(
+        cls, held_out: HeldOut, queries: NDArray[np.float32], candidates: NDArray[np.float32]
+    ) -> "Measures":
+        """Measure unit vectors, (q, d) of the queries and (c, d) of the candidates."""
+        truth = held_out.truth
+        scores = np.where(held_out.own & ~truth, -np.inf, queries @ candidates.T)
+        if not held_out.images:
+            return cls(text_recall=recall(scores, truth))
+        return cls(
+            image_recall=recall(scores, truth),
+            caption_recall=recall(scores.T, truth.T),
+            gap=float(np.linalg.norm(queries.mean(0) - candidates.mean(0))),
+        )
+
+
+def recall(scores: NDArray[np.floating], truth: NDArray[np.bool_]) -> float:
+    """Return the share of rows of `scores` (q, c) whose best is true; a tie is a miss."""
+    best_true = np.where(truth, scores, -np.inf).max(axis=1)
+    best_false = np.where(truth, -np.inf, scores).max(axis=1)
+    return float((best_true > best_false).mean())
+
+
+class Watch:
+    """Held-out data, prepared once and measured repeatedly during training."""
+
+    def __init__(self, held_out: HeldOut, prompt: Prompt, images: Sequence[Prepared]) -> None:
+        self.held_out = held_out
+        self._prompt = prompt
+        self._queries: list[Prepared] = []
+        self._candidates = list(images)
+
+    @classmethod
+    def open(
+        cls,
+        data: Path,
+        model: str,
+        prompt: Prompt,
+        *,
+        device: str | None = None,
+        dtype: DTypeName = "auto",
+        limit: int = LIMIT,
+    ) -> "Watch":
+        """Read the first `limit` rows of `data` (see `read_held_out`) and encode its images.
+
+        The vision tower of `model` is loaded only if there are images.
+
+        Raises:
+            DataError: the data cannot be read, or has rows that cannot be used; names them.
+            ModelError: the model's vision tower cannot be run separately.
+        """
+        held_out = read_held_out(data, limit)
+        images: list[Prepared] = []
+        if held_out.images:
+            vision = load(model, device=device, dtype=dtype, part="vision")
+            images = list(_encode_images(held_out.images, vision, prompt))
+        return cls(held_out, prompt, images)
+
+    def measure(self, embedder: E5V) -> Measures:
+        """Embed the data with the current language model, without dropout, and compare."""
+        if not self._queries:
+            self._queries = self._prepare(self.held_out.queries, embedder)
+        if not self._candidates:
+            self._candidates = self._prepare(self.held_out.candidates, embedder)
+        with _evaluating(embedder.loaded.model):
+            queries, candidates = map(embedder.embed, (self._queries, self._candidates))
+        return Measures.of(self.held_out, queries, candidates)
+
+    def _prepare(self, texts: Iterable[object], embedder: E5V) -> list[Prepared]:
+        return [embedder.prepare({"text": text}, prompt=self._prompt) for text in texts]
+
+
+def _encode_images(files: Iterable[Path], vision: Loaded, prompt: Prompt) -> Iterator[Prepared]:
+    """Prepare images, and replace their pixels by the vision tower's tokens."""
+    if vision.backbone.layout == "whole":
+        raise ModelError(
+            f"{vision.name} is of an architecture whose vision tower cannot be run separately; "
+            "give a file of triplets as held-out data instead"
+        )
+    prepare = partial(Preparer(vision, vision.context).prepare, prompt=prompt)
+    for future in ahead(files, prepare):
+        try:
+            one = future.result()
+        except ItemError as error:
+            raise DataError(f"a held-out image cannot be used: {error.cause}") from error
+        yield replace(one, prompted=replace(one.prompted, images=(_tokens(one, vision),)))
+
+
+def _tokens(one: Prepared, vision: Loaded) -> Pixels:
+    (pixels,), counts = one.prompted.images, one.prompted.counts
+    try:
+        with torch.no_grad():
+            (made,) = image_tokens(vision.model, [pixels], vision.backbone.features, counts)
+    except ValueError as error:
+        raise ModelError(f"{vision.name}: processor and model disagree: {error}") from error
+    shape = {key: array for key, array in pixels.arrays.items() if key == GRID}
+    return replace(pixels, arrays=shape, tokens=made.to("cpu"))
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Switch dropout off, and restore every module's mode afterwards."""
+    before = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in before:
+            module.training = training

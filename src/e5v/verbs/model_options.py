@@ -1,0 +1,92 @@
+"""How a verb opens a model: which one by default, and the options that every verb has."""
+
+import os
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from tyro.conf import arg
+
+from e5v.errors import ModelError, UsageError
+from e5v.model.locating import HUB_URL, find_model
+from e5v.verbs.console import announce, say
+from e5v.verbs.options import refuse_url
+
+if TYPE_CHECKING:
+    from e5v.model.embedder import E5V
+
+MODEL = "royokong/e5-v"  # the paper's own
+VARIABLE = "E5V_MODEL"
+HUB_ID = re.compile(r"\w[\w.-]*(/[\w.-]+)?")
+
+
+def default_model() -> str:
+    """Return the model of a verb that names none: $E5V_MODEL, or the paper's own."""
+    return os.environ.get(VARIABLE) or MODEL
+
+
+def named_model(model: str | None) -> str:
+    """Return the model that a verb needs by name, or $E5V_MODEL.
+
+    Raises:
+        UsageError: neither is given.
+    """
+    name = model or os.environ.get(VARIABLE)
+    if not name:
+        raise UsageError(f"MODEL is missing; name a hub id or a folder, or set {VARIABLE}")
+    return name
+
+
+def check_model(model: str) -> None:
+    """Check what can be known of a model's name without opening it.
+
+    Raises:
+        UsageError: it is empty, a URL, a path that does not exist, or a folder without a model.
+    """
+    if not model.strip():
+        raise UsageError("the model's name is empty; name a hub id or a folder")
+    if not model.startswith(HUB_URL):  # the nearest hub id is suggested
+        refuse_url(model, "the model")
+    try:
+        find_model(model)
+    except ModelError as error:
+        if HUB_ID.fullmatch(model) and not Path(model).exists():
+            raise  # the answer of the hub
+        raise UsageError(str(error)) from None
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How the model is loaded."""
+
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Number format of the computation; auto is bfloat16 where the hardware is fast at it."""
+    device: Annotated[str | None, arg(metavar="NAME")] = None
+    """cpu, cuda, cuda:1, mps, ...; by default the fastest available."""
+    trust_remote_code: bool = False
+    """Run Python code that comes with the checkpoint."""
+
+    def open(self, model: str, *, max_tokens: int | None = None) -> "E5V":
+        """Open a model, which takes a moment: torch is imported here.
+
+        Raises:
+            UsageError: its name is a path or URL without a model.
+            ModelError: it cannot be opened.
+        """
+        check_model(model)
+        announce(f"opening {model}")
+        self._announce_download(model)
+        from e5v.model.embedder import E5V
+
+        return E5V(model, max_tokens=max_tokens, **asdict(self))
+
+    def _announce_download(self, model: str) -> None:
+        """Say how much has to be downloaded, and what memory the model then needs."""
+        from e5v.model.hub import download_size
+
+        if found := download_size(model, dtype=self.dtype, device=self.device):
+            say(
+                f"downloading {found.size / 1e9:.1f} GB; the model's weights need "
+                f"{found.memory / 1e9:.1f} GB of memory"
+            )

@@ -1,0 +1,170 @@
+"""The index that the server searches: opened when it exists, and kept up to date.
+
+folder -> Index, refreshed at most once a second -> entries, vectors, hits, map
+
+Every method may block: call it on a thread.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from e5v.errors import DataError
+from e5v.search.entries import Entry
+from e5v.search.index import Index
+from e5v.search.manifest import read_facts
+from e5v.search.query import fingerprint_of
+from e5v.web.errors import Refused
+from e5v.web.projection import project
+
+if TYPE_CHECKING:
+    from e5v.model.embedder import E5V
+
+FRESH_SECONDS = 1.0  # between two refreshes
+MAP_POINTS = 2_000
+DIGITS = 4  # decimals of a map coordinate
+CONFLICT = 409
+Held = TypeVar("Held")
+
+
+@dataclass(frozen=True)
+class Point:
+    """An entry's place on the map."""
+
+    entry: Entry
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Map:
+    """The points of one version of the index."""
+
+    version: int
+    points: list[Point]
+
+
+class Collection:
+    """An index folder, for one model; the folder may still be empty."""
+
+    def __init__(self, folder: Path, model: E5V) -> None:
+        self.folder = folder
+        self.model = model
+        self._lock = Lock()
+        self._index: Index | None = None
+        self._version = 0  # incremented at every change
+        self._refreshed = 0.0
+        self._map: Map | None = None
+
+    def index(self) -> Index:
+        """Return the index as it is now.
+
+        Raises:
+            Refused: there is no index, or another model made it.
+            DataError: it is damaged.
+        """
+        return self.version()[0]
+
+    def version(self) -> tuple[Index, int]:
+        """Return the index as it is now, and a number that grows with every change to it.
+
+        Raises:
+            Refused: there is no index, or another model made it.
+            DataError: it is damaged.
+        """
+        with self._lock:
+            if self._index is None or time.monotonic() - self._refreshed > FRESH_SECONDS:
+                seen, self._index = self._index, None  # an unreadable index is not kept
+                self._index = self._refresh(seen)
+                self._refreshed = time.monotonic()
+            return self._index, self._version
+
+    def check(self) -> None:
+        """Check the index, if there is one.
+
+        Raises:
+            DataError: another model made it, or it is damaged.
+        """
+        try:
+            self.index()
+        except Refused as refusal:
+            if refusal.status_code == CONFLICT:
+                raise DataError(str(refusal)) from None
+
+    def entry(self, id: str) -> Entry:
+        """Return an entry.
+
+        Raises:
+            Refused: there is no such entry.
+        """
+        return _require(self.index().get(id), id)
+
+    def vector(self, id: str) -> Any:
+        """Return the vector of an entry, (d,) float32.
+
+        Raises:
+            Refused: there is no such entry.
+        """
+        return _require(self.index().vector(id), id)
+
+    def map(self) -> list[Point]:
+        """Return the map of at most 2,000 entries; computed once per version of the index."""
+        index, version = self.version()
+        drawn = self._map
+        if drawn is None or drawn.version != version:
+            drawn = self._map = Map(version, _compute_points(index))
+        return drawn.points
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        return fingerprint_of(self.model)
+
+    def _refresh(self, seen: Index | None) -> Index:
+        """Refresh the index; open it again if its folder was removed or made again."""
+        if seen is not None and self._still_exists(seen):
+            with suppress(DataError):
+                self._version += seen.refresh()
+                return seen
+        self._version += 1
+        return self._open()
+
+    def _still_exists(self, seen: Index) -> bool:
+        """Return whether the index is still there; LanceDB would create a missing folder."""
+        facts = read_facts(self.folder)
+        made_by_same = facts is None or facts.fingerprint == seen.fingerprint
+        return made_by_same and self.folder.is_dir()
+
+    def _open(self) -> Index:
+        try:
+            index = Index.open(self.folder)
+        except DataError as error:
+            if read_facts(self.folder):
+                raise
+            raise Refused(404, "missing", str(error)) from None
+        dtype = str(self.model.dtype).removeprefix("torch.")
+        try:
+            index.check(self._fingerprint, self.model.loaded.name, dtype)
+        except DataError as error:
+            raise Refused(CONFLICT, "missing", str(error)) from None
+        return index
+
+
+def _require(found: Held | None, id: str) -> Held:
+    if found is None:
+        raise Refused(404, "missing", f"the index has no entry {id[:80]!a}")
+    return found
+
+
+def _compute_points(index: Index) -> list[Point]:
+    ids, vectors = index.vectors(MAP_POINTS)
+    places = dict(zip(ids, project(vectors).tolist(), strict=True))
+    return [
+        Point(entry, *(round(place, DIGITS) for place in places[entry.id]))
+        for entry in index.entries(ids)
+    ]
