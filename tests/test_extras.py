@@ -154,7 +154,7 @@ def test_the_table_is_that_of_the_package() -> None:
         assert {"sklearn": "scikit-learn"}.get(library, library) in written[extra]
     base = {line.partition(">")[0] for line in project["dependencies"]}
     assert base.isdisjoint(EXTRA_OF)
-    assert EXTRAS.keys() == written.keys() - {"all", "dev"}
+    assert EXTRAS.keys() == written.keys() - {"all", "dev", "docs"}
 
 
 def test_what_is_installed_is_not_missing() -> None:
