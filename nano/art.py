@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from e5v.files import replacing
+from e5v.files import replace_file
 from nano.concepts import CONCEPTS
 
 Style = Literal["noto", "twemoji", "openmoji"]
@@ -104,7 +104,7 @@ def build_atlas(style: Style, folder: Path = FOLDER) -> None:
         str(level): np.stack([_resized(square, level) for square in squares]) for level in LEVELS
     }
     folder.mkdir(parents=True, exist_ok=True)
-    with replacing(atlas_file(style, folder)) as part, part.open("wb") as out:
+    with replace_file(atlas_file(style, folder)) as part, part.open("wb") as out:
         np.savez(out, emoji=np.array([one.emoji for one in CONCEPTS]), **levels)  # type: ignore[arg-type]
 
 

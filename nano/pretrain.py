@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
-from e5v.files import replacing
+from e5v.files import replace_file
 from e5v.model.malloc import keep_freed
 from nano.architecture import SIZES, new_model
 from nano.concepts import CONCEPTS
@@ -187,7 +187,7 @@ class _Stream(IterableDataset[Any]):
 
 def save(file: Path, content: dict[str, Any]) -> None:
     """Write a file that appears when it is whole: a killed run leaves the older one."""
-    with replacing(file) as part, part.open("wb") as out:
+    with replace_file(file) as part, part.open("wb") as out:
         torch.save(content, out)
 
 

@@ -20,7 +20,7 @@ from dataclasses import astuple, dataclass
 from itertools import islice
 from pathlib import Path
 
-from e5v.files import replacing
+from e5v.files import replace_file
 from nano.captions import caption
 from nano.chance import chance
 from nano.changes import changed
@@ -112,7 +112,7 @@ def write_triplets(file: Path, *, rows: int, seed: int, mixture: Mixture | None 
     if wanted.nli:
         made = mixed(made, read_nli(wanted.nli), share=wanted.nli_share, seed=seed)
     file.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(file) as part, part.open("w", encoding="utf-8", newline="") as out:
+    with replace_file(file) as part, part.open("w", encoding="utf-8", newline="") as out:
         lines = csv.writer(out, lineterminator="\n")
         lines.writerow(COLUMNS)
         lines.writerows(astuple(one) for one in islice(made, rows))

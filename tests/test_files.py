@@ -13,7 +13,15 @@ import pytest
 
 from e5v import files
 from e5v.errors import DataError
-from e5v.files import LOCKS, locked, replacing, sync, write_file
+from e5v.files import (
+    LOCKS,
+    locked,
+    remove_temporary,
+    replace_file,
+    replace_folder,
+    sync,
+    write_file,
+)
 
 POSIX_ONLY = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
 SOURCES = sorted((Path(__file__).parents[1] / "src").rglob("*.py"))
@@ -26,7 +34,7 @@ def test_the_old_file_stands_until_the_new_one_is_whole(
     """Catches half a file in place of a whole one, and one that is left beside it."""
     target = tmp_path / "report.json"
     write_file(target, "old")
-    with pytest.raises(failure), replacing(target) as part:  # noqa: PT012
+    with pytest.raises(failure), replace_file(target) as part:  # noqa: PT012
         part.write_text("ne")
         assert part.parent == target.parent
         raise failure
@@ -38,13 +46,104 @@ def test_the_old_file_stands_until_the_new_one_is_whole(
 def test_two_processes_write_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches a file with lines of two processes, or one that the other has removed."""
     target = tmp_path / "report.json"
-    with replacing(target) as ours:
+    with replace_file(target) as ours:
         ours.write_text("ours")
         with monkeypatch.context() as elsewhere:
             elsewhere.setattr(os, "getpid", lambda: 0)
             write_file(target, "theirs")
         assert target.read_text() == "theirs"
     assert target.read_text() == "ours"
+
+
+def _write_folder(target: Path, content: str, failure: BaseException | None = None) -> None:
+    with replace_folder(target) as part:
+        (part / "inner").mkdir()
+        (part / "inner" / "file").write_text(content)
+        if failure:
+            raise failure
+
+
+@pytest.mark.parametrize("failure", [OSError(), KeyboardInterrupt()])
+def test_the_old_folder_stands_until_the_new_one_is_whole(
+    tmp_path: Path, failure: BaseException
+) -> None:
+    """Catches half a checkpoint in place of a whole one, and one that is left beside it."""
+    target = tmp_path / "adapter"
+    _write_folder(target, "old")
+    with pytest.raises(type(failure)):
+        _write_folder(target, "ne", failure)
+    assert (target / "inner" / "file").read_text() == "old"
+    _write_folder(target, "new")
+    assert (target / "inner" / "file").read_text() == "new"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_the_old_folder_comes_back_if_the_new_one_cannot_be_renamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a target that is gone because the second of two renames failed."""
+    target = tmp_path / "adapter"
+    _write_folder(target, "old")
+    real = Path.rename
+
+    def refuse(path: Path, new: Path) -> Path:
+        if new == target and ".old." not in path.name:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, new)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(PermissionError):
+        _write_folder(target, "new")
+    assert (target / "inner" / "file").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_is_on_the_disk_before_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches empty weights under the name of a whole checkpoint after a power cut."""
+    target = tmp_path / "adapter"
+    seen: list[tuple[int, bool]] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda number: seen.append((os.fstat(number).st_ino, target.exists()))
+    )
+    _write_folder(target, "new")
+    inner = {(path.stat().st_ino, False) for path in (target, *target.rglob("*"))}
+    assert set(seen) == {*inner, (tmp_path.stat().st_ino, True)}
+
+
+WRITE = """
+import sys
+from pathlib import Path
+from e5v.files import replace_file, replace_folder
+
+target = Path(sys.argv[1])
+with (replace_folder if target.is_dir() else replace_file)(target) as part:
+    (part / "file" if part.is_dir() else part).write_text("ne")
+    print("half", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_kill_leaves_the_old_one(tmp_path: Path, kind: str) -> None:
+    """Catches a target that is changed before the new content is complete."""
+    target = tmp_path / "target"
+    if kind == "folder":
+        target.mkdir()
+    file = target / "file" if kind == "folder" else target
+    file.write_text("old")
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", WRITE, str(target)]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "half\n"
+        other.send_signal(signal.SIGKILL)
+        other.wait()
+    assert file.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 2
+    remove_temporary(tmp_path, "target")
+    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_others_may_read_what_they_may_always_read(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
-"""Write files atomically and durably, and lock a folder for one writer.
+"""Write files and folders atomically and durably, and lock a folder for one writer.
 
-content -> temporary file beside the target -> fsync -> rename -> fsync of the folder
+content -> temporary file or folder beside the target -> fsync -> rename -> fsync of the parent
 """
 
 import errno
 import json
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,18 +21,34 @@ HOLDER = ".lock.json"  # so its owner is written to a second file
 LOCKS = frozenset({LOCK, HOLDER})
 
 
-def beside(target: Path) -> Path:
-    """Return the path of a temporary file for `target`: hidden, with the process id."""
+def temporary_path(target: Path) -> Path:
+    """Return the temporary path of `target`: hidden, beside it, with the process id."""
     return target.with_name(f".{target.name}.{os.getpid()}.part")
 
 
+def remove_temporary(folder: Path, name: str) -> None:
+    """Remove temporary paths that killed processes left for targets whose names begin with `name`.
+
+    Call it only while the folder is locked: it does not ask whether their process still runs.
+    """
+    for part in folder.glob(f".{name}*.part"):
+        _remove(part)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
 @contextmanager
-def replacing(target: Path) -> Iterator[Path]:
+def replace_file(target: Path) -> Iterator[Path]:
     """Yield a temporary path that replaces `target` if the block succeeds; otherwise it is removed.
 
     On any failure `target` is unchanged.
     """
-    part = beside(target)
+    part = temporary_path(target)
     try:
         yield part
         sync(part)
@@ -41,9 +58,35 @@ def replacing(target: Path) -> Iterator[Path]:
     sync(target.parent)
 
 
+@contextmanager
+def replace_folder(target: Path) -> Iterator[Path]:
+    """Yield a new folder that replaces `target` if the block succeeds; otherwise it is removed.
+
+    On any failure `target` is unchanged. The parent of `target` must exist.
+    """
+    part = temporary_path(target)
+    old = part.with_suffix(".old.part")
+    _remove(part)  # of a killed process with the same id
+    part.mkdir()
+    try:
+        yield part
+        for path in (*part.rglob("*"), part):
+            if not path.is_symlink():
+                sync(path)
+        if target.exists():  # a folder with files in it cannot be renamed over
+            target.rename(old)
+        part.rename(target)
+    finally:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        _remove(part)
+        _remove(old)
+    sync(target.parent)
+
+
 def write_file(target: Path, content: str | bytes) -> None:
     """Write a file atomically, text as UTF-8."""
-    with replacing(target) as part:
+    with replace_file(target) as part:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
 
 

@@ -135,7 +135,7 @@ def watch_syncs(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
 
     def fsync(descriptor: int) -> None:
         path = str(Path(f"/proc/self/fd/{descriptor}").readlink())
-        synced.add(re.sub(r"/\.(rows-\d+)\.part", r"/\1", path))  # which is renamed when whole
+        synced.add(re.sub(r"/\.(rows-\d+)\.\d+\.part", r"/\1", path))  # which is renamed when whole
         real(descriptor)
 
     with monkeypatch.context() as patch:

@@ -46,12 +46,13 @@ def test_a_checkpoint_half_written_by_a_kill_is_none(tmp_path: Path) -> None:
     """A run that is resumed from half a file."""
     folder = _begun(tmp_path / "run")
     folder.save(50, {"weights": b"good"})
-    torn = folder.path / "checkpoint-000100.partial"
+    torn = folder.path / ".checkpoint-000100.1.part"
     torn.mkdir()
     (torn / "weights").write_bytes(b"to")
     assert folder.latest() == folder.path / "checkpoint-000050"
     folder.save(100, {"weights": b"whole"})
-    assert [path.name for path in folder.path.glob("checkpoint*")] == ["checkpoint-000100"]
+    names = {path.name for path in folder.path.iterdir()}
+    assert names == {"recipe.json", "log.jsonl", "checkpoint-000100"}
 
 
 def test_another_run_is_not_overwritten(tmp_path: Path) -> None:

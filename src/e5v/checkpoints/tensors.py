@@ -7,7 +7,6 @@ bit-identical and only one tensor at a time is in memory.
 """
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from e5v.errors import ModelError, UsageError
-from e5v.files import beside
+from e5v.files import replace_folder
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 SIZE_BYTES = 8  # of the header's length, which comes first
@@ -141,12 +140,5 @@ def new_folder(target: Path) -> Iterator[Path]:
         raise UsageError(f"the folder {target.parent} does not exist; create it first")
     if whole.exists() and not (whole.is_dir() and not any(whole.iterdir())):
         raise UsageError(f"{target} already exists; choose a new folder")
-    part = beside(whole)
-    part.mkdir()
-    try:
+    with replace_folder(whole) as part:
         yield part
-        if whole.is_dir():
-            whole.rmdir()
-        part.replace(whole)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)

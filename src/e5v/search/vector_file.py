@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from e5v.files import sync
+from e5v.files import replace_folder
 
 BLOCK = 8_192  # rows
 WORD = 64  # bits
@@ -151,24 +151,18 @@ def lay_out(folder: Path, numbers: NDArray[np.int64], source: Source, width: int
     latest = _latest(folder)
     number = int(latest.name.removeprefix(PREFIX)) + 1 if latest else 1
     target = folder / f"{PREFIX}{number:06d}"
-    part = folder / f".{target.name}.part"
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
     founders = _founders(len(numbers), source, width)
     frame = Frame.of(founders)
-    with (part / "frame.npz").open("wb") as file:
-        np.savez(file, mean=frame.mean, order=frame.order, founders=np.int64(len(numbers)))
-        _sync(file)
-    for name in ("vectors.f16", "signs.u64", "first.u64", "numbers.i64"):
-        (part / name).touch()
-    rows = _mapped(part)
-    for start in range(0, len(numbers), BLOCK):
-        end = min(start + BLOCK, len(numbers))
-        rows = append(rows, numbers[start:end], source(start, end))
-    del rows  # Windows cannot rename a folder with a mapped file
-    sync(part)
-    part.rename(target)
-    sync(folder)
+    with replace_folder(target) as part:
+        with (part / "frame.npz").open("wb") as file:
+            np.savez(file, mean=frame.mean, order=frame.order, founders=np.int64(len(numbers)))
+        for name in ("vectors.f16", "signs.u64", "first.u64", "numbers.i64"):
+            (part / name).touch()
+        rows = _mapped(part)
+        for start in range(0, len(numbers), BLOCK):
+            end = min(start + BLOCK, len(numbers))
+            rows = append(rows, numbers[start:end], source(start, end))
+        del rows  # Windows cannot rename a folder with a mapped file
     for old in folder.glob(f"{PREFIX}*"):
         if old != target:
             shutil.rmtree(old, ignore_errors=True)

@@ -7,7 +7,6 @@ are ignored, and of two records with the same id the later is current; the next 
 other.
 """
 
-import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from e5v.files import locked
+from e5v.files import locked, remove_temporary
 from e5v.search.entries import Entry
 from e5v.search.entry_table import COLUMNS, LEDGER, SOURCE, Table
 from e5v.search.faults import FILE as FAULTS
@@ -230,8 +229,4 @@ def writing(folder: Path, facts: Callable[[], Facts]) -> Iterator[Writer]:
 def _remove_temporary(folder: Path) -> None:
     """Remove temporary files of a killed writer."""
     for name in (FACTS, FAULTS, MARKS, PREFIX):
-        for part in folder.glob(f".{name}*.part"):
-            if part.is_dir():
-                shutil.rmtree(part, ignore_errors=True)
-            else:
-                part.unlink(missing_ok=True)
+        remove_temporary(folder, name)

@@ -6,8 +6,8 @@
     RUN/adapter/             the result, as peft reads it
     RUN/training.png         plot of the log
 
-Folders are written under another name and renamed when complete, so the last checkpoint survives
-any failure.
+Folders are written under a temporary name and renamed when complete, so the last checkpoint
+survives any failure.
 """
 
 import json
@@ -20,9 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from e5v.errors import TrainingError, UsageError
-from e5v.files import LOCKS, locked, sync, write_file
+from e5v.files import LOCKS, locked, remove_temporary, replace_folder, write_file
 
-PARTIAL = ".partial"
 CHECKPOINT = re.compile(r"checkpoint-\d{6,}")  # other names like checkpoint-* are the user's
 RECIPE = "recipe.json"
 
@@ -108,6 +107,7 @@ class RunFolder:
         target = self.path / f"checkpoint-{step:06d}"
         with self._writing(f"the checkpoint after step {step}"):
             write_folder(target, files)
+            remove_temporary(self.path, "checkpoint-")  # of a killed run
         for old in before:
             if old != target:
                 shutil.rmtree(old, ignore_errors=True)  # the next save tries again
@@ -168,15 +168,7 @@ def _step_of(line: str) -> float:
 
 def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
     """Write files into a folder that replaces `target` once all of them are on disk."""
-    partial = target.with_name(target.name + PARTIAL)
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with replace_folder(target) as part:
         for name, content in files.items():
-            (partial / name).write_bytes(content)
-            sync(partial / name)
-        shutil.rmtree(target, ignore_errors=True)
-        partial.rename(target)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+            (part / name).write_bytes(content)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from e5v.errors import UsageError
 from e5v.extras import imported
-from e5v.files import replacing
+from e5v.files import replace_file
 
 GROUP_BYTES = 16 * 2**20  # vectors held before they are written as one row group of Parquet,
 GROUP_ROWS = 2**16  # and at most how many: beside a few bytes of signs, their names are the bulk
@@ -161,5 +161,5 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
         raise UsageError(f"the folder {path.parent} does not exist; make it first")
     if target.exists() and not target.is_file():
         raise UsageError(f"{path} is no plain file; name a file to write")
-    with replacing(target) as part, part.open("wb") as file:
+    with replace_file(target) as part, part.open("wb") as file:
         yield file
