@@ -18,6 +18,7 @@ from e5v.data_uris import decode_data_uri, is_data_uri
 from e5v.errors import ItemError
 from e5v.image_formats import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from e5v.image_names import file_of_url, find_image_file, looks_like_image, strip, why_text
+from e5v.jsonl import find_surrogate
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -249,15 +250,13 @@ def _read_text(value: object, position: int) -> Text:
 
 def _checked_text(text: str, position: int, doubt: str = "") -> Text:
     """Reject half a surrogate pair (from a truncated JSON escape): no tokenizer accepts it."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        half = f"U+{ord(text[error.start]):04X}"
+    if (at := find_surrogate(text)) is not None:
+        half = f"U+{ord(text[at]):04X}"
         raise ItemError(
             position,
-            f"has half a surrogate pair ({half}) at character {error.start}; "
+            f"has half a surrogate pair ({half}) at character {at}; "
             'repair the text: text.encode("utf-8", "replace").decode()',
-        ) from None
+        )
     return Text(text, doubt)
 
 

@@ -125,12 +125,19 @@ SAVE_AS_UTF8 = "save the file as UTF-8"
 
 def undecoded(text: str) -> str:
     """Return why a text could not be decoded; empty if it could."""
+    at = find_surrogate(text)
+    if at is None:
+        return ""
+    return f"is not UTF-8 (byte 0x{ord(text[at]) & 0xFF:02X} after {at} characters); {SAVE_AS_UTF8}"
+
+
+def find_surrogate(text: str) -> int | None:
+    """Return where a text has half a surrogate pair, which UTF-8 cannot encode; None if nowhere."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        byte = ord(text[error.start]) & 0xFF
-        return f"is not UTF-8 (byte 0x{byte:02X} after {error.start} characters); {SAVE_AS_UTF8}"
-    return ""
+        return error.start
+    return None
 
 
 def parse(text: str) -> Any:
@@ -155,12 +162,12 @@ def parse(text: str) -> Any:
 
 def _refuse_half_pairs(value: Any) -> None:
     try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:
-        half = f"U+{ord(error.object[error.start]):04X}"
-        raise Wrong(f"has half a surrogate pair ({half}), an incomplete character") from None
+        text = json.dumps(value, ensure_ascii=False)
     except RecursionError:
         raise Wrong("cannot be read as JSON: it is nested too deeply") from None
+    if (at := find_surrogate(text)) is not None:
+        half = f"U+{ord(text[at]):04X}"
+        raise Wrong(f"has half a surrogate pair ({half}), an incomplete character")
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from e5v.errors import DataError, first_line, plural
-from e5v.jsonl import LineFault, Wrong, listed, parse_file
+from e5v.jsonl import LineFault, Wrong, find_surrogate, listed, parse_file
 
 NAMED = 3  # wrong rows that an error names
 
@@ -103,10 +103,8 @@ def _several(key: str, value: Any) -> Sequence[Any]:
 def _string(key: str, value: Any) -> str:
     if not isinstance(value, str):
         raise Wrong(f'has "{key}" of type {type(value).__name__}; expected a string')
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise Wrong(f'has half a surrogate pair in "{key}"') from None
+    if find_surrogate(value) is not None:
+        raise Wrong(f'has half a surrogate pair in "{key}"')
     return value
 
 

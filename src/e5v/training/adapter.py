@@ -20,10 +20,12 @@ from torch import Tensor, nn
 from e5v.errors import ModelError
 from e5v.extras import imported
 from e5v.model.loading import Loaded
+from e5v.model.locating import ADAPTER_CONFIG
+from e5v.model.lora import WEIGHTS as WEIGHTS
 from e5v.model.partial import language_path
 from e5v.training.recipe import Adapter
 
-WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"  # as peft names them
+CONFIG = ADAPTER_CONFIG
 PREFIX = "base_model.model."  # before every name in peft's files
 
 
