@@ -29,7 +29,7 @@ FLOORS = {
     "checkpoints": 4,
     "model": 3,
     "captions": 2,
-    "jsonl": 1,
+    "jsonl": 0,
     "inputs": 1,
     "left_out": 1,
     "vectors": 1,
