@@ -1,5 +1,7 @@
 """One table says which files are images, for every place that asks."""
 
+from pathlib import Path
+
 import PIL.Image
 import pytest
 
@@ -12,6 +14,7 @@ from e5v.image_formats import (
     is_image_name,
     suffix_of,
 )
+from e5v.inputs import normalise
 
 
 def test_every_format_has_a_decoder() -> None:
@@ -41,3 +44,10 @@ def test_names_of_files() -> None:
     assert suffix_of(".jpg") == suffix_of("cat") == ""
     assert is_image_name("a.HEIC")
     assert not is_image_name("a.mov")
+
+
+@pytest.mark.parametrize("name", ["scan.pdf", "a.xbm", "a.sgi", "a.im", "shot.RAW", "logo.svg"])
+def test_a_file_that_is_not_supported_is_not_a_text(tmp_path: Path, name: str) -> None:
+    """Catches the vector of a file's name in place of an error about the file."""
+    (tmp_path / name).touch()
+    assert normalise(str(tmp_path / name)).images

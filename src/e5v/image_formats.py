@@ -41,12 +41,13 @@ FORMAT_OF_SUFFIX = {suffix: form for form in IMAGE_FORMATS for suffix in form.su
 IMAGE_SUFFIXES = frozenset(FORMAT_OF_SUFFIX)
 PILLOW_FORMATS = tuple(form.name for form in IMAGE_FORMATS if form.name != HEIF)
 
-# Image formats that are not supported: such a file is an error, never read as text.
+# Formats of images and pages that are not supported: such a file is an error, never a text.
 OTHER_IMAGE_SUFFIXES = frozenset(
     {
         *(".psd", ".psb", ".xcf", ".svg", ".svgz", ".eps", ".wmf", ".emf", ".jxl", ".jxr", ".exr"),
         *(".hdr", ".tga", ".qoi", ".icns", ".cur", ".dds", ".pcx"),
-        *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"),  # camera raw
+        *(".xbm", ".sgi", ".im", ".pdf"),
+        *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".raw"),  # camera raw
     }
 )
 

@@ -108,3 +108,10 @@ def test_a_name_that_holds_in_every_folder(write: Write) -> None:
     assert absolute_name("here") == str(folder / "here")
     assert absolute_name("nano") == "nano"
     assert absolute_name("some/model") == "some/model"
+
+
+@pytest.mark.parametrize("model", [None, 3])
+def test_a_model_of_another_type_is_refused(model: object) -> None:
+    """Catches a search on the hub for a model that is called "None"."""
+    with pytest.raises(ModelError, match=r"is of type (NoneType|int); expected a name or folder"):
+        E5V(model)  # type: ignore[arg-type]

@@ -97,6 +97,19 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     ),
     "a broken list": (["encode", "bad.jsonl"], "bad.jsonl, line 3 is not JSON"),
     "a file that is no image": (["encode", "data.bin"], "data.bin is a file, but no image"),
+    "an image of no supported format": (
+        ["search", "--image", "logo.svg", "--index", "other"],
+        "--image logo.svg cannot be read as an image: .svg is not supported",
+    ),
+    "words of no supported format": (["words", "--image", "logo.svg"], ".svg is not supported"),
+    "words of a folder": (["words", "pictures"], "pictures is a folder; expected one text"),
+    "words of items": (["words", "items.jsonl"], "items.jsonl is a file of JSON lines; expected"),
+    "stdin twice": (["encode", "-", "-"], "- is given twice"),
+    "nothing on stdin": (["encode", "--model", "nano"], "nothing to encode: no item was given"),
+    "no item in a file": (
+        ["encode", "empty.jsonl", "--model", "nano"],
+        "nothing to encode: no item was given",
+    ),
     "a folder without images": (["encode", "empty"], "empty holds no images"),
     "an unknown suffix": (["encode", "a", "--out", "v.txt"], "expected the suffix .jsonl, .npy"),
     "a target in no folder": (
@@ -195,6 +208,10 @@ def make_files(folder: Path) -> None:
     for name in ("empty", "folder.npy", "pictures", "run", "broken"):
         (folder / name).mkdir()
     (folder / "data.bin").write_bytes(b"data")
+    (folder / "logo.svg").write_text("<svg/>")
+    (folder / "pictures" / "a.jpg").touch()
+    (folder / "items.jsonl").write_text('"a"\n')
+    (folder / "empty.jsonl").write_text("\n")
     (folder / "pictures" / "note.txt").write_text("a note")
     (folder / "pairs.csv").write_text("anchor,positive\na,b\nc,d\n")
     (folder / "run" / "recipe.json").write_text("{}")

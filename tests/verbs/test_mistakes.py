@@ -13,7 +13,10 @@ import pytest
 from tests.verbs.mistakes import MISTAKES, make_files
 
 # What is wrong with a file, and not with the arguments: exit code 1.
-FAILURES = {"a broken index", "a list with a missing image", "a broken list"}
+FAILURES = {
+    *("a broken index", "a list with a missing image", "a broken list"),
+    *("nothing on stdin", "no item in a file"),
+}
 
 
 @pytest.fixture(scope="module")

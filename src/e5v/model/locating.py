@@ -42,6 +42,8 @@ def find_model(name: str | Path) -> str:
         ModelError: there is no such model, or it is something else: an adapter, a training run, a
             single file, weights of another library.
     """
+    if not isinstance(name, str | Path):
+        raise ModelError(f"the model is of type {type(name).__name__}; expected a name or folder")
     name = str(name)
     if name in NAMES:
         return whereabouts(name)

@@ -107,13 +107,14 @@ def encode(verb: Encode) -> None:
     inputs = _inputs(verb)
     if not verb.skip_errors:
         inputs.check()
-    check_model(verb.model)  # last: the hub may be asked
+    check_model(verb.model)  # after the arguments: the hub may be asked
+    items = inputs.begin()  # last: stdin may be slow
     with _target(verb) as file, bar(inputs.count, shown=_is_apart(verb)) as drawn:
         drawn.name(f"Opening {verb.model}")
         model = verb.opening.open(verb.model, max_tokens=verb.max_tokens)
         drawn.name("Encoding")
         with closing(_table(verb, model, file)) as table:
-            tally = _embed(verb, model, inputs, table, drawn)
+            tally = _embed(verb, model, items, table, drawn)
         if inputs.left_out:
             say(f"left out of the folders: {inputs.left_out}")
         _report(tally)
@@ -162,12 +163,12 @@ def _format(verb: Encode) -> Format:
     return verb.format or (SUFFIXES[verb.out.suffix.lower()] if verb.out else "jsonl")
 
 
-def _embed(verb: Encode, model: "E5V", inputs: Inputs, table: "Table", drawn: Bar) -> Tally:
+def _embed(verb: Encode, model: "E5V", items: Iterator[Asked], table: "Table", drawn: Bar) -> Tally:
     from e5v.model.streaming import Encoded
 
     waiting: deque[Asked] = deque()  # read by the embedder, not yet answered
     stream = model.encode_iter(
-        _feed(inputs, waiting, skip_errors=verb.skip_errors),
+        _feed(items, waiting, skip_errors=verb.skip_errors),
         prompt=verb.prompt,
         batch_tokens=verb.batch_tokens,
         dim=verb.dim,
@@ -187,8 +188,8 @@ def _embed(verb: Encode, model: "E5V", inputs: Inputs, table: "Table", drawn: Ba
     return tally
 
 
-def _feed(inputs: Inputs, waiting: deque[Asked], *, skip_errors: bool) -> Iterator[RawItem]:
-    for position, asked in enumerate(inputs):
+def _feed(items: Iterator[Asked], waiting: deque[Asked], *, skip_errors: bool) -> Iterator[RawItem]:
+    for position, asked in enumerate(items):
         if asked.fault and not skip_errors:
             raise ItemError(position, asked.fault)
         waiting.append(asked)
@@ -210,4 +211,4 @@ def _report(tally: Tally) -> None:
     if tally.cut:
         say(f"{tally.cut} item{'s were' if tally.cut > 1 else ' was'} truncated to fit the model")
     if not tally.encoded:
-        raise E5VError("nothing was encoded" if count else "nothing to encode: no item was given")
+        raise E5VError("nothing was encoded")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from e5v.errors import DataError, ItemError, UsageError
+from e5v.errors import DataError, E5VError, ItemError, UsageError
 from e5v.image_formats import IMAGE_SUFFIXES, is_image_name, suffix_of
 from e5v.image_names import ROOTS, file_of_url, find_image_file, looks_like_image, strip
 from e5v.inputs import RawItem, normalise
@@ -84,6 +84,18 @@ class Inputs:
             if faults and isinstance(source, ItemFile):
                 raise DataError(f"{source.path}, {faults[0]}", argument="skip_errors")
 
+    def begin(self) -> Iterator[Asked]:
+        """Read the first item, and return all of them in order.
+
+        Raises:
+            E5VError: there is no item.
+        """
+        asked = iter(self)
+        first = next(asked, None)
+        if first is None:
+            raise E5VError("nothing to encode: no item was given")
+        return itertools.chain([first], asked)
+
     def __iter__(self) -> Iterator[Asked]:
         """Read every item in order."""
         for source in self.sources:
@@ -94,8 +106,11 @@ def gather(arguments: Iterable[str], texts: Iterable[str] = ()) -> Inputs:
     """Understand arguments, then texts that are nothing but texts.
 
     Raises:
-        UsageError: an argument is a folder without images.
+        UsageError: an argument is a folder without images, or stdin is named twice.
     """
+    arguments = tuple(arguments)
+    if arguments.count("-") > 1:
+        raise UsageError("- is given twice, but stdin can be read only once; remove one")
     left_out = LeftOut()
     plain = (Asked({"text": text}, {"text": text}, "text") for text in texts)
     asked = [understand(argument, left_out) for argument in arguments]

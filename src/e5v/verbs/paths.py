@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from e5v.errors import DataError, E5VError, UsageError
+from e5v.image_formats import OTHER_IMAGE_SUFFIXES, suffix_of
 from e5v.verbs.options import refuse_url
 
 
@@ -20,6 +21,17 @@ def need_file(path: Path | None, name: str) -> None:
         raise UsageError(f"{name} {path} is a folder; expected a file")
     if not os.access(path, os.R_OK):
         raise UsageError(f"{name} {path} cannot be read: permission denied")
+
+
+def need_image(path: Path | None, name: str) -> None:
+    """Check that a file exists, can be read, and has no suffix of an unsupported image format.
+
+    Raises:
+        UsageError: it is missing, something else, not readable, or in such a format.
+    """
+    need_file(path, name)
+    if path is not None and (suffix := suffix_of(path)) in OTHER_IMAGE_SUFFIXES:
+        raise UsageError(f"{name} {path} cannot be read as an image: {suffix} is not supported")
 
 
 def need_folder(path: Path | None, name: str) -> None:

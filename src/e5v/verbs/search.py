@@ -18,7 +18,7 @@ from e5v.verbs.console import announce, say, show_line, wants_lines
 from e5v.verbs.index import name_of_model, opening_of
 from e5v.verbs.model_options import Opening, check_model
 from e5v.verbs.options import need_at_least_1
-from e5v.verbs.paths import index_folder, missing_index, need_file
+from e5v.verbs.paths import index_folder, missing_index, need_image
 from e5v.verbs.where import check_filter
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _check(verb: Search, folder: Path) -> None:
     """Check what can be known before anything slow is imported."""
     from e5v.search.manifest import read_facts
 
-    need_file(verb.image, "--image")
+    need_image(verb.image, "--image")
     facts = read_facts(folder)
     if facts is None:
         raise missing_index(folder, verb.index)

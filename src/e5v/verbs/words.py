@@ -12,10 +12,10 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 from e5v.errors import UsageError
 from e5v.inputs import RawItem
 from e5v.verbs.console import show_line, wants_lines
-from e5v.verbs.inputs import Asked, understand
+from e5v.verbs.inputs import Asked, ItemFile, understand
 from e5v.verbs.model_options import Opening, check_model, default_model
 from e5v.verbs.options import need_at_least_1
-from e5v.verbs.paths import need_file
+from e5v.verbs.paths import need_image
 
 
 @dataclass(frozen=True)
@@ -83,13 +83,16 @@ def words(verb: Words) -> None:
 
 
 def _item(verb: Words) -> RawItem:
-    need_file(verb.image, "--image")
+    need_image(verb.image, "--image")
     if not verb.item:
         return verb.image
     item = " ".join(verb.item)
     asked = understand(item)
+    if isinstance(asked, ItemFile):
+        raise UsageError(f"{item} is a file of JSON lines; expected one text or image file")
     if not isinstance(asked, Asked):
-        raise UsageError(f"{item} is a collection; expected one text or image file")
+        what = "stands for JSON lines on stdin" if item == "-" else "is a folder"
+        raise UsageError(f"{item} {what}; expected one text or image file")
     if asked.fault:
         raise UsageError(asked.fault)
     return asked.raw if verb.image is None else [verb.image, asked.raw]
