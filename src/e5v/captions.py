@@ -142,7 +142,7 @@ def make_lines(
 
 
 def _caption_line(line: JsonLine, folder: str) -> CaptionLine:
-    value = _object(line.value)
+    value = _check_object(line.value)
     image, texts = _find_image_name(value), find_texts(value)
     if image is not None and value.get("target") is not None:
         raise Wrong('has a "target", as evaluation queries do; expected an image with a caption')
@@ -153,7 +153,7 @@ def _caption_line(line: JsonLine, folder: str) -> CaptionLine:
 
 
 def _edit_line(line: JsonLine, folder: str) -> EditLine:
-    value = _object(line.value)
+    value = _check_object(line.value)
     image, texts = _find_image_name(value), find_texts(value)
     if image is None:
         raise Wrong(f'has no "image"; it has {listed(value)}')
@@ -192,7 +192,7 @@ def existing_image(folder: str, name: str) -> Path:
     return Path(path)
 
 
-def _object(value: Any) -> Mapping[str, Any]:
+def _check_object(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise Wrong(f"is a {type(value).__name__}; expected an object such as {EXPECTED}")
     return value

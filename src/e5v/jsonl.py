@@ -89,7 +89,7 @@ def read_text_lines(source: Path | BinaryIO) -> Iterator[TextLine | LineFault]:
     Raises:
         OSError: the file cannot be read.
     """
-    with _opened(source) as stream:
+    with _open(source) as stream:
         number = 0
         try:
             for number, line in enumerate(stream, 1):
@@ -112,7 +112,7 @@ def read_text(file: Path) -> str:
         OSError: the file cannot be read.
         Wrong: it begins as UTF-16 or UTF-32 but is not valid.
     """
-    with _opened(file) as stream:
+    with _open(file) as stream:
         stream.reconfigure(newline="")
         try:
             return stream.read().removeprefix(BYTE_ORDER_MARK)
@@ -184,7 +184,7 @@ def listed(names: Iterable[str]) -> str:
 
 
 @contextmanager
-def _opened(source: Path | BinaryIO) -> Iterator[io.TextIOWrapper]:
+def _open(source: Path | BinaryIO) -> Iterator[io.TextIOWrapper]:
     """Open a text with its detected encoding; a stream that was open stays open."""
     binary = source.open("rb") if isinstance(source, Path) else _buffered(source)
     encoding = json.detect_encoding(binary.peek(4)[:4])

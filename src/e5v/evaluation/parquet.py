@@ -68,7 +68,7 @@ class _Images:
         group = self._groups[index]
         number, cells = self._last
         if number != index:
-            with _opened(group.path) as table:
+            with _open_parquet(group.path) as table:
                 cells = table.read_row_group(group.number, columns=[IMAGE])[IMAGE].to_pylist()
             self._last = index, cells
         row = place - self._starts[index]
@@ -88,7 +88,7 @@ def encoded(cell: object, place: str) -> bytes:
 
 
 def _read_file(path: Path) -> _File:
-    with _opened(path) as table:
+    with _open_parquet(path) as table:
         names = table.schema_arrow.names
         if not {IMAGE, TEXT}.issubset(names):
             raise DataError(f"{path} has the columns {listed(names)}; expected {IMAGE} and {TEXT}")
@@ -99,7 +99,7 @@ def _read_file(path: Path) -> _File:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _open_parquet(path: Path) -> Iterator[Any]:
     with imported("Parquet"):
         import pyarrow as pa
         import pyarrow.parquet as pq

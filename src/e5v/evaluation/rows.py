@@ -54,30 +54,30 @@ class Row:
 
     def string(self, key: str) -> str:
         """Return a string, perhaps an empty one."""
-        return _string(key, self._find([key])[1])
+        return _check_string(key, self._find([key])[1])
 
     def strings(self, key: str) -> tuple[str, ...]:
         """Return the strings of a list, perhaps empty ones."""
-        return tuple(_string(key, one) for one in _several(key, self._find([key])[1]))
+        return tuple(_check_string(key, one) for one in _convert_list(key, self._find([key])[1]))
 
     def text(self, *keys: str) -> str:
         """Return a text that is not blank."""
         key, value = self._find(keys)
-        return _text(key, value)
+        return _check_text(key, value)
 
     def texts(self, *keys: str) -> tuple[str, ...]:
         """Return the texts of a list, or a single text; at least one."""
         key, value = self._find(keys)
-        return tuple(_text(key, one) for one in _several(key, value))
+        return tuple(_check_text(key, one) for one in _convert_list(key, value))
 
     def name(self, key: str) -> str:
         """Return a name or number as a string."""
-        return _name(key, self._find([key])[1])
+        return _convert_name(key, self._find([key])[1])
 
     def names(self, key: str) -> tuple[str, ...]:
         """Return the names or numbers of a list, or a single one, as strings."""
         value = self._find([key])[1]
-        return tuple(_name(key, one) for one in _several(key, value))
+        return tuple(_convert_name(key, one) for one in _convert_list(key, value))
 
     def row(self, key: str) -> "Row":
         """Return an object inside the row."""
@@ -93,14 +93,14 @@ class Row:
         raise Wrong(f'has no "{keys[0]}"; it has {listed(self.cells)}')
 
 
-def _several(key: str, value: Any) -> Sequence[Any]:
+def _convert_list(key: str, value: Any) -> Sequence[Any]:
     several = value if isinstance(value, list | tuple) else [value]
     if not several:
         raise Wrong(f'has an empty list as "{key}"')
     return several
 
 
-def _string(key: str, value: Any) -> str:
+def _check_string(key: str, value: Any) -> str:
     if not isinstance(value, str):
         raise Wrong(f'has "{key}" of type {type(value).__name__}; expected a string')
     if find_surrogate(value) is not None:
@@ -108,16 +108,16 @@ def _string(key: str, value: Any) -> str:
     return value
 
 
-def _text(key: str, value: Any) -> str:
-    text = _string(key, value)
+def _check_text(key: str, value: Any) -> str:
+    text = _check_string(key, value)
     if not text.strip():
         raise Wrong(f'has an empty "{key}"')
     return text
 
 
-def _name(key: str, value: Any) -> str:
+def _convert_name(key: str, value: Any) -> str:
     number = isinstance(value, int) and not isinstance(value, bool)
-    return str(value) if number else _text(key, value)
+    return str(value) if number else _check_text(key, value)
 
 
 def make_each(
@@ -162,7 +162,7 @@ def make_each_line(
         places = ((f"line {line.number}", line) for line in lines)
         return make_each(file, places, make_or_refuse)
     except OSError as error:
-        raise _unreadable(file, error) from None
+        raise _make_read_error(file, error) from None
 
 
 def read_json_list(file: Path, make: Callable[[Row], Made]) -> list[Made]:
@@ -187,7 +187,7 @@ def read_json(file: Path) -> Any:
     try:
         return parse_file(file)
     except OSError as error:
-        raise _unreadable(file, error) from None
+        raise _make_read_error(file, error) from None
     except Wrong as wrong:
         raise DataError(f"{file} {wrong}") from None
 
@@ -204,9 +204,9 @@ def digest(files: Iterable[Path]) -> str:
             with file.open("rb") as stream:
                 whole.update(hashlib.file_digest(stream, "sha256").digest())
         except OSError as error:
-            raise _unreadable(file, error) from None
+            raise _make_read_error(file, error) from None
     return f"sha256:{whole.hexdigest()[:12]}"
 
 
-def _unreadable(file: Path, error: OSError) -> DataError:
+def _make_read_error(file: Path, error: OSError) -> DataError:
     return DataError(f"{file} cannot be read: {error.strerror or first_line(error)}")
