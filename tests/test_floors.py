@@ -32,6 +32,7 @@ FLOORS = {
     "jsonl": 1,
     "inputs": 1,
     "left_out": 1,
+    "retrieval": 1,
     "vectors": 1,
     "files": 1,
     "extras": 1,
