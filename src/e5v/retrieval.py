@@ -44,7 +44,7 @@ def recall_at(ranks: Sequence[Ranks], k: int) -> float:
 
 
 def centroid_distance(
-    images: NDArray[np.floating], texts: NDArray[np.floating], dtype: DTypeLike = None
+    images: NDArray[np.floating], texts: NDArray[np.floating], dtype: DTypeLike | None = None
 ) -> float:
     """Distance of the centroids of unit rows (n, d) and (m, d), 0 to 2 (arXiv 2203.02053).
 
