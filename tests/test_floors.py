@@ -200,7 +200,7 @@ def test_no_two_files_need_each_other() -> None:
         ("e5v/model/encoder.py", "from ..training import fit"),
         ("e5v/model/encoder.py", "from . import prompts"),
         ("e5v/search/index.py", "from e5v.training import fit"),
-        ("e5v/training/fit.py", "from e5v.evaluation import tasks"),
+        ("e5v/training/trainer.py", "from e5v.evaluation import tasks"),
         ("e5v/inputs.py", "from e5v.vectors import normalise"),
         ("e5v/vectors.py", "from e5v.model import prompts"),
         ("e5v/errors.py", "from e5v.inputs import Item"),
@@ -218,7 +218,7 @@ def test_an_import_that_runs_up_or_sideways_is_found(path: str, source: str) -> 
     [
         ("e5v/cli.py", "from e5v.model.embedder import E5V\nfrom e5v.errors import E5VError"),
         ("e5v/web/app.py", "from e5v.search import index"),
-        ("e5v/training/fit.py", "from e5v.training.loss import contrastive"),
+        ("e5v/training/trainer.py", "from e5v.training.loss import contrastive"),
         ("e5v/inputs.py", "from e5v.errors import ItemError\nimport e5vish.cli, os"),
         (FACE, "from e5v.model.embedder import E5V"),
     ],
