@@ -118,7 +118,7 @@ PYTHON = [
     ("from e5v.search.places import default_folder", "an index needs platformdirs", "search"),
     ("from e5v.web.app import create_app", "the server needs fastapi", "serve"),
     (
-        "from e5v.training.fit import fit; from e5v.training.run import Run\n"
+        "from e5v.training.trainer import fit; from e5v.training.run import Run\n"
         "from e5v.training.recipe import Recipe; from pathlib import Path\n"
         "next(fit(Run('nano-base', (Path('a.csv'),), Path('run'), Recipe())))",
         "training needs peft",

@@ -12,11 +12,11 @@ import torch
 from torch.nn import functional
 
 from e5v.training.adapter import CONFIG
-from e5v.training.fit import fit
 from e5v.training.lesson import Lesson
 from e5v.training.ranks import Ranks
 from e5v.training.recipe import Adapter, Recipe
 from e5v.training.run import Run, Step
+from e5v.training.trainer import fit
 from e5v.training.triplets import read_triplets
 
 AWKWARD = [  # anchors twice, a positive twice, an anchor as a negative, a positive as a negative

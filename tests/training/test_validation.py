@@ -19,7 +19,8 @@ from e5v.errors import DataError, ModelError
 from e5v.model.loading import Loaded, load
 from e5v.model.preparing import Preparer
 from e5v.model.prompts import RETRIEVAL
-from e5v.training.validation import Measures, Watch, recall
+from e5v.retrieval import recall_at, true_ranks
+from e5v.training.validation import Measures, Watch
 from e5v.training.validation_data import HeldOut
 
 Checkpoints = Callable[[str], Path]
@@ -95,7 +96,7 @@ def test_recall_is_what_a_loop_finds(seed: int) -> None:
     scores = draw.integers(0, 4, (6, 9)) / 4  # full of ties
     truth = draw.random((6, 9)) < 0.2
     truth[np.arange(6), draw.integers(0, 9, 6)] = True
-    assert recall(scores, truth) == _plain_recall(scores.tolist(), truth.tolist())
+    assert recall_at(true_ranks(scores, truth), 1) == _plain_recall(scores.tolist(), truth.tolist())
 
 
 def test_a_collapsed_model_finds_nothing() -> None:

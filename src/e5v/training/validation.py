@@ -25,6 +25,7 @@ from e5v.model.loading import DTypeName, Loaded, load
 from e5v.model.preparing import Prepared, Preparer, ahead
 from e5v.model.prompts import Prompt
 from e5v.model.vision import image_tokens
+from e5v.retrieval import centroid_distance, recall_at, true_ranks
 from e5v.training.validation_data import HeldOut, read_held_out
 
 LIMIT = 1_000  # rows; LLaVA-NeXT's tokens of so many photos take about 20 GB of memory
@@ -55,19 +56,16 @@ class Measures:
         truth = held_out.truth
         scores = np.where(held_out.own & ~truth, -np.inf, queries @ candidates.T)
         if not held_out.images:
-            return cls(text_recall=recall(scores, truth))
+            return cls(text_recall=_recall_at_1(scores, truth))
         return cls(
-            image_recall=recall(scores, truth),
-            caption_recall=recall(scores.T, truth.T),
-            gap=float(np.linalg.norm(queries.mean(0) - candidates.mean(0))),
+            image_recall=_recall_at_1(scores, truth),
+            caption_recall=_recall_at_1(scores.T, truth.T),
+            gap=centroid_distance(candidates, queries),
         )
 
 
-def recall(scores: NDArray[np.floating], truth: NDArray[np.bool_]) -> float:
-    """Return the share of rows of `scores` (q, c) whose best is true; a tie is a miss."""
-    best_true = np.where(truth, scores, -np.inf).max(axis=1)
-    best_false = np.where(truth, -np.inf, scores).max(axis=1)
-    return float((best_true > best_false).mean())
+def _recall_at_1(scores: NDArray[np.floating], truth: NDArray[np.bool_]) -> float:
+    return recall_at(true_ranks(scores, truth), 1)
 
 
 class Watch:

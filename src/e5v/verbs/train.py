@@ -1,6 +1,6 @@
 """`e5v train`: a LoRA adapter, trained on text pairs.
 
-model + triplets -> e5v.training.fit -> a line a step, or JSON lines
+model + triplets -> e5v.training.trainer -> a line a step, or JSON lines
 """
 
 import os
@@ -85,8 +85,8 @@ def train(verb: Train) -> None:
     if os.environ.get("RANK", "0") == "0":  # under torchrun, the first process checks for all
         _check(verb)
         announce(f"opening {verb.model}")
-    from e5v.training.fit import fit
     from e5v.training.run import Begun, Measured, Run
+    from e5v.training.trainer import fit
 
     run = Run(
         model=verb.model,

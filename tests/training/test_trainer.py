@@ -11,13 +11,13 @@ import torch
 from safetensors.torch import load_file
 
 from e5v.errors import DataError, TrainingError, UsageError
-from e5v.training import fit as fitting
+from e5v.training import trainer as fitting
 from e5v.training.adapter import WEIGHTS
-from e5v.training.fit import fit
 from e5v.training.gradcache import GradCache
 from e5v.training.recipe import Adapter, Recipe
 from e5v.training.run import Begun, Measured, Run, Step
 from e5v.training.student import OPTIMISER, Student
+from e5v.training.trainer import fit, train
 
 Checkpoints = Callable[[str], Path]
 
@@ -233,3 +233,17 @@ def test_four_bits_learn(run: Run) -> None:
     recipe = replace(run.recipe, four_bit=True, steps=12)
     steps = [one for one in fit(replace(run, recipe=recipe)) if isinstance(one, Step)]
     assert sum(one.loss for one in steps[-3:]) < sum(one.loss for one in steps[:3])
+
+
+def test_one_call_does_what_a_run_does(run: Run, tmp_path: Path) -> None:
+    """A call from Python that trains otherwise, or keeps the records to itself."""
+    plain = replace(run, every=50, dtype="auto", device=None, evaluation=None)
+    events = [event for event in fit(plain) if isinstance(event, Step)]
+    seen: list[object] = []
+    folder = train(
+        run.model, [str(*run.data)], tmp_path / "call", recipe=run.recipe, progress=seen.append
+    )
+    assert folder == tmp_path / "call" / "adapter"
+    assert isinstance(seen[0], Begun)
+    assert [one.loss for one in seen if isinstance(one, Step)] == [one.loss for one in events]
+    assert _same(plain, replace(run, out=tmp_path / "call"))

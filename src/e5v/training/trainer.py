@@ -8,8 +8,9 @@ to images too, because the one-word prompt maps both to the same space (E5-V, se
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 import torch
 
@@ -19,9 +20,49 @@ from e5v.model.failures import model_errors
 from e5v.training.lesson import Lesson, Taken
 from e5v.training.plots import draw
 from e5v.training.ranks import Ranks, joined
+from e5v.training.recipe import Recipe
 from e5v.training.run import Begun, Measured, Run, Step
 from e5v.training.run_folder import RunFolder, write_folder
 from e5v.training.triplets import Triplets, read_triplets
+
+
+def train(
+    model: str,
+    data: Path | str | Sequence[Path | str],
+    out: Path | str,
+    *,
+    recipe: Recipe | None = None,
+    evaluation: Path | str | None = None,
+    progress: Callable[[Begun | Step | Measured], object] | None = None,
+) -> Path:
+    """Train a LoRA adapter on text pairs; return its folder, `out`/adapter.
+
+    Args:
+        model: a hub id or a folder of an image-text-to-text model, or "nano-base".
+        data: one or more files of triplets (CSV, TSV, JSON, JSON lines, Parquet): see
+            `e5v.training.triplets`.
+        out: the folder of the run, new or empty: log, checkpoints, adapter.
+        recipe: how to train; by default the paper's recipe, 1,000 steps of 768 triplets.
+        evaluation: validation data, a file of triplets or a folder of images with captions.jsonl;
+            recalls are 0 to 1, every 50 steps.
+        progress: is called with `Begun`, then with each `Step` and `Measured`.
+
+    Raises:
+        DataError, UsageError, TrainingError: as `fit`.
+        ModelError: the model cannot be opened.
+    """
+    files = [data] if isinstance(data, str | Path) else data
+    run = Run(
+        model=model,
+        data=tuple(map(Path, files)),
+        out=Path(out),
+        recipe=recipe or Recipe(),
+        evaluation=None if evaluation is None else Path(evaluation),
+    )
+    for event in fit(run):
+        if progress is not None:
+            progress(event)
+    return RunFolder(run.out).adapter
 
 
 def fit(run: Run) -> Iterator[Begun | Step | Measured]:
