@@ -21,7 +21,7 @@ from e5v.evaluation.report_text import (
     percent,
     signed,
 )
-from e5v.evaluation.scores import Figure, Report, Run
+from e5v.evaluation.scores import Figure, Results, Run
 
 STYLE = """
 :root { color-scheme: light dark; --ground: #f5f6f8; --card: #fff; --ink: #1b2430;
@@ -103,7 +103,7 @@ figure { margin: 0; }
 """
 
 
-def to_html(report: Report) -> str:
+def to_html(report: Results) -> str:
     """Write a report as one HTML page."""
     setting = report.setting
     runs, groups = {run.benchmark: run for run in setting.runs}, report.by_benchmark
@@ -133,7 +133,7 @@ def to_html(report: Report) -> str:
 """
 
 
-def _header(report: Report) -> str:
+def _header(report: Results) -> str:
     """Write the name of the model and the key numbers."""
     setting, figures = report.setting, report.figures
     alike = [one for one in figures if one.difference is not None and not one.note]
