@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from html import unescape
+from importlib.resources import files
 
 from e5v.evaluation.report_html import to_html
 from e5v.evaluation.report_text import gap_measures
@@ -89,3 +90,10 @@ def test_page_without_gap_or_runs(report: Results) -> None:
     bare = replace(report, gaps={}, setting=replace(report.setting, runs=(), prompts={}))
     assert "Modality gap" not in to_html(bare)
     read_page(to_html(bare))
+
+
+def test_template_and_style_lie_in_the_package(report: Results) -> None:
+    """Catches an installed package without its template, and a page without its style sheet."""
+    package = files("e5v.evaluation")
+    assert package.joinpath("report.html.jinja").is_file()
+    assert package.joinpath("report.css").read_text(encoding="utf-8") in to_html(report)

@@ -5,7 +5,7 @@ Material -> pools -> vectors, cached -> summed, normalised -> figures
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,25 +74,11 @@ def score_benchmark(
     def rows(pool: Pool) -> Vectors:
         return made[id(pool)]
 
-    figures: list[Figure] = []
-    files: dict[str, str] = {}
     found = {
         task.name: _rank_candidates(task, rows)
         for task in material.tasks
         if isinstance(task, Search)
     }
-    for task in material.tasks:
-        if isinstance(task, Submission):
-            files |= _write_rankings(task, rows)
-            continue
-        for metric, value in (
-            _grade_pairs(task, rows)
-            if isinstance(task, Grading)
-            else _count_hits(task, found[task.name])
-        ):
-            paper = benchmark.paper.get((task.name, metric))
-            note = "; ".join(material.notes)
-            figures.append(Figure(benchmark.title, task.name, metric, 100 * value, paper, note))
     embedded = embedder.made - before
     run = Run(
         benchmark=benchmark.title,
@@ -104,9 +90,34 @@ def score_benchmark(
         seconds=seconds,
         notes=material.notes,
     )
+    submissions = [task for task in material.tasks if isinstance(task, Submission)]
     return BenchmarkScores(
-        tuple(figures), run, files, found, _measure_gap(material, rows) if gap else None
+        figures=tuple(_compute_figures(benchmark, material, rows, found)),
+        run=run,
+        files={
+            name: text for one in submissions for name, text in _write_rankings(one, rows).items()
+        },
+        places=found,
+        gap=_measure_gap(material, rows) if gap else None,
     )
+
+
+def _compute_figures(
+    benchmark: Benchmark, material: Material, rows: Rows, found: Mapping[str, Sequence[Places]]
+) -> Iterator[Figure]:
+    """Compute the figures of a benchmark, each beside the paper's."""
+    note = "; ".join(material.notes)
+    for task in material.tasks:
+        if isinstance(task, Submission):
+            continue
+        values = (
+            _grade_pairs(task, rows)
+            if isinstance(task, Grading)
+            else _count_hits(task, found[task.name])
+        )
+        for metric, value in values:
+            paper = benchmark.paper.get((task.name, metric))
+            yield Figure(benchmark.title, task.name, metric, 100 * value, paper, note)
 
 
 def _check_libraries(material: Material, gap: bool) -> None:  # noqa: FBT001
