@@ -63,7 +63,7 @@ def score_benchmark(
 
     Raises:
         DataError: an item cannot be embedded.
-        MissingExtraError: scipy is not installed, or for the gap matplotlib.
+        MissingExtraError: scipy is not installed, or for the gap scikit-learn or matplotlib.
     """
     _check_libraries(material, gap)
     began, before = time.perf_counter(), embedder.made
@@ -74,11 +74,9 @@ def score_benchmark(
     def rows(pool: Pool) -> Vectors:
         return made[id(pool)]
 
-    found = {
-        task.name: _rank_candidates(task, rows)
-        for task in material.tasks
-        if isinstance(task, Search)
-    }
+    searches = [task for task in material.tasks if isinstance(task, Search)]
+    submissions = [task for task in material.tasks if isinstance(task, Submission)]
+    found = {task.name: _rank_candidates(task, rows) for task in searches}
     embedded = embedder.made - before
     run = Run(
         benchmark=benchmark.title,
@@ -90,7 +88,6 @@ def score_benchmark(
         seconds=seconds,
         notes=material.notes,
     )
-    submissions = [task for task in material.tasks if isinstance(task, Submission)]
     return BenchmarkScores(
         figures=tuple(_compute_figures(benchmark, material, rows, found)),
         run=run,
@@ -123,7 +120,7 @@ def _compute_figures(
 def _check_libraries(material: Material, gap: bool) -> None:  # noqa: FBT001
     """Check, before anything is embedded, that the libraries for the figures are installed."""
     if gap:
-        need("measuring the gap", "scipy", "matplotlib", extra="eval")
+        need("measuring the gap", "scipy", "sklearn", "matplotlib", extra="eval")
     if any(isinstance(task, Grading) for task in material.tasks):
         need("Spearman's correlation", "scipy")
 
