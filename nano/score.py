@@ -19,10 +19,11 @@ import numpy as np
 from PIL import Image
 
 from e5v import E5V
+from e5v.evaluation.benchmark_data import read_benchmark
+from e5v.evaluation.benchmark_scores import BenchmarkScores, score_benchmark
 from e5v.evaluation.benchmarks import find_benchmarks
 from e5v.evaluation.cache import Cache
-from e5v.evaluation.cached_embedder import Remembering
-from e5v.evaluation.evaluate import Evaluated, evaluate, read
+from e5v.evaluation.cached_embedder import CachedEmbedder
 from e5v.evaluation.plane import Plane
 from e5v.evaluation.tasks import Grading, Material, Pool, Search
 from e5v.evaluation.variants import Ablation, Variant, variants
@@ -105,7 +106,9 @@ class Judge:
         """Return what the first scenes and their captions say."""
         task = _captions(self._read("folder", self.data.scenes))
         texts = task.queries[0].items[:WORDED]
-        images = [task.gallery.items[task.judged.true[place][0]] for place in range(len(texts))]
+        images = [
+            task.candidates.items[task.relevance.true[place][0]] for place in range(len(texts))
+        ]
         return [
             {
                 "caption": normalise(text).texts[0],
@@ -124,9 +127,9 @@ class Judge:
     def english(self) -> list[Record]:
         """Return the captions of the images that some queries in free English find."""
         task = _captions(self._read("folder", self.data.scenes))
-        of = {true[0]: text for text, true in enumerate(task.judged.true)}
+        of = {true[0]: text for text, true in enumerate(task.relevance.true)}
         own = next(variants(self.model, None)).embedder
-        gallery = unit(Remembering(own, self.cache).vectors(task.gallery))
+        gallery = unit(CachedEmbedder(own, self.cache).vectors(task.candidates))
         cosines = self.model.encode(QUERIES) @ gallery.T
         found = []
         for query, row in zip(QUERIES, cosines, strict=True):
@@ -137,16 +140,16 @@ class Judge:
 
     def _read(self, name: str, folder: Path) -> Material:
         (benchmark,) = find_benchmarks((name,))
-        return read(benchmark, folder)
+        return read_benchmark(benchmark, folder)
 
     def _figures(self, name: str, material: Material) -> Record:
         own = next(variants(self.model, None))
         return _told(self._evaluate(name, material, own), material).figures
 
-    def _evaluate(self, name: str, material: Material, variant: Variant) -> Evaluated:
+    def _evaluate(self, name: str, material: Material, variant: Variant) -> BenchmarkScores:
         (benchmark,) = find_benchmarks((name,))
-        remembering = Remembering(variant.embedder, self.cache)
-        return evaluate(benchmark, material, remembering, gap=name == "folder")
+        remembering = CachedEmbedder(variant.embedder, self.cache)
+        return score_benchmark(benchmark, material, remembering, gap=name == "folder")
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ class Told:
     plane: Plane | None
 
 
-def _told(one: Evaluated, material: Material) -> Told:
+def _told(one: BenchmarkScores, material: Material) -> Told:
     figures: dict[str, Record] = {task.name: _sizes(task) for task in material.tasks}
     for name, places in one.places.items():
         figures[name]["first"] = "".join(str(int(found[0] == 0)) for found in places)
@@ -179,7 +182,7 @@ def _told(one: Evaluated, material: Material) -> Told:
 def _sizes(task: Any) -> Record:
     if isinstance(task, Grading):
         return {"queries": len(task.grades)}
-    return {"queries": len(task.queries[0].items), "candidates": len(task.gallery.items)}
+    return {"queries": len(task.queries[0].items), "candidates": len(task.candidates.items)}
 
 
 def _captions(material: Material) -> Search:

@@ -51,8 +51,8 @@ def evaluate(folder: Path) -> Pairs:
     """Return what is looked for in which image."""
     search = read_for_evaluation(folder).tasks[0]
     assert isinstance(search, Search)
-    images, texts = search.gallery.items, search.queries[0].items
-    owners = [own[0] for own in search.judged.true]
+    images, texts = search.candidates.items, search.queries[0].items
+    owners = [own[0] for own in search.relevance.true]
     return {
         (_named(images[owner], folder), normalise(text).texts[0])
         for owner, text in zip(owners, texts, strict=True)

@@ -62,6 +62,6 @@ def searches_of(material: Material) -> tuple[Search, Search]:
 def told(task: Search) -> dict[RawItem, list[RawItem]]:
     """Say what is right for each query: the items themselves, not their places."""
     (queries,) = task.queries
-    found = task.gallery.items
-    pairs = zip(queries.items, task.judged.true, strict=True)
+    found = task.candidates.items
+    pairs = zip(queries.items, task.relevance.true, strict=True)
     return {query: [found[place] for place in true] for query, true in pairs}

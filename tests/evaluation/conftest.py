@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from e5v import E5V
-from e5v.evaluation.scores import Report
+from e5v.evaluation.scores import Results
 from tests.evaluation.asked import touch, write, write_cirr
 from tests.evaluation.reported import a_report
 
@@ -20,7 +20,7 @@ def model(checkpoints: Callable[[str], Path]) -> E5V:
 
 
 @pytest.fixture(scope="session")
-def report() -> Report:
+def report() -> Results:
     """Give a report of two benchmarks and a gap."""
     return a_report()
 

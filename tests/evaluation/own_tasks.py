@@ -12,7 +12,7 @@ from mteb.abstasks.task_metadata import TaskMetadata
 from numpy.typing import NDArray
 
 from e5v.evaluation.mteb import MTEBModel
-from e5v.evaluation.tasks import Judgements
+from e5v.evaluation.tasks import Relevance
 
 Vectors = NDArray[np.float32]
 Rows = Sequence[Mapping[str, Any]]
@@ -70,7 +70,7 @@ class OwnSearch(AbsTaskRetrieval):
         """Do nothing: the rows were given."""
 
 
-def search(described: TaskMetadata, queries: Rows, corpus: Rows, true: Judgements) -> OwnSearch:
+def search(described: TaskMetadata, queries: Rows, corpus: Rows, true: Relevance) -> OwnSearch:
     """Make a search of the i-th query's `true[i]` in the corpus."""
     task = type(described.name, (OwnSearch,), {"metadata": described})()
     assert isinstance(task, OwnSearch)

@@ -11,20 +11,20 @@ from rich.console import Console
 
 from e5v.evaluation.gap import measure_gap
 from e5v.evaluation.plane import Plane
-from e5v.evaluation.report import table
-from e5v.evaluation.scores import Figure, Report, Run, Setting
+from e5v.evaluation.report import print_table
+from e5v.evaluation.scores import Figure, Results, Run, Setting
 
 EVIL = "</style><script>alert('&\"')</script> [b]|`*_\n```"
 NOTE = "data: 148 of 5,000 images"
 VOID = {"meta", "rect", "line", "path"}  # tags that are never closed, or close themselves
 
 
-def a_report() -> Report:
+def a_report() -> Results:
     """Make one: a benchmark on the paper's data and one on other data, and a gap."""
     random = np.random.default_rng(0)
     images, texts = random.standard_normal((2, 30, 8))
     pairs = np.stack([np.arange(30), np.arange(30)], axis=1)
-    return Report(
+    return Results(
         setting=Setting(
             model="an/embedder",
             fingerprint="f00dfeed",
@@ -78,10 +78,10 @@ def spoilt(value: Any) -> Any:
     return value
 
 
-def as_printed(report: Report, width: int = 120) -> str:
+def as_printed(report: Results, width: int = 120) -> str:
     """Print the table of a report as on a terminal without colours."""
     console = Console(file=io.StringIO(), width=width, color_system=None)
-    table(report, console)
+    print_table(report, console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 

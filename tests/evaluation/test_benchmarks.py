@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from e5v import UsageError
+from e5v.evaluation.benchmark_data import find_folder, read_benchmark
 from e5v.evaluation.benchmarks import BENCHMARKS, find_benchmarks
-from e5v.evaluation.evaluate import place, read
 from e5v.evaluation.published import COLUMNS
 from e5v.evaluation.tasks import pools
 
@@ -23,13 +23,13 @@ def test_other_data_than_the_papers_say_so(tmp_path: Path) -> None:
     (tmp_path / "captions.jsonl").write_text("\n".join(map(json.dumps, rows)))
     coco, drawn = find_benchmarks(["coco", "i2i-coco"])
     other = "image retrieval: 6 in 2; in the paper 25,000 in 5,000"
-    assert read(coco, tmp_path).notes == (other,)
-    material = read(drawn, tmp_path)
+    assert read_benchmark(coco, tmp_path).notes == (other,)
+    material = read_benchmark(drawn, tmp_path)
     assert material.notes[0] == other
     assert {pool.kind for pool in pools(material.tasks)} == {"image"}
     same = replace(coco, sizes={"image retrieval": (6, 2)})
-    assert read(same, tmp_path).notes == ()
-    assert read(FOLDER, tmp_path).notes == ()
+    assert read_benchmark(same, tmp_path).notes == ()
+    assert read_benchmark(FOLDER, tmp_path).notes == ()
 
 
 def test_sizes_are_those_of_the_published_annotations(annotations: Path) -> None:
@@ -57,18 +57,18 @@ def test_sizes_are_those_of_the_published_annotations(annotations: Path) -> None
 def test_folders_of_several_benchmarks(tmp_path: Path) -> None:
     """Table 6 as a dozen commands; the folder of one benchmark read for another."""
     coco, drawn, sts = find_benchmarks(["coco", "i2i-coco", "sts12"])
-    assert [place(one, tmp_path) for one in (coco, drawn, sts)] == [tmp_path] * 3
+    assert [find_folder(one, tmp_path) for one in (coco, drawn, sts)] == [tmp_path] * 3
     (tmp_path / "STS").mkdir()
-    assert place(sts, tmp_path) == tmp_path, "SentEval's own folder of STS, whatever its case"
+    assert find_folder(sts, tmp_path) == tmp_path, "SentEval's own folder of STS, whatever its case"
     for name in ("coco", "senteval"):
         (tmp_path / name).mkdir()
-    assert place(coco, tmp_path) == place(drawn, tmp_path) == tmp_path / "coco"
-    assert place(sts, tmp_path) == tmp_path / "senteval"
+    assert find_folder(coco, tmp_path) == find_folder(drawn, tmp_path) == tmp_path / "coco"
+    assert find_folder(sts, tmp_path) == tmp_path / "senteval"
     (cirr,) = find_benchmarks(["cirr"])
-    assert place(cirr, tmp_path) is None
-    assert place(coco, None) is None
+    assert find_folder(cirr, tmp_path) is None
+    assert find_folder(coco, None) is None
     (own,) = find_benchmarks(("folder",))
-    assert place(own, tmp_path) == tmp_path, "a folder of one's own that has one named coco"
+    assert find_folder(own, tmp_path) == tmp_path, "a folder of one's own that has one named coco"
     asked = {(one.title, task) for one in find_benchmarks(["table6"]) for task, _ in one.paper}
     single = {key[:2] for key in COLUMNS if key[1] != "mean"}
     assert single <= asked

@@ -57,8 +57,8 @@ def test_captions_of_every_spelling(tmp_path: Path) -> None:
     }
     assert [images.name, texts.name] == ["image retrieval", "text retrieval"]
     assert images.cutoffs == texts.cutoffs == (1, 5, 10)
-    assert [images.gallery.kind, texts.gallery.kind] == ["image", "text"]
-    assert {pool.prompt for pool in (images.gallery, texts.gallery)} == {"retrieval"}
+    assert [images.candidates.kind, texts.candidates.kind] == ["image", "text"]
+    assert {pool.prompt for pool in (images.candidates, texts.candidates)} == {"retrieval"}
 
 
 def test_the_first_five_captions_count(tmp_path: Path) -> None:
@@ -72,10 +72,10 @@ def test_the_first_five_captions_count(tmp_path: Path) -> None:
     material = read_captions(folder)
     images, texts = searches_of(material)
     assert list(told(images)) == [*(f"cat {n}" for n in range(5)), "a dog"]
-    assert [list(true) for true in texts.judged.true] == [[0, 1, 2, 3, 4], [5]]
+    assert [list(true) for true in texts.relevance.true] == [[0, 1, 2, 3, 4], [5]]
     assert material.notes == ("left out: 2 captions, beyond the first 5 of their image",)
     whole = read_captions(folder, most=None)
-    assert len(searches_of(whole)[0].judged.true) == 8
+    assert len(searches_of(whole)[0].relevance.true) == 8
     assert whole.notes == ()
 
 
@@ -89,7 +89,7 @@ def test_an_image_without_caption_is_found_but_does_not_ask(tmp_path: Path) -> N
     )
     material = read_captions(folder)
     images, texts = searches_of(material)
-    assert images.gallery.items == tuple(
+    assert images.candidates.items == tuple(
         folder / f"images/{n}" for n in ("cat.jpg", "a.png", "b/c.webp")
     )
     assert told(images) == {"a cat": [folder / "images/cat.jpg"]}
@@ -188,16 +188,18 @@ def test_rendered_captions_are_drawn_when_asked_for(
     material = rendered(plain)
     images, texts = searches_of(material)
     assert drawn == []
-    for pool in (images.queries[0], texts.gallery):
+    for pool in (images.queries[0], texts.candidates):
         assert (pool.kind, pool.prompt, len(pool.items)) == ("image", "rendered", 3)
         assert pool.items[1].tobytes() == draw_caption("cat.jpg").tobytes()
         assert [one.tobytes() for one in pool.items[-1:]] == [draw_caption("a dog").tobytes()]
         with pytest.raises(IndexError):
             pool.items[3]
     assert drawn == ["cat.jpg", "a dog"] * 2
-    assert [task.judged for task in (images, texts)] == [task.judged for task in searches_of(plain)]
-    assert images.gallery == searches_of(plain)[0].gallery
-    assert images.queries[0] is texts.gallery, "one pool in two tasks is drawn once"
+    assert [task.relevance for task in (images, texts)] == [
+        task.relevance for task in searches_of(plain)
+    ]
+    assert images.candidates == searches_of(plain)[0].candidates
+    assert images.queries[0] is texts.candidates, "one pool in two tasks is drawn once"
 
 
 def test_the_font_of_rendered_captions_is_told(

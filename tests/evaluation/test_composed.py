@@ -33,8 +33,8 @@ def submission_of(material: Material) -> Submission:
 
 
 def stems(task: Search | Submission, places: Iterable[int]) -> list[str]:
-    """Name images of the gallery."""
-    return [task.gallery.items[place].stem for place in places]
+    """Name images of the candidates."""
+    return [task.candidates.items[place].stem for place in places]
 
 
 def placed(source: Path, target: Path, images: Iterable[str]) -> Path:
@@ -65,14 +65,14 @@ def test_cirr(cirr: Path) -> None:
             {"image": images[3], "text": "in the snow"},
         ]
         assert (queries.kind, queries.prompt) == ("composed", "cirr")
-        assert task.gallery.items == images
-        assert (task.gallery.kind, task.gallery.prompt) == ("image", "cirr")
-        assert [list(places) for places in task.judged.true] == [[1], [4]]
-        assert task.judged.hidden is not None
-        assert [list(places) for places in task.judged.hidden] == [[0], [3]]
-    assert whole.judged.among is None
-    assert subset.judged.among is not None
-    assert [sorted(places) for places in subset.judged.among] == [[1, 2], [0, 4]]
+        assert task.candidates.items == images
+        assert (task.candidates.kind, task.candidates.prompt) == ("image", "cirr")
+        assert [list(places) for places in task.relevance.true] == [[1], [4]]
+        assert task.relevance.hidden is not None
+        assert [list(places) for places in task.relevance.hidden] == [[0], [3]]
+    assert whole.relevance.among is None
+    assert subset.relevance.among is not None
+    assert [sorted(places) for places in subset.relevance.among] == [[1, 2], [0, 4]]
 
 
 @pytest.mark.parametrize("root", ["images/dev", "img_raw/dev", "images", "img_raw"])
@@ -80,8 +80,8 @@ def test_cirr_finds_its_images(cirr: Path, root: str) -> None:
     """A data set that is all there, and is not found."""
     (cirr / root).parent.mkdir(parents=True, exist_ok=True)
     (cirr / "dev").rename(cirr / root)
-    gallery = search_of(read_cirr(cirr)).gallery
-    assert gallery.items[4] == cirr / root / "dev-4-0-img0.png"
+    candidates = search_of(read_cirr(cirr)).candidates
+    assert candidates.items[4] == cirr / root / "dev-4-0-img0.png"
 
 
 def test_cirr_to_submit(cirr: Path) -> None:
@@ -102,14 +102,16 @@ def test_all_of_cirr(annotations: Path, tmp_path: Path) -> None:
     material = read_cirr(folder)
     for place in (0, 1):
         task = search_of(material, place)
-        assert (len(task.queries[0].items), len(task.gallery.items)) == (4181, 2297)
-        assert task.judged.hidden is not None
-        judged = zip(task.queries[0].items, task.judged.true, task.judged.hidden, strict=True)
-        for row, (query, true, hidden) in zip(rows, judged, strict=True):
+        assert (len(task.queries[0].items), len(task.candidates.items)) == (4181, 2297)
+        assert task.relevance.hidden is not None
+        relevance = zip(
+            task.queries[0].items, task.relevance.true, task.relevance.hidden, strict=True
+        )
+        for row, (query, true, hidden) in zip(rows, relevance, strict=True):
             assert stems(task, true) == [row["target_hard"]]
             assert stems(task, hidden) == [row["reference"]] == [query["image"].stem]
             assert query["text"] == row["caption"]
-    among = search_of(material, 1).judged.among
+    among = search_of(material, 1).relevance.among
     assert among is not None
     for row, places in zip(rows, among, strict=True):
         assert {*stems(task, places), row["reference"]} == set(row["img_set"]["members"])
@@ -158,11 +160,11 @@ def test_fashioniq(fashioniq: Path) -> None:
             "is longer, and blue, ",
         ]
         assert [item["image"] for item in second.items] == images[:2]
-        assert {first.prompt, second.prompt, task.gallery.prompt} == {f"fashioniq-{category}"}
-        assert task.gallery.items == images
-        assert [list(places) for places in task.judged.true] == [[2], [0]]
-        assert task.judged.hidden is None
-        assert task.judged.among is None
+        assert {first.prompt, second.prompt, task.candidates.prompt} == {f"fashioniq-{category}"}
+        assert task.candidates.items == images
+        assert [list(places) for places in task.relevance.true] == [[2], [0]]
+        assert task.relevance.hidden is None
+        assert task.relevance.among is None
         assert task.cutoffs == (10, 50)
 
 
@@ -178,13 +180,13 @@ def test_all_of_fashioniq(annotations: Path, tmp_path: Path) -> None:
         task = search_of(material, place)
         rows = read(source / f"captions/cap.{category}.val.json")
         for row, one, two, true in zip(
-            rows, *(pool.items for pool in task.queries), task.judged.true, strict=True
+            rows, *(pool.items for pool in task.queries), task.relevance.true, strict=True
         ):
             said = [text.strip(".?, ") for text in row["captions"]]
             assert (one["text"], two["text"]) == (", ".join(said), ", ".join(said[::-1]))
             assert one["image"].stem == two["image"].stem == row["candidate"]
             assert stems(task, true) == [row["target"]]
-        sizes.append((len(rows), len(task.gallery.items)))
+        sizes.append((len(rows), len(task.candidates.items)))
     assert sizes == [(2017, 3817), (2038, 6346), (1961, 5373)]
 
 
@@ -194,11 +196,11 @@ def test_circo(circo: Path) -> None:
     task = search_of(material)
     assert (task.name, task.measure, task.cutoffs) == ("CIRCO", "map", (5, 10, 25, 50))
     images = [circo / f"COCO2017_unlabeled/unlabeled2017/{n:012}.jpg" for n in (3, 1, 4, 5)]
-    assert task.gallery.items == images
+    assert task.candidates.items == images
     assert list(task.queries[0].items) == [{"image": images[0], "text": "is asleep"}]
-    assert {task.queries[0].prompt, task.gallery.prompt} == {"cirr"}
-    assert [list(places) for places in task.judged.true] == [[2, 1]]
-    assert task.judged.hidden is None
+    assert {task.queries[0].prompt, task.candidates.prompt} == {"cirr"}
+    assert [list(places) for places in task.relevance.true] == [[2, 1]]
+    assert task.relevance.hidden is None
     assert material.notes == ("4 images are searched; CIRCO searches 123,403",)
     submission = submission_of(read_circo(circo, "test"))
     assert (submission.ids, submission.names) == (["0"], ["3", "1", "4", "5"])
@@ -206,12 +208,12 @@ def test_circo(circo: Path) -> None:
 
 
 def test_circo_without_the_list_of_coco(circo: Path) -> None:
-    """A gallery of what the annotations name alone, which is far too easy."""
+    """A candidates of what the annotations name alone, which is far too easy."""
     (circo / "COCO2017_unlabeled/unlabeled2017").rename(circo / "unlabeled2017")
     (circo / "COCO2017_unlabeled/annotations/image_info_unlabeled2017.json").unlink()
     task = search_of(read_circo(circo))
     assert stems(task, range(4)) == [f"{n:012}" for n in (1, 3, 4, 5)]
-    assert [list(places) for places in task.judged.true] == [[2, 0]]
+    assert [list(places) for places in task.relevance.true] == [[2, 0]]
     (circo / "unlabeled2017/cat.jpg").touch()
     with pytest.raises(DataError, match=r"cat\.jpg is not named by its number"):
         read_circo(circo)
@@ -225,12 +227,12 @@ def test_all_of_circo(annotations: Path, tmp_path: Path) -> None:
     numbers |= {number for row in rows["val"] for number in row["gt_img_ids"]}
     folder = placed(source, tmp_path / "circo", [f"unlabeled2017/{n:012}.jpg" for n in numbers])
     task = search_of(read_circo(folder))
-    judged = zip(rows["val"], task.queries[0].items, task.judged.true, strict=True)
-    for row, query, true in judged:
+    relevance = zip(rows["val"], task.queries[0].items, task.relevance.true, strict=True)
+    for row, query, true in relevance:
         assert [int(stem) for stem in stems(task, true)] == row["gt_img_ids"]
         assert int(query["image"].stem) == row["reference_img_id"]
         assert query["text"] == row["relative_caption"]
-    assert (len(rows["val"]), sum(map(len, task.judged.true))) == (220, 916)
+    assert (len(rows["val"]), sum(map(len, task.relevance.true))) == (220, 916)
     submission = submission_of(read_circo(folder, "test"))
     assert submission.ids == [str(n) for n in range(800)]
 
@@ -241,5 +243,5 @@ def test_a_name_that_is_listed_twice_is_one_image(fashioniq: Path) -> None:
     write(fashioniq / "image_splits" / "split.dress.val.json", names)
     dress = read_fashioniq(fashioniq).tasks[0]
     assert isinstance(dress, Search)
-    assert len(dress.gallery.items) == 3
-    assert dress.judged.true == [(2,), (0,)]
+    assert len(dress.candidates.items) == 3
+    assert dress.relevance.true == [(2,), (0,)]

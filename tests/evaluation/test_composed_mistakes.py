@@ -75,7 +75,7 @@ def test_a_wrong_row_of_circo_is_named(circo: Path, change: Change, cause: str) 
 
 
 def test_missing_images_are_counted(cirr: Path, fashioniq: Path, circo: Path) -> None:
-    """A gallery with holes, where everything is easier to find."""
+    """A candidates with holes, where everything is easier to find."""
     for n in (1, 3):
         (cirr / f"dev/dev-{n}-0-img0.png").unlink()
     (fashioniq / "images/B000000001.jpg").unlink()

@@ -53,7 +53,7 @@ def test_captions(stored: Stored) -> None:
     source = stored("coco_test", "test", rows)
     material = read_hub_captions(source)
     images, texts = searches_of(material)
-    assert list(images.gallery.items) == [f"pixels of {n}".encode() for n in range(3)]
+    assert list(images.candidates.items) == [f"pixels of {n}".encode() for n in range(3)]
     assert told(images)["2 is 4"] == [b"pixels of 2"]
     assert told(texts)[b"pixels of 1"] == [f"1 is {m}" for m in range(5)]
     assert material.notes == ("left out: 3 captions, beyond the first 5 of their image",)
@@ -64,28 +64,29 @@ def test_captions(stored: Stored) -> None:
 
 def same_task(ours: Search, theirs: Search) -> None:
     """Compare what is asked and what is right; images by their names."""
-    names = {path: f"pixels of {path.stem}".encode() for path in ours.gallery.items}
-    assert list(theirs.gallery.items) == list(names.values())
+    names = {path: f"pixels of {path.stem}".encode() for path in ours.candidates.items}
+    assert list(theirs.candidates.items) == list(names.values())
     for our_pool, their_pool in zip(ours.queries, theirs.queries, strict=True):
         assert list(their_pool.items) == [
             item | {"image": names[item["image"]]} for item in our_pool.items
         ]
         assert our_pool.prompt == their_pool.prompt
-    assert (ours.name, ours.cutoffs, ours.gallery.prompt) == (
+    assert (ours.name, ours.cutoffs, ours.candidates.prompt) == (
         theirs.name,
         theirs.cutoffs,
-        theirs.gallery.prompt,
+        theirs.candidates.prompt,
     )
-    assert list(map(list, ours.judged.true)) == list(map(list, theirs.judged.true))
+    assert list(map(list, ours.relevance.true)) == list(map(list, theirs.relevance.true))
     hidden = [
-        judged.hidden and list(map(list, judged.hidden)) for judged in (ours.judged, theirs.judged)
+        relevance.hidden and list(map(list, relevance.hidden))
+        for relevance in (ours.relevance, theirs.relevance)
     ]
     assert hidden[0] == hidden[1]
 
 
 def rows_of(task: Search) -> Rows:
     """Put the queries of a task as the official code's data sets have them."""
-    items = task.gallery.items
+    items = task.candidates.items
     return [
         {
             "candidate": image(query["image"].stem),
@@ -93,13 +94,13 @@ def rows_of(task: Search) -> Rows:
             "caption": query["text"],
             "target_id": items[true[0]].stem,
         }
-        for query, true in zip(task.queries[0].items, task.judged.true, strict=True)
+        for query, true in zip(task.queries[0].items, task.relevance.true, strict=True)
     ]
 
 
 def gallery_of(task: Search) -> Rows:
-    """Put the gallery of a task as the official code's data sets have it."""
-    return [{"id": path.stem, "img": image(path.stem)} for path in task.gallery.items]
+    """Put the candidates of a task as the official code's data sets have them."""
+    return [{"id": path.stem, "img": image(path.stem)} for path in task.candidates.items]
 
 
 def test_cirr_is_what_the_published_files_make(stored: Stored, cirr: Path) -> None:
@@ -132,9 +133,9 @@ def test_cirrs_test_split_is_what_the_published_files_make(stored: Stored, cirr:
         }
         for item, number in zip(ours.queries[0].items, ours.ids, strict=True)
     ]
-    gallery: Rows = [{"id": name, "img": image(name)} for name in ours.names]
+    candidates: Rows = [{"id": name, "img": image(name)} for name in ours.names]
     material = read_hub_cirr_test(
-        stored("cirr_test", "test", queries), stored("cirr_imgs", "test", gallery)
+        stored("cirr_test", "test", queries), stored("cirr_imgs", "test", candidates)
     )
     (theirs,) = material.tasks
     assert isinstance(theirs, Submission)
@@ -143,12 +144,12 @@ def test_cirrs_test_split_is_what_the_published_files_make(stored: Stored, cirr:
     assert [item["text"] for item in theirs.queries[0].items] == [
         item["text"] for item in ours.queries[0].items
     ]
-    assert theirs.queries[0].prompt == ours.queries[0].prompt == theirs.gallery.prompt
+    assert theirs.queries[0].prompt == ours.queries[0].prompt == theirs.candidates.prompt
     assert not any(theirs.among)
 
 
 def test_fashioniq_is_what_the_published_files_make(stored: Stored, fashioniq: Path) -> None:
-    """Two sources of one benchmark that measure different things; a gallery of all categories."""
+    """Two sources of one benchmark that measure different things; candidates of all categories."""
     captions = [["is red.", " has no sleeves?"], ["", "is longer, and blue"]]
     published = read_fashioniq(fashioniq)
     queries: Rows = []
@@ -186,7 +187,10 @@ def test_other_columns_are_named(stored: Stored) -> None:
     ("row", "cause"),
     [
         ({"caption": " "}, 'row 2 has an empty "caption"'),
-        ({"target_id": "dev-9"}, "row 2 names the image 'dev-9', which is not in the gallery"),
+        (
+            {"target_id": "dev-9"},
+            "row 2 names the image 'dev-9', which is not among the candidates",
+        ),
         ({"candidate_id": None}, 'row 2 has no "candidate_id"'),
     ],
 )
@@ -209,7 +213,7 @@ def test_an_image_that_is_not_there(stored: Stored) -> None:
     rows: Rows = [{"image": image("0"), "text": "a"}, {"image": None, "text": "b"}]
     images, _ = searches_of(read_hub_captions(stored("coco_test", "test", rows)))
     with pytest.raises(DataError, match=r"coco_test@[0-9a-f]+, row 2 has no encoded image"):
-        images.gallery.items[1]
+        images.candidates.items[1]
 
 
 def test_a_set_that_cannot_be_opened(tmp_path: Path, stored: Stored) -> None:

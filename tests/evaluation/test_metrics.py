@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from e5v.errors import DataError, UsageError
 from e5v.evaluation.metrics import average_precision, cosines, places, recall, spearman
-from e5v.evaluation.tasks import Judgements
+from e5v.evaluation.tasks import Relevance
 from e5v.vectors import unit
 
 Rows = NDArray[np.float32]
@@ -29,18 +29,18 @@ def tied_rows(rng: np.random.Generator, n: int) -> Rows:
 
 
 def random_judgements(
-    rng: np.random.Generator, queries: int, gallery: int, protocol: str
-) -> Judgements:
+    rng: np.random.Generator, queries: int, candidates: int, protocol: str
+) -> Relevance:
     """Draw one to four true candidates a query, and others that are hidden or alone compete."""
     true, hidden, among = [], [], []
     for _ in range(queries):
-        order = rng.permutation(gallery).tolist()
+        order = rng.permutation(candidates).tolist()
         sought, out, few = rng.integers(1, 5), rng.integers(0, 4), rng.integers(0, 8)
         true.append(order[:sought])
         hidden.append(order[sought : sought + out])
         # Those that alone compete may be hidden, too.
         among.append(rng.permutation(order[: sought + out + few]).tolist())
-    return Judgements(
+    return Relevance(
         true,
         hidden if "hidden" in protocol else None,
         [sorted({*few, *sought}) for few, sought in zip(among, true, strict=True)]
@@ -49,16 +49,16 @@ def random_judgements(
     )
 
 
-def rank_by_hand(queries: Rows, gallery: Rows, judged: Judgements) -> list[list[int]]:
+def rank_by_hand(queries: Rows, candidates: Rows, relevance: Relevance) -> list[list[int]]:
     """Sort every competitor, the true ones last among equals, and look the true ones up."""
     found = []
     for place, query in enumerate(queries):
-        true = set(judged.true[place])
+        true = set(relevance.true[place])
         ranking = []
-        for candidate, row in enumerate(gallery):
-            if judged.hidden is not None and candidate in judged.hidden[place]:
+        for candidate, row in enumerate(candidates):
+            if relevance.hidden is not None and candidate in relevance.hidden[place]:
                 continue
-            if judged.among is not None and candidate not in judged.among[place]:
+            if relevance.among is not None and candidate not in relevance.among[place]:
                 continue
             score = sum(float(a) * float(b) for a, b in zip(query, row, strict=True))
             ranking.append((-score, candidate in true))
@@ -77,10 +77,10 @@ def as_lists(found: Sequence[NDArray[np.int64]]) -> list[list[int]]:
 def test_places_are_those_of_a_sorted_list(protocol: str, block: int) -> None:
     """Catches a tie that counts for us, a hidden candidate that competes, an edge of a block."""
     rng = np.random.default_rng(len(protocol) + block)
-    queries, gallery = tied_rows(rng, 20), tied_rows(rng, 29)
-    judged = random_judgements(rng, 20, 29, protocol)
-    found = places(queries, gallery, judged, block=block)
-    assert as_lists(found) == rank_by_hand(queries, gallery, judged)
+    queries, candidates = tied_rows(rng, 20), tied_rows(rng, 29)
+    relevance = random_judgements(rng, 20, 29, protocol)
+    found = places(queries, candidates, relevance, block=block)
+    assert as_lists(found) == rank_by_hand(queries, candidates, relevance)
 
 
 @pytest.mark.parametrize("d", [37, 1000])
@@ -88,10 +88,12 @@ def test_a_pair_has_one_score(d: int) -> None:
     """Catches scores that depend on the block, so that equal vectors tie in one and not another."""
     rng = np.random.default_rng(d)
     images = random_rows(rng, 60, d)
-    gallery = np.concatenate([images, images[::-1], images])
+    candidates = np.concatenate([images, images[::-1], images])
     queries = unit(images + rng.normal(scale=0.5 / np.sqrt(d), size=images.shape))
-    judged = Judgements([[place] for place in range(60)])
-    found = [as_lists(places(queries, gallery, judged, block=size)) for size in (1, 7, 64, 1024)]
+    relevance = Relevance([[place] for place in range(60)])
+    found = [
+        as_lists(places(queries, candidates, relevance, block=size)) for size in (1, 7, 64, 1024)
+    ]
     assert found[1:] == found[:-1]
     assert min(row[0] for row in found[0]) == 2, "both twins stand before"
     assert np.mean([row[0] == 2 for row in found[0]]) > 0.9
@@ -100,11 +102,11 @@ def test_a_pair_has_one_score(d: int) -> None:
 def test_places_agree_with_scikit_learn() -> None:
     """Catches places, hit rates and precisions that are wrong in the same way as our own loop."""
     rng = np.random.default_rng(5)
-    queries, gallery = random_rows(rng, 40, 16), random_rows(rng, 60, 16)
-    scores = queries.astype(np.float64) @ gallery.T.astype(np.float64)
+    queries, candidates = random_rows(rng, 40, 16), random_rows(rng, 60, 16)
+    scores = queries.astype(np.float64) @ candidates.T.astype(np.float64)
 
-    single = Judgements([[int(one)] for one in rng.integers(0, 60, 40)])
-    found = places(queries, gallery, single, block=16)
+    single = Relevance([[int(one)] for one in rng.integers(0, 60, 40)])
+    found = places(queries, candidates, single, block=16)
     for k in (1, 5, 10, 50):
         right = [row[0] for row in single.true]
         expected = metrics.top_k_accuracy_score(right, scores, k=k, labels=range(60))
@@ -114,7 +116,7 @@ def test_places_agree_with_scikit_learn() -> None:
     truth = np.zeros((40, 60), int)
     for place, row in enumerate(several.true):
         truth[place, row] = 1
-    found = places(queries, gallery, several, block=16)
+    found = places(queries, candidates, several, block=16)
     expected = metrics.label_ranking_average_precision_score(truth, scores)
     assert average_precision(found, 60) == pytest.approx(expected)
 
@@ -154,11 +156,11 @@ def test_recall_counts_a_query_once() -> None:
 def test_a_large_gallery_needs_little_memory() -> None:
     """Catches a matrix of all scores: 61 MiB here, and 19 GiB for 5,000 queries in 500,000."""
     rng = np.random.default_rng(0)
-    queries, gallery = random_rows(rng, 2000, 8), random_rows(rng, 4000, 8)
-    judged = Judgements([[place, 3999 - place] for place in range(2000)])
+    queries, candidates = random_rows(rng, 2000, 8), random_rows(rng, 4000, 8)
+    relevance = Relevance([[place, 3999 - place] for place in range(2000)])
     tracemalloc.start()
     try:
-        found = places(queries, gallery, judged, block=128)
+        found = places(queries, candidates, relevance, block=128)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -167,29 +169,29 @@ def test_a_large_gallery_needs_little_memory() -> None:
 
 
 @pytest.mark.parametrize(
-    ("judged", "cause"),
+    ("relevance", "cause"),
     [
-        (Judgements([[0]]), "the judgements have 1 queries .* expected 2"),
-        (Judgements([[0], [1]], hidden=[[]]), "hidden 1, among"),
-        (Judgements([[0], []]), "query 1 has no true candidate"),
-        (Judgements([[0], [3]]), "query 1 names candidates 3 to 3; the gallery has 0 to 2"),
-        (Judgements([[0], [-1]]), "query 1 names candidates -1"),
-        (Judgements([[0], [1]], hidden=[[], [7]]), "query 1 names candidates 1 to 7"),
-        (Judgements([[0], [1]], among=[[0], [1, -2]]), "query 1 names candidates -2 to 1"),
-        (Judgements([[0], [1, 2]], hidden=[[], [0, 2]]), "query 1 hides its true candidate 2"),
-        (Judgements([[0], [1, 2]], among=[[0, 1], [1, 0]]), "query 1 does not let .* 2 compete"),
+        (Relevance([[0]]), "the judgements have 1 queries .* expected 2"),
+        (Relevance([[0], [1]], hidden=[[]]), "hidden 1, among"),
+        (Relevance([[0], []]), "query 1 has no true candidate"),
+        (Relevance([[0], [3]]), "query 1 names candidates 3 to 3; there are 0 to 2"),
+        (Relevance([[0], [-1]]), "query 1 names candidates -1"),
+        (Relevance([[0], [1]], hidden=[[], [7]]), "query 1 names candidates 1 to 7"),
+        (Relevance([[0], [1]], among=[[0], [1, -2]]), "query 1 names candidates -2 to 1"),
+        (Relevance([[0], [1, 2]], hidden=[[], [0, 2]]), "query 1 hides its true candidate 2"),
+        (Relevance([[0], [1, 2]], among=[[0, 1], [1, 0]]), "query 1 does not let .* 2 compete"),
     ],
 )
-def test_judgements_that_cannot_be_are_refused(judged: Judgements, cause: str) -> None:
+def test_judgements_that_cannot_be_are_refused(relevance: Relevance, cause: str) -> None:
     """Catches a true candidate that cannot be found, and so always or never counts as found."""
     with pytest.raises(DataError, match=cause):
-        places(np.eye(2, 4, dtype=np.float32), np.eye(3, 4, dtype=np.float32), judged)
+        places(np.eye(2, 4, dtype=np.float32), np.eye(3, 4, dtype=np.float32), relevance)
 
 
 def test_no_query_is_refused() -> None:
     """Catches a figure over nothing."""
     with pytest.raises(DataError, match="at least one"):
-        places(np.empty((0, 4), np.float32), np.eye(3, 4, dtype=np.float32), Judgements([]))
+        places(np.empty((0, 4), np.float32), np.eye(3, 4, dtype=np.float32), Relevance([]))
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf, 0.0, 2.0])
@@ -197,18 +199,18 @@ def test_rows_that_are_not_unit_are_refused(broken: float) -> None:
     """Catches nan, before which nothing stands: it would find every true candidate first."""
     good, bad = np.eye(3, dtype=np.float32), np.eye(3, dtype=np.float32)
     bad[1, 1] = broken
-    judged = Judgements([[0], [1], [2]])
-    for queries, gallery in ((good, bad), (bad, good)):
+    relevance = Relevance([[0], [1], [2]])
+    for queries, candidates in ((good, bad), (bad, good)):
         with pytest.raises(UsageError, match="of 3 rows are not unit vectors: row 1"):
-            places(queries, gallery, judged)
+            places(queries, candidates, relevance)
         with pytest.raises(UsageError, match="row 1"):
-            cosines(queries, gallery)
+            cosines(queries, candidates)
 
 
 def test_vectors_that_cannot_be_compared_are_refused() -> None:
-    """Catches a gallery of another model, and pairs of which one half is missing."""
+    """Catches candidates of another model, and pairs of which one half is missing."""
     with pytest.raises(UsageError, match="3 and 4 wide"):
-        places(np.eye(3, dtype=np.float32), np.eye(4, dtype=np.float32), Judgements([[0]] * 3))
+        places(np.eye(3, dtype=np.float32), np.eye(4, dtype=np.float32), Relevance([[0]] * 3))
     with pytest.raises(UsageError, match="3 and 4 wide"):
         cosines(np.eye(3, dtype=np.float32), np.eye(4, dtype=np.float32)[:3])
     with pytest.raises(UsageError, match="2 and 3 rows"):
@@ -261,11 +263,11 @@ def test_what_ranks_nothing_has_no_correlation() -> None:
 def test_many_answers_to_one_query_cost_no_other() -> None:
     """One image of 2,000 captions: as many looks at every score, and a row of them per query."""
     rng = np.random.default_rng(0)
-    queries, gallery = random_rows(rng, 512, 8), random_rows(rng, 2048, 8)
-    judged = Judgements([range(2000), *([place] for place in range(1, 512))])
+    queries, candidates = random_rows(rng, 512, 8), random_rows(rng, 2048, 8)
+    relevance = Relevance([range(2000), *([place] for place in range(1, 512))])
     tracemalloc.start()
     try:
-        found = places(queries, gallery, judged, block=256)
+        found = places(queries, candidates, relevance, block=256)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -16,7 +16,7 @@ from PIL import Image
 from e5v import E5V, Prompt
 from e5v.evaluation.metrics import average_precision, cosines, places, recall, spearman
 from e5v.evaluation.mteb import MTEBModel
-from e5v.evaluation.tasks import Judgements
+from e5v.evaluation.tasks import Relevance
 from e5v.inputs import RawItem
 from e5v.model.prompts import RETRIEVAL
 
@@ -49,10 +49,10 @@ CLOSE = 1e-5  # of the items of one batch, to those of another
 
 
 def assert_as_ours(
-    scores: Mapping[str, float], queries: Vectors, corpus: Vectors, judged: Judgements
+    scores: Mapping[str, float], queries: Vectors, corpus: Vectors, relevance: Relevance
 ) -> None:
     """Compare mteb's scores with our metrics of the same vectors."""
-    found = places(queries, corpus, judged)
+    found = places(queries, corpus, relevance)
     ours = {f"hit_rate_at_{k}": recall(found, k) for k in CUTOFFS}
     ours["map_at_5"] = average_precision(found, 5)
     assert len({*ours.values()} - {0.0, 1.0}) > 1, "figures that say nothing"
@@ -81,7 +81,7 @@ def test_a_search_for_texts_scores_as_ours(
     corpus = [{"title": "", "text": text} for text in (*TEXTS, "cat.png", "")]
     corpus[0]["title"] = "Cats"
     asked = ["where is the cat", "dogs outside", "a vehicle", "water", "lunch", "cat.png"]
-    judged = Judgements([[0], [1], [2, 7], [3], [4], [8]])
+    relevance = Relevance([[0], [1], [2, 7], [3], [4], [8]])
     wrapped = Overheard(model)
     scores = scores_of(
         wrapped,
@@ -89,7 +89,7 @@ def test_a_search_for_texts_scores_as_ours(
             metadata("OwnTexts", "Retrieval", "t2t", modalities=["text"]),
             [{"text": text} for text in asked],
             corpus,
-            judged,
+            relevance,
         ),
     )
     texts: list[RawItem] = [{"text": text} for text in (*asked, f"Cats {TEXTS[0]}", *TEXTS[1:])]
@@ -98,7 +98,7 @@ def test_a_search_for_texts_scores_as_ours(
     np.testing.assert_allclose(queries, vectors[:6], atol=CLOSE)
     np.testing.assert_allclose(found[:9], vectors[6:], atol=CLOSE)
     assert np.linalg.norm(found, axis=1) == pytest.approx(1)
-    assert_as_ours(scores, queries, found, judged)
+    assert_as_ours(scores, queries, found, relevance)
 
 
 def test_sentence_similarity_scores_as_ours(model: E5V) -> None:
@@ -134,16 +134,16 @@ def test_a_search_between_images_and_texts_scores_as_ours(
     texts: Rows = [{"text": text} for text in TEXTS]
     images: Rows = [{"image": {"bytes": one, "path": None}} for one in drawn]
     sides = (texts, images) if category == "t2i" else (images, texts)
-    judged = Judgements([[n, (n + 3) % 8] if n % 2 else [n] for n in range(8)])
+    relevance = Relevance([[n, (n + 3) % 8] if n % 2 else [n] for n in range(8)])
     wrapped = Overheard(model)
     scores = scores_of(
-        wrapped, search(metadata("OwnPhotos", "Any2AnyRetrieval", category), *sides, judged)
+        wrapped, search(metadata("OwnPhotos", "Any2AnyRetrieval", category), *sides, relevance)
     )
     vectors = {"t": model.encode(TEXTS), "i": model.encode(drawn)}
     queries, found = vectors[category[0]], vectors[category[-1]]
     np.testing.assert_allclose(wrapped.side("query"), queries, atol=CLOSE)
     np.testing.assert_allclose(wrapped.side("document"), found, atol=CLOSE)
-    assert_as_ours(scores, queries, found, judged)
+    assert_as_ours(scores, queries, found, relevance)
 
 
 def test_composed_queries_are_asked_as_edits(model: E5V, drawn: list[bytes]) -> None:
@@ -156,17 +156,17 @@ def test_composed_queries_are_asked_as_edits(model: E5V, drawn: list[bytes]) -> 
         for one, text in zip(drawn, TEXTS, strict=True)
     ]
     images: Rows = [{"image": {"bytes": one, "path": None}} for one in drawn]
-    judged = Judgements([[(n + 1) % 8] for n in range(8)])
+    relevance = Relevance([[(n + 1) % 8] for n in range(8)])
     described = metadata(
         "CIRRIT2IRetrieval", "Any2AnyRetrieval", "it2i", prompt={"query": "Find the image."}
     )
     wrapped = Overheard(model)
-    scores = scores_of(wrapped, search(described, rows, images, judged))
+    scores = scores_of(wrapped, search(described, rows, images, relevance))
     queries, found = model.encode(edits), model.encode(drawn, prompt="cirr")
     np.testing.assert_allclose(wrapped.side("query"), queries, atol=CLOSE)
     np.testing.assert_allclose(wrapped.side("document"), found, atol=CLOSE)
     assert abs(found - model.encode(drawn)).max() > 100 * CLOSE
-    assert_as_ours(scores, queries, found, judged)
+    assert_as_ours(scores, queries, found, relevance)
 
 
 def test_illustrated_documents_are_not_asked_as_edits(model: E5V, drawn: list[bytes]) -> None:
@@ -177,10 +177,10 @@ def test_illustrated_documents_are_not_asked_as_edits(model: E5V, drawn: list[by
         {"image": {"bytes": one, "path": None} if one else None, "text": text}
         for one, text in zip(files, texts, strict=True)
     ]
-    judged = Judgements([[(n * 3) % 8] for n in range(6)])
+    relevance = Relevance([[(n * 3) % 8] for n in range(6)])
     wrapped = Overheard(model)
     described = metadata("OwnPages", "Any2AnyRetrieval", "it2it")
-    scores = scores_of(wrapped, search(described, corpus[:6], corpus, judged))
+    scores = scores_of(wrapped, search(described, corpus[:6], corpus, relevance))
     mixture = replace(RETRIEVAL, edit=RETRIEVAL.mixture)
     items: list[RawItem] = [
         {"image": one, "text": text} for one, text in zip(files[:6], texts[:6], strict=True)
@@ -212,7 +212,7 @@ def test_images_arrive_as_they_are(model: E5V, photos: list[Image.Image]) -> Non
     rows: Rows = [{"image": {"bytes": one, "path": None}} for one in files]
     wrapped = Overheard(model)
     described = metadata("OwnImages", "Any2AnyRetrieval", "i2i", modalities=["image"])
-    scores_of(wrapped, search(described, rows, rows, Judgements([[0]] * 7)))
+    scores_of(wrapped, search(described, rows, rows, Relevance([[0]] * 7)))
     vectors = model.encode(files)
     np.testing.assert_allclose(wrapped.side("document"), vectors, atol=CLOSE)
     opaque, sideways = png(clear.convert("RGB")), png(photos[0], "JPEG")
@@ -229,7 +229,7 @@ def test_a_prompt_of_ones_own_is_asked_and_told(
     texts: Rows = [{"text": text} for text in TEXTS]
     images: Rows = [{"image": {"bytes": one, "path": None}} for one in drawn]
     described = metadata("OwnMoods", "Any2AnyRetrieval", "t2i")
-    task = search(described, texts, images, Judgements([[n] for n in range(8)]))
+    task = search(described, texts, images, Relevance([[n] for n in range(8)]))
     kept = mteb.ResultCache(tmp_path)
     for one in (plain, plain, wrapped):
         scores_of(one, task, kept)

@@ -41,21 +41,21 @@ def test_the_documented_folder(documented: Path) -> None:
     ]
     assert isinstance(images, Search)
     assert isinstance(texts, Search)
-    assert images.gallery.items == (cat, dog, car, cow)
-    assert [list(true) for true in images.judged.true] == [[0], [1], [1], [2]]
+    assert images.candidates.items == (cat, dog, car, cow)
+    assert [list(true) for true in images.relevance.true] == [[0], [1], [1], [2]]
     assert texts.queries[0].items == [cat, dog, car]
-    assert [list(true) for true in texts.judged.true] == [[0], [1, 2], [3]]
+    assert [list(true) for true in texts.relevance.true] == [[0], [1, 2], [3]]
 
     assert isinstance(edits, Search)
-    assert edits.gallery.items == [cat, cow, dog, car]
+    assert edits.candidates.items == [cat, cow, dog, car]
     assert list(edits.queries[0].items) == [
         {"image": cat, "text": "make it a dog"},
         {"image": dog, "text": "in another colour"},
     ]
-    assert edits.judged.true == [[2], [2, 0]]
-    assert edits.judged.hidden == [[0], []]
+    assert edits.relevance.true == [[2], [2, 0]]
+    assert edits.relevance.hidden == [[0], []]
     assert (edits.queries[0].kind, edits.queries[0].prompt) == ("composed", "cirr")
-    assert (edits.gallery.kind, edits.gallery.prompt) == ("image", "cirr")
+    assert (edits.candidates.kind, edits.candidates.prompt) == ("image", "cirr")
 
     assert isinstance(pairs, Grading)
     assert pairs.left.items == ["A man plays a guitar.", "A dog runs."]
@@ -114,11 +114,11 @@ def test_all_captions_of_an_image_count(tmp_path: Path) -> None:
     (tmp_path / "captions.jsonl").write_text(json.dumps(line))
     search = read_folder(tmp_path).tasks[0]
     assert isinstance(search, Search)
-    assert len(search.judged.true) == 7
+    assert len(search.relevance.true) == 7
 
 
 def test_edits_beside_their_images(tmp_path: Path) -> None:
-    """A gallery that lacks what an edit names, or has it twice."""
+    """A candidates that lacks what an edit names, or has it twice."""
     touch(tmp_path, ["a.png", "b.png", "c.png", "images/d.png"])
     rows = [
         {"image": "a.png", "text": "in red", "target": "b.png", "hidden": ["a.png", "c.png"]},
@@ -129,9 +129,9 @@ def test_edits_beside_their_images(tmp_path: Path) -> None:
     (search,) = read_folder(tmp_path).tasks
     assert isinstance(search, Search)
     names = ("images/d.png", "a.png", "b.png", "c.png")
-    assert search.gallery.items == [tmp_path / name for name in names]
-    assert search.judged.true == [[2], [1, 2], [1]]
-    assert search.judged.hidden == [[1, 3], [0], [2]]
+    assert search.candidates.items == [tmp_path / name for name in names]
+    assert search.relevance.true == [[2], [1, 2], [1]]
+    assert search.relevance.hidden == [[1, 3], [0], [2]]
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_a_file_that_is_named_in_two_ways_is_one_image(
     images, _, composed = read_folder(Path("own")).tasks
     assert isinstance(images, Search)
     assert isinstance(composed, Search)
-    assert images.gallery.items == (Path("own/images/a.png"), Path("own/images/b.png"))
-    assert [list(true) for true in images.judged.true] == [[0], [0], [1]]
-    assert len(composed.gallery.items) == 3
-    assert composed.judged.hidden == [[0], [0]]
+    assert images.candidates.items == (Path("own/images/a.png"), Path("own/images/b.png"))
+    assert [list(true) for true in images.relevance.true] == [[0], [0], [1]]
+    assert len(composed.candidates.items) == 3
+    assert composed.relevance.hidden == [[0], [0]]

@@ -38,12 +38,14 @@ def test_parquet_as_the_hub_has_it(tmp_path: Path) -> None:
     write_parquet(tmp_path / "data/train-00000-of-00001.parquet", [row_of(9)])
     images, texts = searches_of(read_captions(tmp_path))
     encoded = [f"pixels of {n}".encode() for n in range(7)]
-    assert list(images.gallery.items) == encoded
-    assert [images.gallery.items[n] for n in (6, 0, 3, -1, 4, 5)] == [
+    assert list(images.candidates.items) == encoded
+    assert [images.candidates.items[n] for n in (6, 0, 3, -1, 4, 5)] == [
         encoded[n] for n in (6, 0, 3, -1, 4, 5)
     ]
-    assert images.gallery.items[2:4] == encoded[2:4]
-    assert list(texts.gallery.items) == [f"{n} is {w}" for n in range(7) for w in ("here", "there")]
+    assert images.candidates.items[2:4] == encoded[2:4]
+    assert list(texts.candidates.items) == [
+        f"{n} is {w}" for n in range(7) for w in ("here", "there")
+    ]
     assert told(images)["4 is there"] == [encoded[4]]
 
 
@@ -61,7 +63,7 @@ def test_parquet_is_read_a_row_group_at_a_time(
         return whole(file, number, **options)
 
     monkeypatch.setattr(pq.ParquetFile, "read_row_group", counted)
-    assert len(list(images.gallery.items)) == 6
+    assert len(list(images.candidates.items)) == 6
     assert read == [0, 1, 2]
 
 
@@ -94,7 +96,7 @@ def test_parquet_without_an_image(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", rows)
     images, _ = searches_of(read_captions(tmp_path))
     with pytest.raises(DataError, match=r"a\.parquet, row 3 has no encoded image"):
-        images.gallery.items[2]
+        images.candidates.items[2]
 
 
 def test_no_parquet(tmp_path: Path) -> None:

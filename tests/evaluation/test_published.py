@@ -12,16 +12,16 @@ from e5v.evaluation.published import (
     OWN_WORDING,
     TUNED,
     UNTUNED,
-    Asked,
-    beside,
+    PaperPrompt,
+    add_published,
 )
 from e5v.evaluation.scores import Figure
 
 EVERY = [Figure(*column, 50.0, 99.9) for column in (*COLUMNS, MEAN)]
 
 
-@pytest.mark.parametrize("asked", get_args(Asked))
-def test_a_row_has_the_mean_that_the_paper_prints(asked: Asked) -> None:
+@pytest.mark.parametrize("asked", get_args(PaperPrompt))
+def test_a_row_has_the_mean_that_the_paper_prints(asked: PaperPrompt) -> None:
     """A figure that is mistyped, or a row that is shifted by a column."""
     for row in (UNTUNED[asked], TUNED[asked]):
         *cells, mean = row
@@ -46,16 +46,16 @@ def test_figures_stand_beside_those_of_the_same_prompt() -> None:
     for tuned, table in ((False, UNTUNED), (True, TUNED)):
         for asked, row in table.items():
             if (asked, tuned) != ("one word", True):
-                papers = [one.paper for one in beside(EVERY, asked, tuned=tuned)]
+                papers = [one.paper for one in add_published(EVERY, asked, tuned=tuned)]
                 assert papers == list(row)
-    assert beside(EVERY, "one word", tuned=True) == EVERY
+    assert add_published(EVERY, "one word", tuned=True) == EVERY
     other = Figure("COCO 5K", "image retrieval", "R@1", 50.0, 52.0)
-    assert [one.paper for one in beside([other], "one word", tuned=False)] == [None]
+    assert [one.paper for one in add_published([other], "one word", tuned=False)] == [None]
 
 
 def test_what_the_paper_did_not_try_stands_alone() -> None:
     """A read-out of ours that seems to fall short of the paper's at the same place."""
-    assert all(one.paper is None and not one.note for one in beside(EVERY, None, tuned=True))
+    assert all(one.paper is None and not one.note for one in add_published(EVERY, None, tuned=True))
 
 
 def test_a_row_says_where_the_question_is_another() -> None:
@@ -64,11 +64,12 @@ def test_a_row_says_where_the_question_is_another() -> None:
         Figure(*column, 50.0, 99.9, "fewer images") for column in (COLUMNS[4], COLUMNS[2])
     )
     notes = [
-        [one.note for one in beside([cirr, coco], "prompt", tuned=tuned)] for tuned in (False, True)
+        [one.note for one in add_published([cirr, coco], "prompt", tuned=tuned)]
+        for tuned in (False, True)
     ]
     assert notes[0] == [f"fewer images; {OWN_WORDING}", "fewer images"]
     assert notes[1] == [
         f"fewer images; {OTHER_MODEL}; {OWN_WORDING}",
         f"fewer images; {OTHER_MODEL}",
     ]
-    assert beside([cirr], "one word", tuned=False)[0].note == "fewer images"
+    assert add_published([cirr], "one word", tuned=False)[0].note == "fewer images"

@@ -10,18 +10,18 @@ from PIL import Image
 
 from e5v.evaluation.report import from_json, to_json, to_markdown, write_report
 from e5v.evaluation.report_html import to_html
-from e5v.evaluation.scores import Figure, Report, Setting
+from e5v.evaluation.scores import Figure, Results, Setting
 from tests.evaluation.reported import EVIL, NOTE, as_printed, cells_of, read_page, spoilt
 
 
-def test_json_and_back(report: Report) -> None:
+def test_json_and_back(report: Results) -> None:
     """A field that is lost, or comes back as something else."""
     assert from_json(to_json(report)) == report
     without = replace(report, gaps={})
     assert from_json(to_json(without)) == without
 
 
-def test_json_has_a_line_for_a_point(report: Report) -> None:
+def test_json_has_a_line_for_a_point(report: Results) -> None:
     """Thousands of lines for the picture, or a regular expression that spoils a text."""
     odd = replace(report, figures=(replace(report.figures[0], note="[ 1, 2 ]"),))
     written = to_json(odd)
@@ -30,14 +30,14 @@ def test_json_has_a_line_for_a_point(report: Report) -> None:
     assert re.search(r"^ +\[-?[\d.]+, -?[\d.]+\],$", written, re.MULTILINE)
 
 
-def test_json_is_json(report: Report) -> None:
+def test_json_is_json(report: Results) -> None:
     """NaN, which other readers of JSON refuse; evil texts that break it."""
     assert json.loads(to_json(spoilt(report)))["figures"][0]["note"] == EVIL
     with pytest.raises(ValueError, match="not JSON compliant"):
         to_json(replace(report, figures=(Figure("a", "b", "c", float("nan")),)))
 
 
-def test_table_says_it_all(report: Report) -> None:
+def test_table_says_it_all(report: Results) -> None:
     """A column of another figure, a sign that is lost, or a row that hides whose data it is of."""
     lines = [re.split(r"  +", line.strip()) for line in as_printed(report).splitlines()]
     assert ["COCO 5K", "image retrieval", "R@1", "61.25", "52.00", "+9.25", "[1]"] in lines
@@ -48,7 +48,7 @@ def test_table_says_it_all(report: Report) -> None:
     assert any("centroid distance" in line for line in lines)
 
 
-def test_table_fits_a_terminal(report: Report) -> None:
+def test_table_fits_a_terminal(report: Results) -> None:
     """Numbers cut off where the terminal is of the usual width."""
     printed = as_printed(report, width=80)
     assert all(len(line) <= 80 for line in printed.splitlines())
@@ -58,10 +58,10 @@ def test_table_fits_a_terminal(report: Report) -> None:
 def test_table_prints_text_as_it_is() -> None:
     """A name in brackets that rich takes for a colour and swallows."""
     setting = Setting("m", "f", "d", "d", "r", "t", {}, "p", {}, (), "w")
-    assert "[red]" in as_printed(Report(setting, (Figure("[red]", "a", "b", 1.0),)))
+    assert "[red]" in as_printed(Results(setting, (Figure("[red]", "a", "b", 1.0),)))
 
 
-def test_markdown_says_it_all(report: Report) -> None:
+def test_markdown_says_it_all(report: Results) -> None:
     """A row that is no row of the table, or a fact that is left out."""
     written = to_markdown(report)
     rows = [cells_of(line) for line in written.splitlines() if line.startswith("| ")]
@@ -82,7 +82,7 @@ def test_markdown_says_it_all(report: Report) -> None:
     assert "gap.png" not in to_markdown(replace(report, gaps={}))
 
 
-def test_markdown_keeps_text_in_its_place(report: Report) -> None:
+def test_markdown_keeps_text_in_its_place(report: Results) -> None:
     """A pipe that makes a column, a line break that ends a table, a fence that is closed."""
     written = to_markdown(spoilt(report))
     plain, fence = written.split("```json\n")
@@ -94,7 +94,7 @@ def test_markdown_keeps_text_in_its_place(report: Report) -> None:
     assert re.findall("^```", fence, re.MULTILINE) == ["```"]
 
 
-def test_several_gaps_stand_beside_each_other(report: Report, tmp_path: Path) -> None:
+def test_several_gaps_stand_beside_each_other(report: Results, tmp_path: Path) -> None:
     """The last variant's gap for all of them, or values under another's name."""
     (first,) = report.gaps.values()
     wider = replace(first, centroid_distance=1.75, cosine_true=None, alignment=None)
@@ -119,7 +119,7 @@ def test_several_gaps_stand_beside_each_other(report: Report, tmp_path: Path) ->
     assert sizes[1] == (2 * sizes[0][0], sizes[0][1])
 
 
-def test_a_report_on_disk(report: Report, tmp_path: Path) -> None:
+def test_a_report_on_disk(report: Results, tmp_path: Path) -> None:
     """A face that is not written, in another encoding, or with parts beside it."""
     folder = tmp_path / "new" / "report"
     write_report(report, folder)
@@ -135,7 +135,7 @@ def test_a_report_on_disk(report: Report, tmp_path: Path) -> None:
 
 
 def test_the_last_report_stands(
-    report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    report: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full disk that leaves half a page in place of a whole one."""
     write_report(replace(report, gaps={}), tmp_path)

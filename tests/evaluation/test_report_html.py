@@ -3,14 +3,15 @@
 import re
 from dataclasses import replace
 from html import unescape
+from importlib.resources import files
 
 from e5v.evaluation.report_html import to_html
 from e5v.evaluation.report_text import gap_measures
-from e5v.evaluation.scores import Report
+from e5v.evaluation.scores import Results
 from tests.evaluation.reported import EVIL, NOTE, as_printed, read_page, spoilt
 
 
-def test_page_says_it_all(report: Report) -> None:
+def test_page_says_it_all(report: Results) -> None:
     """A fact of the setting, a figure or a note that the page leaves out."""
     text = "\n".join(read_page(to_html(report)).text)
     setting = report.setting
@@ -36,7 +37,7 @@ def test_page_says_it_all(report: Report) -> None:
     assert [one for one in told if one not in text] == []
 
 
-def test_page_needs_nothing_else(report: Report) -> None:
+def test_page_needs_nothing_else(report: Results) -> None:
     """A font, a script or an image from elsewhere: a page that is broken without the network."""
     page = to_html(report)
     reader = read_page(page)
@@ -46,7 +47,7 @@ def test_page_needs_nothing_else(report: Report) -> None:
     assert "prefers-color-scheme: dark" in page
 
 
-def test_page_keeps_text_text(report: Report) -> None:
+def test_page_keeps_text_text(report: Results) -> None:
     """A model's name, a note or a prompt that writes HTML of its own."""
     page, evil = to_html(report), to_html(spoilt(report))
     assert "<script" not in evil
@@ -56,7 +57,7 @@ def test_page_keeps_text_text(report: Report) -> None:
     assert kinds[0] == kinds[1]
 
 
-def test_page_praises_only_like_for_like(report: Report) -> None:
+def test_page_praises_only_like_for_like(report: Results) -> None:
     """A figure on 148 images that is coloured, and counted, as if it beat the paper's 5,000."""
     page = to_html(report)
     assert re.findall(r'class="number (above|below)">([^<]+)<', page) == [
@@ -66,7 +67,7 @@ def test_page_praises_only_like_for_like(report: Report) -> None:
     assert "<b>1 of 2</b>" in page
 
 
-def test_a_note_is_told_once(report: Report) -> None:
+def test_a_note_is_told_once(report: Results) -> None:
     """A page of the same sentence, or a mark that leads to another's note."""
     first, second = report.figures[:2]
     other = replace(report, figures=(first, second, replace(second, note="another")))
@@ -76,7 +77,7 @@ def test_a_note_is_told_once(report: Report) -> None:
     assert as_printed(other).count(NOTE) == 1
 
 
-def test_page_of_a_submission(report: Report) -> None:
+def test_page_of_a_submission(report: Results) -> None:
     """A run whose only figures are a test server's, of which the page says nothing."""
     page = to_html(replace(report, figures=(), gaps={}))
     assert "148 images, 740 captions" in page
@@ -84,8 +85,15 @@ def test_page_of_a_submission(report: Report) -> None:
     assert "difference" not in as_printed(replace(report, figures=(), gaps={}))
 
 
-def test_page_without_gap_or_runs(report: Report) -> None:
+def test_page_without_gap_or_runs(report: Results) -> None:
     """An empty section, or a page that cannot be written."""
     bare = replace(report, gaps={}, setting=replace(report.setting, runs=(), prompts={}))
     assert "Modality gap" not in to_html(bare)
     read_page(to_html(bare))
+
+
+def test_template_and_style_lie_in_the_package(report: Results) -> None:
+    """Catches an installed package without its template, and a page without its style sheet."""
+    package = files("e5v.evaluation")
+    assert package.joinpath("report.html.jinja").is_file()
+    assert package.joinpath("report.css").read_text(encoding="utf-8") in to_html(report)

@@ -94,7 +94,7 @@ class AnyModel:
         return ""
 
 
-class Remembering:
+class CachedEmbedder:
     """Embeds pools through a cache; `made` counts the items that were not cached."""
 
     def __init__(self, embedder: Embedder, cache: Cache) -> None:

@@ -16,7 +16,7 @@ from e5v.errors import DataError, UsageError, plural
 from e5v.evaluation.image_files import Captioned, Lazy, all_images, one_spelling
 from e5v.evaluation.parquet import read_tables
 from e5v.evaluation.rows import digest, make_each_line
-from e5v.evaluation.tasks import Judgements, Material, Pool, Search, Task, pools
+from e5v.evaluation.tasks import Material, Pool, Relevance, Search, Task, pools
 from e5v.image_names import looks_like_image, strip
 from e5v.inputs import RawItem, normalise
 
@@ -48,17 +48,17 @@ def searches(captioned: Captioned, revision: str, most: int | None = MOST) -> Ma
     """
     images, captions = captioned.images, [own[:most] for own in captioned.captions]
     texts = Pool([as_text(caption) for own in captions for caption in own], "text")
-    gallery = Pool(images, "image")
+    candidates = Pool(images, "image")
     asked = [place for place, own in enumerate(captions) if own]
     all_asked = len(asked) == len(captions)
-    queries = gallery if all_asked else Pool([images[place] for place in asked], "image")
+    queries = candidates if all_asked else Pool([images[place] for place in asked], "image")
 
     owners = [[place] for place, own in enumerate(captions) for _ in own]
     bounds = pairwise(accumulate(map(len, captions), initial=0))
     owned = [range(first, last) for first, last in bounds if first < last]
     tasks = (
-        Search("image retrieval", (texts,), gallery, Judgements(owners)),
-        Search("text retrieval", (queries,), texts, Judgements(owned)),
+        Search("image retrieval", (texts,), candidates, Relevance(owners)),
+        Search("text retrieval", (queries,), texts, Relevance(owned)),
     )
     notes = []
     if cut := sum(map(len, captioned.captions)) - len(owners):
@@ -92,10 +92,10 @@ def rendered(material: Material, font: Path | None = None) -> Material:
 
 def _rendered(task: Task, drawn: Mapping[int, Pool]) -> Search:
     """Replace pools by drawn ones, by id: a pool of two tasks stays one pool."""
-    if not isinstance(task, Search) or "text" not in {task.queries[0].kind, task.gallery.kind}:
+    if not isinstance(task, Search) or "text" not in {task.queries[0].kind, task.candidates.kind}:
         raise UsageError(f'task "{task.name}" has no captions to draw; expected image retrieval')
     queries = tuple(drawn[id(pool)] for pool in task.queries)
-    return replace(task, queries=queries, gallery=drawn[id(task.gallery)])
+    return replace(task, queries=queries, candidates=drawn[id(task.candidates)])
 
 
 def _drawn(pool: Pool, font: Path | None) -> Pool:

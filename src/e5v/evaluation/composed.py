@@ -16,7 +16,7 @@ from typing import Any, Literal
 from e5v.errors import DataError
 from e5v.evaluation.image_files import Lazy, all_images, find_images
 from e5v.evaluation.rows import Row, digest, make_each, read_json, read_json_list
-from e5v.evaluation.tasks import Judgements, Material, Pool, Search, Submission
+from e5v.evaluation.tasks import Material, Pool, Relevance, Search, Submission
 from e5v.inputs import Item, RawItem, Text, normalise
 from e5v.jsonl import Wrong
 
@@ -32,7 +32,7 @@ COCO_FOLDERS = (f"{COCO}/unlabeled2017", "unlabeled2017", "images")
 
 @dataclass(frozen=True)
 class Edit:
-    """A composed query; images are given by their index in the gallery.
+    """A composed query; images are given by their index in the candidates.
 
     `texts` are wordings of its text, whose vectors are summed. `others` are the images of its CIRR
     set other than the reference.
@@ -60,19 +60,19 @@ def read_cirr(folder: Path, split: Literal["val", "test1"] = "val") -> Material:
     edits = read_json_list(captions, partial(_read_cirr_row, places, judged=split == "val"))
     images = find_images(folder, {name: _cirr_paths(path) for name, path in paths.items()})
 
-    gallery = Pool(list(images.values()), "image", "cirr")
-    queries = ask(edits, gallery)
+    candidates = Pool(list(images.values()), "image", "cirr")
+    queries = ask(edits, candidates)
     hidden, among = [(edit.reference,) for edit in edits], [edit.others for edit in edits]
     revision = digest([captions, listing])
     if split == "test1":
         ids = [edit.id for edit in edits]
-        submission = Submission("CIRR", queries, gallery, ids, list(images), hidden, among)
+        submission = Submission("CIRR", queries, candidates, ids, list(images), hidden, among)
         return Material((submission,), revision)
     true = [edit.targets for edit in edits]
-    whole, subset = Judgements(true, hidden), Judgements(true, hidden, among)
+    whole, subset = Relevance(true, hidden), Relevance(true, hidden, among)
     tasks = (
-        Search("CIRR", queries, gallery, whole, CIRR_CUTOFFS),
-        Search("CIRR subset", queries, gallery, subset, SUBSET_CUTOFFS),
+        Search("CIRR", queries, candidates, whole, CIRR_CUTOFFS),
+        Search("CIRR subset", queries, candidates, subset, SUBSET_CUTOFFS),
     )
     return Material(tasks, revision)
 
@@ -94,10 +94,10 @@ def read_fashioniq(folder: Path) -> Material:
         edits = read_json_list(captions, partial(_read_fashioniq_row, places))
         images = find_images(folder, {name: _fashioniq_paths(name) for name in places})
 
-        gallery = Pool(list(images.values()), "image", f"fashioniq-{category}")
-        judged = Judgements([edit.targets for edit in edits])
-        queries = ask(edits, gallery)
-        tasks.append(Search(category, queries, gallery, judged, FASHIONIQ_CUTOFFS))
+        candidates = Pool(list(images.values()), "image", f"fashioniq-{category}")
+        relevance = Relevance([edit.targets for edit in edits])
+        queries = ask(edits, candidates)
+        tasks.append(Search(category, queries, candidates, relevance, FASHIONIQ_CUTOFFS))
         files += captions, listing
     return Material(tuple(tasks), digest(files))
 
@@ -113,26 +113,26 @@ def read_circo(folder: Path, split: Literal["val", "test"] = "val") -> Material:
     places = {name: place for place, name in enumerate(images)}
     edits = read_json_list(annotations, partial(_read_circo_row, places, judged=split == "val"))
 
-    gallery = Pool(list(images.values()), "image", "cirr")
-    queries = ask(edits, gallery)
+    candidates = Pool(list(images.values()), "image", "cirr")
+    queries = ask(edits, candidates)
     notes: tuple[str, ...] = ()
     if len(images) != CIRCO_IMAGES:
         notes = (f"{len(images):,} images are searched; CIRCO searches {CIRCO_IMAGES:,}",)
     task: Search | Submission
     if split == "test":
         ids, none = [edit.id for edit in edits], [()] * len(edits)
-        task = Submission("CIRCO", queries, gallery, ids, list(images), none, none, "map")
+        task = Submission("CIRCO", queries, candidates, ids, list(images), none, none, "map")
     else:
-        judged = Judgements([edit.targets for edit in edits])
-        task = Search("CIRCO", queries, gallery, judged, CIRCO_CUTOFFS, "map")
+        relevance = Relevance([edit.targets for edit in edits])
+        task = Search("CIRCO", queries, candidates, relevance, CIRCO_CUTOFFS, "map")
     return Material((task,), digest([annotations]), notes)
 
 
-def ask(edits: Sequence[Edit], gallery: Pool) -> tuple[Pool, ...]:
-    """Build queries from edits of the gallery's images, in its prompt: one pool per wording."""
-    references = [gallery.items[edit.reference] for edit in edits]
+def ask(edits: Sequence[Edit], candidates: Pool) -> tuple[Pool, ...]:
+    """Build queries from edits of the candidates' images, in its prompt: one pool per wording."""
+    references = [candidates.items[edit.reference] for edit in edits]
     orders = zip(*(edit.texts for edit in edits), strict=True)
-    return tuple(compose(references, texts, gallery.prompt) for texts in orders)
+    return tuple(compose(references, texts, candidates.prompt) for texts in orders)
 
 
 def compose(references: Sequence[RawItem], texts: Sequence[str], prompt: str) -> Pool:
@@ -186,13 +186,13 @@ def _read_circo_row(places: Mapping[str, int], row: Row, *, judged: bool) -> Edi
 
 
 def find_place(name: str, places: Mapping[str, int]) -> int:
-    """Return the index of a name in the gallery.
+    """Return the index of a name among the candidates.
 
     Raises:
-        Wrong: the gallery does not have it.
+        Wrong: the candidates do not have it.
     """
     if name not in places:
-        raise Wrong(f"names the image {name!a}, which is not in the gallery")
+        raise Wrong(f"names the image {name!a}, which is not among the candidates")
     return places[name]
 
 

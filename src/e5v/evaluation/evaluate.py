@@ -1,247 +1,198 @@
-"""Evaluates an embedder on benchmarks: from folders to figures.
+"""Evaluates a model on benchmarks, in one call.
 
-folder -> Material -> pools -> vectors, cached -> summed, normalised -> figures
-                                               -> rankings for a test server
+model, names of benchmarks, folder -> data, variants -> scores of each -> Report
 """
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, Protocol
 
-import numpy as np
-
-from e5v.errors import DataError, UsageError
-from e5v.evaluation.benchmarks import BENCHMARKS, MEANS, Benchmark
-from e5v.evaluation.cached_embedder import Remembering, Vectors
-from e5v.evaluation.captions import rendered
-from e5v.evaluation.gap import LEAST, Gap, measure_gap
-from e5v.evaluation.image_files import Lazy
-from e5v.evaluation.metrics import (
-    Places,
-    average_precision,
-    cosines,
-    places,
-    recall,
-    spearman,
-)
-from e5v.evaluation.scores import Figure, Run
-from e5v.evaluation.submission import Metric, submission_json
-from e5v.evaluation.tasks import Grading, Kind, Material, Pool, Search, Submission, pools
+from e5v.evaluation.benchmark_data import find_folder, read_benchmark
+from e5v.evaluation.benchmark_scores import BenchmarkScores, compute_means, score_benchmark
+from e5v.evaluation.benchmarks import Benchmark, find_benchmarks
+from e5v.evaluation.cache import Cache
+from e5v.evaluation.cached_embedder import CachedEmbedder
+from e5v.evaluation.published import MODELS, add_published
+from e5v.evaluation.report import Report
+from e5v.evaluation.scores import Results
+from e5v.evaluation.tasks import Material, pools
+from e5v.evaluation.variants import Ablation, Variant, describe_setting, variants
 from e5v.extras import need
-from e5v.vectors import unit
-
-BEST = 100  # ranked images passed on for a test server's file, besides the subset
-NAMES: dict[Kind, str] = {"text": "texts", "image": "images", "composed": "composed queries"}
-Step = Callable[[int], None]
-Rows = Callable[[Pool], Vectors]
+from e5v.model.embedder import E5V
 
 
 @dataclass(frozen=True)
-class Evaluated:
-    """The results of a benchmark: figures, cost, files for a test server by name, the gap.
+class EvaluationOptions:
+    """Options of an evaluation.
 
-    `places` has, by name of the search, the ranks of each query's true candidates, from 0.
+    Args:
+        gap: also measure the modality gap, where there are 10 images and 10 texts.
+        ablate: also evaluate variants: other prompts (Table 6 of the paper), or other positions
+            and layers of the language model.
+        paper: published results to compare with: those of E5-V, or of its base model before tuning.
+        font: font file of drawn captions (i2i-flickr30k, i2i-coco); by default Liberation Sans.
+        cache: file that keeps vectors, so that an interrupted or repeated evaluation reuses them.
     """
 
-    figures: tuple[Figure, ...]
-    run: Run
-    files: Mapping[str, str]
-    places: Mapping[str, Sequence[Places]]
-    gap: Gap | None = None
+    gap: bool = False
+    ablate: Ablation | None = None
+    paper: Literal["tuned", "untuned"] = "tuned"
+    font: Path | None = None
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class BenchmarkData:
+    """A benchmark and its data."""
+
+    benchmark: Benchmark
+    material: Material
+
+
+class Progress(Protocol):
+    """Shows the progress of one variant."""
+
+    def name(self, doing: str) -> None:
+        """Show what is embedded now."""
+
+    def step(self, count: int = 1) -> None:
+        """Count items that are done."""
+
+
+ProgressFactory = Callable[[int], AbstractContextManager[Progress]]
 
 
 def evaluate(
-    benchmark: Benchmark,
-    material: Material,
-    embedder: Remembering,
-    step: Step = lambda _: None,
+    model: E5V | str | Path,
+    benchmark: str | Sequence[str] = "folder",
     *,
-    gap: bool = False,
-) -> Evaluated:
-    """Embed a benchmark's items and compute its figures; `step` is called with counts of items.
+    data: str | Path | None = None,
+    options: EvaluationOptions | None = None,
+) -> Report:
+    """Evaluate a model on benchmarks or on your own data.
 
-    With `gap`, measure the gap between its captions and images, if it has 10 of each.
+    `e5v.evaluate("nano", data="examples/scenes")` scores the bundled model on a folder of captioned
+    images. Scores are in percent: recall (the share of queries that find a true candidate among the
+    first K), mean average precision, or Spearman's rank correlation times 100.
+
+    Args:
+        model: an open model, or its name: "nano", a hub id, or a folder.
+        benchmark: one name or several; `e5v evaluate --help` lists them. "folder" is your own data,
+            laid out as docs/evaluation-data.md says.
+        data: the folder of a benchmark's data, or of one folder per benchmark; None for the copy
+            on the hub.
+        options: by default, the model itself, without its modality gap.
+
+    Returns:
+        The scores, and what they were measured with: see `Report`.
+
+    Raises:
+        UsageError: a benchmark is unknown, has no copy on the hub, or the font cannot be read.
+        DataError: the data are missing or cannot be used, or an item cannot be embedded.
+        ModelError: the model cannot be opened.
+        MissingExtraError: scipy or matplotlib is not installed.
+    """
+    need("evaluate", "scipy", "matplotlib", extra="eval")
+    chosen = options or EvaluationOptions()
+    names = [benchmark] if isinstance(benchmark, str) else benchmark
+    folder = None if data is None else Path(data)
+    read = [
+        BenchmarkData(one, read_benchmark(one, find_folder(one, folder), font=chosen.font))
+        for one in find_benchmarks(names)
+    ]
+    opened = model if isinstance(model, E5V) else E5V(model)
+    name = opened.loaded.name if isinstance(model, E5V) else str(model)
+    return evaluate_data(opened, read, chosen, name=name)
+
+
+@contextmanager
+def _show_nothing(_: int) -> Iterator[Progress]:
+    class Silent:
+        def name(self, doing: str) -> None:
+            """Show nothing."""
+
+        def step(self, count: int = 1) -> None:
+            """Count nothing."""
+
+    yield Silent()
+
+
+def evaluate_data(
+    model: E5V,
+    data: Sequence[BenchmarkData],
+    options: EvaluationOptions,
+    *,
+    name: str,
+    progress: ProgressFactory = _show_nothing,
+) -> Report:
+    """Evaluate an open model on data that are read; `name` is the user's name for the model.
+
+    `progress` is called once per variant, with the number of its items.
 
     Raises:
         DataError: an item cannot be embedded.
-        MissingExtraError: scipy is not installed, or for the gap matplotlib.
     """
-    _check_libraries(material, gap)
-    began, before = time.perf_counter(), embedder.made
-    every = pools(material.tasks)
-    made = {id(pool): embedder.vectors(pool, step) for pool in every}  # a pool has no hash
-    seconds = time.perf_counter() - began
-
-    def rows(pool: Pool) -> Vectors:
-        return made[id(pool)]
-
-    figures: list[Figure] = []
-    files: dict[str, str] = {}
-    found = {task.name: _rank(task, rows) for task in material.tasks if isinstance(task, Search)}
-    for task in material.tasks:
-        if isinstance(task, Submission):
-            files |= _files(task, rows)
-            continue
-        for metric, value in (
-            _grade(task, rows) if isinstance(task, Grading) else _count_hits(task, found[task.name])
-        ):
-            paper = benchmark.paper.get((task.name, metric))
-            note = "; ".join(material.notes)
-            figures.append(Figure(benchmark.title, task.name, metric, 100 * value, paper, note))
-    embedded = embedder.made - before
-    run = Run(
-        benchmark=benchmark.title,
-        protocol=benchmark.protocol,
-        revision=material.revision,
-        counts=_counts(every),
-        embedded=embedded,
-        remembered=sum(len(pool.items) for pool in every) - embedded,
-        seconds=seconds,
-        notes=material.notes,
+    every = list(variants(model, options.ablate))
+    cache = Cache(options.cache)
+    by_variant = [_score_variant(one, cache, data, options, progress) for one in every]
+    found = [one for of_benchmark in zip(*by_variant, strict=True) for one in of_benchmark]
+    unsorted = (figure for one in found for figure in one.figures)
+    figures = tuple(sorted(unsorted, key=lambda one: one.task == "mean"))  # means of all come last
+    setting = describe_setting(
+        every,
+        [pool for one in data for pool in pools(one.material.tasks)],
+        [one.run for one in found],
+        name=name,
+        paper=MODELS[options.paper] if any(one.paper is not None for one in figures) else "",
     )
-    return Evaluated(tuple(figures), run, files, found, _gap(material, rows) if gap else None)
+    gaps = {one.run.benchmark: one.gap for one in found if one.gap}
+    files: Mapping[str, str] = {key: text for one in found for key, text in one.files.items()}
+    return Report(Results(setting, figures, gaps), files)
 
 
-def _check_libraries(material: Material, gap: bool) -> None:  # noqa: FBT001
-    """Check, before anything is embedded, that the libraries for the figures are installed."""
-    if gap:
-        need("measuring the gap", "scipy", "matplotlib", extra="eval")
-    if any(isinstance(task, Grading) for task in material.tasks):
-        need("Spearman's correlation", "scipy")
-
-
-def _gap(material: Material, rows: Rows) -> Gap | None:
-    """Measure the gap between the captions and the images of a benchmark, if it has both."""
-    for task in material.tasks:
-        if not isinstance(task, Search) or task.gallery.kind != "image":
-            continue
-        texts = task.queries[0]
-        if texts.kind == "text" and min(len(texts.items), len(task.gallery.items)) >= LEAST:
-            pairs = [(image, text) for text, true in enumerate(task.judged.true) for image in true]
-            return measure_gap(rows(task.gallery), rows(texts), np.array(pairs))
-    return None
-
-
-def _rank(task: Search, rows: Rows) -> list[Places]:
-    return places(_queries(task, rows), unit(rows(task.gallery)), task.judged)
-
-
-def _grade(task: Grading, rows: Rows) -> list[tuple[str, float]]:
-    left, right = (unit(rows(pool)) for pool in (task.left, task.right))
-    return [("Spearman", spearman(cosines(left, right), task.grades))]
-
-
-def _count_hits(task: Search, found: Sequence[Places]) -> list[tuple[str, float]]:
-    if task.measure == "map":
-        return [(f"mAP@{k}", average_precision(found, k)) for k in task.cutoffs]
-    subset = "R_s" if task.judged.among is not None else "R"
-    return [(f"{subset}@{k}", recall(found, k)) for k in task.cutoffs]
-
-
-def _queries(task: Search | Submission, rows: Rows) -> Vectors:
-    """Sum the vectors of each query's pools, then normalise."""
-    summed: Vectors = np.sum([rows(pool) for pool in task.queries], axis=0)
-    return unit(summed)
-
-
-def _files(task: Submission, rows: Rows) -> dict[str, str]:
-    """Write the rankings of a submission in each form that its server takes."""
-    queries, gallery = _queries(task, rows), unit(rows(task.gallery))
-    ranked = []
-    for query, hidden, among in zip(queries, task.hidden, task.among, strict=True):
-        scores = gallery @ query
-        best = np.argsort(-scores, kind="stable")[: BEST + len(hidden)].tolist()
-        subset = sorted(among, key=lambda place: (-scores[place], place))
-        ranked.append((best, subset))
-    metrics: dict[Metric, list[list[int]]] = {task.measure: [best for best, _ in ranked]}
-    if any(task.among):
-        metrics["recall_subset"] = [own for _, own in ranked]
-    return {
-        f"{task.name}-{metric}.json": submission_json(task, orders, metric)
-        for metric, orders in metrics.items()
-    }
-
-
-def _counts(every: Iterable[Pool]) -> dict[str, int]:
-    """Count the items of each kind; a file in several pools counts once."""
-    counts: dict[str, int] = {}
-    files: set[Path] = set()
-    for pool in every:
-        listed = () if isinstance(pool.items, Lazy) else pool.items  # made at every access
-        own = {one for one in listed if isinstance(one, Path)}
-        name = NAMES[pool.kind]
-        counts[name] = counts.get(name, 0) + len(pool.items) - len(own & files)
-        files |= own
-    return counts
-
-
-def means(figures: Iterable[Figure]) -> list[Figure]:
-    """Return the means that the paper gives, if all their figures are present."""
-    every = {(one.benchmark, one.task, one.metric): one for one in figures}
+def _score_variant(
+    variant: Variant,
+    cache: Cache,
+    data: Sequence[BenchmarkData],
+    options: EvaluationOptions,
+    progress: ProgressFactory,
+) -> list[BenchmarkScores]:
+    """Score one variant on all benchmarks, with the means over them and the paper's figures."""
+    embedder = CachedEmbedder(variant.embedder, cache)
     found = []
-    for mean in MEANS:
-        own = [every[key] for key in sorted(mean.of & every.keys())]
-        values = [one.value for one in own if one.value is not None]
-        if len(values) == len(mean.of):
-            note = "of figures that have notes" if any(one.note for one in own) else ""
-            value = float(np.mean(values))
-            figure = Figure(mean.title, "mean", mean.metric, value, mean.paper, note)
-            every[figure.benchmark, figure.task, figure.metric] = figure
-            found.append(figure)
-    return found
-
-
-def place(benchmark: Benchmark, data: Path | None) -> Path | None:
-    """Return the folder of a benchmark's data; None for the hub's copy.
-
-    `data` is that folder, or a folder of such folders by name; those missing are read from the hub.
-    """
-    if data is None:
-        return None
-    own = data / (benchmark.folder or benchmark.name)
-    several = any((data / (one.folder or one.name)).is_dir() for one in BENCHMARKS)
-    if own.is_dir():
-        return own
-    return None if several and benchmark.hub else data
-
-
-def read(benchmark: Benchmark, folder: Path | None, *, font: Path | None = None) -> Material:
-    """Read a benchmark's data from a folder, or from the hub without one.
-
-    `font` is the font of drawn captions.
-
-    Raises:
-        DataError: the folder or data set is missing, or its data cannot be used.
-        UsageError: the hub has no copy, or the font cannot be read.
-        MissingExtraError: `datasets` is not installed.
-    """
-    material = _read_source(benchmark, folder)
-    if notes := tuple(_other_sizes(benchmark, material)):
-        material = replace(material, notes=material.notes + notes)
-    return rendered(material, font) if benchmark.drawn else material
-
-
-def _read_source(benchmark: Benchmark, folder: Path | None) -> Material:
-    if folder is not None:
-        if not folder.is_dir():
-            raise DataError(f"{folder} is not a folder; give the folder of {benchmark.source}")
-        return benchmark.read(folder)
-    if benchmark.hub is None:
-        raise UsageError(
-            f"benchmark {benchmark.name} is not on the hub; give a folder of its data "
-            f"({benchmark.source})",
-            argument="data",
+    with progress(
+        sum(len(pool.items) for one in data for pool in pools(one.material.tasks))
+    ) as bar:
+        for one in data:
+            bar.name(f"{one.benchmark.title} {variant.label}")
+            found.append(
+                score_benchmark(one.benchmark, one.material, embedder, bar.step, gap=options.gap)
+            )
+    means = compute_means([figure for one in found for figure in one.figures])
+    found[-1] = replace(found[-1], figures=(*found[-1].figures, *means))
+    tuned = options.paper == "tuned"
+    return [
+        _label_scores(
+            replace(
+                one, figures=tuple(add_published(one.figures, variant.paper_prompt, tuned=tuned))
+            ),
+            variant.label,
         )
-    return benchmark.hub()
+        for one in found
+    ]
 
 
-def _other_sizes(benchmark: Benchmark, material: Material) -> Iterator[str]:
-    """Report numbers of queries or candidates that differ from the paper's."""
-    for task in material.tasks:
-        if not isinstance(task, Search) or task.name not in benchmark.sizes:
-            continue
-        sizes = len(task.queries[0].items), len(task.gallery.items)
-        if sizes != (known := benchmark.sizes[task.name]):
-            ours, papers = (f"{queries:,} in {gallery:,}" for queries, gallery in (sizes, known))
-            yield f"{task.name}: {ours}; in the paper {papers}"
+def _label_scores(scores: BenchmarkScores, label: str) -> BenchmarkScores:
+    """Put a variant's label beside the names of benchmarks, and before those of files."""
+    if not label:
+        return scores
+    return replace(
+        scores,
+        figures=tuple(
+            replace(one, benchmark=f"{one.benchmark}, {label}") for one in scores.figures
+        ),
+        run=replace(scores.run, benchmark=f"{scores.run.benchmark}, {label}"),
+        files={f"{label.replace(' ', '-')}-{name}": file for name, file in scores.files.items()},
+    )

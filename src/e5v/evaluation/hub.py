@@ -31,7 +31,7 @@ from e5v.evaluation.composed import (
 from e5v.evaluation.image_files import Captioned, Lazy
 from e5v.evaluation.parquet import encoded
 from e5v.evaluation.rows import Row, make_each
-from e5v.evaluation.tasks import Judgements, Material, Pool, Search, Submission
+from e5v.evaluation.tasks import Material, Pool, Relevance, Search, Submission
 from e5v.extras import imported
 from e5v.inputs import RawItem
 from e5v.jsonl import listed
@@ -75,10 +75,10 @@ def read_hub_cirr(queries: HubSet, images: HubSet) -> Material:
     asked = _open(queries, ("candidate", "candidate_id", "caption", "target_id"))
     found = _open(images, ("img", "id"))
     texts = asked.each("caption", lambda row: row.text("caption"))
-    judged = Judgements(_places(asked, "target_id", found), _places(asked, "candidate_id", found))
-    gallery = Pool(found.images("img"), "image", "cirr")
-    pool = compose(asked.images("candidate"), texts, gallery.prompt)
-    search = Search("CIRR", (pool,), gallery, judged, CIRR_CUTOFFS)
+    relevance = Relevance(_places(asked, "target_id", found), _places(asked, "candidate_id", found))
+    candidates = Pool(found.images("img"), "image", "cirr")
+    pool = compose(asked.images("candidate"), texts, candidates.prompt)
+    search = Search("CIRR", (pool,), candidates, relevance, CIRR_CUTOFFS)
     return Material((search,), f"{asked.source}, {found.source}", (NO_SUBSETS,))
 
 
@@ -91,12 +91,12 @@ def read_hub_cirr_test(queries: HubSet, images: HubSet) -> Material:
     asked = _open(queries, ("candidate", "candidate_id", "caption", "pairid"))
     found = _open(images, ("img", "id"))
     texts = asked.each("caption", lambda row: row.string("caption"))
-    gallery = Pool(found.images("img"), "image", "cirr")
-    pool = compose(asked.images("candidate"), texts, gallery.prompt)
+    candidates = Pool(found.images("img"), "image", "cirr")
+    pool = compose(asked.images("candidate"), texts, candidates.prompt)
     ids = asked.each("pairid", lambda row: row.name("pairid"))
     names = found.each("id", lambda row: row.name("id"))
     hidden, none = _places(asked, "candidate_id", found), [()] * len(ids)
-    submission = Submission("CIRR", (pool,), gallery, ids, names, hidden, none)
+    submission = Submission("CIRR", (pool,), candidates, ids, names, hidden, none)
     return Material((submission,), f"{asked.source}, {found.source}", (NO_SUBSETS,))
 
 
@@ -115,10 +115,12 @@ def read_hub_fashioniq(queries: HubSet, images: HubSet) -> Material:
 def _fashioniq(category: str, asked: "_Table", found: "_Table") -> Search:
     texts = asked.each("caption", lambda row: both_orders(row.strings("caption")))
     references = asked.images("candidate")
-    gallery = Pool(found.images("img"), "image", f"fashioniq-{category}")
-    pools = tuple(compose(references, order, gallery.prompt) for order in zip(*texts, strict=True))
-    judged = Judgements(_places(asked, "target_id", found))
-    return Search(category, pools, gallery, judged, FASHIONIQ_CUTOFFS)
+    candidates = Pool(found.images("img"), "image", f"fashioniq-{category}")
+    pools = tuple(
+        compose(references, order, candidates.prompt) for order in zip(*texts, strict=True)
+    )
+    relevance = Relevance(_places(asked, "target_id", found))
+    return Search(category, pools, candidates, relevance, FASHIONIQ_CUTOFFS)
 
 
 def _places(asked: "_Table", column: str, found: "_Table") -> list[tuple[int]]:

@@ -1,6 +1,6 @@
-"""Figures from vectors and judgements.
+"""Figures from vectors and relevance judgements.
 
-queries, gallery, judgements -> ranks of the true candidates -> hit rate, mean average precision
+queries, candidates, relevance -> ranks of the true candidates -> hit rate, mean average precision
 pairs                        -> cosines, with grades          -> Spearman's rank correlation
 
 Cosines are exact: values are rounded to multiples of 2**-26, so that float64 represents their
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import DataError, UsageError
-from e5v.evaluation.tasks import Judgements
+from e5v.evaluation.tasks import Relevance
 from e5v.extras import imported
 
 GRID = 2.0**26  # steps in 1
@@ -26,8 +26,8 @@ TOLERANCE = 0.01  # of a squared length; a product of longer rows might not be e
 
 def places(
     queries: NDArray[np.float32],
-    gallery: NDArray[np.float32],
-    judged: Judgements,
+    candidates: NDArray[np.float32],
+    relevance: Relevance,
     *,
     block: int = 1024,
 ) -> list[Places]:
@@ -38,8 +38,8 @@ def places(
 
     Args:
         queries: unit rows (q, d).
-        gallery: unit rows (g, d).
-        judged: what is right, a row per query.
+        candidates: unit rows (g, d).
+        relevance: what is right, a row per query.
         block: rows of either side multiplied at once. It takes about 8 * block * (2 * d + block)
             bytes beside the vectors, 75 MiB at d = 4096; the ranks do not depend on it.
 
@@ -48,16 +48,16 @@ def places(
 
     Raises:
         UsageError: the rows are not unit vectors of one width.
-        DataError: the judgements do not fit: see `Judgements`.
+        DataError: the judgements do not fit: see `Relevance`.
     """
     _check_unit(queries)
-    _check_unit(gallery)
-    _check_widths(queries, gallery)
-    contests = _contests(judged, len(queries), len(gallery))
+    _check_unit(candidates)
+    _check_widths(queries, candidates)
+    contests = _contests(relevance, len(queries), len(candidates))
     found: list[Places] = []
     for start in range(0, len(queries), block):
         part = slice(start, start + block)
-        found += _block_places(_to_grid(queries[part]), gallery, contests[part], block)
+        found += _block_places(_to_grid(queries[part]), candidates, contests[part], block)
     return found
 
 
@@ -120,19 +120,19 @@ def spearman(cosines: NDArray[np.float64], grades: Sequence[float]) -> float:
 
 @dataclass(frozen=True)
 class _Contest:
-    """One query's candidates, as gallery indices: true, hidden, and those that alone compete."""
+    """One query's candidates, as candidates indices: true, hidden, and those that alone compete."""
 
     true: frozenset[int]
     hidden: frozenset[int]
     among: frozenset[int] | None
 
     def fault(self, size: int) -> str | None:
-        """Return what does not fit a gallery of that size, if anything."""
+        """Return what does not fit that number of candidates, if anything."""
         named = self.true | self.hidden | (self.among or frozenset())
         if not self.true:
             return "has no true candidate"
         if not 0 <= min(named) <= max(named) < size:
-            return f"names candidates {min(named)} to {max(named)}; the gallery has 0 to {size - 1}"
+            return f"names candidates {min(named)} to {max(named)}; there are 0 to {size - 1}"
         if self.true & self.hidden:
             return f"hides its true candidate {min(self.true & self.hidden)}"
         if self.among is not None and self.true - self.among:
@@ -159,38 +159,38 @@ class _Cells:
         return self.rows[inside], self.columns[inside] - start
 
 
-def _contests(judged: Judgements, queries: int, gallery: int) -> list[_Contest]:
-    hidden = [()] * queries if judged.hidden is None else judged.hidden
-    among = [None] * queries if judged.among is None else judged.among
-    if {len(judged.true), len(hidden), len(among)} != {queries} or not queries:
+def _contests(relevance: Relevance, queries: int, candidates: int) -> list[_Contest]:
+    hidden = [()] * queries if relevance.hidden is None else relevance.hidden
+    among = [None] * queries if relevance.among is None else relevance.among
+    if {len(relevance.true), len(hidden), len(among)} != {queries} or not queries:
         raise DataError(
-            f"the judgements have {len(judged.true)} queries (hidden {len(hidden)}, among "
+            f"the judgements have {len(relevance.true)} queries (hidden {len(hidden)}, among "
             f"{len(among)}); expected {queries}, and at least one"
         )
     contests = [
         _Contest(frozenset(true), frozenset(out), None if few is None else frozenset(few))
-        for true, out, few in zip(judged.true, hidden, among, strict=True)
+        for true, out, few in zip(relevance.true, hidden, among, strict=True)
     ]
     for place, contest in enumerate(contests):
-        if fault := contest.fault(gallery):
+        if fault := contest.fault(candidates):
             raise DataError(f"query {place} {fault}")
     return contests
 
 
 def _block_places(
     queries: NDArray[np.float64],
-    gallery: NDArray[np.float32],
+    candidates: NDArray[np.float32],
     contests: Sequence[_Contest],
     block: int,
 ) -> list[Places]:
-    """Count the candidates before each true one, a block of the gallery at a time."""
-    bars = _bars(queries, gallery, contests)
+    """Count the candidates before each true one, a block of candidates at a time."""
+    bars = _bars(queries, candidates, contests)
     before = [np.arange(len(row), dtype=np.int64) for row in bars]  # true ones ranked before
     out = _Cells.of(contest.true | contest.hidden for contest in contests)
     among = _Cells.of(contest.among or frozenset() for contest in contests)
     chosen = contests[0].among is not None
-    for start in range(0, len(gallery), block):
-        scores = queries @ _to_grid(gallery[start : start + block]).T
+    for start in range(0, len(candidates), block):
+        scores = queries @ _to_grid(candidates[start : start + block]).T
         if chosen:
             cells = among.within(start, start + block)
             kept = scores[cells]
@@ -204,11 +204,11 @@ def _block_places(
 
 
 def _bars(
-    queries: NDArray[np.float64], gallery: NDArray[np.float32], contests: Sequence[_Contest]
+    queries: NDArray[np.float64], candidates: NDArray[np.float32], contests: Sequence[_Contest]
 ) -> list[NDArray[np.float64]]:
     """Scores of each query's true candidates, best first."""
     return [
-        np.sort(_to_grid(gallery[sorted(contest.true)]) @ query)[::-1]
+        np.sort(_to_grid(candidates[sorted(contest.true)]) @ query)[::-1]
         for query, contest in zip(queries, contests, strict=True)
     ]
 

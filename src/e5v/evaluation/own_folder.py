@@ -19,7 +19,7 @@ from e5v.evaluation.captions import as_text, read_captions
 from e5v.evaluation.composed import compose
 from e5v.evaluation.image_files import all_images, one_spelling
 from e5v.evaluation.rows import digest, make_each_line
-from e5v.evaluation.tasks import Grading, Judgements, Material, Pool, Search, Task
+from e5v.evaluation.tasks import Grading, Material, Pool, Relevance, Search, Task
 from e5v.jsonl import LineFault, TextLine, Wrong, read_text_lines
 
 PAIRS = "pairs.tsv"
@@ -53,14 +53,14 @@ def _read_edits(file: Path) -> Search:
     spell = one_spelling(listed)
     edits = make_each_line(file, read_edits(file), partial(_spelled, spell))
     named = [path for edit in edits for path in (edit.image, *edit.targets, *_hidden(edit))]
-    gallery = list(dict.fromkeys([*listed, *named]))
-    places = {path: place for place, path in enumerate(gallery)}
-    judged = Judgements(
+    candidates = list(dict.fromkeys([*listed, *named]))
+    places = {path: place for place, path in enumerate(candidates)}
+    relevance = Relevance(
         [[places[path] for path in edit.targets] for edit in edits],
         [[places[path] for path in _hidden(edit)] for edit in edits],
     )
     queries = compose([edit.image for edit in edits], [edit.text for edit in edits], "cirr")
-    return Search("edits", (queries,), Pool(gallery, "image", "cirr"), judged)
+    return Search("edits", (queries,), Pool(candidates, "image", "cirr"), relevance)
 
 
 def _spelled(spell: Callable[[Path], Path], edit: EditLine) -> EditLine:

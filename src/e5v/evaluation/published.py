@@ -12,7 +12,7 @@ from typing import Literal
 
 from e5v.evaluation.scores import Figure
 
-Asked = Literal["no prompt", "prompt", "one word"]
+PaperPrompt = Literal["no prompt", "prompt", "one word"]
 Key = tuple[str, str, str]  # benchmark, task, metric
 
 COLUMNS: tuple[Key, ...] = (
@@ -29,12 +29,12 @@ COLUMNS: tuple[Key, ...] = (
     ("STS", "mean", "Spearman"),
 )
 MEAN: Key = ("all of Table 6", "mean", "of 11")
-UNTUNED: dict[Asked, tuple[float, ...]] = {
+UNTUNED: dict[PaperPrompt, tuple[float, ...]] = {
     "no prompt": (8.9, 4.1, 4.6, 3.3, 7.4, 3.4, 3.0, 5.1, 0.6, 1.8, 58.5, 9.2),
     "prompt": (22.4, 5.5, 8.9, 1.3, 1.2, 1.9, 3.7, 7.3, 0.4, 3.6, 57.5, 10.3),
     "one word": (82.8, 90.4, 60.3, 67.4, 38.4, 32.4, 67.0, 75.4, 41.8, 49.3, 75.8, 61.9),
 }
-TUNED: dict[Asked, tuple[float, ...]] = {
+TUNED: dict[PaperPrompt, tuple[float, ...]] = {
     "no prompt": (91.8, 94.6, 69.8, 73.7, 31.6, 16.6, 79.4, 90.7, 53.2, 64.2, 84.1, 68.2),
     "prompt": (93.5, 96.6, 74.6, 77.0, 62.3, 32.0, 85.4, 92.7, 62.4, 70.5, 85.1, 75.6),
     "one word": (95.0, 98.7, 76.5, 83.6, 66.6, 53.8, 89.2, 95.2, 66.7, 76.8, 86.0, 80.7),
@@ -48,27 +48,33 @@ OWN_WORDING = "the paper does not give its wording for edits"
 OTHER_MODEL = "the paper's model was tuned with this prompt"
 
 
-def beside(figures: Iterable[Figure], asked: Asked | None, *, tuned: bool) -> list[Figure]:
+def add_published(
+    figures: Iterable[Figure], prompt: PaperPrompt | None, *, tuned: bool
+) -> list[Figure]:
     """Add the paper's figures of the same prompt, of the tuned or the untuned model.
 
-    E5-V's own stay as in its benchmark. `asked` is None for what the paper did not try: such
+    E5-V's own stay as in its benchmark. `prompt` is None for what the paper did not try: such
     figures get none.
     """
-    if asked == "one word" and tuned:
+    if prompt == "one word" and tuned:
         return list(figures)
-    row = (TUNED if tuned else UNTUNED)[asked] if asked else ()
-    published = dict(zip((*COLUMNS, MEAN), row, strict=bool(asked)))
+    row = (TUNED if tuned else UNTUNED)[prompt] if prompt else ()
+    published = dict(zip((*COLUMNS, MEAN), row, strict=bool(prompt)))
     found = []
     for one in figures:
         paper = published.get((one.benchmark, one.task, one.metric))
-        notes = [one.note, *_notes(one, asked, tuned=tuned)] if paper is not None else [one.note]
+        notes = (
+            [one.note, *_note_differences(one, prompt, tuned=tuned)]
+            if paper is not None
+            else [one.note]
+        )
         found.append(replace(one, paper=paper, note="; ".join(filter(None, notes))))
     return found
 
 
-def _notes(figure: Figure, asked: Asked | None, *, tuned: bool) -> list[str]:
+def _note_differences(figure: Figure, prompt: PaperPrompt | None, *, tuned: bool) -> list[str]:
     """Return notes on how the paper's figure differs in model or prompt."""
-    if asked == "one word":
+    if prompt == "one word":
         return []
     notes = [OTHER_MODEL] if tuned else []
     return [*notes, OWN_WORDING] if figure.benchmark in COMPOSED else notes

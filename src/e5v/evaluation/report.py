@@ -7,7 +7,8 @@ Report -> table
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from e5v.evaluation.report_text import (
     percent,
     signed,
 )
-from e5v.evaluation.scores import Figure, Report, Run, Setting
+from e5v.evaluation.scores import Figure, Results, Run, Setting
 from e5v.files import write_file
 
 if TYPE_CHECKING:
@@ -33,7 +34,61 @@ POINT = re.compile(r"\[\n *(-?[\d.e-]+),\n *(-?[\d.e-]+)\n *\]")  # strings have
 MARKUP = re.compile(r"[|\\`*_\[\]<>#&~$]")  # characters that Markdown interprets
 
 
-def table(report: Report, console: "Console") -> None:
+@dataclass(frozen=True)
+class Report:
+    """What an evaluation found; `str(report)` is its table.
+
+    `results` has everything that report.json has. `files` are those for test servers (CIRR, CIRCO),
+    their text by name.
+    """
+
+    results: Results
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def scores(self) -> tuple[Figure, ...]:
+        """The scores as records, in percent, each beside the paper's where there is one."""
+        return self.results.figures
+
+    @property
+    def gaps(self) -> Mapping[str, Gap]:
+        """The measured modality gaps by the name of the benchmark."""
+        return self.results.gaps
+
+    def table(self, console: "Console | None" = None) -> None:
+        """Print the scores beside the paper's, on the terminal by default."""
+        from rich.console import Console
+
+        print_table(self.results, console or Console())
+
+    def write(self, folder: str | Path) -> list[Path]:
+        """Write report.json, .md and .html, gap.png if a gap was measured, and `files`.
+
+        Args:
+            folder: made if it is missing; files of an earlier report are replaced.
+
+        Returns:
+            The paths of `files`.
+
+        Raises:
+            OSError: the folder or a file cannot be written.
+        """
+        target = Path(folder)
+        write_report(self.results, target)
+        for name, content in self.files.items():
+            write_file(target / name, content)
+        return [target / name for name in self.files]
+
+    def __str__(self) -> str:
+        """Return the table as text of 120 columns, without colours."""
+        from rich.console import Console
+
+        console = Console(file=StringIO(), width=120, color_system=None)
+        self.table(console)
+        return console.file.getvalue() if isinstance(console.file, StringIO) else ""
+
+
+def print_table(report: Results, console: "Console") -> None:
     """Print the figures beside the paper's, their notes, and the measured gaps."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -74,18 +129,18 @@ def _numbers(figure: Figure) -> tuple[str, str, str]:
     return percent(figure.value), paper, signed(figure.difference)
 
 
-def to_json(report: Report) -> str:
+def to_json(report: Results) -> str:
     """Write a report as JSON; a point of the gap's plane takes one line."""
     written = json.dumps(asdict(report), indent=2, ensure_ascii=False, allow_nan=False)
     return POINT.sub(r"[\1, \2]", written) + "\n"
 
 
-def from_json(written: str) -> Report:
+def from_json(written: str) -> Results:
     """Read what `to_json` wrote."""
     report = json.loads(written)
     setting = report["setting"]
     runs = tuple(Run(**run | {"notes": tuple(run["notes"])}) for run in setting["runs"])
-    return Report(
+    return Results(
         setting=Setting(**setting | {"runs": runs}),
         figures=tuple(Figure(**figure) for figure in report["figures"]),
         gaps={
@@ -101,7 +156,7 @@ def _plane(plane: dict[str, Any]) -> Plane:
     return Plane(images, texts, (first, second))
 
 
-def to_markdown(report: Report) -> str:
+def to_markdown(report: Results) -> str:
     """Write a report as Markdown, with gap.png beside it."""
     setting = report.setting
     figures = [
@@ -152,7 +207,7 @@ def _escape(text: str) -> str:
     return MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
 
 
-def write_report(report: Report, folder: Path) -> None:
+def write_report(report: Results, folder: Path) -> None:
     """Write report.json, report.md, report.html, and gap.png if a gap was measured."""
     folder.mkdir(parents=True, exist_ok=True)
     if report.gaps:

@@ -73,7 +73,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Report:
+class Results:
     """All results of an evaluation; `gaps` by the name of the benchmark."""
 
     setting: Setting

@@ -1,4 +1,4 @@
-"""Files for test servers: a Submission, and its gallery ranked for every query -> JSON.
+"""Files for test servers: a Submission, and its candidates ranked for every query -> JSON.
 
 CIRR takes two files, for recall and for subset recall; CIRCO takes one.
 """
@@ -33,7 +33,7 @@ FORMS: dict[Metric, Form] = {
 def submission_json(submission: Submission, ranked: Sequence[Iterable[int]], metric: Metric) -> str:
     """Write the best images of every query in the format of a metric's server.
 
-    `ranked` has indices in the gallery, best first; those that do not compete are skipped.
+    `ranked` has indices in the candidates, best first; those that do not compete are skipped.
 
     Raises:
         DataError: a query is not ranked, or too few of its images are.

@@ -27,8 +27,8 @@ class Pool:
 
 
 @dataclass(frozen=True)
-class Judgements:
-    """The true candidates of each query, as indices in the gallery.
+class Relevance:
+    """The true candidates of each query, as indices of candidates: the field's "qrels".
 
     `hidden` ones are excluded before ranking (the reference image of an edit). Where `among` is
     given, only those compete (CIRR's subsets).
@@ -41,7 +41,7 @@ class Judgements:
 
 @dataclass(frozen=True)
 class Search:
-    """Queries and the gallery that they search.
+    """Queries and the candidates that they search.
 
     The pools of `queries` are of one length: their vectors are summed item by item, then normalised
     (FashionIQ's two orders of its captions). `cutoffs` are the K of "recall" (hit rate: any
@@ -50,8 +50,8 @@ class Search:
 
     name: str
     queries: tuple[Pool, ...]
-    gallery: Pool
-    judged: Judgements
+    candidates: Pool
+    relevance: Relevance
     cutoffs: tuple[int, ...] = (1, 5, 10)
     measure: Literal["recall", "map"] = "recall"
 
@@ -70,13 +70,13 @@ class Grading:
 class Submission:
     """Queries whose true candidates only a test server knows: the best are written to a file.
 
-    `names` are the gallery's, `ids` the queries'; the other fields are those of `Search`. The
-    candidates of `among`, if there are any, are also ranked separately.
+    `names` are those of the candidates, `ids` the queries'; the other fields are those of
+    `Search`. The candidates of `among`, if there are any, are also ranked separately.
     """
 
     name: str
     queries: tuple[Pool, ...]
-    gallery: Pool
+    candidates: Pool
     ids: Sequence[str]
     names: Sequence[str]
     hidden: Sequence[Sequence[int]]
@@ -92,7 +92,9 @@ def pools(tasks: Iterable[Task]) -> list[Pool]:
     found: list[Pool] = []
     for task in tasks:
         sides = (
-            (task.left, task.right) if isinstance(task, Grading) else (*task.queries, task.gallery)
+            (task.left, task.right)
+            if isinstance(task, Grading)
+            else (*task.queries, task.candidates)
         )
         found += [side for side in sides if all(side is not one for one in found)]
     return found

@@ -3,7 +3,8 @@
 model + data, of folders or of the hub -> e5v.evaluation -> a table, or JSON lines; a report on disk
 """
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,20 +12,13 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from e5v.errors import UsageError
 from e5v.extras import need
-from e5v.files import write_file
 from e5v.verbs.console import announce, bar, say, show_line, wants_lines
 from e5v.verbs.model_options import Opening, check_model, named_model
 from e5v.verbs.paths import need_file, need_folder, need_new_file, need_possible_folder
 
 if TYPE_CHECKING:
-    from e5v.evaluation.benchmarks import Benchmark
-    from e5v.evaluation.cache import Cache
-    from e5v.evaluation.evaluate import Evaluated
-    from e5v.evaluation.scores import Report
-    from e5v.evaluation.tasks import Material
-    from e5v.evaluation.variants import Variant
-
-    Wanted = list[tuple[Benchmark, Material]]
+    from e5v.evaluation.evaluate import BenchmarkData
+    from e5v.evaluation.report import Report
 
 
 @dataclass(frozen=True)
@@ -73,41 +67,31 @@ def evaluate(verb: Evaluate) -> None:
         E5VError: the model cannot be opened, a benchmark is unknown, or its data cannot be used.
     """
     need("e5v evaluate", "scipy", "matplotlib", extra="eval")
-    _check(verb)
+    _check_arguments(verb)
     model = named_model(verb.model)
     announce("reading the data")
-    from e5v.evaluation.cache import Cache
-    from e5v.evaluation.published import MODELS
-    from e5v.evaluation.scores import Report
-    from e5v.evaluation.setting import setting_of
-    from e5v.evaluation.tasks import pools
-    from e5v.evaluation.variants import variants
+    from e5v.evaluation.evaluate import EvaluationOptions, evaluate_data
 
-    wanted = _read(verb)
+    data = _read_data(verb)
     if verb.out:
         verb.out.mkdir(parents=True, exist_ok=True)  # fails now, and not at the end
     if verb.gap and verb.out is None and wants_lines(json=verb.json):
         say("warning: JSON lines do not include the gap; give --out for it")
-    every = list(variants(verb.opening.open(model), verb.ablate))
-    cache = Cache(verb.cache)
-    by_variant = [_evaluate(variant, cache, wanted, verb) for variant in every]
-    found = [one for of_benchmark in zip(*by_variant, strict=True) for one in of_benchmark]
-    unsorted = (figure for one in found for figure in one.figures)
-    figures = tuple(
-        sorted(unsorted, key=lambda one: one.task == "mean")
-    )  # means over all come last
-    setting = setting_of(
-        every,
-        [pool for _, material in wanted for pool in pools(material.tasks)],
-        [one.run for one in found],
+    report = evaluate_data(
+        verb.opening.open(model),
+        data,
+        EvaluationOptions(verb.gap, verb.ablate, verb.paper, verb.font, verb.cache),
         name=model,
-        paper=MODELS[verb.paper] if any(one.paper is not None for one in figures) else "",
+        progress=partial(bar, shown=True),
     )
-    gaps = {one.run.benchmark: one.gap for one in found if one.gap}
-    _present(verb, Report(setting, figures, gaps), found)
+    try:
+        _show_report(verb, report)
+    finally:  # the report is written even if the pipe is closed
+        if verb.out:
+            _write_report(report, verb.out)
 
 
-def _check(verb: Evaluate) -> None:
+def _check_arguments(verb: Evaluate) -> None:
     """Check what can be known before anything slow is imported."""
     from e5v.evaluation.benchmarks import find_benchmarks
 
@@ -127,100 +111,39 @@ def _check(verb: Evaluate) -> None:
     check_model(named_model(verb.model))  # the last: the hub may be asked
 
 
-def _read(verb: Evaluate) -> "Wanted":
+def _read_data(verb: Evaluate) -> "list[BenchmarkData]":
     """Read the data of every benchmark, so that mistakes are reported before a model is opened."""
+    from e5v.evaluation.benchmark_data import find_folder, read_benchmark
     from e5v.evaluation.benchmarks import find_benchmarks
-    from e5v.evaluation.evaluate import place, read
+    from e5v.evaluation.evaluate import BenchmarkData
     from e5v.evaluation.image_files import other_files
     from e5v.evaluation.tasks import Submission
 
-    wanted = []
+    data = []
     for one in find_benchmarks(verb.benchmark):
-        folder = place(one, verb.data)
+        folder = find_folder(one, verb.data)
         if folder is None and one.hub:
             say(f"reading {one.title} from the hub")
-        material = read(one, folder, font=verb.font)
+        material = read_benchmark(one, folder, font=verb.font)
         if verb.out is None and any(isinstance(task, Submission) for task in material.tasks):
             raise UsageError(f"benchmark {one.name} writes files for a test server; give --out")
         if folder and (left_out := other_files(folder / "images")):
             say(f"left out of {folder / 'images'}: {left_out}")
-        wanted.append((one, material))
-    return wanted
+        data.append(BenchmarkData(one, material))
+    return data
 
 
-def _evaluate(
-    variant: "Variant", cache: "Cache", wanted: "Wanted", verb: Evaluate
-) -> "list[Evaluated]":
-    """Evaluate one variant on everything, with the means over it."""
-    from e5v.evaluation.cached_embedder import Remembering
-    from e5v.evaluation.evaluate import evaluate as evaluate_on
-    from e5v.evaluation.evaluate import means
-    from e5v.evaluation.published import beside
-    from e5v.evaluation.tasks import pools
-
-    remembering = Remembering(variant.embedder, cache)
-    found = []
-    total = sum(len(pool.items) for _, material in wanted for pool in pools(material.tasks))
-    with bar(total, shown=True) as progress:
-        for benchmark, material in wanted:
-            progress.name(f"{benchmark.title} {variant.label}")
-            one = evaluate_on(benchmark, material, remembering, progress.step, gap=verb.gap)
-            found.append(one)
-    every = [figure for one in found for figure in one.figures]
-    found[-1] = replace(found[-1], figures=(*found[-1].figures, *means(every)))
-    tuned = verb.paper == "tuned"
-    return [
-        _labelled(
-            replace(one, figures=tuple(beside(one.figures, variant.asked, tuned=tuned))),
-            variant.label,
-        )
-        for one in found
-    ]
-
-
-def _labelled(evaluated: "Evaluated", label: str) -> "Evaluated":
-    """Put a variant's label beside the names of benchmarks, and before those of files."""
-    if not label:
-        return evaluated
-    return replace(
-        evaluated,
-        figures=tuple(
-            replace(one, benchmark=f"{one.benchmark}, {label}") for one in evaluated.figures
-        ),
-        run=replace(evaluated.run, benchmark=f"{evaluated.run.benchmark}, {label}"),
-        files={f"{label.replace(' ', '-')}-{name}": file for name, file in evaluated.files.items()},
-    )
-
-
-def _present(verb: Evaluate, report: "Report", found: "list[Evaluated]") -> None:
-    """Show the results, and write the report if one is asked for, even if the pipe is closed."""
-    try:
-        _show(verb, report)
-    finally:
-        if verb.out:
-            _write(verb.out, report, found)
-
-
-def _show(verb: Evaluate, report: "Report") -> None:
-    from rich.console import Console
-
-    from e5v.evaluation.report import table
-
+def _show_report(verb: Evaluate, report: "Report") -> None:
     if wants_lines(json=verb.json):
-        for figure in report.figures:
-            show_line(asdict(figure))
+        for score in report.scores:
+            show_line(asdict(score))
     else:
-        table(report, Console())
+        report.table()
     if verb.gap and not report.gaps:
         say("warning: no benchmark here has 10 images and 10 texts, so no gap was measured")
 
 
-def _write(out: Path, report: "Report", found: "list[Evaluated]") -> None:
-    from e5v.evaluation.report import write_report
-
-    write_report(report, out)
-    for one in found:
-        for name, content in one.files.items():
-            write_file(out / name, content)
-            say(f"wrote {out / name}")
+def _write_report(report: "Report", out: Path) -> None:
+    for path in report.write(out):
+        say(f"wrote {path}")
     say(f"wrote {out / 'report.html'}")

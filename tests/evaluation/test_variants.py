@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from e5v import E5V
-from e5v.evaluation.setting import setting_of, wordings_of
 from e5v.evaluation.tasks import Pool
-from e5v.evaluation.variants import variants
+from e5v.evaluation.variants import collect_wordings, describe_setting, variants
 from e5v.model.fingerprint import fingerprint
 from e5v.model.prompts import PROMPTS
 
@@ -28,7 +27,7 @@ def model(checkpoints: Callable[[str], Path]) -> E5V:
 
 def test_every_wording_that_is_used_is_told(model: E5V) -> None:
     """Images and edits asked for in words that the report keeps to itself."""
-    assert wordings_of(variants(model, None), POOLS) == {
+    assert collect_wordings(variants(model, None), POOLS) == {
         "fashioniq-toptee, composed": PROMPTS["fashioniq-toptee"].edit,
         "retrieval, image": PROMPTS["retrieval"].image,
         "retrieval, text": PROMPTS["retrieval"].text,
@@ -37,19 +36,19 @@ def test_every_wording_that_is_used_is_told(model: E5V) -> None:
 
 def test_variants_have_their_own_wordings(model: E5V) -> None:
     """The paper's prompt in the report of a run without one."""
-    told = wordings_of(variants(model, "prompt"), POOLS)
+    told = collect_wordings(variants(model, "prompt"), POOLS)
     assert told["no prompt: retrieval, text"] == "<text>"
     assert told["prompt: retrieval, image"] == "<image> Summary above image:"
     assert told["one word: retrieval, text"] == PROMPTS["retrieval"].text
     assert len(told) == 9
-    alike = wordings_of(variants(model, "readout"), POOLS)
-    assert alike == wordings_of(variants(model, None), POOLS)
+    alike = collect_wordings(variants(model, "readout"), POOLS)
+    assert alike == collect_wordings(variants(model, None), POOLS)
 
 
 def test_a_setting_is_of_the_model_as_it_is(model: E5V) -> None:
     """A fingerprint or a read-out of one variant for all of them."""
     every = list(variants(model, "readout"))
-    setting = setting_of(every, POOLS, [], name="a model", paper="")
+    setting = describe_setting(every, POOLS, [], name="a model", paper="")
     assert setting.fingerprint == fingerprint(model.loaded)
     assert setting.readout.split(", ")[-2:] == ["before-mlp", "last"]
     assert len(set(setting.readout.split(", "))) == len(every)
