@@ -24,9 +24,10 @@ from transformers.models.llava_next.image_processing_pil_llava_next import (
     LlavaNextImageProcessorPil,
 )
 
-TILE, PATCH = 60, 12  # pixels
-SIDE = TILE // PATCH  # patches
-GRIDS = {"square": (1, 1), "wide": (1, 2), "tall": (2, 1)}  # rows, columns of tiles
+from nano.layout import GRIDS, SIDE, TILE
+from nano.scenes import Shape
+
+PATCH = TILE // SIDE  # pixels
 CONTEXT = 1024  # tokens
 MATRIX = 2  # axes
 
@@ -47,12 +48,11 @@ class Size:
 
 SIZES = {
     "nano": Size(288, 6, 6, 768, 256, 5, 4, 768),
-    "half": Size(192, 5, 4, 512, 192, 4, 4, 512),
     "tiny": Size(32, 2, 2, 64, 32, 2, 2, 64),  # for the tests
 }
 
 
-def image_tokens(shape: str) -> int:
+def image_tokens(shape: Shape) -> int:
     """Return the places an image takes in a prompt: base tile, grid, and a newline per grid row."""
     rows, columns = GRIDS[shape]
     return SIDE * SIDE + rows * SIDE * (columns * SIDE + 1)

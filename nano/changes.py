@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal, get_args
 
-from nano.chance import chance
 from nano.concepts import CONCEPTS
 from nano.scenes import (
     BACKGROUNDS,
@@ -21,6 +20,7 @@ from nano.scenes import (
     Shape,
     Split,
     Thing,
+    flip,
     neighbours,
     sizes,
     split_of,
@@ -71,7 +71,7 @@ def other_concept(scene: Scene, rng: random.Random, place: int | None = None) ->
     """Return a concept that is not in the scene, half the time akin to the one at `place`."""
     there = {thing.concept for thing in scene.things}
     others = [one for one in range(len(CONCEPTS)) if one not in there]
-    if place is not None and chance(rng, 0.5):
+    if place is not None and flip(rng, 0.5):
         category = CONCEPTS[scene.things[place].concept].category
         others = [one for one in others if CONCEPTS[one].category == category] or others
     return rng.choice(others)

@@ -37,10 +37,10 @@ from e5v.training.recipe import Adapter, Objective, Recipe
 from e5v.training.run_folder import write_folder
 from e5v.training.student import Student
 from e5v.training.triplets import Triplet, read_triplets
-from nano.architecture import TILE
 from nano.art import Art, load_art
 from nano.captions import caption
 from nano.changes import changed
+from nano.layout import TILE
 from nano.picture import draw
 from nano.scenes import sample
 

@@ -8,9 +8,8 @@ import random
 from dataclasses import dataclass
 
 from nano.captions import bare_caption, caption, unsized
-from nano.chance import chance
 from nano.concepts import CONCEPTS
-from nano.scenes import Scene, fits, neighbours, part_of, split_of
+from nano.scenes import Scene, fits, flip, neighbours, part_of, split_of
 
 Value = str | int
 
@@ -58,10 +57,10 @@ def entailed(scene: Scene, rng: random.Random) -> str:
     if split is None:
         raise ValueError(f"{scene} is of no split; expected one of train, validation and test")
     part = _part(scene, rng)
-    if chance(rng, 0.5):
+    if flip(rng, 0.5):
         part = unsized(part)
     whole = len(part.things) == len(scene.things) and part == scene
-    if not whole and chance(rng, 0.5) and fits(part, split):
+    if not whole and flip(rng, 0.5) and fits(part, split):
         return caption(part, rng)
     return bare_caption(part, rng)
 

@@ -102,6 +102,15 @@ class Findings:
         """Return the result of the first seed."""
         return next(iter(self.results.get(setting, ())), None)
 
+    def candidates(self) -> int:
+        """Return among how many images a caption's is looked for."""
+        count: int = self.results["base"][0]["scores"][ONE_WORD]["figures"][IMAGES]["candidates"]
+        return count
+
+    def seeds(self) -> int:
+        """Return the largest number of seeds of any setting."""
+        return max(map(len, self.results.values()))
+
     def title(self, setting: str) -> str:
         """Return what a setting is called."""
         title: str = self.results[setting][0]["title"]
@@ -130,6 +139,15 @@ class Findings:
             tuple(tuple(map(fmean, zip(*pair, strict=True))) for pair in first),
         )
 
+    def ways(self, setting: str, metric: str, variant: str = ONE_WORD) -> str | None:
+        """Return a figure as the paper writes it: texts to images / images to texts."""
+        ways = [self.figure(setting, task, metric, variant) for task in (IMAGES, TEXTS)]
+        return None if None in ways else " / ".join(map(str, ways))
+
+    def get(self, setting: str, kind: str, *names: str) -> Sample | None:
+        """Return a `figure` or an `extra`, whichever `kind` says."""
+        return (self.extra if kind == "extra" else self.figure)(setting, *names)
+
     def extra(self, setting: str, what: str, task: str, metric: str) -> Sample | None:
         """Return a figure of what only some settings are asked for."""
         kept = [one.get(what, {}) for one in self.results.get(setting, ())]
@@ -141,8 +159,8 @@ class Findings:
         values = [one["gap"][name] for one in scores if one.get("gap")]
         return fmean(values) if values else None
 
-    def took(self, setting: str, name: str) -> float | None:
-        """Return what a training took, the mean over seeds."""
+    def cost_of(self, setting: str, name: str) -> float | None:
+        """Return what a training cost, the mean over seeds."""
         values = [one["cost"][name] for one in self.results.get(setting, ()) if one["cost"]]
         return fmean(values) if values else None
 

@@ -1,6 +1,7 @@
-"""Where things stand, and how large.
+"""Where things stand in a picture, how large they are, and what each patch shows.
 
 Scene -> a cell for each thing drawn -> a size, and a place within the cell -> Spot
+what covers a patch -> PatchLabels -> Drawing: pixels, and a label for every patch
 
 Cells do not overlap, so neither do things; what is left of another is so by its cell.
 """
@@ -9,9 +10,18 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nano.canvas import TILE, extent
-from nano.scenes import Scene, Size
+import numpy as np
+from numpy.typing import NDArray
 
+from nano.scenes import Scene, Shape, Size
+
+TILE = 60  # pixels along the side of a tile, as the model sees it
+SIDE = 5  # patches along the side of a tile
+GRIDS: dict[Shape, tuple[int, int]] = {
+    "square": (1, 1),
+    "wide": (1, 2),
+    "tall": (2, 1),
+}  # rows, columns of tiles
 SPANS: dict[
     int, dict[Size, tuple[int, int]]
 ] = {  # pixels at a tile of 60, by the cell's short side
@@ -20,6 +30,43 @@ SPANS: dict[
     30: {"small": (16, 17), "medium": (21, 23), "big": (28, 29)},
     20: {"medium": (18, 19)},
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A picture and what is where.
+
+    pixels: "height width 3", RGB in [0, 255]. labels: "rows columns", one for each patch: the
+    place of a concept, or the number of concepts plus that of the background's colour; -1 where
+    it is lettering.
+    """
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+
+class PatchLabels:
+    """The label that covers the most of each patch, beside one that they all have before."""
+
+    def __init__(self, shape: Shape, tile: int, before: int, least: float) -> None:
+        """Start with no patch covered; what covers less than `least` of one is not its label."""
+        self._side = tile // SIDE
+        self._rows, self._columns = (count * SIDE for count in GRIDS[shape])
+        self.labels = np.full((self._rows, self._columns), before, dtype=np.int64)
+        self._most = np.full(self.labels.shape, least * self._side**2, dtype=np.float32)
+
+    def cover(self, label: int, sheet: NDArray[np.float32]) -> None:
+        """Lay a label over patches, by how much of each pixel it covers, "height width"."""
+        parted = sheet.reshape(self._rows, self._side, self._columns, self._side)
+        shown = parted.sum(axis=(1, 3), dtype=np.float32)
+        self.labels[shown > self._most] = label
+        np.maximum(self._most, shown, out=self._most)
+
+
+def extent(shape: Shape, tile: int) -> tuple[int, int]:
+    """Return height and width in pixels."""
+    rows, columns = GRIDS[shape]
+    return rows * tile, columns * tile
 
 
 @dataclass(frozen=True, slots=True)

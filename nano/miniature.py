@@ -1,272 +1,223 @@
 """Writes docs/miniature.md: each table and figure of the paper, small, with the paper's beside it.
 
-nano/results/*.json -> Findings -> sections, each if its results are there -> Markdown
+nano/results/*.json -> Findings -> claims, rows and sentences -> miniature.md.jinja -> Markdown
 
     python -m nano.miniature
 
-Nothing in the document is typed by hand: numbers come from the results, and so do the sentences
-that depend on them.
+No number of ours is typed by hand, nor is a sentence that depends on one.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from nano.claims import claims
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from nano import findings as names
+from nano.claims import judge_claims
+from nano.export import make_gallery
+from nano.facts import facts
 from nano.findings import (
     EDITS,
     IMAGES,
-    NO_PROMPT,
-    ONE_WORD,
-    PAIRS,
-    PROMPT,
     TEXTS,
     Findings,
+    Record,
     Sample,
+    Verdict,
+    compare,
     read_findings,
 )
-from nano.miniature_scenes import scenes
-from nano.miniature_tales import cost, english, measured, words
-from nano.miniature_trainings import both_ways, faithful, one_way, readouts, trainings
-from nano.study import GAP, RESULTS, write
-from nano.tables import table
+from nano.scenes import Scene
+from nano.study import GAP, RESULTS, SCENES, texts_of, write
 
 FILE = GAP.with_name("miniature.md")
+SHOWN_WORDS = 2
+OURS, RIVAL = "text", "pairs"
+COMPARED = ("base", OURS, RIVAL, "mixed")
+STANDINGS: Mapping[Verdict, tuple[str, str]] = {
+    "above": ("ahead of", "ahead on"),
+    "below": ("behind", "behind on"),
+    "level": ("not told apart from", "not told apart on"),
+}
+KINDS = {
+    "one": "one thing",
+    "count": "several of one kind",
+    "pair": "two things",
+    "triple": "three things",
+    "four": "four things",
+}
+CHANGES = {  # the first of these that differs
+    "object": "which things there are",
+    "number": "how many",
+    "order": "what is where",
+    "size": "how large",
+    "background": "the background",
+}
 
-READS = 10  # percent: a base that finds fewer images by drawn captions cannot read
 
-INTRO = """# The paper in miniature
+def render(template: str, findings: Findings, **values: Any) -> str:
+    """Fill in a Markdown template of this folder; what is None is left empty."""
+    environment = Environment(
+        autoescape=False,  # Markdown, of our own results
+        finalize=lambda value: "" if value is None else value,
+        keep_trailing_newline=True,
+        loader=FileSystemLoader(Path(__file__).parent, encoding="utf-8"),
+        lstrip_blocks=True,
+        trim_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= FILTERS
+    values |= {name: value for name, value in vars(names).items() if name.isupper()}
+    values |= {"f": findings, "base": findings.first("base"), "text": findings.first("text")}
+    return environment.get_template(template).render(values)
 
-E5-V's argument, rerun on a model of {parameters:.1f} million parameters that was made from nothing,
-and on scenes of emoji that it was not trained on. `runs/nano.sh` does all of it again; this
-document is written by `python -m nano.miniature` from `nano/results`.
 
-Read the numbers with this in mind. "Untuned" means: no contrastive training. The base model was
-trained on this very kind of scene, and being asked for one word, of a caption and of an image, was
-a task of that training, as it was not of LLaVA-NeXT's. The paper's figures stand beside ours to
-show what is compared, not because the data are alike: theirs are photographs, ours are drawings,
-and chance is 1 in {candidates} here. Every choice of steps and rates was made on a validation split
-that holds other combinations.
-
-Figures are in percent; R@1 is how often the right one comes first. ± is the standard
-deviation over the seeds of the tuning, up to {seeds}, on one base; where there is none, there was
-one seed, or nothing was tuned. A difference is called one if it is more than twice its standard
-error, of queries and seeds together; all are asked the same queries, so recalls are compared query
-by query. Of a single seed, the spread is not known, and is not in that error.
-"""
+def write_card(findings: Findings) -> str:
+    """Return the card of the bundled model; without results it says that nothing was measured."""
+    return render("model_card.md.jinja", findings)
 
 
 def write_miniature(findings: Findings) -> str:
     """Return the whole document."""
-    base = findings.first("base")
-    if base is None:
+    if findings.first("base") is None:
         raise FileNotFoundError("no result of the setting base; make it with python -m nano.study")
-    retrieval = base["scores"][ONE_WORD]["figures"][IMAGES]
-    seeds = max(len(results) for results in findings.results.values())
-    intro = INTRO.format(
-        parameters=base["parameters"] / 1e6, candidates=retrieval["candidates"], seeds=seeds
-    )
-    sections = [intro, *(text for section in SECTIONS for text in section(findings))]
-    return "\n".join(sections)
-
-
-def _verdicts(findings: Findings) -> Iterator[str]:
-    judged = list(claims(findings))
-    if not judged:
-        return
-    held = sum(one.holds is True for one in judged)
-    failed = sum(one.holds is False for one in judged)
-    yield "## What reproduces, and what does not\n"
-    yield (
-        f"Of {len(judged)} claims of the paper, {held} reproduce, {failed} do not, and "
-        f"{len(judged) - held - failed} cannot be told apart at this size. "
-        "Retrieval is judged by R@1: by R@5, which the paper gives, all that were asked for one "
-        "word are so near to 100 % that they hardly differ. Both are told.\n"
-    )
-    yield table(("The paper", "Here", ""), [(one.papers, one.ours, one.verdict) for one in judged])
-
-
-def _overview(findings: Findings) -> Iterator[str]:
-    """Tables 1, 2, 4 and 5: what the tuned model can do."""
-    rows = []
-    papers: tuple[tuple[str, str, Callable[[str], Sample | None], str], ...] = (
-        (
-            "1",
-            "texts to images, R@1",
-            lambda one: findings.figure(one, IMAGES, "R@1"),
-            "79.5 Flickr30K, 52.0 COCO",
-        ),
-        (
-            "1",
-            "images to texts, R@1",
-            lambda one: findings.figure(one, TEXTS, "R@1"),
-            "88.2 Flickr30K, 62.0 COCO",
-        ),
-        (
-            "2",
-            "composed, R@1",
-            lambda one: findings.figure(one, EDITS, "R@1"),
-            "33.9 CIRR test",
-        ),
-        (
-            "4",
-            "captions drawn as images, R@1",
-            lambda one: findings.extra(one, "lettered", IMAGES, "R@1"),
-            "67.8 Flickr30K, 41.2 COCO",
-        ),
-        ("5", "graded captions, Spearman", lambda one: findings.figure(one, PAIRS, "Spearman"), ""),
-        (
-            "5",
-            "STS-B, Spearman",
-            lambda one: findings.extra(one, "sts", "STSBenchmark", "Spearman"),
-            "87.9",
-        ),
-        (
-            "",
-            "art style never trained on (OpenMoji), texts to images, R@1",
-            lambda one: findings.extra(one, "style", IMAGES, "R@1"),
-            "",
-        ),
-    )
-    for number, what, figure, paper in papers:
-        if figure("base") is not None:
-            rows.append((number, what, figure("base"), figure("text"), figure("pairs"), paper))
-    yield "## Tables 1 to 5: what comes out\n"
-    heads = ("Table", "", "untuned", "text-only", "image-text", "E5-V")
-    yield table(heads, rows)
-    read = findings.extra("base", "lettered", IMAGES, "R@1")
-    if read and read.mean < READS:
-        yield (
-            "This base cannot read, so captions drawn as images are marks to it: its stages show "
-            "it no writing unless they are told to (`--letters`), which takes longer to learn than "
-            "2 cores have.\n"
-        )
-    yield (
-        "Table 3 (FashionIQ) is composed retrieval again, and Table 8 (other MLLMs) would need "
-        "other bases: neither has a miniature.\n"
+    return render(
+        "miniature.md.jinja",
+        findings,
+        claims=list(judge_claims(findings)),
+        recovered_shares=recovered_shares,
+        standings=standings,
+        query_groups=query_groups,
     )
 
 
-def _prompts(findings: Findings) -> Iterator[str]:
-    papers = (
-        ("untuned", "base", NO_PROMPT, "none", "8.9 / 4.1", "7.4", "58.5", "9.2"),
-        ("", "base", PROMPT, 'without "in one word"', "22.4 / 5.5", "1.2", "57.5", "10.3"),
-        ("", "base", ONE_WORD, "one word", "82.8 / 90.4", "38.4", "75.8", "61.9"),
-        (
-            "tuned with it",
-            "text-no-prompt",
-            NO_PROMPT,
-            "none",
-            "91.8 / 94.6",
-            "31.6",
-            "84.1",
-            "68.2",
-        ),
-        (
-            "",
-            "text-prompt",
-            PROMPT,
-            'without "in one word"',
-            "93.5 / 96.6",
-            "62.3",
-            "85.1",
-            "75.6",
-        ),
-        ("", "text", ONE_WORD, "one word", "95.0 / 98.7", "66.6", "86.0", "80.7"),
-    )
-    rows = [
-        (
-            when,
-            says,
-            both_ways(findings, setting, "R@1", variant),
-            both_ways(findings, setting, "R@5", variant),
-            findings.figure(setting, EDITS, "R@1", variant),
-            findings.figure(setting, PAIRS, "Spearman", variant),
-            *papers_own,
-        )
-        for when, setting, variant, says, *papers_own in papers
-        if findings.both(setting, "R@5", variant)
+def recovered_shares(findings: Findings) -> list[str]:
+    """Say how much of the gain of image-text training text-only training has, by task."""
+    shares = []
+    tasks = {"texts to images": IMAGES, "images to texts": TEXTS, "composed": EDITS}
+    for what, task in tasks.items():
+        base, text, pairs = (findings.figure(name, task, "R@1") for name in COMPARED[:3])
+        if base and text and pairs and compare(pairs, base) == "above":
+            share = 100 * (text.mean - base.mean) / (pairs.mean - base.mean)
+            shares.append(f"{share:.0f} % ({what}: {base}, {text} and {pairs})")
+    return shares
+
+
+def standings(findings: Findings, name: str, others: Iterable[str]) -> Iterator[str]:
+    """Say where a setting stands against others, on retrieval and on composed retrieval."""
+    parts = []
+    for other in others:
+        left, right = findings.both(name, "R@1"), findings.both(other, "R@1")
+        first, second = (findings.figure(one, EDITS, "R@1") for one in (name, other))
+        if left and right and first and second:
+            parts.append(
+                f"{STANDINGS[compare(left, right)][0]} _{findings.title(other)}_ on retrieval "
+                f"({left} against {right}, R@1 of both ways), and "
+                f"{STANDINGS[compare(first, second)][0]} it on composed queries "
+                f"({first} against {second})"
+            )
+    if parts:
+        yield f"_{findings.title(name).capitalize()}_ is {'; '.join(parts)}."
+
+
+@dataclass(frozen=True)
+class Groups:
+    """R@1 of several settings by group of queries, and where ours stands in which group."""
+
+    titles: list[str]
+    rows: list[tuple[object, ...]]
+    summary: str
+
+
+def query_groups(findings: Findings) -> tuple[Groups, Groups] | None:
+    """Group queries by what their scene holds, and edits by what they change.
+
+    None if the results are not of the scenes that this repository holds.
+    """
+    known = [name for name in COMPARED if name in findings.results]
+    base = findings.first("base")
+    if base is None or base["of"]["scenes"] != texts_of(SCENES) or not {OURS, RIVAL} < {*known}:
+        return None
+    gallery = make_gallery("test")
+    kinds = [scene.kind for scene in gallery.scenes]
+    asked = zip(gallery.queries, gallery.targets, strict=True)
+    changes = [_kind_of_change(gallery.scenes[query.image], target) for query, target in asked]
+    both = {name: findings.both(name, "R@1") for name in known}
+    edits = {name: findings.figure(name, EDITS, "R@1") for name in known}
+    return _grouped(findings, both, kinds, KINDS), _grouped(findings, edits, changes, CHANGES)
+
+
+def _kind_of_change(before: Scene, after: Scene) -> str:
+    differ = {fact.kind for fact in facts(before) ^ facts(after)}
+    return next(kind for kind in CHANGES if kind in differ)
+
+
+def _grouped(
+    findings: Findings,
+    recalls: Mapping[str, Sample | None],
+    kinds: Sequence[str],
+    titles: Mapping[str, str],
+) -> Groups:
+    """Compare settings group by group; `kinds` has the group of each query."""
+    known = {name: recall for name, recall in recalls.items() if recall}
+    rows: list[tuple[object, ...]] = []
+    standing: dict[Verdict, list[str]] = {}
+    for kind, title in titles.items():
+        places = [place for place, one in enumerate(kinds) if one == kind]
+        parts = {name: recall.only(places) for name, recall in known.items()}
+        rows.append((title, len(places), *parts.values()))
+        standing.setdefault(compare(parts[OURS], parts[RIVAL]), []).append(title)
+    told = [
+        f"{STANDINGS[one][1]} {', '.join(standing[one])}" for one in STANDINGS if one in standing
     ]
-    yield "## Table 6: prompts\n"
-    heads = (
-        "",
-        "prompt",
-        "R@1",
-        "R@5",
-        "composed R@1",
-        "graded",
-        "Flickr30K",
-        "CIRR",
-        "STS",
-        "mean of 11",
-    )
-    yield table(heads, rows)
-    yield (
-        "Recalls are texts to images / images to texts. The last four columns are the paper's, "
-        "with R@5 for Flickr30K and CIRR.\n"
+    ours, rival = (findings.title(name) for name in (OURS, RIVAL))
+    summary = f"_{ours.capitalize()}_ beside _{rival}_: {'; '.join(told)}."
+    return Groups([findings.title(name) for name in known], rows, summary)
+
+
+def _cell(text: str) -> str:
+    """Return a text as it may stand in a cell of a table."""
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _fixed(value: float | None, form: str) -> str | None:
+    return None if value is None else form % value
+
+
+def _thousands(value: float | None) -> str | None:
+    return None if value is None else f"{value:,.0f}"
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _words(words: Sequence[Record]) -> str:
+    return ", ".join(f"{one['word']} ({one['probability']:.2f})" for one in words[:SHOWN_WORDS])
+
+
+def _agreed(rows: Sequence[Record]) -> int:
+    """Count the scenes whose image and caption have the same first word."""
+    firsts = [[one[side][:1] for side in ("image says", "caption says")] for one in rows]
+    return sum(
+        bool(image and text) and image[0]["word"] == text[0]["word"] for image, text in firsts
     )
 
 
-def _gap(findings: Findings) -> Iterator[str]:
-    shown = (
-        ("untuned, no prompt", "base", NO_PROMPT),
-        ('untuned, without "in one word"', "base", PROMPT),
-        ("untuned, one word", "base", ONE_WORD),
-        ("text-only, one word", "text", ONE_WORD),
-        ("image-text, one word", "pairs", ONE_WORD),
-        ("both mixed, one word", "mixed", ONE_WORD),
-    )
-    measures = (
-        ("centroid_distance", 1, "{:.3f}"),
-        ("separability", 100, "{:.1f} %"),
-        ("texts_near_images", 100, "{:.1f} %"),
-        ("images_near_texts", 100, "{:.1f} %"),
-        ("cosine_true", 1, "{:.3f}"),
-        ("cosine_others", 1, "{:.3f}"),
-    )
-    rows = []
-    for name, setting, variant in shown:
-        values = [findings.gap(setting, measure, variant) for measure, _, _ in measures]
-        if None not in values:
-            cells = zip(values, measures, strict=True)
-            rows.append((name, *(form.format(times * (v or 0)) for v, (_, times, form) in cells)))
-    yield "## Figure 3: the modality gap\n"
-    yield f"![Images and texts under three settings]({GAP.name})\n"
-    yield (
-        "As the paper draws it: the first two singular vectors, not centred. The paper gives no "
-        "numbers; these are ours. Separability is how many held-out vectors a plane tells right "
-        "(50 % if they are mixed); then the share of texts among the 10 nearest of an image, and "
-        "of images among those of a text (about half of each if there is no gap).\n"
-    )
-    heads = (
-        "",
-        "centroids apart",
-        "separability",
-        "texts near an image",
-        "images near a text",
-        "cosine of pairs",
-        "of others",
-    )
-    yield table(heads, rows)
-
-
-SECTIONS: Sequence[Callable[[Findings], Iterator[str]]] = (
-    _verdicts,
-    _overview,
-    _prompts,
-    _gap,
-    trainings,
-    scenes,
-    one_way,
-    faithful,
-    readouts,
-    words,
-    cost,
-    english,
-    measured,
-)
+FILTERS: dict[str, Callable[..., Any]] = {
+    "agreed": _agreed,
+    "cell": _cell,
+    "fixed": _fixed,
+    "share": _share,
+    "thousands": _thousands,
+    "words": _words,
+    "zip": zip,
+}
 
 
 def main() -> None:

@@ -19,19 +19,9 @@ _MEASURED = {  # what is not counted by itself
     "loaf": ("bread",),
     "mug": ("beer",),
     "pair": (
-        "glasses",
-        "eyeglasses",
-        "spectacles",
-        "sunglasses",
-        "shades",
-        "jeans",
-        "pants",
-        "trousers",
-        "gloves",
-        "socks",
-        "scissors",
-        "headphones",
-        "earphones",
+        *("glasses", "eyeglasses", "spectacles", "sunglasses", "shades"),
+        *("jeans", "pants", "trousers", "gloves", "socks"),
+        *("scissors", "headphones", "earphones"),
     ),
     "piece": ("cheese", "sushi"),
     "roll": ("toilet paper",),
@@ -39,25 +29,13 @@ _MEASURED = {  # what is not counted by itself
     "strip": ("bacon",),
 }
 MEASURES = {word: measure for measure, words in _MEASURED.items() for word in words}
-PLURALS = {
-    "cactus": "cacti",
-    "deer": "deer",
-    "dice": "dice",
-    "fish": "fish",
-    "blowfish": "blowfish",
-    "pufferfish": "pufferfish",
-    "knife": "knives",
-    "leaf": "leaves",
-    "loaf": "loaves",
-    "scarf": "scarves",
-    "sheep": "sheep",
-    "squid": "squid",
-    "potato": "potatoes",
-    "tomato": "tomatoes",
-    "tornado": "tornadoes",
-    "volcano": "volcanoes",
-    "mango": "mangoes",
-}
+UNCHANGED = ("deer", "dice", "fish", "blowfish", "pufferfish", "sheep", "squid")
+IN_ES = ("potato", "tomato", "tornado", "volcano", "mango")
+PLURALS = (
+    {"cactus": "cacti", "knife": "knives", "leaf": "leaves", "loaf": "loaves", "scarf": "scarves"}
+    | {name: name for name in UNCHANGED}
+    | {name: f"{name}es" for name in IN_ES}
+)
 NUMBERS = ("zero", "one", "two", "three", "four")
 _AN = re.compile(r"[aeio]|u(?!fo|ni)|hourglass")
 

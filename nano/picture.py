@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from nano.art import Art
-from nano.canvas import TILE, Drawing, Patchwork, extent
-from nano.chance import chance
 from nano.concepts import CONCEPTS
-from nano.layout import Spot, spots
-from nano.restyle import restyle
-from nano.scenes import BACKGROUNDS, Scene
+from nano.layout import TILE, Drawing, PatchLabels, Spot, extent, spots
+from nano.scenes import BACKGROUNDS, Scene, flip
+from nano.style_augmentation import sample_style
 
 Pixels = NDArray[np.float32]
 COLOURS = {
@@ -44,16 +42,16 @@ def draw(
     height, width = extent(scene.shape, tile)
     canvas = _background(scene.background, height, width, rng if augment else None)
     ground = len(CONCEPTS) + BACKGROUNDS.index(scene.background)
-    patchwork = Patchwork(scene.shape, tile, ground, COVERED * 255)
+    patch_labels = PatchLabels(scene.shape, tile, ground, COVERED * 255)
     # All things of one picture are of one hand; often it is the artist's own.
-    style = restyle(rng) if augment and chance(rng, RESTYLED) else None
+    style = sample_style(rng) if augment and flip(rng, RESTYLED) else None
     for spot in spots(scene, rng, tile):
         sprite = _sprite(spot, art, rng if augment else None)
         if style is not None:
             sprite = style(sprite)
-        patchwork.cover(spot.concept, _paste(canvas, sprite, spot))
+        patch_labels.cover(spot.concept, _paste(canvas, sprite, spot))
     pixels = _lit(canvas, rng) if augment else canvas
-    return Drawing(np.clip(pixels, 0, 255).astype(np.uint8), patchwork.labels)
+    return Drawing(np.clip(pixels, 0, 255).astype(np.uint8), patch_labels.labels)
 
 
 def _background(colour: str, height: int, width: int, rng: random.Random | None) -> Pixels:
@@ -65,7 +63,7 @@ def _background(colour: str, height: int, width: int, rng: random.Random | None)
         return canvas
     shade = rng.uniform(-16, 16)
     canvas[:] = [one + shade + rng.uniform(-10, 10) for one in (red, green, blue)]
-    if chance(rng, 0.4):
+    if flip(rng, 0.4):
         strength, angle = rng.uniform(4, 22), rng.uniform(0, 2 * math.pi)
         across = np.linspace(-strength, strength, width, dtype=np.float32) * math.cos(angle)
         down = np.linspace(-strength, strength, height, dtype=np.float32) * math.sin(angle)
@@ -85,7 +83,7 @@ def _sprite(spot: Spot, art: Art, rng: random.Random | None) -> Pixels:
     cos, sin = math.cos(angle), math.sin(angle)
     grow = source.width / n * math.sqrt(cos + abs(sin))
     stretch = rng.uniform(0.92, 1.08)
-    mirror = -1 if chance(rng, 0.5) else 1
+    mirror = -1 if flip(rng, 0.5) else 1
     a, b = cos * grow * mirror * max(stretch, 1), -sin * grow * mirror
     d, e = sin * grow, cos * grow * max(1 / stretch, 1)
     half, middle = n / 2, source.width / 2
@@ -112,9 +110,9 @@ def _lit(canvas: Pixels, rng: random.Random) -> Pixels:
     contrast, light = rng.uniform(0.82, 1.15), rng.uniform(-16, 16)
     canvas *= contrast
     canvas += 128 * (1 - contrast) + light
-    if chance(rng, 0.15):
+    if flip(rng, 0.15):
         canvas += _grain(*canvas.shape[:2])[rng.randrange(8)] * rng.uniform(2, 9)
-    if chance(rng, 0.2):
+    if flip(rng, 0.2):
         image = Image.fromarray(np.clip(canvas, 0, 255).astype(np.uint8))
         blurred = image.filter(ImageFilter.BoxBlur(rng.uniform(0.3, 0.6)))
         return np.asarray(blurred, dtype=np.float32)

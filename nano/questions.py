@@ -1,4 +1,4 @@
-"""What is asked about a scene, and the short answers: the lessons of pretraining.
+"""What is asked about a scene, and the short answers: the batches of pretraining.
 
 Scene -> a few questions that apply to it -> turns
 """
@@ -8,12 +8,11 @@ from collections.abc import Callable
 from typing import Literal
 
 from nano.captions import canonical, caption, name_of
-from nano.chance import chance
 from nano.concepts import CONCEPTS
-from nano.edits import edit
+from nano.conversations import Turn
+from nano.edits import ENDS, edit
 from nano.nouns import NUMBERS, article, singular
-from nano.scenes import Relation, Scene, may_meet, neighbours, split_of
-from nano.talks import Turn
+from nano.scenes import Relation, Scene, flip, may_meet, neighbours, split_of
 
 Modality = Literal["text", "image"]
 NOUNS: dict[Modality, str] = {"text": "sentence", "image": "image"}
@@ -23,10 +22,6 @@ TURNS = 4
 Asker = Callable[[Scene, random.Random], Turn | None]
 AFTER: dict[Relation, str] = {"left": "to the right of", "above": "below"}
 BEFORE: dict[Relation, str] = {"left": "to the left of", "above": "above"}
-ENDS: dict[Relation, tuple[str, str]] = {
-    "left": ("on the left", "on the right"),
-    "above": ("at the top", "at the bottom"),
-}
 
 
 def questions(
@@ -38,7 +33,7 @@ def questions(
     """
     noun = NOUNS[x]
     found: list[Turn] = []
-    if chance(rng, 1 - level / 2):
+    if flip(rng, 1 - level / 2):
         found.append(describe(scene, rng, noun))
     while len(found) < turns:
         turn = _any(scene, rng, level, noun, x)
@@ -63,13 +58,13 @@ def _is_new(turn: Turn, found: list[Turn]) -> bool:
 
 def _any(scene: Scene, rng: random.Random, level: float, noun: str, x: Modality) -> Turn | None:
     """Ask one thing; what does not apply to the scene is not asked."""
-    if chance(rng, 1 - level) and len(scene.things) > 1:
+    if flip(rng, 1 - level) and len(scene.things) > 1:
         return _relation(scene, rng)
     asker = rng.choices(tuple(ASKED), tuple(ASKED.values()))[0]
     if asker == "describe":
         return describe(scene, rng, noun)
     if asker == "paraphrase":
-        return _paraphrase(scene, rng, noun) if chance(rng, level) else describe(scene, rng, noun)
+        return _paraphrase(scene, rng, noun) if flip(rng, level) else describe(scene, rng, noun)
     if asker == "edit":
         return _edit(scene, rng, noun) if x == "text" else None
     return ASKERS[asker](scene, rng)
@@ -163,7 +158,7 @@ def _list(scene: Scene, rng: random.Random) -> Turn:
 def _yes(scene: Scene, rng: random.Random) -> Turn | None:
     """Ask whether something is there: as often it is as not."""
     there = {thing.concept for thing in scene.things}
-    if chance(rng, 0.5):
+    if flip(rng, 0.5):
         asked = name_of(rng.choice(scene.things), rng)
         return Turn(f"is there {article(singular(asked))}?", "yes")
     split = split_of(scene) or "train"
@@ -187,4 +182,4 @@ ASKERS: dict[str, Asker] = {
 def one_word(scene: Scene, rng: random.Random) -> str:
     """Return the narrow answer to "in one word": one thing that is there, or what it is."""
     concept = CONCEPTS[rng.choice(scene.things).concept]
-    return concept.name if chance(rng, 0.7) else concept.category
+    return concept.name if flip(rng, 0.7) else concept.category

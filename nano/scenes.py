@@ -15,7 +15,6 @@ from functools import cache
 from itertools import combinations
 from typing import Literal, get_args
 
-from nano.chance import chance
 from nano.concepts import CONCEPTS
 
 Kind = Literal["one", "count", "pair", "triple", "four"]
@@ -68,6 +67,11 @@ class Scene:
     count: int
     background: str
     shape: Shape = "square"
+
+
+def flip(rng: random.Random, probability: float) -> bool:
+    """Return True with a probability."""
+    return rng.random() < probability
 
 
 @cache
@@ -148,7 +152,7 @@ SQUARE = {"one": 0.85, "count": 0.85, "pair": 0.7, "triple": 0.4, "four": 1.0}
 
 def _shape(rng: random.Random, kind: Kind, relation: Relation | None) -> Shape:
     """Most pictures are square; a row may be wide, a column tall."""
-    if chance(rng, SQUARE[kind]):
+    if flip(rng, SQUARE[kind]):
         return "square"
     if relation is None:
         return rng.choice(("wide", "tall"))

@@ -31,7 +31,7 @@ from e5v.inputs import normalise
 from e5v.model.bundled import add
 from e5v.model.lora import find_run
 from e5v.vectors import unit
-from nano.lettering import letter
+from nano.text_images import letter
 
 WORDED = 8  # scenes whose words are told
 SAID = 4  # words each

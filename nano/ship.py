@@ -28,7 +28,7 @@ from e5v.model import bundled
 from e5v.model.locating import ADAPTER_CONFIG
 from e5v.model.lora import WEIGHTS, find_run
 from nano.findings import Findings, read_findings
-from nano.ship_card import write_card
+from nano.miniature import write_card
 from nano.study import RESULTS
 
 LARGEST = 40_000_000  # bytes in all

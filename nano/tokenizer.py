@@ -5,8 +5,9 @@ captions + questions + sentences -> byte-level BPE -> LLaMA-3's marks -> a fast 
 
 from __future__ import annotations
 
+import random
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,15 @@ from tokenizers import (
 )
 from transformers import PreTrainedTokenizerFast
 
-from nano.turns import HEAD, TAIL
+from nano.captions import caption
+from nano.concepts import CONCEPTS
+from nano.conversations import HEAD, TAIL
+from nano.edits import edit
+from nano.questions import questions
+from nano.real_sentences import RealSentences
+from nano.scenes import sample
 
+SCENES = 20_000  # that the tokenizer is learnt from
 VOCABULARY = 4096
 BEGIN, END, PAD = "<|begin_of_text|>", "<|eot_id|>", "<pad>"
 MARKS = (BEGIN, "<|start_header_id|>", "<|end_header_id|>", END, "<image>", PAD)
@@ -86,6 +94,26 @@ def _with_turns(texts: Iterable[str]) -> Iterable[str]:
         yield from ("user", "assistant", HEAD[-2:], TAIL[-4:], "\n")
 
 
+def training_texts(english: Sequence[Path]) -> Iterator[str]:
+    """Yield the texts that pieces are learnt from; names often enough to become one piece each."""
+    rng = random.Random(0)
+    for _ in range(SCENES):
+        scene = sample(rng, "train")
+        yield caption(scene, rng)
+        yield edit(scene, rng, "train").instruction
+        for turn in questions(scene, rng, 1.0, rng.choice(("text", "image"))):
+            yield turn.question
+            yield turn.answer
+    for concept in CONCEPTS:
+        for name in concept.names:
+            yield f" {name}\n{name}"
+    if english:
+        for sentence in RealSentences(english).sentences:
+            yield sentence.text
+    for wording in ("Summary above sentence in one word: ", "Summary above image in one word: "):
+        yield from [wording] * 1000
+
+
 def load_tokenizer(folder: Path) -> Any:
     """Open what `python -m nano.tokenizer` has written."""
     opened: Any = PreTrainedTokenizerFast
@@ -94,10 +122,8 @@ def load_tokenizer(folder: Path) -> Any:
 
 def main() -> None:
     """Learn the tokenizer from captions, questions and real sentences, and write it."""
-    from nano.corpus import texts
-
     folder, english = Path(sys.argv[1]), [Path(file) for file in sys.argv[2:]]
-    learn_tokenizer(texts(english)).save_pretrained(folder)
+    learn_tokenizer(training_texts(english)).save_pretrained(folder)
 
 
 if __name__ == "__main__":

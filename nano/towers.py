@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nano.architecture import GRIDS, SIDE, TILE
-from nano.turns import NOTHING, Rows
+from nano.conversations import IGNORED, Rows
+from nano.layout import GRIDS, SIDE, TILE
+from nano.scenes import Shape
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -45,7 +46,7 @@ class Sighted:
     patches: Tensor
 
 
-def look(model: Any, pictures: Tensor, shape: str) -> Sighted:
+def look(model: Any, pictures: Tensor, shape: Shape) -> Sighted:
     """Return what is seen in uint8 pictures of one shape.
 
     Tokens are packed as `LlavaNextModel.get_image_features` does. A square's base tile and only
@@ -105,7 +106,7 @@ def answers(model: Any, rows: Rows, images: Tensor | None = None) -> Measures:
         use_cache=False,
     ).last_hidden_state
     before, labels = _foretelling(rows)
-    learnt = labels != NOTHING
+    learnt = labels != IGNORED
     return measured(functional.linear(states[before][learnt], table), labels[learnt])
 
 

@@ -22,11 +22,10 @@ from pathlib import Path
 
 from e5v.files import replace_file
 from nano.captions import caption
-from nano.chance import chance
 from nano.changes import changed
 from nano.edits import edit
 from nano.facts import entailed
-from nano.scenes import sample
+from nano.scenes import flip, sample
 
 COLUMNS = ("sent0", "sent1", "hard_neg")
 PARAPHRASED = 0.7  # of the positives; the others say less
@@ -65,12 +64,12 @@ def triplets(seed: int, *, composed: float = COMPOSED) -> Iterator[Triplet]:
     """Yield triplets without end; the same ones for the same seed."""
     rng = random.Random(seed)
     while True:
-        yield _composed(rng) if chance(rng, composed) else _plain(rng)
+        yield _composed(rng) if flip(rng, composed) else _plain(rng)
 
 
 def _plain(rng: random.Random) -> Triplet:
     scene = sample(rng, "train")
-    says = caption if chance(rng, PARAPHRASED) else entailed
+    says = caption if flip(rng, PARAPHRASED) else entailed
     return Triplet(
         caption(scene, rng), says(scene, rng), caption(changed(scene, rng, "train"), rng)
     )
@@ -81,7 +80,7 @@ def _composed(rng: random.Random) -> Triplet:
     scene = sample(rng, "train")
     asked = edit(scene, rng, "train")
     anchor = rng.choice(WORDINGS).format(x=caption(scene, rng), edit=asked.instruction)
-    wrong = scene if chance(rng, UNCHANGED) else changed(asked.target, rng, "train")
+    wrong = scene if flip(rng, UNCHANGED) else changed(asked.target, rng, "train")
     return Triplet(anchor, caption(asked.target, rng), caption(wrong, rng))
 
 
@@ -99,7 +98,7 @@ def mixed(
     rng = random.Random(f"{seed}/real")
     waiting: list[Triplet] = []
     for one in made:
-        while real and chance(rng, share):
+        while real and flip(rng, share):
             waiting = waiting or rng.sample(real, len(real))
             yield waiting.pop()
         yield one

@@ -103,9 +103,7 @@ stage() {
 base=$stages/base
 if [[ ! -f $base/model.safetensors || $stages/align.pt -nt $base/model.safetensors ]]; then
     say "assemble -> $base"
-    rm -rf "$base" "$base.partial"
-    "$PYTHON" -m nano.assemble "$stages" "$base.partial" --size "$size"
-    mv "$base.partial" "$base"
+    "$PYTHON" -m nano.pretrain assemble --folder "$stages" --size "$size"
 fi
 
 scenes_of test noto "$scenes"

@@ -2,8 +2,7 @@
 
 from collections import Counter
 
-from nano.collect import OWN, clean, faults, read_chosen
-from nano.concepts import CATEGORIES, CONCEPTS, Concept, named
+from nano.concepts import CATEGORIES, CONCEPTS, OWN, Concept, find_faults, named
 from nano.nouns import article, plural, singular
 
 
@@ -31,16 +30,11 @@ def test_there_are_enough_and_all_are_plain() -> None:
     assert named("puppy") == named("dog")
 
 
-def test_the_list_is_the_chosen_one() -> None:
-    """Would catch a chosen.txt that was changed and not collected."""
-    assert tuple(map(clean, read_chosen())) == CONCEPTS
-
-
 def test_a_list_at_fault_is_told() -> None:
     """Would catch a check that lets through foreign words, or one word for two things."""
     dog = Concept("D", "dog", ("hound", f"{OWN}pooch"), "animal")
     cat = Concept("C", "cat", (f"{OWN}pooch", f"{OWN}animal"), "animal")
-    found = " ".join(faults((dog, cat), {"D": {"dog"}, "C": {"cat"}}))
+    found = " ".join(find_faults((dog, cat), {"D": {"dog"}, "C": {"cat"}}))
     assert "hound: not in CLDR" in found
     assert "pooch: means 2 things" in found
     assert "animal: means 2 things" in found

@@ -70,7 +70,7 @@ def test_the_evaluation_reads_the_folder(gallery: Gallery, gray: Art, tmp_path: 
     assert isinstance(texts, Search)
     assert isinstance(edits, Search)
     assert isinstance(pairs, Grading)
-    assert (len(images.candidates.items), len(edits.gallery.items)) == (3, 5)
+    assert (len(images.candidates.items), len(edits.candidates.items)) == (3, 5)
     assert len(pairs.left.items) == 600
     with Image.open(tmp_path / "scenes" / "images" / "0001.png") as image:
         assert min(image.size) == 180

@@ -5,14 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nano.claims import claims
+from nano.claims import judge_claims
 from nano.cost import papers, saved
 from nano.export import make_gallery
 from nano.findings import Findings, Sample, compare, read_findings
-from nano.miniature import FILE, write_miniature
-from nano.miniature_scenes import scenes
+from nano.miniature import FILE, query_groups, write_miniature
 from nano.study import RESULTS, SCENES, texts_of
-from nano.tables import table
 from tests.nano.small import firsts, result, write_result
 
 
@@ -82,8 +80,8 @@ def test_claims_hold_or_fail_as_the_numbers_do() -> None:
     """A sentence that stands whatever was measured is no result."""
 
     def verdict(text: float, pairs: float) -> bool | None:
-        judged = claims(findings(base=60.0, text=text, **{"pairs-bare": pairs}))
-        return next(one.holds for one in judged if one.papers.startswith("Text-only beats"))
+        judged = judge_claims(findings(base=60.0, text=text, **{"pairs-bare": pairs}))
+        return next(one.holds for one in judged if one.paper.startswith("Text-only beats"))
 
     assert verdict(90.0, 70.0) is True
     assert verdict(70.0, 90.0) is False
@@ -93,7 +91,7 @@ def test_claims_hold_or_fail_as_the_numbers_do() -> None:
 def test_composed_claims_are_of_rows_that_hold_no_edits() -> None:
     """The paper's rows hold none: texts with edits in them would win its Table 7 by another way."""
     every = findings(base=60.0, text=90.0, **{"text-plain": 70.0, "pairs-bare": 80.0})
-    told = next(one for one in claims(every) if one.papers.startswith("... on composed"))
+    told = next(one for one in judge_claims(every) if one.paper.startswith("... on composed"))
     assert told.holds is False
     assert "70.0 ± 1.0" in told.ours
 
@@ -104,7 +102,7 @@ def test_the_first_metric_decides_and_the_other_stands_beside_it() -> None:
     for one in every.results["text"]:
         for task in ("image retrieval", "text retrieval"):
             one["scores"]["one word"]["figures"][task]["R@5"] = 50.0
-    told = next(one for one in claims(every) if one.papers.startswith("Tuning on text"))
+    told = next(one for one in judge_claims(every) if one.paper.startswith("Tuning on text"))
     assert told.holds is True
     assert "R@1 tuned 80.0 ± 1.0, untuned 60.0; R@5 tuned 50.0 ± 0.0, untuned 60.0" in told.ours
 
@@ -124,15 +122,15 @@ def test_a_query_counts_under_what_its_scene_holds_and_its_edit_changes() -> Non
     figures = every.results["text"][0]["scores"]["one word"]["figures"]
     figures["image retrieval"]["first"] = figures["text retrieval"]["first"] = alone
     figures["edits"]["first"] = moved
-    lines = "".join(scenes(every)).splitlines()
-    cells = [line.strip("| ").split(" | ") for line in lines if line.startswith("|")]
-    rows = {cell[0]: cell for cell in cells if len(cell) == 5 and cell[1].isdigit()}
-    assert sum(int(row[1]) for row in rows.values()) == 500 + 200
-    right = {said for said, row in rows.items() if row[3] == "100.0"}
+    groups = query_groups(every)
+    assert groups is not None
+    rows = {str(row[0]): row for group in groups for row in group.rows}
+    assert sum(int(str(row[1])) for row in rows.values()) == 500 + 200
+    right = {title for title, row in rows.items() if str(row[3]) == "100.0"}
     assert right == {"one thing", "the background"}
-    assert {row[3] for said, row in rows.items() if said not in right} == {"0.0"}
+    assert {str(row[3]) for title, row in rows.items() if title not in right} == {"0.0"}
     every.results["base"][0]["of"] = {"scenes": "others"}
-    assert not list(scenes(every))
+    assert query_groups(every) is None
 
 
 def test_what_was_not_measured_is_not_spoken_of() -> None:
@@ -157,13 +155,16 @@ def test_seeds_are_told_as_mean_and_spread(tmp_path: Path) -> None:
     kept = read_findings(tmp_path)
     assert str(kept.figure("text", "image retrieval", "R@1")) == "80.0 ± 2.0"
     assert kept.figure("text", "image retrieval", "R@1", "no prompt") is None
-    assert kept.took("text", "cpu_seconds") == 90.0
+    assert kept.cost_of("text", "cpu_seconds") == 90.0
 
 
 def test_a_cell_does_not_break_its_table() -> None:
     """A caption with a bar in it would shift every cell after it."""
-    lines = table(("a", "b"), [("x|y", None), ("z", 1.5)]).splitlines()
-    assert lines[1:] == ["| --- | ---: |", "| x\\|y |  |", "| z | 1.5 |"]
+    says = [{"word": "dog", "probability": 0.5}]
+    row = {"caption": "x|y", "image says": says, "caption says": says}
+    results = [result(name, 60.0, words=[row]) for name in ("base", "text")]
+    every = Findings({one["setting"]: [one] for one in results}, None)
+    assert "| x\\|y | dog (0.50) | dog (0.50) |" in write_miniature(every)
 
 
 def test_the_papers_saving_is_what_its_tokens_make() -> None:

@@ -10,12 +10,12 @@ import pytest
 from numpy.typing import NDArray
 
 from nano.art import LEVELS, STYLES, Art, Style, atlas_file, load_art
-from nano.canvas import PATCHES, TILES, Drawing
 from nano.captions import caption
 from nano.concepts import CONCEPTS
-from nano.lettering import letter, named_by
+from nano.layout import GRIDS, SIDE, Drawing
 from nano.picture import COLOURS, draw
 from nano.scenes import BACKGROUNDS, RELATIONS, Relation, Scene, Shape, Size, Thing, sample, sizes
+from nano.text_images import letter, named_by
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +42,10 @@ def test_shapes_and_labels_are_of_the_scene(squares: Art) -> None:
     for _ in range(300):
         scene = sample(rng, "train")
         drawn = draw(scene, rng, squares, augment=True)
-        rows, columns = TILES[scene.shape]
+        rows, columns = GRIDS[scene.shape]
         assert drawn.pixels.shape == (60 * rows, 60 * columns, 3)
         assert drawn.pixels.dtype == np.uint8
-        assert drawn.labels.shape == (PATCHES * rows, PATCHES * columns)
+        assert drawn.labels.shape == (SIDE * rows, SIDE * columns)
         ground = len(CONCEPTS) + BACKGROUNDS.index(scene.background)
         assert set(np.unique(drawn.labels)) <= {ground, *(one.concept for one in scene.things)}
 
@@ -116,7 +116,7 @@ def test_plain_pictures_keep_their_colours_at_any_size(squares: Art) -> None:
             drawn = draw(scene, random.Random(8), squares, tile=tile)
             ground = (drawn.pixels == np.array(colour)).all(axis=2)
             assert ground.mean() > 0.8
-            assert drawn.labels.shape == (PATCHES, PATCHES)
+            assert drawn.labels.shape == (SIDE, SIDE)
 
 
 def test_light_and_dark_side_by_side_stay_so() -> None:

@@ -12,17 +12,17 @@ import torch
 from PIL import Image
 
 from e5v import E5V
-from nano.architecture import GRIDS, SIDE, SIZES, TILE, image_tokens, new_model, new_processor
-from nano.assemble import assemble
-from nano.descent import Pace
-from nano.lessons import Lessons, Plan
-from nano.pretrain import Language, run
-from nano.talks import Talk, Turn
+from nano.architecture import SIZES, image_tokens, new_model, new_processor
+from nano.batches import Batches, Plan
+from nano.conversations import IGNORED, Conversation, ConversationEncoder, MicroBatch, Rows, Turn
+from nano.layout import GRIDS, SIDE, TILE
+from nano.optimizer import Schedule
+from nano.pretrain import Language, assemble, run
+from nano.scenes import Shape
 from nano.tokenizer import learn_tokenizer
 from nano.towers import answers, look
-from nano.turns import NOTHING, Part, Rows, Scribe
 
-TALK = Talk(
+TALK = Conversation(
     "a dog on a blue background",
     (Turn("Summary above sentence in one word: ", "dog"), Turn("how many?", "one")),
 )
@@ -42,9 +42,9 @@ def model() -> Any:
     return made
 
 
-def rows_of(talk: Talk) -> Rows:
-    """Write one talk."""
-    return Scribe(tokenizer()).parts([talk], 1)[0].rows
+def rows_of(conversation: Conversation) -> Rows:
+    """Write one conversation."""
+    return ConversationEncoder(tokenizer()).micro_batches([conversation], 1)[0].rows
 
 
 def test_each_question_is_learnt_as_if_it_were_the_only_one() -> None:
@@ -58,10 +58,10 @@ def test_each_question_is_learnt_as_if_it_were_the_only_one() -> None:
 def test_only_answers_are_learnt_and_padding_is_not_seen() -> None:
     """Learning the questions would teach to ask; seen padding would make a row hang on others."""
     rows = rows_of(TALK)
-    learnt = rows.tokens[rows.labels != NOTHING]
+    learnt = rows.tokens[rows.labels != IGNORED]
     assert tokenizer().decode(learnt) == "dog<|eot_id|>one<|eot_id|>"
     longer = replace(TALK, x=TALK.x * 3)
-    part = Scribe(tokenizer()).parts([TALK, longer], 2)[0]
+    part = ConversationEncoder(tokenizer()).micro_batches([TALK, longer], 2)[0]
     first = part.places.index(0)
     alone = Rows(*(getattr(part.rows, name)[first : first + 1] for name in Rows.__annotations__))
     torch.testing.assert_close(answers(model(), alone).loss, answers(model(), rows).loss)
@@ -78,7 +78,7 @@ def test_a_text_is_cut_alike_whatever_is_asked_of_it() -> None:
 
 
 @pytest.mark.parametrize("shape", GRIDS)
-def test_pictures_are_packed_as_the_real_class_packs_them(shape: str) -> None:
+def test_pictures_are_packed_as_the_real_class_packs_them(shape: Shape) -> None:
     """Trained on another order of tokens, the model would not know its own pictures in use."""
     rows, columns = GRIDS[shape]
     picture = np.random.default_rng(0).integers(0, 255, (rows * TILE, columns * TILE, 3), np.uint8)
@@ -99,23 +99,25 @@ class Killed(Exception):
 
 
 class Short(Language):
-    """A language stage on one talk, that ends before a step."""
+    """A language stage on one conversation, that ends before a step."""
 
     last = 10**9
 
-    def batch(self, number: int) -> list[Part]:
+    def batch(self, number: int) -> list[MicroBatch]:
         """Ask about something else at each step."""
         if number == self.last:
             raise Killed
-        talks = [replace(TALK, x=random.Random(number).choice(("a cat", "a dog", "a red car")))]
-        return Scribe(tokenizer()).parts(talks, 1)
+        conversations = [
+            replace(TALK, x=random.Random(number).choice(("a cat", "a dog", "a red car")))
+        ]
+        return ConversationEncoder(tokenizer()).micro_batches(conversations, 1)
 
 
-def stage(lessons: Lessons, last: int = 10**9) -> Short:
+def stage(batches: Batches, last: int = 10**9) -> Short:
     """Return a stage at its start, always the same."""
     made = new_model(SIZES["tiny"], tokenizer(), seed=2)
     made.set_attn_implementation("eager")
-    short = Short(made, lessons, 1)
+    short = Short(made, batches, 1)
     short.last = last
     return short
 
@@ -125,12 +127,12 @@ def test_a_stage_that_is_killed_goes_on_to_the_same_end(
 ) -> None:
     """A run that lost its optimiser or its place in the data would end as another model."""
     monkeypatch.setattr("nano.pretrain.SAVE_EVERY", 0)
-    lessons = Lessons(tokenizer(), tmp_path, [], Plan(6, 1, 0))
-    pace = Pace(steps=6, batch=1, matrix_rate=1e-2, other_rate=1e-2)
-    run(stage(lessons), pace, tmp_path / "whole.pt", workers=0, until=float("inf"))
+    batches = Batches(tokenizer(), tmp_path, [], Plan(6, 1, 0))
+    pace = Schedule(steps=6, batch=1, matrix_rate=1e-2, other_rate=1e-2)
+    run(stage(batches), pace, tmp_path / "whole.pt")
     with pytest.raises(Killed):
-        run(stage(lessons, 3), pace, tmp_path / "parts.pt", workers=0, until=float("inf"))
-    run(stage(lessons), pace, tmp_path / "parts.pt", workers=0, until=float("inf"))
+        run(stage(batches, 3), pace, tmp_path / "parts.pt")
+    run(stage(batches), pace, tmp_path / "parts.pt")
     whole, parts = (torch.load(tmp_path / f"{name}.pt")["masters"] for name in ("whole", "parts"))
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
 
@@ -138,7 +140,7 @@ def test_a_stage_that_is_killed_goes_on_to_the_same_end(
 def test_what_is_assembled_opens_as_an_embedder_and_generates(tmp_path: Path) -> None:
     """A base that plain transformers or the package cannot open is of no use to anyone."""
     tokenizer().save_pretrained(tmp_path / "tokenizer")
-    assemble(tmp_path, tmp_path / "base", "tiny")
+    assemble(tmp_path, "tiny")
     embedder = E5V(tmp_path / "base", dtype="float32")
     picture = Image.new("RGB", (2 * TILE, TILE), "red")
     vectors = embedder.encode(["a dog", picture, {"image": picture, "text": "make it blue"}])

@@ -9,8 +9,8 @@ from e5v import E5V
 from e5v.model import bundled
 from nano import ship as shipping
 from nano.findings import Findings, read_findings
+from nano.miniature import write_card
 from nano.ship import Unfit, ship
-from nano.ship_card import write_card
 from nano.study import RESULTS
 from tests.adapters import write_adapter
 from tests.nano.small import result, write_base

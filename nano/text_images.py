@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from nano.canvas import TILE, Drawing, Patchwork, extent
 from nano.captions import COLOURS
 from nano.concepts import CONCEPTS
+from nano.layout import TILE, Drawing, PatchLabels, extent
 from nano.nouns import plural, singular
 from nano.scenes import BACKGROUNDS, Scene, Shape
 
@@ -23,7 +23,7 @@ FONT = Path(__file__).parents[1] / "src" / "e5v" / "assets" / "fonts" / "Liberat
 SIZES = (11, 10, 9, 8, 7)  # pixels at a tile of 60, tried in this order
 MARGIN = 2
 COVERED = 0.35  # of a patch: from here on it shows the word
-UNTOLD = -1  # the label of what names nothing
+UNLABELLED = -1  # the label of what names nothing
 WORD = re.compile(r"\S+")
 
 
@@ -60,18 +60,18 @@ def letter(
             sheet = cover.setdefault(label, np.zeros((height, width), dtype=np.float32))
             sheet[y : y + size, x + start : x + stop] = 1
         y += size
-    patchwork = Patchwork(shape, tile, UNTOLD, COVERED)
+    patch_labels = PatchLabels(shape, tile, UNLABELLED, COVERED)
     for label, sheet in cover.items():
-        patchwork.cover(label, sheet)
-    return Drawing(np.repeat(np.asarray(image)[..., None], 3, axis=2), patchwork.labels)
+        patch_labels.cover(label, sheet)
+    return Drawing(np.repeat(np.asarray(image)[..., None], 3, axis=2), patch_labels.labels)
 
 
 def named_by(text: str, scene: Scene) -> list[int]:
     """Return for each word of a scene's caption the label of the thing or colour that it names.
 
-    Of a name of several words, each has the label; of what names nothing, it is UNTOLD.
+    Of a name of several words, each has the label; of what names nothing, it is UNLABELLED.
     """
-    letters = [UNTOLD] * len(text)
+    letters = [UNLABELLED] * len(text)
     ground = BACKGROUNDS.index(scene.background)
     wanted = [(len(CONCEPTS) + ground, _colour(scene.background))]
     wanted += [(thing.concept, _thing(thing.concept)) for thing in scene.things]

@@ -15,7 +15,7 @@ MATRIX = 2  # axes
 
 
 @dataclass(frozen=True)
-class Pace:
+class Schedule:
     """How fast: peak rates and the length of the run, in steps of `batch` samples."""
 
     steps: int
@@ -32,10 +32,10 @@ class Pace:
         return min(1.0, rising, falling)
 
 
-class Descent:
+class Optimizer:
     """The optimisers of some parameters of a model and their float32 masters, by name."""
 
-    def __init__(self, parameters: dict[str, nn.Parameter], pace: Pace) -> None:
+    def __init__(self, parameters: dict[str, nn.Parameter], pace: Schedule) -> None:
         """Take the parameters to be trained; all others should not require gradients."""
         self.pace = pace
         self._weights = parameters

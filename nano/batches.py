@@ -1,6 +1,6 @@
 """What each stage is shown: batches by number, the same for the same seed.
 
-scene + random numbers -> picture and labels, or talks -> a batch
+scene + random numbers -> picture and labels, or conversations -> a batch
 """
 
 from __future__ import annotations
@@ -15,24 +15,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nano.architecture import SIDE, TILE, image_tokens
+from nano.architecture import image_tokens
 from nano.art import Art, Style, load_art
-from nano.canvas import Drawing
 from nano.captions import caption, statement
-from nano.chance import chance
+from nano.conversations import IMAGE, Conversation, ConversationEncoder, MicroBatch, Turn
 from nano.edits import edit
-from nano.english import English
-from nano.lettering import letter, named_by
+from nano.layout import SIDE, TILE, Drawing
 from nano.picture import draw
 from nano.questions import Modality, describe, one_word, questions
-from nano.scenes import Scene, Shape, sample
-from nano.talks import IMAGE, Talk, Turn
-from nano.turns import Part, Scribe
+from nano.real_sentences import RealSentences
+from nano.scenes import Scene, Shape, flip, sample
+from nano.text_images import letter, named_by
 
 ASKED = 4  # questions per X
-ENGLISH = 0.2  # share of the language stage's talks
-EDITED = 0.35  # share of its talks about captions that hold an edit
-ONE_WORD = 0.6  # share of talks with the question in one word
+ENGLISH = 0.2  # share of the language stage's conversations
+EDITED = 0.35  # share of its conversations about captions that hold an edit
+ONE_WORD = 0.6  # share of conversations with the question in one word
 STYLES: dict[Style, float] = {"noto": 0.65, "twemoji": 0.35}
 RESTYLED = 0.8  # share of pictures whose art is restyled
 RESTYLED_BY = 0.6  # of the vision stage's steps: it starts with plain ones
@@ -46,7 +44,7 @@ EDIT_WORD = 'Modify this image with "{}", desribe modified image in one word:'  
 
 
 @dataclass(frozen=True)
-class Seen:
+class Tiles:
     """Tiles (n, TILE, TILE, 3) and what each of their patches shows (n, SIDE * SIDE)."""
 
     pictures: Tensor
@@ -55,7 +53,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Pictured:
-    """Pictures of one shape, uint8 (n, h, w, 3), and talks about them, in parts.
+    """Pictures of one shape, uint8 (n, h, w, 3), and conversations about them, in parts.
 
     `labels` is what each patch shows, as `Drawing` has it, (n, rows * SIDE, columns * SIDE).
     """
@@ -63,7 +61,7 @@ class Pictured:
     pictures: Tensor
     labels: Tensor
     shape: Shape
-    parts: list[Part]
+    parts: list[MicroBatch]
 
 
 @dataclass(frozen=True)
@@ -79,14 +77,14 @@ class Plan:
     letters: float = 0.0
 
 
-class Lessons:
+class Batches:
     """The batches of every stage."""
 
     def __init__(self, tokenizer: Any, folder: Path, english: Sequence[Path], plan: Plan) -> None:
         """Open the art, which is in the folder, and the sentences."""
-        self._scribe = Scribe(tokenizer)
+        self._encoder = ConversationEncoder(tokenizer)
         self._folder, self._opened = folder, dict[Style, Art]()
-        self._english = English(english) if english else None
+        self._english = RealSentences(english) if english else None
         self._plan = plan
 
     def _rng(self, what: str, number: int) -> random.Random:
@@ -96,9 +94,9 @@ class Lessons:
         style = rng.choices(tuple(STYLES), tuple(STYLES.values()))[0]
         if style not in self._opened:
             self._opened[style] = load_art(style, self._folder)
-        return draw(scene, rng, self._opened[style], tile=TILE, augment=chance(rng, restyled))
+        return draw(scene, rng, self._opened[style], tile=TILE, augment=flip(rng, restyled))
 
-    def tiles(self, number: int, size: int) -> Seen:
+    def tiles(self, number: int, size: int) -> Tiles:
         """Return single tiles, cut from pictures of every shape."""
         rng = self._rng("tiles", number)
         restyled = RESTYLED * min(1.0, number / (RESTYLED_BY * self._plan.steps))
@@ -109,23 +107,25 @@ class Lessons:
             row, column = rng.randrange(rows), rng.randrange(columns)
             pictures.append(_cut(drawing.pixels, row, column, TILE))
             labels.append(_cut(drawing.labels, row, column, SIDE).reshape(-1))
-        return Seen(torch.from_numpy(np.stack(pictures)), torch.from_numpy(np.stack(labels)).long())
+        return Tiles(
+            torch.from_numpy(np.stack(pictures)), torch.from_numpy(np.stack(labels)).long()
+        )
 
-    def talks(self, number: int, size: int) -> list[Part]:
-        """Return talks about captions, freer as the steps go on, and about real sentences."""
+    def conversations(self, number: int, size: int) -> list[MicroBatch]:
+        """Return conversations about captions, freer by the step, and real sentences."""
         rng = self._rng("talks", number)
         level = min(1.0, number / (LEARNT_BY * self._plan.steps))
         english = self._english
-        talks = [
-            english.talk(rng) if english and chance(rng, ENGLISH) else _told(rng, level)
+        conversations = [
+            english.conversation(rng) if english and flip(rng, ENGLISH) else _told(rng, level)
             for _ in range(size)
         ]
-        return self._scribe.parts(talks, self._plan.part)
+        return self._encoder.micro_batches(conversations, self._plan.part)
 
     def pictured(self, number: int, size: int) -> Pictured:
-        """Return pictures of one shape, or captions drawn as pictures, and talks about them."""
+        """Return conversations about pictures of one shape, or about captions as pictures."""
         rng = self._rng("pictured", number)
-        if chance(rng, self._plan.letters):
+        if flip(rng, self._plan.letters):
             scenes = [sample(rng, "train") for _ in range(size)]
             return self._asked(scenes, LETTERED, [_lettered(scene, rng) for scene in scenes], rng)
         shape = rng.choices(tuple(SHAPES), tuple(SHAPES.values()))[0]
@@ -139,8 +139,10 @@ class Lessons:
     def _asked(
         self, scenes: Sequence[Scene], shape: Shape, drawn: Sequence[Drawing], rng: random.Random
     ) -> Pictured:
-        talks = [_shown(scene, rng) for scene in scenes]
-        parts = self._scribe.parts(talks, self._plan.part, image_tokens=image_tokens(shape))
+        conversations = [_shown(scene, rng) for scene in scenes]
+        parts = self._encoder.micro_batches(
+            conversations, self._plan.part, image_tokens=image_tokens(shape)
+        )
         pictures, labels = (
             torch.from_numpy(np.stack([getattr(one, name) for one in drawn]))
             for name in ("pixels", "labels")
@@ -157,25 +159,25 @@ def _lettered(scene: Scene, rng: random.Random) -> Drawing:
     return letter(text, LETTERED, rng, named=named_by(text, scene))
 
 
-def _told(rng: random.Random, level: float) -> Talk:
+def _told(rng: random.Random, level: float) -> Conversation:
     """Ask about a caption; some of it in the words for images, which captions stand in for."""
     scene = sample(rng, "train")
     turns = list[Turn]()
-    if chance(rng, ONE_WORD):
+    if flip(rng, ONE_WORD):
         turns.append(Turn(rng.choice((TEXT_WORD, TEXT_WORD, IMAGE_WORD)), one_word(scene, rng)))
-    if chance(rng, EDITED):
+    if flip(rng, EDITED):
         change = edit(scene, rng, "train")
         question = EDIT_WORD.format(change.instruction)
         turns.append(Turn(question, one_word(change.target, rng)))
     x: Modality = rng.choice(("text", "text", "image"))
     turns += questions(scene, rng, level, x)[: ASKED - len(turns)]
-    return Talk(statement(scene, rng, level), tuple(turns), read=chance(rng, READ))
+    return Conversation(statement(scene, rng, level), tuple(turns), learn_x=flip(rng, READ))
 
 
-def _shown(scene: Scene, rng: random.Random) -> Talk:
+def _shown(scene: Scene, rng: random.Random) -> Conversation:
     """Ask about a picture: always for all of it, never for one of very many wordings of it."""
     turns = [describe(scene, rng, "image")]
-    if chance(rng, ONE_WORD):
+    if flip(rng, ONE_WORD):
         turns.append(Turn(IMAGE_WORD, one_word(scene, rng)))
     told = [
         turn
@@ -183,4 +185,4 @@ def _shown(scene: Scene, rng: random.Random) -> Talk:
         if "other words" not in turn.question and turn.answer != turns[0].answer
     ]
     turns += told[: ASKED - len(turns)]
-    return Talk(IMAGE, tuple(turns))
+    return Conversation(IMAGE, tuple(turns))

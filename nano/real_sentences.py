@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nano.talks import Talk, Turn
+from nano.conversations import Conversation, Turn
 
 LONGEST = 120  # characters
 COMMON = 150  # this many of the most frequent words name nothing
@@ -30,7 +30,7 @@ class Sentence:
     follows: str | None
 
 
-class English:
+class RealSentences:
     """Sentences of files, and the words that name what each is about."""
 
     def __init__(self, files: Iterable[Path]) -> None:
@@ -45,7 +45,7 @@ class English:
             if count >= KNOWN and word not in common
         }
 
-    def talk(self, rng: random.Random) -> Talk:
+    def conversation(self, rng: random.Random) -> Conversation:
         """Return a sentence and what is asked of it."""
         while True:
             sentence = rng.choice(self.sentences)
@@ -59,7 +59,7 @@ class English:
         for what in ("sentence", "image"):
             word = rng.choice(names[:3])
             turns.append(Turn(f"Summary above {what} in one word: ", word))
-        return Talk(sentence.text, tuple(turns), read=True)
+        return Conversation(sentence.text, tuple(turns), learn_x=True)
 
 
 def _words(text: str) -> set[str]:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from nano.chance import chance
+from nano.scenes import flip
 
 Pixels = NDArray[np.float32]
 Restyle = Callable[[Pixels], Pixels]
@@ -22,13 +22,13 @@ LINED = 0.45  # how often there are outlines
 BOLD = 0.4  # of these, how often they are a pen's rather than a pencil's
 
 
-def restyle(rng: random.Random) -> Restyle:
+def sample_style(rng: random.Random) -> Restyle:
     """Draw a style: a function from sprite to sprite, "n n 4" in [0, 255]."""
     palette = _palette(rng)
     steps = rng.choice((0, 0, 0, 40, 64, 85))
     lift = rng.choice((0.0, 0.0, rng.uniform(0, 0.5)))
-    line = rng.uniform(0.5, 1.0) if chance(rng, LINED) else 0.0
-    bold = chance(rng, BOLD)
+    line = rng.uniform(0.5, 1.0) if flip(rng, LINED) else 0.0
+    bold = flip(rng, BOLD)
     ink = rng.choice((0.0, 0.0, 0.0, 0.0, 30.0, 255.0))
 
     def styled(sprite: Pixels) -> Pixels:
@@ -51,9 +51,9 @@ def restyle(rng: random.Random) -> Restyle:
 
 def _palette(rng: random.Random) -> Pixels:
     """Return a matrix that turns hues, and strengthens or weakens them, down to gray."""
-    if chance(rng, 0.25):
+    if flip(rng, 0.25):
         return np.eye(3, dtype=np.float32)
-    saturation = 0.0 if chance(rng, 0.1) else rng.uniform(0.3, 1.6)
+    saturation = 0.0 if flip(rng, 0.1) else rng.uniform(0.3, 1.6)
     angle = rng.gauss(0, 0.35)
     cos, sin = math.cos(angle), math.sin(angle)
     third, root = (1 - cos) / 3, math.sqrt(1 / 3) * sin

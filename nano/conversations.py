@@ -1,10 +1,11 @@
-"""From a scene's questions and answers to the rows a model learns from.
+"""Conversations about a scene, and the rows of tokens a model learns them from.
 
-    X + [(question, answer), ...] -> one prefix and a branch per question -> tokens, positions, mask
+X + [(question, answer), ...] -> one prefix and a branch per question -> tokens, positions, mask
 
-X, a text or the places of an image, stands once; every question of it is a branch that sees X and
-itself but no other question. So each answer is learnt exactly as it will be asked: as a first turn.
-The turn is the paper's (paper section 1.2), so that "in one word" is asked in training as in use.
+X, a text or the places of an image, stands once; every question about it is a branch that sees X
+and itself but no other question. So each answer is learnt exactly as it will be asked: as a first
+turn. The turn is the paper's (paper section 1.2), so that "in one word" is asked in training as in
+use.
 """
 
 from __future__ import annotations
@@ -16,18 +17,34 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nano.talks import IMAGE, Talk
-
+IMAGE = "<image>"
 HEAD = "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\n"
 TAIL = "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n \n"
 PARTED = "\n"  # X from a question
 END = "<|eot_id|>"
-NOTHING = -100  # the label of a token that is not to be learnt
+IGNORED = -100  # the label of a token that is not learnt
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question about X and its answer."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """X and the questions about it; with `learn_x`, X itself is learnt, too, as plain text."""
+
+    x: str
+    turns: tuple[Turn, ...]
+    learn_x: bool = False
 
 
 @dataclass(frozen=True)
 class Rows:
-    """A batch of talks: tokens (b, t), positions (b, t), branches (b, t), labels (b, t).
+    """A batch of conversations: tokens, positions, branches and labels, each (b, t).
 
     A branch of 0 is the prefix, -1 is padding. Labels are of the same place, not yet shifted.
     """
@@ -38,7 +55,7 @@ class Rows:
     labels: Tensor
 
     def mask(self, dtype: torch.dtype) -> Tensor:
-        """Return what a token may not see as the lowest number, (b, 1, t, t)."""
+        """Return the attention mask, (b, 1, t, t): the lowest number where a token may not look."""
         place = torch.arange(self.tokens.shape[1], device=self.tokens.device)
         mine, theirs = self.branches[:, :, None], self.branches[:, None, :]
         seen = (place[:, None] >= place[None, :]) & ((theirs == 0) | (theirs == mine))
@@ -52,8 +69,8 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Part:
-    """Some talks of a batch, by their places in it, as rows."""
+class MicroBatch:
+    """Some conversations of a batch, by their places in it, run at once."""
 
     places: tuple[int, ...]
     rows: Rows
@@ -70,11 +87,11 @@ class _Row:
         self.tokens += tokens
         self.positions += range(start, start + len(tokens))
         self.branches += [branch] * len(tokens)
-        self.labels += tokens if learnt else [NOTHING] * len(tokens)
+        self.labels += tokens if learnt else [IGNORED] * len(tokens)
 
 
-class Scribe:
-    """Writes talks as rows with one tokenizer."""
+class ConversationEncoder:
+    """Turns conversations into rows with one tokenizer."""
 
     def __init__(self, tokenizer: Any) -> None:
         """Keep the tokenizer's backend: plain strings in, plain ids out."""
@@ -83,16 +100,20 @@ class Scribe:
         self._pad = tokenizer.pad_token_id
         self._head, self._tail, self._end = self._ids(HEAD), self._ids(TAIL), self._ids(END)
 
-    def parts(self, talks: Sequence[Talk], size: int, *, image_tokens: int = 0) -> list[Part]:
-        """Return the talks in padded parts of at most `size`, alike in length within a part.
+    def micro_batches(
+        self, conversations: Sequence[Conversation], size: int, *, image_tokens: int = 0
+    ) -> list[MicroBatch]:
+        """Return the conversations in padded micro-batches of at most `size`, alike in length.
 
         An image takes `image_tokens` places.
         """
-        rows = [self._row(talk, image_tokens) for talk in talks]
+        rows = [self._row(conversation, image_tokens) for conversation in conversations]
         order = sorted(range(len(rows)), key=lambda place: len(rows[place].tokens))
         starts = range(0, len(order), size)
         places = [order[start : start + size] for start in starts]
-        return [Part(tuple(taken), self._padded([rows[i] for i in taken])) for taken in places]
+        return [
+            MicroBatch(tuple(taken), self._padded([rows[i] for i in taken])) for taken in places
+        ]
 
     def _padded(self, rows: Sequence[_Row]) -> Rows:
         longest = -(-max(len(row.tokens) for row in rows) // 8) * 8
@@ -105,16 +126,16 @@ class Scribe:
             stack("tokens", self._pad),
             stack("positions", 0),
             stack("branches", -1),
-            stack("labels", NOTHING),
+            stack("labels", IGNORED),
         )
 
-    def _row(self, talk: Talk, image_tokens: int) -> _Row:
+    def _row(self, conversation: Conversation, image_tokens: int) -> _Row:
         row = _Row([], [], [], [])
         row.add(self._head, 0, 0, learnt=False)
-        x = [self._image] * image_tokens if talk.x == IMAGE else self._ids(talk.x)
-        row.add(x, len(self._head), 0, learnt=talk.read)
+        x = [self._image] * image_tokens if conversation.x == IMAGE else self._ids(conversation.x)
+        row.add(x, len(self._head), 0, learnt=conversation.learn_x)
         start = len(row.tokens)
-        for branch, turn in enumerate(talk.turns, start=1):
+        for branch, turn in enumerate(conversation.turns, start=1):
             asked = self._ids(PARTED + turn.question) + self._tail
             row.add(asked, start, branch, learnt=False)
             answer = self._ids(turn.answer) + self._end
