@@ -39,6 +39,7 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(TYPED)
+	$(BIN)/lint-imports
 
 format: $(READY)
 	$(BIN)/ruff format .
@@ -46,7 +47,7 @@ format: $(READY)
 
 # The environment stays; `rm -rf .venv` has it made anew.
 clean:
-	rm -rf build/demo $(PLAIN) dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build/demo $(PLAIN) dist .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 # torch goes first and alone, so that pip settles on its build before anything asks for it;

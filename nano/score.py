@@ -28,8 +28,7 @@ from e5v.evaluation.plane import Plane
 from e5v.evaluation.tasks import Grading, Material, Pool, Search
 from e5v.evaluation.variants import Ablation, Variant, variants
 from e5v.inputs import normalise
-from e5v.model.bundled import add
-from e5v.model.lora import find_run
+from e5v.model.lora import find_run, merge_into_model
 from e5v.vectors import unit
 from nano.text_images import letter
 
@@ -196,7 +195,7 @@ def open_model(base: str, adapter: Path | None, device: str | None) -> E5V:
     """Open a model, with an adapter added if there is one."""
     model = E5V(base, device=device)
     if adapter:
-        add(adapter, model.loaded.model)
+        merge_into_model(adapter, model.loaded.model)
     return model
 
 

@@ -13,7 +13,7 @@ import pytest
 from huggingface_hub import constants
 
 from e5v import ModelError
-from e5v.model import hub
+from e5v.model import downloads, hub
 from e5v.model.locating import find_model
 from tests.model.fake_hub import Answer, Hub, record, refusing, serve, silent
 
@@ -29,7 +29,7 @@ def at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Path]
         monkeypatch.setattr(constants, "ENDPOINT", url)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        hub._model_info.cache_clear()
+        hub.model_info.cache_clear()
         return cache
 
     return ask
@@ -222,9 +222,9 @@ def test_a_cached_model_opens_without_the_hub(
     assert find_model("some/model") == str(folder)
 
 
-def _size(running: Hub, at: Callable[[str], Path], **options: Any) -> hub.Download | None:
+def _size(running: Hub, at: Callable[[str], Path], **options: Any) -> downloads.Download | None:
     at(running.url)
-    return hub.download_size("some/model", **options)
+    return downloads.download_size("some/model", **options)
 
 
 def test_the_size_of_a_download(at: Callable[[str], Path]) -> None:
@@ -240,13 +240,13 @@ def test_the_size_of_a_download(at: Callable[[str], Path]) -> None:
     answer = Answer(record=record("some/model", files, safetensors=values))
     with serve({"some/model": answer}) as running:
         found = _size(running, at, dtype="float32", device="cpu")
-        assert found == hub.Download(files=4, size=6_010_000, memory=12_000_000)
+        assert found == downloads.Download(files=4, size=6_010_000, memory=12_000_000)
         found = _size(running, at, dtype="bfloat16", device="cpu", four_bit=True)
         assert found is not None
         assert found.memory == 1_500_000
         _cached(at(running.url), "some/model", "config.json", "model-00001-of-00002.safetensors")
-        found = hub.download_size("some/model", dtype="bfloat16", device="cpu")
-        assert found == hub.Download(files=2, size=2_009_000, memory=6_000_000)
+        found = downloads.download_size("some/model", dtype="bfloat16", device="cpu")
+        assert found == downloads.Download(files=2, size=2_009_000, memory=6_000_000)
 
 
 def test_nothing_is_fetched_for_what_is_here(at: Callable[[str], Path], tmp_path: Path) -> None:
@@ -256,4 +256,4 @@ def test_nothing_is_fetched_for_what_is_here(at: Callable[[str], Path], tmp_path
     with serve({"some/model": Answer(record=record("some/model", files))}) as running:
         _cached(at(running.url), "some/model", *files)
         for name in ("nano", str(here), "some/model"):
-            assert hub.download_size(name) is None
+            assert downloads.download_size(name) is None

@@ -19,10 +19,11 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_
 
 from e5v.errors import ModelError, first_line
 from e5v.model.backbones import GENERIC, Backbone, find_backbone
-from e5v.model.bundled import tune
+from e5v.model.bundled import adapter_of
 from e5v.model.devices import pick_device, pick_dtype
 from e5v.model.head import head_weights, take_head
 from e5v.model.locating import find_model
+from e5v.model.lora import merge_into_model
 from e5v.model.malloc import keep_freed
 from e5v.model.partial import Part, partial_class
 from e5v.model.processors import image_token_id, open_processor
@@ -107,8 +108,8 @@ def load(
             stacklevel=3,
         )
     model = model.eval().requires_grad_(requires_grad=False).to(place)
-    if part != "vision":
-        tune(name, model)
+    if part != "vision" and (adapter := adapter_of(name)):
+        merge_into_model(adapter, model)
     loaded = _add_processor(source, model, backbone, trust_remote_code)
     return replace(loaded, name=name, unexpected=unexpected, part=part)
 

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
 from e5v.errors import ModelError, UsageError, first_line
 from e5v.model.locating import ADAPTER_CONFIG as CONFIG
 from e5v.model.locating import RECIPE
+from e5v.model.partial import language_path
 
 WEIGHTS = "adapter_model.safetensors"
 KEY = re.compile(r"base_model\.model\.(?P<path>.+)\.lora_(?P<side>[AB])\.weight")
@@ -161,3 +163,14 @@ def _check_pairs(folder: Path, sides: Mapping[str, Mapping[str, Tensor]], rank: 
             )
     if not any(tensor.any() for tensor in b.values()):
         raise ModelError(f"{folder} is untrained: every B is zero; train it for at least one step")
+
+
+def merge_into_model(adapter: Path, model: Any) -> None:
+    """Merge an adapter in peft's format into the open model that it was trained on."""
+    lora = open_lora(adapter)
+    own = language_path(model)
+    weights = dict(model.get_decoder().named_parameters())
+    with torch.no_grad():
+        for path in lora.a:
+            weight = weights[f"{path.removeprefix(f'{own}.')}.weight"]
+            weight.copy_(lora.added_to(path, weight))

@@ -83,7 +83,7 @@ class Opening:
 
     def _announce_download(self, model: str) -> None:
         """Say how much has to be downloaded, and what memory the model then needs."""
-        from e5v.model.hub import download_size
+        from e5v.model.downloads import download_size
 
         if found := download_size(model, dtype=self.dtype, device=self.device):
             say(
