@@ -13,7 +13,7 @@ from PIL import Image
 from e5v import E5V
 from e5v.cli import main
 from e5v.errors import ModelError
-from e5v.model import last_layer
+from e5v.model import hf_internals, last_layer
 
 Checkpoints = Callable[[str], Path]
 ERRORS = (
@@ -114,7 +114,7 @@ def test_the_last_layer_gets_its_cache_under_the_keyword_it_has(
     texts = ["a cat", "two dogs in the grass"]
     expected = model.encode(texts)
     layer = model.loaded.language_model.layers[-1]
-    there = last_layer._cache_keyword(layer)
+    there = hf_internals.find_cache_keyword(layer)
     assert there is not None
     attention, decoder = type(layer.self_attn).forward, type(layer).forward
     seen: list[str] = []
@@ -123,7 +123,7 @@ def test_the_last_layer_gets_its_cache_under_the_keyword_it_has(
         return attention(self, hidden_states, **options)
 
     def decode(self: Any, hidden_states: Any, **options: Any) -> Any:
-        seen.extend(key for key in last_layer.CACHE_KEYWORDS if options.get(key) is not None)
+        seen.extend(key for key in hf_internals.CACHE_KEYWORDS if options.get(key) is not None)
         if keyword in options:
             options[there] = options.pop(keyword)
         return decoder(self, hidden_states, **options)

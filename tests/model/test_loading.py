@@ -145,7 +145,7 @@ def test_dtype_by_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """bfloat16 on a machine that emulates it, or float32 on one that is fast at less."""
     cpu = torch.device("cpu")
     for fast, expected in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda fast=fast: fast)
+        monkeypatch.setattr("e5v.model.devices.has_avx512_bf16", lambda fast=fast: fast)
         assert pick_dtype("auto", cpu) == expected
     assert pick_dtype("float16", cpu) == torch.float16
     with pytest.raises(UsageError, match='dtype is "int4"'):

@@ -27,13 +27,11 @@ from transformers import (
     LlavaNextProcessor,
     PreTrainedTokenizerFast,
 )
-from transformers.models.llava_next.image_processing_pil_llava_next import (
-    LlavaNextImageProcessorPil,
-)
 
 from e5v.checkpoints.merge import fetch
 from e5v.checkpoints.tensors import INDEX, Weights, new_folder, open_weights
 from e5v.errors import ModelError, first_line
+from e5v.model.hf_internals import llava_next_image_processor
 from e5v.model.loading import quiet
 
 IMAGE = "<image>"
@@ -211,7 +209,7 @@ def _vision_config(weights: Weights) -> Any:
 
 def _make_processor(original: Original, config: Any) -> Any:
     tile = config.vision_config.image_size
-    image_processor = LlavaNextImageProcessorPil(
+    image_processor = llava_next_image_processor()(
         size={"shortest_edge": tile},
         crop_size={"height": tile, "width": tile},
         image_grid_pinpoints=config.image_grid_pinpoints,

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
+from e5v.model.hf_internals import attention_implementation, flash_attention
 from e5v.model.packing import Pack
 
 ATTENTION = "e5v_packed"
@@ -182,33 +183,21 @@ def _attend_cuda(
     pooled = query.shape[1] != key.shape[1]
     query_ends, longest = (layout.pooled_ends, 1) if pooled else (layout.ends, layout.longest)
     rows = slice(None) if pooled else layout.rows
-    output = torch.ops.aten._flash_attention_forward(
+    output = flash_attention(
         query.transpose(0, 1)[rows].contiguous(),
         key.transpose(0, 1)[layout.rows].contiguous(),
         value.transpose(0, 1)[layout.rows].contiguous(),
-        query_ends,
-        layout.ends,
-        longest,
-        layout.longest,
-        0.0,  # dropout
-        True,  # noqa: FBT003  causal
-        False,  # noqa: FBT003  no debug mask
+        (query_ends, layout.ends),
+        (longest, layout.longest),
         scale=scope.scale,
-        window_size_left=None if window is None else window - 1,
-        window_size_right=None if window is None else 0,
-    )[0]
-    states: Tensor = output if pooled else output[layout.back]
-    return states
+        window=window,
+    )
+    return output if pooled else output[layout.back]
 
 
 @contextmanager
 def packed(language_model: Any) -> Iterator[None]:
     """Use `packed_attention` in a language model while the block runs."""
-    config = language_model.config
-    before = config._attn_implementation
     AttentionInterface.register(ATTENTION, packed_attention)
-    config._attn_implementation = ATTENTION
-    try:
+    with attention_implementation(language_model, ATTENTION):
         yield
-    finally:
-        config._attn_implementation = before

@@ -6,6 +6,7 @@ name -> torch.device | torch.dtype, by default the fastest on this machine
 import torch
 
 from e5v.errors import UsageError, first_line
+from e5v.model.hf_internals import has_avx512_bf16
 
 
 def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
@@ -21,7 +22,7 @@ def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
         raise UsageError(f'dtype is "{dtype}"; expected auto, {", ".join(known)}')
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    fast_cpu = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    fast_cpu = device.type == "cpu" and has_avx512_bf16()
     return torch.bfloat16 if fast_cpu else torch.float32
 
 

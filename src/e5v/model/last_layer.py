@@ -7,8 +7,6 @@ projection and MLP, nine tenths of its work, run on that token only. The layer's
 the pooled rows as input and a key-value cache of all tokens.
 """
 
-import inspect
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,26 +14,21 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor
 
-# Name of a layer's argument for the key-value cache in transformers: `cache` since 5.24.
-CACHE_KEYWORDS = ("cache", "past_key_values")
+from e5v.model.hf_internals import (
+    CACHE_KEYWORDS,
+    FixedCache,
+    find_cache_keyword,
+    find_rotary,
+    replaced_forward,
+)
 
 
 def can_pool(layer: Any) -> bool:
     """Check whether `pooled_layer` supports a decoder layer's structure."""
     attention = getattr(layer, "self_attn", None)
     projections = hasattr(attention, "qkv_proj") or hasattr(attention, "k_proj")
-    rotary = hasattr(sys.modules[type(attention).__module__], "apply_rotary_pos_emb")
-    known = projections and rotary and hasattr(layer, "input_layernorm")
-    return known and _cache_keyword(layer) is not None
-
-
-def _cache_keyword(layer: Any) -> str | None:
-    """Return the name of the attention's argument for a key-value cache, if known.
-
-    The layer itself may pass it in `**kwargs`, so its attention is inspected.
-    """
-    takes = inspect.signature(layer.self_attn.forward).parameters
-    return next((keyword for keyword in CACHE_KEYWORDS if keyword in takes), None)
+    known = projections and find_rotary(attention) is not None and hasattr(layer, "input_layernorm")
+    return known and find_cache_keyword(layer) is not None
 
 
 @contextmanager
@@ -45,7 +38,7 @@ def pooled_layer(layer: Any, rows: Int[Tensor, " N"], columns: Int[Tensor, " N"]
     For one packed row (B = 1) it returns (1, N, d); for padded rows (one position each) (N, 1, d).
     """
     forward = layer.forward
-    cache = _cache_keyword(layer)
+    cache = find_cache_keyword(layer)
 
     def pooled(hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
         def gather(x: Tensor) -> Tensor:
@@ -62,18 +55,12 @@ def pooled_layer(layer: Any, rows: Int[Tensor, " N"], columns: Int[Tensor, " N"]
             *args,
             attention_mask=None if mask is None else mask[rows, :, columns].unsqueeze(2),
             position_embeddings=(gather(cos), gather(sin)),
-            **{str(cache): _FixedCache(keys, values)},
+            **{str(cache): FixedCache(keys, values)},
             **others,
         )
 
-    checkpoints = getattr(layer, "gradient_checkpointing", False)
-    layer.gradient_checkpointing = False  # it would drop the key-value cache
-    layer.forward = pooled
-    try:
+    with replaced_forward(layer, pooled):
         yield
-    finally:
-        del layer.forward
-        layer.gradient_checkpointing = checkpoints
 
 
 def _keys_values(
@@ -91,15 +78,5 @@ def _keys_values(
     values = values.unflatten(-1, (-1, attention.head_dim)).transpose(1, 2)
     if hasattr(attention, "k_norm"):
         keys = attention.k_norm(keys)
-    rotate = sys.modules[type(attention).__module__].apply_rotary_pos_emb
+    rotate: Any = find_rotary(attention)
     return rotate(keys[:, :0], keys, cos, sin)[1], values
-
-
-class _FixedCache:
-    """A key-value cache that ignores updates and returns the keys and values of all tokens."""
-
-    def __init__(self, keys: Tensor, values: Tensor) -> None:
-        self._keys, self._values = keys, values
-
-    def update(self, *_args: Any, **_kwargs: Any) -> tuple[Tensor, Tensor]:
-        return self._keys, self._values

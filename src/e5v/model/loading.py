@@ -15,13 +15,13 @@ from typing import Any, Literal
 
 import torch
 import transformers
-from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
 from e5v.errors import ModelError, first_line
 from e5v.model.backbones import GENERIC, Backbone, find_backbone
 from e5v.model.bundled import adapter_of
 from e5v.model.devices import pick_device, pick_dtype
 from e5v.model.head import head_weights, take_head
+from e5v.model.hf_internals import find_model_class, takes_images
 from e5v.model.locating import find_model
 from e5v.model.lora import merge_into_model
 from e5v.model.malloc import keep_freed
@@ -162,7 +162,7 @@ def _read_config(name: str, source: str, *, trust_remote_code: bool) -> Any:
 
 def _check_kind(name: str, config: Any, backbone: Backbone) -> None:
     remote = getattr(config, "auto_map", None) or {}
-    multimodal = config.model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+    multimodal = takes_images(config.model_type)
     if backbone is GENERIC and not multimodal and "AutoModelForImageTextToText" not in remote:
         raise ModelError(
             f"{name} is a {config.model_type} model, which takes no images; "
@@ -174,7 +174,7 @@ def _model_class(name: str, config: Any, backbone: Backbone, part: Part) -> Any:
     auto_class = getattr(transformers, backbone.auto_class)
     if part == "whole":
         return auto_class
-    whole = auto_class._model_mapping.get(type(config), None)
+    whole = find_model_class(auto_class, config)
     if whole is None:
         raise ModelError(
             f"{name} runs its own code, so no part of it can be opened alone; open the whole model"

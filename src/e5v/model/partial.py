@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from torch import nn
 
+from e5v.model.hf_internals import forget_tied_weights, mark_as_initialised
+
 Part = Literal["whole", "language", "vision"]
 
 
@@ -32,7 +34,7 @@ def take_out(model: Any, part: Part, within: tuple[str, ...] = ()) -> None:
     language = _language_modules(model, within)
     _prune(model, language, keeps_language=part == "language")
     if part == "vision":
-        model.all_tied_weights_keys = {}  # head and embedding are removed
+        forget_tied_weights(model)  # head and embedding are removed
 
 
 def language_path(model: Any) -> str:
@@ -62,4 +64,4 @@ def _prune(module: nn.Module, language: set[nn.Module], *, keeps_language: bool)
     if keeps_language and module not in language:
         for name, _ in list(module.named_parameters(recurse=False)):
             setattr(module, name, None)  # LLaVA-NeXT's image_newline
-            module.__dict__["_is_hf_initialized"] = True  # transformers must not initialise it
+            mark_as_initialised(module)

@@ -5,15 +5,13 @@ folder -> its processor class, without video -> settings that old files lack
 
 import inspect
 import json
-from pathlib import Path
 from typing import Any
 
 import transformers
-from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
-from transformers.utils.hub import cached_file
 
 from e5v.errors import ModelError, first_line
 from e5v.model.backbones import Backbone
+from e5v.model.hf_internals import find_file, find_processor_class, without_attribute
 from e5v.model.special_tokens import follow_settings
 
 TOKENIZER_CONFIG = "tokenizer_config.json"
@@ -55,16 +53,10 @@ def _processor_class(name: str, config: Any) -> Any:
     not load without torchvision. The code for images and texts is the same.
     """
     declared = next(filter(None, (_declared_processor(name, file) for file in PROCESSOR_FILES)), "")
-    full: Any = getattr(transformers, declared, None) or PROCESSOR_MAPPING.get(type(config), None)
+    full: Any = getattr(transformers, declared, None) or find_processor_class(config)
     if full is None:  # Python code of the checkpoint, which Auto refuses unless trusted
         return transformers.AutoProcessor
-
-    def get_attributes(cls: Any) -> list[str]:
-        return [part for part in super(images_only, cls).get_attributes() if part != VIDEO]
-
-    body = {"get_attributes": classmethod(get_attributes), VIDEO: None}
-    images_only: Any = type(full.__name__, (full,), body)
-    return images_only
+    return without_attribute(full, VIDEO)
 
 
 def _declared_processor(name: str, file: str) -> str:
@@ -79,8 +71,8 @@ def tokenizer_config(name: str) -> dict[str, Any]:
 
 def _read_json(name: str, file: str) -> dict[str, Any]:
     """Read a JSON file of the checkpoint; empty if missing."""
-    path = cached_file(name, file, _raise_exceptions_for_missing_entries=False)
-    content: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
+    path = find_file(name, file)
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path else {}
     return content
 
 

@@ -1,0 +1,173 @@
+"""Names of transformers and torch that are not part of their public interfaces, all in one file.
+
+what e5v needs -> the private name that gives it -> one function, and one test of it
+
+Each function says with which versions it was seen to work: transformers 5.17 to 5.24 and torch 2.13
+where it says nothing else. A fresh install without pinned versions (`make test-plain`) runs them
+with the newest ones.
+"""
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
+from transformers.utils.hub import cached_file
+
+# Name of a layer's argument for the key-value cache: `cache` since transformers 5.24.
+CACHE_KEYWORDS = ("cache", "past_key_values")
+
+
+def has_avx512_bf16() -> bool:
+    """Check whether the CPU multiplies bfloat16 matrices in hardware.
+
+    torch 2.13 has it in `torch.cpu.get_capabilities()`; 2.11 in a private function.
+    """
+    if hasattr(torch.cpu, "get_capabilities"):
+        return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
+    return bool(torch.cpu._is_avx512_bf16_supported())
+
+
+def flash_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    ends: tuple[Tensor, Tensor],
+    longest: tuple[int, int],
+    **options: Any,
+) -> Tensor:
+    """Call FlashAttention's variable-length kernel, causally, on (tokens, heads, dim) tensors.
+
+    `ends` and `longest` are of the queries and of the keys. `torch.nn.attention.varlen.varlen_attn`
+    is the public function for it since torch 2.13, with the same kernel; torch 2.11 is supported,
+    too, so the kernel is called itself. Not run on a GPU yet.
+    """
+    window = options.pop("window", None)
+    output: Tensor = torch.ops.aten._flash_attention_forward(
+        query,
+        key,
+        value,
+        *ends,
+        *longest,
+        0.0,  # dropout
+        True,  # noqa: FBT003  causal
+        False,  # noqa: FBT003  no debug mask
+        window_size_left=None if window is None else window - 1,
+        window_size_right=None if window is None else 0,
+        **options,
+    )[0]
+    return output
+
+
+@contextmanager
+def attention_implementation(language_model: Any, name: str) -> Iterator[None]:
+    """Let a model use a registered attention while the block runs.
+
+    `set_attn_implementation` is public, but it walks over all modules, and this is done once per
+    forward pass; nothing public returns the name that was set before.
+    """
+    config = language_model.config
+    before = config._attn_implementation
+    config._attn_implementation = name
+    try:
+        yield
+    finally:
+        config._attn_implementation = before
+
+
+def takes_images(model_type: str) -> bool:
+    """Check whether transformers has an image-text-to-text model of a type."""
+    return model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+
+
+def find_model_class(auto_class: Any, config: Any) -> Any | None:
+    """Return the class that an auto class would open a config with; None if it has none."""
+    return auto_class._model_mapping.get(type(config), None)
+
+
+def find_processor_class(config: Any) -> Any | None:
+    """Return the class of processor that belongs to a config; None if transformers has none."""
+    return PROCESSOR_MAPPING.get(type(config), None)
+
+
+def without_attribute(processor_class: Any, attribute: str) -> Any:
+    """Return a subclass of a processor class that does not load one of its parts."""
+
+    def get_attributes(cls: Any) -> list[str]:
+        return [part for part in super(smaller, cls).get_attributes() if part != attribute]
+
+    body = {"get_attributes": classmethod(get_attributes), attribute: None}
+    smaller: Any = type(processor_class.__name__, (processor_class,), body)
+    return smaller
+
+
+def find_file(name: str, file: str) -> Path | None:
+    """Return the path of a checkpoint's file, from a folder or the hub; None if it has none."""
+    path = cached_file(name, file, _raise_exceptions_for_missing_entries=False)
+    return Path(path) if path else None
+
+
+def forget_tied_weights(model: Any) -> None:
+    """Let a model without its head and embedding load: they are not tied to each other then."""
+    model.all_tied_weights_keys = {}
+
+
+def mark_as_initialised(module: torch.nn.Module) -> None:
+    """Keep transformers from initialising a module's missing parameters."""
+    module.__dict__["_is_hf_initialized"] = True
+
+
+def llava_next_image_processor() -> Any:
+    """Return the class of LLaVA-NeXT's image processor that needs no torchvision."""
+    from transformers.models.llava_next.image_processing_pil_llava_next import (
+        LlavaNextImageProcessorPil,
+    )
+
+    return LlavaNextImageProcessorPil
+
+
+def find_cache_keyword(layer: Any) -> str | None:
+    """Return the name of a decoder layer's argument for a key-value cache, if known.
+
+    The layer itself may pass it in `**kwargs`, so its attention is inspected.
+    """
+    takes = inspect.signature(layer.self_attn.forward).parameters
+    return next((keyword for keyword in CACHE_KEYWORDS if keyword in takes), None)
+
+
+def find_rotary(attention: Any) -> Callable[..., Any] | None:
+    """Return the function with which a layer's attention applies rotary positions, if any."""
+    return getattr(sys.modules[type(attention).__module__], "apply_rotary_pos_emb", None)
+
+
+@contextmanager
+def replaced_forward(layer: Any, forward: Callable[..., Any]) -> Iterator[None]:
+    """Let a layer run another `forward`, without activation checkpointing, in the block.
+
+    Checkpointing would drop the key-value cache.
+    """
+    checkpoints = getattr(layer, "gradient_checkpointing", False)
+    layer.gradient_checkpointing = False
+    layer.forward = forward
+    try:
+        yield
+    finally:
+        del layer.forward
+        layer.gradient_checkpointing = checkpoints
+
+
+class FixedCache:
+    """A key-value cache that ignores updates and returns the keys and values of all tokens."""
+
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
+        self._keys, self._values = keys, values
+
+    def update(self, *_args: Any, **_kwargs: Any) -> tuple[Tensor, Tensor]:
+        """Return the keys and values."""
+        return self._keys, self._values
