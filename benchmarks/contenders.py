@@ -64,8 +64,10 @@ def run(job: Job) -> Outcome:
 def _e5v(job: Job) -> Encode:
     """Call e5v as it comes: one list, whatever is in it."""
     from e5v import E5V
+    from e5v.model.malloc import keep_freed_memory
 
     dtype: Any = job.dtype
+    keep_freed_memory()
     model = E5V(job.checkpoint, device="cpu", dtype=dtype)
     return model.encode
 

@@ -94,10 +94,12 @@ class Job:
 
 def _e5v(job: Job) -> Any:
     from e5v import E5V
+    from e5v.model.malloc import keep_freed_memory
     from e5v.web.app import create_app
     from e5v.web.index_view import Collection
     from e5v.web.service import Settings as Served
 
+    keep_freed_memory()
     model = E5V(job.checkpoint, device="cpu", dtype=job.dtype)
     alone = job.contender == ALONE
     collection = Collection(job.checkpoint / "no-index", model)

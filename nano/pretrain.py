@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from tyro.conf import Positional
 
 from e5v.files import replace_file
-from e5v.model.malloc import keep_freed
+from e5v.model.malloc import keep_freed_memory
 from nano.architecture import SIZES, new_model, new_processor
 from nano.batches import Batches, Pictured, Plan, Tiles
 from nano.concepts import CONCEPTS
@@ -273,7 +273,7 @@ def pretrain(given: Pretrain) -> None:
     if given.stage == "assemble":
         assemble(given.folder, given.size)
         return
-    keep_freed()
+    keep_freed_memory()
     torch.set_num_threads(1)
     tokenizer = load_tokenizer(given.folder / "tokenizer")
     model = new_model(SIZES[given.size], tokenizer, seed=given.seed)

@@ -18,6 +18,7 @@ from importlib.metadata import version
 from typing import Any
 
 from e5v.errors import E5VError, ItemError, PromptError, UsageError, first_line
+from e5v.model.malloc import keep_freed_memory
 from e5v.verbs.completion import OPTION, print_completion
 from e5v.verbs.console import say
 from e5v.verbs.convert import Convert, convert
@@ -159,9 +160,10 @@ def _explain(error: Exception, verb: Verb) -> str:
 
 @contextmanager
 def _process_settings() -> Iterator[None]:
-    """Show warnings in one line, print any file name, and clean up at SIGTERM."""
+    """Keep freed memory, show warnings in one line, print any file name, clean up at SIGTERM."""
     from PIL.Image import DecompressionBombWarning
 
+    keep_freed_memory()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for file names that are not UTF-8
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))

@@ -1,4 +1,4 @@
-"""Freed memory is kept for the next layer, unless the user said otherwise."""
+"""Freed memory is kept for the next layer if a program asks for it; a model changes no process."""
 
 import subprocess
 import sys
@@ -7,8 +7,8 @@ import pytest
 
 SCRIPT = """
 import resource
-from e5v.model.malloc import keep_freed
-assert keep_freed() is {done}
+from e5v.model.malloc import keep_freed_memory
+assert keep_freed_memory() is {done}
 import torch
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -18,6 +18,21 @@ before = faults()
 for _ in range(50):
     torch.ones(3 * 2**18)
 print(faults() - before)
+"""
+UNCHANGED = """
+import logging, os, resource, signal, sys, warnings
+import torch, transformers
+from e5v import E5V
+def state():
+    handlers = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    logs = [logging.getLogger(name).level for name in ("", "transformers", "huggingface_hub")]
+    bars = transformers.utils.logging.is_progress_bar_enabled()
+    threads = torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled()
+    return dict(os.environ), warnings.filters, handlers, logs, bars, threads, sys.path
+before = state()
+E5V("nano", dtype="float32").encode(["a cat"])
+assert state() == before
+assert "e5v.model.malloc" not in sys.modules
 """
 PAGES = 50 * 3 * 256  # of 4 KiB
 
@@ -38,3 +53,10 @@ def _faults(environment: dict[str, str], *, done: bool) -> int:
     command = [sys.executable, "-c", SCRIPT.format(done=done)]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return int(result.stdout)
+
+
+def test_a_model_changes_nothing_of_its_host_process() -> None:
+    """A library that changes malloc, threads, warnings or signals of the program that uses it."""
+    command = [sys.executable, "-c", UNCHANGED]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr

@@ -45,8 +45,8 @@ def flash_attention(
     """Call FlashAttention's variable-length kernel, causally, on (tokens, heads, dim) tensors.
 
     `ends` and `longest` are of the queries and of the keys. `torch.nn.attention.varlen.varlen_attn`
-    is the public function for it since torch 2.13, with the same kernel; torch 2.11 is supported,
-    too, so the kernel is called itself. Not run on a GPU yet.
+    is the public function, with the same kernel; it takes grouped heads since torch 2.12, and 2.11
+    is supported, too. Not run on a GPU yet.
     """
     window = options.pop("window", None)
     output: Tensor = torch.ops.aten._flash_attention_forward(

@@ -24,7 +24,6 @@ from e5v.model.head import head_weights, take_head
 from e5v.model.hf_internals import find_model_class, takes_images
 from e5v.model.locating import find_model
 from e5v.model.lora import merge_into_model
-from e5v.model.malloc import keep_freed
 from e5v.model.partial import Part, partial_class
 from e5v.model.processors import image_token_id, open_processor
 from e5v.model.prompts import TURNS, Turn
@@ -92,8 +91,6 @@ def load(
     backbone = find_backbone(config.model_type)
     _check_kind(name, config, backbone)
     place = pick_device(device)
-    if place.type == "cpu":
-        keep_freed()
     with quiet():
         options = _load_options(pick_dtype(dtype, place), place, four_bit=four_bit)
         model_class = _model_class(name, config, backbone, part)

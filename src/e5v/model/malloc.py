@@ -2,7 +2,10 @@
 
 By default glibc returns blocks over 128 KiB to the system when they are freed, and allocates them
 again for the next layer: each activation is mapped and zeroed again, page by page. A model's layers
-have equal sizes, so blocks can be reused. On short texts this saves a third of the time.
+have equal sizes, so blocks can be reused; benchmarks/results/malloc.json has what that saves.
+
+The setting is for the whole process. The command line and the server make it; a program that uses
+e5v as a library decides for itself and calls `keep_freed_memory` before it encodes.
 """
 
 import ctypes
@@ -17,10 +20,11 @@ OPTIONS = {  # of glibc's malloc.h: number and value
 }
 
 
-def keep_freed() -> bool:
+def keep_freed_memory() -> bool:
     """Make glibc keep up to 1 GiB of freed memory for reuse, for the whole process.
 
-    Returns whether it did: not with another C library, and not if the environment sets one of
+    Call it once, before the first `encode` on a CPU; opening a model does not. Returns whether it
+    was done: not with another C library, and not if the environment sets one of
     glibc's own variables (`MALLOC_TRIM_THRESHOLD_`, ...), which is how to opt out.
     """
     if not sys.platform.startswith("linux") or any(name in os.environ for name in OPTIONS):
