@@ -144,6 +144,7 @@ USER = {"role": "user", "content": "a cat"}
 )
 def test_a_system_turn_is_no_content(system: Mapping[str, Any]) -> None:
     """Catches instructions to the model embedded as if the user had said them."""
+    turns: Any
     for turns in ([system, USER], [[system], [USER]], (system, USER)):
         item = normalise(turns)
         assert item.texts == ("a cat",)

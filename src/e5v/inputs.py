@@ -9,10 +9,10 @@ them, on threads ahead of the model.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias, Union, cast
 
 from e5v.data_uris import decode_data_uri, is_data_uri
 from e5v.errors import ItemError
@@ -27,8 +27,6 @@ SHOWN = 80  # characters of a text that looks like a path, in a warning
 LONGEST_NAME = 300  # characters of a path in a message; a longer one is probably data, not a path
 
 IMAGE_KEYS = frozenset({"image", "image_url", "url", "path", "base64", "bytes"})
-
-RawItem = Any  # str, Path, bytes, PIL image, mapping or list of these: what `normalise` takes
 
 
 @dataclass(frozen=True)
@@ -96,6 +94,17 @@ class Item:
         return ""
 
 
+# What `normalise` takes. A mapping has the keys "image" and/or "text", or is a chat message with
+# "role" and "content"; its values are checked when it is read, since JSON gives no better type.
+TextInput: TypeAlias = str | Text
+ImageInput: TypeAlias = (
+    os.PathLike[str] | bytes | bytearray | memoryview | Union["PIL.Image.Image", Image]
+)
+MessageInput: TypeAlias = Mapping[str, object]
+MixedInput: TypeAlias = Mapping[str, object] | Sequence["RawItem"]
+RawItem: TypeAlias = TextInput | ImageInput | MessageInput | MixedInput | Item
+
+
 @dataclass(frozen=True)
 class _System:
     """A system turn, kept among the parts until the whole chat is read."""
@@ -131,7 +140,7 @@ def normalise(raw: RawItem, position: int = 0) -> Item:
     return Item(parts, "\n".join(turns) if turns else None)
 
 
-def _read_parts(raw: RawItem, position: int) -> list[Part | _System]:
+def _read_parts(raw: object, position: int) -> list[Part | _System]:
     if isinstance(raw, Item):
         return [*raw.parts] if raw.system is None else [_System(raw.system), *raw.parts]
     if isinstance(raw, Mapping):
@@ -142,7 +151,7 @@ def _read_parts(raw: RawItem, position: int) -> list[Part | _System]:
     return [_read_part(raw, position)]
 
 
-def _read_message(raw: Mapping[str, Any], position: int) -> list[Part | _System]:
+def _read_message(raw: MessageInput, position: int) -> list[Part | _System]:
     """Read one message of a chat by its role."""
     role, content = raw.get("role") or "user", raw.get("content")
     if role == "user":
@@ -178,7 +187,7 @@ def _read_turn(content: object, role: str, position: int) -> list[str]:
     return ["".join(texts)] if texts else []
 
 
-def _read_part(raw: RawItem, position: int) -> Part:
+def _read_part(raw: object, position: int) -> Part:
     if isinstance(raw, (Text, Image)):
         return raw
     if isinstance(raw, str):
@@ -188,7 +197,7 @@ def _read_part(raw: RawItem, position: int) -> Part:
     if isinstance(raw, (bytes, bytearray, memoryview)):
         return Image(bytes(raw))
     if hasattr(raw, "convert") and hasattr(raw, "getexif"):  # a PIL image, without importing PIL
-        return Image(raw)
+        return Image(cast("PIL.Image.Image", raw))
     raise ItemError(
         position,
         f"is of type {type(raw).__name__}; expected a string, Path, PIL image, bytes, "
@@ -221,7 +230,7 @@ def _decode_uri(raw: str, position: int) -> bytes:
         raise ItemError(position, str(error)) from None
 
 
-def _read_mapping(raw: Mapping[str, Any], position: int) -> list[Part]:
+def _read_mapping(raw: MessageInput, position: int) -> list[Part]:
     texts: list[Part] = []
     images: list[Part] = []
     for key, value in raw.items():
@@ -260,7 +269,7 @@ def _checked_text(text: str, position: int, doubt: str = "") -> Text:
     return Text(text, doubt)
 
 
-def _read_image(value: Any, position: int) -> list[Part]:
+def _read_image(value: object, position: int) -> list[Part]:
     """Read the value of an image key: a string is a path or a data URI here, never text."""
     if isinstance(value, Mapping):  # {"image_url": {"url": "data:..."}}, as in chat messages
         return _read_mapping(value, position)

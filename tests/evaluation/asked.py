@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from e5v.evaluation.tasks import Material, Search
+from e5v.evaluation.tasks import Material, Pool, Search
 from e5v.inputs import RawItem
 
 
@@ -65,3 +65,8 @@ def told(task: Search) -> dict[RawItem, list[RawItem]]:
     found = task.candidates.items
     pairs = zip(queries.items, task.relevance.true, strict=True)
     return {query: [found[place] for place in true] for query, true in pairs}
+
+
+def items_of(pool: Pool) -> Any:
+    """Return the items of a pool, to look into: a user's item may be of many types."""
+    return pool.items

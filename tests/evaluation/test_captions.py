@@ -13,7 +13,7 @@ from e5v.evaluation.caption_images import draw_caption
 from e5v.evaluation.captions import read_captions, rendered
 from e5v.evaluation.tasks import Grading, Material, Pool
 from e5v.inputs import Text, normalise
-from tests.evaluation.asked import searches_of, told
+from tests.evaluation.asked import items_of, searches_of, told
 
 OTHER_FONT = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
 
@@ -89,7 +89,7 @@ def test_an_image_without_caption_is_found_but_does_not_ask(tmp_path: Path) -> N
     )
     material = read_captions(folder)
     images, texts = searches_of(material)
-    assert images.candidates.items == tuple(
+    assert items_of(images.candidates) == tuple(
         folder / f"images/{n}" for n in ("cat.jpg", "a.png", "b/c.webp")
     )
     assert told(images) == {"a cat": [folder / "images/cat.jpg"]}
@@ -105,7 +105,7 @@ def test_a_caption_is_a_text_whatever_it_says(
     folder = folder_of(tmp_path, *lines)
     monkeypatch.chdir(folder)
     images, _ = searches_of(read_captions(folder))
-    items = images.queries[0].items
+    items = items_of(images.queries[0])
     assert [normalise(item).parts for item in items] == [
         (Text(text),) for text in ("cat.jpg", "data:image/png;base64,", "a cat")
     ]
@@ -189,11 +189,11 @@ def test_rendered_captions_are_drawn_when_asked_for(
     images, texts = searches_of(material)
     assert drawn == []
     for pool in (images.queries[0], texts.candidates):
-        assert (pool.kind, pool.prompt, len(pool.items)) == ("image", "rendered", 3)
-        assert pool.items[1].tobytes() == draw_caption("cat.jpg").tobytes()
-        assert [one.tobytes() for one in pool.items[-1:]] == [draw_caption("a dog").tobytes()]
+        assert (pool.kind, pool.prompt, len(items_of(pool))) == ("image", "rendered", 3)
+        assert items_of(pool)[1].tobytes() == draw_caption("cat.jpg").tobytes()
+        assert [one.tobytes() for one in items_of(pool)[-1:]] == [draw_caption("a dog").tobytes()]
         with pytest.raises(IndexError):
-            pool.items[3]
+            items_of(pool)[3]
     assert drawn == ["cat.jpg", "a dog"] * 2
     assert [task.relevance for task in (images, texts)] == [
         task.relevance for task in searches_of(plain)
@@ -215,7 +215,7 @@ def test_the_font_of_rendered_captions_is_told(
     other = rendered(plain, OTHER_FONT)
     assert other.revision.endswith("DejaVu Sans Book")
     assert (
-        searches_of(other)[0].queries[0].items[0].tobytes()
+        items_of(searches_of(other)[0].queries[0])[0].tobytes()
         == draw_caption("a cat", OTHER_FONT).tobytes()
     )
     monkeypatch.setattr("e5v.evaluation.caption_images.PAPERS", "DejaVu Sans Book")

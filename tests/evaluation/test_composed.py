@@ -15,7 +15,7 @@ from e5v.errors import DataError
 from e5v.evaluation.composed import CATEGORIES, read_circo, read_cirr, read_fashioniq
 from e5v.evaluation.tasks import Material, Search, Submission
 from e5v.inputs import Item, Text, normalise
-from tests.evaluation.asked import read, touch, write
+from tests.evaluation.asked import items_of, read, touch, write
 
 
 def search_of(material: Material, place: int = 0) -> Search:
@@ -34,7 +34,7 @@ def submission_of(material: Material) -> Submission:
 
 def stems(task: Search | Submission, places: Iterable[int]) -> list[str]:
     """Name images of the candidates."""
-    return [task.candidates.items[place].stem for place in places]
+    return [items_of(task.candidates)[place].stem for place in places]
 
 
 def placed(source: Path, target: Path, images: Iterable[str]) -> Path:
@@ -60,12 +60,12 @@ def test_cirr(cirr: Path) -> None:
     images = [cirr / f"dev/dev-{n}-0-img0.png" for n in range(5)]
     for task in (whole, subset):
         (queries,) = task.queries
-        assert list(queries.items) == [
+        assert list(items_of(queries)) == [
             {"image": images[0], "text": "with two dogs"},
             {"image": images[3], "text": "in the snow"},
         ]
         assert (queries.kind, queries.prompt) == ("composed", "cirr")
-        assert task.candidates.items == images
+        assert items_of(task.candidates) == images
         assert (task.candidates.kind, task.candidates.prompt) == ("image", "cirr")
         assert [list(places) for places in task.relevance.true] == [[1], [4]]
         assert task.relevance.hidden is not None
@@ -81,7 +81,7 @@ def test_cirr_finds_its_images(cirr: Path, root: str) -> None:
     (cirr / root).parent.mkdir(parents=True, exist_ok=True)
     (cirr / "dev").rename(cirr / root)
     candidates = search_of(read_cirr(cirr)).candidates
-    assert candidates.items[4] == cirr / root / "dev-4-0-img0.png"
+    assert items_of(candidates)[4] == cirr / root / "dev-4-0-img0.png"
 
 
 def test_cirr_to_submit(cirr: Path) -> None:
@@ -102,10 +102,10 @@ def test_all_of_cirr(annotations: Path, tmp_path: Path) -> None:
     material = read_cirr(folder)
     for place in (0, 1):
         task = search_of(material, place)
-        assert (len(task.queries[0].items), len(task.candidates.items)) == (4181, 2297)
+        assert (len(items_of(task.queries[0])), len(items_of(task.candidates))) == (4181, 2297)
         assert task.relevance.hidden is not None
         relevance = zip(
-            task.queries[0].items, task.relevance.true, task.relevance.hidden, strict=True
+            items_of(task.queries[0]), task.relevance.true, task.relevance.hidden, strict=True
         )
         for row, (query, true, hidden) in zip(rows, relevance, strict=True):
             assert stems(task, true) == [row["target_hard"]]
@@ -131,7 +131,7 @@ def test_a_query_without_words_is_asked_all_the_same(
     rows = read(cirr / "captions/cap.rc2.test1.json")
     write(cirr / "captions/cap.rc2.test1.json", [rows[0] | {"caption": " "}, rows[1]])
     Image.new("RGB", (8, 8)).save(cirr / "dev/dev-0-0-img0.png")
-    (query, _) = submission_of(read_cirr(cirr, "test1")).queries[0].items
+    (query, _) = items_of(submission_of(read_cirr(cirr, "test1")).queries[0])
     assert normalise(query).texts == (" ",)
     model = E5V(checkpoints("llava_next_llama3"), dtype="float32")
     quoted = Item((*normalise(query).images, Text('" "')))
@@ -151,17 +151,17 @@ def test_fashioniq(fashioniq: Path) -> None:
         task = search_of(material, place)
         assert task.name == category
         first, second = task.queries
-        assert list(first.items) == [
+        assert list(items_of(first)) == [
             {"image": images[0], "text": "is red, has no sleeves"},
             {"image": images[1], "text": ", is longer, and blue"},
         ]
-        assert [item["text"] for item in second.items] == [
+        assert [item["text"] for item in items_of(second)] == [
             "has no sleeves, is red",
             "is longer, and blue, ",
         ]
-        assert [item["image"] for item in second.items] == images[:2]
+        assert [item["image"] for item in items_of(second)] == images[:2]
         assert {first.prompt, second.prompt, task.candidates.prompt} == {f"fashioniq-{category}"}
-        assert task.candidates.items == images
+        assert items_of(task.candidates) == images
         assert [list(places) for places in task.relevance.true] == [[2], [0]]
         assert task.relevance.hidden is None
         assert task.relevance.among is None
@@ -180,13 +180,13 @@ def test_all_of_fashioniq(annotations: Path, tmp_path: Path) -> None:
         task = search_of(material, place)
         rows = read(source / f"captions/cap.{category}.val.json")
         for row, one, two, true in zip(
-            rows, *(pool.items for pool in task.queries), task.relevance.true, strict=True
+            rows, *(items_of(pool) for pool in task.queries), task.relevance.true, strict=True
         ):
             said = [text.strip(".?, ") for text in row["captions"]]
             assert (one["text"], two["text"]) == (", ".join(said), ", ".join(said[::-1]))
             assert one["image"].stem == two["image"].stem == row["candidate"]
             assert stems(task, true) == [row["target"]]
-        sizes.append((len(rows), len(task.candidates.items)))
+        sizes.append((len(rows), len(items_of(task.candidates))))
     assert sizes == [(2017, 3817), (2038, 6346), (1961, 5373)]
 
 
@@ -196,8 +196,8 @@ def test_circo(circo: Path) -> None:
     task = search_of(material)
     assert (task.name, task.measure, task.cutoffs) == ("CIRCO", "map", (5, 10, 25, 50))
     images = [circo / f"COCO2017_unlabeled/unlabeled2017/{n:012}.jpg" for n in (3, 1, 4, 5)]
-    assert task.candidates.items == images
-    assert list(task.queries[0].items) == [{"image": images[0], "text": "is asleep"}]
+    assert items_of(task.candidates) == images
+    assert list(items_of(task.queries[0])) == [{"image": images[0], "text": "is asleep"}]
     assert {task.queries[0].prompt, task.candidates.prompt} == {"cirr"}
     assert [list(places) for places in task.relevance.true] == [[2, 1]]
     assert task.relevance.hidden is None
@@ -227,7 +227,7 @@ def test_all_of_circo(annotations: Path, tmp_path: Path) -> None:
     numbers |= {number for row in rows["val"] for number in row["gt_img_ids"]}
     folder = placed(source, tmp_path / "circo", [f"unlabeled2017/{n:012}.jpg" for n in numbers])
     task = search_of(read_circo(folder))
-    relevance = zip(rows["val"], task.queries[0].items, task.relevance.true, strict=True)
+    relevance = zip(rows["val"], items_of(task.queries[0]), task.relevance.true, strict=True)
     for row, query, true in relevance:
         assert [int(stem) for stem in stems(task, true)] == row["gt_img_ids"]
         assert int(query["image"].stem) == row["reference_img_id"]
@@ -243,5 +243,5 @@ def test_a_name_that_is_listed_twice_is_one_image(fashioniq: Path) -> None:
     write(fashioniq / "image_splits" / "split.dress.val.json", names)
     dress = read_fashioniq(fashioniq).tasks[0]
     assert isinstance(dress, Search)
-    assert len(dress.candidates.items) == 3
+    assert len(items_of(dress.candidates)) == 3
     assert dress.relevance.true == [(2,), (0,)]

@@ -18,7 +18,7 @@ from e5v.evaluation.hub import (
     read_hub_fashioniq,
 )
 from e5v.evaluation.tasks import Search, Submission
-from tests.evaluation.asked import searches_of, told
+from tests.evaluation.asked import items_of, searches_of, told
 
 datasets = pytest.importorskip("datasets", reason="the extra `eval` is not installed")
 Rows = list[dict[str, Any]]
@@ -53,7 +53,7 @@ def test_captions(stored: Stored) -> None:
     source = stored("coco_test", "test", rows)
     material = read_hub_captions(source)
     images, texts = searches_of(material)
-    assert list(images.candidates.items) == [f"pixels of {n}".encode() for n in range(3)]
+    assert list(items_of(images.candidates)) == [f"pixels of {n}".encode() for n in range(3)]
     assert told(images)["2 is 4"] == [b"pixels of 2"]
     assert told(texts)[b"pixels of 1"] == [f"1 is {m}" for m in range(5)]
     assert material.notes == ("left out: 3 captions, beyond the first 5 of their image",)
@@ -64,11 +64,11 @@ def test_captions(stored: Stored) -> None:
 
 def same_task(ours: Search, theirs: Search) -> None:
     """Compare what is asked and what is right; images by their names."""
-    names = {path: f"pixels of {path.stem}".encode() for path in ours.candidates.items}
-    assert list(theirs.candidates.items) == list(names.values())
+    names = {path: f"pixels of {path.stem}".encode() for path in items_of(ours.candidates)}
+    assert list(items_of(theirs.candidates)) == list(names.values())
     for our_pool, their_pool in zip(ours.queries, theirs.queries, strict=True):
-        assert list(their_pool.items) == [
-            item | {"image": names[item["image"]]} for item in our_pool.items
+        assert list(items_of(their_pool)) == [
+            item | {"image": names[item["image"]]} for item in items_of(our_pool)
         ]
         assert our_pool.prompt == their_pool.prompt
     assert (ours.name, ours.cutoffs, ours.candidates.prompt) == (
@@ -86,7 +86,7 @@ def same_task(ours: Search, theirs: Search) -> None:
 
 def rows_of(task: Search) -> Rows:
     """Put the queries of a task as the official code's data sets have them."""
-    items = task.candidates.items
+    items = items_of(task.candidates)
     return [
         {
             "candidate": image(query["image"].stem),
@@ -94,13 +94,13 @@ def rows_of(task: Search) -> Rows:
             "caption": query["text"],
             "target_id": items[true[0]].stem,
         }
-        for query, true in zip(task.queries[0].items, task.relevance.true, strict=True)
+        for query, true in zip(items_of(task.queries[0]), task.relevance.true, strict=True)
     ]
 
 
 def gallery_of(task: Search) -> Rows:
     """Put the candidates of a task as the official code's data sets have them."""
-    return [{"id": path.stem, "img": image(path.stem)} for path in task.candidates.items]
+    return [{"id": path.stem, "img": image(path.stem)} for path in items_of(task.candidates)]
 
 
 def test_cirr_is_what_the_published_files_make(stored: Stored, cirr: Path) -> None:
@@ -131,7 +131,7 @@ def test_cirrs_test_split_is_what_the_published_files_make(stored: Stored, cirr:
             "caption": item["text"],
             "pairid": int(number),
         }
-        for item, number in zip(ours.queries[0].items, ours.ids, strict=True)
+        for item, number in zip(items_of(ours.queries[0]), ours.ids, strict=True)
     ]
     candidates: Rows = [{"id": name, "img": image(name)} for name in ours.names]
     material = read_hub_cirr_test(
@@ -141,8 +141,8 @@ def test_cirrs_test_split_is_what_the_published_files_make(stored: Stored, cirr:
     assert isinstance(theirs, Submission)
     assert (list(theirs.ids), list(theirs.names)) == (list(ours.ids), list(ours.names))
     assert list(map(list, theirs.hidden)) == list(map(list, ours.hidden))
-    assert [item["text"] for item in theirs.queries[0].items] == [
-        item["text"] for item in ours.queries[0].items
+    assert [item["text"] for item in items_of(theirs.queries[0])] == [
+        item["text"] for item in items_of(ours.queries[0])
     ]
     assert theirs.queries[0].prompt == ours.queries[0].prompt == theirs.candidates.prompt
     assert not any(theirs.among)
@@ -213,7 +213,7 @@ def test_an_image_that_is_not_there(stored: Stored) -> None:
     rows: Rows = [{"image": image("0"), "text": "a"}, {"image": None, "text": "b"}]
     images, _ = searches_of(read_hub_captions(stored("coco_test", "test", rows)))
     with pytest.raises(DataError, match=r"coco_test@[0-9a-f]+, row 2 has no encoded image"):
-        images.candidates.items[1]
+        items_of(images.candidates)[1]
 
 
 def test_a_set_that_cannot_be_opened(tmp_path: Path, stored: Stored) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,8 @@ def test_nano_is_the_merged_model_and_nano_base_the_one_before(
     folder: Path, photos: list[Image.Image]
 ) -> None:
     """A "nano" without its adapter would show the gain of tuning as none at all."""
-    items = ["a dog", "a red car on the left", photos[0], {"image": photos[1], "text": "in blue"}]
+    both = {"image": photos[1], "text": "in blue"}
+    items: list[Any] = ["a dog", "a red car on the left", photos[0], both]
     merge(folder / "adapter", folder / "base", folder.parent / "merged")
     tuned, base = (E5V(name, dtype="float32").encode(items) for name in bundled.NAMES)
     merged = E5V(folder.parent / "merged", dtype="float32").encode(items)

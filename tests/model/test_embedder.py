@@ -44,7 +44,8 @@ def embedded(model: E5V, monkeypatch: pytest.MonkeyPatch) -> list[list[Prompted]
 
 def test_rows_are_unit_float32_in_order(model: E5V, photos: Photos) -> None:
     """Rows in another order than the items: every search result would be another's."""
-    items = [photos[3], "a long " * 30, "A dog.", photos[0], "A cat on a mat in a house."]
+    long, short = "a long " * 30, "A cat on a mat in a house."
+    items: list[Any] = [photos[3], long, "A dog.", photos[0], short]
     rows = model.encode(items, batch_tokens=60)
     assert rows.dtype == np.float32
     assert rows.shape == (5, model.width)
@@ -90,7 +91,7 @@ def test_dim_and_precision(model: E5V) -> None:
     with pytest.raises(UsageError, match=f"expected 1 to {model.width}"):
         model.encode(["A dog."], dim=0)
     with pytest.raises(UsageError, match='precision is "int4"'):
-        model.encode(["A dog."], precision="int4")  # type: ignore[arg-type]
+        model.encode(["A dog."], precision="int4")  # type: ignore[call-overload]
 
 
 def test_options_are_checked_before_any_work(model: E5V) -> None:
@@ -101,7 +102,7 @@ def test_options_are_checked_before_any_work(model: E5V) -> None:
         yield ""
 
     with pytest.raises(UsageError, match='on_error is "ignore"'):
-        model.encode(items(), on_error="ignore")  # type: ignore[arg-type]
+        model.encode(items(), on_error="ignore")  # type: ignore[call-overload]
     with pytest.raises(UsageError, match="batch_tokens is -1"):
         model.encode(items(), batch_tokens=-1)
     with pytest.raises(PromptError, match="no slot"):
@@ -137,7 +138,7 @@ def test_skip_leaves_out_exactly_the_bad_ones(model: E5V, photos: Photos, tmp_pa
     """One bad image that takes its neighbours with it, or a gap nobody is told of."""
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"not an image")
-    items = ["A dog.", broken, photos[0], "", photos[1], tmp_path / "none.png", "A cat."]
+    items: list[Any] = ["A dog.", broken, photos[0], "", photos[1], tmp_path / "none.png", "A cat."]
     good = [0, 2, 4, 6]
     with pytest.warns(EncodeWarning, match="3 of 7 items skipped: item 1: ") as caught:
         rows = model.encode(items, on_error="skip")
@@ -172,7 +173,8 @@ def test_equal_items_are_embedded_once(
     """A folder with a thousand copies of one logo that costs a thousand forward passes."""
     photos[0].save(tmp_path / "one.png")
     photos[0].save(tmp_path / "two.png")
-    items = ["A dog.", tmp_path / "one.png", "A dog.", tmp_path / "two.png", "A cat.", "A dog."]
+    one, two = tmp_path / "one.png", tmp_path / "two.png"
+    items: list[Any] = ["A dog.", one, "A dog.", two, "A cat.", "A dog."]
     rows = model.encode(items, batch_tokens=8)  # several windows
     assert sum(map(len, embedded)) == 3
     assert np.array_equal(rows[0], rows[2])
@@ -246,7 +248,7 @@ def test_model_is_left_as_it_was(model: E5V, photos: Photos) -> None:
 
 def test_calls_from_many_threads(model: E5V, photos: Photos) -> None:
     """Threads of a server that switch the attention of one another: silently wrong rows."""
-    lists = [[f"text {n} " * (n + 1), photos[n % 4], "A dog."] for n in range(8)]
+    lists: list[list[Any]] = [[f"text {n} " * (n + 1), photos[n % 4], "A dog."] for n in range(8)]
     expected = [model.encode(items) for items in lists]
     with ThreadPoolExecutor(8) as pool:
         for rows, alone in zip(pool.map(model.encode, lists * 3), expected * 3, strict=True):
@@ -255,7 +257,9 @@ def test_calls_from_many_threads(model: E5V, photos: Photos) -> None:
 
 def test_two_embedders_of_one_model(model: E5V) -> None:
     """Embedders that switch the attention of one another's model: silently wrong rows."""
-    lists = [[f"text {n} " * (n + 1), "A dog.", "A cat on a mat."] for n in range(8)]
+    lists: list[list[Any]] = [
+        [f"text {n} " * (n + 1), "A dog.", "A cat on a mat."] for n in range(8)
+    ]
     expected = [model.encode(items) for items in lists]
     before = model.loaded.language_model.config._attn_implementation
     others = [E5V(model.loaded) for _ in lists]

@@ -60,7 +60,8 @@ def loaded() -> Loaded:
         if weight.ndim > 1 or "extensor" in name:
             torch.nn.init.normal_(weight, std=0.08)
     backbone = find_backbone(config.model_type)
-    return Loaded("phi-4", model, None, backbone, None, IMAGE, ())
+    no_processor: Any = None
+    return Loaded("phi-4", model, no_processor, backbone, None, IMAGE, ())
 
 
 def _pixels(rows: int, columns: int) -> tuple[Pixels, int]:

@@ -80,6 +80,7 @@ def test_a_prepared_item(
     loaded: Loaded, preparer: Preparer, photos: Sequence[PIL.Image.Image]
 ) -> None:
     """Catches image tokens that do not match the image, and pixels in another order than ids."""
+    raw: Any
     for raw, images in (
         ("a dog", 0),
         (photos[0], 1),
@@ -134,6 +135,7 @@ def test_errors_carry_the_position(
     torn = tmp_path / "torn.png"
     photos[3].save(torn)
     torn.write_bytes(torn.read_bytes()[:300])
+    raw: Any
     for raw, cause in (
         ("", "is an empty string"),
         (tmp_path / "nowhere.jpg", r"nowhere\.jpg does not exist"),
@@ -154,7 +156,12 @@ def test_errors_carry_the_position(
 
 def test_threads_prepare_as_one_does(preparer: Preparer, photos: Sequence[PIL.Image.Image]) -> None:
     """Catches items mixed up, or spoiled, by being prepared at the same time."""
-    raws = [photos[0], "a dog", "<image> </s> <|im_end|>", {"image": photos[1], "text": "red"}]
+    raws: list[Any] = [
+        photos[0],
+        "a dog",
+        "<image> </s> <|im_end|>",
+        {"image": photos[1], "text": "red"},
+    ]
 
     def ids(number: int) -> list[int]:
         raw = raws[number % len(raws)]

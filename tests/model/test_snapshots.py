@@ -183,7 +183,7 @@ def test_an_error_of_the_callers_own_comes_through(model: E5V) -> None:
 
 def test_a_file_that_is_missing_is_skipped_alone(model: E5V, tmp_path: Path) -> None:
     """Catches a file that could not be read in time ending the whole stream."""
-    items = (one for one in ("a", tmp_path / "nowhere.png", 3, "b"))
+    items: Any = (one for one in ("a", tmp_path / "nowhere.png", 3, "b"))
     with pytest.warns(EncodeWarning, match=r"2 of 4 items skipped: item 1: .*nowhere\.png does"):
         rows = model.encode(items, on_error="skip")
     assert np.allclose(rows, model.encode(["a", "b"]), atol=1e-6)
@@ -253,6 +253,7 @@ def test_a_closed_picture(model: E5V, tmp_path: Path) -> None:
         orphan = PIL.Image.open(file)
     drawn = picture(2)
     drawn.close()
+    items: Any
     for closed in (left, never, loaded, orphan, drawn):
         for items in (["a", closed], iter(["a", closed])):
             with pytest.raises(ItemError, match=r"^item 1: the PIL image is closed; call its load"):

@@ -48,7 +48,7 @@ def test_a_file_holds_the_vectors_in_order(
     run: Run, model: E5V, tmp_path: Path, suffix: str, precision: Precision
 ) -> None:
     """Catches a format that loses order, digits or type."""
-    items = ["one", PHOTOS / "cat.jpg", "two", "one", PHOTOS / "rocket.jpg"]
+    items: list[Any] = ["one", PHOTOS / "cat.jpg", "two", "one", PHOTOS / "rocket.jpg"]
     out = tmp_path / f"vectors{suffix}"
     done = run("encode", *items, "--out", out, "--precision", precision)
     assert (done.code, done.out, done.err) == (0, "", "")
@@ -108,7 +108,7 @@ def test_lines_on_stdin(run: Run, model: E5V, monkeypatch: pytest.MonkeyPatch) -
     done = run("encode")
     vectors = [line.pop("vector") for line in done.lines]
     assert done.lines == labels
-    items = ["a dog", cat, "with id", mixture, [cat, "and"], {"text": cat}]
+    items: list[Any] = ["a dog", cat, "with id", mixture, [cat, "and"], {"text": cat}]
     np.testing.assert_array_equal(np.array(vectors, np.float32), model.encode(items))
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import webbrowser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -56,7 +57,7 @@ def names(done: Done) -> list[str]:
 def test_queries_of_every_kind(find: Run, model: E5V) -> None:
     """Catches a query that is not what was asked, and hits out of order or with wrong scores."""
     cat = PHOTOS / "cat.jpg"
-    files = [*sorted(PHOTOS.glob("*.jpg")), {"text": "the cat and the rocket"}]
+    files: list[Any] = [*sorted(PHOTOS.glob("*.jpg")), {"text": "the cat and the rocket"}]
     vectors = model.encode(files)
     others = (vectors @ model.encode([cat])[0]) < SAME  # the example is not its own answer
     assert 0 < others.sum() < len(files)

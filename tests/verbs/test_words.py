@@ -1,6 +1,7 @@
 """`e5v words`: lines for a program, a table for a person."""
 
 import sys
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.verbs.done import PHOTOS, Run
 def test_words(run: Run, model: E5V) -> None:
     """Catches words of another item than the one given."""
     cat = PHOTOS / "cat.jpg"
+    item: Any
     for arguments, item in (
         (["a dog"], "a dog"),
         ([cat], cat),

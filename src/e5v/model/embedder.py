@@ -6,9 +6,8 @@ items -> prepared on threads -> windows -> batches by token count -> encoder -> 
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Sized
 from functools import partial
-from os import PathLike
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, Unpack, overload
 
 import numpy as np
 import torch
@@ -24,12 +23,20 @@ from e5v.model.locating import absolute_name
 from e5v.model.preparing import Prepared, Preparer, ahead
 from e5v.model.prompts import Prompt, find_prompt
 from e5v.model.rendering import Renderer
-from e5v.model.streaming import Encoded, OnError, Skipped, Stream
+from e5v.model.streaming import (
+    Encoded,
+    EncodeOptions,
+    Items,
+    OnError,
+    Skipped,
+    Stream,
+    check_items,
+    with_bar,
+)
+from e5v.model.token_batches import token_budget
 from e5v.model.tokens import LONGEST, Fit
 from e5v.model.words import Word, say
 from e5v.vectors import Precision, check_dim, check_precision, quantise, similarity
-
-CPU_BATCH, GPU_BATCH = 1_024, 32_768  # tokens in one forward pass
 
 
 class E5V:
@@ -66,18 +73,15 @@ class E5V:
         if isinstance(model, Loaded):
             self.loaded = model
         else:
-            how: dict[str, Any] = {
-                "device": device,
-                "dtype": dtype,
-                "trust_remote_code": trust_remote_code,
-            }
+            how: dict[str, Any] = {"device": device, "dtype": dtype}
+            how["trust_remote_code"] = trust_remote_code
             self.loaded = load(model, **how)
             how |= {"max_tokens": max_tokens, "readout": readout}
             self._opened = absolute_name(model), how
         context = self.loaded.context
         if max_tokens is not None and not 1 <= max_tokens <= context:
             raise UsageError(f"max_tokens is {max_tokens}; expected 1 to {context}, the context")
-        self.max_tokens: int = max_tokens or context
+        self.max_tokens = max_tokens or context
         self.encoder = Encoder(self.loaded, readout)
         self._preparer = Preparer(self.loaded, self.max_tokens)
 
@@ -89,20 +93,50 @@ class E5V:
     @property
     def dtype(self) -> torch.dtype:
         """The dtype the model computes in; vectors are always float32."""
-        dtype: torch.dtype = self.loaded.model.dtype
-        return dtype
+        return self.loaded.model.dtype
 
     @property
     def device(self) -> torch.device:
         """The device the model is on."""
-        device: torch.device = self.loaded.model.device
-        return device
+        return self.loaded.model.device
 
     @property
     def renderer(self) -> Renderer:
         """Builds the prompt of an item for this model."""
         return self._preparer.renderer
 
+    @overload
+    def encode(
+        self,
+        items: Items,
+        *,
+        precision: Literal["float32"] = ...,
+        **options: Unpack[EncodeOptions],
+    ) -> NDArray[np.float32]: ...
+    @overload
+    def encode(
+        self,
+        items: Items,
+        *,
+        precision: Literal["float16"],
+        **options: Unpack[EncodeOptions],
+    ) -> NDArray[np.float16]: ...
+    @overload
+    def encode(
+        self,
+        items: Items,
+        *,
+        precision: Literal["int8"],
+        **options: Unpack[EncodeOptions],
+    ) -> NDArray[np.int8]: ...
+    @overload
+    def encode(
+        self,
+        items: Items,
+        *,
+        precision: Literal["binary"],
+        **options: Unpack[EncodeOptions],
+    ) -> NDArray[np.uint8]: ...
     def encode(  # noqa: PLR0913  the options of the main call
         self,
         items: Iterable[RawItem],
@@ -141,13 +175,10 @@ class E5V:
             PromptError: the prompt is unknown or has no slot for an item.
         """
         check_precision(precision)
-        _check_items(items)
-        stream: Iterator[Encoded | Skipped] = self._stream(
-            items, prompt, batch_tokens=batch_tokens, dim=dim, on_error=on_error
-        )
-        if progress:
-            stream = _with_bar(stream, len(items) if isinstance(items, Sized) else None)
-        results = list(stream)
+        check_items(items)
+        stream = self._stream(items, prompt, batch_tokens=batch_tokens, dim=dim, on_error=on_error)
+        total = len(items) if isinstance(items, Sized) else None
+        results = list(with_bar(stream, total) if progress else stream)
         kept = [one for one in results if isinstance(one, Encoded)]
         warn_of_results(results)
         width = dim or self.width
@@ -182,9 +213,7 @@ class E5V:
         on_error: OnError,
     ) -> Generator[Encoded | Skipped, None, None]:
         check_dim(dim, self.width)
-        if on_error not in get_args(OnError):
-            raise UsageError(f'on_error is "{on_error}"; expected "raise" or "skip"')
-        budget = self._budget(batch_tokens)
+        budget = token_budget(batch_tokens, self.device.type)
         prepare = partial(self._preparer.prepare, prompt=find_prompt(prompt))
         return Stream(self.encoder, budget, dim, on_error).run(ahead(items, prepare))
 
@@ -200,9 +229,9 @@ class E5V:
         A FashionIQ query is the sum of two of them (section 3 of the paper's code).
         """
         prepare = partial(self._preparer.prepare, prompt=find_prompt(prompt))
-        budget = self._budget(batch_tokens)
+        budget = token_budget(batch_tokens, self.device.type)
         stream = Stream(self.encoder, budget, None, "raise", normalised=False)
-        results = list(stream.run(ahead(items, prepare)))
+        results = stream.run(ahead(items, prepare))
         rows = [one.vector for one in results if isinstance(one, Encoded)]
         return np.stack(rows) if rows else np.empty((0, self.width), np.float32)
 
@@ -210,13 +239,8 @@ class E5V:
         self, prepared: Sequence[Prepared], *, batch_tokens: int | None = None
     ) -> NDArray[np.float32]:
         """Embed the results of `prepare`: (n, d) unit rows, in the order given."""
-        stream = Stream(self.encoder, self._budget(batch_tokens), None, "raise")
+        stream = Stream(self.encoder, token_budget(batch_tokens, self.device.type), None, "raise")
         return stream.vectors(prepared)
-
-    def _budget(self, batch_tokens: int | None) -> int:
-        if batch_tokens is not None and batch_tokens < 1:
-            raise UsageError(f"batch_tokens is {batch_tokens}; expected at least 1")
-        return batch_tokens or (GPU_BATCH if self.device.type == "cuda" else CPU_BATCH)
 
     def prepare(
         self, item: RawItem, *, prompt: str | Prompt = "retrieval", fit: Fit = LONGEST
@@ -272,21 +296,3 @@ class E5V:
 
 def _open_again(name: str, how: Mapping[str, Any]) -> E5V:
     return E5V(name, **how)
-
-
-def _check_items(items: object) -> None:
-    if isinstance(items, (str, bytes, PathLike, Mapping)) or hasattr(items, "getexif"):
-        raise UsageError(
-            f"items is one {type(items).__name__}; expected a list: encode([item])[0] for one"
-        )
-    if not isinstance(items, Iterable):
-        raise UsageError(f"items is of type {type(items).__name__}; expected a list of items")
-
-
-def _with_bar(
-    stream: Iterator[Encoded | Skipped], total: int | None
-) -> Iterator[Encoded | Skipped]:
-    from rich.console import Console
-    from rich.progress import track
-
-    yield from track(stream, "Encoding", total=total, console=Console(stderr=True))

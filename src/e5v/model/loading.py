@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 import transformers
@@ -32,6 +32,36 @@ from e5v.model.rendering import chat_template
 DTypeName = Literal["auto", "float32", "bfloat16", "float16"]
 
 
+class MultimodalModel(Protocol):
+    """What e5v needs of an open model of transformers; other attributes belong to its family."""
+
+    config: Any
+    dtype: torch.dtype
+    device: torch.device
+
+    def __call__(self, **inputs: Any) -> Any:
+        """Run a forward pass."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a module, or a method, that only some families have."""
+
+    def get_decoder(self) -> Any:
+        """Return the language model, without its output head."""
+
+
+class MultimodalProcessor(Protocol):
+    """What e5v needs of a checkpoint's processor: it tokenises texts and prepares images."""
+
+    tokenizer: Any
+    image_processor: Any
+
+    def __call__(self, **inputs: Any) -> Any:
+        """Prepare a prompt and its images."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an attribute that only some processors have."""
+
+
 @dataclass(frozen=True)
 class Loaded:
     """An open model with everything the encoder needs.
@@ -42,8 +72,8 @@ class Loaded:
     """
 
     name: str
-    model: Any
-    processor: Any
+    model: MultimodalModel
+    processor: MultimodalProcessor
     backbone: Backbone
     turn: Turn | None
     image_token_id: int

@@ -147,6 +147,6 @@ def _submit(
 
 def _weight(raw: RawItem) -> int:
     """Estimate the memory of a prepared item: anything but plain text may contain images."""
-    plain = isinstance(raw, str) and len(raw) < 4096  # noqa: PLR2004
-    named = plain and is_image_name(raw.rstrip())
-    return 1 if plain and not named and not raw.lstrip().startswith("data:") else 16
+    if not isinstance(raw, str) or len(raw) >= 4096:  # noqa: PLR2004
+        return 16
+    return 16 if is_image_name(raw.rstrip()) or raw.lstrip().startswith("data:") else 1

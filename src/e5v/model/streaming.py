@@ -8,23 +8,37 @@ from collections import OrderedDict
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Literal
+from os import PathLike
+from typing import Literal, TypeAlias, TypedDict, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from e5v.errors import ItemError, ModelError, PromptError
+from e5v.errors import ItemError, ModelError, PromptError, UsageError
+from e5v.inputs import RawItem
 from e5v.model.encoder import Encoder
-from e5v.model.planning import plan
 from e5v.model.preparing import Prepared
+from e5v.model.prompts import Prompt
+from e5v.model.token_batches import token_batches
 from e5v.vectors import truncate, unit
 
+Items: TypeAlias = Iterable[RawItem]
 OnError = Literal["raise", "skip"]
 WINDOW_BATCHES = 8  # batches of tokens that are sorted together,
 WINDOW_TOKENS = 16_384  # and the minimum number of tokens;
 WINDOW_BYTES = 2 * 2**30  # the maximum of pixels: some models take 40 KB of them per token
 CACHE_BYTES = 256 * 2**20  # cache of vectors, for items of equal content
+
+
+class EncodeOptions(TypedDict, total=False):
+    """The options of `encode` that do not change the type of its result."""
+
+    prompt: str | Prompt
+    batch_tokens: int | None
+    dim: int | None
+    progress: bool
+    on_error: OnError
 
 
 @dataclass(frozen=True)
@@ -63,6 +77,11 @@ class Stream:
     dim: int | None
     on_error: OnError
     normalised: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        if self.on_error not in get_args(OnError):
+            raise UsageError(f'on_error is "{self.on_error}"; expected "raise" or "skip"')
 
     def run(self, futures: Iterable[Future[Prepared]]) -> Generator[Encoded | Skipped, None, None]:
         """Yield a result per future, in order.
@@ -123,7 +142,9 @@ class Stream:
         rows = np.empty((len(items), self.encoder.width), np.float32)
         lengths = [len(one.prompted.ids) for one in items]
         padded = self.encoder.layout != "packed"
-        batches = plan(lengths, self.budget, padded=padded, alone_above=self.encoder.alone_above)
+        batches = token_batches(
+            lengths, self.budget, padded=padded, alone_above=self.encoder.alone_above
+        )
         for places in batches:
             states = self._states([items[place] for place in places])
             rows[places] = unit(states) if self.normalised else states
@@ -166,3 +187,21 @@ class _Cache(OrderedDict[bytes, NDArray[np.float32]]):
         super().update(vectors)
         while len(self) > self._most:
             self.popitem(last=False)
+
+
+def check_items(items: object) -> None:
+    """Raise `UsageError` if `items` is one item, or nothing to go through."""
+    if isinstance(items, (str, bytes, PathLike, Mapping)) or hasattr(items, "getexif"):
+        raise UsageError(
+            f"items is one {type(items).__name__}; expected a list: encode([item])[0] for one"
+        )
+    if not isinstance(items, Iterable):
+        raise UsageError(f"items is of type {type(items).__name__}; expected a list of items")
+
+
+def with_bar(stream: Iterator[Encoded | Skipped], total: int | None) -> Iterator[Encoded | Skipped]:
+    """Show a progress bar on stderr while a stream is read."""
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(stream, "Encoding", total=total, console=Console(stderr=True))

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from e5v.model.encoder import Encoder, Prompted
 from e5v.model.failures import model_errors
-from e5v.model.planning import plan
+from e5v.model.token_batches import token_batches
 
 CPU_CHUNK, GPU_CHUNK = 2_048, 16_384  # tokens whose activations are in memory at once
 OFFICIAL_ROWS = 24  # triplets on one of the paper's GPUs
@@ -46,7 +46,9 @@ class PackedPass:
         """Fill chunks up to the budget, with texts of similar length."""
         lengths = [len(text.ids) for text in texts]
         padded = self.encoder.layout != "packed"
-        return plan(lengths, self.budget, padded=padded, alone_above=self.encoder.alone_above)
+        return token_batches(
+            lengths, self.budget, padded=padded, alone_above=self.encoder.alone_above
+        )
 
     def states(self, texts: Sequence[Prompted]) -> AbstractContextManager[Tensor]:
         """Run the encoder."""

@@ -16,12 +16,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from e5v.errors import DataError, ItemError, ModelError
 from e5v.model.embedder import E5V
 from e5v.model.images import Pixels
-from e5v.model.loading import DTypeName, Loaded, load
+from e5v.model.loading import DTypeName, Loaded, MultimodalModel, load
 from e5v.model.preparing import Prepared, Preparer, ahead
 from e5v.model.prompts import Prompt
 from e5v.model.vision import image_tokens
@@ -145,7 +144,7 @@ def _tokens(one: Prepared, vision: Loaded) -> Pixels:
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def _evaluating(model: MultimodalModel) -> Iterator[None]:
     """Switch dropout off, and restore every module's mode afterwards."""
     before = [(module, module.training) for module in model.modules()]
     model.eval()

@@ -184,7 +184,7 @@ def _image(path: Path) -> Asked:
 
 
 def _faulty(fault: str) -> Asked:
-    return Asked(None, {}, "unreadable", fault)
+    return Asked("", {}, "unreadable", fault)
 
 
 def _folder(folder: Path, left_out: LeftOut) -> Iterator[Asked]:

@@ -84,7 +84,7 @@ def words(verb: Words) -> None:
 
 def _item(verb: Words) -> RawItem:
     need_image(verb.image, "--image")
-    if not verb.item:
+    if not verb.item and verb.image:
         return verb.image
     item = " ".join(verb.item)
     asked = understand(item)

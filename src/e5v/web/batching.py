@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from e5v.model.embedder import CPU_BATCH, GPU_BATCH
 from e5v.model.streaming import Stream
+from e5v.model.token_batches import token_budget
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
@@ -94,7 +94,7 @@ class Batcher:
     def __init__(
         self, model: E5V, *, budget: int | None = None, seen: Callable[[Pass], None] | None = None
     ) -> None:
-        default = GPU_BATCH if model.device.type == "cuda" else CPU_BATCH
+        default = token_budget(None, model.device.type)
         self.budget = budget or default
         self._stream = Stream(model.encoder, self.budget, None, "raise", normalised=False)
         self._width = model.width

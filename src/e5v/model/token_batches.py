@@ -5,8 +5,12 @@ lengths -> sorted -> filled up to the budget -> batches
 
 from collections.abc import Sequence
 
+from e5v.errors import UsageError
 
-def plan(
+CPU_BATCH, GPU_BATCH = 1_024, 32_768  # tokens in one forward pass
+
+
+def token_batches(
     lengths: Sequence[int], budget: int, *, padded: bool = False, alone_above: int | None = None
 ) -> list[list[int]]:
     """Group the indices of `lengths` (tokens) into batches of at most `budget` tokens.
@@ -27,3 +31,14 @@ def plan(
         batches[-1].append(place)
         filled += length
     return batches
+
+
+def token_budget(batch_tokens: int | None, device: str) -> int:
+    """Return the tokens of one forward pass; None gives the default of a type of device.
+
+    Raises:
+        UsageError: `batch_tokens` is below 1.
+    """
+    if batch_tokens is not None and batch_tokens < 1:
+        raise UsageError(f"batch_tokens is {batch_tokens}; expected at least 1")
+    return batch_tokens or (GPU_BATCH if device == "cuda" else CPU_BATCH)
