@@ -108,7 +108,7 @@ def _check_vectors(folder: Path, base: Path, run: Path) -> None:
     with _bundled_in(folder):
         tuned, untuned = (E5V(name).encode(items) for name in bundled.NAMES)
     with tempfile.TemporaryDirectory() as made:
-        merge(run, base, Path(made) / "merged")
+        merge(run, Path(made) / "merged", base)
         merged = E5V(Path(made) / "merged").encode(items)
     for name, left, right in (
         ("nano", tuned, merged),

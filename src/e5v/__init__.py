@@ -7,41 +7,83 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from e5v.checkpoints.merge import Merged, merge
     from e5v.errors import (
+        DataError,
         E5VError,
         EncodeWarning,
         ItemError,
+        MissingExtraError,
         ModelError,
         PromptError,
+        TrainingError,
         UsageError,
     )
+    from e5v.evaluation.evaluate import EvaluationOptions, evaluate
+    from e5v.evaluation.report import Report
     from e5v.model.embedder import E5V
+    from e5v.model.malloc import keep_freed_memory
     from e5v.model.prompts import Prompt
+    from e5v.model.streaming import Encoded, Skipped
+    from e5v.model.words import Word
+    from e5v.search.index import Index
+    from e5v.training.recipe import Recipe
+    from e5v.training.trainer import train
 
     __version__: str
 
 __all__ = [
     "E5V",
+    "DataError",
     "E5VError",
     "EncodeWarning",
+    "Encoded",
+    "EvaluationOptions",
+    "Index",
     "ItemError",
+    "Merged",
+    "MissingExtraError",
     "ModelError",
     "Prompt",
     "PromptError",
+    "Recipe",
+    "Report",
+    "Skipped",
+    "TrainingError",
     "UsageError",
+    "Word",
     "__version__",
+    "evaluate",
+    "keep_freed_memory",
+    "merge",
+    "train",
 ]
 
-_MODULES = {
-    "E5V": "e5v.model.embedder",
-    "E5VError": "e5v.errors",
-    "EncodeWarning": "e5v.errors",
-    "ItemError": "e5v.errors",
-    "ModelError": "e5v.errors",
-    "Prompt": "e5v.model.prompts",
-    "PromptError": "e5v.errors",
-    "UsageError": "e5v.errors",
+_HOMES = {
+    "e5v.checkpoints.merge": ("Merged", "merge"),
+    "e5v.errors": (
+        "DataError",
+        "E5VError",
+        "EncodeWarning",
+        "ItemError",
+        "MissingExtraError",
+        "ModelError",
+        "PromptError",
+        "TrainingError",
+        "UsageError",
+    ),
+    "e5v.evaluation.evaluate": ("EvaluationOptions", "evaluate"),
+    "e5v.evaluation.report": ("Report",),
+    "e5v.model.embedder": ("E5V",),
+    "e5v.model.malloc": ("keep_freed_memory",),
+    "e5v.model.prompts": ("Prompt",),
+    "e5v.model.streaming": ("Encoded", "Skipped"),
+    "e5v.model.words": ("Word",),
+    "e5v.search.index": ("Index",),
+    "e5v.training.recipe": ("Recipe",),
+    "e5v.training.trainer": ("train",),
 }
+_MODULES = {name: home for home, names in _HOMES.items() for name in names}
 
 # Hidden from type checkers: they accept any name on a module that has __getattr__.
 if not TYPE_CHECKING:

@@ -50,7 +50,7 @@ def test_every_family_is_merged_as_peft_does(
     """A family whose language model is found under the wrong names, or a delta that is wrong."""
     source = checkpoints(name)
     run = write_adapter(tmp_path / "adapter", source, tmp_path / "peft")
-    merged = merge(run, source, tmp_path / "ours")
+    merged = merge(run, tmp_path / "ours", source)
     ours = load_file(merged.folder / "model.safetensors")
     theirs = load_file(tmp_path / "peft" / "model.safetensors")
     before = load_file(source / "model.safetensors")
@@ -69,7 +69,7 @@ def test_every_layout_is_merged(
     source = checkpoints(LLAMA)
     run = write_adapter(tmp_path / "adapter", source, tmp_path / "peft")
     old = old_layout(source, tmp_path / "old", version)
-    merge(run, old, tmp_path / "ours")
+    merge(run, tmp_path / "ours", old)
     assert open_weights(tmp_path / "ours").places == open_weights(old).places
     ours, theirs = _vectors(tmp_path / "ours", photos), _vectors(tmp_path / "peft", photos)
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
@@ -82,10 +82,10 @@ def test_an_adapter_of_the_language_model_alone(
 ) -> None:
     """The official code's adapters, made on the bare language model, and older transformers'."""
     source = checkpoints(LLAMA)
-    merge(adapter, source, tmp_path / "whole")
+    merge(adapter, tmp_path / "whole", source)
     own = "base_model.model.model.language_model."
     edit_weights(adapter, lambda k, v: (k.replace(own, f"base_model.model.{root}"), v))
-    merge(adapter, source, tmp_path / "bare")
+    merge(adapter, tmp_path / "bare", source)
     files = (tmp_path / name / "model.safetensors" for name in ("whole", "bare"))
     first, second = (file.read_bytes() for file in files)
     assert first == second
@@ -101,7 +101,7 @@ def test_all_else_is_left_alone(adapter: Path, checkpoints: Checkpoints, tmp_pat
         (source / name).parent.mkdir(exist_ok=True)
         (source / name).write_text(f"the source's {name}")
     run = write_adapter(tmp_path / "mistral", source)
-    ours = merge(run, source, tmp_path / "ours").folder
+    ours = merge(run, tmp_path / "ours", source).folder
     dropped = {".gitattributes", "pytorch_model.bin", "other.gguf", "onnx/model.onnx"}
     dropped |= {".git/config", "1_Pooling/x.json"}
     for path in source.rglob("*"):
@@ -124,7 +124,7 @@ def test_shards_keep_their_names(adapter: Path, checkpoints: Checkpoints, tmp_pa
     model.save_pretrained(source, max_shard_size="200KB")
     before = open_weights(source)
     assert len(before.files) > 2
-    merged = merge(adapter, source, tmp_path / "ours")
+    merged = merge(adapter, tmp_path / "ours", source)
     after = open_weights(merged.folder)
     assert after.places == before.places
     index = "model.safetensors.index.json"
@@ -142,7 +142,7 @@ def test_half_precision_is_summed_in_float32(
         checkpoints(LLAMA), tmp_path / "half", lambda t: {k: v.bfloat16() for k, v in t.items()}
     )
     tensors = load_file(source / "model.safetensors")
-    merged = merge(adapter, source, tmp_path / "ours")
+    merged = merge(adapter, tmp_path / "ours", source)
     lora = load_file(adapter / "adapter_model.safetensors")
     module = "layers.1.mlp.up_proj"
     a, b = (
@@ -156,8 +156,8 @@ def test_half_precision_is_summed_in_float32(
 def test_rank_stabilised_scale(adapter: Path, checkpoints: Checkpoints, tmp_path: Path) -> None:
     """Alpha / r where peft multiplies by alpha / sqrt(r)."""
     source = checkpoints(LLAMA)
-    plain = merge(adapter, source, tmp_path / "plain")
-    merge(edit_config(adapter, use_rslora=True), source, tmp_path / "stabilised")
+    plain = merge(adapter, tmp_path / "plain", source)
+    merge(edit_config(adapter, use_rslora=True), tmp_path / "stabilised", source)
     folders = (source, tmp_path / "plain", tmp_path / "stabilised")
     name = plain.changed[0]
     before, once, twice = (load_file(one / "model.safetensors")[name] for one in folders)
@@ -183,7 +183,7 @@ def test_an_adapter_of_another_model_is_refused(
 ) -> None:
     """A LoRA that matches nothing, half, or look-alikes in the vision tower."""
     with pytest.raises(ModelError, match=told) as caught:
-        merge(edit_weights(adapter, edit), checkpoints(LLAMA), tmp_path / "ours")
+        merge(edit_weights(adapter, edit), tmp_path / "ours", checkpoints(LLAMA))
     assert len(str(caught.value)) < 700
     assert list(tmp_path.iterdir()) == [adapter]
 
@@ -200,7 +200,7 @@ def test_a_look_alike_is_not_taken(adapter: Path, checkpoints: Checkpoints, tmp_
     source = _edited(checkpoints(LLAMA), tmp_path / "two", lambda tensors: tensors | draft)
     assert all(
         name.startswith("language_model.")
-        for name in merge(adapter, source, tmp_path / "ours").changed
+        for name in merge(adapter, tmp_path / "ours", source).changed
     )
 
 
@@ -214,7 +214,7 @@ def test_a_layout_that_is_not_known_is_refused(
 
     source = _edited(checkpoints(LLAMA), tmp_path / "renamed", rename)
     with pytest.raises(ModelError, match="under 0 prefixes"):
-        merge(adapter, source, tmp_path / "ours")
+        merge(adapter, tmp_path / "ours", source)
 
 
 def test_quantised_weights_are_refused(
@@ -228,13 +228,13 @@ def test_quantised_weights_are_refused(
 
     source = _edited(checkpoints(LLAMA), tmp_path / "eight", quantise)
     with pytest.raises(ModelError, match=r"3 of 21 tensors do not fit .* in F8_E4M3"):
-        merge(adapter, source, tmp_path / "ours")
+        merge(adapter, tmp_path / "ours", source)
 
 
 def test_a_model_that_does_not_exist(adapter: Path, tmp_path: Path) -> None:
     """A page of connection errors for a mistyped name, or without a network."""
     with pytest.raises(ModelError, match="nowhere/to-be-found is neither bundled") as caught:
-        merge(adapter, "nowhere/to-be-found", tmp_path / "ours")
+        merge(adapter, tmp_path / "ours", "nowhere/to-be-found")
     assert "\n" not in str(caught.value)
 
 
@@ -249,7 +249,7 @@ def test_nothing_is_left_of_what_fails(
         raise ModelError("not good enough")
 
     with pytest.raises(ModelError, match="not good enough"):
-        merge(adapter, checkpoints(LLAMA), tmp_path / "ours", proof=refuse)
+        merge(adapter, tmp_path / "ours", checkpoints(LLAMA), check=refuse)
     assert list(tmp_path.iterdir()) == [adapter]
 
     def full(self: Weights, name: str, tensor: torch.Tensor) -> None:
@@ -257,7 +257,7 @@ def test_nothing_is_left_of_what_fails(
 
     monkeypatch.setattr(Weights, "overwrite", full)
     with pytest.raises(OSError, match="No space left"):
-        merge(adapter, checkpoints(LLAMA), tmp_path / "ours")
+        merge(adapter, tmp_path / "ours", checkpoints(LLAMA))
     assert list(tmp_path.iterdir()) == [adapter]
 
 
@@ -266,7 +266,7 @@ def test_an_old_processor_is_completed(
 ) -> None:
     """A model of 2024 that nothing but e5v opens: its processor does not know the patch size."""
     old = old_layout(checkpoints(LLAMA), tmp_path / "old", "4.41")
-    ours = merge(adapter, old, tmp_path / "ours").folder
+    ours = merge(adapter, tmp_path / "ours", old).folder
     made: Any = transformers.AutoProcessor
     assert made.from_pretrained(old).patch_size is None
     processor = made.from_pretrained(ours)
@@ -283,7 +283,7 @@ def test_the_card_tells_how_it_was_made(
     adapter.rename(run / "adapter")
     recipe = {"model": "royokong/e5-v", "steps": 1000, "prompt": "<text>\nOne | word: "}
     (run / "recipe.json").write_text(json.dumps(recipe))
-    ours = merge(run, checkpoints(LLAMA), tmp_path / "ours").folder
+    ours = merge(run, tmp_path / "ours", checkpoints(LLAMA)).folder
     card = (ours / "README.md").read_text()
     front = dict(line.split(": ", 1) for line in card.split("---\n")[1].splitlines())
     assert json.loads(front["base_model"]) == LLAMA

@@ -24,7 +24,7 @@ def merged(checkpoints: Checkpoints, tmp_path: Path) -> Merged:
     """Give a merged checkpoint that may be spoilt."""
     source = checkpoints("llava_next_llama3")
     run = write_adapter(tmp_path / "adapter", source)
-    return merge(run, source, tmp_path / "merged")
+    return merge(run, tmp_path / "merged", source)
 
 
 def _failures(merged: Merged) -> dict[str, Check]:

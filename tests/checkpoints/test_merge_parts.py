@@ -25,7 +25,7 @@ def test_an_adapter_of_the_vision_part_too_is_named(
     source = checkpoints(name)
     run = write_adapter(tmp_path / "run", source, target_modules=target)
     with pytest.raises(ModelError) as caught:
-        merge(run, source, tmp_path / "merged")
+        merge(run, tmp_path / "merged", source)
     assert str(caught.value).endswith(
         f"it also adapts {parts}, but e5v merges adapters of the language model "
         "only: merge it with peft's merge_and_unload"
@@ -40,7 +40,7 @@ def test_an_adapter_of_the_head_too_is_named(
     source = checkpoints("llava_next_llama3")
     run = write_adapter(tmp_path / "run", source, target_modules=["q_proj", "lm_head"])
     with pytest.raises(ModelError, match=r"it also adapts lm_head, vision_tower, but"):
-        merge(run, source, tmp_path / "merged")
+        merge(run, tmp_path / "merged", source)
 
 
 def test_an_adapter_of_another_model_is_still_that(
@@ -51,4 +51,4 @@ def test_an_adapter_of_another_model_is_still_that(
     run = write_adapter(tmp_path / "run", source)
     edit_weights(run, lambda key, value: (key.replace("layers.2", "layers.7"), value))
     with pytest.raises(ModelError, match="it was made for another model"):
-        merge(run, source, tmp_path / "merged")
+        merge(run, tmp_path / "merged", source)

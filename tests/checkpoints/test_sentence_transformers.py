@@ -78,7 +78,7 @@ def test_a_merged_model_of_every_layout(
 ) -> None:
     """A merged folder that opens, and pools or asks otherwise than we do."""
     source = old_layout(checkpoints(LLAMA), tmp_path / "old", version)
-    ours = merge(write_adapter(tmp_path / "run", checkpoints(LLAMA)), source, tmp_path / "ours")
+    ours = merge(write_adapter(tmp_path / "run", checkpoints(LLAMA)), tmp_path / "ours", source)
     items = [*TEXTS, *photos, {"image": photos[0], "text": "but blue."}]
     theirs = _open(ours.folder).encode(items)
     assert _lowest(theirs, E5V(ours.folder, dtype="float32").encode(items)) >= SAME

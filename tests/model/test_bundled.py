@@ -34,7 +34,7 @@ def test_nano_is_the_merged_model_and_nano_base_the_one_before(
     """A "nano" without its adapter would show the gain of tuning as none at all."""
     both = {"image": photos[1], "text": "in blue"}
     items: list[Any] = ["a dog", "a red car on the left", photos[0], both]
-    merge(folder / "adapter", folder / "base", folder.parent / "merged")
+    merge(folder / "adapter", folder.parent / "merged", folder / "base")
     tuned, base = (E5V(name, dtype="float32").encode(items) for name in bundled.NAMES)
     merged = E5V(folder.parent / "merged", dtype="float32").encode(items)
     np.testing.assert_allclose(tuned, merged, atol=1e-5)

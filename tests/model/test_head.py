@@ -132,9 +132,9 @@ def test_merging_invents_no_head(
     """A merged folder with a head that its source has not, or that does not open again."""
     source = write(checkpoints(LLAMA), tmp_path / "source")
     run = write_adapter(tmp_path / "run", checkpoints(LLAMA))
-    merged = merge(run, source, tmp_path / "merged")
+    merged = merge(run, tmp_path / "merged", source)
     assert open_weights(merged.folder).places.keys() == open_weights(source).places.keys()
-    whole = merge(run, checkpoints(LLAMA), tmp_path / "whole")
+    whole = merge(run, tmp_path / "whole", checkpoints(LLAMA))
     same = E5V(whole.folder, dtype="float32").encode(_items(photos))
     assert E5V(merged.folder, dtype="float32").encode(_items(photos)).tobytes() == same.tobytes()
     assert [check.name for check in prove(merged, dtype="float32") if not check.passed] == []

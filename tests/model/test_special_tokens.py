@@ -127,7 +127,7 @@ def test_a_merged_folder_adds_it_in_every_library(
     """A merged folder that other libraries open without the first token it was trained with."""
     folder = settings(bare=True, add_bos_token=True)
     run = write_adapter(tmp_path / "run", checkpoints(LLAMA))
-    merged = merge(run, folder, tmp_path / "merged").folder
+    merged = merge(run, tmp_path / "merged", folder).folder
     assert load_processor(merged).tokenizer("a dog")["input_ids"] == [BOS, A, DOG]
     assert (merged / "modules.json").is_file()
     left = json.loads((folder / "tokenizer.json").read_text())

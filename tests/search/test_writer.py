@@ -27,16 +27,16 @@ from tests.search.made import change, facts, fill, ids, record, records, vectors
 ROOT = Path(__file__).parents[2]
 
 PLACES = [
-    ("rows._extend", 3),  # vectors are written, and their signs
-    ("rows._extend+", 11),  # numbers, too
+    ("vector_file._extend", 3),  # vectors are written, and their signs
+    ("vector_file._extend+", 11),  # numbers, too
     ("writer.lay_out", 2),
-    ("rows._mapped+", 9),
-    ("table.Table.add", 3),
-    ("table.Table.add+", 3),  # new records stand beside those they replace
-    ("table.Table.remove+", 4),
-    ("table.Table.sync", 5),
-    ("facts.write_file", 1),  # there is a table, and no index yet
-    ("facts.write_file+", 1),
+    ("vector_file._mapped+", 9),
+    ("entry_table.Table.add", 3),
+    ("entry_table.Table.add+", 3),  # new records stand beside those they replace
+    ("entry_table.Table.remove+", 4),
+    ("entry_table.Table.sync", 5),
+    ("manifest.write_file", 1),  # there is a table, and no index yet
+    ("manifest.write_file+", 1),
 ]
 
 

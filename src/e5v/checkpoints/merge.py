@@ -1,7 +1,7 @@
 """Merge a LoRA adapter of the language model into a multimodal checkpoint.
 
     source folder -> copied file by file -> W overwritten by W + scale B A -> model card
-                  -> a folder beside the target -> checked by the caller's `proof` -> renamed
+                  -> a folder beside the target -> `check` of the caller -> renamed
 
 Every other tensor stays bit-identical. No weights are loaded: the model is built without content
 to find out which tensors belong to its language model, under the names that its files use.
@@ -19,7 +19,7 @@ from huggingface_hub import snapshot_download
 from e5v.checkpoints.model_card import Card, write_card
 from e5v.checkpoints.sentence_transformers import NAMES, write_sentence_files
 from e5v.checkpoints.tensors import Weights, new_folder, open_weights
-from e5v.errors import ModelError, first_line
+from e5v.errors import ModelError, UsageError, first_line
 from e5v.model.loading import Loaded, outline, quiet
 from e5v.model.locating import find_model
 from e5v.model.lora import Lora, find_run, open_lora
@@ -33,51 +33,67 @@ SHOWN = 3  # names in a message
 
 @dataclass(frozen=True)
 class Merged:
-    """A merged checkpoint, its source, and the names of the tensors that were merged."""
+    """A merged checkpoint.
+
+    `folder` is the checkpoint, `source` the folder of the model it was made from, `changed` the
+    names of the tensors that were merged, and `model` the model's hub id or folder as it was named.
+    """
 
     folder: Path
     source: Path
     changed: tuple[str, ...]
+    model: str = ""
 
 
 def merge(
-    run: Path,
-    source: str | Path,
-    target: Path,
+    adapter: str | Path,
+    out: str | Path,
+    model: str | Path | None = None,
     *,
-    proof: Callable[[Merged], None] = lambda _: None,
+    check: Callable[[Merged], None] = lambda _: None,
     trust_remote_code: bool = False,
 ) -> Merged:
-    """Write the checkpoint `source`, with an adapter merged into its language model, to `target`.
+    """Merge a LoRA adapter into the language model of a checkpoint; write the whole checkpoint.
+
+    `e5v.merge("run", "tuned")` writes a folder that `E5V("tuned")`, transformers and, where its
+    prompt allows it, sentence-transformers open. Only W + (alpha / rank) B A changes, computed in
+    float32 and rounded to the dtype of W (out, in); all other tensors stay bit-identical.
 
     Args:
-        run: a training run, or the folder of an adapter in peft's format.
-        source: a hub id or a folder; the weights must be safetensors.
-        target: a new folder; it appears only when it is complete.
-        proof: called with the result before it is renamed to `target`; if it raises, no folder is
-            left.
-        trust_remote_code: run Python code that comes with the source.
+        adapter: the folder of a training run, or of an adapter in peft's format.
+        out: a new folder; it appears only when it is complete.
+        model: a hub id or a folder, with weights as safetensors; by default the model that the
+            adapter was trained on.
+        check: called with the result before it is renamed to `out`; if it raises, no folder is
+            left. `e5v merge` compares vectors here (`e5v.checkpoints.merge_checks`).
+        trust_remote_code: run Python code that comes with the model.
 
     Raises:
-        ModelError: source or adapter cannot be read, or do not fit each other.
-        UsageError: `run` is not an adapter, or `target` exists.
+        ModelError: model or adapter cannot be read, or do not fit each other.
+        UsageError: `adapter` is no adapter or does not name its model, or `out` exists.
     """
-    found = find_run(run)
+    adapter, out = Path(adapter), Path(out)
+    found = find_run(adapter)
+    name = str(model or found.source or "")
+    if not name:
+        raise UsageError(
+            f"{adapter} does not name the model it was trained on; name it", argument="model"
+        )
     lora = open_lora(found.adapter)
-    with new_folder(target) as folder:
-        home = fetch(source)
-        loaded = outline(home, trust_remote_code=trust_remote_code)
-        weights = open_weights(home)
+    with new_folder(out) as folder:
+        source = fetch(name)
+        loaded = outline(source, trust_remote_code=trust_remote_code)
+        weights = open_weights(source)
         places = _match_modules(lora, loaded, weights)
-        _copy_companions(home, folder)
+        _copy_companions(source, folder)
         _complete_processor(folder, loaded)
         _write_weights(weights, folder, lora, places)
         sentence = write_sentence_files(folder, loaded)
-        name = Path(source).resolve().name if Path(source).is_dir() else str(source)
-        write_card(folder, Card(target.resolve().name, name, sentence, found.recipe))
-        merged = Merged(folder, home, tuple(places))
-        proof(merged)
-    return replace(merged, folder=target)
+        shown = Path(name).resolve().name if Path(name).is_dir() else name
+        write_card(folder, Card(out.resolve().name, shown, sentence, found.recipe))
+        merged = Merged(folder, source, tuple(places), name)
+        check(merged)
+    return replace(merged, folder=out)
 
 
 def fetch(source: str | Path) -> Path:

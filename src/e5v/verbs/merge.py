@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from e5v.errors import ModelError, UsageError
+from e5v.errors import ModelError
 from e5v.verbs.console import announce, say
 from e5v.verbs.model_options import Opening, check_model
 from e5v.verbs.paths import need_folder, need_new_folder
@@ -52,23 +52,13 @@ def merge(verb: Merge) -> None:
     if verb.model:
         check_model(verb.model)
     announce(f"merging {verb.run}")
-    from e5v.checkpoints.merge import merge as merge_into
+    from e5v.checkpoints.merge import merge as merge_adapter
     from e5v.checkpoints.merge_checks import prove
-    from e5v.model.lora import find_run
 
-    source = verb.model or find_run(verb.run).source
-    if not source:
-        raise UsageError(f"{verb.run} does not name the model it was trained on; give --model")
-
-    def proof(merged: "Merged") -> None:
+    def check(merged: "Merged") -> None:
         if not show_checks(prove(merged, **asdict(verb.opening)), json=verb.json):
             raise ModelError(f"a check failed: {verb.out} was not written")
 
-    merge_into(
-        verb.run,
-        source,
-        verb.out,
-        proof=proof,
-        trust_remote_code=verb.opening.trust_remote_code,
-    )
-    say(f"merged {verb.run} and {source} into {verb.out}")
+    trusted = verb.opening.trust_remote_code
+    merged = merge_adapter(verb.run, verb.out, verb.model, check=check, trust_remote_code=trusted)
+    say(f"merged {verb.run} and {merged.model} into {verb.out}")
