@@ -16,7 +16,9 @@ import torch
 
 from e5v.inputs import Image, Item, Text
 from e5v.model.image_files import UnreadableError
-from e5v.model.images import ImageProcessor, Pixels, decode, digest
+from e5v.model.image_inputs import Pixels
+from e5v.model.images import decode, digest
+from e5v.model.processors import ImageProcessor
 from tests.families import FAMILIES, load_processor
 
 

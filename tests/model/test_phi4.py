@@ -16,7 +16,7 @@ from transformers.models.phi4_multimodal.configuration_phi4_multimodal import (
 
 from e5v.model.backbones import find_backbone
 from e5v.model.encoder import Encoder, Prompted
-from e5v.model.images import Pixels
+from e5v.model.image_inputs import Pixels
 from e5v.model.loading import Loaded
 
 IMAGE, CROP, PATCH = 99, 28, 14  # token id; pixels: 2 x 2 patches a crop, one token after pooling

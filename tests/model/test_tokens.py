@@ -13,7 +13,7 @@ from tokenizers import AddedToken
 
 from e5v.errors import ModelError
 from e5v.inputs import Image, Item, Text
-from e5v.model.images import ImageProcessor
+from e5v.model.processors import ImageProcessor
 from e5v.model.prompts import TURNS, Segment, ask, find_prompt
 from e5v.model.rendering import Renderer
 from e5v.model.tokens import LONGEST, Fit, PromptTokenizer, Tokens, TooLongError

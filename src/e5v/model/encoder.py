@@ -23,12 +23,12 @@ from torch.nn.utils.rnn import pad_sequence
 from e5v.errors import ModelError
 from e5v.model.attention import packed
 from e5v.model.failures import model_errors
-from e5v.model.images import Pixels
+from e5v.model.image_inputs import ImageTokens, Pixels
 from e5v.model.last_layer import can_pool, pooled_layer
 from e5v.model.loading import Loaded
 from e5v.model.packing import Pack, shared_tokens
 from e5v.model.readout import check_readout, read_at
-from e5v.model.vision import ImageTokens, cast, image_tokens
+from e5v.model.vision import cast, image_tokens
 
 _LOCKS: WeakKeyDictionary[Any, Lock] = WeakKeyDictionary()  # per model, for all its encoders
 

@@ -1,21 +1,18 @@
-"""Decode images and run the model's image processor.
+"""Decode images.
 
-    file | bytes | PIL -> header checked -> first frame, upright, RGB -> the model's own processor
-                                                        -> arrays + placeholder string
+    file | bytes | PIL -> header checked -> first frame, upright, RGB
 
 Runs on threads ahead of the model: nothing here uses torch modules or shared state.
 """
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -34,29 +31,10 @@ from e5v.model.image_files import (
     upright_size,
 )
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from e5v.model.vision import ImageTokens
-
 MIN_SIDE = 2  # pixels; some processors crash on a single pixel or line
 
 # One PIL image may be in many items, and Pillow loads it without a lock.
 PICTURE_LOCK = Lock()
-
-
-@dataclass(frozen=True)
-class Pixels:
-    """One image, ready for its vision tower.
-
-    `arrays` is what the model's processor returns for one image (first axis 1, or patches);
-    `expansion` is the string that replaces its placeholder in the prompt. `tokens` are the output
-    of the vision tower if it is already known; the tower is then not run.
-    """
-
-    arrays: dict[str, Tensor]
-    expansion: str
-    tokens: ImageTokens | None = None
 
 
 def digest(item: Item) -> bytes:
@@ -201,70 +179,3 @@ def _scaled(greys: NDArray[Any]) -> PIL.Image.Image:
     whole = np.issubdtype(greys.dtype, np.integer)
     scaled = known * 255 // white if whole else np.rint(known * (255 / white))
     return PIL.Image.fromarray(scaled.astype(np.uint8))
-
-
-class ImageProcessor:
-    """Runs a model's own processor on one image at a time, from any thread."""
-
-    def __init__(self, processor: Any) -> None:
-        self._processor = processor
-
-    def __call__(self, picture: PIL.Image.Image) -> Pixels:
-        """Return the arrays of one RGB picture and the expansion of its placeholder.
-
-        The processor is called in the usual way, with only the placeholder as the prompt; two
-        wrappers record the arrays from its image processor and the text given to its tokenizer.
-        This works the same for every family and every version of transformers.
-
-        Raises:
-            UnreadableError: the processor refuses the picture (such as a shape it cannot tile).
-        """
-        processor = copy.copy(self._processor)
-        images = _ImageRecorder(self._processor.image_processor)
-        processor.image_processor = images
-        processor.tokenizer = _TextRecorder(self._processor.tokenizer)
-        try:
-            processor(text=[processor.image_token], images=[picture], return_tensors="pt")
-        except _TextError as recorded:
-            return Pixels(images.arrays, recorded.text)
-        except Exception as error:
-            width, height = picture.size
-            raise UnreadableError(
-                f"the model's processor refuses a {width}x{height} image: {first_line(error)}"
-            ) from error
-        raise UnreadableError("the model's processor never tokenised its prompt")
-
-
-class _TextError(Exception):
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
-
-
-class _ImageRecorder:
-    """Wraps an image processor and records what it returned."""
-
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-        self.arrays: dict[str, Any] = {}
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        returned = self._inner(*args, **kwargs)
-        self.arrays = {key: value for key, value in returned.items() if hasattr(value, "shape")}
-        return returned
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-
-class _TextRecorder:
-    """Wraps a tokenizer and raises `_TextError` with the text it was given."""
-
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-
-    def __call__(self, text: Any, **_: Any) -> Any:
-        raise _TextError(text[0] if isinstance(text, list) else text)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)

@@ -15,8 +15,10 @@ from e5v.image_formats import is_image_name
 from e5v.inputs import Image, Item, Part, RawItem, normalise
 from e5v.model.encoder import Prompted
 from e5v.model.image_files import UnreadableError, read_bytes
-from e5v.model.images import ImageProcessor, Pixels, decode, digest
+from e5v.model.image_inputs import Pixels
+from e5v.model.images import decode, digest
 from e5v.model.loading import Loaded
+from e5v.model.processors import ImageProcessor
 from e5v.model.prompts import Prompt, ask
 from e5v.model.rendering import Renderer
 from e5v.model.snapshots import megabytes, take

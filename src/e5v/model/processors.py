@@ -1,17 +1,22 @@
-"""Open the processor of a checkpoint: its image processor and tokenizer.
+"""Open the processor of a checkpoint, and run it on images.
 
-folder -> its processor class, without video -> settings that old files lack
+folder  -> its processor class, without video -> settings that old files lack
+picture -> the model's own processor -> Pixels: arrays + the string for its placeholder
 """
 
+import copy
 import inspect
 import json
 from typing import Any
 
+import PIL.Image
 import transformers
 
 from e5v.errors import ModelError, first_line
 from e5v.model.backbones import Backbone
 from e5v.model.hf_internals import find_file, find_processor_class, without_attribute
+from e5v.model.image_files import UnreadableError
+from e5v.model.image_inputs import Pixels
 from e5v.model.special_tokens import follow_settings
 
 TOKENIZER_CONFIG = "tokenizer_config.json"
@@ -93,3 +98,70 @@ def image_token_id(name: str, config: Any, processor: Any) -> int:
             f"{len(processor.tokenizer)} tokens; get the processor of this model"
         )
     return int(number)
+
+
+class ImageProcessor:
+    """Runs a model's own processor on one image at a time, from any thread."""
+
+    def __init__(self, processor: Any) -> None:
+        self._processor = processor
+
+    def __call__(self, picture: PIL.Image.Image) -> Pixels:
+        """Return the arrays of one RGB picture and the expansion of its placeholder.
+
+        The processor is called in the usual way, with only the placeholder as the prompt; two
+        wrappers record the arrays from its image processor and the text given to its tokenizer.
+        This works the same for every family and every version of transformers.
+
+        Raises:
+            UnreadableError: the processor refuses the picture (such as a shape it cannot tile).
+        """
+        processor = copy.copy(self._processor)
+        images = _ImageRecorder(self._processor.image_processor)
+        processor.image_processor = images
+        processor.tokenizer = _TextRecorder(self._processor.tokenizer)
+        try:
+            processor(text=[processor.image_token], images=[picture], return_tensors="pt")
+        except _TextError as recorded:
+            return Pixels(images.arrays, recorded.text)
+        except Exception as error:
+            width, height = picture.size
+            raise UnreadableError(
+                f"the model's processor refuses a {width}x{height} image: {first_line(error)}"
+            ) from error
+        raise UnreadableError("the model's processor never tokenised its prompt")
+
+
+class _TextError(Exception):
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+class _ImageRecorder:
+    """Wraps an image processor and records what it returned."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.arrays: dict[str, Any] = {}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        returned = self._inner(*args, **kwargs)
+        self.arrays = {key: value for key, value in returned.items() if hasattr(value, "shape")}
+        return returned
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class _TextRecorder:
+    """Wraps a tokenizer and raises `_TextError` with the text it was given."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __call__(self, text: Any, **_: Any) -> Any:
+        raise _TextError(text[0] if isinstance(text, list) else text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)

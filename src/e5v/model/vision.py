@@ -6,32 +6,15 @@ Pixels of many images -> chunks of equal shape -> vision tower + projector -> to
 import inspect
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from e5v.model.images import Pixels
+from e5v.model.image_inputs import ImageTokens, Pixels
 
 CHUNK_VALUES = 8_000_000  # pixel values in one call of the vision tower: 23 tiles of 336 x 336
-
-
-@dataclass(frozen=True)
-class ImageTokens:
-    """The language model's input for one image.
-
-    `tokens` replace its placeholder tokens; `deep` are added to the states at those positions after
-    each of the first layers (DeepStack, in Qwen3-VL only).
-    """
-
-    tokens: Float[Tensor, "n d"]
-    deep: tuple[Float[Tensor, "n d"], ...] = ()
-
-    def to(self, device: torch.device | str) -> "ImageTokens":
-        """Return the same tokens on a device."""
-        return ImageTokens(self.tokens.to(device), tuple(layer.to(device) for layer in self.deep))
 
 
 def image_tokens(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from e5v.errors import DataError, ItemError, ModelError
 from e5v.model.embedder import E5V
-from e5v.model.images import Pixels
+from e5v.model.image_inputs import Pixels
 from e5v.model.loading import DTypeName, Loaded, MultimodalModel, load
 from e5v.model.preparing import Prepared, Preparer, ahead
 from e5v.model.prompts import Prompt
