@@ -22,7 +22,7 @@ from e5v.errors import DataError, E5VError
 from e5v.web import embedding_routes, search_routes
 from e5v.web.access import Guarded
 from e5v.web.body_limits import Bounded
-from e5v.web.docs_page import docs_page
+from e5v.web.docs_page import render_docs_page
 from e5v.web.errors import Reason, Refused, refusal_of
 from e5v.web.index_view import Collection
 from e5v.web.metrics import Metered, Meters
@@ -105,7 +105,7 @@ def _add_health(app: FastAPI, meters: Meters) -> None:
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
-        return Response(docs_page(app.openapi()), media_type="text/html")
+        return Response(render_docs_page(app.openapi()), media_type="text/html")
 
 
 def _methods(app: FastAPI) -> dict[str, frozenset[str]]:
