@@ -3,7 +3,7 @@ PYTHON := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 BASE := .venv/.base
 READY := .venv/.installed
-TYPED := $(wildcard src tests benchmarks nano)
+TYPED := $(wildcard src tests benchmarks nano docs)
 
 # What users get: no constraints, the newest of everything but torch, whose build is chosen here.
 PLAIN := build/plain
@@ -12,7 +12,7 @@ PLAIN_TESTS := tests/test_files.py tests/model/test_embedder.py tests/model/test
 	tests/model/test_failures.py tests/search/test_query.py
 EXTRA_VERBS := "index ." "search cat" demo serve "train --data cat.npy --out run" "evaluate nano"
 
-.PHONY: demo test test-plain check format clean
+.PHONY: demo test test-fast test-plain check docs format clean
 
 # The demo needs the base install and the extra `search`; tests and checks need the extra `dev`.
 demo: $(BASE)
@@ -22,6 +22,10 @@ demo: $(BASE)
 # Two workers, one thread each: more threads than cores only wait for one another.
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+
+# Without the slowest tests, for the minutes between two commits.
+test-fast: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow"
 
 # The base install alone embeds; with the extra `search` the demo and some tests run.
 test-plain:
@@ -41,13 +45,17 @@ check: $(READY)
 	$(BIN)/mypy $(TYPED)
 	$(BIN)/lint-imports
 
+# The site, without network; a broken link or an unreadable docstring is an error.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 # The environment stays; `rm -rf .venv` has it made anew.
 clean:
-	rm -rf build/demo $(PLAIN) dist .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build/demo build/docs $(PLAIN) dist .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 # torch goes first and alone, so that pip settles on its build before anything asks for it;

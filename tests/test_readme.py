@@ -1,6 +1,6 @@
-"""The README is run: every block, in order, as a reader would type it.
+"""The README and the guides are run: every block, in order, as a reader would type it.
 
-README.md -> fenced blocks -> python and bash in a folder with the sample photos -> output as shown
+pages -> fenced blocks -> python and bash in a folder with the sample photos -> output as shown
 """
 
 import json
@@ -19,6 +19,11 @@ from nano.findings import EDITS, IMAGES, NO_PROMPT, ONE_WORD, TEXTS, read_findin
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+GUIDES = {
+    path.stem: path.read_text()
+    for path in (ROOT / "docs" / "index.md", *sorted((ROOT / "docs" / "guides").glob("*.md")))
+}
+SPEED = (ROOT / "docs" / "speed.md").read_text()
 RESULTS = ROOT / "benchmarks" / "results"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -77,15 +82,28 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def run_blocks(page: str, folder: Path) -> None:
+    """Run the blocks of a page, and compare what they print with what the page shows."""
+    for block in find_blocks(page):
+        printed = run(block, folder)
+        if block.shown is not None:
+            assert printed.split() == block.shown.split()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", GUIDES)
+def test_every_block_of_the_guides_runs(name: str, folder: Path) -> None:
+    """A guide that leads nowhere, or shows what is not printed."""
+    run_blocks(GUIDES[name], folder)
+
+
+@pytest.mark.slow
 def test_every_block_runs_and_prints_what_it_shows(folder: Path) -> None:
     """A first page that does not work: the shortest way to lose a user."""
     blocks = find_blocks(README)
     assert {block.language for block in blocks} == {"python", "shell"}
     assert any(block.shown for block in blocks)
-    for block in blocks:
-        printed = run(block, folder)
-        if block.shown is not None:
-            assert printed.split() == block.shown.split()
+    run_blocks(README, folder)
     searches = [line for line in README.splitlines() if line.startswith("e5v search")]
     answers = [first_hit(line, folder) for line in searches[:3]]
     assert answers == ["targets/0089.png", "images/0042.png", "targets/0002.png"]
@@ -110,7 +128,7 @@ def test_every_verb_is_on_the_first_page() -> None:
     """A command that nobody finds."""
     verbs = "index search serve encode evaluate words train merge convert verify demo"
     for verb in verbs.split():
-        assert re.search(rf"(e5v|make) {verb}", README)
+        assert re.search(rf"(e5v|make) {verb}|`{verb}`", README)
 
 
 def _result(name: str) -> dict[str, Any]:
@@ -131,15 +149,15 @@ def test_the_figures_are_the_measured_ones() -> None:
         times = result["comparisons"]["all in bfloat16"]["medians_over_e5v"][task]
         peers = ("official", "sentence-transformers, batches of 8")
         cells = " | ".join(f"{times[peer]:.1f}x" for peer in peers)
-        assert f"| {title} | {cells} |" in README
+        assert f"| {title} | {cells} |" in SPEED
     shares = {
         (one["task"], one["contender"]): one["share_of_matmul_rate"]
         for result in (others, texts)
         for one in result["series"]
     }
     on_texts, on_photos = (round(100 * shares[task, "e5v"]) for task in ("texts", "photos"))
-    assert f"{on_texts} % of the rate" in README
-    assert f"on photos {on_photos} %" in README
+    assert f"{on_texts} % of the rate" in SPEED
+    assert f"on photos {on_photos} %" in SPEED
 
 
 def test_the_figures_of_the_miniature_are_the_measured_ones() -> None:
@@ -152,18 +170,19 @@ def test_the_figures_of_the_miniature_are_the_measured_ones() -> None:
         ("image and edit to image", EDITS),
     ):
         cells = [str(found.figure(setting, task, "R@1", variant)) for setting, variant in asked]
-        assert f"| {title} | {' | '.join(cells)} |" in README
+        assert f"| {title} | {' | '.join(cells)} |" in GUIDES["train"]
 
 
 def test_the_figures_of_training_are_the_measured_ones() -> None:
     """A speed of learning that nobody measured."""
     ours, theirs = _result("train-cpu")["series"]
     times = f"{theirs['seconds_over_e5v']:.1f} times as long"
-    assert times in README
+    page = " ".join(GUIDES["train"].split())
+    assert times in page
     memory = [one["peak_mib"] / 1024 for one in (theirs, ours)]
-    assert f"in {memory[0]:.1f} GiB against our {memory[1]:.1f}" in " ".join(README.split())
+    assert f"in {memory[0]:.1f} GiB against our {memory[1]:.1f}" in page
     few = {one["contender"]: one["seconds_over_e5v"] for one in _result("train-cpu-96")["series"]}
-    assert f"way {few['official']:.1f} times as long" in README
+    assert f"way {few['official']:.1f} times as long" in page
 
 
 def test_the_figures_of_searching_are_the_measured_ones() -> None:
@@ -175,7 +194,7 @@ def test_the_figures_of_searching_are_the_measured_ones() -> None:
         f"{last['exact_p50'] / last['p50']:.0f} times as fast on 2 cores as by comparing all, "
         f"with a recall of {last['recall']:.3f}"
     )
-    assert said in " ".join(README.split())
+    assert said in " ".join(GUIDES["search"].split())
 
 
 def test_the_figures_of_serving_are_the_measured_ones() -> None:
@@ -186,4 +205,5 @@ def test_the_figures_of_serving_are_the_measured_ones() -> None:
         if one["clients"] == 32
     }
     said = f"{times['e5v, one at a time']} one at a time, and {times['sentence-transformers']}"
-    assert f"with 32 clients on 2 cores it answers {said} sentence" in " ".join(README.split())
+    page = " ".join(GUIDES["serve"].split())
+    assert f"with 32 clients on 2 cores it answers {said} sentence" in page

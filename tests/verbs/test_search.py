@@ -19,7 +19,7 @@ from e5v.cli import main
 from e5v.search.query import SAME
 from e5v.verbs import search as module
 from e5v.verbs import terminal_images
-from e5v.verbs.search_page import Page, page
+from e5v.verbs.search_page import SearchPage, render_search_page
 from e5v.verbs.terminal_images import iterm, kitty, knows_sixel, protocol, sixel
 from tests.verbs.done import PHOTOS, Done, Run
 
@@ -211,7 +211,7 @@ def test_a_page(find: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "&lt;b&gt;a cat&lt;/b&gt;" in html
     assert "<b>a cat" not in html
     assert "http" not in re.sub(r'href="file:[^"]*"', "", html)
-    assert "Nothing was found" in page(Page("none", []))
+    assert "Nothing was found" in render_search_page(SearchPage("none", []))
 
 
 @pytest.mark.parametrize(

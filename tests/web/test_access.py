@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from e5v.web.access import LOOPBACK, Door, is_local
+from e5v.web.access import LOOPBACK, AccessRules, is_local
 from e5v.web.service import Settings
 from tests.web.asking import URL, Ask, fault
 
@@ -21,7 +21,7 @@ def _basic(user: str, password: str) -> str:
 
 async def test_every_route_asks_for_the_key(ask: Ask) -> None:
     """Catches a route that is left open, as others' /score and /pooling are."""
-    async with ask(Settings(door=Door(KEY))) as asker:
+    async with ask(Settings(access=AccessRules(KEY))) as asker:
         assert set(POSTS) <= asker.app.openapi()["paths"].keys()
         replies = [await asker.client.get(path) for path in ROUTES]
         replies += [await asker.client.post(path, json={}) for path in POSTS]
@@ -51,12 +51,12 @@ async def test_every_route_asks_for_the_key(ask: Ask) -> None:
 async def test_keys(ask: Ask, authorization: str, status: int) -> None:
     """Catches a key that is compared by its beginning, and one that a browser cannot give."""
     headers = {"authorization": authorization.encode()}
-    async with ask(Settings(door=Door(KEY))) as asker:
+    async with ask(Settings(access=AccessRules(KEY))) as asker:
         raw = [(name.encode(), value) for name, value in headers.items()]
         reply = await asker.client.get("/v1/models", headers=raw)
     assert reply.status_code == status
     assert KEY not in reply.text
-    assert KEY not in repr(Door(KEY))
+    assert KEY not in repr(AccessRules(KEY))
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,8 @@ async def test_keys(ask: Ask, authorization: str, status: int) -> None:
 )
 async def test_the_name_of_a_local_server(ask: Ask, host: str, status: int) -> None:
     """Catches a page of another site that has had its own name resolve to this machine."""
-    door = Door(hosts=LOOPBACK | {"mine.example"})
-    async with ask(Settings(door=door)) as asker:
+    access = AccessRules(hosts=LOOPBACK | {"mine.example"})
+    async with ask(Settings(access=access)) as asker:
         reply = await asker.client.get("/v1/models", headers={"host": host})
     assert reply.status_code == status
 
@@ -103,7 +103,7 @@ def test_which_servers_only_this_machine_reaches() -> None:
 )
 async def test_pages_of_other_sites(ask: Ask, headers: dict[str, str], status: int) -> None:
     """Catches a page of another site that searches this collection through its reader's browser."""
-    async with ask(Settings(door=Door(sites=frozenset({"proxied.example"})))) as asker:
+    async with ask(Settings(access=AccessRules(sites=frozenset({"proxied.example"})))) as asker:
         reply = await asker.client.get("/v1/models", headers=headers)
         asked = await asker.client.options("/v1/search", headers={"origin": "http://evil.example"})
     assert reply.status_code == status

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from e5v import E5V
 from e5v.model.preparing import Prepared
 from e5v.model.streaming import Stream
-from e5v.web.batching import Batcher, Pass
+from e5v.web.batching import Batcher, ForwardPass
 
 pytestmark = pytest.mark.anyio
 
@@ -118,7 +118,7 @@ async def test_who_has_left_is_not_embedded(model: E5V, passes: Spy) -> None:
 
 async def test_each_pass_is_told(model: E5V) -> None:
     """Catches a measure that counts a batch twice, or none."""
-    told: list[Pass] = []
+    told: list[ForwardPass] = []
     batcher = Batcher(model, seen=told.append)
     work = asyncio.create_task(batcher.run())
     items = [model.prepare("a dog"), model.prepare("a cat")]

@@ -15,10 +15,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from e5v import E5V
 from e5v.web import connections
+from e5v.web.admission import Limits
 from e5v.web.app import create_app
 from e5v.web.connections import subnet_of
 from e5v.web.index_view import Collection
-from e5v.web.limits import Limits
 from e5v.web.service import Settings
 from e5v.web.serving import fit_to_files, listen, server_config
 

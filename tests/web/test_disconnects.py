@@ -39,7 +39,7 @@ async def test_who_leaves_is_not_served(ask: Ask, monkeypatch: pytest.MonkeyPatc
             "query_string": b"",
         }
         service = asker.app.state.service
-        monkeypatch.setattr(service.intake._batcher, "budget", 30)  # one item in a pass
+        monkeypatch.setattr(service.embedder._batcher, "budget", 30)  # one item in a pass
         await asker.app(scope, receive, send)
         assert await asker.count("e5v_queued_tokens") == 0
         assert await asker.count('e5v_rejected_total{reason="gone"}') == 1

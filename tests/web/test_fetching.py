@@ -14,8 +14,7 @@ import pytest
 
 from e5v import E5V
 from e5v.model.image_files import UnreadableError
-from e5v.web.addresses import is_public
-from e5v.web.fetching import Fetcher, parse
+from e5v.web.fetching import Fetcher, is_public, parse_url
 from e5v.web.service import Settings
 from tests.web.asking import CAT, Ask, fault, vectors
 
@@ -164,7 +163,7 @@ def test_what_is_parsed_is_what_is_asked(site: Site) -> None:
     site.answers["/a%20b?c=d"] = (200, {}, b"here")
     assert FETCHER.fetch("HTTP://Pictures.Example/a%20b?c=d#e") == b"here"
     assert site.asked == [("pictures.example", "/a%20b?c=d")]
-    assert parse("https://pictures.example").path == "/"
+    assert parse_url("https://pictures.example").path == "/"
 
 
 def test_https_names_no_port(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +177,7 @@ def test_https_names_no_port(site: Site, monkeypatch: pytest.MonkeyPatch) -> Non
     site.answers["/a"] = (200, {}, b"here")
     assert FETCHER.fetch("https://pictures.example/a") == b"here"
     assert site.asked == [("pictures.example", "/a")]
-    assert parse("https://[2606:2800::1]/a").url == "https://[2606:2800::1]/a"
+    assert parse_url("https://[2606:2800::1]/a").url == "https://[2606:2800::1]/a"
 
 
 @pytest.mark.parametrize("addresses", [["127.0.0.1"], [PUBLIC, "10.0.0.1"], ["::ffff:10.0.0.1"]])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from e5v.web.access import Door
+from e5v.web.access import AccessRules
 from e5v.web.service import Settings
 from tests.web.asking import Ask, fault
 
@@ -38,7 +38,7 @@ async def test_head_is_get_without_a_body(ask: Ask) -> None:
 
 async def test_health_needs_no_key(ask: Ask) -> None:
     """Catches a probe that would have to know the key."""
-    async with ask(Settings(door=Door("a key"))) as asker:
+    async with ask(Settings(access=AccessRules("a key"))) as asker:
         for path in HEALTH:
             assert (await asker.client.head(path)).status_code == 200
         assert (await asker.client.head("/v1/models")).status_code == 401

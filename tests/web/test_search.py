@@ -14,8 +14,8 @@ from e5v import E5V
 from e5v.errors import DataError
 from e5v.search.query import Ask as Query
 from e5v.search.query import asked, example_of, find
+from e5v.web.admission import Limits
 from e5v.web.index_view import Collection
-from e5v.web.limits import Limits
 from e5v.web.reply_schemas import IndexReply, MapReply, SearchReply
 from e5v.web.service import Settings
 from tests.web.asking import CAT, PHOTOS, Ask, data_uri, fault

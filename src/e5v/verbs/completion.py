@@ -1,4 +1,4 @@
-"""`e5v --completion bash|zsh`: a script that completes verbs and options in a shell.
+"""`e5v --completion SHELL`: a script that completes verbs and options in bash or zsh.
 
 verbs -> tyro's own completion script -> stdout
 """

@@ -251,11 +251,11 @@ def _open_page(title: str, groups: "Sequence[Sequence[Hit]]") -> None:
     import tempfile
     import webbrowser
 
-    from e5v.verbs.search_page import Page, page
+    from e5v.verbs.search_page import SearchPage, render_search_page
 
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", prefix="e5v-search-", suffix=".html", delete=False
     ) as file:
-        file.write(page(Page(title, groups)))
+        file.write(render_search_page(SearchPage(title, groups)))
     say(f"wrote {file.name}")
     webbrowser.open(Path(file.name).as_uri())

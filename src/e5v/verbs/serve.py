@@ -117,8 +117,8 @@ def _facts(verb: Serve, folder: Path) -> "Facts | None":
 
 
 def _settings(verb: Serve) -> "Settings":
-    from e5v.web.access import LOOPBACK, Door, is_local
-    from e5v.web.limits import Limits
+    from e5v.web.access import LOOPBACK, AccessRules, is_local
+    from e5v.web.admission import Limits
     from e5v.web.service import Settings
 
     key = os.environ.get(KEY) or None
@@ -128,7 +128,7 @@ def _settings(verb: Serve) -> "Settings":
         say(f"warning: {verb.host} is open to others and {KEY} is not set: anybody can use it")
     return Settings(
         limits=Limits(queued_tokens=verb.queue_tokens, pixels=verb.megapixels * MEGA),
-        door=Door(key, LOOPBACK | names | {verb.host.lower()} if local else None, names),
+        access=AccessRules(key, LOOPBACK | names | {verb.host.lower()} if local else None, names),
         domains=frozenset(domain.lower() for domain in verb.allow_domain),
         batch_tokens=verb.batch_tokens,
     )

@@ -32,7 +32,7 @@ ASK_BASIC = {"WWW-Authenticate": 'Basic realm="e5v", charset="UTF-8"'}
 
 
 @dataclass(frozen=True)
-class Door:
+class AccessRules:
     """Which requests are accepted.
 
     `hosts` are the names allowed in the Host header (None: any); `sites` are the host names of
@@ -49,26 +49,26 @@ class Door:
         Raises:
             Refused: its Host is not allowed, it is from another site, or the key is wrong.
         """
-        host = host_of(headers.get("host", ""))
+        host = parse_host(headers.get("host", ""))
         if self.hosts is not None and host not in self.hosts:
             allow = "the server's operator can allow it (allow_host)"
             message = f"the host {host[:100]!a} is not allowed; {allow}"
             raise Refused(403, "host", message)
-        if not self._same_site(headers):
+        if not self._is_same_site(headers):
             message = "requests from pages of other sites are not allowed"
             raise Refused(403, "origin", message)
         if self.key and path not in OPEN_PATHS and not self._has_key(headers):
             message = "the key is missing or wrong; expected Authorization: Bearer KEY"
             raise Refused(401, "key", message, headers=ASK_BASIC)
 
-    def _same_site(self, headers: Headers) -> bool:
+    def _is_same_site(self, headers: Headers) -> bool:
         origin = headers.get("origin")
         if origin is None:
             site = headers.get("sec-fetch-site", "none")
             followed = headers.get("sec-fetch-mode") == "navigate"  # the user followed a link
             return followed or site in {"none", "same-origin"}
-        netloc = _netloc(origin)
-        return netloc == headers.get("host", "").lower() or host_of(netloc) in self.sites
+        netloc = _parse_netloc(origin)
+        return netloc == headers.get("host", "").lower() or parse_host(netloc) in self.sites
 
     def _has_key(self, headers: Headers) -> bool:
         assert self.key
@@ -77,19 +77,19 @@ class Door:
         return hmac.compare_digest(*digests)
 
 
-class Guarded:
+class AccessMiddleware:
     """Middleware that makes these checks; calls `refused` for each request that fails one."""
 
-    def __init__(self, app: ASGIApp, door: Door, refused: Callable[[Reason], None]) -> None:
+    def __init__(self, app: ASGIApp, rules: AccessRules, refused: Callable[[Reason], None]) -> None:
         self._app = app
-        self._door = door
+        self._rules = rules
         self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on if it passes the checks."""
         if scope["type"] == "http":
             try:
-                self._door.check(scope["path"], Headers(scope=scope))
+                self._rules.check(scope["path"], Headers(scope=scope))
             except Refused as refusal:
                 self._refused(refusal.reason)
                 await refusal.reply()(scope, receive, send)
@@ -105,7 +105,7 @@ def is_local(host: str) -> bool:
         return False
 
 
-def host_of(netloc: str) -> str:
+def parse_host(netloc: str) -> str:
     """Return the host of `host:port`, lower case, an IPv6 address without its brackets."""
     try:
         return urlsplit(f"//{netloc}").hostname or ""
@@ -113,7 +113,7 @@ def host_of(netloc: str) -> str:
         return ""
 
 
-def _netloc(origin: str) -> str:
+def _parse_netloc(origin: str) -> str:
     """Return `host:port` of an origin; nothing if it is opaque."""
     try:
         return urlsplit(origin).netloc.lower()

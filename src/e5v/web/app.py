@@ -20,16 +20,16 @@ from starlette.exceptions import HTTPException
 
 from e5v.errors import DataError, E5VError
 from e5v.web import embedding_routes, search_routes
-from e5v.web.access import Guarded
-from e5v.web.body_limits import Bounded
-from e5v.web.docs_page import docs_page
-from e5v.web.errors import Reason, Refused, refusal_of
+from e5v.web.access import AccessMiddleware
+from e5v.web.body_limits import BodyLimitMiddleware
+from e5v.web.docs_page import render_docs_page
+from e5v.web.errors import Reason, Refused, make_refusal
 from e5v.web.index_view import Collection
-from e5v.web.metrics import Metered, Meters
-from e5v.web.paths import READ, HeadAsGet, Page
-from e5v.web.reply_schemas import PlainResponse, documented, without_unsent
-from e5v.web.security_headers import Headed
-from e5v.web.service import Settings, opened
+from e5v.web.metrics import Meters, MetricsMiddleware
+from e5v.web.paths import READ, HeadAsGetMiddleware, Page
+from e5v.web.reply_schemas import PlainResponse, describe_replies, drop_unsent_errors
+from e5v.web.security_headers import SecurityHeadersMiddleware
+from e5v.web.service import Settings, open_service
 
 LOG = logging.getLogger(__name__)
 PAGE = Path(__file__).parent / "page"
@@ -43,7 +43,7 @@ def create_app(collection: Collection, settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with opened(collection, settings, meters) as service:
+        async with open_service(collection, settings, meters) as service:
             app.state.service = service
             yield
         app.state.service = None
@@ -57,13 +57,13 @@ def create_app(collection: Collection, settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     written = app.openapi
-    app.openapi = lambda: without_unsent(written())  # type: ignore[method-assign]
+    app.openapi = lambda: drop_unsent_errors(written())  # type: ignore[method-assign]
     app.include_router(embedding_routes.router)
     app.include_router(search_routes.router)
     _add_health(app, meters)
-    app.mount("/", Page(PAGE, lambda: _methods(app)), name="page")
+    app.mount("/", Page(PAGE, lambda: _list_methods(app)), name="page")
     _add_refusals(app, meters)
-    _add_layers(app, settings, meters)
+    _add_middleware(app, settings, meters)
     return app
 
 
@@ -73,7 +73,7 @@ def _add_health(app: FastAPI, meters: Meters) -> None:
         summary="The process is alive",
         tags=["health"],
         response_class=PlainResponse,
-        responses=documented("The text ok", "text/plain", always=(403, 500)),
+        responses=describe_replies("The text ok", "text/plain", always=(403, 500)),
     )
     async def livez() -> Response:
         return Response("ok\n", media_type="text/plain")
@@ -86,7 +86,7 @@ def _add_health(app: FastAPI, meters: Meters) -> None:
         description="Also at /health and /healthz. Like /livez, these paths require no key.",
         tags=["health"],
         response_class=PlainResponse,
-        responses=documented("The text ok", "text/plain", 503, always=(403, 500)),
+        responses=describe_replies("The text ok", "text/plain", 503, always=(403, 500)),
     )
     async def readyz() -> Response:
         if getattr(app.state, "service", None) is None:
@@ -98,17 +98,17 @@ def _add_health(app: FastAPI, meters: Meters) -> None:
         summary="Metrics for Prometheus",
         tags=["health"],
         response_class=PlainResponse,
-        responses=documented("The metrics", "text/plain"),
+        responses=describe_replies("The metrics", "text/plain"),
     )
     async def metrics() -> Response:
-        return Response(meters.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(meters.write_text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
-        return Response(docs_page(app.openapi()), media_type="text/html")
+        return Response(render_docs_page(app.openapi()), media_type="text/html")
 
 
-def _methods(app: FastAPI) -> dict[str, frozenset[str]]:
+def _list_methods(app: FastAPI) -> dict[str, frozenset[str]]:
     """Return the methods of every route, by path."""
     described = {
         path: frozenset(method.upper() for method in operations)
@@ -121,7 +121,7 @@ def _add_refusals(app: FastAPI, meters: Meters) -> None:
     """Answer every error in one format, and count it by reason."""
 
     async def refuse(_: Request, error: Exception) -> Response:
-        refusal = refusal_of(error)
+        refusal = make_refusal(error)
         if isinstance(error, DataError):
             LOG.error("%s", error)
         meters.rejected.labels(refusal.reason).inc()
@@ -131,14 +131,14 @@ def _add_refusals(app: FastAPI, meters: Meters) -> None:
         app.add_exception_handler(kind, refuse)
 
 
-def _add_layers(app: FastAPI, settings: Settings, meters: Meters) -> None:
+def _add_middleware(app: FastAPI, settings: Settings, meters: Meters) -> None:
     """Add the middleware; the one added last is the outermost."""
 
     def count(reason: Reason) -> None:
         meters.rejected.labels(reason).inc()
 
-    app.add_middleware(Bounded, limits=settings.limits, refused=count)
-    app.add_middleware(Guarded, door=settings.door, refused=count)
-    app.add_middleware(Metered, meters=meters)
-    app.add_middleware(HeadAsGet)
-    app.add_middleware(Headed)
+    app.add_middleware(BodyLimitMiddleware, limits=settings.limits, refused=count)
+    app.add_middleware(AccessMiddleware, rules=settings.access, refused=count)
+    app.add_middleware(MetricsMiddleware, meters=meters)
+    app.add_middleware(HeadAsGetMiddleware)
+    app.add_middleware(SecurityHeadersMiddleware)

@@ -76,7 +76,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Pass:
+class ForwardPass:
     """How large a forward pass was and how long it took."""
 
     items: int
@@ -92,7 +92,11 @@ class Batcher:
     """
 
     def __init__(
-        self, model: E5V, *, budget: int | None = None, seen: Callable[[Pass], None] | None = None
+        self,
+        model: E5V,
+        *,
+        budget: int | None = None,
+        seen: Callable[[ForwardPass], None] | None = None,
     ) -> None:
         default = token_budget(None, model.device.type)
         self.budget = budget or default
@@ -129,7 +133,7 @@ class Batcher:
             self._awake.clear()
             await asyncio.sleep(GATHER_SECONDS)
             while jobs := self._take():
-                await self._pass(jobs)
+                await self._run_pass(jobs)
 
     def close(self) -> None:
         """Shut down the model's thread."""
@@ -154,7 +158,7 @@ class Batcher:
                 self._tickets.append(ticket)
         return jobs
 
-    async def _pass(self, jobs: list[Job]) -> None:
+    async def _run_pass(self, jobs: list[Job]) -> None:
         items = [job.item for job in jobs]
         start = time.perf_counter()
         try:
@@ -165,9 +169,9 @@ class Batcher:
                 return
             for job in jobs:
                 if not job.ticket.answer.done():
-                    await self._pass([job])
+                    await self._run_pass([job])
             return
         seconds = time.perf_counter() - start
-        self._seen(Pass(len(jobs), sum(job.tokens for job in jobs), seconds))
+        self._seen(ForwardPass(len(jobs), sum(job.tokens for job in jobs), seconds))
         for job, row in zip(jobs, rows, strict=True):
             job.ticket.fill(job.place, row)

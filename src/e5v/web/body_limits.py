@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 
+from e5v.web.admission import Limits
 from e5v.web.connections import subnet_of
 from e5v.web.errors import Reason, Refused
-from e5v.web.limits import Limits
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ADDRESS_SHARE = 2  # one address may use half of the memory for bodies
 
 
-class Bounded:
+class BodyLimitMiddleware:
     """Middleware that limits request bodies; calls `refused` for each one refused unread."""
 
     def __init__(self, app: ASGIApp, limits: Limits, refused: Callable[[Reason], None]) -> None:
@@ -78,7 +78,7 @@ class Bounded:
 class _Body:
     """One request's body while it arrives."""
 
-    def __init__(self, bounds: Bounded, receive: Receive, address: str) -> None:
+    def __init__(self, bounds: BodyLimitMiddleware, receive: Receive, address: str) -> None:
         self._bounds = bounds
         self._receive = receive
         self._deadline = time.monotonic() + bounds.seconds

@@ -23,7 +23,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from e5v.web.errors import Refused
 
 if TYPE_CHECKING:
-    from e5v.web.limits import Limits
+    from e5v.web.admission import Limits
 
 GRACE_SECONDS = 1.0  # for a burst of clients of one address to send their requests
 SUBNET_BITS = 64  # of an IPv6 address: one client usually has all addresses of its subnet
@@ -140,7 +140,7 @@ class BoundedConnection(H11Protocol):
             self._connections.answer(self)
         else:
             self._connections.wait(self)
-        if in_progress:  # bodies.py limits the time of a body
+        if in_progress:  # body_limits.py limits the time of a body
             self._cancel_deadline()
         elif self._deadline is None:
             self._await_head()

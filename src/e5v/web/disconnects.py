@@ -16,7 +16,7 @@ from e5v.web.errors import CLIENT_GONE, Refused
 Result = TypeVar("Result")
 
 
-async def unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
     """Do the work of a request whose body was read; cancel it if the client disconnects.
 
     Raises:

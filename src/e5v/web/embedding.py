@@ -1,6 +1,6 @@
 """Embed the items of a request: fetch, check, prepare on threads, and batch them.
 
-Wanted -> queue limit -> URLs fetched -> header checked -> decoded, tokenised -> batcher
+RequestItem -> queue limit -> URLs fetched -> header checked -> decoded, tokenised -> batcher
 
 Images are decoded on threads, with a time limit. A thread that takes longer stays counted as busy
 until it is done, so that slow images cannot pile up.
@@ -22,12 +22,11 @@ from e5v.inputs import Image, Item, Text
 from e5v.model.image_files import UnreadableError
 from e5v.model.preparing import WORKERS
 from e5v.model.tokens import LONGEST, Fit
-from e5v.web.admission import Ledger
+from e5v.web.admission import AdmissionQueue, Limits, check_image
 from e5v.web.batching import Batcher
-from e5v.web.errors import refused_item
+from e5v.web.errors import refuse_item
 from e5v.web.fetching import Fetcher
-from e5v.web.inputs import Part, Picture, Wanted
-from e5v.web.limits import Limits, check_picture
+from e5v.web.inputs import ImageSource, ItemPart, RequestItem
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
@@ -39,7 +38,7 @@ FETCHERS = 8
 
 
 @dataclass(frozen=True)
-class Embedded:
+class EmbeddedItems:
     """The result for a request's items: states (n, d), tokens of all, and whose text was cut."""
 
     states: NDArray[np.float32]
@@ -47,57 +46,57 @@ class Embedded:
     cut: tuple[bool, ...]
 
 
-class Intake:
+class ItemEmbedder:
     """Embeds the items of requests with one model."""
 
     def __init__(
         self, model: E5V, batcher: Batcher, limits: Limits, domains: frozenset[str] = frozenset()
     ) -> None:
-        self.ledger = Ledger(limits.queued_tokens)
+        self.queue = AdmissionQueue(limits.queued_tokens)
         self._model = model
         self._batcher = batcher
         self._limits = limits
         self._fetcher = Fetcher(domains, limits.body_bytes)
         self._free = asyncio.Semaphore(WORKERS)
-        self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="e5v-intake")
+        self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="e5v-embedder")
         self._fetchers = ThreadPoolExecutor(FETCHERS, thread_name_prefix="e5v-fetch")
 
     async def embed(
-        self, items: Sequence[Wanted], prompt: str = "retrieval", *, fit: Fit = LONGEST
-    ) -> Embedded:
+        self, items: Sequence[RequestItem], prompt: str = "retrieval", *, fit: Fit = LONGEST
+    ) -> EmbeddedItems:
         """Embed the items of one request; `fit` says how to cut a text that is too long.
 
         Raises:
             Refused: the queue is full, or an item cannot be read; the message names it.
             PromptError: there is no such prompt, or it has no slot for an item.
         """
-        with self.ledger.hold() as held:
+        with self.queue.reserve() as reserved:
             most = self._model.max_tokens
-            held.set(sum(min(_estimate(item), most) for item in items))
-            prepared = await _gather(self._prepare(item, prompt, fit) for item in items)
+            reserved.set(sum(min(_estimate_tokens(item), most) for item in items))
+            prepared = await _gather_prepared(self._prepare(item, prompt, fit) for item in items)
             tokens = sum(len(one.prompted.ids) for one in prepared)
-            held.set(tokens)
+            reserved.set(tokens)
             states = await self._batcher.states(prepared)
-        return Embedded(states, tokens, tuple(one.cut for one in prepared))
+        return EmbeddedItems(states, tokens, tuple(one.cut for one in prepared))
 
     def close(self) -> None:
         """Shut down the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._fetchers.shutdown(wait=False, cancel_futures=True)
 
-    async def _prepare(self, item: Wanted, prompt: str, fit: Fit) -> Prepared:
+    async def _prepare(self, item: RequestItem, prompt: str, fit: Fit) -> Prepared:
         try:
             fetched = [await self._fetch(part) for part in item.parts]
             return await self._prepare_on_thread(item, fetched, prompt, fit)
         except UnreadableError as error:
-            raise refused_item(item.position, str(error)) from None
+            raise refuse_item(item.position, str(error)) from None
         except ItemError as error:
-            raise refused_item(item.position, error.cause) from None
+            raise refuse_item(item.position, error.cause) from None
         except PromptError as error:
-            raise refused_item(item.position, str(error).removeprefix("item 0: ")) from None
+            raise refuse_item(item.position, str(error).removeprefix("item 0: ")) from None
 
-    async def _fetch(self, part: Part) -> Part | bytes:
-        if not isinstance(part, Picture) or not part.url:
+    async def _fetch(self, part: ItemPart) -> ItemPart | bytes:
+        if not isinstance(part, ImageSource) or not part.url:
             return part
         loop = asyncio.get_running_loop()
         work = loop.run_in_executor(self._fetchers, self._fetcher.fetch, part.url)
@@ -107,7 +106,7 @@ class Intake:
             raise UnreadableError("fetching its image took too long") from None
 
     async def _prepare_on_thread(
-        self, item: Wanted, parts: list[Part | bytes], prompt: str, fit: Fit
+        self, item: RequestItem, parts: list[ItemPart | bytes], prompt: str, fit: Fit
     ) -> Prepared:
         """Prepare an item on a thread, within the time limit."""
         await self._free.acquire()
@@ -119,7 +118,7 @@ class Intake:
         seconds = self._limits.prepare_seconds
         done, _ = await asyncio.wait({work}, timeout=seconds)
         if not done:
-            raise refused_item(item.position, f"took over {seconds:g} s to decode; shrink it")
+            raise refuse_item(item.position, f"took over {seconds:g} s to decode; shrink it")
         return work.result()
 
     def _release(self, work: asyncio.Future[Prepared]) -> None:
@@ -128,23 +127,23 @@ class Intake:
             work.exception()  # reported already, or no longer waited for
 
     def _prepare_all(
-        self, parts: list[Part | bytes], system: str | None, prompt: str, fit: Fit
+        self, parts: list[ItemPart | bytes], system: str | None, prompt: str, fit: Fit
     ) -> Prepared:
         item = Item(tuple(map(self._check_part, parts)), system)
         return self._model.prepare(item, prompt=prompt, fit=fit)
 
-    def _check_part(self, part: Part | bytes) -> Text | Image:
+    def _check_part(self, part: ItemPart | bytes) -> Text | Image:
         if isinstance(part, (Text, Image)):
             return part
         try:
             content = part if isinstance(part, bytes) else part.content()
         except ValueError as error:
             raise UnreadableError(str(error)) from None
-        check_picture(content, self._limits)
+        check_image(content, self._limits)
         return Image(content)
 
 
-async def _gather(works: Iterable[Coroutine[Any, Any, Prepared]]) -> list[Prepared]:
+async def _gather_prepared(works: Iterable[Coroutine[Any, Any, Prepared]]) -> list[Prepared]:
     """Wait for all; the first failure cancels the others."""
     try:
         async with asyncio.TaskGroup() as group:
@@ -154,7 +153,7 @@ async def _gather(works: Iterable[Coroutine[Any, Any, Prepared]]) -> list[Prepar
     return [task.result() for task in tasks]
 
 
-def _estimate(item: Wanted) -> int:
+def _estimate_tokens(item: RequestItem) -> int:
     """Estimate the tokens of an item from its size, before any work on it."""
     texts = (part.text for part in item.parts if isinstance(part, Text))
     length = sum(len(text.encode()) for text in texts) + len((item.system or "").encode())

@@ -2,7 +2,7 @@
 
 Refused | E5VError | FastAPI's errors -> {"error": {"message", "type", "code", "index"}}
 
-The shape is OpenAI's, so that its clients show the message.
+The shape is OpenAI's, so that its clients format_value the message.
 """
 
 from __future__ import annotations
@@ -85,17 +85,17 @@ class Refused(HTTPException):
         return Response(content, self.status_code, self.headers, "application/json")
 
 
-def refused_item(index: int, cause: str) -> Refused:
+def refuse_item(index: int, cause: str) -> Refused:
     """Return the refusal of a request because of one item."""
     return Refused(422, "item", f"item {index}: {cause}", index=index)
 
 
-def not_found(message: str) -> Refused:
+def refuse_missing(message: str) -> Refused:
     """Return the refusal of a request for something that does not exist."""
     return Refused(404, "missing", message)
 
 
-def refusal_of(error: Exception) -> Refused:
+def make_refusal(error: Exception) -> Refused:
     """Turn any error into a refusal; details of the server's own faults stay in its log."""
     match error:
         case Refused():
@@ -104,9 +104,9 @@ def refusal_of(error: Exception) -> Refused:
             reason = STATUS.get(error.status_code, "body")
             refusal = Refused(error.status_code, reason, str(error.detail), headers=error.headers)
         case RequestValidationError():
-            refusal = Refused(422, "fields", describe(error.errors()[0]))
+            refusal = Refused(422, "fields", describe_fault(error.errors()[0]))
         case ItemError():
-            refusal = refused_item(error.position, error.cause)
+            refusal = refuse_item(error.position, error.cause)
         case DataError():  # of the index; the message contains local paths
             refusal = Refused(503, "failed", "the index cannot be read; the server's log says why")
         case ModelError():
@@ -118,7 +118,7 @@ def refusal_of(error: Exception) -> Refused:
     return refusal
 
 
-def describe(fault: Mapping[str, Any]) -> str:
+def describe_fault(fault: Mapping[str, Any]) -> str:
     """Describe an invalid field: its name, what was sent, and what was expected.
 
     `fault` is as pydantic reports it, its location preceded by where FastAPI found the value.
@@ -139,19 +139,19 @@ def describe(fault: Mapping[str, Any]) -> str:
     for long, short in WORDINGS.items():
         expected = expected.replace(long, short)
     expected = expected if rule == "Input" else f"it to {expected}"
-    return f"{field} is {show(fault['input'])}; expected {expected}"
+    return f"{field} is {format_value(fault['input'])}; expected {expected}"
 
 
-def show(value: object) -> str:
+def format_value(value: object) -> str:
     """Format a JSON value for a message: short, and in one line."""
     if isinstance(value, dict | list):
-        return kind_of(value)
+        return name_type(value)
     if isinstance(value, str) and len(value) > SHOWN:
         return f"a string of {len(value)} characters"
     return ascii(value) if isinstance(value, str) else orjson.dumps(value).decode()[:SHOWN]
 
 
-def kind_of(value: object) -> str:
+def name_type(value: object) -> str:
     """Name the kind of a JSON value as JSON does."""
     names = {str: "a string", dict: "an object", list: "a list", bool: "a boolean"}
     return "null" if value is None else names.get(type(value), "a number")

@@ -24,7 +24,7 @@ from e5v.inputs import Text
 from e5v.search.query import PROMPT
 from e5v.vectors import unit
 from e5v.web.errors import Refused
-from e5v.web.inputs import Wanted
+from e5v.web.inputs import RequestItem
 
 if TYPE_CHECKING:
     from e5v.search.entries import Entry
@@ -96,8 +96,8 @@ async def find_queries(searcher: Searcher, index: Index) -> list[str]:
 
 async def _place(searcher: Searcher, index: Index, tried: Candidate) -> int | None:
     """Return the rank of a query's entry or a copy of it, from 0; None if not among the hits."""
-    item = Wanted(0, (Text(tried.query),))
-    states = (await searcher.intake.embed([item], PROMPT)).states
+    item = RequestItem(0, (Text(tried.query),))
+    states = (await searcher.embedder.embed([item], PROMPT)).states
     hits = await asyncio.to_thread(index.search, unit(states)[0], k=NEAR)
     for place, hit in enumerate(hits):
         if hit.entry.id == tried.entry.id or hit.entry.digest == tried.entry.digest:

@@ -6,6 +6,9 @@ to a checked address -> bytes, or a redirect, which is checked like the first UR
 Resolving a name again after the check could give another address, so the connection goes to an
 address that was checked. The request is made from the parsed URL, so that no second parser can read
 the URL differently.
+
+An address is public only if every IPv6 form that leads to an IPv4 address (mapped addresses, NAT64,
+6to4 and Teredo) is seen through.
 """
 
 from __future__ import annotations
@@ -17,11 +20,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from threading import Timer
 from urllib.parse import urljoin, urlsplit
 
 from e5v.model.image_files import UnreadableError
-from e5v.web.addresses import is_public
 
 PORTS = {"http": 80, "https": 443}
 REDIRECTS = 3
@@ -31,6 +34,8 @@ CHUNK = 2**16
 ALLOWED_IN_URL = frozenset(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?#[]@!$&'()*+,;=%"
 )
+NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052; the address behind it is its last 32 bits
+UNICAST = IPv6Network("2000::/3")  # global unicast; other IPv6 addresses are local or tunnels
 
 
 @dataclass(frozen=True)
@@ -68,10 +73,10 @@ class Fetcher:
         """
         deadline = time.monotonic() + self.seconds
         for _ in range(REDIRECTS + 1):
-            target = self._allowed(parse(url))
-            addresses = public_addresses(target)
+            target = self._check_domain(parse_url(url))
+            addresses = resolve_public(target)
             try:
-                answer = self._request(target, addresses, deadline)
+                answer = self._request_once(target, addresses, deadline)
             except (OSError, http.client.HTTPException) as error:
                 self._check_time(target, deadline)
                 raise UnreadableError(f"{target.host} did not answer: {error!r}") from None
@@ -80,7 +85,7 @@ class Fetcher:
             url = answer.url
         raise UnreadableError(f"{target.host} redirects more than {REDIRECTS} times")
 
-    def _allowed(self, target: Target) -> Target:
+    def _check_domain(self, target: Target) -> Target:
         if target.host in self.domains:
             return target
         raise UnreadableError(
@@ -88,13 +93,15 @@ class Fetcher:
             "data URI, or ask the server's operator to allow the domain (allow_domain)"
         )
 
-    def _request(self, target: Target, addresses: list[str], deadline: float) -> bytes | Target:
-        with connected(target, addresses, deadline) as connection:
+    def _request_once(
+        self, target: Target, addresses: list[str], deadline: float
+    ) -> bytes | Target:
+        with open_connection(target, addresses, deadline) as connection:
             headers = {"Host": target.netloc, "Accept": "image/*"}
             connection.request("GET", target.path, headers=headers)
             response = connection.getresponse()
             if response.status in MOVED:
-                return parse(urljoin(target.url, response.getheader("Location", "")))
+                return parse_url(urljoin(target.url, response.getheader("Location", "")))
             if response.status != OK:
                 raise UnreadableError(f"{target.host} answers {response.status} for its image")
             content = self._read_content(response, target)
@@ -114,7 +121,7 @@ class Fetcher:
             raise UnreadableError(f"{target.host} took over {self.seconds:g} s for its image")
 
 
-def parse(url: str) -> Target:
+def parse_url(url: str) -> Target:
     """Read a URL.
 
     Raises:
@@ -137,7 +144,7 @@ def parse(url: str) -> Target:
     return Target(parts.scheme, parts.hostname, f"{parts.path or '/'}{query}")
 
 
-def public_addresses(target: Target) -> list[str]:
+def resolve_public(target: Target) -> list[str]:
     """Resolve a host once.
 
     Raises:
@@ -154,7 +161,7 @@ def public_addresses(target: Target) -> list[str]:
 
 
 @contextmanager
-def connected(
+def open_connection(
     target: Target, addresses: list[str], deadline: float
 ) -> Iterator[http.client.HTTPConnection]:
     """Connect to the first address that answers; close the connection at the deadline.
@@ -192,3 +199,25 @@ def _shut_down(sock: socket.socket) -> None:
     """Shut a socket down, so that waiting reads return."""
     with suppress(OSError):  # it is closed already
         socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not TLS's: it drops its state
+
+
+def is_public(address: str) -> bool:
+    """Whether an address, as the resolver writes it, is public: neither private nor local."""
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    inner = _unwrap_address(parsed)
+    return inner is not None and inner.is_global and not inner.is_multicast
+
+
+def _unwrap_address(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address | None:
+    """Return the address that traffic would reach; None for a tunnel, whose end is unknown."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address.ipv4_mapped:
+        return address.ipv4_mapped
+    if address in NAT64:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    tunnelled = address.sixtofour or address.teredo
+    return None if tunnelled or address not in UNICAST else address

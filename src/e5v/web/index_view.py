@@ -30,7 +30,7 @@ FRESH_SECONDS = 1.0  # between two refreshes
 MAP_POINTS = 2_000
 DIGITS = 4  # decimals of a map coordinate
 CONFLICT = 409
-Held = TypeVar("Held")
+Reservation = TypeVar("Reservation")
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class Collection:
         return index
 
 
-def _require(found: Held | None, id: str) -> Held:
+def _require(found: Reservation | None, id: str) -> Reservation:
     if found is None:
         raise Refused(404, "missing", f"the index has no entry {id[:80]!a}")
     return found

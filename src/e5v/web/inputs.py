@@ -1,7 +1,7 @@
 """Read an item as a client sends it, in any format that clients of other servers use.
 
     "text" | {"text", "image"} | {"type": "text" | "image_url", ...} | {"content": [...]}
-        -> Wanted: texts, and images as the client named them
+        -> RequestItem: texts, and images as the client named them
 
 A string is always text. An image is a data URI, base64 or a URL; paths are never opened for a
 client.
@@ -15,7 +15,7 @@ from typing import Any
 
 from e5v.data_uris import decode_base64, decode_data_uri, is_data_uri
 from e5v.inputs import Image, Text
-from e5v.web.errors import SHOWN, Refused, kind_of, refused_item
+from e5v.web.errors import SHOWN, Refused, name_type, refuse_item
 
 KINDS = {None, "text", "image", "image_url", "input_text", "input_image"}
 CONTENT = {"role", "content", "name"}
@@ -24,7 +24,7 @@ DEEPEST = 8
 
 
 @dataclass(frozen=True)
-class Picture:
+class ImageSource:
     """An image as the client named it."""
 
     source: str
@@ -52,34 +52,34 @@ class Picture:
             ) from None
 
 
-Part = Text | Picture | Image  # an Image is from our own index, never from a client
+ItemPart = Text | ImageSource | Image  # an Image is from our own index, never from a client
 
 
 @dataclass(frozen=True)
-class System:
-    """A system turn of a chat; becomes `Wanted.system`."""
+class SystemTurn:
+    """A system turn of a chat; becomes `RequestItem.system`."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RequestItem:
     """One item to embed: its parts in order, at least one; `position` is that in the request.
 
     `system` is the system turn of chat messages, if there is one.
     """
 
     position: int
-    parts: tuple[Part, ...]
+    parts: tuple[ItemPart, ...]
     system: str | None = None
 
     @property
     def pictures(self) -> int:
         """How many images it has."""
-        return sum(isinstance(part, Picture) for part in self.parts)
+        return sum(isinstance(part, ImageSource) for part in self.parts)
 
 
-def read_items(raw: object, most: int) -> list[Wanted]:
+def read_items(raw: object, most: int) -> list[RequestItem]:
     """Read `input`: one item, or a list of them.
 
     Raises:
@@ -95,7 +95,7 @@ def read_items(raw: object, most: int) -> list[Wanted]:
     return [read_item(one, position) for position, one in enumerate(raws)]
 
 
-def read_item(raw: object, position: int = 0) -> Wanted:
+def read_item(raw: object, position: int = 0) -> RequestItem:
     """Read one item.
 
     Raises:
@@ -104,18 +104,18 @@ def read_item(raw: object, position: int = 0) -> Wanted:
     try:
         read = tuple(_read_parts(raw, DEEPEST))
     except ValueError as error:
-        raise refused_item(position, str(error)) from None
-    turns = [part.text for part in read if isinstance(part, System)]
-    parts = tuple(part for part in read if not isinstance(part, System))
+        raise refuse_item(position, str(error)) from None
+    turns = [part.text for part in read if isinstance(part, SystemTurn)]
+    parts = tuple(part for part in read if not isinstance(part, SystemTurn))
     if not parts:
         expected = "a user turn besides the system turn" if turns else "a text or an image"
-        raise refused_item(position, f"is empty; expected {expected}")
-    if any(isinstance(part, System) for part in read[len(turns) :]):
-        raise refused_item(position, "has a system turn after another turn; put it first")
-    return Wanted(position, parts, "\n".join(turns) if turns else None)
+        raise refuse_item(position, f"is empty; expected {expected}")
+    if any(isinstance(part, SystemTurn) for part in read[len(turns) :]):
+        raise refuse_item(position, "has a system turn after another turn; put it first")
+    return RequestItem(position, parts, "\n".join(turns) if turns else None)
 
 
-def _read_parts(raw: Any, depth: int) -> Iterator[Part | System]:
+def _read_parts(raw: Any, depth: int) -> Iterator[ItemPart | SystemTurn]:
     if not depth:
         raise ValueError("is nested too deeply; give a flat list of parts")
     if isinstance(raw, str):
@@ -133,21 +133,21 @@ def _read_parts(raw: Any, depth: int) -> Iterator[Part | System]:
         for inner in raw:
             yield from _read_parts(inner, depth - 1)
     else:
-        raise ValueError(f'is {kind_of(raw)}; expected a string or {{"text": ..., "image": ...}}')
+        raise ValueError(f'is {name_type(raw)}; expected a string or {{"text": ..., "image": ...}}')
 
 
 def _are_token_ids(raws: list[Any]) -> bool:
     return bool(raws) and all(type(one) is int for one in raws)
 
 
-def _read_message(raw: Mapping[str, Any], depth: int) -> Iterator[Part | System]:
+def _read_message(raw: Mapping[str, Any], depth: int) -> Iterator[ItemPart | SystemTurn]:
     """Read one message of a chat by its role; an empty assistant turn is skipped."""
     _check_keys(raw, CONTENT)
     role, content = raw.get("role") or "user", raw.get("content")
     if role == "user":
         yield from () if content is None else _read_parts(content, depth - 1)
     elif role in ("system", "developer"):
-        yield from (System(text) for text in _read_turn(content, role))
+        yield from (SystemTurn(text) for text in _read_turn(content, role))
     elif role != "assistant":
         raise ValueError(
             f'has the role {str(role)[:SHOWN]!a}; expected "system", "user" or "assistant"'
@@ -172,7 +172,7 @@ def _read_turn(content: object, role: str) -> list[str]:
     return ["".join(texts)] if texts else []
 
 
-def _read_object(raw: Mapping[str, Any]) -> Iterator[Part]:
+def _read_object(raw: Mapping[str, Any]) -> Iterator[ItemPart]:
     """Read an object; an image comes before its text, whatever the order of its keys."""
     _check_keys(raw, PART)
     kind = raw.get("type")
@@ -193,7 +193,7 @@ def _check_keys(raw: Mapping[str, Any], known: set[str]) -> None:
 
 def _read_text(raw: object) -> Text:
     if not isinstance(raw, str):
-        raise ValueError(f"has a text that is {kind_of(raw)}; expected a string")  # noqa: TRY004  see read_item
+        raise ValueError(f"has a text that is {name_type(raw)}; expected a string")  # noqa: TRY004  see read_item
     if not raw.strip():
         raise ValueError("has an empty text; give some text or leave it out")
     if is_data_uri(raw):
@@ -201,9 +201,11 @@ def _read_text(raw: object) -> Text:
     return Text(raw)
 
 
-def _read_picture(raw: object, key: str) -> Picture:
+def _read_picture(raw: object, key: str) -> ImageSource:
     if isinstance(raw, Mapping):  # {"image_url": {"url": ..., "detail": ...}}
         raw = raw.get("url")
     if not isinstance(raw, str) or not raw:
-        raise ValueError(f'has "{key}" that is {kind_of(raw)}; expected a data URI, base64 or URL')
-    return Picture(raw)
+        raise ValueError(
+            f'has "{key}" that is {name_type(raw)}; expected a data URI, base64 or URL'
+        )
+    return ImageSource(raw)

@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from e5v.web.admission import Ledger
-    from e5v.web.batching import Pass
+    from e5v.web.admission import AdmissionQueue
+    from e5v.web.batching import ForwardPass
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 TOKENS = tuple(2**power for power in range(4, 17))
@@ -52,11 +52,11 @@ class Meters:
             "e5v_pass_seconds", "Time of a forward pass", buckets=SECONDS, registry=registry
         )
 
-    def watch(self, ledger: Ledger) -> None:
-        """Report the tokens in a ledger as the length of the queue."""
-        self.queued.set_function(lambda: ledger.tokens)
+    def watch_queue(self, queue: AdmissionQueue) -> None:
+        """Report the tokens in a queue as the length of the queue."""
+        self.queued.set_function(lambda: queue.tokens)
 
-    def note(self, done: Pass) -> None:
+    def count_pass(self, done: ForwardPass) -> None:
         """Count a forward pass."""
         self.items.inc(done.items)
         self.tokens.inc(done.tokens)
@@ -64,12 +64,12 @@ class Meters:
         self.pass_tokens.observe(done.tokens)
         self.pass_seconds.observe(done.seconds)
 
-    def text(self) -> bytes:
+    def write_text(self) -> bytes:
         """Return all metrics as text."""
         return generate_latest(self.registry)
 
 
-class Metered:
+class MetricsMiddleware:
     """Middleware that counts requests by route."""
 
     def __init__(self, app: ASGIApp, meters: Meters) -> None:
@@ -85,22 +85,22 @@ class Metered:
 
         async def noting(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._note(scope, message["status"], start)
+                self._count_request(scope, message["status"], start)
             await send(message)
 
         try:
             await self._app(scope, receive, noting)
         except Exception:
-            self._note(scope, FAILED, start)
+            self._count_request(scope, FAILED, start)
             raise
 
-    def _note(self, scope: Scope, status: int, start: float) -> None:
-        route = route_of(scope)
+    def _count_request(self, scope: Scope, status: int, start: float) -> None:
+        route = name_route(scope)
         self._meters.requests.labels(route, str(status)).inc()
         self._meters.seconds.labels(route).observe(time.perf_counter() - start)
 
 
-def route_of(scope: Scope) -> str:
+def name_route(scope: Scope) -> str:
     """Return the route of a request, or "other"; never a path invented by a client."""
     route = scope.get("route")
     return str(getattr(route, "path", "") or "other")

@@ -17,7 +17,7 @@ from fastapi import Response
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
-from e5v.web.errors import Refused, not_found
+from e5v.web.errors import Refused, refuse_missing
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,7 +28,7 @@ NEAR = 0.7  # least similarity of a suggested path
 NOT_FOUND, NO_SUCH_METHOD = 404, 405
 
 
-class HeadAsGet:
+class HeadAsGetMiddleware:
     """Middleware that answers HEAD like GET, without the body."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -67,19 +67,19 @@ class Page:
             Refused: the path is unknown (404), or does not support the method (405).
         """
         path, method = scope["path"], scope["method"]
-        allowed = methods_of(path, self._methods())
+        allowed = find_methods(path, self._methods())
         if allowed is None and method == "GET":
             try:
                 await self._files(scope, receive, send)
             except HTTPException as error:
                 if error.status_code != NOT_FOUND:
                     raise
-                raise unknown_path(path, self._methods()) from None
+                raise refuse_path(path, self._methods()) from None
             return
         if allowed is None and self._files.lookup_path(self._files.get_path(scope))[1]:
             allowed = READ
         if allowed is None:
-            raise unknown_path(path, self._methods())
+            raise refuse_path(path, self._methods())
         names = allowed | {"OPTIONS"} | ({"HEAD"} if "GET" in allowed else set())
         headers = {"Allow": ", ".join(sorted(names))}
         if method != "OPTIONS":
@@ -88,7 +88,7 @@ class Page:
         await Response(status_code=204, headers=headers)(scope, receive, send)
 
 
-def methods_of(path: str, methods: Methods) -> frozenset[str] | None:
+def find_methods(path: str, methods: Methods) -> frozenset[str] | None:
     """Return the methods of the routes that a path leads to; None if there is no such route."""
     for template, known in methods.items():
         pattern = re.sub(r"\\\{[^{}]*\\\}", ".+", re.escape(template))
@@ -97,11 +97,11 @@ def methods_of(path: str, methods: Methods) -> frozenset[str] | None:
     return None
 
 
-def unknown_path(path: str, methods: Methods) -> Refused:
+def refuse_path(path: str, methods: Methods) -> Refused:
     """Return the refusal of an unknown path, with the nearest path, if any, and all paths."""
     known = sorted(methods)
     shown = path[:80]
     near = [one for one in known if one.endswith(path.rstrip("/")) and path.strip("/")]
     near += get_close_matches(shown.rstrip("/"), known, 1, NEAR)
     suggestion = f" (did you mean {near[0]}?)" if near else ""
-    return not_found(f"no path {shown!a}{suggestion}; the paths are {', '.join(known)}")
+    return refuse_missing(f"no path {shown!a}{suggestion}; the paths are {', '.join(known)}")

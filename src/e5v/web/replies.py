@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from e5v.inputs import Text
 from e5v.vectors import quantise
-from e5v.web.embedding import Embedded
-from e5v.web.inputs import Picture, Wanted
+from e5v.web.embedding import EmbeddedItems
+from e5v.web.inputs import ImageSource, RequestItem
 from e5v.web.schemas import CohereType, Encoding
 
 Rows = NDArray[np.float32]
@@ -33,9 +33,11 @@ def json_response(content: object, status: int = 200) -> Response:
     return Response(written, status, media_type="application/json")
 
 
-def openai_reply(model: str, rows: Rows, embedded: Embedded, encoding: Encoding) -> Response:
+def write_openai_reply(
+    model: str, rows: Rows, embedded: EmbeddedItems, encoding: Encoding
+) -> Response:
     """Answer `/v1/embeddings`; a text that was cut is marked "truncated"."""
-    written = _base64(rows) if encoding == "base64" else list(rows)
+    written = _encode_base64(rows) if encoding == "base64" else list(rows)
     data: list[dict[str, Any]] = [
         {"object": "embedding", "index": place, "embedding": one}
         for place, one in enumerate(written)
@@ -47,12 +49,12 @@ def openai_reply(model: str, rows: Rows, embedded: Embedded, encoding: Encoding)
     return json_response({"object": "list", "data": data, "model": model, "usage": usage})
 
 
-def cohere_reply(
-    items: Sequence[Wanted], rows: Rows, tokens: int, kinds: Sequence[CohereType]
+def write_cohere_reply(
+    items: Sequence[RequestItem], rows: Rows, tokens: int, kinds: Sequence[CohereType]
 ) -> Response:
     """Answer `/v2/embed`."""
     texts = [part.text for item in items for part in item.parts if isinstance(part, Text)]
-    images = sum(isinstance(part, Picture) for item in items for part in item.parts)
+    images = sum(isinstance(part, ImageSource) for item in items for part in item.parts)
     billed = {"input_tokens": tokens, "images": images}
     return json_response(
         {
@@ -65,31 +67,31 @@ def cohere_reply(
     )
 
 
-def _base64(rows: Rows) -> list[str]:
+def _encode_base64(rows: Rows) -> list[str]:
     return [base64.b64encode(row.astype("<f4").tobytes()).decode() for row in rows]
 
 
-def _int8(rows: Rows) -> list[Any]:
+def _quantise_int8(rows: Rows) -> list[Any]:
     return list(quantise(rows, "int8"))
 
 
-def _uint8(rows: Rows) -> list[Any]:
+def _quantise_uint8(rows: Rows) -> list[Any]:
     return list((quantise(rows, "int8").astype(np.int16) + OFFSET).astype(np.uint8))
 
 
-def _ubinary(rows: Rows) -> list[Any]:
+def _quantise_ubinary(rows: Rows) -> list[Any]:
     return list(quantise(rows, "binary"))
 
 
-def _binary(rows: Rows) -> list[Any]:
+def _quantise_binary(rows: Rows) -> list[Any]:
     return list((quantise(rows, "binary").astype(np.int16) - OFFSET).astype(np.int8))
 
 
 COHERE_TYPES: dict[CohereType, Callable[[Rows], list[Any]]] = {
     "float": list,
-    "base64": _base64,
-    "int8": _int8,
-    "uint8": _uint8,
-    "binary": _binary,
-    "ubinary": _ubinary,
+    "base64": _encode_base64,
+    "int8": _quantise_int8,
+    "uint8": _quantise_uint8,
+    "binary": _quantise_binary,
+    "ubinary": _quantise_ubinary,
 }

@@ -196,7 +196,7 @@ ALWAYS = (401, 403, 500)
 POSTED = (400, 408, 413, 415, 422, 429)
 
 
-def documented(
+def describe_replies(
     description: str,
     reply: type[BaseModel] | str,
     *errors: int,
@@ -213,7 +213,7 @@ def documented(
     return {200: {"description": description, "model": reply}, **of_errors}
 
 
-def without_unsent(openapi: dict[str, Any]) -> dict[str, Any]:
+def drop_unsent_errors(openapi: dict[str, Any]) -> dict[str, Any]:
     """Return an OpenAPI description without the errors that FastAPI adds but never sends."""
     for operations in openapi["paths"].values():
         for operation in operations.values():
@@ -227,6 +227,6 @@ def without_unsent(openapi: dict[str, Any]) -> dict[str, Any]:
 
 
 class PlainResponse(Response):
-    """A response that is not JSON; `documented` describes its media type."""
+    """A response that is not JSON; `describe_replies` describes its media type."""
 
     media_type = None

@@ -12,7 +12,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 
-from e5v.web.errors import Refused, kind_of
+from e5v.web.errors import Refused, name_type
 from e5v.web.service import Service
 
 JSON = "application/json"
@@ -22,7 +22,7 @@ UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 SHOWN = 40  # characters of a sent value that a message repeats
 
 
-class QuickRequest(Request):
+class JsonRequest(Request):
     """A request whose JSON is read by orjson."""
 
     _content: Any = None
@@ -39,15 +39,15 @@ class QuickRequest(Request):
         return self._content
 
 
-class QuickRoute(APIRoute):
-    """A route whose requests are `QuickRequest`s."""
+class JsonRoute(APIRoute):
+    """A route whose requests are `JsonRequest`s."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler of requests."""
         handler = super().get_route_handler()
 
         async def quick(request: Request) -> Response:
-            asked = QuickRequest(request.scope, request.receive)
+            asked = JsonRequest(request.scope, request.receive)
             if "POST" in (self.methods or ()):
                 await asked.json()
             return await handler(asked)
@@ -91,12 +91,12 @@ def read_object(content: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError as error:
         raise Refused(400, "body", _explain_fault(content, error)) from None
     if not isinstance(read, dict):
-        raise Refused(422, "fields", f"the body is {kind_of(read)}; expected a JSON object")
+        raise Refused(422, "fields", f"the body is {name_type(read)}; expected a JSON object")
     _check_keys(content)
     return read
 
 
-def service_of(request: Request) -> Service:
+def get_service(request: Request) -> Service:
     """Return the service of an app.
 
     Raises:

@@ -1,6 +1,6 @@
 """Schemas of requests: OpenAI's with extensions of Jina, SGLang and vLLM; Cohere's; searches.
 
-JSON -> pydantic -> EmbeddingsRequest | CohereRequest | SearchRequest -> Wanted items
+JSON -> pydantic -> EmbeddingsRequest | CohereRequest | SearchRequest -> RequestItem items
 
 An unknown field is refused, because it might be meant to change the vectors; fields of other
 servers' clients that change no vector are accepted and ignored.
@@ -21,8 +21,8 @@ from pydantic import (
     model_validator,
 )
 
-from e5v.web.errors import SHOWN, Refused, show
-from e5v.web.inputs import Wanted, read_item, read_items
+from e5v.web.errors import SHOWN, Refused, format_value
+from e5v.web.inputs import RequestItem, read_item, read_items
 
 LONGEST_PROMPT = 2_000  # characters
 LONGEST_FILTER = 1_000
@@ -111,8 +111,8 @@ class Request(BaseModel):
         for name, value in sent.items():
             if name in cls.neutral:
                 if value != cls.neutral[name]:
-                    taken = show(cls.neutral[name])
-                    raise ValueError(f"{name} is {show(value)}; only {taken} is supported")
+                    taken = format_value(cls.neutral[name])
+                    raise ValueError(f"{name} is {format_value(value)}; only {taken} is supported")
             elif name in cls.model_fields:
                 known[name] = value
             elif name not in cls.ignored:
@@ -163,14 +163,14 @@ class EmbeddingsRequest(Request):
 
     @model_validator(mode="before")
     @classmethod
-    def _rename(cls, sent: Any) -> Any:
+    def _rename_field(cls, sent: Any) -> Any:
         """Accept Jina's name of encoding_format."""
         if not isinstance(sent, dict) or "embedding_type" not in sent:
             return sent
         renamed = {"encoding_format": sent["embedding_type"]}
         return renamed | {name: sent[name] for name in sent if name != "embedding_type"}
 
-    def items(self, most: int) -> list[Wanted]:
+    def items(self, most: int) -> list[RequestItem]:
         """Return the items to embed, at most `most`.
 
         Raises:
@@ -224,7 +224,7 @@ class CohereRequest(Request):
         0, ge=0, le=999, description="Ignored: all requests have the same priority."
     )
 
-    def items(self, most: int) -> list[Wanted]:
+    def items(self, most: int) -> list[RequestItem]:
         """Return the items to embed, at most `most`.
 
         Raises:
@@ -275,11 +275,11 @@ class SearchRequest(Request):
             raise ValueError("got both image and like; give one of them")
         return self
 
-    def example(self) -> Wanted | None:
+    def example(self) -> RequestItem | None:
         """Return the words and the image as one item; None without both."""
         sent = {"text": self.text, "image": self.image}
         return read_item(sent) if self.text or self.image else None
 
-    def unwanted(self) -> Wanted | None:
+    def unwanted(self) -> RequestItem | None:
         """Return the words to avoid as an item."""
         return read_item(self.without, 1) if self.without else None

@@ -20,7 +20,7 @@ from e5v.search.entries import Entry, Hit
 from e5v.search.manifest import read_facts
 from e5v.search.notice import notice
 from e5v.search.places import VARIABLE, default_folder
-from e5v.web.disconnects import unless_gone
+from e5v.web.disconnects import cancel_on_disconnect
 from e5v.web.errors import Refused
 from e5v.web.replies import json_response
 from e5v.web.reply_schemas import (
@@ -32,13 +32,13 @@ from e5v.web.reply_schemas import (
     MapReply,
     PlainResponse,
     SearchReply,
-    documented,
+    describe_replies,
 )
-from e5v.web.routing import QuickRoute, service_of
+from e5v.web.routing import JsonRoute, get_service
 from e5v.web.schemas import SearchRequest
 from e5v.web.service import Service
 
-router = APIRouter(route_class=QuickRoute, tags=["search"])
+router = APIRouter(route_class=JsonRoute, tags=["search"])
 
 EntryId = Annotated[str, PathParameter(description="The id of an entry, percent-encoded.")]
 CACHED = {"Cache-Control": "private, max-age=300"}
@@ -53,16 +53,16 @@ PAGE, LARGEST_PAGE = 60, 600  # entries in one reply
 @router.post(
     "/v1/search",
     summary="Search the index",
-    responses=documented("The nearest entries", SearchReply, *POSTED, 404, 409, 503),
+    responses=describe_replies("The nearest entries", SearchReply, *POSTED, 404, 409, 503),
 )
 async def search(request: Request, asked: SearchRequest) -> Response:
     """Return the entries nearest to words, an image, both together, or another entry."""
     start = time.perf_counter()
-    service = service_of(request)
+    service = get_service(request)
     most = service.settings.limits.hits
     if asked.k > most:
         raise Refused(422, "fields", f"k is {asked.k}; expected at most {most}")
-    found = await unless_gone(request, service.searcher.find(asked))
+    found = await cancel_on_disconnect(request, service.searcher.find(asked))
     took = round((time.perf_counter() - start) * 1000, 1)
     words = [{"word": one.word, "share": round(one.probability, 4)} for one in found.words]
     hits = [_hit(hit) for hit in found.hits]
@@ -72,14 +72,14 @@ async def search(request: Request, asked: SearchRequest) -> Response:
 @router.get(
     "/v1/index",
     summary="Size and model of the index",
-    responses=documented("Counts", IndexReply, 409, 503),
+    responses=describe_replies("Counts", IndexReply, 409, 503),
 )
 async def index(request: Request) -> Response:
     """Return counts of entries, the model, and the command that indexes a folder.
 
     If there is no index yet, the counts are 0.
     """
-    service = service_of(request)
+    service = get_service(request)
     collection = service.collection
     try:
         opened = await asyncio.to_thread(collection.index)
@@ -103,7 +103,7 @@ async def index(request: Request) -> Response:
 @router.get(
     "/v1/entries",
     summary="Entries, newest first",
-    responses=documented("Entries", EntriesReply, 404, 409, 422, 503),
+    responses=describe_replies("Entries", EntriesReply, 404, 409, 422, 503),
 )
 async def entries(
     request: Request,
@@ -116,7 +116,7 @@ async def entries(
     offset: Annotated[int, Query(ge=0, description="How many entries to skip.")] = 0,
 ) -> Response:
     """Return entries by the time their files were changed, newest first."""
-    opened = await asyncio.to_thread(service_of(request).collection.index)
+    opened = await asyncio.to_thread(get_service(request).collection.index)
     found = await asyncio.to_thread(opened.newest, kind, limit, offset)
     return json_response({"entries": [_fields(entry) for entry in found]})
 
@@ -124,34 +124,36 @@ async def entries(
 @router.get(
     "/v1/entries/{id:path}",
     summary="One entry",
-    responses=documented("The entry", EntryReply, 404, 409, 503),
+    responses=describe_replies("The entry", EntryReply, 404, 409, 503),
 )
 async def one_entry(request: Request, id: EntryId) -> Response:
     """Return an entry by its id."""
-    return json_response(_fields(await asyncio.to_thread(service_of(request).collection.entry, id)))
+    return json_response(
+        _fields(await asyncio.to_thread(get_service(request).collection.entry, id))
+    )
 
 
 @router.get(
     "/v1/examples",
     summary="Example queries",
-    responses=documented("Queries", ExamplesReply, 404, 409, 503),
+    responses=describe_replies("Queries", ExamplesReply, 404, 409, 503),
 )
 async def examples(request: Request) -> Response:
     """Return up to three short queries that find something in this index."""
-    return json_response({"queries": await service_of(request).searcher.examples()})
+    return json_response({"queries": await get_service(request).searcher.examples()})
 
 
 @router.get(
     "/v1/map",
     summary="The map of the index",
-    responses=documented("Points", MapReply, 404, 409, 503),
+    responses=describe_replies("Points", MapReply, 404, 409, 503),
 )
 async def draw_map(request: Request) -> Response:
     """Return at most 2,000 entries as points, each coordinate from 0 to 1.
 
     Similar entries are close to each other.
     """
-    points = await asyncio.to_thread(service_of(request).collection.map)
+    points = await asyncio.to_thread(get_service(request).collection.map)
     return json_response(
         {
             "points": [
@@ -173,11 +175,11 @@ async def draw_map(request: Request) -> Response:
     "/v1/thumbnails/{id:path}",
     summary="The thumbnail of an entry",
     response_class=PlainResponse,
-    responses=documented("The thumbnail", "image/webp image/jpeg", 404, 409, 503),
+    responses=describe_replies("The thumbnail", "image/webp image/jpeg", 404, 409, 503),
 )
 async def thumbnail(request: Request, id: EntryId) -> Response:
     """Return the thumbnail of an image as WebP or JPEG."""
-    entry = await asyncio.to_thread(service_of(request).collection.entry, id)
+    entry = await asyncio.to_thread(get_service(request).collection.entry, id)
     if not entry.thumbnail:
         raise Refused(404, "missing", f"entry {id[:80]!a} has no thumbnail: it is a text")
     jpeg = entry.thumbnail.startswith(b"\xff\xd8")
@@ -189,11 +191,13 @@ async def thumbnail(request: Request, id: EntryId) -> Response:
     "/v1/items/{id:path}",
     summary="The image or text of an entry",
     response_class=PlainResponse,
-    responses=documented("The file of the image, or the text", "image/* text/plain", 404, 409, 503),
+    responses=describe_replies(
+        "The image's file, or the text", "image/* text/plain", 404, 409, 503
+    ),
 )
 async def item(request: Request, id: EntryId) -> Response:
     """Return the image's file, or the text; only indexed files are opened."""
-    entry = await asyncio.to_thread(service_of(request).collection.entry, id)
+    entry = await asyncio.to_thread(get_service(request).collection.entry, id)
     path = Path(entry.path)
     form = FORMAT_OF_SUFFIX.get(suffix_of(path))
     if entry.kind != "image":

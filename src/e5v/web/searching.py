@@ -24,11 +24,11 @@ from e5v.search.readers import EXCERPT, whole_text
 from e5v.search.scan import FORMS
 from e5v.vectors import unit
 from e5v.web.batching import Batcher
-from e5v.web.embedding import Intake
+from e5v.web.embedding import ItemEmbedder
 from e5v.web.errors import Refused
 from e5v.web.example_queries import ExampleQueries
 from e5v.web.index_view import Collection
-from e5v.web.inputs import Part, Wanted
+from e5v.web.inputs import ItemPart, RequestItem
 from e5v.web.schemas import SearchRequest
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Searcher:
     """
 
     model: E5V
-    intake: Intake
+    embedder: ItemEmbedder
     batcher: Batcher
     collection: Collection
     length: float
@@ -96,7 +96,7 @@ class Searcher:
         """Return the query vector (d,), scaled to the length of a model state for the head."""
         wanted = await self._wanted(asked)
         items = [one for one in (wanted, asked.unwanted()) if one]
-        states = (await self.intake.embed(items, PROMPT)).states
+        states = (await self.embedder.embed(items, PROMPT)).states
         rows, length = unit(states), self.length
         if wanted:
             length = float(np.linalg.norm(states[0]))
@@ -113,17 +113,17 @@ class Searcher:
         if asked.like:
             return await asyncio.to_thread(self.collection.vector, asked.like)
         alone = asked.model_copy(update={"text": None}).example()
-        states = (await self.intake.embed([alone] if alone else [], PROMPT)).states
+        states = (await self.embedder.embed([alone] if alone else [], PROMPT)).states
         row: NDArray[np.float32] = unit(states)[0]
         return row
 
-    async def _wanted(self, asked: SearchRequest) -> Wanted | None:
+    async def _wanted(self, asked: SearchRequest) -> RequestItem | None:
         """Return the item to embed; None if the index has its vector already."""
         if not asked.like or not asked.text:
             return asked.example()
         entry = await asyncio.to_thread(self.collection.entry, asked.like)
         example = await asyncio.to_thread(_as_part, entry)
-        return Wanted(0, (example, Text(asked.text)))
+        return RequestItem(0, (example, Text(asked.text)))
 
     def _words(self, state: NDArray[np.float32]) -> list[Word]:
         loaded = self.model.loaded
@@ -151,7 +151,7 @@ def _normalise(asked: SearchRequest) -> SearchRequest:
     return asked.model_copy(update={name: normal(one) for name, one in words.items() if one})
 
 
-def _as_part(entry: Entry) -> Part:
+def _as_part(entry: Entry) -> ItemPart:
     """Return an entry as the part that was embedded."""
     return Image(Path(entry.path)) if entry.kind == "image" else Text(_whole_text(entry))
 

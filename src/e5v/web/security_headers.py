@@ -22,7 +22,7 @@ HEADERS = {
 }
 
 
-class Headed:
+class SecurityHeadersMiddleware:
     """Middleware that adds these headers to every reply."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -1,6 +1,6 @@
 """The components that answer requests, for one model.
 
-collection + settings -> Batcher, Intake, Searcher -> Service
+collection + settings -> Batcher, ItemEmbedder, Searcher -> Service
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from e5v.web.access import Door
-from e5v.web.batching import Batcher, Pass
-from e5v.web.embedding import Intake
+from e5v.web.access import AccessRules
+from e5v.web.admission import Limits
+from e5v.web.batching import Batcher, ForwardPass
+from e5v.web.embedding import ItemEmbedder
 from e5v.web.index_view import Collection
-from e5v.web.limits import Limits
 from e5v.web.metrics import Meters
 from e5v.web.searching import Searcher
 
@@ -31,7 +31,7 @@ class Settings:
     """How a model is served; `domains` are those that images may be fetched from."""
 
     limits: Limits = field(default_factory=Limits)
-    door: Door = field(default_factory=Door)
+    access: AccessRules = field(default_factory=AccessRules)
     domains: frozenset[str] = frozenset()
     batch_tokens: int | None = None
 
@@ -43,7 +43,7 @@ class Service:
     model: E5V
     settings: Settings
     meters: Meters
-    intake: Intake
+    embedder: ItemEmbedder
     searcher: Searcher
 
     @property
@@ -59,7 +59,7 @@ class Service:
 
 
 @asynccontextmanager
-async def opened(
+async def open_service(
     collection: Collection, settings: Settings, meters: Meters
 ) -> AsyncIterator[Service]:
     """Open a service in the running event loop; ready when the model has answered once.
@@ -68,22 +68,22 @@ async def opened(
         ModelError: it returns non-finite values.
     """
 
-    def note(done: Pass) -> None:
-        meters.note(done)
-        intake.ledger.measure(done.tokens, done.seconds)
+    def count_pass(done: ForwardPass) -> None:
+        meters.count_pass(done)
+        embedder.queue.measure_speed(done.tokens, done.seconds)
 
     model = collection.model
-    batcher = Batcher(model, budget=settings.batch_tokens, seen=note)
-    intake = Intake(model, batcher, settings.limits, settings.domains)
-    meters.watch(intake.ledger)
+    batcher = Batcher(model, budget=settings.batch_tokens, seen=count_pass)
+    embedder = ItemEmbedder(model, batcher, settings.limits, settings.domains)
+    meters.watch_queue(embedder.queue)
     work = asyncio.create_task(batcher.run())
     try:
         state = await batcher.states([model.prepare("a photo")])  # without the limits
         length = float(np.linalg.norm(state))
-        searcher = Searcher(model, intake, batcher, collection, length)
-        yield Service(model, settings, meters, intake, searcher)
+        searcher = Searcher(model, embedder, batcher, collection, length)
+        yield Service(model, settings, meters, embedder, searcher)
     finally:
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
-        intake.close()
+        embedder.close()
         batcher.close()

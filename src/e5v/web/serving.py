@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from e5v.errors import UsageError
+from e5v.web.admission import Limits
 from e5v.web.connections import bounded_protocol
-from e5v.web.limits import Limits
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

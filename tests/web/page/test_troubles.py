@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from e5v import E5V
-from e5v.web.access import Door
+from e5v.web.access import AccessRules
 from e5v.web.index_view import Collection
 from e5v.web.service import Settings
 from tests.web.page.browsing import CAPTIONS, Served, Visit, index_folder, serving, visiting
@@ -85,7 +85,7 @@ def test_a_key_is_asked_for_once(browser: "Browser", collection: Collection) -> 
     """Catches a script, an image or a question that is sent without the key."""
     credentials = {"username": "anyone", "password": "secret"}
     with (
-        serving(collection, Settings(door=Door("secret"))) as served,
+        serving(collection, Settings(access=AccessRules("secret"))) as served,
         visiting(browser, served.url, http_credentials=credentials) as visit,
     ):
         page = visit.go("/?q=a")

@@ -9,26 +9,26 @@ const GONE = new Set([0, 502, 503, 504]);
 again.addEventListener("click", tryNow);
 
 /** Show an error after which the page tries again; null: the server answers. */
-export function trouble(error) {
+export function showOutage(error) {
   document.body.classList.toggle("away", Boolean(error) && GONE.has(error.status));
   if (!error && again.hidden) return; // a refusal is shown, and stays
-  say(error && `${error.message} Trying again …`);
+  show(error && `${error.message} Trying again …`);
   again.hidden = false;
 }
 
 /** Show why something was refused; it stays until the next action. */
-export function complain(error) {
-  say(error.message);
+export function showError(error) {
+  show(error.message);
   again.hidden = true;
 }
 
 /** Remove the message. */
-export function calm() {
+export function clearMessage() {
   if (document.body.classList.contains("away")) return; // that is still so
-  say(null);
+  show(null);
 }
 
-function say(message) {
+function show(message) {
   box.hidden = !message;
   const line = box.querySelector("p");
   if (message && line.textContent !== message) line.textContent = message;

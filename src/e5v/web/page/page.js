@@ -3,19 +3,19 @@
 // keys, words, images -> Asked -> address -> search -> grid, words, map, viewer
 //                        nothing asked    -> browse -> grid
 
-import { NOTHING, isQuery, read, write } from "/url.js";
-import { calm, complain, trouble } from "/message.js";
+import { NOTHING, isQuery, readUrl, writeUrl } from "/url.js";
+import { clearMessage, showError, showOutage } from "/message.js";
 import { Browse } from "/browse.js";
 import { Collection, showNotice } from "/collection.js";
 import { Entries, caption } from "/entry.js";
 import { Examples } from "/examples.js";
-import { Field, takeImages } from "/search_box.js";
+import { SearchBox, takeImages } from "/search_box.js";
 import { Grid } from "/grid.js";
 import { CollectionMap } from "/map.js";
 import { forget, keep, picture, recall, unreadable } from "/picture.js";
-import { Search } from "/search.js";
-import { listen } from "/shortcuts.js";
-import { counted, nearest } from "/status.js";
+import { Search, requestBody } from "/search.js";
+import { listenForShortcuts } from "/shortcuts.js";
+import { countEntries, countListed, describeNearest } from "/status.js";
 import { Tabs, shownKind } from "/tabs.js";
 import { Viewer } from "/viewer.js";
 import { showWords } from "/words.js";
@@ -46,13 +46,13 @@ const collection = new Collection({
     if (index.items) examples.look();
     render();
   },
-  trouble,
-  refused: complain,
+  trouble: showOutage,
+  refused: showError,
 });
 
 const search = new Search({
-  working: (busy) => field.working(busy),
-  trouble,
+  working: (busy) => searchBox.working(busy),
+  trouble: showOutage,
   answer(body, answer) {
     answered = { key: JSON.stringify(body), ...answer };
     entries.add(answer.hits);
@@ -65,13 +65,13 @@ const search = new Search({
     if (bad && asked.picture) return dropPicture(error);
     answered = NO_ANSWER;
     showAnswer();
-    complain(error);
+    showError(error);
     if (error.status === 404 && !asked.like) collection.look();
     return undefined;
   },
 });
 
-const field = new Field(part(".ask"), {
+const searchBox = new SearchBox(part(".ask"), {
   typed: (change) => go(change, { typing: true }),
   settled() {
     drafting = false;
@@ -82,9 +82,9 @@ const field = new Field(part(".ask"), {
 });
 
 const grid = new Grid(part(".grid"), {
-  href: (id) => write({ ...asked, open: id }),
+  href: (id) => writeUrl({ ...asked, open: id }),
   opens: (id) => go({ open: id }),
-  leaves: () => field.focus(),
+  leaves: () => searchBox.focus(),
 });
 
 const browse = new Browse(part(".end"), {
@@ -94,8 +94,8 @@ const browse = new Browse(part(".end"), {
     grid.show(browse.entries);
     showViewer();
   },
-  trouble,
-  refused: (error) => (error.status === 404 ? collection.look() : complain(error)),
+  trouble: showOutage,
+  refused: (error) => (error.status === 404 ? collection.look() : showError(error)),
 });
 
 const examples = new Examples(part(".tries"), (text) => go({ ...NOTHING, text }));
@@ -113,13 +113,13 @@ const viewer = new Viewer(part(".viewer"), {
   like: (entry) => go({ ...NOTHING, kind: asked.kind, like: entry.id }),
   but(entry) {
     go({ ...NOTHING, kind: asked.kind, like: entry.id });
-    field.focus();
+    searchBox.focus();
   },
 });
 
 /** Read the address, and find the image again that it names. */
 async function arrive() {
-  const there = read(location);
+  const there = readUrl(location);
   const arrival = (arrivals += 1);
   const gone = there.picture && !(await recall(there.picture));
   if (arrival !== arrivals) return;
@@ -127,7 +127,7 @@ async function arrive() {
   drafting = false;
   if (gone) {
     const rest = isQuery(asked) ? " Until then, these are the results for the words alone." : "";
-    complain(new Error(`The image of this search is gone; drop it again.${rest}`));
+    showError(new Error(`The image of this search is gone; drop it again.${rest}`));
   }
 }
 
@@ -139,11 +139,11 @@ function go(change, { typing = false, replacing = false } = {}) {
   const opened = replacing ? history.state?.opened : Boolean(next.open) && !asked.open;
   const replace = replacing || (typing && drafting);
   arrivals += 1;
-  history[replace ? "replaceState" : "pushState"]({ opened }, "", write(next));
+  history[replace ? "replaceState" : "pushState"]({ opened }, "", writeUrl(next));
   drafting = typing;
   if (isQuery(next) !== isQuery(asked) || next.kind !== asked.kind) scrollTo(0, 0);
   asked = next;
-  if (collection.index) calm();
+  if (collection.index) clearMessage();
   render({ typing });
 }
 
@@ -157,7 +157,7 @@ function shut() {
 
 window.addEventListener("popstate", async () => {
   const { open } = asked;
-  if (collection.index) calm();
+  if (collection.index) clearMessage();
   await arrive();
   render();
   if (open && !asked.open && !isMap()) grid.focus(open);
@@ -169,9 +169,9 @@ async function give(file) {
     const key = await keep(file);
     before = asked;
     go({ picture: key, like: "" });
-    field.words.focus();
+    searchBox.words.focus();
   } catch (error) {
-    complain(error);
+    showError(error);
   }
 }
 
@@ -181,9 +181,9 @@ function dropPicture(error) {
   const reason = error.status === 413 ? error.message : unreadable(name, error.message);
   forget(asked.picture);
   asked = { ...asked, picture: "", like: before.like };
-  history.replaceState(history.state, "", write(asked));
+  history.replaceState(history.state, "", writeUrl(asked));
   render();
-  complain(new Error(reason));
+  showError(new Error(reason));
 }
 
 /** Return whether the map is shown; it stays until there are results to show in its place. */
@@ -226,25 +226,21 @@ function render({ typing = false } = {}) {
 
 /** Return what is sent for what is asked; nothing for nothing. */
 function request() {
-  const image = picture(asked.picture)?.image;
-  const body = { text: asked.text.trim(), like: asked.like, image, without: asked.without.trim() };
-  if (!body.text && !body.like && !image) return null;
-  const query = JSON.stringify([body, asked.kind]);
-  if (query !== last) k = PAGE_SIZE;
-  last = query;
-  const where = asked.kind && `kind = '${asked.kind}'`;
-  const given = Object.entries({ ...body, where, k }).filter(([, value]) => value);
-  return Object.fromEntries(given);
+  const body = requestBody(asked, picture(asked.picture)?.image);
+  if (!body) return null;
+  const query = JSON.stringify(body);
+  if (query !== last) [k, last] = [PAGE_SIZE, query];
+  return { ...body, k };
 }
 
 async function showExample() {
   const own = picture(asked.picture);
-  if (own) return field.show(asked, { name: own.name, source: own.image });
-  if (!asked.like) return field.show(asked);
-  field.show(asked, { name: "…" });
+  if (own) return searchBox.show(asked, { name: own.name, source: own.image });
+  if (!asked.like) return searchBox.show(asked);
+  searchBox.show(asked, { name: "…" });
   const { like } = asked;
   const entry = await entries.find(like);
-  if (entry && asked.like === like) field.show(asked, { name: caption(entry), source: entry.thumbnail });
+  if (entry && asked.like === like) searchBox.show(asked, { name: caption(entry), source: entry.thumbnail });
   return undefined;
 }
 
@@ -256,8 +252,8 @@ function showViews() {
   part(".found").hidden = isMap() || !items;
   examples.show(!query && items > 0 && !isMap());
   document.title = asked.text.trim() ? `${asked.text.trim()} · e5v` : "e5v";
-  if (!part(".map").hidden) map.load({ trouble, refused: complain });
-  if (!query || !items) part(".status").textContent = counted(kinds);
+  if (!part(".map").hidden) map.load({ trouble: showOutage, refused: showError });
+  if (!query || !items) part(".status").textContent = countEntries(kinds);
 }
 
 function showAnswer() {
@@ -268,15 +264,12 @@ function showAnswer() {
   map.mark(hits.map((hit) => hit.id));
   part(".nothing").hidden = !key || hits.length > 0;
   part(".more").hidden = !key || hits.length < k || k >= MOST || hits.length >= total();
-  if (isQuery(asked)) part(".status").textContent = key ? nearest(hits.length, { asked: k, total: total() }) : "";
+  if (isQuery(asked)) part(".status").textContent = key ? describeNearest(hits.length, { asked: k, total: total() }) : "";
 }
 
-/** Return how many entries there are to show: of the kind that is shown, without the example. */
+/** Return how many entries there are to show. */
 function total() {
-  const { items, kinds } = collection.index;
-  const kind = isQuery(asked) ? asked.kind : shownKind(asked, kinds);
-  const ofKind = !kind || entries.kind(asked.like) === kind;
-  return (kind ? kinds[kind] : items) - Number(Boolean(asked.like) && ofKind);
+  return countListed(asked, collection.index, entries.kind(asked.like));
 }
 
 async function showViewer() {
@@ -294,13 +287,13 @@ part(".more").addEventListener("click", () => {
   k = Math.min(MOST, k + PAGE_SIZE);
   search.ask(request());
 });
-takeImages(part(".drop"), { given: give, refused: complain });
-listen({
+takeImages(part(".drop"), { given: give, refused: showError });
+listenForShortcuts({
   starts: () => go({ ...NOTHING }),
-  types: () => field.focus(),
+  types: () => searchBox.focus(),
   busy: () => Boolean(asked.open),
 });
 await arrive();
 render();
 collection.look();
-if (!matchMedia("(pointer: coarse)").matches) field.words.focus();
+if (!matchMedia("(pointer: coarse)").matches) searchBox.words.focus();

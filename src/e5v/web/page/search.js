@@ -46,6 +46,14 @@ export class Search {
   }
 }
 
+/** Return what is sent for what is asked, with the example image, if any; null for nothing. */
+export function requestBody(asked, image) {
+  const body = { text: asked.text.trim(), like: asked.like, image, without: asked.without.trim() };
+  if (!body.text && !body.like && !image) return null;
+  const where = asked.kind && `kind = '${asked.kind}'`;
+  return Object.fromEntries(Object.entries({ ...body, where }).filter(([, value]) => value));
+}
+
 function after(milliseconds, signal) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(resolve, milliseconds);

@@ -1,8 +1,8 @@
-// The search field: words, an example image, and words for what to leave out.
+// The search box: words, an example image, and words for what to leave out.
 
 import { imageIn } from "/picture.js";
 
-export class Field {
+export class SearchBox {
   /** `on` has typed(change), settled(), given(file), freed(), down(). */
   constructor(form, on) {
     this.form = form;

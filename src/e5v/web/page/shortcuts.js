@@ -1,7 +1,7 @@
 // What works everywhere on the page: the "/" key, the link to the start, and copying the command.
 
 /** Listen for them: `starts()` for the link, `types()` for the key, unless `busy()`. */
-export function listen({ starts, types, busy }) {
+export function listenForShortcuts({ starts, types, busy }) {
   document.querySelector(".name").addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();

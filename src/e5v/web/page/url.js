@@ -15,14 +15,14 @@ const NAMES = {
 export const NOTHING = Object.fromEntries(Object.keys(NAMES).map((field) => [field, ""]));
 
 /** Read an address. */
-export function read(location) {
+export function readUrl(location) {
   const given = new URLSearchParams(location.search);
   const pairs = Object.entries(NAMES).map(([field, name]) => [field, given.get(name) ?? ""]);
   return Object.fromEntries(pairs);
 }
 
 /** Write an address. */
-export function write(asked) {
+export function writeUrl(asked) {
   const given = new URLSearchParams();
   for (const [field, name] of Object.entries(NAMES)) {
     if (asked[field].trim()) given.set(name, asked[field]);

@@ -14,10 +14,9 @@ import pytest
 from PIL import Image
 
 from e5v import E5V
-from e5v.web.admission import Ledger
-from e5v.web.body_limits import Bounded
+from e5v.web.admission import AdmissionQueue, Limits
+from e5v.web.body_limits import BodyLimitMiddleware
 from e5v.web.errors import Refused
-from e5v.web.limits import Limits
 from e5v.web.service import Settings
 from tests.web.asking import Ask, data_uri, fault, picture
 
@@ -59,7 +58,7 @@ async def test_all_bodies_together_are_bounded() -> None:
     async def send(message: Any) -> None:
         sent.append(message["status"])
 
-    bounded = Bounded(app, limits, lambda _: None)
+    bounded = BodyLimitMiddleware(app, limits, lambda _: None)
     scope = {"type": "http", "headers": []}
     first = asyncio.create_task(bounded(scope, receive, send))
     await asyncio.sleep(0)
@@ -178,16 +177,16 @@ async def test_a_queue_too_small_for_anything(ask: Ask) -> None:
 
 def test_the_ledger_counts_what_is_held() -> None:
     """Catches a share that is counted twice when it is corrected, or lost when refused."""
-    ledger = Ledger(100)
-    with ledger.hold() as first, ledger.hold() as second:
+    queue = AdmissionQueue(100)
+    with queue.reserve() as first, queue.reserve() as second:
         first.set(60)
         first.set(70)
         with pytest.raises(Refused, match="70 tokens are waiting"):
             second.set(40)
         second.set(30)
-        assert ledger.tokens == 100
+        assert queue.tokens == 100
         with pytest.raises(Refused, match="smaller requests"):
             second.set(101)
-    assert ledger.tokens == 0
-    ledger.measure(1_000_000, 1.0)
-    assert ledger.refuse(100).headers == {"Retry-After": "1"}
+    assert queue.tokens == 0
+    queue.measure_speed(1_000_000, 1.0)
+    assert queue.make_refusal(100).headers == {"Retry-After": "1"}
