@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from e5v.model.streaming import Encoded, Skipped
     from e5v.model.words import Word
     from e5v.search.index import Index
+    from e5v.search.indexing import Indexed, index
     from e5v.training.recipe import Recipe
     from e5v.training.trainer import train
 
@@ -40,6 +41,7 @@ __all__ = [
     "Encoded",
     "EvaluationOptions",
     "Index",
+    "Indexed",
     "ItemError",
     "Merged",
     "MissingExtraError",
@@ -54,6 +56,7 @@ __all__ = [
     "Word",
     "__version__",
     "evaluate",
+    "index",
     "keep_freed_memory",
     "merge",
     "train",
@@ -80,6 +83,7 @@ _HOMES = {
     "e5v.model.streaming": ("Encoded", "Skipped"),
     "e5v.model.words": ("Word",),
     "e5v.search.index": ("Index",),
+    "e5v.search.indexing": ("Indexed", "index"),
     "e5v.training.recipe": ("Recipe",),
     "e5v.training.trainer": ("train",),
 }

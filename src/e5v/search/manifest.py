@@ -4,11 +4,14 @@ Facts <-> index.json, written atomically
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from e5v.errors import DataError
 from e5v.files import write_file
+from e5v.search.exclusion import Exclusion
 
 FORMAT = 2  # of the index folder
 READABLE = (1, 2)  # 1 had no `exclude` and `keep_days`, and no files beside its records
@@ -49,6 +52,13 @@ class Facts:
         return f"{self.model} (fingerprint {self.fingerprint[:8]}, {self.dtype})"
 
 
+class Remembered(TypedDict):
+    """What an index remembers of how it is updated."""
+
+    exclude: tuple[str, ...]
+    keep_days: float
+
+
 def read_facts(folder: Path) -> Facts | None:
     """Read the facts of an index folder; None if there is no index.
 
@@ -74,3 +84,22 @@ def read_facts(folder: Path) -> Facts | None:
 def write_facts(folder: Path, facts: Facts) -> None:
     """Write the facts atomically: after a power cut there are either the new or the old ones."""
     write_file(folder / FILE, json.dumps(asdict(facts), indent=2) + "\n")
+
+
+def settings_of(
+    there: Facts | None,
+    *,
+    exclude: Iterable[str] = (),
+    clear_exclude: bool = False,
+    keep_days: float | None = None,
+) -> Remembered:
+    """Return what the index is to remember: what is excluded, how long missing files are kept.
+
+    Raises:
+        UsageError: a pattern is not understood.
+    """
+    before = there.exclude if there and not clear_exclude else ()
+    patterns = tuple(dict.fromkeys((*before, *exclude)))
+    Exclusion(patterns)
+    kept = there.keep_days if there else KEEP_DAYS
+    return {"exclude": patterns, "keep_days": kept if keep_days is None else keep_days}

@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +21,7 @@ from e5v.verbs.model_options import Opening, check_model, default_model
 from e5v.verbs.paths import index_folder, missing_index, need_possible_folder
 
 if TYPE_CHECKING:
-    from e5v.model.embedder import E5V
+    from e5v.search.indexing import IndexModel
     from e5v.search.manifest import Facts
     from e5v.search.progress import Progress
     from e5v.search.sync import Gallery
@@ -96,7 +95,7 @@ def index(verb: Index) -> None:
         E5VError: a folder, the index or the model is at fault.
     """
     need("e5v index", *EXTRAS["search"])
-    from e5v.search.manifest import read_facts
+    from e5v.search.manifest import read_facts, settings_of
     from e5v.search.scan import absolute
 
     folder = index_folder(verb.index)
@@ -118,7 +117,12 @@ def index(verb: Index) -> None:
         raise UsageError("nothing to index; give FOLDER")
     if both := [root for root in roots if root in unfollowed]:
         raise UsageError(f"{both[0]} is given to follow and to --unfollow; expected one of them")
-    settings = _settings(verb, there)
+    settings = settings_of(
+        there,
+        exclude=verb.exclude,
+        clear_exclude=verb.clear_exclude,
+        keep_days=verb.keep_days,
+    )
     if there is None or verb.model:  # else it is opened only if there is something to embed
         check_model(name_of_model(verb.model, there))
     announce("looking for changes")
@@ -145,48 +149,17 @@ class _Run:
     folder: Path
     writer: "Writer"
     gallery: "Gallery"
-    model: "_Model"
+    model: "IndexModel"
     roots: Sequence[str]
     progress: "Progress"
 
 
-@dataclass(frozen=True)
-class _Model:
-    """The model of an index, opened when it is needed, and then only if it is the index's own."""
-
-    name: str
-    opening: Opening
-    there: "Facts | None"
-
-    @cached_property
-    def _opened(self) -> "E5V":
-        from e5v.search.query import facts_of
-
-        model = self.opening.open(self.name)
-        if self.there:
-            self.there.check(facts_of(model, self.name))
-        return model
-
-    def open(self) -> "E5V":
-        """Open it, the first time.
-
-        Raises:
-            ModelError: it cannot be opened.
-            DataError: it is not the one that the index was made with.
-        """
-        return self._opened
-
-    def facts(self) -> "Facts":
-        """Say what an index says of it."""
-        from e5v.search.query import facts_of
-
-        return facts_of(self._opened, self.name)
-
-
-def _model(verb: Index, there: "Facts | None") -> _Model:
+def _model(verb: Index, there: "Facts | None") -> "IndexModel":
     """Find the model; one that was asked for is opened at once, so that a wrong one is told."""
     name, opening = name_of_model(verb.model, there), opening_of(verb.opening, there)
-    model = _Model(name, opening, there)
+    from e5v.search.indexing import IndexModel
+
+    model = IndexModel(name, opening.open, there)
     if there and (name, opening.dtype) != (there.model, there.dtype):
         model.open()
     return model
@@ -206,7 +179,7 @@ def opening_of(asked: Opening, there: "Facts | None") -> Opening:
 
 
 def _follow(
-    gallery: "Gallery", model: _Model, roots: Sequence[str], *, forget: bool = False
+    gallery: "Gallery", model: "IndexModel", roots: Sequence[str], *, forget: bool = False
 ) -> "Progress":
     with closing(gallery.follow(roots, forget=forget)) as steps:
         progress = next(steps)
@@ -218,18 +191,6 @@ def _follow(
             for progress in steps:
                 drawn.reach(progress.done, total=max(progress.total, progress.done))
     return progress
-
-
-def _settings(verb: Index, there: "Facts | None") -> dict[str, Any]:
-    """Return what the index is to remember: what is excluded, and how long entries are kept."""
-    from e5v.search.exclusion import Exclusion
-    from e5v.search.manifest import KEEP_DAYS
-
-    before = there.exclude if there and not verb.clear_exclude else ()
-    exclude = tuple(dict.fromkeys((*before, *verb.exclude)))
-    Exclusion(exclude)
-    kept = there.keep_days if there else KEEP_DAYS
-    return {"exclude": exclude, "keep_days": kept if verb.keep_days is None else verb.keep_days}
 
 
 def _unfollowed(verb: Index, known: Sequence[str]) -> tuple[str, ...]:

@@ -1,0 +1,54 @@
+"""`e5v.index`: what the command does, in one call from Python."""
+
+from pathlib import Path
+
+import pytest
+
+import e5v
+from e5v import E5V, DataError, ModelError, UsageError
+from e5v.search.progress import Progress
+from tests.search.followed import Followed
+
+
+def test_a_folder_is_indexed_in_one_call(followed: Followed, model: E5V, tmp_path: Path) -> None:
+    """Catches an index that lacks something, or that embeds everything again."""
+    place, seen = tmp_path / "made", list[Progress]()
+    done = e5v.index([followed.folder], index=place, model=model, progress=seen.append)
+    assert (done.folder, done.faults) == (place, ())
+    assert done.entries == done.progress.embedded == 6
+    assert seen[-1] == done.progress
+    with (followed.folder / "new.txt").open("w") as file:
+        file.write("one more")
+    again = e5v.index(index=place, model=model)
+    assert (again.entries, again.progress.embedded) == (7, 1)
+    assert len(e5v.Index.open(place)) == 7
+
+
+def test_what_is_excluded_is_remembered(followed: Followed, model: E5V, tmp_path: Path) -> None:
+    """Catches private photos that come back at the next call."""
+    place = tmp_path / "made"
+    e5v.index([followed.folder], index=place, model=model, exclude=["photos/"])
+    assert e5v.index(index=place, model=model).entries == 4
+
+
+def test_the_index_opens_its_own_model(followed: Followed, model: E5V, tmp_path: Path) -> None:
+    """Catches vectors of two models, or of two precisions, in one index."""
+    place = tmp_path / "made"
+    e5v.index([followed.folder / "photos"], index=place, model=model)
+    assert e5v.index([followed.folder], index=place).entries == 6
+    with pytest.raises(DataError, match="cannot be compared"):
+        e5v.index([followed.folder], index=place, model="nano")
+
+
+def test_mistakes_leave_no_index(tmp_path: Path, model: E5V) -> None:
+    """Catches an empty index left behind by a mistake."""
+    place = tmp_path / "made"
+    with pytest.raises(UsageError, match="nothing to index"):
+        e5v.index(index=place, model=model)
+    with pytest.raises(DataError, match="nowhere does not exist"):
+        e5v.index([tmp_path / "nowhere"], index=place, model=model)
+    with pytest.raises(UsageError, match="a new index needs a model"):
+        e5v.index([tmp_path], index=place)
+    with pytest.raises(ModelError, match="neither bundled"):
+        e5v.index([tmp_path], index=place, model="nanoo")
+    assert not place.exists() or not list(place.glob("*.json"))
