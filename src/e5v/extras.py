@@ -14,7 +14,7 @@ from e5v.errors import MissingExtraError
 # In the order of pyproject.toml; messages name the first extra that has the library.
 EXTRAS = {
     "search": ("lancedb", "pyarrow", "platformdirs"),
-    "serve": ("fastapi", "httpx", "uvicorn", "prometheus_client", "orjson"),
+    "serve": ("fastapi", "uvicorn", "prometheus_client", "orjson"),
     "train": ("peft", "matplotlib"),
     "qlora": ("bitsandbytes",),
     "eval": ("datasets", "mteb", "scipy", "sklearn"),

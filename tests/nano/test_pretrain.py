@@ -122,6 +122,7 @@ def stage(batches: Batches, last: int = 10**9) -> Short:
     return short
 
 
+@pytest.mark.slow
 def test_a_stage_that_is_killed_goes_on_to_the_same_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

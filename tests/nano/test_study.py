@@ -83,6 +83,7 @@ def test_real_rows_are_mixed_in_at_their_share_and_each_once(tmp_path: Path) -> 
     assert "real without a negative" not in real
 
 
+@pytest.mark.slow
 def test_the_text_side_is_the_command_itself(study: Study, base: Path) -> None:
     """A training of our own would prove nothing about what users run."""
     how = OnText(prompt="<text>", template="faithful", mask="faithful")
@@ -204,6 +205,7 @@ def test_a_result_is_made_once_and_never_mixed_with_one_of_another_model(
         list(make_all(study, wanted, 1))
 
 
+@pytest.mark.slow
 def test_a_result_holds_all_that_the_document_is_made_of(study: Study) -> None:
     """A study of hours that forgot to ask for something would have to be made again."""
     assert list(make_all(study, find_settings(["base"]), 1)) == ["base"]

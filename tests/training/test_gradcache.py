@@ -51,6 +51,7 @@ def _gradients(student: Student) -> list[Tensor]:
     return [one.clone() for one in found if one is not None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activations", ["kept", "recomputed"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_chunks_have_the_gradient_of_the_whole(

@@ -39,10 +39,10 @@ def plain_help(record: type[Any], name: str, shown: str) -> str:
     """Return the help of a verb from its docstring and from what tyro shows of its options."""
     usage = next((line for line in shown.splitlines() if line.startswith("usage:")), "")
     head = re.sub(r"\[-h\] ?|[A-Z]+ (?=OPTIONS\])", "", usage).rstrip()
-    return "\n\n".join([head, *_paragraphs(record), _listed(shown).strip()]) + "\n"
+    return "\n\n".join([head, *_wrap_paragraphs(record), _format_options(shown).strip()]) + "\n"
 
 
-def _paragraphs(record: type[Any]) -> Iterator[str]:
+def _wrap_paragraphs(record: type[Any]) -> Iterator[str]:
     """Wrap the docstring's paragraphs; what is indented stays as it is."""
     width = min(shutil.get_terminal_size().columns, WIDEST)
     for paragraph in (inspect.getdoc(record) or "").split("\n\n"):
@@ -50,7 +50,7 @@ def _paragraphs(record: type[Any]) -> Iterator[str]:
         yield paragraph if indented else textwrap.fill(paragraph, width, break_on_hyphens=False)
 
 
-def _listed(shown: str) -> str:
+def _format_options(shown: str) -> str:
     """Return tyro's lists of options without rules and boxes, and without empty defaults.
 
     Tyro draws boxes for a terminal and rules for everything else; a title has one space before it.
@@ -63,13 +63,13 @@ def _listed(shown: str) -> str:
         elif lines and lines[-1]:
             lines.append("")
     first = next((place for place, line in enumerate(lines) if TITLE.fullmatch(line)), len(lines))
-    text = DEFAULT.sub("", _wrapped("\n".join(lines[first:])))
+    text = DEFAULT.sub("", _wrap_descriptions("\n".join(lines[first:])))
     text = text.replace("{None,", "{")
-    text = TITLE.sub(lambda title: f"{_title(title[1])}:", text)
+    text = TITLE.sub(lambda title: f"{_name_group(title[1])}:", text)
     return re.sub(r":\n\n", ":\n", text)
 
 
-def _wrapped(listed: str) -> str:
+def _wrap_descriptions(listed: str) -> str:
     """Fill the descriptions of options anew: tyro keeps the line breaks of the source."""
     width = min(shutil.get_terminal_size().columns, WIDEST)
     indents = {len(line) - len(line.lstrip()) for line in listed.splitlines() if line}
@@ -91,7 +91,7 @@ def _wrapped(listed: str) -> str:
     return re.sub(rf"(.*){MARK}\n {{{deep}}}", lambda head: f"{head[1]:<{deep}}", filled)
 
 
-def _title(title: str) -> str:
+def _name_group(title: str) -> str:
     """Name a group of options by its record alone: "recipe.adapter options" is of the adapter."""
     group = title.rpartition(".")[2]
     return TITLES.get(group, group.capitalize())

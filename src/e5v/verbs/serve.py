@@ -83,7 +83,7 @@ def serve(verb: Serve) -> None:
     from e5v.web import serving
 
     folder = index_folder(verb.index)
-    facts = _facts(verb, folder)
+    facts = _read_facts(verb, folder)
     name = name_of_model(verb.model, facts)
     check_model(name)
     with serving.listen(verb.host, verb.port) as listening:
@@ -96,7 +96,7 @@ def serve(verb: Serve) -> None:
 
         collection = Collection(folder, model)
         collection.check()
-        settings = _settings(verb)
+        settings = _read_settings(verb)
         app = create_app(collection, settings)
         if warning := notice(name):
             say(warning)
@@ -106,7 +106,7 @@ def serve(verb: Serve) -> None:
         serving.serve(app, listening, lambda: say(started), settings.limits)
 
 
-def _facts(verb: Serve, folder: Path) -> "Facts | None":
+def _read_facts(verb: Serve, folder: Path) -> "Facts | None":
     """Read what the index says of itself; an index that is named must exist."""
     from e5v.search.manifest import read_facts
 
@@ -116,7 +116,7 @@ def _facts(verb: Serve, folder: Path) -> "Facts | None":
     return facts
 
 
-def _settings(verb: Serve) -> "Settings":
+def _read_settings(verb: Serve) -> "Settings":
     from e5v.web.access import LOOPBACK, AccessRules, is_local
     from e5v.web.admission import Limits
     from e5v.web.service import Settings

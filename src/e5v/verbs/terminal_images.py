@@ -36,7 +36,7 @@ def protocol(environment: Mapping[str, str]) -> Draw | None:
 
 def kitty(picture: "Image") -> str:
     """Draw by kitty's graphics protocol: PNG in pieces of 4,096 characters."""
-    data = base64.b64encode(_png(picture)).decode()
+    data = base64.b64encode(_encode_png(picture)).decode()
     pieces = [data[start : start + 4096] for start in range(0, len(data), 4096)]
     codes = [f"m={int(number < len(pieces))};" for number in range(1, len(pieces) + 1)]
     codes[0] = f"a=T,f=100,{codes[0]}"
@@ -45,7 +45,7 @@ def kitty(picture: "Image") -> str:
 
 def iterm(picture: "Image") -> str:
     """Draw by iTerm2's protocol, which WezTerm has, too."""
-    png = _png(picture)
+    png = _encode_png(picture)
     data = base64.b64encode(png).decode()
     return f"\x1b]1337;File=inline=1;size={len(png)};height={picture.height}px:{data}\a"
 
@@ -65,12 +65,12 @@ def sixel(picture: "Image") -> str:
         bits = 1 << np.arange(len(band))[:, None]
         for colour in np.unique(band):
             sixels = ((band == colour) * bits).sum(axis=0)
-            parts.append(f"#{colour}{''.join(_runs(sixels))}$")
+            parts.append(f"#{colour}{''.join(_encode_runs(sixels))}$")
         parts.append("-")
     return "".join([*parts, "\x1b\\"])
 
 
-def _runs(sixels: "np.ndarray[tuple[int, ...], np.dtype[np.int64]]") -> Iterator[str]:
+def _encode_runs(sixels: "np.ndarray[tuple[int, ...], np.dtype[np.int64]]") -> Iterator[str]:
     """Write equal neighbours as one and a count."""
     edges = np.flatnonzero(np.diff(sixels)) + 1
     for run in np.split(sixels, edges):
@@ -120,7 +120,7 @@ def open_small(thumbnail: bytes) -> "Image | None":
     return picture.resize((max(1, picture.width * HEIGHT // picture.height), HEIGHT))
 
 
-def _png(picture: "Image") -> bytes:
+def _encode_png(picture: "Image") -> bytes:
     file = io.BytesIO()
     picture.save(file, "PNG")
     return file.getvalue()

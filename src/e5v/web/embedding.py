@@ -157,4 +157,4 @@ def _estimate_tokens(item: RequestItem) -> int:
     """Estimate the tokens of an item from its size, before any work on it."""
     texts = (part.text for part in item.parts if isinstance(part, Text))
     length = sum(len(text.encode()) for text in texts) + len((item.system or "").encode())
-    return length // BYTES_PER_TOKEN + 1 + IMAGE_TOKENS * item.pictures
+    return length // BYTES_PER_TOKEN + 1 + IMAGE_TOKENS * item.image_count

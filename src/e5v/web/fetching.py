@@ -5,7 +5,9 @@ to a checked address -> bytes, or a redirect, which is checked like the first UR
 
 Resolving a name again after the check could give another address, so the connection goes to an
 address that was checked. The request is made from the parsed URL, so that no second parser can read
-the URL differently.
+the URL differently. This is why httpx is not used: its own transport takes no addresses, httpcore's
+limits the seconds of each read but not of all, and both would have to be told not to follow
+redirects, read proxies from the environment or ask for compressed bodies.
 
 An address is public only if every IPv6 form that leads to an IPv4 address (mapped addresses, NAT64,
 6to4 and Teredo) is seen through.

@@ -74,7 +74,7 @@ class RequestItem:
     system: str | None = None
 
     @property
-    def pictures(self) -> int:
+    def image_count(self) -> int:
         """How many images it has."""
         return sum(isinstance(part, ImageSource) for part in self.parts)
 

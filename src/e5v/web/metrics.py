@@ -83,13 +83,13 @@ class MetricsMiddleware:
             return
         start = time.perf_counter()
 
-        async def noting(message: Message) -> None:
+        async def send_and_count(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self._count_request(scope, message["status"], start)
             await send(message)
 
         try:
-            await self._app(scope, receive, noting)
+            await self._app(scope, receive, send_and_count)
         except Exception:
             self._count_request(scope, FAILED, start)
             raise

@@ -54,6 +54,26 @@ class CohereVectors(BaseModel):
     base64: list[str] | None = Field(None, description="Base64 of little-endian float32.")
 
 
+class ApiVersion(BaseModel):
+    """The version of Cohere's API."""
+
+    version: str = Field(description="Always 2.")
+
+
+class BilledUnits(BaseModel):
+    """How much was embedded."""
+
+    input_tokens: int = Field(description="Tokens of all items with their prompts.")
+    images: int = Field(description="The number of images.")
+
+
+class CohereMeta(BaseModel):
+    """About the reply."""
+
+    api_version: ApiVersion = Field(description="The version that the reply follows.")
+    billed_units: BilledUnits = Field(description="Counts of tokens and images.")
+
+
 class CohereReply(BaseModel):
     """The vectors of a request in Cohere's format."""
 
@@ -61,9 +81,7 @@ class CohereReply(BaseModel):
     response_type: Literal["embeddings_by_type"] = Field(description="Always this value.")
     embeddings: CohereVectors = Field(description="The vectors, by type.")
     texts: list[str] = Field(description="The texts of the request.")
-    meta: dict[str, Any] = Field(
-        description="The version of the API; billed_units counts tokens and images."
-    )
+    meta: CohereMeta = Field(description="The version of the API, and counts.")
 
 
 class Model(BaseModel):

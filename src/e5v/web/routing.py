@@ -46,13 +46,13 @@ class JsonRoute(APIRoute):
         """Return the handler of requests."""
         handler = super().get_route_handler()
 
-        async def quick(request: Request) -> Response:
+        async def handle(request: Request) -> Response:
             asked = JsonRequest(request.scope, request.receive)
             if "POST" in (self.methods or ()):
                 await asked.json()
             return await handler(asked)
 
-        return quick
+        return handle
 
 
 def check_headers(headers: Headers) -> None:
@@ -66,7 +66,7 @@ def check_headers(headers: Headers) -> None:
     """
     coding = headers.get("content-encoding", "identity").strip().lower()
     if coding not in {"", "identity"}:
-        raise _compressed(f"Content-Encoding: {coding[:SHOWN]}")
+        raise _refuse_compressed(f"Content-Encoding: {coding[:SHOWN]}")
     sent = headers.get("content-type", "")
     kind = sent.partition(";")[0].strip().lower()
     if kind != JSON and not (kind.startswith("application/") and kind.endswith("+json")):
@@ -85,7 +85,7 @@ def read_object(content: bytes) -> dict[str, Any]:
         raise Refused(400, "body", 'the body is empty; expected JSON, such as {"input": "a dog"}')
     for start, coding in COMPRESSED.items():
         if content.startswith(start):
-            raise _compressed(f"{coding}, without a Content-Encoding")
+            raise _refuse_compressed(f"{coding}, without a Content-Encoding")
     try:
         read = orjson.loads(content)
     except orjson.JSONDecodeError as error:
@@ -108,7 +108,7 @@ def get_service(request: Request) -> Service:
     return service
 
 
-def _compressed(found: str) -> Refused:
+def _refuse_compressed(found: str) -> Refused:
     message = f"the body is compressed ({found}); send it uncompressed"
     return Refused(415, "body", message, headers={"Accept-Encoding": "identity"})
 
@@ -131,7 +131,7 @@ def _explain_fault(content: bytes, error: orjson.JSONDecodeError) -> str:
 def _check_keys(content: bytes) -> None:
     """Refuse duplicate keys: orjson would silently keep the last."""
 
-    def check(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def check_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         read = dict(pairs)
         if len(read) < len(pairs):
             names = [name for name, _ in pairs]
@@ -140,6 +140,6 @@ def _check_keys(content: bytes) -> None:
         return read
 
     try:
-        json.loads(content, object_pairs_hook=check)
+        json.loads(content, object_pairs_hook=check_pairs)
     except (RecursionError, ValueError):  # valid for orjson; such deep nesting is refused later
         return

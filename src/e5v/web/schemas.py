@@ -265,7 +265,7 @@ class SearchRequest(Request):
     )
 
     @model_validator(mode="after")
-    def _check(self) -> Self:
+    def _check_query(self) -> Self:
         for name in ("text", "image", "without", "like", "where"):
             if not (getattr(self, name) or "").strip():
                 setattr(self, name, None)
