@@ -18,6 +18,7 @@ from importlib.metadata import version
 from typing import Any
 
 from e5v.errors import E5VError, ItemError, PromptError, UsageError, first_line
+from e5v.model.bundled import PAPER
 from e5v.model.malloc import keep_freed_memory
 from e5v.verbs.completion import OPTION, print_completion
 from e5v.verbs.console import say
@@ -28,7 +29,7 @@ from e5v.verbs.evaluate import Evaluate, evaluate
 from e5v.verbs.help import list_verbs
 from e5v.verbs.index import Index, index
 from e5v.verbs.merge import Merge, merge
-from e5v.verbs.model_options import MODEL, VARIABLE
+from e5v.verbs.model_options import VARIABLE
 from e5v.verbs.options import name_option, options_of, suggest
 from e5v.verbs.search import Search, search
 from e5v.verbs.serve import Serve, serve
@@ -62,7 +63,7 @@ Embed texts and images in one space, with a multimodal language model."""
 FOOT = f"""e5v VERB --help          arguments, options and examples of a verb
 e5v --version            the version
 e5v --completion SHELL   print a completion script for bash or zsh
-{VARIABLE} sets the default model (otherwise {MODEL}), E5V_INDEX the
+{VARIABLE} sets the default model (otherwise {PAPER}), E5V_INDEX the
 default index. Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 interrupted."""
 
 

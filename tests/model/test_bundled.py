@@ -72,3 +72,10 @@ def test_a_package_without_its_model_says_so(
     monkeypatch.setattr(bundled, "FOLDER", tmp_path / "gone")
     with pytest.raises(ModelError, match="gone"):
         E5V("nano")
+
+
+def test_the_bundled_model_is_told_of() -> None:
+    """Catches a user who looks for photos with a model of emoji, and is not told."""
+    assert "emoji" in (bundled.limits_notice("nano") or "")
+    assert "royokong/e5-v" in (bundled.limits_notice("nano") or "")
+    assert bundled.limits_notice("royokong/e5-v") is None

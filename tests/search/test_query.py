@@ -8,7 +8,6 @@ import pytest
 
 from e5v import E5V
 from e5v.errors import ItemError, UsageError
-from e5v.search.notice import notice
 from e5v.search.places import default_folder
 from e5v.search.query import Ask, apart, asked, example_of, facts_of, fingerprint_of
 from e5v.vectors import unit
@@ -84,13 +83,6 @@ def test_facts_tell_models_apart(model: E5V) -> None:
     assert (facts.model, facts.dtype, facts.dim) == ("small", "float32", model.width)
     assert facts.fingerprint == fingerprint_of(model)
     assert facts.fingerprint != fingerprint_of(E5V(model.loaded, readout="before-mlp"))
-
-
-def test_the_bundled_model_is_told_of() -> None:
-    """Catches a user who looks for photos with a model of emoji, and is not told."""
-    assert "emoji" in (notice("nano") or "")
-    assert "royokong/e5-v" in (notice("nano") or "")
-    assert notice("royokong/e5-v") is None
 
 
 def test_where_an_index_lies(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from e5v.errors import UsageError
 from e5v.model import hub
-from e5v.verbs.model_options import MODEL, check_model, default_model, named_model
+from e5v.model.bundled import PAPER
+from e5v.verbs.model_options import check_model, default_model, named_model
 
 
 def test_a_bundled_name_is_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -31,7 +32,7 @@ def test_what_may_be_on_the_hub_is_not_refused(
 def test_the_default_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches a variable that is ignored, and one that is set to nothing taken for a name."""
     monkeypatch.setenv("E5V_MODEL", "")
-    assert default_model() == MODEL
+    assert default_model() == PAPER
     with pytest.raises(UsageError, match="MODEL is missing"):
         named_model(None)
     monkeypatch.setenv("E5V_MODEL", "nano")

@@ -84,7 +84,7 @@ async def test_the_command_is_that_of_the_index(
     quoted = f"e5v index FOLDER --index '{elsewhere}' --model {name}"
     assert await command(elsewhere) == quoted
     assert await command(usual) == f"e5v index FOLDER --model {name}"
-    monkeypatch.setattr("e5v.web.search_routes.USUAL_MODEL", name)
+    monkeypatch.setattr("e5v.web.search_routes.PAPER", name)
     assert await command(usual) == "e5v index FOLDER"
     monkeypatch.setenv("E5V_INDEX", str(usual))  # of the server's shell, and maybe of no other
     assert await command(usual) == f"e5v index FOLDER --index {usual}"

@@ -20,6 +20,7 @@ from e5v.checkpoints.model_card import Card, write_card
 from e5v.checkpoints.sentence_transformers import NAMES, write_sentence_files
 from e5v.checkpoints.tensors import Weights, new_folder, open_weights
 from e5v.errors import ModelError, UsageError, first_line
+from e5v.model.bundled import BASE, NANO
 from e5v.model.loading import Loaded, outline, quiet
 from e5v.model.locating import find_model
 from e5v.model.lora import Lora, find_run, open_lora
@@ -102,8 +103,8 @@ def fetch(source: str | Path) -> Path:
     Raises:
         ModelError: there is no such folder, nor such a model on the hub or in its cache.
     """
-    if str(source) == "nano":
-        raise ModelError("nano is nano-base with an adapter; give nano-base")
+    if str(source) == NANO:
+        raise ModelError(f"{NANO} is {BASE} with an adapter; give {BASE}")
     found = find_model(source)
     if Path(found).is_dir():
         return Path(found)

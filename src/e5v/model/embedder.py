@@ -35,7 +35,7 @@ from e5v.model.streaming import (
 )
 from e5v.model.token_batches import token_budget
 from e5v.model.tokens import LONGEST, Fit
-from e5v.model.words import Word, say
+from e5v.model.words import Word, likely_words
 from e5v.vectors import Precision, check_dim, check_precision, quantise, similarity
 
 
@@ -268,7 +268,7 @@ class E5V:
             warnings.warn(EncodeWarning(describe_doubts([prepared.doubt], 1), (0,)), stacklevel=2)
         with torch.inference_mode():
             state = self.encoder.states([prepared.prompted])[0]
-            return say(self.loaded, state, k)
+            return likely_words(self.loaded, state, k)
 
     def similarity(self, left: object, right: object) -> NDArray[np.float32]:
         """Cosine of every row of `left` (n, d) with every row of `right` (m, d): (n, m) float32.

@@ -13,9 +13,8 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from e5v.errors import ModelError
-from e5v.model.bundled import NAMES, whereabouts
+from e5v.model.bundled import NAMES, PAPER, whereabouts
 
-PAPER = "royokong/e5-v"  # the paper's own model
 CONFIG, ADAPTER_CONFIG, RECIPE = "config.json", "adapter_config.json", "recipe.json"
 CHECKPOINTS = "checkpoint-*"  # of a training run, by e5v or by transformers
 WEIGHTS = (".safetensors", ".bin")  # formats that transformers opens

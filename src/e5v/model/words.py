@@ -35,7 +35,7 @@ class Word(NamedTuple):
     probability: float
 
 
-def say(loaded: Loaded, state: Float[Tensor, " d"], k: int) -> list[Word]:
+def likely_words(loaded: Loaded, state: Float[Tensor, " d"], k: int) -> list[Word]:
     """Return the `k` most probable words in order; fewer if there are no more.
 
     Tokens that spell the same word (in another case, with or without a space) are summed. Pieces of

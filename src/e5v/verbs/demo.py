@@ -12,8 +12,9 @@ from tyro.conf import OmitArgPrefixes, arg
 
 from e5v.errors import UsageError
 from e5v.extras import EXTRAS, need
+from e5v.model.bundled import NANO, PAPER
 from e5v.verbs.console import announce, bar
-from e5v.verbs.model_options import MODEL, Opening, check_model
+from e5v.verbs.model_options import Opening, check_model
 from e5v.verbs.paths import index_folder, need_possible_folder
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Demo:
     """Folder of the scenes."""
     index: Annotated[Path | None, arg(metavar="FOLDER")] = None
     """Where the index is written; by default demo/ beside your own index."""
-    model: Annotated[str, arg(metavar="MODEL")] = "nano"
+    model: Annotated[str, arg(metavar="MODEL")] = NANO
     """Hub id or folder of the model; nano is the bundled one."""
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
 
@@ -81,7 +82,7 @@ def demo(verb: Demo) -> None:
         f"\nSearch it yourself:  e5v search 'a cat above a guitar' --index {folder}\n"
         f"Open the page:       e5v serve --index {folder}, then http://127.0.0.1:8000/\n"
         "The bundled model is small and knows emoji scenes only. For your own photos and texts:\n"
-        f"                     e5v index ~/Photos --model {MODEL}"
+        f"                     e5v index ~/Photos --model {PAPER}"
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import arg
 
 from e5v.errors import ModelError, UsageError
+from e5v.model.bundled import PAPER
 from e5v.model.locating import HUB_URL, find_model
 from e5v.verbs.console import announce, say
 from e5v.verbs.options import refuse_url
@@ -16,14 +17,13 @@ from e5v.verbs.options import refuse_url
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
 
-MODEL = "royokong/e5-v"  # the paper's own
 VARIABLE = "E5V_MODEL"
 HUB_ID = re.compile(r"\w[\w.-]*(/[\w.-]+)?")
 
 
 def default_model() -> str:
     """Return the model of a verb that names none: $E5V_MODEL, or the paper's own."""
-    return os.environ.get(VARIABLE) or MODEL
+    return os.environ.get(VARIABLE) or PAPER
 
 
 def named_model(model: str | None) -> str:

@@ -156,14 +156,14 @@ def _duplicates(verb: Search, reader: "Reader") -> "list[Sequence[Hit]]":
 
 
 def _found(verb: Search, reader: "Reader") -> "list[Hit]":
-    from e5v.search.notice import notice
+    from e5v.model.bundled import limits_notice
     from e5v.search.query import Ask, asked, example_of, facts_of, find
 
     ask = Ask(verb.query, verb.image, verb.without)
     name = name_of_model(verb.model, reader.facts)
     model = opening_of(verb.opening, reader.facts).open(name)
     reader.facts.check(facts_of(model, name))
-    if warning := notice(name):
+    if warning := limits_notice(name):
         say(warning)
     try:
         vector, example = asked(model, ask), example_of(model, ask)

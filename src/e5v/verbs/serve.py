@@ -79,7 +79,7 @@ def serve(verb: Serve) -> None:
             index is damaged or was made with another model.
     """
     need("e5v serve", *EXTRAS["serve"], *EXTRAS["search"], extra="serve")
-    from e5v.search.notice import notice
+    from e5v.model.bundled import limits_notice
     from e5v.web import serving
 
     folder = index_folder(verb.index)
@@ -98,7 +98,7 @@ def serve(verb: Serve) -> None:
         collection.check()
         settings = _read_settings(verb)
         app = create_app(collection, settings)
-        if warning := notice(name):
+        if warning := limits_notice(name):
             say(warning)
         port = listening.getsockname()[1]
         host = f"[{verb.host}]" if ":" in verb.host else verb.host

@@ -13,6 +13,7 @@ from tyro.conf import OmitArgPrefixes, arg
 
 from e5v.errors import UsageError, plural
 from e5v.extras import EXTRAS, need
+from e5v.model.bundled import BASE, NANO
 from e5v.training.recipe import Recipe
 from e5v.verbs.console import announce, say, show_line, wants_lines
 from e5v.verbs.model_options import Opening, check_model, default_model
@@ -67,8 +68,8 @@ class Train:
         if not self.data:
             raise UsageError("--data names no file; give one or more files of triplets")
         need_at_least_1(self, "every")
-        if self.model == "nano":
-            raise UsageError("--model is nano, which is tuned already; expected nano-base")
+        if self.model == NANO:
+            raise UsageError(f"--model is {NANO}, which is tuned already; expected {BASE}")
 
 
 def train(verb: Train) -> None:

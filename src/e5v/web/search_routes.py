@@ -16,9 +16,9 @@ from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse
 
 from e5v.image_formats import FORMAT_OF_SUFFIX, suffix_of
+from e5v.model.bundled import PAPER, limits_notice
 from e5v.search.entries import Entry, Hit
 from e5v.search.manifest import read_facts
-from e5v.search.notice import notice
 from e5v.search.places import VARIABLE, default_folder
 from e5v.web.disconnects import cancel_on_disconnect
 from e5v.web.errors import Refused
@@ -42,7 +42,6 @@ router = APIRouter(route_class=JsonRoute, tags=["search"])
 
 EntryId = Annotated[str, PathParameter(description="The id of an entry, percent-encoded.")]
 CACHED = {"Cache-Control": "private, max-age=300"}
-USUAL_MODEL = "royokong/e5-v"  # the default of `e5v index` for a new index
 VISITORS = (
     "This is a small demonstration model. It knows simple drawings of everyday things; its results "
     "for photographs and longer texts are poor."
@@ -94,7 +93,7 @@ async def index(request: Request) -> Response:
             "items": items,
             "kinds": kinds,
             "model": service.name,
-            "notice": VISITORS if notice(service.model.loaded.name) else None,
+            "notice": VISITORS if limits_notice(service.model.loaded.name) else None,
             "command": await asyncio.to_thread(_command, service),
         }
     )
@@ -235,6 +234,6 @@ def _command(service: Service) -> str:
     words = ["e5v", "index", "FOLDER"]
     if VARIABLE in os.environ or folder.absolute() != default_folder().absolute():
         words += ["--index", str(folder.absolute())]
-    if name != USUAL_MODEL and read_facts(folder) is None:  # an index names its own model
+    if name != PAPER and read_facts(folder) is None:  # an index names its own model
         words += ["--model", name]
     return shlex.join(words)

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from e5v.inputs import Image, Text
-from e5v.model.words import Word, say
+from e5v.model.words import Word, likely_words
 from e5v.search.query import PROMPT, apart, find, normal
 from e5v.search.readers import EXCERPT, whole_text
 from e5v.search.scan import FORMS
@@ -129,7 +129,7 @@ class Searcher:
         loaded = self.model.loaded
         with torch.inference_mode():
             given = torch.from_numpy(state).to(loaded.model.device, loaded.model.dtype)
-            return say(loaded, given, WORDS)
+            return likely_words(loaded, given, WORDS)
 
 
 def _hits(
