@@ -23,8 +23,8 @@ from e5v.errors import ModelError
 from e5v.inputs import Image, Text, normalise
 from e5v.model.loading import Loaded
 from e5v.model.preparing import Preparer
-from e5v.model.prompts import PROMPTS, Prompt, Segment, ask
-from e5v.model.rendering import Renderer
+from e5v.model.prompts import PROMPTS, Prompt, ask
+from e5v.model.rendering import Renderer, literal_prompt
 from e5v.model.special_tokens import adds_special_tokens, write_settings
 from e5v.model.verify import picture
 
@@ -99,15 +99,9 @@ def _render_prompts(renderer: Renderer, prompt: Prompt) -> dict[str, str]:
         "image+text": [picture, text],
     }
     return {
-        kind: "".join(_piece_text(piece, renderer) for piece in renderer.render(ask(item, prompt)))
+        kind: literal_prompt(renderer.render(ask(item, prompt)), renderer.image_token)
         for kind, item in ((kind, normalise(parts)) for kind, parts in kinds.items())
     }
-
-
-def _piece_text(piece: Segment, renderer: Renderer) -> str:
-    if isinstance(piece, Image):
-        return renderer.image_token
-    return piece.text if isinstance(piece, Text) else piece
 
 
 def _gives_same_ids(template: str, loaded: Loaded) -> bool:

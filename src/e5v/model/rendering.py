@@ -9,6 +9,7 @@ until `tokens` inserts them, so that special tokens in a user's text have no eff
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -107,6 +108,17 @@ class Renderer:
                 "expected all: it may not support images"
             )
         return pieces
+
+
+def literal_prompt(pieces: Iterable[Segment], image_token: str) -> str:
+    """Return a rendered prompt as one string, with the image token in the place of each image.
+
+    Only for texts without special tokens: in a string, they are read as such.
+    """
+    return "".join(
+        piece if isinstance(piece, str) else piece.text if isinstance(piece, Text) else image_token
+        for piece in pieces
+    )
 
 
 def _content(request: Request) -> list[dict[str, str]]:

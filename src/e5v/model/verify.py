@@ -15,13 +15,14 @@ import torch
 from numpy.typing import NDArray
 
 from e5v.errors import first_line
-from e5v.inputs import Text, normalise
+from e5v.inputs import normalise
 from e5v.model.embedder import E5V
 from e5v.model.head import has_head
 from e5v.model.images import decode
 from e5v.model.loading import DTypeName
 from e5v.model.processors import tokenizer_config
-from e5v.model.prompts import RETRIEVAL, Segment, ask
+from e5v.model.prompts import RETRIEVAL, ask
+from e5v.model.rendering import literal_prompt
 from e5v.model.special_tokens import adds_special_tokens
 from e5v.vectors import unit
 
@@ -99,7 +100,7 @@ def plain_vector(embedder: E5V, item: Any) -> NDArray[np.float32]:
     loaded, renderer = embedder.loaded, embedder.renderer
     whole = normalise(item)
     pieces = renderer.render(ask(whole, RETRIEVAL))
-    string = "".join(_piece_text(piece, renderer.image_token) for piece in pieces)
+    string = literal_prompt(pieces, renderer.image_token)
     inputs = loaded.processor(
         text=[string],
         images=[decode(image) for image in whole.images] or None,
@@ -114,12 +115,6 @@ def plain_vector(embedder: E5V, item: Any) -> NDArray[np.float32]:
             states = loaded.model.base_model(**cast).last_hidden_state
     vector: NDArray[np.float32] = unit(states[:, -1].float().cpu().numpy())[0]
     return vector
-
-
-def _piece_text(piece: Segment, image_token: str) -> str:
-    if isinstance(piece, str):
-        return piece
-    return piece.text if isinstance(piece, Text) else image_token
 
 
 def _run_check(name: str, limit: str, attempt: Callable[[], tuple[bool, str]]) -> Check:
