@@ -301,9 +301,9 @@ class KilledError(BaseException):
         "catalog.write_marks",
         "catalog.write_states",
         "catalog.write_faults",
-        "gallery.Gallery._sweep",
-        "table.Table.add",
-        "table.Table.remove",
+        "sync.Gallery._sweep",
+        "entry_table.Table.add",
+        "entry_table.Table.remove",
     ],
 )
 @pytest.mark.parametrize("when", ["before", "after"])
