@@ -96,7 +96,6 @@ def index(verb: Index) -> None:
     """
     need("e5v index", *EXTRAS["search"])
     from e5v.search.manifest import read_facts, settings_of
-    from e5v.search.scan import absolute
 
     folder = index_folder(verb.index)
     need_possible_folder(folder, "the index folder")
@@ -106,17 +105,7 @@ def index(verb: Index) -> None:
             raise missing_index(folder, verb.index)
         _audit(verb, folder)
         return
-    known = there.roots if there else ()
-    unfollowed = _unfollowed(verb, known)
-    left = tuple(root for root in known if root not in unfollowed)
-    try:
-        roots = absolute(verb.folders or map(Path, left), known=left)
-    except DataError as error:
-        raise UsageError(str(error), argument=error.argument) from None
-    if not (roots or unfollowed):
-        raise UsageError("nothing to index; give FOLDER")
-    if both := [root for root in roots if root in unfollowed]:
-        raise UsageError(f"{both[0]} is given to follow and to --unfollow; expected one of them")
+    roots, unfollowed = _find_roots(verb, there)
     settings = settings_of(
         there,
         exclude=verb.exclude,
@@ -191,6 +180,28 @@ def _follow(
             for progress in steps:
                 drawn.reach(progress.done, total=max(progress.total, progress.done))
     return progress
+
+
+def _find_roots(verb: Index, there: "Facts | None") -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the folders to follow, and those to follow no more.
+
+    Raises:
+        UsageError: there are none, one cannot be followed, or one is among both.
+    """
+    from e5v.search.scan import absolute
+
+    known = there.roots if there else ()
+    unfollowed = _unfollowed(verb, known)
+    left = tuple(root for root in known if root not in unfollowed)
+    try:
+        roots = absolute(verb.folders or map(Path, left), known=left)
+    except DataError as error:
+        raise UsageError(str(error), argument=error.argument) from None
+    if not (roots or unfollowed):
+        raise UsageError("nothing to index; give FOLDER")
+    if both := [root for root in roots if root in unfollowed]:
+        raise UsageError(f"{both[0]} is given to follow and to --unfollow; expected one of them")
+    return roots, unfollowed
 
 
 def _unfollowed(verb: Index, known: Sequence[str]) -> tuple[str, ...]:
