@@ -115,7 +115,11 @@ for arguments in (["encode", "a cat", "--out", "v.npy"], ["words", "a cat", "--j
 PYTHON = [
     ("from e5v.search.index import Index", "an index needs pyarrow", "search"),
     ("from e5v.search.writer import writing", "an index needs pyarrow", "search"),
-    ("from e5v.search.places import default_folder", "an index needs platformdirs", "search"),
+    (
+        "from e5v.search.manifest import default_folder; default_folder()",
+        "an index needs platformdirs",
+        "search",
+    ),
     ("from e5v.web.app import create_app", "the server needs fastapi", "serve"),
     (
         "from e5v.training.trainer import fit; from e5v.training.run import Run\n"

@@ -8,7 +8,7 @@ import pytest
 
 from e5v import E5V
 from e5v.errors import ItemError, UsageError
-from e5v.search.places import default_folder
+from e5v.search.manifest import default_folder
 from e5v.search.query import Ask, apart, asked, example_of, facts_of, fingerprint_of
 from e5v.vectors import unit
 from tests.search.made import vectors

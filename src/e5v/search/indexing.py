@@ -12,8 +12,7 @@ from pathlib import Path
 from e5v.errors import UsageError
 from e5v.extras import EXTRAS, need
 from e5v.model.embedder import E5V
-from e5v.search.manifest import Facts, read_facts, settings_of
-from e5v.search.places import default_folder
+from e5v.search.manifest import Facts, default_folder, read_facts, settings_of
 from e5v.search.progress import Progress
 from e5v.search.query import facts_of
 from e5v.search.scan import absolute

@@ -1,18 +1,21 @@
-"""The metadata of an index: the model of its vectors, and the followed folders.
+"""The metadata of an index: the model of its vectors, the followed folders; its default place.
 
 Facts <-> index.json, written atomically
 """
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypedDict
 
 from e5v.errors import DataError
+from e5v.extras import imported
 from e5v.files import write_file
 from e5v.search.exclusion import Exclusion
 
+VARIABLE = "E5V_INDEX"
 FORMAT = 2  # of the index folder
 READABLE = (1, 2)  # 1 had no `exclude` and `keep_days`, and no files beside its records
 KEEP_DAYS = 30.0
@@ -103,3 +106,15 @@ def settings_of(
     Exclusion(patterns)
     kept = there.keep_days if there else KEEP_DAYS
     return {"exclude": patterns, "keep_days": kept if keep_days is None else keep_days}
+
+
+def default_folder() -> Path:
+    """Return $E5V_INDEX, or a folder in the user's application data.
+
+    That is ~/.local/share/e5v/index on Linux.
+    """
+    if named := os.environ.get(VARIABLE):
+        return Path(named).expanduser()
+    with imported("the default place of an index"):
+        from platformdirs import user_data_path
+    return user_data_path("e5v", appauthor=False) / "index"

@@ -96,7 +96,7 @@ def index_folder(named: Path | None) -> Path:
     Raises:
         UsageError: $E5V_INDEX is a URL.
     """
-    from e5v.search.places import VARIABLE, default_folder
+    from e5v.search.manifest import VARIABLE, default_folder
 
     folder = named or default_folder()
     refuse_url(folder, "--index" if named else f"${VARIABLE}")

@@ -18,8 +18,7 @@ from fastapi.responses import FileResponse
 from e5v.image_formats import FORMAT_OF_SUFFIX, suffix_of
 from e5v.model.bundled import PAPER, limits_notice
 from e5v.search.entries import Entry, Hit
-from e5v.search.manifest import read_facts
-from e5v.search.places import VARIABLE, default_folder
+from e5v.search.manifest import VARIABLE, default_folder, read_facts
 from e5v.web.disconnects import cancel_on_disconnect
 from e5v.web.errors import Refused
 from e5v.web.replies import json_response
