@@ -20,13 +20,13 @@ from e5v.evaluation.metrics import (
     average_precision,
     cosines,
     places,
-    recall,
     spearman,
 )
 from e5v.evaluation.scores import Figure, Run
 from e5v.evaluation.submission import Metric, submission_json
 from e5v.evaluation.tasks import Grading, Kind, Material, Pool, Search, Submission, pools
 from e5v.extras import need
+from e5v.retrieval import recall_at
 from e5v.vectors import unit
 
 BEST = 100  # ranked images passed on for a test server's file, besides the subset
@@ -152,7 +152,7 @@ def _count_hits(task: Search, found: Sequence[Places]) -> list[tuple[str, float]
     if task.measure == "map":
         return [(f"mAP@{k}", average_precision(found, k)) for k in task.cutoffs]
     subset = "R_s" if task.relevance.among is not None else "R"
-    return [(f"{subset}@{k}", recall(found, k)) for k in task.cutoffs]
+    return [(f"{subset}@{k}", recall_at(found, k)) for k in task.cutoffs]
 
 
 def _sum_queries(task: Search | Submission, rows: Rows) -> Vectors:

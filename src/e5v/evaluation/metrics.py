@@ -61,11 +61,6 @@ def places(
     return found
 
 
-def recall(places: Sequence[Places], k: int) -> float:
-    """Share of queries that find any true candidate among the first `k`: the hit rate, 0 to 1."""
-    return float(np.mean([row[0] < k for row in places]))
-
-
 def average_precision(places: Sequence[Places], k: int) -> float:
     """Mean average precision at `k`, 0 to 1, as CIRCO defines it.
 
