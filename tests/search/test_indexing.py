@@ -1,5 +1,7 @@
 """`e5v.index`: what the command does, in one call from Python."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,30 @@ def test_the_index_opens_its_own_model(followed: Followed, model: E5V, tmp_path:
     assert e5v.index([followed.folder], index=place).entries == 6
     with pytest.raises(DataError, match="cannot be compared"):
         e5v.index([followed.folder], index=place, model="nano")
+
+
+def test_a_model_folder_is_found_from_anywhere(
+    checkpoints: Callable[[str], Path],
+    followed: Followed,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Catches an index that can be updated only from the folder where it was made."""
+    folder, place = checkpoints("llava_next_llama3"), tmp_path / "made"
+    monkeypatch.chdir(folder.parent)
+    e5v.index([followed.folder / "photos"], index=place, model=folder.name)
+    monkeypatch.chdir(tmp_path)
+    assert e5v.index([followed.folder], index=place).entries == 6
+    assert e5v.Index.open(place).model == str(folder)
+
+
+def test_a_name_that_is_not_utf8_is_a_fault(followed: Followed, model: E5V, tmp_path: Path) -> None:
+    """Catches a file left out without a word."""
+    path = os.fsencode(followed.folder) + b"/\xff.png"
+    with open(path, "wb") as file:  # noqa: PTH123  a Path cannot hold these bytes
+        file.write((followed.folder / "a.png").read_bytes())
+    done = e5v.index([followed.folder], index=tmp_path / "made", model=model)
+    assert len(done.faults) == 1
 
 
 def test_mistakes_leave_no_index(tmp_path: Path, model: E5V) -> None:

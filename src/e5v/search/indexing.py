@@ -12,6 +12,7 @@ from pathlib import Path
 from e5v.errors import UsageError
 from e5v.extras import EXTRAS, need
 from e5v.model.embedder import E5V
+from e5v.model.locating import absolute_name
 from e5v.search.manifest import Facts, default_folder, read_facts, settings_of
 from e5v.search.progress import Progress
 from e5v.search.query import facts_of
@@ -109,7 +110,8 @@ def index(
             for done in steps:
                 if progress is not None:
                     progress(done)
-        faults = tuple(map(str, gallery.faults))
+        unlisted = (f"{one.path} {one.reason}" for one in gallery.changes.unlisted)
+        faults = (*map(str, gallery.faults), *unlisted)
         entries = len(writer) - gallery.offline
         writer.tidy()
     return Indexed(folder, entries, done, faults)
@@ -123,15 +125,16 @@ def find_model(model: str | Path | E5V | None, there: Facts | None) -> IndexMode
         UsageError: there is neither a model nor an index that names one.
     """
     if isinstance(model, E5V):
-        found = IndexModel(model.loaded.name, lambda _: model, there)
+        found = IndexModel(absolute_name(model.loaded.name), lambda _: model, there)
         found.open()
         return found
     if model is None and there is None:
         raise UsageError("a new index needs a model", argument="model")
-    own = model is None or (there is not None and str(model) == there.model)
+    name = None if model is None else absolute_name(model)
+    own = name is None or (there is not None and name == there.model)
     dtype = there.dtype if there else "auto"
     found = IndexModel(
-        str(there.model if there and own else model),
+        str(there.model if there and own else name),
         lambda name: E5V(name, dtype=dtype),  # type: ignore[arg-type]
         there,
     )
