@@ -35,7 +35,8 @@ from e5v.search.entries import Hit
 from e5v.search.index import Index
 from e5v.search.manifest import Facts
 from e5v.search.nearest import cosines, nearest
-from e5v.search.vector_file import Rows
+from e5v.search.snapshot import Snapshot
+from e5v.search.stored_vectors import Vectors
 from e5v.search.writer import Writer, writing
 
 K = 10
@@ -127,8 +128,8 @@ def measure_index(folder: Path, drawer: Drawer, settings: Settings, speed: float
     index = Index.open(folder)
     opened = 1_000 * (time.perf_counter() - begun)
     queries = drawer.queries(settings.queries)
-    rows = Rows.read(folder)
-    assert rows is not None
+    collection = Snapshot.take(folder).collection
+    vectors = collection.vectors
     places = np.arange(len(index))
 
     def search(query: NDArray[np.float32]) -> list[Hit]:
@@ -138,9 +139,9 @@ def measure_index(folder: Path, drawer: Drawer, settings: Settings, speed: float
     times = _timed(lambda query: hits.append(search(query)), queries)
     some = queries[: settings.filtered_queries]
     filtered = _timed(lambda query: index.search(query, k=K, where="kind = 'image'"), some)
-    ranking = _timed(lambda query: nearest(rows, places, query, K), queries)
-    exact = _timed(lambda query: cosines(rows, places, query), queries[: settings.exact_queries])
-    scores = _every_cosine(rows, queries)
+    ranking = _timed(lambda query: nearest(collection, places, query, K), queries)
+    exact = _timed(lambda query: cosines(vectors, places, query), queries[: settings.exact_queries])
+    scores = _every_cosine(vectors, queries)
     return Measured(
         world=drawer.world.name,
         rows=len(index),
@@ -179,11 +180,12 @@ def _timed(
     return times
 
 
-def _every_cosine(rows: Rows, queries: NDArray[np.float32]) -> NDArray[np.float32]:
+def _every_cosine(vectors: Vectors, queries: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the cosine of every query with every row: (queries, rows)."""
-    scores = np.empty((len(queries), len(rows.numbers)), np.float32)
-    for start in range(0, len(rows.numbers), PIECE):
-        piece = np.asarray(rows.vectors[start : start + PIECE], np.float32)
+    scores = np.empty((len(queries), len(vectors)), np.float32)
+    for start in range(0, len(vectors), PIECE):
+        places = np.arange(start, min(start + PIECE, len(vectors)))
+        piece = vectors.take(places).astype(np.float32)
         scores[:, start : start + PIECE] = queries @ piece.T
     return scores
 

@@ -113,8 +113,8 @@ for arguments in (["encode", "a cat", "--out", "v.npy"], ["words", "a cat", "--j
 
 
 PYTHON = [
-    ("from e5v.search.index import Index", "an index needs pyarrow", "search"),
-    ("from e5v.search.writer import writing", "an index needs pyarrow", "search"),
+    ("from e5v.search.index import Index", "an index needs lancedb", "search"),
+    ("from e5v.search.writer import writing", "an index needs lancedb", "search"),
     (
         "from e5v.search.manifest import default_folder; default_folder()",
         "an index needs platformdirs",

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from e5v.errors import UsageError
 from e5v.search import duplicates as module
 from e5v.search import nearest
-from e5v.search.duplicates import alike
+from e5v.search.duplicates import group_duplicates
 from e5v.search.index import Index
-from e5v.search.vector_file import Rows, lay_out
+from e5v.search.stored_vectors import LoadedVectors, Vectors
 from e5v.vectors import unit
 from tests.search.made import fill, ids, vectors
 
@@ -39,21 +39,21 @@ def test_groups_are_all_pairs_and_no_others(
 
 
 def test_many_that_are_alike_are_not_compared_pair_by_pair(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Catches n * n / 2 comparisons where n files are equal, or nearly."""
     compared: list[int] = []
 
-    def counted(rows: Rows, places: NDArray[np.int64], query: NDArray[np.float32]) -> object:
+    def counted(vectors: Vectors, places: NDArray[np.int64], query: NDArray[np.float32]) -> object:
         compared.append(len(places))
-        return nearest.cosines(rows, places, query)
+        return nearest.cosines(vectors, places, query)
 
     monkeypatch.setattr(module, "cosines", counted)
     many = np.repeat(vectors(4), 2_000, axis=0)
     many[:2_000] += np.random.default_rng(0).normal(0, 1e-3, (2_000, 48))
     half = unit(many).astype(np.float16)
-    rows = lay_out(tmp_path, np.arange(8_000), lambda start, end: half[start:end], 48)
-    groups = alike(rows, np.arange(8_000), 0.999)
+    stored = LoadedVectors(48, np.arange(8_000, dtype=np.uint64), lambda some: half[some])
+    groups = group_duplicates(stored, np.arange(8_000), 0.999)
     assert groups == [list(range(start, start + 2_000)) for start in range(0, 8_000, 2_000)]
     assert 0 < sum(compared) < 4_000
 

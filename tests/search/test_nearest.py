@@ -1,41 +1,50 @@
 """The nearest by signs first: as exact as by cosines alone, where vectors have neighbours."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from e5v.search import nearest as ranking
-from e5v.search.nearest import nearest
-from e5v.search.vector_file import BLOCK, Rows, append, lay_out
+from e5v.search.nearest import Collection, nearest
+from e5v.search.signs import BLOCK, append, rebuild
+from e5v.search.stored_vectors import LoadedVectors
 from tests.search.made import vectors
 
 COUNT = 2 * BLOCK + 1_000
 
 
-def rows_of(folder: Path, count: int, dim: int) -> Rows:
-    """Write rows in three goes, with every number even."""
-    half = vectors(count, dim=dim).astype(np.float16)
-    numbers = 2 * np.arange(count)
-    rows = lay_out(folder, numbers[:1_500], lambda start, end: half[start:end], dim)
-    rows = append(rows, numbers[1_500:1_700], half[1_500:1_700])
-    return append(rows, numbers[1_700:], half[1_700:])
+def loaded(half: NDArray[np.float16]) -> LoadedVectors:
+    """Return vectors that are in memory."""
+    addresses = np.arange(len(half), dtype=np.uint64)
+    return LoadedVectors(half.shape[1], addresses, lambda some: half[some])
 
 
 @pytest.fixture(scope="module")
-def rows(tmp_path_factory: pytest.TempPathFactory) -> Rows:
-    """Give enough rows for three blocks; 1,100 dimensions, more than are looked at first."""
-    return rows_of(tmp_path_factory.mktemp("rows"), COUNT, 1_100)
+def collection(tmp_path_factory: pytest.TempPathFactory) -> Collection:
+    """Give enough vectors for three blocks; 1,100 dimensions, more than are compared first.
+
+    Their signs are written in three goes, with every number even.
+    """
+    half = vectors(COUNT, dim=1_100).astype(np.float16)
+    numbers = 2 * np.arange(COUNT)
+    folder = tmp_path_factory.mktemp("signs")
+    signs = rebuild(folder, numbers[:1_500], lambda start, end: half[start:end], 1_100)
+    signs = append(signs, numbers[1_500:1_700], half[1_500:1_700])
+    signs = append(signs, numbers[1_700:], half[1_700:])
+    return Collection(loaded(half), signs, np.arange(COUNT))
 
 
-def test_signs_find_the_nearest(rows: Rows) -> None:
+def test_signs_find_the_nearest(collection: Collection) -> None:
     """Catches signs out of step with their rows, in any block, and looks that lose the nearest."""
     places = np.arange(COUNT)
     found = 0
     for query in vectors(20, dim=1_100, seed=1):
-        ranked = nearest(rows, places, query, 10)
-        scores = ranking.cosines(rows, places, query)
+        ranked = nearest(collection, places, query, 10)
+        scores = ranking.cosines(collection.vectors, places, query)
         best = np.lexsort((places, -scores))[:10]
         np.testing.assert_allclose(ranked.scores, scores[ranked.places], rtol=1e-6)
         assert (np.diff(ranked.scores) <= 0).all()
@@ -43,12 +52,37 @@ def test_signs_find_the_nearest(rows: Rows) -> None:
     assert found >= 0.99 * 200
 
 
-def test_each_look_is_needed_and_kept_small(rows: Rows) -> None:
+@pytest.mark.parametrize("without_signs", [False, True])
+def test_cosines_are_exact_and_the_nearest_are_in_order(
+    collection: Collection, *, without_signs: bool
+) -> None:
+    """Catches a nearest vector that is not returned, or a wrong cosine, against float64.
+
+    With signs, few enough are searched that all are compared exactly; without, all are.
+    """
+    places = np.arange(0, COUNT, 7 if not without_signs else 1)
+    if without_signs:
+        collection = replace(collection, signs=None)
+    every = collection.vectors.take(places).astype(np.float64)
+    for query in vectors(5, dim=1_100, seed=1):
+        scores = every @ query.astype(np.float64)
+        found = nearest(collection, places, query, 10)
+        best = np.sort(scores)[::-1][:10]
+        assert len(set(found.places.tolist())) == 10
+        np.testing.assert_allclose(found.scores, best, atol=1e-6)
+        of_places = scores[np.searchsorted(places, found.places)]
+        np.testing.assert_allclose(of_places, best, atol=1e-6)
+
+
+def test_each_look_is_needed_and_kept_small(collection: Collection) -> None:
     """Catches a look that lets everything through, which is slow and finds everything."""
     query = vectors(1, dim=1_100, seed=1)[0]
-    first = ranking._first_pass(rows, np.arange(COUNT), query, 10)
+    signs = collection.signs
+    assert signs is not None
+    bits = signs.quantizer.encode(query[None])[0]
+    first = ranking._first_pass(signs, np.arange(COUNT), bits, 10)
     assert 10 <= len(first) <= 1_000
-    second = ranking._second_pass(rows, first, query, 10)
+    second = ranking._second_pass(signs, first, bits, 10)
     assert 10 <= len(second) <= len(first)
 
 
@@ -56,11 +90,11 @@ def test_ties_do_not_push_out_what_is_nearer() -> None:
     """Catches a cut by place, where thousands of rows differ on as many signs."""
     apart = np.full(10_000, 7, np.uint16)
     apart[-10:] = 3
-    kept = ranking._select_candidates(apart, ranking.Wanted(near=50, most=100, bits=1_100))
+    kept = ranking._select_candidates(apart, ranking.Limits(k=50, most=100, bits=1_100))
     assert len(kept) == ranking.MOST_TIED * 100
     assert set(range(9_990, 10_000)) < set(kept.tolist())
     assert (np.diff(kept) > 0).all()
-    few = ranking._select_candidates(apart[-200:], ranking.Wanted(near=50, most=100, bits=1_100))
+    few = ranking._select_candidates(apart[-200:], ranking.Limits(k=50, most=100, bits=1_100))
     np.testing.assert_array_equal(few, np.arange(200))
 
 
@@ -72,27 +106,31 @@ def test_only_what_chance_may_have_put_behind_is_looked_at_again() -> None:
     apart = np.full(10_000, 450, np.uint16)
     apart[:20] = 220
     apart[20:40] = 220 + 5 * 13
-    kept = ranking._select_candidates(apart, ranking.Wanted(near=10, most=4_000, bits=1_100))
+    kept = ranking._select_candidates(apart, ranking.Limits(k=10, most=4_000, bits=1_100))
     np.testing.assert_array_equal(kept, np.arange(40))
 
 
-def test_only_the_places_that_count(rows: Rows) -> None:
+def test_only_the_places_that_count(collection: Collection) -> None:
     """Catches a removed row, or one that a filter keeps out, among the nearest."""
     query = vectors(1, dim=1_100, seed=1)[0]
-    best = nearest(rows, np.arange(COUNT), query, 50).places
+    best = nearest(collection, np.arange(COUNT), query, 50).places
     others = np.setdiff1d(np.arange(COUNT), best)
-    assert not set(nearest(rows, others, query, 50).places.tolist()) & set(best.tolist())
+    assert not set(nearest(collection, others, query, 50).places.tolist()) & set(best.tolist())
     few = np.array([7, 5_000, COUNT - 1])
-    assert sorted(nearest(rows, few, query, 50).places.tolist()) == few.tolist()
+    assert sorted(nearest(collection, few, query, 50).places.tolist()) == few.tolist()
 
 
-def test_one_thread_finds_what_many_find(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_thread_finds_what_many_find(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Catches blocks that fall between two threads."""
     query = vectors(1, dim=1_100, seed=2)[0]
-    alone = nearest(rows, np.arange(COUNT), query, 20)
+    alone = nearest(collection, np.arange(COUNT), query, 20)
     monkeypatch.setattr(ranking, "BLOCKS_EACH", 1)
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
-    np.testing.assert_array_equal(nearest(rows, np.arange(COUNT), query, 20).places, alone.places)
+    np.testing.assert_array_equal(
+        nearest(collection, np.arange(COUNT), query, 20).places, alone.places
+    )
 
 
 def test_rows_that_are_all_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +139,8 @@ def test_rows_that_are_all_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(ranking, "FIRST_LEAST", 100)
     monkeypatch.setattr(ranking, "FINE", 10)
     same = np.repeat(vectors(1).astype(np.float16), 3_000, axis=0)
-    rows = lay_out(tmp_path, np.arange(3_000), lambda start, end: same[start:end], 48)
-    ranked = nearest(rows, np.arange(3_000), same[0].astype(np.float32), 5)
+    signs = rebuild(tmp_path, np.arange(3_000), lambda start, end: same[start:end], 48)
+    collection = Collection(loaded(same), signs, np.arange(3_000))
+    ranked = nearest(collection, np.arange(3_000), same[0].astype(np.float32), 5)
     assert len(ranked.places) == 5
     np.testing.assert_allclose(ranked.scores, 1, atol=1e-3)

@@ -265,7 +265,7 @@ def test_an_index_of_the_format_before_is_taken_over(followed: Followed) -> None
     for line in ('  "exclude": [],\n', '  "keep_days": 30.0,\n'):
         assert line in told
         told = told.replace(line, "")
-    (followed.index / "index.json").write_text(told.replace('"format": 2', '"format": 1'))
+    (followed.index / "index.json").write_text(told.replace('"format": 3', '"format": 1'))
     for name in ("marks.npz", "files.sqlite"):
         (followed.index / name).unlink(missing_ok=True)
     assert entries(followed) == before
@@ -274,7 +274,7 @@ def test_an_index_of_the_format_before_is_taken_over(followed: Followed) -> None
     assert (progress.embedded, progress.offline) == (0, 3)
     stored = read_facts(followed.index)
     assert stored is not None
-    assert (stored.format, stored.keep_days) == (2, 30)
+    assert (stored.format, stored.keep_days) == (3, 30)
 
 
 def test_broken_notes_beside_the_records_are_made_again(followed: Followed) -> None:

@@ -4,11 +4,12 @@ import errno
 import fcntl
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from e5v.errors import DataError
 from e5v.files import LOCKS
 from e5v.search import entry_table as table_module
 from e5v.search import manifest as facts_module
-from e5v.search import vector_file as rows_module
+from e5v.search import signs as signs_module
 from e5v.search import writer as module
 from e5v.search.index import Index
 from e5v.search.writer import Writer, writing
@@ -27,10 +28,10 @@ from tests.search.made import change, facts, fill, ids, record, records, vectors
 ROOT = Path(__file__).parents[2]
 
 PLACES = [
-    ("vector_file._extend", 3),  # vectors are written, and their signs
-    ("vector_file._extend+", 11),  # numbers, too
-    ("writer.lay_out", 2),
-    ("vector_file._mapped+", 9),
+    ("signs._extend", 3),  # some signs are written
+    ("signs._extend+", 8),  # numbers, too
+    ("writer.rebuild", 2),
+    ("signs._mapped+", 9),
     ("entry_table.Table.add", 3),
     ("entry_table.Table.add+", 3),  # new records stand beside those they replace
     ("entry_table.Table.remove+", 4),
@@ -122,7 +123,7 @@ def test_what_a_killed_writer_had_begun_is_removed(tmp_path: Path) -> None:
     before = {path.name for path in tmp_path.iterdir()}
     for name in (".index.json.1.part", ".faults.json.22.part", ".another's.part"):
         (tmp_path / name).touch()
-    (tmp_path / ".rows-000007.part").mkdir()
+    (tmp_path / ".signs-000007.part").mkdir()
     change(tmp_path, lambda writer: None)
     assert {path.name for path in tmp_path.iterdir()} == {*before, ".another's.part"}
 
@@ -135,7 +136,7 @@ def watch_syncs(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
 
     def fsync(descriptor: int) -> None:
         path = str(Path(f"/proc/self/fd/{descriptor}").readlink())
-        synced.add(re.sub(r"/\.(rows-\d+)\.\d+\.part", r"/\1", path))  # which is renamed when whole
+        synced.add(re.sub(r"/\.(signs-\d+)\.\d+\.part", r"/\1", path))  # renamed when whole
         real(descriptor)
 
     with monkeypatch.context() as patch:
@@ -163,10 +164,10 @@ def test_a_commit_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     change(tmp_path, write)
 
 
-def test_rows_are_laid_out_anew_as_an_index_grows_and_shrinks(
+def test_signs_are_made_again_as_an_index_grows_and_shrinks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches removed rows that are kept for ever, and a mean of the first few for millions."""
+    """Catches signs of removed records kept for ever, and a mean of the first few for millions."""
     monkeypatch.setattr(module, "LEAST_REMOVED", 50)
     rows = vectors(400)
 
@@ -175,12 +176,12 @@ def test_rows_are_laid_out_anew_as_an_index_grows_and_shrinks(
             writer.commit(records(rows[start : start + 40], first=start), [])
 
     change(tmp_path, grow)
-    read = rows_module.Rows.read(tmp_path)
+    read = signs_module.Signs.read(tmp_path)
     assert read is not None
-    assert read.founders >= 200
+    assert read.fitted >= 200
     gone = list(range(1, 301))
     change(tmp_path, lambda writer: writer.commit([], gone))
-    read = rows_module.Rows.read(tmp_path)
+    read = signs_module.Signs.read(tmp_path)
     assert read is not None
     assert len(read.numbers) == 100
     index = Index.open(tmp_path)
@@ -188,18 +189,79 @@ def test_rows_are_laid_out_anew_as_an_index_grows_and_shrinks(
     assert index.vectors()[0] == ids(range(300, 400))
 
 
-def test_lost_rows_are_made_again_from_the_table(tmp_path: Path) -> None:
-    """Catches an index that cannot be repaired when the mapped files are lost."""
+def test_lost_signs_are_made_again_from_the_table(tmp_path: Path) -> None:
+    """Catches an index that needs its cache: without it, readers find the same."""
     rows = vectors(50)
     fill(tmp_path, rows, each=20)
-    [folder] = tmp_path.glob("rows-*")
-    for path in folder.iterdir():
-        path.unlink()
-    folder.rmdir()
-    with pytest.raises(DataError, match="run e5v index to repair it"):
-        Index.open(tmp_path)
+    before = Index.open(tmp_path).search(rows[7], k=5)
+    [folder] = tmp_path.glob("signs-*")
+    shutil.rmtree(folder)
+    assert Index.open(tmp_path).search(rows[7], k=5) == before
+    assert not list(tmp_path.glob("signs-*"))
     change(tmp_path, lambda writer: None)
+    signs = signs_module.Signs.read(tmp_path)
+    assert signs is not None
+    assert len(signs.numbers) == 50
+    assert Index.open(tmp_path).search(rows[7], k=5) == before
     np.testing.assert_allclose(Index.open(tmp_path).vectors()[1], rows, atol=1e-3)
+
+
+def test_an_index_of_format_2_is_converted_once(tmp_path: Path) -> None:
+    """Catches an index of an earlier version that is refused, loses entries, or stays too large."""
+    rows = vectors(50)
+    fill(tmp_path, rows, each=20)
+    for path in tmp_path.glob("signs-*"):
+        shutil.rmtree(path)
+    told = (tmp_path / "index.json").read_text()
+    (tmp_path / "index.json").write_text(told.replace('"format": 3', '"format": 2'))
+    (tmp_path / "rows-000003").mkdir()
+    rows.astype(np.float16).tofile(tmp_path / "rows-000003" / "vectors.f16")
+    before = Index.open(tmp_path).search(rows[7], k=5)
+    assert before[0].entry == record(7, rows[7]).entry
+    change(tmp_path, lambda writer: None)
+    assert not list(tmp_path.glob("rows-*"))
+    assert '"format": 3' in (tmp_path / "index.json").read_text()
+    index = Index.open(tmp_path)
+    assert (len(index), index.search(rows[7], k=5)) == (50, before)
+
+
+def size_of(folder: Path) -> int:
+    """Return the bytes of a folder on disk."""
+    sizes = []
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            sizes.append(path.stat().st_size if path.is_file() else 0)
+    return sum(sizes)
+
+
+def test_vectors_are_on_the_disk_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a second copy of the vectors, and old versions that are kept while all grows."""
+    monkeypatch.setattr(module, "SOME_COMMITS", 4)
+    dim, count, each = 512, 6_000, 250
+    rows = vectors(count, dim=dim)
+    ratios = []
+    optimize = table_module.Table.optimize
+
+    def watched(table: table_module.Table) -> None:
+        before = size_of(tmp_path)
+        optimize(table)
+        ratios.append((before, size_of(tmp_path)))
+
+    monkeypatch.setattr(table_module.Table, "optimize", watched)
+
+    def write(writer: Writer) -> None:
+        for start in range(0, count, each):
+            writer.commit(records(rows[start : start + each], first=start), [])
+            numbers = 2 * dim * len(writer)
+            assert size_of(tmp_path) < 2.5 * numbers + OTHER
+        writer.optimize()
+
+    change(tmp_path, write, dim=dim)
+    assert len(ratios) >= 3
+    assert size_of(tmp_path) < 1.3 * 2 * dim * count + OTHER
+
+
+OTHER = 1_500_000  # bytes: all but the vectors, and old versions that are not worth removing
 
 
 def test_fragments_are_joined_on_a_schedule(

@@ -1,10 +1,10 @@
-"""The table of entries: embedded LanceDB, flushed to disk after every commit.
+"""The table of entries and their vectors: embedded LanceDB, flushed to disk after every commit.
 
 records -> one fragment per commit -> fsync; a filter -> row numbers; row numbers -> records
 
-Every record has a unique, increasing number that is never reused: it links a record to its vector
-in `rows.py`. A record that replaces one of the same id is written before the old one is removed: if
-both exist, the higher number is current.
+Every record has a unique, increasing number that is never reused: it links a record to its sign
+bits in `signs.py`. A record that replaces one of the same id is written before the old one is
+removed: if both exist, the higher number is current.
 """
 
 import os
@@ -22,21 +22,22 @@ from numpy.typing import NDArray
 from e5v.errors import DataError
 from e5v.extras import imported
 from e5v.files import sync
-from e5v.search.filtering import filtering, matching, plain
+from e5v.search.filtering import filtering, find_matching, first_message
 from e5v.search.filters import whole_condition
 from e5v.search.live import Live, last_of_each
+from e5v.search.stored_vectors import COLUMN, Vectors, open_vectors
 
 with imported("an index"):
     import lancedb
     import pyarrow as pa
-    import pyarrow.compute as pc
     from lancedb.index import IvfRq
 
 NAME = "entries"
 SOME_FRAGMENTS, MOST_FRAGMENTS = 16, 256  # worth joining if large; always worth joining
 LEAST_REMOVED = 1_000  # records
 LEAST_DEAD, MOST_VERSIONS = 2**20, 256  # bytes and versions worth cleaning up
-KEPT = timedelta(minutes=5)  # how long old versions are kept for readers
+KEPT = timedelta(minutes=5)  # how long old versions are kept for readers, if they are small
+AT_ONCE = timedelta(milliseconds=1)
 SHOWN = ("id", "path", "kind", "part", "size", "mtime", "digest", "text", "thumbnail")
 COLUMNS = (*SHOWN, "width", "height")  # of an Entry
 SOURCE = ("source", "source_size", "source_mtime", "source_parts")  # the file that names it
@@ -90,7 +91,9 @@ class Table:
         try:
             return cls(lancedb.connect(folder).open_table(NAME), folder)
         except Exception as error:
-            raise DataError(f"the index in {folder} cannot be opened: {plain(error)}") from error
+            raise DataError(
+                f"the index in {folder} cannot be opened: {first_message(error)}"
+            ) from error
 
     @classmethod
     def create(cls, folder: Path, dim: int) -> "Table":
@@ -144,31 +147,7 @@ class Table:
         Raises:
             UsageError: the filter is invalid.
         """
-        numbers = matching(self._table, where)
-        if where.isascii():
-            return numbers
-        odd = self._decomposed()
-        if not len(odd):
-            return numbers
-        composed = lancedb.connect("memory://").create_table(NAME, data=odd)
-        odd_numbers = odd["row"].to_numpy()
-        return np.union1d(np.setdiff1d(numbers, odd_numbers), matching(composed, where))
-
-    def _decomposed(self) -> Any:
-        """Return the records whose path is not in composed Unicode (NFC), with the path composed.
-
-        File names from macOS are decomposed: a filter typed elsewhere would not match them.
-        """
-        names = self._table.search().select(["row", "path"]).limit(None).to_arrow()
-        odd = pc.not_equal(names["path"], pc.utf8_normalize(names["path"], "NFC"))
-        rows = names["row"].filter(odd)
-        columns = ["row", *(name for name in COLUMNS if name != "thumbnail")]
-        if not len(rows):
-            return rows
-        every = self._table.search().select(columns).limit(None).to_arrow()
-        found = every.filter(pc.is_in(every["row"], value_set=rows.combine_chunks()))
-        place = found.schema.get_field_index("path")
-        return found.set_column(place, "path", pc.utf8_normalize(found["path"], "NFC"))
+        return find_matching(self._table, where)
 
     @cached_property
     def indexed(self) -> bool:
@@ -203,11 +182,23 @@ class Table:
         found = {record["_rowid"]: record for record in query.to_arrow().to_pylist()}
         return [found[address] for address in wanted]
 
+    def open_vectors(self, addresses: NDArray[np.uint64]) -> Vectors:
+        """Return the vectors of records by position in `addresses`, mapped if that is possible.
+
+        Raises:
+            FileNotFoundError: the version has been removed.
+        """
+        dim = self._table.schema.field(COLUMN).type.list_size
+        return open_vectors(self._folder, self.version, addresses, dim, self.vectors)
+
     def vectors(self, addresses: NDArray[np.uint64]) -> NDArray[np.float16]:
         """Return the vectors (n, d) of records by address, in the order given."""
-        query = self._table.take_row_ids(addresses.tolist()).with_row_id()
-        found = query.select(["vector"]).to_arrow().combine_chunks()
-        flat = found["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        if 2 * len(addresses) > self._table.count_rows():  # reading all is then faster
+            query = self._table.search().with_row_id(True).limit(None)  # noqa: FBT003
+        else:
+            query = self._table.take_row_ids(addresses.tolist()).with_row_id()
+        found = query.select([COLUMN]).to_arrow().combine_chunks()
+        flat = found[COLUMN].combine_chunks().flatten().to_numpy(zero_copy_only=False)
         order = np.argsort(found["_rowid"].to_numpy())
         places = order[np.searchsorted(found["_rowid"].to_numpy(), addresses, sorter=order)]
         rows: NDArray[np.float16] = flat.reshape(len(found), -1)[places]
@@ -244,11 +235,17 @@ class Table:
             return True
         if written - count > max(LEAST_REMOVED, count / 4):
             return True
+        if self._has_much_dead():
+            return True
         old = datetime.now() - KEPT
-        expired = sum(one["timestamp"] < old for one in self._table.list_versions()[:-1])
-        dead: int = self._bytes_on_disk() - stats["total_bytes"]
-        worth = max(LEAST_DEAD, int(stats["total_bytes"]) // 4)
-        return expired > MOST_VERSIONS or (expired > 0 and dead > worth)
+        expired = [one for one in self._table.list_versions() if one["timestamp"] < old]
+        return len(expired) > MOST_VERSIONS
+
+    def _has_much_dead(self) -> bool:
+        """Return whether old versions alone hold much of what the table takes on disk."""
+        live: int = self._table.stats()["total_bytes"]
+        dead: int = self._bytes_on_disk() - live
+        return dead > max(LEAST_DEAD, live // 4)
 
     def _bytes_on_disk(self) -> int:
         """Return the bytes of the table on disk, with all versions."""
@@ -260,9 +257,15 @@ class Table:
         return size
 
     def optimize(self) -> None:
-        """Join small fragments, update indexes and drop old versions."""
+        """Join small fragments, update indexes and drop old versions.
+
+        This writes all records again. Old versions are kept for readers unless they hold much, so
+        that there are never more than two copies; a reader of a dropped one moves to the latest.
+        """
         with self._writing():
             self._table.optimize(cleanup_older_than=KEPT)
+            if self._has_much_dead():  # what a killed writer left is dead, too
+                self._table.optimize(cleanup_older_than=AT_ONCE, delete_unverified=True)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -271,7 +274,7 @@ class Table:
             yield
         except (RuntimeError, OSError) as error:
             raise DataError(
-                f"the index in {self._folder.parent} cannot be written: {plain(error)}"
+                f"the index in {self._folder.parent} cannot be written: {first_message(error)}"
             ) from error
 
     def sync(self) -> None:

@@ -12,17 +12,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import UsageError, first_line
+from e5v.extras import imported
 from e5v.search.filters import whole_condition
+
+with imported("an index"):
+    import lancedb
+    import pyarrow.compute as pc
 
 FILTERED = ("id", "path", "kind", "part", "size", "mtime", "digest", "text", "width", "height")
 
 
-def matching(table: Any, where: str) -> NDArray[np.int64]:
+def find_matching(table: Any, where: str) -> NDArray[np.int64]:
     """Return the numbers of the records of a LanceDB table that match a filter.
 
     Raises:
         UsageError: the filter is invalid.
     """
+    numbers = _find_matching(table, where)
+    if where.isascii():
+        return numbers
+    decomposed = _compose_paths(table)
+    if not len(decomposed):
+        return numbers
+    composed = lancedb.connect("memory://").create_table("entries", data=decomposed)
+    others = np.setdiff1d(numbers, decomposed["row"].to_numpy())
+    return np.union1d(others, _find_matching(composed, where))
+
+
+def _find_matching(table: Any, where: str) -> NDArray[np.int64]:
     condition = whole_condition(normalize("NFC", where))
     with filtering(where):
         query = table.search().where(condition)
@@ -31,13 +48,28 @@ def matching(table: Any, where: str) -> NDArray[np.int64]:
     return numbers
 
 
+def _compose_paths(table: Any) -> Any:
+    """Return the records whose path is not in composed Unicode (NFC), with the path composed.
+
+    File names from macOS are decomposed: a filter typed elsewhere would not match them.
+    """
+    names = table.search().select(["row", "path"]).limit(None).to_arrow()
+    rows = names["row"].filter(pc.not_equal(names["path"], pc.utf8_normalize(names["path"], "NFC")))
+    if not len(rows):
+        return rows
+    every = table.search().select(["row", *FILTERED]).limit(None).to_arrow()
+    found = every.filter(pc.is_in(every["row"], value_set=rows.combine_chunks()))
+    place = found.schema.get_field_index("path")
+    return found.set_column(place, "path", pc.utf8_normalize(found["path"], "NFC"))
+
+
 @contextmanager
 def filtering(where: str) -> Iterator[None]:
     """Turn LanceDB's errors about a filter into a UsageError."""
     try:
         yield
     except (ValueError, RuntimeError) as error:
-        message = plain(error)
+        message = first_message(error)
         if message.startswith("Not found"):  # the version was removed; the filter is fine
             raise
         raise UsageError(
@@ -46,7 +78,7 @@ def filtering(where: str) -> Iterator[None]:
         ) from error
 
 
-def plain(error: Exception) -> str:
+def first_message(error: Exception) -> str:
     """Return a message of Lance without its prefixes and source locations."""
     message = first_line(error).removeprefix("lance error: ").removeprefix("Invalid input, ")
     return message.partition(", /")[0].partition(". Valid fields")[0].strip()

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import DataError, UsageError
-from e5v.search.duplicates import alike
+from e5v.search.duplicates import group_duplicates
 from e5v.search.entries import KINDS, Entry, Hit
 from e5v.search.manifest import Facts, read_facts
 from e5v.search.nearest import cosines
 from e5v.search.recall_audit import Audit, Ways, audit
-from e5v.search.snapshot import Snapshot, unreadable
+from e5v.search.snapshot import TRIES, Snapshot, unreadable
 from e5v.vectors import unit
 
 Answer = TypeVar("Answer")
@@ -40,7 +40,7 @@ class Index:
         Raises:
             DataError: there is no index, or it cannot be read.
         """
-        return cls(folder, _facts(folder))
+        return cls(folder, _read_facts(folder))
 
     @property
     def facts(self) -> Facts:
@@ -74,7 +74,7 @@ class Index:
     @property
     def offline(self) -> int:
         """The number of entries kept although their files are missing."""
-        return len(self._seen.places) - len(self._seen.online)
+        return len(self._seen.live.numbers) - len(self._seen.online)
 
     def check(self, fingerprint: str, model: str, dtype: str) -> None:
         """Raise `DataError` unless a model's vectors can be compared with those of the index."""
@@ -154,21 +154,28 @@ class Index:
 
     def vector(self, id: str) -> NDArray[np.float32] | None:
         """Return the vector (d,) of the entry with that id, or None."""
-        seen = self._seen
-        place = seen.live.place(id)
-        if place is None or seen.rows is None:
-            return None
-        return unit(seen.rows.vectors[seen.places[place]])
+
+        def find(seen: Snapshot) -> NDArray[np.float32] | None:
+            place = seen.live.place(id)
+            return (
+                None if place is None else unit(seen.collection.vectors.take(np.array([place])))[0]
+            )
+
+        return self._retry(find)
 
     def vectors(self, limit: int | None = None) -> tuple[list[str], NDArray[np.float32]]:
         """Return ids and vectors (n, d) of all entries, or of `limit` spread over the index."""
-        seen = self._seen
-        count = len(seen.online) if limit is None else min(limit, len(seen.online))
-        chosen = seen.online[np.linspace(0, max(0, len(seen.online) - 1), count).astype(np.int64)]
-        if seen.rows is None or not count:
-            return [], np.zeros((0, self.dim), np.float32)
-        vectors = unit(seen.rows.vectors[seen.places[chosen]])
-        return seen.live.ids.take(chosen).to_pylist(), vectors
+
+        def find(seen: Snapshot) -> tuple[list[str], NDArray[np.float32]]:
+            last = max(0, len(seen.online) - 1)
+            count = len(seen.online) if limit is None else min(limit, len(seen.online))
+            chosen = seen.online[np.linspace(0, last, count).astype(np.int64)]
+            if not count:
+                return [], np.zeros((0, self.dim), np.float32)
+            vectors = unit(seen.collection.vectors.take(chosen))
+            return seen.live.ids.take(chosen).to_pylist(), vectors
+
+        return self._retry(find)
 
     def refresh(self) -> bool:
         """Move to the latest version; return whether it is a new one.
@@ -181,7 +188,7 @@ class Index:
         """
         fresh = not self._seen.is_latest(self._folder)
         seen = Snapshot.take(self._folder) if fresh else self._seen
-        facts = _facts(self._folder)  # read after the snapshot, so that they match it
+        facts = _read_facts(self._folder)  # read after the snapshot, so that they match it
         facts.check(self._facts)
         self._facts, self._seen = facts, seen
         return fresh
@@ -190,41 +197,42 @@ class Index:
         """Group near-duplicates: chains of pairs whose cosine is at least `threshold`."""
 
         def find(seen: Snapshot) -> list[list[Entry]]:
-            if seen.rows is None:
-                return []
-            groups = alike(seen.rows, seen.places[seen.online], threshold)
+            groups = group_duplicates(seen.collection.vectors, seen.online, threshold)
             return [seen.entries(seen.online[group]) for group in groups]
 
         return self._retry(find)
 
     def audit(self, queries: int = 100, k: int = 10) -> Audit:
         """Measure the recall of `search` against all cosines, with entries as queries."""
-        seen = self._seen
         vectors = self.vectors(queries)[1]
 
         def quick(query: NDArray[np.float32], k: int) -> list[str]:
             return [hit.entry.id for hit in self.search(query, k=k)]
 
         def exact(query: NDArray[np.float32], k: int) -> list[str]:
-            assert seen.rows is not None
-            scores = cosines(seen.rows, seen.places[seen.online], query)
-            best = seen.online[np.lexsort((seen.online, -scores))[:k]]
-            ids: list[str] = seen.live.ids.take(best).to_pylist()
-            return ids
+            def find(seen: Snapshot) -> list[str]:
+                scores = cosines(seen.collection.vectors, seen.online, query)
+                best = seen.online[np.lexsort((seen.online, -scores))[:k]]
+                ids: list[str] = seen.live.ids.take(best).to_pylist()
+                return ids
+
+            return self._retry(find)
 
         return audit(Ways(quick, exact), vectors, len(self), k)
 
     def _retry(self, ask: Callable[[Snapshot], Answer]) -> Answer:
-        """Ask again if the version is so old that it has been removed."""
-        try:
-            return ask(self._seen)
-        except RuntimeError as error:
+        """Ask again while the version that was asked has been removed."""
+        for _ in range(TRIES):
+            try:
+                return ask(self._seen)
+            except RuntimeError as error:
+                fault = error
             if not self.refresh():
-                raise unreadable(self._folder, error) from error
-            return ask(self._seen)
+                break
+        raise unreadable(self._folder, fault) from fault
 
 
-def _facts(folder: Path) -> Facts:
+def _read_facts(folder: Path) -> Facts:
     facts = read_facts(folder)
     if facts is None:
         raise DataError(f"{folder} contains no index; make one with: e5v index FOLDER")

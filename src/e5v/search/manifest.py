@@ -16,8 +16,8 @@ from e5v.files import write_file
 from e5v.search.exclusion import Exclusion
 
 VARIABLE = "E5V_INDEX"
-FORMAT = 2  # of the index folder
-READABLE = (1, 2)  # 1 had no `exclude` and `keep_days`, and no files beside its records
+FORMAT = 3  # of the index folder
+READABLE = (1, 2, 3)  # 1 had no `exclude` and `keep_days`; both had a second copy of the vectors
 KEEP_DAYS = 30.0
 FILE = "index.json"
 

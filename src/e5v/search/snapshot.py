@@ -1,6 +1,6 @@
 """One immutable version of an index, as a reader sees it.
 
-index folder -> table, current records, rows of their vectors -> Snapshot
+index folder -> table, current records, their vectors and sign bits -> Snapshot
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from e5v.search.entries import Entry, Hit
 from e5v.search.entry_table import COLUMNS, Table
 from e5v.search.live import Live
 from e5v.search.marks import Marks, read_marks, version_of
-from e5v.search.nearest import nearest
-from e5v.search.vector_file import Rows
+from e5v.search.nearest import Collection, nearest
+from e5v.search.signs import Signs
 
 with imported("an index"):
     import pyarrow.compute as pc
@@ -29,16 +29,15 @@ TRIES = 5  # while a writer changes the index
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The table, the current records, the positions of their vectors, and their marks.
+    """The table, the current records, their vectors, and their marks.
 
-    `live` and `places` are of all current records; `online` are the positions in them of those
-    whose files exist: searches skip the others by default.
+    `live` and `collection` are of all current records, in one order; `online` are the positions in
+    them of those whose files exist: searches skip the others by default.
     """
 
     table: Table
     live: Live
-    rows: Rows | None
-    places: NDArray[np.int64]
+    collection: Collection
     marks: Marks
     marked: object
 
@@ -49,20 +48,19 @@ class Snapshot:
         Raises:
             DataError: it cannot be read.
         """
-        for _ in range(TRIES):
+        for attempt in range(TRIES):
             marked = version_of(folder)
             marks, table = read_marks(folder), Table.open(folder)
             try:
                 live = table.live()
-            except RuntimeError as error:
-                raise unreadable(folder, error) from error
-            rows = Rows.read(folder)
-            if rows is None and not len(live.numbers):
-                return cls(table, live, None, np.zeros(0, np.int64), marks, marked)
-            places = None if rows is None else rows.places(live.numbers)
-            if places is not None:
-                return cls(table, live, rows, places, marks, marked)
-        raise DataError(f"the index in {folder} is damaged; run e5v index to repair it")
+                collection = _collection(folder, table, live)
+            except (RuntimeError, FileNotFoundError) as error:  # the writer has just replaced it
+                fault = error
+                continue
+            if len(live.numbers) and collection.signs is None and attempt < TRIES - 1:
+                continue  # removed rows have just left the cache
+            return cls(table, live, collection, marks, marked)
+        raise unreadable(folder, fault) from fault
 
     def is_latest(self, folder: Path) -> bool:
         """Return whether nothing was written to the index since the snapshot."""
@@ -109,16 +107,15 @@ class Snapshot:
         Raises:
             UsageError: the filter is invalid.
         """
-        if self.rows is None:
+        if not len(self.live.numbers):
             return []
-        wanted = np.arange(len(self.places)) if offline else self.online
+        wanted = np.arange(len(self.live.numbers)) if offline else self.online
         if self.table.indexed and (where is None or where.isascii()):
             return self._search_indexed(query, k, where, self.live.numbers[wanted])
         if where is not None:
             wanted = wanted[np.isin(self.live.numbers[wanted], self.table.matching(where))]
-        ranked = nearest(self.rows, self.places[wanted], query, k)
-        within = np.searchsorted(self.places, ranked.places)
-        return _hits(self.entries(within), ranked.scores)
+        found = nearest(self.collection, wanted, query, k)
+        return _hits(self.entries(found.places), found.scores)
 
     def _search_indexed(
         self, query: NDArray[np.float32], k: int, where: str | None, wanted: NDArray[np.int64]
@@ -135,7 +132,17 @@ class Snapshot:
         return _hits(self.entries(within), found.scores[counts][:k])
 
 
-def unreadable(folder: Path, error: RuntimeError) -> DataError:
+def _collection(folder: Path, table: Table, live: Live) -> Collection:
+    """Return the vectors of records, and their sign bits if the cache has them all."""
+    signs = Signs.read(folder)
+    rows = None if signs is None else signs.rows(live.numbers)
+    vectors = table.open_vectors(live.addresses)
+    if rows is None:
+        return Collection(vectors, None, np.zeros(0, np.int64))
+    return Collection(vectors, signs, rows)
+
+
+def unreadable(folder: Path, error: Exception) -> DataError:
     """Return the error for an index that cannot be read."""
     what = f"the index in {folder} cannot be read: {first_line(error)}"
     return DataError(f"{what}; remove it and run e5v index again")

@@ -1,11 +1,11 @@
-"""Vectors and their sign bits in memory-mapped files, for the quick search.
+"""The sign bits of the vectors in memory-mapped files: the cache that makes searches quick.
 
-    float16 rows -> vectors.f16       unchanged
-                 -> signs.u64         which values are above the mean of the founding rows
+    float16 rows -> signs.u64         which values are above the mean of a sample of the rows
                  -> first.u64         the signs of the 1,024 dimensions that vary most, again
     numbers      -> numbers.i64       the record number of each row, ascending; written last
 
-These files are derived from the table (`table.py`) and can be rebuilt. Rows are only appended, so a
+The vectors themselves are in the table (`entry_table.py`) and nowhere else: this cache takes a
+sixteenth of their size, may be deleted, and is made again from them. Rows are only appended, so a
 reader's maps stay valid. Now and then everything is rebuilt in a folder with the next number,
 without removed rows and with a new mean; readers of the old folder keep it open.
 
@@ -29,21 +29,21 @@ BLOCK = 8_192  # rows
 WORD = 64  # bits
 FIRST = 16  # words of the signs, of the dimensions that vary most
 PIECE = 1_024  # rows whose signs are computed at once
-FOUNDERS = 8_192  # rows that the mean is computed from
-PREFIX = "rows-"
+SAMPLE = 8_192  # rows that the mean is computed from
+PREFIX = "signs-"
 
 
 @dataclass(frozen=True)
-class Frame:
-    """The reference of the signs: the mean (d,), and the dimensions ordered by variance."""
+class Quantizer:
+    """Binary quantization about the mean (d,); `order` is the dimensions by falling variance."""
 
     mean: NDArray[np.float32]
     order: NDArray[np.int64]
 
     @classmethod
-    def of(cls, vectors: NDArray[np.float16]) -> "Frame":
-        """Return the frame of vectors (n, d), or of a sample if there are many."""
-        some = vectors[:: max(1, len(vectors) // FOUNDERS)].astype(np.float32)
+    def fit(cls, vectors: NDArray[np.float16]) -> "Quantizer":
+        """Return the quantizer of vectors (n, d), or of a sample if there are many."""
+        some = vectors[:: max(1, len(vectors) // SAMPLE)].astype(np.float32)
         return cls(some.mean(axis=0), np.argsort(-some.var(axis=0), kind="stable"))
 
     @property
@@ -56,8 +56,8 @@ class Frame:
         """The number of words in first.u64."""
         return min(self.words, FIRST)
 
-    def signs(self, vectors: NDArray[Any]) -> NDArray[np.uint64]:
-        """Return the signs of vectors (n, d) as words (n, words)."""
+    def encode(self, vectors: NDArray[Any]) -> NDArray[np.uint64]:
+        """Return the sign bits of vectors (n, d) as words (n, words)."""
         signs = np.zeros((len(vectors), self.words * 8), np.uint8)
         for start in range(0, len(vectors), PIECE):
             above = vectors[start : start + PIECE].astype(np.float32) > self.mean
@@ -67,24 +67,23 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Rows:
-    """The rows at the time of reading.
+class Signs:
+    """The sign bits of all vectors at the time of reading.
 
-    `numbers` (n,) ascending, `vectors` (n, d), `signs` (n, words), `first` (blocks, words at
-    most FIRST, BLOCK); `founders` is the number of rows when `frame` was computed.
+    `numbers` (n,) ascending, `words` (n, words), `first` (blocks, words at most FIRST, BLOCK);
+    `fitted` is the number of rows when `quantizer` was computed.
     """
 
     folder: Path
-    frame: Frame
-    founders: int
+    quantizer: Quantizer
+    fitted: int
     numbers: NDArray[np.int64]
-    vectors: NDArray[np.float16]
-    signs: NDArray[np.uint64]
+    words: NDArray[np.uint64]
     first: NDArray[np.uint64]
 
     @classmethod
-    def read(cls, folder: Path) -> "Rows | None":
-        """Map the latest rows of an index folder into memory; None if there are none."""
+    def read(cls, folder: Path) -> "Signs | None":
+        """Map the latest signs of an index folder into memory; None if there are none."""
         for _ in range(TRIES):
             latest = _latest(folder)
             if latest is None:
@@ -95,15 +94,15 @@ class Rows:
                 continue
         return None
 
-    def places(self, numbers: NDArray[np.int64]) -> NDArray[np.int64] | None:
-        """Return the positions of the rows with these numbers; None if one is missing."""
+    def rows(self, numbers: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        """Return the rows with these numbers; None if one is missing."""
         if not len(numbers):
             return np.zeros(0, np.int64)
         if not len(self.numbers):
             return None
-        places = np.searchsorted(self.numbers, numbers)
-        there = self.numbers[np.minimum(places, len(self.numbers) - 1)] == numbers
-        return places if there.all() else None
+        rows = np.searchsorted(self.numbers, numbers)
+        there = self.numbers[np.minimum(rows, len(self.numbers) - 1)] == numbers
+        return rows if there.all() else None
 
 
 TRIES = 5
@@ -112,15 +111,14 @@ TRIES = 5
 Source = Callable[[int, int], NDArray[np.float16]]
 
 
-def append(rows: Rows, numbers: NDArray[np.int64], vectors: NDArray[np.float16]) -> Rows:
-    """Append rows, flush them to disk, and return all rows."""
-    count = len(rows.numbers)
-    signs = rows.frame.signs(vectors)
-    _extend(rows.folder / "vectors.f16", count, vectors)
-    _extend(rows.folder / "signs.u64", count, signs)
-    _extend_first(rows.folder / "first.u64", count, signs[:, : rows.frame.first])
-    _extend(rows.folder / "numbers.i64", count, numbers)
-    return _mapped(rows.folder)
+def append(signs: Signs, numbers: NDArray[np.int64], vectors: NDArray[np.float16]) -> Signs:
+    """Append the signs of vectors (n, d), flush them to disk, and return all signs."""
+    count = len(signs.numbers)
+    words = signs.quantizer.encode(vectors)
+    _extend(signs.folder / "signs.u64", count, words)
+    _extend_first(signs.folder / "first.u64", count, words[:, : signs.quantizer.first])
+    _extend(signs.folder / "numbers.i64", count, numbers)
+    return _mapped(signs.folder)
 
 
 def _extend(path: Path, count: int, fresh: NDArray[Any]) -> None:
@@ -146,55 +144,54 @@ def _extend_first(path: Path, count: int, fresh: NDArray[np.uint64]) -> None:
     blocks.flush()
 
 
-def lay_out(folder: Path, numbers: NDArray[np.int64], source: Source, width: int) -> Rows:
-    """Rebuild the files with the rows of these numbers; remove older folders."""
+def rebuild(folder: Path, numbers: NDArray[np.int64], source: Source, width: int) -> Signs:
+    """Make the files anew from the vectors with these numbers; remove older folders."""
     latest = _latest(folder)
     number = int(latest.name.removeprefix(PREFIX)) + 1 if latest else 1
     target = folder / f"{PREFIX}{number:06d}"
-    founders = _founders(len(numbers), source, width)
-    frame = Frame.of(founders)
+    quantizer = Quantizer.fit(_read_sample(len(numbers), source, width))
     with replace_folder(target) as part:
-        with (part / "frame.npz").open("wb") as file:
-            np.savez(file, mean=frame.mean, order=frame.order, founders=np.int64(len(numbers)))
-        for name in ("vectors.f16", "signs.u64", "first.u64", "numbers.i64"):
+        with (part / "quantizer.npz").open("wb") as file:
+            fitted = np.int64(len(numbers))
+            np.savez(file, mean=quantizer.mean, order=quantizer.order, fitted=fitted)
+        for name in ("signs.u64", "first.u64", "numbers.i64"):
             (part / name).touch()
-        rows = _mapped(part)
+        signs = _mapped(part)
         for start in range(0, len(numbers), BLOCK):
             end = min(start + BLOCK, len(numbers))
-            rows = append(rows, numbers[start:end], source(start, end))
-        del rows  # Windows cannot rename a folder with a mapped file
+            signs = append(signs, numbers[start:end], source(start, end))
+        del signs  # Windows cannot rename a folder with a mapped file
     for old in folder.glob(f"{PREFIX}*"):
         if old != target:
             shutil.rmtree(old, ignore_errors=True)
     return _mapped(target)
 
 
-def _founders(count: int, source: Source, width: int) -> NDArray[np.float16]:
-    """Read up to FOUNDERS rows, in pieces spread over all rows."""
+def _read_sample(count: int, source: Source, width: int) -> NDArray[np.float16]:
+    """Read up to SAMPLE vectors, in pieces spread over all."""
     if not count:
         return np.zeros((1, width), np.float16)
-    if count <= FOUNDERS:
+    if count <= SAMPLE:
         return source(0, count)
-    size = FOUNDERS // FOUND_IN
-    starts = np.linspace(0, count - size, FOUND_IN).astype(int)
+    size = SAMPLE // SAMPLE_PIECES
+    starts = np.linspace(0, count - size, SAMPLE_PIECES).astype(int)
     return np.concatenate([source(start, start + size) for start in starts])
 
 
-FOUND_IN = 32  # pieces
+SAMPLE_PIECES = 32
 
 
 def _latest(folder: Path) -> Path | None:
     return max(folder.glob(f"{PREFIX}*"), default=None)
 
 
-def _mapped(folder: Path) -> Rows:
-    with np.load(folder / "frame.npz") as stored:
-        frame, founders = Frame(stored["mean"], stored["order"]), int(stored["founders"])
+def _mapped(folder: Path) -> Signs:
+    with np.load(folder / "quantizer.npz") as stored:
+        quantizer, fitted = Quantizer(stored["mean"], stored["order"]), int(stored["fitted"])
     numbers = _map(folder / "numbers.i64", "<i8", (-1,))
-    vectors = _map(folder / "vectors.f16", "<f2", (-1, len(frame.mean)))[: len(numbers)]
-    signs = _map(folder / "signs.u64", "<u8", (-1, frame.words))[: len(numbers)]
-    first = _map(folder / "first.u64", "<u8", (-1, frame.first, BLOCK))
-    return Rows(folder, frame, founders, numbers, vectors, signs, first)
+    words = _map(folder / "signs.u64", "<u8", (-1, quantizer.words))[: len(numbers)]
+    first = _map(folder / "first.u64", "<u8", (-1, quantizer.first, BLOCK))
+    return Signs(folder, quantizer, fitted, numbers, words, first)
 
 
 def _map(path: Path, dtype: str, shape: tuple[int, ...], mode: Any = "r") -> Any:
