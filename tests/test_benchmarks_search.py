@@ -6,17 +6,19 @@ No speed is asserted here: on a test machine it means nothing.
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmarks import search
+from benchmarks import index_size, search
 from benchmarks.search import Measured, Settings, measure, report, table
 from benchmarks.worlds import WORLDS, Drawer
 from e5v.search.entries import Hit
 from tests.search import made
 
+ROOT = Path(__file__).parents[1]
 SMALL = Settings(rows=(1_500, 2_500), other_rows=1_500, dim=256, queries=12, exact_queries=2)
 
 
@@ -72,3 +74,24 @@ def test_the_report(found: list[Measured]) -> None:
     console = Console(width=120, record=True, file=io.StringIO())
     console.print(table(found))
     assert "isotropic" in console.export_text()
+
+
+def test_the_sizes_of_an_index(tmp_path: Path) -> None:
+    """Catches a kind of file that is not counted, and layouts that do not read the same vectors."""
+    settings = index_size.Settings(rows=6_000, dim=256, folder=tmp_path)
+    sizes = list(index_size.measure(settings))
+    stages = [one for one in sizes if isinstance(one, index_size.Stage)]
+    layouts = {one.layout: one for one in sizes if isinstance(one, index_size.Layout)}
+    assert [one.rows for one in stages] == [6_000, 6_000, 4_800, 4_800]
+    for one in stages:
+        assert one.table_data > one.numbers  # nothing else holds the vectors
+        assert 0 < one.signs < one.numbers / 4
+        assert one.largest_ratio >= one.ratio > 1
+    assert layouts.keys() == index_size.LAYOUTS.keys()
+    assert list(tmp_path.iterdir()) == []
+    told = json.loads(json.dumps(index_size.report(settings, sizes)))
+    committed = json.loads((ROOT / "benchmarks/results/index-size.json").read_text())
+    assert told.keys() == committed.keys()
+    assert told["stages"][0].keys() == committed["stages"][0].keys()
+    assert committed["stages"][1]["ratio"] <= 1.3
+    assert all(one["largest_ratio"] <= 2.5 for one in committed["stages"])
