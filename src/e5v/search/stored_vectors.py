@@ -21,7 +21,6 @@ from e5v.search.lance_files import Page, Unmappable, find_pages
 
 FRAGMENT_BITS = 32  # an address is the fragment's number, then the row's number in it
 COLUMN, VALUE = "vector", 2  # name of the column, and bytes of a float16
-COLUMN, VALUE = "vector", 2  # name of the column, and bytes of a float16
 CHECKED = 16  # rows compared with what LanceDB reads, of a map
 
 # Reads the vectors (m, d) of records by their addresses.
