@@ -22,6 +22,7 @@ from pathlib import Path
 
 import PIL.Image
 import torch
+from e5v.training.student import Student
 from torch import Tensor
 
 from e5v.inputs import RawItem
@@ -35,7 +36,6 @@ from e5v.training.loss import Loss, contrastive, distinct
 from e5v.training.ranks import joined
 from e5v.training.recipe import Adapter, Objective, Recipe
 from e5v.training.run_folder import write_folder
-from e5v.training.student import Student
 from e5v.training.triplets import Triplet, read_triplets
 from nano.art import Art, load_art
 from nano.captions import caption

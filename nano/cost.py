@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from e5v.training.student import Student
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -33,7 +34,6 @@ from e5v.model.encoder import Prompted
 from e5v.model.loading import load, quiet
 from e5v.training.loss import contrastive, distinct
 from e5v.training.recipe import Adapter, Recipe
-from e5v.training.student import Student
 from e5v.training.triplets import Triplet
 from nano.architecture import SIZES, new_model, new_processor
 from nano.contrast import Pair, items_of, prompted

@@ -27,7 +27,7 @@ from benchmarks.training_contenders import CONTENDERS, Job, Outcome, run
 from benchmarks.training_flops import adapter_flops, count_work
 from benchmarks.training_work import BATCH, FEW, BuildJob, build
 from e5v.model.encoder import Prompted
-from e5v.training.student import Student
+from e5v.training.trainer import Trainer
 from e5v.training.triplets import read_triplets
 
 TRIPLETS = 26  # more than one micro-batch of the official script
@@ -211,8 +211,8 @@ def test_a_chunk_that_does_not_fit_is_written_down(monkeypatch: pytest.MonkeyPat
 def test_another_gradient_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches a kernel whose way back is wrong: its speed would mean nothing."""
 
-    def askew(student: Student, *_args: Any) -> None:
-        for weight in student.weights:
+    def askew(trainer: Trainer, *_args: Any) -> None:
+        for weight in trainer.weights:
             weight.grad = torch.ones_like(weight)
 
     monkeypatch.setattr(machine, "SECONDS", 0.01)

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import torch
+from e5v.training.student import Student
 
 from e5v import E5V
 from e5v.errors import UsageError
 from e5v.model.loading import load
 from e5v.training.recipe import Adapter, Recipe
-from e5v.training.student import Student
 from e5v.training.triplets import Triplet
 from nano import study as study_module
 from nano.contrast import Side, fit, items_of, pair, prompted
