@@ -12,6 +12,7 @@ Nothing heavy is imported until a contender runs, so that its memory is its own.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -201,9 +202,9 @@ def _learner(job: Job, step: Callable[[Sequence[Triplet]], Stepped]) -> Learner:
 
 def _columns(rows: Sequence[Triplet]) -> tuple[list[str], ...]:
     return (
-        [row.anchor for row in rows],
-        [row.positive for row in rows],
-        [(row.negatives or ("",))[0] for row in rows],
+        [str(row.anchor) for row in rows],
+        [str(row.positive) for row in rows],
+        [str(row.negatives[0]) if row.negatives else "" for row in rows],
     )
 
 

@@ -203,11 +203,11 @@ def test_accuracy_against_all_candidates(seed: int) -> None:
 
 def slow_distinct(triplets: Sequence[Triplet]) -> list[list[bool]]:
     """Tell the same as `distinct`, text by text."""
-    positives = [(one.positive.strip(), one.anchor.strip()) for one in triplets]
-    negatives = [(text.strip(), None) for one in triplets for text in one.negatives]
+    positives = [(str(one.positive).strip(), str(one.anchor).strip()) for one in triplets]
+    negatives = [(str(text).strip(), None) for one in triplets for text in one.negatives]
     table = []
     for i, one in enumerate(triplets):
-        anchor, positive = one.anchor.strip(), one.positive.strip()
+        anchor, positive = str(one.anchor).strip(), str(one.positive).strip()
         table.append(
             [
                 i == j or (text not in (anchor, positive) and of != anchor)
@@ -222,9 +222,7 @@ def test_duplicates_are_no_negatives() -> None:
     triplets = [
         Triplet("dog", "animal", ("cat",)),
         Triplet("dog ", "pet"),  # the first one's anchor again
-        Triplet(
-            "cow", " animal", ("dog",)
-        ),  # the first one's positive, and its anchor as a negative
+        Triplet("cow", " animal", ("dog",)),  # its positive; its anchor as a negative
         Triplet("animal", "being", ("pet",)),  # the first one's positive as an anchor
     ]
     own, no, yes = True, False, True
