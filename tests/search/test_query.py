@@ -9,7 +9,7 @@ import pytest
 from e5v import E5V
 from e5v.errors import ItemError, UsageError
 from e5v.search.manifest import default_folder
-from e5v.search.query import Ask, apart, asked, example_of, facts_of, fingerprint_of
+from e5v.search.query import Ask, apart, asked, example_of, fingerprint_of, manifest_of
 from e5v.vectors import unit
 from tests.search.made import vectors
 
@@ -79,10 +79,10 @@ def test_nothing_to_look_for(model: E5V) -> None:
 
 def test_facts_tell_models_apart(model: E5V) -> None:
     """Catches an index that cannot say how its model is opened again."""
-    facts = facts_of(model, "small")
-    assert (facts.model, facts.dtype, facts.dim) == ("small", "float32", model.width)
-    assert facts.fingerprint == fingerprint_of(model)
-    assert facts.fingerprint != fingerprint_of(E5V(model.loaded, readout="before-mlp"))
+    manifest = manifest_of(model, "small")
+    assert (manifest.model, manifest.dtype, manifest.dim) == ("small", "float32", model.width)
+    assert manifest.fingerprint == fingerprint_of(model)
+    assert manifest.fingerprint != fingerprint_of(E5V(model.loaded, readout="before-mlp"))
 
 
 def test_where_an_index_lies(monkeypatch: pytest.MonkeyPatch) -> None:

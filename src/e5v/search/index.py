@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from e5v.errors import DataError, UsageError
 from e5v.search.duplicates import group_duplicates
 from e5v.search.entries import KINDS, Entry, Hit
-from e5v.search.manifest import Facts, read_facts
+from e5v.search.manifest import Manifest, read_manifest
 from e5v.search.nearest import cosines
 from e5v.search.recall_audit import Audit, Ways, audit
 from e5v.search.snapshot import TRIES, Snapshot, unreadable
@@ -28,9 +28,9 @@ Answer = TypeVar("Answer")
 class Index:
     """A reader of an index folder; `Index.open(folder)` makes one."""
 
-    def __init__(self, folder: Path, facts: Facts) -> None:
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
         self._folder = folder
-        self._facts = facts
+        self._manifest = manifest
         self._seen = Snapshot.take(self._folder)
 
     @classmethod
@@ -40,32 +40,32 @@ class Index:
         Raises:
             DataError: there is no index, or it cannot be read.
         """
-        return cls(folder, _read_facts(folder))
+        return cls(folder, _read_manifest(folder))
 
     @property
-    def facts(self) -> Facts:
-        """The metadata of the index; `facts.check` checks whether a model fits."""
-        return self._facts
+    def manifest(self) -> Manifest:
+        """The metadata of the index; `manifest.check` checks whether a model fits."""
+        return self._manifest
 
     @property
     def fingerprint(self) -> str:
-        """Fingerprint of the model that made the vectors (`e5v.search.query.facts_of`)."""
-        return self._facts.fingerprint
+        """Fingerprint of the model that made the vectors (`e5v.search.query.manifest_of`)."""
+        return self._manifest.fingerprint
 
     @property
     def model(self) -> str:
         """The model's name, as given when the index was made."""
-        return self._facts.model
+        return self._manifest.model
 
     @property
     def dtype(self) -> str:
         """The dtype of the model: "float32", "bfloat16" or "float16"."""
-        return self._facts.dtype
+        return self._manifest.dtype
 
     @property
     def dim(self) -> int:
         """d, the width of a vector."""
-        return self._facts.dim
+        return self._manifest.dim
 
     def __len__(self) -> int:
         """Return the number of entries, without those that are offline."""
@@ -78,7 +78,7 @@ class Index:
 
     def check(self, fingerprint: str, model: str, dtype: str) -> None:
         """Raise `DataError` unless a model's vectors can be compared with those of the index."""
-        self._facts.check(Facts(fingerprint, model, dtype, self.dim))
+        self._manifest.check(Manifest(fingerprint, model, dtype, self.dim))
 
     def kinds(self) -> dict[str, int]:
         """Count the entries of each kind: {"image": ..., "text": ...}, zeros included."""
@@ -188,9 +188,9 @@ class Index:
         """
         fresh = not self._seen.is_latest(self._folder)
         seen = Snapshot.take(self._folder) if fresh else self._seen
-        facts = _read_facts(self._folder)  # read after the snapshot, so that they match it
-        facts.check(self._facts)
-        self._facts, self._seen = facts, seen
+        manifest = _read_manifest(self._folder)  # read after the snapshot, so that they match it
+        manifest.check(self._manifest)
+        self._manifest, self._seen = manifest, seen
         return fresh
 
     def duplicates(self, threshold: float) -> list[list[Entry]]:
@@ -232,8 +232,8 @@ class Index:
         raise unreadable(self._folder, fault) from fault
 
 
-def _read_facts(folder: Path) -> Facts:
-    facts = read_facts(folder)
-    if facts is None:
+def _read_manifest(folder: Path) -> Manifest:
+    manifest = read_manifest(folder)
+    if manifest is None:
         raise DataError(f"{folder} contains no index; make one with: e5v index FOLDER")
-    return facts
+    return manifest

@@ -13,9 +13,9 @@ from e5v.errors import UsageError
 from e5v.extras import EXTRAS, need
 from e5v.model.embedder import E5V
 from e5v.model.locating import absolute_name
-from e5v.search.manifest import Facts, default_folder, read_facts, settings_of
+from e5v.search.manifest import Manifest, default_folder, merge_settings, read_manifest
 from e5v.search.progress import Progress
-from e5v.search.query import facts_of
+from e5v.search.query import manifest_of
 from e5v.search.scan import absolute
 from e5v.search.sync import Gallery
 from e5v.search.writer import writing
@@ -44,13 +44,13 @@ class IndexModel:
 
     name: str
     open_as: Callable[[str], E5V]
-    there: Facts | None
+    there: Manifest | None
 
     @cached_property
     def _opened(self) -> E5V:
         model = self.open_as(self.name)
         if self.there:
-            self.there.check(facts_of(model, self.name))
+            self.there.check(manifest_of(model, self.name))
         return model
 
     def open(self) -> E5V:
@@ -62,9 +62,9 @@ class IndexModel:
         """
         return self._opened
 
-    def facts(self) -> Facts:
+    def manifest(self) -> Manifest:
         """Return what an index stores of it."""
-        return facts_of(self._opened, self.name)
+        return manifest_of(self._opened, self.name)
 
 
 def index(
@@ -95,14 +95,14 @@ def index(
     """
     need("index", *EXTRAS["search"])
     folder = default_folder() if index is None else Path(index)
-    there = read_facts(folder)
+    there = read_manifest(folder)
     known = there.roots if there else ()
     roots = absolute(map(Path, folders), known=known) or known
     if not roots:
         raise UsageError("nothing to index; give a folder", argument="folders")
-    remembered = settings_of(there, exclude=exclude)
+    remembered = merge_settings(there, exclude=exclude)
     opened = find_model(model, there)
-    with writing(folder, opened.facts) as writer:
+    with writing(folder, opened.manifest) as writer:
         writer.remember(**remembered)
         gallery = Gallery(writer, opened.open)
         done = Progress()
@@ -117,7 +117,7 @@ def index(
     return Indexed(folder, entries, done, faults)
 
 
-def find_model(model: str | Path | E5V | None, there: Facts | None) -> IndexModel:
+def find_model(model: str | Path | E5V | None, there: Manifest | None) -> IndexModel:
     """Return the model to index with; an open one is checked now.
 
     Raises:

@@ -15,7 +15,7 @@ from e5v.model.embedder import E5V
 from e5v.model.fingerprint import fingerprint
 from e5v.search.entries import Hit
 from e5v.search.index import Index
-from e5v.search.manifest import Facts
+from e5v.search.manifest import Manifest
 from e5v.vectors import unit
 
 COPIES = 10  # of an example, at most, that are removed from the hits
@@ -130,7 +130,7 @@ def fingerprint_of(model: E5V) -> str:
     return f"{fingerprint(model.loaded, model.encoder.readout)}-{PROMPT}"
 
 
-def facts_of(model: E5V, name: str) -> Facts:
-    """Return the facts of a new index for a model of that name."""
+def manifest_of(model: E5V, name: str) -> Manifest:
+    """Return the manifest of a new index for a model of that name."""
     dtype = str(model.dtype).removeprefix("torch.")
-    return Facts(fingerprint_of(model), name, dtype, model.width)
+    return Manifest(fingerprint_of(model), name, dtype, model.width)

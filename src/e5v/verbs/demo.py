@@ -99,16 +99,16 @@ def _captions(scenes: Path) -> tuple[Path, ...]:
 
 def _index(captions: tuple[Path, ...], folder: Path, model: "E5V", name: str) -> str:
     """Bring the index up to date with the scenes; return a line that says what was done."""
-    from e5v.search.query import facts_of
+    from e5v.search.query import manifest_of
     from e5v.search.scan import absolute
     from e5v.search.sync import Gallery
     from e5v.search.writer import writing
 
-    facts = facts_of(model, name)
+    manifest = manifest_of(model, name)
     began = time.perf_counter()
     total = sum(len(file.read_bytes().splitlines()) for file in captions)
-    with writing(folder, lambda: facts) as writer, bar(total, shown=True) as drawn:
-        writer.facts.check(facts)
+    with writing(folder, lambda: manifest) as writer, bar(total, shown=True) as drawn:
+        writer.manifest.check(manifest)
         for progress in Gallery(writer, lambda: model).follow(absolute(captions)):
             drawn.reach(progress.done)
         seconds = time.perf_counter() - began

@@ -22,7 +22,7 @@ from e5v.verbs.paths import index_folder, missing_index, need_possible_folder
 
 if TYPE_CHECKING:
     from e5v.search.indexing import IndexModel
-    from e5v.search.manifest import Facts
+    from e5v.search.manifest import Manifest
     from e5v.search.progress import Progress
     from e5v.search.sync import Gallery
     from e5v.search.writer import Writer
@@ -95,18 +95,18 @@ def index(verb: Index) -> None:
         E5VError: a folder, the index or the model is at fault.
     """
     need("e5v index", *EXTRAS["search"])
-    from e5v.search.manifest import read_facts, settings_of
+    from e5v.search.manifest import merge_settings, read_manifest
 
     folder = index_folder(verb.index)
     need_possible_folder(folder, "the index folder")
-    there = read_facts(folder)
+    there = read_manifest(folder)
     if verb.audit:
         if there is None:
             raise missing_index(folder, verb.index)
         _audit(verb, folder)
         return
     roots, unfollowed = _find_roots(verb, there)
-    settings = settings_of(
+    settings = merge_settings(
         there,
         exclude=verb.exclude,
         clear_exclude=verb.clear_exclude,
@@ -119,7 +119,7 @@ def index(verb: Index) -> None:
     from e5v.search.writer import writing
 
     model = _model(verb, there)
-    with writing(folder, model.facts) as writer:
+    with writing(folder, model.manifest) as writer:
         writer.remember(**settings)
         writer.unfollow(unfollowed)
         gallery = Gallery(writer, model.open)
@@ -127,7 +127,7 @@ def index(verb: Index) -> None:
         Report(folder, gallery, progress, len(writer)).show(json=verb.json)
         writer.tidy()
         if verb.watch:
-            roots = tuple(root for root in roots if root in writer.facts.roots)
+            roots = tuple(root for root in roots if root in writer.manifest.roots)
             _watch(verb, _Run(folder, writer, gallery, model, roots, progress))
 
 
@@ -143,7 +143,7 @@ class _Run:
     progress: "Progress"
 
 
-def _model(verb: Index, there: "Facts | None") -> "IndexModel":
+def _model(verb: Index, there: "Manifest | None") -> "IndexModel":
     """Find the model; one that was asked for is opened at once, so that a wrong one is told."""
     name, opening = name_of_model(verb.model, there), opening_of(verb.opening, there)
     from e5v.search.indexing import IndexModel
@@ -154,13 +154,13 @@ def _model(verb: Index, there: "Facts | None") -> "IndexModel":
     return model
 
 
-def name_of_model(asked: str | None, there: "Facts | None") -> str:
+def name_of_model(asked: str | None, there: "Manifest | None") -> str:
     """Name the model that an index is opened with: as asked for, or its own."""
     name = asked or (there.model if there else default_model())
     return str(Path(name).resolve()) if (Path(name) / "config.json").is_file() else name
 
 
-def opening_of(asked: Opening, there: "Facts | None") -> Opening:
+def opening_of(asked: Opening, there: "Manifest | None") -> Opening:
     """Compute in what the index was made in, unless something else is asked for."""
     if there is None or asked.dtype != "auto":
         return asked
@@ -182,7 +182,7 @@ def _follow(
     return progress
 
 
-def _find_roots(verb: Index, there: "Facts | None") -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _find_roots(verb: Index, there: "Manifest | None") -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the folders to follow, and those to follow no more.
 
     Raises:

@@ -129,14 +129,14 @@ def search(verb: Search) -> None:
 
 def _check(verb: Search, folder: Path) -> None:
     """Check what can be known before anything slow is imported."""
-    from e5v.search.manifest import read_facts
+    from e5v.search.manifest import read_manifest
 
     need_image(verb.image, "--image")
-    facts = read_facts(folder)
-    if facts is None:
+    manifest = read_manifest(folder)
+    if manifest is None:
         raise missing_index(folder, verb.index)
     if not verb.duplicates:
-        check_model(name_of_model(verb.model, facts))
+        check_model(name_of_model(verb.model, manifest))
     if verb.query and (path := named_file(verb.query)):
         say(f"warning: searching for the text {verb.query}; for the image, use --image {path}")
 
@@ -157,12 +157,12 @@ def _duplicates(verb: Search, reader: "Reader") -> "list[Sequence[Hit]]":
 
 def _found(verb: Search, reader: "Reader") -> "list[Hit]":
     from e5v.model.bundled import limits_notice
-    from e5v.search.query import Ask, asked, example_of, facts_of, find
+    from e5v.search.query import Ask, asked, example_of, find, manifest_of
 
     ask = Ask(verb.query, verb.image, verb.without)
-    name = name_of_model(verb.model, reader.facts)
-    model = opening_of(verb.opening, reader.facts).open(name)
-    reader.facts.check(facts_of(model, name))
+    name = name_of_model(verb.model, reader.manifest)
+    model = opening_of(verb.opening, reader.manifest).open(name)
+    reader.manifest.check(manifest_of(model, name))
     if warning := limits_notice(name):
         say(warning)
     try:

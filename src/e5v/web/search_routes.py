@@ -18,7 +18,7 @@ from fastapi.responses import FileResponse
 from e5v.image_formats import FORMAT_OF_SUFFIX, suffix_of
 from e5v.model.bundled import PAPER, limits_notice
 from e5v.search.entries import Entry, Hit
-from e5v.search.manifest import VARIABLE, default_folder, read_facts
+from e5v.search.manifest import VARIABLE, default_folder, read_manifest
 from e5v.web.disconnects import cancel_on_disconnect
 from e5v.web.errors import Refused
 from e5v.web.replies import json_response
@@ -233,6 +233,6 @@ def _command(service: Service) -> str:
     words = ["e5v", "index", "FOLDER"]
     if VARIABLE in os.environ or folder.absolute() != default_folder().absolute():
         words += ["--index", str(folder.absolute())]
-    if name != PAPER and read_facts(folder) is None:  # an index names its own model
+    if name != PAPER and read_manifest(folder) is None:  # an index names its own model
         words += ["--model", name]
     return shlex.join(words)
