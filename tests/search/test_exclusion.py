@@ -9,8 +9,8 @@ import pytest
 from e5v.errors import UsageError
 from e5v.search.exclusion import Exclusion
 from e5v.search.index import Index
+from e5v.search.index_model import manifest_of
 from e5v.search.manifest import read_manifest
-from e5v.search.query import manifest_of
 from e5v.search.writer import writing
 from tests.search.followed import WHOLE, Followed, entries
 

@@ -16,7 +16,7 @@ from e5v.search import nearest, writer
 from e5v.search.entries import Hit
 from e5v.search.index import Index
 from e5v.search.manifest import Manifest
-from e5v.search.query import find
+from e5v.search.query import QueryVectors, find
 from e5v.search.writer import Writer, writing
 from e5v.vectors import unit
 from tests.search.made import DIM, change, fill, ids, make_manifest, record, records, vectors
@@ -52,8 +52,8 @@ def test_an_example_is_not_its_own_answer(tmp_path: Path) -> None:
     query = unit(rows[:1] + 0.1 * vectors(1, seed=1))[0]
     order = np.argsort(-(rows @ query), kind="stable")
     assert set(found(index.search(query, k=2))) == {"id00000", "id00001"}
-    assert found(find(index, query, rows[0], k=5)) == ids(order[2:7])
-    assert len(find(index, query, rows[0], k=300)) == 298
+    assert found(find(index, QueryVectors(query, rows[0]), k=5)) == ids(order[2:7])
+    assert len(find(index, QueryVectors(query, rows[0]), k=300)) == 298
 
 
 def test_a_filter_and_a_least_score(tmp_path: Path) -> None:

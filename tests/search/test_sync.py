@@ -151,7 +151,7 @@ def test_a_run_without_anything_new_opens_no_model(followed: Followed, model: E5
     """Catches a minute spent on opening a model to find that nothing is to be done."""
     followed.follow()
     (followed.folder / "a.png").unlink()
-    from e5v.search.query import manifest_of
+    from e5v.search.index_model import manifest_of
     from e5v.search.sync import Gallery
     from e5v.search.writer import writing
 

@@ -13,7 +13,7 @@ from e5v.cli import main
 from e5v.errors import DataError
 from e5v.files import locked
 from e5v.search.index import Index
-from e5v.search.query import manifest_of
+from e5v.search.index_model import manifest_of
 from e5v.search.sync import Gallery
 from e5v.search.writer import writing
 from e5v.verbs import index_report

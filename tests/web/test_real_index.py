@@ -10,8 +10,8 @@ import pytest
 
 from e5v import E5V
 from e5v.errors import DataError
+from e5v.search.index_model import manifest_of
 from e5v.search.manifest import read_manifest, write_manifest
-from e5v.search.query import manifest_of
 from e5v.search.sync import Gallery
 from e5v.search.writer import writing
 from e5v.web.index_view import Collection

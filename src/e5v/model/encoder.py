@@ -190,11 +190,24 @@ class Encoder:
                 f"{self.loaded.name} is open without its vision tower; expected texts only"
             )
         try:
-            return image_tokens(self.model, images, self.loaded.backbone.features, counts)
+            return self._run_tower(images, counts)
         except ValueError as error:
             raise ModelError(
                 f"{self.loaded.name}: processor and model disagree: {error}"
             ) from error
+
+    def _run_tower(self, images: Sequence[Pixels], counts: Sequence[int]) -> list[ImageTokens]:
+        """Run the vision tower, once on an image that several items share."""
+        distinct = {id(image): place for place, image in enumerate(images)}
+        places = list(distinct.values())
+        tokens = image_tokens(
+            self.model,
+            [images[place] for place in places],
+            self.loaded.backbone.features,
+            [counts[place] for place in places],
+        )
+        known = dict(zip(distinct, tokens, strict=True))
+        return [known[id(image)] for image in images]
 
     def _embed(self, ids: Int[Tensor, "n L"], images: list[ImageTokens]) -> Float[Tensor, "n L d"]:
         """Embed the ids and insert the image tokens."""

@@ -1,6 +1,7 @@
-"""Read and search an index by vector, without a model.
+"""Read and search an index.
 
-query vector (d,) -> candidates by sign bits -> exact cosines -> Hit, nearest first
+words, Query -> the index's own model -> query vector (d,)
+query vector -> candidates by sign bits -> exact cosines -> Hit, nearest first
 
 A reader sees the index as it was when opened; `refresh` moves it to the latest version. It never
 waits for the writer, and is thread-safe.
@@ -8,7 +9,8 @@ waits for the writer, and is thread-safe.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,25 +24,35 @@ from e5v.search.recall_audit import Audit, Ways, audit
 from e5v.search.snapshot import TRIES, Snapshot, unreadable
 from e5v.vectors import unit
 
+if TYPE_CHECKING:
+    from e5v.model.embedder import E5V
+    from e5v.search.index_model import IndexModel
+    from e5v.search.query import Query
+
 Answer = TypeVar("Answer")
 
 
 class Index:
     """A reader of an index folder; `Index.open(folder)` makes one."""
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, model: "E5V | None" = None) -> None:
         self._folder = folder
         self._manifest = manifest
         self._seen = Snapshot.take(self._folder)
+        self._given_model = model
+        self._model: IndexModel | None = None
+        self._opening = Lock()
 
     @classmethod
-    def open(cls, folder: Path) -> "Index":
+    def open(cls, folder: str | Path, *, model: "E5V | None" = None) -> "Index":
         """Open the index in a folder.
+
+        Searches that need a model use `model`; by default the index's own is opened at the first.
 
         Raises:
             DataError: there is no index, or it cannot be read.
         """
-        return cls(folder, _read_manifest(folder))
+        return cls(Path(folder), _read_manifest(Path(folder)), model)
 
     @property
     def manifest(self) -> Manifest:
@@ -49,7 +61,7 @@ class Index:
 
     @property
     def fingerprint(self) -> str:
-        """Fingerprint of the model that made the vectors (`e5v.search.query.manifest_of`)."""
+        """Fingerprint of the model that made the vectors (`e5v.search.index_model`)."""
         return self._manifest.fingerprint
 
     @property
@@ -87,32 +99,51 @@ class Index:
 
     def search(
         self,
-        vector: NDArray[np.float32],
+        query: "str | Query | NDArray[np.float32]",
         *,
         k: int = 10,
         where: str | None = None,
         min_score: float | None = None,
         offline: bool = False,
     ) -> list[Hit]:
-        """Find the `k` entries nearest to a unit vector (d,), nearest first.
+        """Find the `k` entries nearest to a query, nearest first.
 
         Args:
-            vector: what `e5v.search.query.asked` returns.
+            query: words; a `Query`, such as `Query("at night", image="cat.jpg")`; or a unit vector
+                (d,) of the index's model, for which no model is needed.
             k: how many, at most.
             where: a LanceDB filter: "kind = 'image' AND path LIKE '%2024%'".
             min_score: the least cosine of a hit.
             offline: whether to include entries whose files are missing.
 
         Raises:
-            UsageError: `k`, `where` or the shape of the vector is invalid.
+            UsageError: `k`, `where` or the query is invalid.
+            DataError: the model is not the one that the index was made with.
+            ModelError: the index's model cannot be opened.
         """
         if k < 1:
             raise UsageError(f"k is {k}; expected at least 1")
-        if vector.shape != (self.dim,):
-            raise UsageError(f"the vector has shape {vector.shape}; expected ({self.dim},)")
-        query = np.ascontiguousarray(vector, np.float32)
-        hits = self._retry(lambda seen: seen.search(query, k, where, offline=offline))
+        if not isinstance(query, np.ndarray):
+            from e5v.search.query import Query, embed_query, find, load_stored_example
+
+            query = Query(query) if isinstance(query, str) else query
+            stored = load_stored_example(self, query)
+            vectors = embed_query(self._open_model(), query, stored)
+            return find(self, vectors, k=k, where=where, min_score=min_score, offline=offline)
+        if query.shape != (self.dim,):
+            raise UsageError(f"the vector has shape {query.shape}; expected ({self.dim},)")
+        vector = np.ascontiguousarray(query, np.float32)
+        hits = self._retry(lambda seen: seen.search(vector, k, where, offline=offline))
         return [hit for hit in hits if min_score is None or hit.score >= min_score]
+
+    def _open_model(self) -> "E5V":
+        """Return the model for queries, opened and checked once."""
+        from e5v.search.index_model import find_model
+
+        with self._opening:
+            if self._model is None:
+                self._model = find_model(self._given_model, self._manifest)
+            return self._model.open()
 
     def get(self, id: str) -> Entry | None:
         """Return the entry with that id, or None."""

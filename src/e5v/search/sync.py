@@ -26,10 +26,10 @@ from e5v.search.catalog import Catalog
 from e5v.search.diff import Changes, Scope, compare, weight
 from e5v.search.exclusion import Exclusion
 from e5v.search.faults import Fault
+from e5v.search.index_model import PROMPT
 from e5v.search.matching import Plan, match
 from e5v.search.pending import Pending, entry_of, known_of, record_of
 from e5v.search.progress import Progress
-from e5v.search.query import PROMPT
 from e5v.search.readers import Piece, read
 from e5v.search.scan import Found, is_missing
 from e5v.search.sources import Known

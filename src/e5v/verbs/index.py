@@ -21,7 +21,7 @@ from e5v.verbs.model_options import Opening, check_model, default_model
 from e5v.verbs.paths import index_folder, missing_index, need_possible_folder
 
 if TYPE_CHECKING:
-    from e5v.search.indexing import IndexModel
+    from e5v.search.index_model import IndexModel
     from e5v.search.manifest import Manifest
     from e5v.search.progress import Progress
     from e5v.search.sync import Gallery
@@ -146,7 +146,7 @@ class _Run:
 def _model(verb: Index, there: "Manifest | None") -> "IndexModel":
     """Find the model; one that was asked for is opened at once, so that a wrong one is told."""
     name, opening = name_of_model(verb.model, there), opening_of(verb.opening, there)
-    from e5v.search.indexing import IndexModel
+    from e5v.search.index_model import IndexModel
 
     model = IndexModel(name, opening.open, there)
     if there and (name, opening.dtype) != (there.model, there.dtype):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from e5v.errors import ItemError, UsageError
+from e5v.errors import UsageError
 from e5v.extras import EXTRAS, need
 from e5v.image_names import named_file
 from e5v.verbs.console import announce, say, show_line, wants_lines
@@ -77,11 +77,11 @@ class Search:
         Raises:
             UsageError: names the option.
         """
-        asked = bool(self.query) or self.image is not None
+        has_query = bool(self.query) or self.image is not None
         need_at_least_1(self, "k")
-        if self.duplicates and (asked or self.without or self.where):
+        if self.duplicates and (has_query or self.without or self.where):
             raise UsageError("--duplicates compares everything; leave out what to look for")
-        if not self.duplicates and not asked:
+        if not self.duplicates and not has_query:
             raise UsageError("nothing to look for; give TEXT, --image FILE, or --duplicates")
         if self.min_score is not None and not -1 <= self.min_score <= 1:
             raise UsageError(f"--min-score is {self.min_score}; expected a cosine, -1 to 1")
@@ -113,7 +113,7 @@ def search(verb: Search) -> None:
     else:
         if verb.where is not None:
             _try_filter(reader, verb.where)  # before torch is imported
-        groups = [_found(verb, reader)]
+        groups = [_find(verb, reader)]
         like = f"like {verb.image.name}" if verb.image else ""
         without = f"without {verb.without}" if verb.without else ""
         title = " ".join(filter(None, [verb.query, like, without]))
@@ -155,21 +155,20 @@ def _duplicates(verb: Search, reader: "Reader") -> "list[Sequence[Hit]]":
     return groups
 
 
-def _found(verb: Search, reader: "Reader") -> "list[Hit]":
+def _find(verb: Search, reader: "Reader") -> "list[Hit]":
+    """Embed the query with the model of the index, and find what is nearest to it."""
     from e5v.model.bundled import limits_notice
-    from e5v.search.query import Ask, asked, example_of, find, manifest_of
+    from e5v.search.index_model import manifest_of
+    from e5v.search.query import Query, embed_query, find
 
-    ask = Ask(verb.query, verb.image, verb.without)
+    query = Query(verb.query, verb.image, verb.without)
     name = name_of_model(verb.model, reader.manifest)
     model = opening_of(verb.opening, reader.manifest).open(name)
     reader.manifest.check(manifest_of(model, name))
     if warning := limits_notice(name):
         say(warning)
-    try:
-        vector, example = asked(model, ask), example_of(model, ask)
-    except ItemError as error:
-        raise UsageError(f"the query cannot be embedded: {error.cause}") from error
-    return find(reader, vector, example, k=verb.k, where=verb.where, min_score=verb.min_score)
+    vectors = embed_query(model, query)
+    return find(reader, vectors, k=verb.k, where=verb.where, min_score=verb.min_score)
 
 
 def _try_filter(reader: "Reader", where: str) -> None:

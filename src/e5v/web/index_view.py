@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from e5v.errors import DataError
 from e5v.search.entries import Entry
 from e5v.search.index import Index
+from e5v.search.index_model import fingerprint_of
 from e5v.search.manifest import read_manifest
-from e5v.search.query import fingerprint_of
 from e5v.web.errors import Refused
 from e5v.web.projection import project
 

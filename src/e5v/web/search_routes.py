@@ -53,14 +53,14 @@ PAGE, LARGEST_PAGE = 60, 600  # entries in one reply
     summary="Search the index",
     responses=describe_replies("The nearest entries", SearchReply, *POSTED, 404, 409, 503),
 )
-async def search(request: Request, asked: SearchRequest) -> Response:
+async def search(request: Request, wanted: SearchRequest) -> Response:
     """Return the entries nearest to words, an image, both together, or another entry."""
     start = time.perf_counter()
     service = get_service(request)
     most = service.settings.limits.hits
-    if asked.k > most:
-        raise Refused(422, "fields", f"k is {asked.k}; expected at most {most}")
-    found = await cancel_on_disconnect(request, service.searcher.find(asked))
+    if wanted.k > most:
+        raise Refused(422, "fields", f"k is {wanted.k}; expected at most {most}")
+    found = await cancel_on_disconnect(request, service.searcher.find(wanted))
     took = round((time.perf_counter() - start) * 1000, 1)
     words = [{"word": one.word, "share": round(one.probability, 4)} for one in found.words]
     hits = [_hit(hit) for hit in found.hits]

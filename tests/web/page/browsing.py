@@ -18,7 +18,7 @@ import PIL.Image
 import uvicorn
 
 from e5v import E5V
-from e5v.search.query import manifest_of
+from e5v.search.index_model import manifest_of
 from e5v.search.sync import Gallery
 from e5v.search.writer import writing
 from e5v.web.app import create_app
