@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +17,7 @@ from e5v.errors import DataError, UsageError
 from e5v.extras import EXTRAS, need
 from e5v.verbs.console import announce, bar, show_line, wants_lines
 from e5v.verbs.index_report import Report, report_roots
-from e5v.verbs.model_options import Opening, check_model, default_model
+from e5v.verbs.model_options import Opening, check_model, choose_model, choose_opening
 from e5v.verbs.paths import index_folder, missing_index, need_possible_folder
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def index(verb: Index) -> None:
         keep_days=verb.keep_days,
     )
     if there is None or verb.model:  # else it is opened only if there is something to embed
-        check_model(name_of_model(verb.model, there))
+        check_model(choose_model(verb.model, there))
     announce("looking for changes")
     from e5v.search.sync import Gallery
     from e5v.search.writer import writing
@@ -145,26 +145,13 @@ class _Run:
 
 def _model(verb: Index, there: "Manifest | None") -> "IndexModel":
     """Find the model; one that was asked for is opened at once, so that a wrong one is told."""
-    name, opening = name_of_model(verb.model, there), opening_of(verb.opening, there)
+    name, opening = choose_model(verb.model, there), choose_opening(verb.opening, there)
     from e5v.search.index_model import IndexModel
 
     model = IndexModel(name, opening.open, there)
     if there and (name, opening.dtype) != (there.model, there.dtype):
         model.open()
     return model
-
-
-def name_of_model(asked: str | None, there: "Manifest | None") -> str:
-    """Name the model that an index is opened with: as asked for, or its own."""
-    name = asked or (there.model if there else default_model())
-    return str(Path(name).resolve()) if (Path(name) / "config.json").is_file() else name
-
-
-def opening_of(asked: Opening, there: "Manifest | None") -> Opening:
-    """Compute in what the index was made in, unless something else is asked for."""
-    if there is None or asked.dtype != "auto":
-        return asked
-    return replace(asked, dtype=there.dtype)  # type: ignore[arg-type]
 
 
 def _follow(

@@ -15,8 +15,7 @@ from e5v.errors import UsageError
 from e5v.extras import EXTRAS, need
 from e5v.image_names import named_file
 from e5v.verbs.console import announce, say, show_line, wants_lines
-from e5v.verbs.index import name_of_model, opening_of
-from e5v.verbs.model_options import Opening, check_model
+from e5v.verbs.model_options import Opening, check_model, choose_model, choose_opening
 from e5v.verbs.options import need_at_least_1
 from e5v.verbs.paths import index_folder, missing_index, need_image
 from e5v.verbs.where import check_filter
@@ -136,7 +135,7 @@ def _check(verb: Search, folder: Path) -> None:
     if manifest is None:
         raise missing_index(folder, verb.index)
     if not verb.duplicates:
-        check_model(name_of_model(verb.model, manifest))
+        check_model(choose_model(verb.model, manifest))
     if verb.query and (path := named_file(verb.query)):
         say(f"warning: searching for the text {verb.query}; for the image, use --image {path}")
 
@@ -162,8 +161,8 @@ def _find(verb: Search, reader: "Reader") -> "list[Hit]":
     from e5v.search.query import Query, embed_query, find
 
     query = Query(verb.query, verb.image, verb.without)
-    name = name_of_model(verb.model, reader.manifest)
-    model = opening_of(verb.opening, reader.manifest).open(name)
+    name = choose_model(verb.model, reader.manifest)
+    model = choose_opening(verb.opening, reader.manifest).open(name)
     reader.manifest.check(manifest_of(model, name))
     if warning := limits_notice(name):
         say(warning)

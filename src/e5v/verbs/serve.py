@@ -14,8 +14,7 @@ from tyro.conf import OmitArgPrefixes, UseAppendAction, arg
 from e5v.errors import UsageError
 from e5v.extras import EXTRAS, need
 from e5v.verbs.console import say
-from e5v.verbs.index import name_of_model, opening_of
-from e5v.verbs.model_options import Opening, check_model
+from e5v.verbs.model_options import Opening, check_model, choose_model, choose_opening
 from e5v.verbs.options import need_at_least_1
 from e5v.verbs.paths import index_folder, missing_index
 
@@ -84,12 +83,12 @@ def serve(verb: Serve) -> None:
 
     folder = index_folder(verb.index)
     manifest = _read_manifest(verb, folder)
-    name = name_of_model(verb.model, manifest)
+    name = choose_model(verb.model, manifest)
     check_model(name)
     with serving.listen(verb.host, verb.port) as listening:
         if not sys.stderr.isatty():  # where it is a terminal, opening says so itself
             say(f"opening {name}")
-        model = opening_of(verb.opening, manifest).open(name)
+        model = choose_opening(verb.opening, manifest).open(name)
 
         from e5v.web.app import create_app
         from e5v.web.index_view import Collection
