@@ -151,13 +151,13 @@ def test_a_run_without_anything_new_opens_no_model(followed: Followed, model: E5
     """Catches a minute spent on opening a model to find that nothing is to be done."""
     followed.follow()
     (followed.folder / "a.png").unlink()
-    from e5v.search.query import facts_of
+    from e5v.search.index_model import manifest_of
     from e5v.search.sync import Gallery
     from e5v.search.writer import writing
 
     def refuse() -> E5V:
         raise AssertionError("the model was opened")
 
-    with writing(followed.index, lambda: facts_of(model, "small")) as writer:
+    with writing(followed.index, lambda: manifest_of(model, "small")) as writer:
         *_, last = Gallery(writer, refuse).follow([str(followed.folder)])
     assert last.offline == 1

@@ -26,10 +26,10 @@ from e5v.search.catalog import Catalog
 from e5v.search.diff import Changes, Scope, compare, weight
 from e5v.search.exclusion import Exclusion
 from e5v.search.faults import Fault
+from e5v.search.index_model import PROMPT
 from e5v.search.matching import Plan, match
 from e5v.search.pending import Pending, entry_of, known_of, record_of
 from e5v.search.progress import Progress
-from e5v.search.query import PROMPT
 from e5v.search.readers import Piece, read
 from e5v.search.scan import Found, is_missing
 from e5v.search.sources import Known
@@ -71,13 +71,13 @@ class Gallery:
     @property
     def exclude(self) -> tuple[str, ...]:
         """The patterns of excluded files."""
-        return self._writer.facts.exclude
+        return self._writer.manifest.exclude
 
     @property
     def kept_until(self) -> datetime | None:
         """When the first offline entry will be removed; None if there are none."""
         missing = self._catalog.marks.missing
-        days = self._writer.facts.keep_days
+        days = self._writer.manifest.keep_days
         return datetime.fromtimestamp(min(missing.values()) + days * DAY) if missing else None
 
     def _reset(self, changes: Changes, seconds: float) -> None:
@@ -98,7 +98,7 @@ class Gallery:
     ) -> Generator[Progress, None, None]:
         """Update the index from folders; yield the progress now and then.
 
-        Entries whose files are missing are kept offline, for `keep_days` of the index's facts. With
+        Entries whose files are missing are kept offline, for the `keep_days` of its manifest. With
         `forget` they are removed at once, and missing roots are no longer followed. Close the
         generator if you do not run it to its end.
 
@@ -111,7 +111,7 @@ class Gallery:
             self._writer.unfollow(lost)
             roots = [root for root in roots if root not in lost]
         exclusion = Exclusion(self.exclude)
-        changes = compare(Scope(roots, self._writer.facts.roots, exclusion), self._catalog)
+        changes = compare(Scope(roots, self._writer.manifest.roots, exclusion), self._catalog)
         self._reset(changes, time.monotonic() - begun)
         self._writer.follow(roots)
         self._mark(changes, forget=forget)
@@ -139,7 +139,7 @@ class Gallery:
         """Mark an entry as offline, or as stale if it has been so for `keep_days`."""
         now = int(time.time())
         since = self._catalog.marks.missing.get(known.number, now)
-        if self._forget or since <= now - self._writer.facts.keep_days * DAY:
+        if self._forget or since <= now - self._writer.manifest.keep_days * DAY:
             self._stale[known.number] = known
         elif self._catalog.mark_missing(known, now):
             self._marked.add(known.number)

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from e5v.errors import DataError
 from e5v.search.entries import Entry
 from e5v.search.index import Index
-from e5v.search.manifest import read_facts
-from e5v.search.query import fingerprint_of
+from e5v.search.index_model import fingerprint_of
+from e5v.search.manifest import read_manifest
 from e5v.web.errors import Refused
 from e5v.web.projection import project
 
@@ -136,15 +136,15 @@ class Collection:
 
     def _still_exists(self, seen: Index) -> bool:
         """Return whether the index is still there; LanceDB would create a missing folder."""
-        facts = read_facts(self.folder)
-        made_by_same = facts is None or facts.fingerprint == seen.fingerprint
+        manifest = read_manifest(self.folder)
+        made_by_same = manifest is None or manifest.fingerprint == seen.fingerprint
         return made_by_same and self.folder.is_dir()
 
     def _open(self) -> Index:
         try:
             index = Index.open(self.folder)
         except DataError as error:
-            if read_facts(self.folder):
+            if read_manifest(self.folder):
                 raise
             raise Refused(404, "missing", str(error)) from None
         dtype = str(self.model.dtype).removeprefix("torch.")
