@@ -3,11 +3,12 @@
 roots -> Found -> differs from the catalog -> to read; in the catalog but not found -> missing
 
 A file that is not found may return: a disk is mounted, a folder synchronised, a network share
-reconnected. So its entries are missing, not removed. What cannot be listed is assumed to exist.
+reconnected. So its entries are missing, not removed; so are those of JSON lines that are emptied.
+What cannot be listed is assumed to exist.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from e5v.left_out import LeftOut
 from e5v.search.catalog import Catalog
@@ -93,7 +94,7 @@ def weight(found: Found) -> int:
 
 def compare(scope: Scope, catalog: Catalog) -> Changes:
     """Compare folders with the catalog."""
-    seen = _list_roots(scope)
+    seen = _leave_out_emptied(_list_roots(scope), catalog)
     changed = {path for path, found in seen.found.items() if not _is_as_known(found, catalog)}
     lines = {found.path for found in seen.found.values() if found.form == "lines"}
     unseen = _unseen_in(scope, set(seen.found), seen.unlisted)
@@ -135,6 +136,16 @@ def _list_roots(scope: Scope) -> Seen:
             else:
                 unlisted.append(one)
     return Seen(found, others, tuple(dict.fromkeys(unlisted)), away)
+
+
+def _leave_out_emptied(seen: Seen, catalog: Catalog) -> Seen:
+    """Leave out indexed JSON lines that are now empty, as between being emptied and written."""
+    found = {
+        path: one
+        for path, one in seen.found.items()
+        if one.form != "lines" or one.size or not catalog.ledger.of_source(path)
+    }
+    return replace(seen, found=found)
 
 
 def _sort_records(
