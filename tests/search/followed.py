@@ -12,9 +12,8 @@ from e5v import E5V
 from e5v.model.streaming import Encoded, Skipped
 from e5v.search.entries import Entry
 from e5v.search.index import Index
-from e5v.search.progress import Progress
 from e5v.search.query import facts_of
-from e5v.search.sync import Gallery
+from e5v.search.sync import Gallery, Progress
 from e5v.search.writer import writing
 
 WHOLE = {

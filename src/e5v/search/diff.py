@@ -11,14 +11,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from e5v.left_out import LeftOut
-from e5v.search.catalog import Catalog
+from e5v.search.catalog import Catalog, Fault, Known
 from e5v.search.exclusion import Exclusion
-from e5v.search.faults import Fault
-from e5v.search.lines import Line, read_lines
-from e5v.search.passages import LONGEST
-from e5v.search.readers import NO_FILE, look
-from e5v.search.scan import Found, Other, Unlisted, is_missing, walk, within
-from e5v.search.sources import Known
+from e5v.search.readers import LONGEST_PASSAGE, Line, read_lines
+from e5v.search.scan import (
+    NO_FILE,
+    Found,
+    Other,
+    Unlisted,
+    is_missing,
+    read_state,
+    walk,
+    within,
+)
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ class Scope:
 
 def weight(found: Found) -> int:
     """Estimate the number of items in a file."""
-    return 1 if found.form == "image" else 1 + found.size // LONGEST
+    return 1 if found.form == "image" else 1 + found.size // LONGEST_PASSAGE
 
 
 def compare(scope: Scope, catalog: Catalog) -> Changes:
@@ -160,7 +165,7 @@ def _sort_records(
         if path in kept:
             marked = filter(catalog.is_missing, catalog.ledger.of_source(path))
             for one in marked if catalog.marks.missing else ():
-                (missing if look(one.path) == NO_FILE else present).append(one)
+                (missing if read_state(one.path) == NO_FILE else present).append(one)
         elif path in seen.found or scope.drops(path):  # described by JSON lines, or excluded
             gone += catalog.ledger.of_source(path)
         elif unseen(path):
@@ -199,7 +204,7 @@ def _was_read_whole(found: Found, parts: Sequence[Known | Fault], wrong: Sequenc
 
 def _looks_same(one: Known | Fault, catalog: Catalog) -> bool:
     """Return whether an image that a line names is unchanged."""
-    now = look(one.path)
+    now = read_state(one.path)
     if isinstance(one, Known) and catalog.is_missing(one):
         return now == NO_FILE
     return now == catalog.states.get(one.path, (one.size, one.mtime))

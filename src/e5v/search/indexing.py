@@ -14,10 +14,9 @@ from e5v.extras import EXTRAS, need
 from e5v.model.embedder import E5V
 from e5v.model.locating import absolute_name
 from e5v.search.manifest import Facts, default_folder, read_facts, settings_of
-from e5v.search.progress import Progress
 from e5v.search.query import facts_of
 from e5v.search.scan import absolute
-from e5v.search.sync import Gallery
+from e5v.search.sync import Gallery, Progress
 from e5v.search.writer import writing
 
 

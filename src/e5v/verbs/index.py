@@ -23,8 +23,7 @@ from e5v.verbs.paths import index_folder, missing_index, need_possible_folder
 if TYPE_CHECKING:
     from e5v.search.indexing import IndexModel
     from e5v.search.manifest import Facts
-    from e5v.search.progress import Progress
-    from e5v.search.sync import Gallery
+    from e5v.search.sync import Gallery, Progress
     from e5v.search.writer import Writer
 
 LONGEST_DAYS = 36_500

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from e5v.verbs.console import say, show_line, wants_lines
 
 if TYPE_CHECKING:
-    from e5v.search.progress import Progress
-    from e5v.search.sync import Gallery
+    from e5v.search.sync import Gallery, Progress
 
 NAMED = 20  # things that could not be read, on a terminal
 COUNTS = ("embedded", "reused", "removed", "cut")
