@@ -5,19 +5,17 @@ files -> captions, all at once
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
-from e5v.errors import DataError, first_line
+from e5v.errors import DataError
 from e5v.evaluation.image_files import Captioned, Lazy
 from e5v.evaluation.rows import Row, make_each
-from e5v.extras import imported
 from e5v.inputs import RawItem
 from e5v.jsonl import listed
+from e5v.parquet import open_parquet
 
 IMAGE, TEXT = "image", "text"  # columns
 
@@ -61,14 +59,14 @@ class _Images:
             for number in range(len(file.sizes))
         ]
         self._starts = [*accumulate((size for file in files for size in file.sizes), initial=0)]
-        self._last: tuple[int, list[Any]] = (-1, [])
+        self._last: tuple[int, list[object]] = (-1, [])
 
     def __call__(self, place: int) -> RawItem:
         index = bisect_right(self._starts, place) - 1
         group = self._groups[index]
         number, cells = self._last
         if number != index:
-            with _open_parquet(group.path) as table:
+            with open_parquet(group.path) as table:
                 cells = table.read_row_group(group.number, columns=[IMAGE])[IMAGE].to_pylist()
             self._last = index, cells
         row = place - self._starts[index]
@@ -88,7 +86,7 @@ def encoded(cell: object, place: str) -> bytes:
 
 
 def _read_file(path: Path) -> _File:
-    with _open_parquet(path) as table:
+    with open_parquet(path) as table:
         names = table.schema_arrow.names
         if not {IMAGE, TEXT}.issubset(names):
             raise DataError(f"{path} has the columns {listed(names)}; expected {IMAGE} and {TEXT}")
@@ -96,16 +94,3 @@ def _read_file(path: Path) -> _File:
         sizes = [table.metadata.row_group(n).num_rows for n in range(table.num_row_groups)]
     rows = ((f"row {number}", Row({TEXT: cell})) for number, cell in enumerate(cells, 1))
     return _File(path, make_each(path, rows, lambda row: row.texts(TEXT)), sizes)
-
-
-@contextmanager
-def _open_parquet(path: Path) -> Iterator[Any]:
-    with imported("Parquet"):
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as table:
-            yield table
-    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: not UTF-8
-        raise DataError(f"{path} cannot be read as Parquet: {first_line(error)}") from None

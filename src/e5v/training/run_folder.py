@@ -21,9 +21,9 @@ from typing import Any
 
 from e5v.errors import TrainingError, UsageError
 from e5v.files import LOCKS, locked, remove_temporary, replace_folder, write_file
+from e5v.model.locating import RECIPE as RECIPE
 
 CHECKPOINT = re.compile(r"checkpoint-\d{6,}")  # other names like checkpoint-* are the user's
-RECIPE = "recipe.json"
 
 
 @dataclass(frozen=True)
