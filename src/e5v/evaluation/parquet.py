@@ -21,7 +21,7 @@ IMAGE, TEXT = "image", "text"  # columns
 
 
 @dataclass(frozen=True)
-class _File:
+class _ImageTable:
     """A file: the captions of its rows, and how many rows are in each of its row groups."""
 
     path: Path
@@ -52,7 +52,7 @@ def read_tables(paths: Sequence[Path]) -> Captioned:
 class _Images:
     """Reads the image of a row; the row group that was read last stays in memory."""
 
-    def __init__(self, files: Sequence[_File]) -> None:
+    def __init__(self, files: Sequence[_ImageTable]) -> None:
         self._groups = [
             _Group(file.path, number, sum(file.sizes[:number]))
             for file in files
@@ -85,7 +85,7 @@ def encoded(cell: object, place: str) -> bytes:
     return value
 
 
-def _read_file(path: Path) -> _File:
+def _read_file(path: Path) -> _ImageTable:
     with open_parquet(path) as table:
         names = table.schema_arrow.names
         if not {IMAGE, TEXT}.issubset(names):
@@ -93,4 +93,4 @@ def _read_file(path: Path) -> _File:
         cells = table.read(columns=[TEXT])[TEXT].to_pylist()
         sizes = [table.metadata.row_group(n).num_rows for n in range(table.num_row_groups)]
     rows = ((f"row {number}", Row({TEXT: cell})) for number, cell in enumerate(cells, 1))
-    return _File(path, make_each(path, rows, lambda row: row.texts(TEXT)), sizes)
+    return _ImageTable(path, make_each(path, rows, lambda row: row.texts(TEXT)), sizes)

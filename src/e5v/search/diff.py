@@ -1,6 +1,6 @@
 """Find new, changed and missing files by size and mtime alone; only JSON lines are read.
 
-roots -> Found -> differs from the catalog -> to read; in the catalog but not found -> missing
+roots -> FoundFile -> differs from the catalog -> to read; in the catalog but not found -> missing
 
 A file that is not found may return: a disk is mounted, a folder synchronised, a network share
 reconnected. So its entries are missing, not removed; so are those of JSON lines that are emptied.
@@ -16,8 +16,8 @@ from e5v.search.exclusion import Exclusion
 from e5v.search.readers import LONGEST_PASSAGE, Line, read_lines
 from e5v.search.scan import (
     NO_FILE,
-    Found,
-    Other,
+    FoundFile,
+    OtherFile,
     Unlisted,
     is_missing,
     read_state,
@@ -43,7 +43,7 @@ class Changes:
         away: roots that are missing.
     """
 
-    fresh: tuple[Found, ...] = ()
+    fresh: tuple[FoundFile, ...] = ()
     gone: tuple[Known, ...] = ()
     missing: tuple[Known, ...] = ()
     present: tuple[Known, ...] = ()
@@ -63,7 +63,7 @@ class Changes:
 class Seen:
     """The result of listing the roots; `others` are files of unsupported types."""
 
-    found: dict[str, Found]
+    found: dict[str, FoundFile]
     others: set[str]
     unlisted: tuple[Unlisted, ...]
     away: tuple[str, ...]
@@ -92,7 +92,7 @@ class Scope:
         return all(self.exclusion.covers(path, root) for root in roots)
 
 
-def weight(found: Found) -> int:
+def weight(found: FoundFile) -> int:
     """Estimate the number of items in a file."""
     return 1 if found.form == "image" else 1 + found.size // LONGEST_PASSAGE
 
@@ -128,15 +128,15 @@ def compare(scope: Scope, catalog: Catalog) -> Changes:
 
 
 def _list_roots(scope: Scope) -> Seen:
-    found: dict[str, Found] = {}
+    found: dict[str, FoundFile] = {}
     others: set[str] = set()
     unlisted: list[Unlisted] = []
     away = tuple(filter(is_missing, scope.roots))
     for root in (root for root in scope.roots if root not in away):
         for one in walk(root, scope.exclusion):
-            if isinstance(one, Found):
+            if isinstance(one, FoundFile):
                 found.setdefault(one.path, one)
-            elif isinstance(one, Other):
+            elif isinstance(one, OtherFile):
                 others.add(one.path)
             else:
                 unlisted.append(one)
@@ -173,7 +173,7 @@ def _sort_records(
     return tuple(gone), tuple(missing), tuple(present)
 
 
-def _is_as_known(found: Found, catalog: Catalog) -> bool:
+def _is_as_known(found: FoundFile, catalog: Catalog) -> bool:
     """Return whether a file and the images that its lines name are unchanged."""
     known, wrong = catalog.ledger.of_source(found.path), catalog.faults.get(found.path, [])
     if any(fault.away == "unread" or fault.source.size < 0 for fault in wrong):
@@ -188,7 +188,9 @@ def _is_as_known(found: Found, catalog: Catalog) -> bool:
     return all(_looks_same(one, catalog) for one in parts if one.path != found.path)
 
 
-def _was_read_whole(found: Found, parts: Sequence[Known | Fault], wrong: Sequence[Fault]) -> bool:
+def _was_read_whole(
+    found: FoundFile, parts: Sequence[Known | Fault], wrong: Sequence[Fault]
+) -> bool:
     """Return whether all records of a file were written for its present content."""
     sources = {one.source for one in (*parts, *wrong)}
     if len(sources) != 1:

@@ -1,6 +1,6 @@
 """Read what can be embedded from a file.
 
-Found -> bytes -> an image | passages of a text | texts and images of JSON lines -> Piece, or Fault
+FoundFile -> an image | passages of a text | texts and images of JSON lines -> Piece, or Fault
 
 A text is split into paragraphs; long ones are split after a sentence, short ones joined. Keys and
 paths of JSON lines follow the rule of `e5v.captions`.
@@ -19,7 +19,7 @@ from unicodedata import normalize
 from e5v.captions import read_captions
 from e5v.jsonl import LineFault
 from e5v.search.catalog import Away, Fault, Source, Unchanged
-from e5v.search.scan import NO_FILE, Form, Found, read_state
+from e5v.search.scan import NO_FILE, Form, FoundFile, read_state
 
 EXCERPT = 1_000  # characters of a text that the index keeps
 LONGEST_PASSAGE = 1_000  # characters, about 250 tokens
@@ -38,7 +38,7 @@ class Place:
     mtime: int
 
     @classmethod
-    def within(cls, found: Found, parts: int, part: int) -> "Place":
+    def within(cls, found: FoundFile, parts: int, part: int) -> "Place":
         """Return the place of one part of a file with `parts` parts."""
         size, mtime = found.size, found.mtime
         return cls(Source(found.path, size, mtime, parts), part, found.path, size, mtime)
@@ -99,7 +99,7 @@ def id_of(source: str, part: int, again: int = 0) -> str:
     return _hash(f"{source}\0{part}{f'{chr(0)}{again}' if again else ''}".encode())
 
 
-def read_pieces(found: Found, unchanged: Unchanged = lambda _: None) -> Iterator[Piece | Fault]:
+def read_pieces(found: FoundFile, unchanged: Unchanged = lambda _: None) -> Iterator[Piece | Fault]:
     """Read a file; yield a fault for what cannot be read."""
     try:
         yield from READERS[found.form](found, unchanged)
@@ -109,13 +109,13 @@ def read_pieces(found: Found, unchanged: Unchanged = lambda _: None) -> Iterator
         yield Place(unseen, 0, found.path, *NO_FILE).fault(reason, "unread")
 
 
-def _read_image(found: Found, unchanged: Unchanged) -> Iterator[Piece | Fault]:
+def _read_image(found: FoundFile, unchanged: Unchanged) -> Iterator[Piece | Fault]:
     place = Place.within(found, 1, 0)
     content = Path(found.path).read_bytes()
     yield place.piece(content, "") if content else place.fault("is empty (0 bytes)")
 
 
-def _read_text(found: Found, unchanged: Unchanged) -> Iterator[Piece | Fault]:
+def _read_text(found: FoundFile, unchanged: Unchanged) -> Iterator[Piece | Fault]:
     try:
         text = Path(found.path).read_text(encoding="utf-8-sig")
         passages = split_passages(normalize("NFC", text))
@@ -161,7 +161,7 @@ def _find_cut(text: str) -> int:
     return space if space > 0 else LONGEST_PASSAGE
 
 
-def _read_jsonl(found: Found, unchanged: Unchanged) -> Iterator[Piece | Fault]:
+def _read_jsonl(found: FoundFile, unchanged: Unchanged) -> Iterator[Piece | Fault]:
     """Read the file twice, so that its faults and number of parts are known first."""
     wrong: list[LineFault] = []
     right = wrongs = 0
@@ -253,7 +253,7 @@ def _read_regular_file(path: str) -> bytes:
     return Path(path).read_bytes()
 
 
-READERS: dict[Form, Callable[[Found, Unchanged], Iterator[Piece | Fault]]] = {
+READERS: dict[Form, Callable[[FoundFile, Unchanged], Iterator[Piece | Fault]]] = {
     "image": _read_image,
     "text": _read_text,
     "lines": _read_jsonl,

@@ -1,6 +1,6 @@
 """List the files of a folder with their size and mtime.
 
-folder -> names; hidden and excluded ones skipped, links to folders not followed -> Found
+folder -> names; hidden and excluded ones skipped, links to folders not followed -> FoundFile
 """
 
 import os
@@ -35,7 +35,7 @@ NO_FILE = FileState(-1, -1)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundFile:
     """A file of a supported type: its form, its size in bytes, and mtime in nanoseconds."""
 
     path: str
@@ -53,7 +53,7 @@ class Unlisted:
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
+class OtherFile:
     """A file of an unsupported type."""
 
     path: str
@@ -98,7 +98,9 @@ def is_missing(root: str) -> bool:
     return False
 
 
-def walk(root: str, exclusion: Exclusion | None = None) -> Iterator[Found | Unlisted | Other]:
+def walk(
+    root: str, exclusion: Exclusion | None = None
+) -> Iterator[FoundFile | Unlisted | OtherFile]:
     """List a folder or a single file, ordered by path."""
     try:
         is_folder = stat.S_ISDIR(os.stat(root).st_mode)  # noqa: PTH116
@@ -113,7 +115,7 @@ def walk(root: str, exclusion: Exclusion | None = None) -> Iterator[Found | Unli
 
 def _walk_folder(
     folder: str, relative: str, exclusion: Exclusion
-) -> Iterator[Found | Unlisted | Other]:
+) -> Iterator[FoundFile | Unlisted | OtherFile]:
     """List a folder; `relative` is its path below the root, empty or ending in a slash."""
     try:
         with os.scandir(folder) as entries:
@@ -138,7 +140,7 @@ def _walk_folder(
             yield from _stat_file(entry.path)
 
 
-def _stat_file(path: str) -> Iterator[Found | Unlisted | Other]:
+def _stat_file(path: str) -> Iterator[FoundFile | Unlisted | OtherFile]:
     form = _form_of(path)
     try:
         path.encode()
@@ -155,9 +157,9 @@ def _stat_file(path: str) -> Iterator[Found | Unlisted | Other]:
     if not stat.S_ISREG(status.st_mode):  # a pipe, or a link to a folder
         return
     if form:
-        yield Found(path, form, status.st_size, status.st_mtime_ns)
+        yield FoundFile(path, form, status.st_size, status.st_mtime_ns)
     elif os.path.basename(path).lower() not in LITTER:  # noqa: PTH119
-        yield Other(path)
+        yield OtherFile(path)
 
 
 def _form_of(path: str) -> Form | None:

@@ -29,7 +29,7 @@ from e5v.search.matching import Plan, match
 from e5v.search.pending import CommitQueue, Pending, entry_of
 from e5v.search.query import PROMPT
 from e5v.search.readers import Piece, read_pieces
-from e5v.search.scan import FileState, Found, is_missing
+from e5v.search.scan import FileState, FoundFile, is_missing
 from e5v.search.thumbnails import thumbnail
 from e5v.search.writer import Writer
 
@@ -206,7 +206,7 @@ class Gallery:
         if self._catalog.mark_present(record):
             self._count(returned=1)
 
-    def _settle_records(self, found: Found, plan: Plan) -> None:
+    def _settle_records(self, found: FoundFile, plan: Plan) -> None:
         """Mark the missing and stale records of a file that was read whole."""
         for known in plan.missing:
             self._mark_missing(known)
@@ -289,7 +289,7 @@ class Gallery:
         self._progress = replace(self._progress, **so_far)
 
 
-def _without_bytes(one: Piece | Fault, found: Found) -> Piece | Fault:
+def _without_bytes(one: Piece | Fault, found: FoundFile) -> Piece | Fault:
     """Drop the bytes of an image that a line names: a file may name thousands."""
     if isinstance(one, Piece) and one.kind == "image" and found.form == "lines":
         return replace(one, content=None)
