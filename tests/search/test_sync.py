@@ -8,7 +8,7 @@ import PIL.Image
 import pytest
 
 from e5v import E5V
-from e5v.search import sync as module
+from e5v.search import pending as module
 from tests.search.followed import WHOLE, Followed, check_vectors, entries, write_lines
 
 
@@ -72,14 +72,14 @@ def test_what_waits_for_a_commit_is_small(
     """Catches the bytes of a thousand photos kept in memory until all are written."""
     photo = followed.folder / "a.png"
     photo.write_bytes(photo.read_bytes() + bytes(1_000_000))
-    commit = module.Gallery._commit
+    commit = module.CommitQueue.commit
     sizes: list[int] = []
 
-    def measured(gallery: module.Gallery) -> None:
-        sizes.extend(len(pickle.dumps(replace(one, picture=None))) for one in gallery._pending)
-        commit(gallery)
+    def measured(queue: module.CommitQueue) -> list[int]:
+        sizes.extend(len(pickle.dumps(replace(one, picture=None))) for one in queue._pending)
+        return commit(queue)
 
-    monkeypatch.setattr(module.Gallery, "_commit", measured)
+    monkeypatch.setattr(module.CommitQueue, "commit", measured)
     followed.follow()
     photo.rename(photo.with_name("moved.png"))
     assert followed.follow().reused == 1

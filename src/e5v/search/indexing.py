@@ -13,9 +13,8 @@ from e5v.extras import EXTRAS, need
 from e5v.model.embedder import E5V
 from e5v.search.index_model import find_model
 from e5v.search.manifest import default_folder, merge_settings, read_manifest
-from e5v.search.progress import Progress
 from e5v.search.scan import absolute
-from e5v.search.sync import Gallery
+from e5v.search.sync import Gallery, Progress
 from e5v.search.writer import writing
 
 

@@ -19,14 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.files import locked, remove_temporary
+from e5v.search.catalog import FAULTS, Known, Source
 from e5v.search.entries import Entry
 from e5v.search.entry_table import COLUMNS, LEDGER, SOURCE, Table
-from e5v.search.faults import FILE as FAULTS
 from e5v.search.manifest import FILE as MANIFEST
 from e5v.search.manifest import Manifest, read_manifest, write_manifest
 from e5v.search.marks import FILE as MARKS
 from e5v.search.signs import PREFIX, Signs, append, rebuild
-from e5v.search.sources import Known, Source
 
 # Entries from which LanceDB's own index is used. A search by signs takes 5 ms for 200,000 x 1,024
 # and 12 ms for 1,000,000 x 256; LanceDB's index 6 and 8 ms, and it finds as many of the nearest.

@@ -59,7 +59,7 @@ def demo(verb: Demo) -> None:
         E5VError: the scenes are missing, or the model cannot be opened.
     """
     need("e5v demo", *EXTRAS["search"])
-    captions = _captions(verb.scenes)
+    captions = _find_captions(verb.scenes)
     need_possible_folder(verb.index, "--index")
     check_model(verb.model)
     announce("indexing the scenes")
@@ -72,7 +72,7 @@ def demo(verb: Demo) -> None:
     folder = verb.index or index_folder(None).with_name("demo")
     model = verb.opening.open(verb.model)
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-    console.print(_index(captions, folder, model, verb.model))
+    console.print(_update_index(captions, folder, model, verb.model))
     reader = Reader.open(folder)
     for one in _make_queries(verb.scenes):
         console.print(f"\n{one.title}", style="bold")
@@ -85,7 +85,7 @@ def demo(verb: Demo) -> None:
     )
 
 
-def _captions(scenes: Path) -> tuple[Path, ...]:
+def _find_captions(scenes: Path) -> tuple[Path, ...]:
     """Return the files that list the scenes."""
     captions = tuple(scenes / name for name in CAPTIONS)
     missing = [file for file in captions if not file.is_file()]
@@ -96,7 +96,7 @@ def _captions(scenes: Path) -> tuple[Path, ...]:
     return captions
 
 
-def _index(captions: tuple[Path, ...], folder: Path, model: "E5V", name: str) -> str:
+def _update_index(captions: tuple[Path, ...], folder: Path, model: "E5V", name: str) -> str:
     """Bring the index up to date with the scenes; return a line that says what was done."""
     from e5v.search.index_model import manifest_of
     from e5v.search.scan import absolute

@@ -16,15 +16,14 @@ from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 from e5v.errors import DataError, UsageError
 from e5v.extras import EXTRAS, need
 from e5v.verbs.console import announce, bar, show_line, wants_lines
-from e5v.verbs.index_report import Report, report_roots
+from e5v.verbs.index_report import IndexReport, report_roots
 from e5v.verbs.model_options import Opening, check_model, choose_model, choose_opening
 from e5v.verbs.paths import index_folder, missing_index, need_possible_folder
 
 if TYPE_CHECKING:
     from e5v.search.index_model import IndexModel
     from e5v.search.manifest import Manifest
-    from e5v.search.progress import Progress
-    from e5v.search.sync import Gallery
+    from e5v.search.sync import Gallery, Progress
     from e5v.search.writer import Writer
 
 LONGEST_DAYS = 36_500
@@ -118,13 +117,13 @@ def index(verb: Index) -> None:
     from e5v.search.sync import Gallery
     from e5v.search.writer import writing
 
-    model = _model(verb, there)
+    model = _find_model(verb, there)
     with writing(folder, model.manifest) as writer:
         writer.remember(**settings)
         writer.unfollow(unfollowed)
         gallery = Gallery(writer, model.open)
         progress = _follow(gallery, model, roots, forget=verb.forget)
-        Report(folder, gallery, progress, len(writer)).show(json=verb.json)
+        IndexReport(folder, gallery, progress, len(writer)).show(json=verb.json)
         writer.tidy()
         if verb.watch:
             roots = tuple(root for root in roots if root in writer.manifest.roots)
@@ -143,7 +142,7 @@ class _Run:
     progress: "Progress"
 
 
-def _model(verb: Index, there: "Manifest | None") -> "IndexModel":
+def _find_model(verb: Index, there: "Manifest | None") -> "IndexModel":
     """Find the model; one that was asked for is opened at once, so that a wrong one is told."""
     name, opening = choose_model(verb.model, there), choose_opening(verb.opening, there)
     from e5v.search.index_model import IndexModel
@@ -178,7 +177,7 @@ def _find_roots(verb: Index, there: "Manifest | None") -> tuple[tuple[str, ...],
     from e5v.search.scan import absolute
 
     known = there.roots if there else ()
-    unfollowed = _unfollowed(verb, known)
+    unfollowed = _find_unfollowed(verb, known)
     left = tuple(root for root in known if root not in unfollowed)
     try:
         roots = absolute(verb.folders or map(Path, left), known=left)
@@ -191,7 +190,7 @@ def _find_roots(verb: Index, there: "Manifest | None") -> tuple[tuple[str, ...],
     return roots, unfollowed
 
 
-def _unfollowed(verb: Index, known: Sequence[str]) -> tuple[str, ...]:
+def _find_unfollowed(verb: Index, known: Sequence[str]) -> tuple[str, ...]:
     """Return the roots that are to be followed no more.
 
     Raises:
@@ -217,7 +216,7 @@ def _watch(verb: Index, run: "_Run") -> None:
         progress = _follow(gallery, run.model, run.roots)
         report_roots(away, gallery.changes.away)
         if progress.changed or len(gallery.faults) != faults:
-            Report(run.folder, gallery, progress, len(writer)).show(json=verb.json)
+            IndexReport(run.folder, gallery, progress, len(writer)).show(json=verb.json)
         writer.tidy()
 
 

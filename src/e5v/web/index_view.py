@@ -34,7 +34,7 @@ Reservation = TypeVar("Reservation")
 
 
 @dataclass(frozen=True)
-class Point:
+class MapPoint:
     """An entry's place on the map."""
 
     entry: Entry
@@ -47,7 +47,7 @@ class Map:
     """The points of one version of the index."""
 
     version: int
-    points: list[Point]
+    points: list[MapPoint]
 
 
 class Collection:
@@ -113,7 +113,7 @@ class Collection:
         """
         return _require(self.index().vector(id), id)
 
-    def map(self) -> list[Point]:
+    def map(self) -> list[MapPoint]:
         """Return the map of at most 2,000 entries; computed once per version of the index."""
         index, version = self.version()
         drawn = self._map
@@ -161,10 +161,10 @@ def _require(found: Reservation | None, id: str) -> Reservation:
     return found
 
 
-def _compute_points(index: Index) -> list[Point]:
+def _compute_points(index: Index) -> list[MapPoint]:
     ids, vectors = index.vectors(MAP_POINTS)
     places = dict(zip(ids, project(vectors).tolist(), strict=True))
     return [
-        Point(entry, *(round(place, DIGITS) for place in places[entry.id]))
+        MapPoint(entry, *(round(place, DIGITS) for place in places[entry.id]))
         for entry in index.entries(ids)
     ]
