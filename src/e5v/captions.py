@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, TypeGuard, TypeVar
+from typing import BinaryIO, TypeGuard, TypeVar
 from urllib.request import url2pathname
 
 from e5v.inputs import IMAGE_SUFFIXES, LONGEST_NAME
@@ -94,12 +94,12 @@ def read_captioned(file: Path) -> Iterator[CaptionedImage | LineFault]:
     folder = str(file.parent)
 
     def make(line: JsonLine) -> CaptionedImage:
-        made = _caption_line(line, folder)
-        name = _find_image_name(line.value)
+        made, value = _caption_line(line, folder), _check_object(line.value)
+        name = _find_image_name(value)
         if name is None:
-            raise Wrong(f'has no "image"; it has {listed(line.value)}')
+            raise Wrong(f'has no "image"; it has {listed(value)}')
         if not made.texts:
-            raise Wrong(_why_no_text(line.value))
+            raise Wrong(_why_no_text(value))
         return CaptionedImage(line.number, existing_image(folder, name), made.texts)
 
     return make_lines(file, make)
@@ -172,7 +172,7 @@ def _edit_line(line: JsonLine, folder: str) -> EditLine:
     return EditLine(line.number, reference, texts[0], targets, others)
 
 
-def _existing_images(key: str, value: Any, folder: str) -> tuple[Path, ...]:
+def _existing_images(key: str, value: object, folder: str) -> tuple[Path, ...]:
     names = [image_name(key, one) for one in (value if isinstance(value, list) else [value])]
     return tuple(existing_image(folder, name) for name in names)
 
@@ -192,13 +192,13 @@ def existing_image(folder: str, name: str) -> Path:
     return Path(path)
 
 
-def _check_object(value: Any) -> Mapping[str, Any]:
+def _check_object(value: object) -> Mapping[str, object]:
     if not isinstance(value, dict):
         raise Wrong(f"is a {type(value).__name__}; expected an object such as {EXPECTED}")
     return value
 
 
-def image_key(value: Mapping[str, Any]) -> str | None:
+def image_key(value: Mapping[str, object]) -> str | None:
     """Return the key of an object's image, if it has one."""
     keys = (key for key in IMAGE_KEYS + ENCODED_KEYS if value.get(key) is not None)
     files = (key for key in FILE_KEYS if _is_image_name(value.get(key)))
@@ -215,14 +215,14 @@ def suffix(name: str) -> str:
     return os.path.splitext(path.strip())[1].lower()  # noqa: PTH122
 
 
-def _find_image_name(value: Mapping[str, Any]) -> str | None:
+def _find_image_name(value: Mapping[str, object]) -> str | None:
     key = image_key(value)
     if key in ENCODED_KEYS:
         raise Wrong(f'has an image under "{key}"; expected the path of a file under "image"')
     return None if key is None else image_name(key, value[key])
 
 
-def image_name(key: str, name: Any) -> str:
+def image_name(key: str, name: object) -> str:
     """Check that the value of a key is a path, and return it.
 
     Raises:
@@ -241,7 +241,7 @@ def image_name(key: str, name: Any) -> str:
     return name
 
 
-def find_texts(value: Mapping[str, Any]) -> tuple[str, ...]:
+def find_texts(value: Mapping[str, object]) -> tuple[str, ...]:
     """Return the texts of an object; none is blank.
 
     Raises:
@@ -250,25 +250,29 @@ def find_texts(value: Mapping[str, Any]) -> tuple[str, ...]:
     key = next((key for key in TEXT_KEYS if not _is_blank(value.get(key))), None)
     if key is None:
         return ()
-    texts = value[key] if isinstance(value[key], list) else [value[key]]
-    for text in texts:
-        if not isinstance(text, str):
-            raise Wrong(f'has "{key}" of type {type(text).__name__}; expected a string')
-        if not text.strip():
-            raise Wrong(f'has an empty text in "{key}"; expected text: fill it or remove it')
-    return tuple(texts)
+    given = value[key]
+    several: list[object] = given if isinstance(given, list) else [given]
+    return tuple(_check_text(key, text) for text in several)
 
 
-def _why_no_text(value: Mapping[str, Any]) -> str:
+def _check_text(key: str, text: object) -> str:
+    if not isinstance(text, str):
+        raise Wrong(f'has "{key}" of type {type(text).__name__}; expected a string')
+    if not text.strip():
+        raise Wrong(f'has an empty text in "{key}"; expected text: fill it or remove it')
+    return text
+
+
+def _why_no_text(value: Mapping[str, object]) -> str:
     empty = next((key for key in TEXT_KEYS if value.get(key) is not None), None)
     return f'has an empty "{empty}"' if empty else f'has no "text"; it has {listed(value)}'
 
 
-def _is_blank(value: Any) -> bool:
+def _is_blank(value: object) -> bool:
     return value is None or value == [] or (isinstance(value, str) and not value.strip())
 
 
-def check_keys(value: Mapping[str, Any], folder: str, *, image: bool, text: bool) -> None:
+def check_keys(value: Mapping[str, object], folder: str, *, image: bool, text: bool) -> None:
     """Check that an object has an image or a text, and neither under an unknown key.
 
     Raises:

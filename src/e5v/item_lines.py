@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, cast
 
 from e5v.captions import (
     ENCODED_KEYS,
@@ -27,7 +27,7 @@ from e5v.captions import (
     suffix,
 )
 from e5v.errors import ItemError
-from e5v.inputs import IMAGE_SUFFIXES, normalise
+from e5v.inputs import IMAGE_SUFFIXES, RawItem, normalise
 from e5v.jsonl import JsonLine, LineFault, Wrong
 
 
@@ -36,8 +36,8 @@ class ItemLine:
     """One item to embed: `value` as it is in the line, `raw` with the paths of its images found."""
 
     number: int
-    value: Any
-    raw: Any
+    value: RawItem
+    raw: RawItem
 
 
 def read_items(source: Path | BinaryIO) -> Iterator[ItemLine | LineFault]:
@@ -64,11 +64,11 @@ def check_items(file: Path) -> Iterator[LineFault]:
 
 
 def _make_item_line(line: JsonLine, folder: str) -> ItemLine:
-    value = line.value
+    value = cast("RawItem", line.value)  # checked below
     if isinstance(value, dict) and "content" not in value:
         raw = read_object(value, folder)
     else:
-        raw = _resolve(value, folder)
+        raw = cast("RawItem", _resolve(value, folder))
     try:
         normalise(raw, line.number)
     except ItemError as error:
@@ -76,7 +76,7 @@ def _make_item_line(line: JsonLine, folder: str) -> ItemLine:
     return ItemLine(line.number, value, raw)
 
 
-def read_object(value: Mapping[str, Any], folder: str) -> Any:
+def read_object(value: Mapping[str, object], folder: str) -> RawItem:
     """Return the item of an object with an image, texts or both; its paths are found in `folder`.
 
     Raises:
@@ -84,7 +84,7 @@ def read_object(value: Mapping[str, Any], folder: str) -> Any:
     """
     key, texts = image_key(value), find_texts(value)
     check_keys(value, folder, image=key is not None, text=bool(texts))
-    parts: list[Any] = []
+    parts: list[dict[str, object]] = []
     if key is not None:
         kept = key if key in ENCODED_KEYS else "image"
         parts.append({kept: _resolve_image(key, value[key], folder)})
@@ -92,7 +92,7 @@ def read_object(value: Mapping[str, Any], folder: str) -> Any:
     return {name: one for part in parts for name, one in part.items()} if len(texts) < 2 else parts  # noqa: PLR2004
 
 
-def _resolve(value: Any, folder: str) -> Any:
+def _resolve(value: object, folder: str) -> object:
     """Return an item with the paths of its images found, however it is nested."""
     if isinstance(value, str):
         return _resolve_string(value, folder)
@@ -121,7 +121,7 @@ def _resolve_string(value: str, folder: str) -> str | Path:
     return value
 
 
-def _resolve_image(key: str, value: Any, folder: str) -> Any:
+def _resolve_image(key: str, value: object, folder: str) -> object:
     if isinstance(value, list):
         return [_resolve_image(key, one, folder) for one in value]
     if isinstance(value, dict):

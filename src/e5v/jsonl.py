@@ -38,7 +38,7 @@ class JsonLine:
     """The value of one line; `number` is from 1."""
 
     number: int
-    value: Any
+    value: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def find_surrogate(text: str) -> int | None:
     return None
 
 
-def parse(text: str) -> Any:
+def parse(text: str) -> object:
     """Return the value of a JSON text.
 
     Raises:
@@ -160,7 +160,7 @@ def parse(text: str) -> Any:
     return value
 
 
-def _refuse_half_pairs(value: Any) -> None:
+def _refuse_half_pairs(value: object) -> None:
     try:
         text = json.dumps(value, ensure_ascii=False)
     except RecursionError:

@@ -89,7 +89,7 @@ def similarity(left: object, right: object) -> NDArray[np.float32]:
     return cosines
 
 
-def _rows(given: Any, side: str) -> NDArray[np.float32]:
+def _rows(given: object, side: str) -> NDArray[np.float32]:
     """Convert vectors of any supported type to float32 rows (n, d)."""
     parts = given if isinstance(given, (list, tuple)) else [given]
     try:

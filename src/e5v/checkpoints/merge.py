@@ -12,7 +12,6 @@ import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub import snapshot_download
 
@@ -237,7 +236,8 @@ def _complete_processor(folder: Path, loaded: Loaded) -> None:
     if not loaded.backbone.processor_from_config:
         return
     path = folder / "processor_config.json"
-    stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    text = path.read_text(encoding="utf-8") if path.is_file() else "{}"
+    stored: dict[str, object] = json.loads(text)
     kept = {key: value for key, value in stored.items() if value is not None}
     known = {"processor_class": type(loaded.processor).__name__} | {
         key: getattr(loaded.processor, key)

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
@@ -24,7 +23,7 @@ class ModelCard:
     name: str
     source: str
     sentence: bool
-    recipe: Mapping[str, Any]
+    recipe: Mapping[str, object]
 
 
 def write_card(folder: Path, card: ModelCard) -> None:
@@ -55,7 +54,7 @@ def _load_template() -> Template:
     return environment.get_template("model_card.md.jinja")
 
 
-def _make_front_matter(card: ModelCard) -> Mapping[str, Any]:
+def _make_front_matter(card: ModelCard) -> Mapping[str, object]:
     """Return the YAML front matter."""
     library = "sentence-transformers" if card.sentence else "transformers"
     return {
@@ -66,6 +65,6 @@ def _make_front_matter(card: ModelCard) -> Mapping[str, Any]:
     }
 
 
-def _format_cell(value: Any) -> str:
+def _format_cell(value: object) -> str:
     """Return a value as JSON, so that spaces and newlines are visible, for a Markdown table."""
     return json.dumps(value, ensure_ascii=False, default=str).replace("|", "\\|")

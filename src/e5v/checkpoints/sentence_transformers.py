@@ -15,12 +15,11 @@ image, or an image followed by a text.
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import PIL.Image
 
 from e5v.errors import ModelError
-from e5v.inputs import Image, Text, normalise
+from e5v.inputs import Image, RawItem, Text, normalise
 from e5v.model.loading import Loaded
 from e5v.model.preparing import Preparer
 from e5v.model.prompts import PROMPTS, Prompt, ask
@@ -93,7 +92,7 @@ def sentence_template(renderer: Renderer) -> str:
 def _render_prompts(renderer: Renderer, prompt: Prompt) -> dict[str, str]:
     """Return the whole prompt of each kind of item, with a placeholder for its text."""
     picture, text = Image(b""), Text(PLACEHOLDER)
-    kinds: Mapping[str, list[Any]] = {
+    kinds: Mapping[str, list[RawItem]] = {
         "text": [text],
         "image": [picture],
         "image+text": [picture, text],
@@ -108,7 +107,7 @@ def _gives_same_ids(template: str, loaded: Loaded) -> bool:
     """Check that the template gives the ids of `E5V`, for every prompt and kind of item."""
     preparer = Preparer(loaded, 2**20)
     image = picture(97, 64, seed=1)
-    items: tuple[Any, ...] = ("A dog runs.", image, {"image": image, "text": "but black"})
+    items: tuple[RawItem, ...] = ("A dog runs.", image, {"image": image, "text": "but black"})
     return all(
         preparer.prepare(item, 0, prompt).prompted.ids == _make_ids(template, loaded, item, name)
         for name, prompt in PROMPTS.items()
@@ -116,7 +115,7 @@ def _gives_same_ids(template: str, loaded: Loaded) -> bool:
     )
 
 
-def _make_ids(template: str, loaded: Loaded, item: Any, name: str) -> list[int]:
+def _make_ids(template: str, loaded: Loaded, item: RawItem, name: str) -> list[int]:
     """Return the ids of an item as sentence-transformers makes them."""
     parts = normalise(item).parts
     content = [

@@ -5,10 +5,10 @@ Pool -> digest of every item -> known rows from the cache -> the rest embedded, 
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from e5v.errors import DataError, ItemError, UsageError
 from e5v.evaluation.cache import Cache
@@ -70,13 +70,21 @@ class OwnModel:
         return self.prompts.get(prompt) or find_prompt(prompt)
 
 
+class EncodingModel(Protocol):
+    """A model of another library: `encode(items)` returns one row of numbers per item."""
+
+    @property
+    def encode(self) -> Callable[..., ArrayLike]:
+        """Embed a list of items; may have the option `show_progress_bar`."""
+
+
 class AnyModel:
     """Any object with `encode(items)`, like those of sentence-transformers, and its own prompts.
 
     `name` identifies it in the cache: give every model its own name.
     """
 
-    def __init__(self, model: Any, name: str) -> None:
+    def __init__(self, model: EncodingModel, name: str) -> None:
         self.model = model
         self.fingerprint = name
         silent = "show_progress_bar" in inspect.signature(model.encode).parameters

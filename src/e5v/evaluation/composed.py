@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from e5v.errors import DataError
 from e5v.evaluation.image_files import Lazy, all_images, find_images
@@ -239,7 +239,7 @@ def _read_coco(folder: Path) -> dict[str, Path]:
     raise DataError(f"{folder} has no images in {', '.join(COCO_FOLDERS)}; expected COCO's there")
 
 
-def _read_coco_row(value: Any) -> tuple[str, list[str]]:
+def _read_coco_row(value: object) -> tuple[str, list[str]]:
     row = Row.of(value)
     return row.name("id"), [f"{place}/{row.text('file_name')}" for place in COCO_FOLDERS]
 

@@ -7,7 +7,7 @@ mteb.evaluate(MTEBModel(E5V("royokong/e5-v")), mteb.get_tasks(tasks=["CIRRIT2IRe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -141,7 +141,7 @@ class _Items:
 
 @dataclass(frozen=True)
 class _Row:
-    image: Any
+    image: object
     text: str | None
 
     def item(self, position: int) -> Item:
@@ -157,7 +157,7 @@ class _Row:
         return Item((*parts, Text(self.text)))  # never read as a path
 
 
-def _read_rows(batch: Mapping[str, Any]) -> Iterator[_Row]:
+def _read_rows(batch: Mapping[str, Sequence[Any]]) -> Iterator[_Row]:
     """Read mteb's columns of images and texts; it has joined titles to texts."""
     known, others = {"image", "text"} & batch.keys(), {"audio", "video"} & batch.keys()
     if others or not known:
@@ -177,9 +177,9 @@ def _make_name(model: E5V) -> str:
     return f"local/{Path(name).resolve().name}"
 
 
-def _describe_experiment(wrapper: MTEBModel) -> dict[str, Any] | None:
+def _describe_experiment(wrapper: MTEBModel) -> dict[str, object] | None:
     """Return settings that affect the vectors but not the fingerprint, for mteb's results."""
-    settings: dict[str, Any] = {}
+    settings: dict[str, object] = {}
     if wrapper.prompts:
         settings["prompts"] = {name: str(prompt) for name, prompt in wrapper.prompts.items()}
     if wrapper.model.max_tokens < wrapper.model.loaded.context:
@@ -187,7 +187,7 @@ def _describe_experiment(wrapper: MTEBModel) -> dict[str, Any] | None:
     return settings or None
 
 
-def _describe_model(model: E5V, name: str, experiment: dict[str, Any] | None) -> ModelMeta:
+def _describe_model(model: E5V, name: str, experiment: dict[str, object] | None) -> ModelMeta:
     """Describe the model by what it shows; leave unset what only its makers know."""
     with imported("a model of mteb"):
         from mteb.models import model_meta

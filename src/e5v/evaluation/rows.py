@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from e5v.errors import DataError, first_line, plural
 from e5v.jsonl import LineFault, Wrong, find_surrogate, listed, parse_file
@@ -39,7 +39,7 @@ class Row:
     All methods raise `Wrong` if a value is missing or of another type.
     """
 
-    cells: Mapping[str, Any]
+    cells: Mapping[str, object]
 
     @classmethod
     def of(cls, value: object) -> "Row":
@@ -86,21 +86,21 @@ class Row:
             raise Wrong(f'has "{key}" of type {type(value).__name__}; expected an object')
         return Row(value)
 
-    def _find(self, keys: Sequence[str]) -> tuple[str, Any]:
+    def _find(self, keys: Sequence[str]) -> tuple[str, object]:
         for key in keys:
             if self.cells.get(key) is not None:
                 return key, self.cells[key]
         raise Wrong(f'has no "{keys[0]}"; it has {listed(self.cells)}')
 
 
-def _convert_list(key: str, value: Any) -> Sequence[Any]:
+def _convert_list(key: str, value: object) -> Sequence[object]:
     several = value if isinstance(value, list | tuple) else [value]
     if not several:
         raise Wrong(f'has an empty list as "{key}"')
     return several
 
 
-def _check_string(key: str, value: Any) -> str:
+def _check_string(key: str, value: object) -> str:
     if not isinstance(value, str):
         raise Wrong(f'has "{key}" of type {type(value).__name__}; expected a string')
     if find_surrogate(value) is not None:
@@ -108,14 +108,14 @@ def _check_string(key: str, value: Any) -> str:
     return value
 
 
-def _check_text(key: str, value: Any) -> str:
+def _check_text(key: str, value: object) -> str:
     text = _check_string(key, value)
     if not text.strip():
         raise Wrong(f'has an empty "{key}"')
     return text
 
 
-def _convert_name(key: str, value: Any) -> str:
+def _convert_name(key: str, value: object) -> str:
     number = isinstance(value, int) and not isinstance(value, bool)
     return str(value) if number else _check_text(key, value)
 
@@ -178,7 +178,7 @@ def read_json_list(file: Path, make: Callable[[Row], Made]) -> list[Made]:
     return make_each(file, entries, lambda value: make(Row.of(value)))
 
 
-def read_json(file: Path) -> Any:
+def read_json(file: Path) -> object:
     """Read a JSON file.
 
     Raises:

@@ -8,7 +8,6 @@ on the path of the model, nor on the prompt, which callers must add.
 
 import hashlib
 import json
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,7 +37,7 @@ def fingerprint(loaded: Loaded, readout: str = "last") -> str:
     return state.hexdigest()
 
 
-def _drop_types(settings: dict[str, Any]) -> dict[str, Any]:
+def _drop_types(settings: dict[str, object]) -> dict[str, object]:
     """Drop keys that name classes only, not the processing."""
     return {key: value for key, value in settings.items() if not key.endswith("_type")}
 

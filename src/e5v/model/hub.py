@@ -12,9 +12,9 @@ from functools import lru_cache
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any
+from typing import TypeVar
 
-from huggingface_hub import HfApi, constants, try_to_load_from_cache
+from huggingface_hub import HfApi, ModelInfo, constants, try_to_load_from_cache
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -28,6 +28,8 @@ CONFIG = "config.json"
 TIMEOUT = 3.0  # seconds, unless HF_HUB_ETAG_TIMEOUT is set
 WHOLE = ("model.safetensors", "pytorch_model.bin")
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+
+Made = TypeVar("Made")
 
 
 class NotFoundError(ModelError):
@@ -72,7 +74,7 @@ def _is_whole(folder: Path) -> bool:
 
 
 @lru_cache(maxsize=16)
-def model_info(name: str) -> Any:
+def model_info(name: str) -> ModelInfo:
     """Return the hub's record of a model, if this user may download it."""
     host = constants.ENDPOINT.removeprefix("https://").removeprefix("http://")
     seconds = float(os.environ.get("HF_HUB_ETAG_TIMEOUT") or TIMEOUT)
@@ -98,7 +100,7 @@ def model_info(name: str) -> Any:
         ) from None
 
 
-def _request_info(name: str, seconds: float) -> Any:
+def _request_info(name: str, seconds: float) -> ModelInfo:
     api = HfApi()
     info = api.model_info(name, files_metadata=True, timeout=seconds)
     if info.gated:
@@ -106,24 +108,24 @@ def _request_info(name: str, seconds: float) -> Any:
     return info
 
 
-def _run_with_timeout(seconds: float, act: Callable[[], Any]) -> Any:
+def _run_with_timeout(seconds: float, act: Callable[[], Made]) -> Made:
     """Return what `act` returns, or raise `TimeoutError` after some seconds.
 
     The timeouts of a connection do not cover the DNS lookup.
     """
-    box: SimpleQueue[tuple[Any, Exception | None]] = SimpleQueue()
+    box: SimpleQueue[Made | Exception] = SimpleQueue()
 
     def run() -> None:
         try:
-            box.put((act(), None))
+            box.put(act())
         except Exception as error:  # raised again in the waiting thread
-            box.put((None, error))
+            box.put(error)
 
     Thread(target=run, daemon=True).start()
     try:
-        result, error = box.get(timeout=seconds)
+        result = box.get(timeout=seconds)
     except Empty:
         raise TimeoutError from None
-    if error is not None:
-        raise error
+    if isinstance(result, Exception):
+        raise result
     return result

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -169,7 +168,7 @@ def to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
     return picture.convert("RGB")
 
 
-def _scaled(greys: NDArray[Any]) -> PIL.Image.Image:
+def _scaled(greys: NDArray[np.generic]) -> PIL.Image.Image:
     """Scale greys (height, width) so that 0 is black and the brightest finite value is white."""
     finite = greys[np.isfinite(greys)]
     white = finite.max(initial=0)

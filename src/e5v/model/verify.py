@@ -7,7 +7,6 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -15,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from e5v.errors import first_line
-from e5v.inputs import normalise
+from e5v.inputs import RawItem, normalise
 from e5v.model.embedder import E5V
 from e5v.model.head import has_head
 from e5v.model.images import decode
@@ -68,7 +67,10 @@ def check(embedder: E5V) -> Iterator[Check]:
     figure = f"{len(unexpected)} left over" + (f" ({unexpected[0]}, ...)" if unexpected else "")
     yield Check("all weights loaded", not unexpected, figure, "0")
     images = [picture(*size, seed=seed) for seed, size in enumerate(SIZES)]
-    mixtures = [{"image": images[0], "text": TEXTS[1]}, [TEXTS[0], images[2], TEXTS[1], images[1]]]
+    mixtures: list[RawItem] = [
+        {"image": images[0], "text": TEXTS[1]},
+        [TEXTS[0], images[2], TEXTS[1], images[1]],
+    ]
     asked = _asks_for_bos(embedder)
     limit = "1 (add_bos_token is set)" if asked else "at most 1"
     yield _run_check(
@@ -76,7 +78,7 @@ def check(embedder: E5V) -> Iterator[Check]:
     )
     yield _run_check("prompt tail intact", "1 ending", partial(_check_closing, embedder))
     yield _run_check("image tokens agree", "equal", partial(_check_image_tokens, embedder, images))
-    kinds: tuple[tuple[str, Sequence[Any]], ...] = (
+    kinds: tuple[tuple[str, Sequence[RawItem]], ...] = (
         ("text", TEXTS[:3]),
         ("image", images),
         ("mixture", mixtures),
@@ -85,13 +87,13 @@ def check(embedder: E5V) -> Iterator[Check]:
         yield _run_check(
             f"plain path, {kind}", _limit(embedder), partial(_check_plain, embedder, items)
         )
-    everything = [*TEXTS, *images, *mixtures]
+    everything: list[RawItem] = [*TEXTS, *images, *mixtures]
     yield _run_check(
         "alone or in any batch", _limit(embedder), partial(_check_alone, embedder, everything)
     )
 
 
-def plain_vector(embedder: E5V, item: Any) -> NDArray[np.float32]:
+def plain_vector(embedder: E5V, item: RawItem) -> NDArray[np.float32]:
     """Embed one item as a model card would: processor, whole model, `hidden_states[-1][:, -1]`.
 
     *Shape:* (d,), unit. Only for items whose text contains no special token: plain code would read
@@ -140,12 +142,12 @@ def _compare(
     return lowest >= COSINE_LIMIT, f"{lowest:.5f}"
 
 
-def _check_plain(embedder: E5V, items: Sequence[Any]) -> tuple[bool, str]:
+def _check_plain(embedder: E5V, items: Sequence[RawItem]) -> tuple[bool, str]:
     theirs = np.stack([plain_vector(embedder, item) for item in items])
     return _compare(embedder, embedder.encode(items), theirs)
 
 
-def _check_alone(embedder: E5V, items: Sequence[Any]) -> tuple[bool, str]:
+def _check_alone(embedder: E5V, items: Sequence[RawItem]) -> tuple[bool, str]:
     alone = np.concatenate([embedder.encode([item]) for item in items])
     mixed = embedder.encode([*items[::-1], "a neighbour that was not there"])[:-1][::-1]
     return _compare(embedder, mixed, alone)
@@ -161,7 +163,7 @@ def _asks_for_bos(embedder: E5V) -> bool:
     return bool(config.get("add_bos_token")) and tokenizer.bos_token is not None
 
 
-def _check_first_token(embedder: E5V, items: Sequence[Any], asked: bool) -> tuple[bool, str]:  # noqa: FBT001
+def _check_first_token(embedder: E5V, items: Sequence[RawItem], asked: bool) -> tuple[bool, str]:  # noqa: FBT001
     """Check that BOS begins each prompt at most once, and exactly once where asked for."""
     tokenizer = embedder.loaded.processor.tokenizer
     counts = set()

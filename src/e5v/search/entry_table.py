@@ -135,7 +135,7 @@ class Table:
         numbers: NDArray[np.int64] = found["row"].to_numpy()
         return numbers
 
-    def ledger(self) -> Any:
+    def ledger(self) -> pa.Table:
         """Return every record without its content, ordered by number."""
         return self._table.search().select(list(LEDGER)).limit(None).to_arrow().sort_by("row")
 

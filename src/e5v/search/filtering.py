@@ -5,7 +5,6 @@ where -> NFC -> LanceDB -> numbers of records, or an error
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 from unicodedata import normalize
 
 import numpy as np
@@ -17,12 +16,13 @@ from e5v.search.filters import whole_condition
 
 with imported("an index"):
     import lancedb
+    import pyarrow as pa
     import pyarrow.compute as pc
 
 FILTERED = ("id", "path", "kind", "part", "size", "mtime", "digest", "text", "width", "height")
 
 
-def find_matching(table: Any, where: str) -> NDArray[np.int64]:
+def find_matching(table: lancedb.table.Table, where: str) -> NDArray[np.int64]:
     """Return the numbers of the records of a LanceDB table that match a filter.
 
     Raises:
@@ -39,7 +39,7 @@ def find_matching(table: Any, where: str) -> NDArray[np.int64]:
     return np.union1d(others, _find_matching(composed, where))
 
 
-def _find_matching(table: Any, where: str) -> NDArray[np.int64]:
+def _find_matching(table: lancedb.table.Table, where: str) -> NDArray[np.int64]:
     condition = whole_condition(normalize("NFC", where))
     with filtering(where):
         query = table.search().where(condition)
@@ -48,7 +48,7 @@ def _find_matching(table: Any, where: str) -> NDArray[np.int64]:
     return numbers
 
 
-def _compose_paths(table: Any) -> Any:
+def _compose_paths(table: lancedb.table.Table) -> pa.Table:
     """Return the records whose path is not in composed Unicode (NFC), with the path composed.
 
     File names from macOS are decomposed: a filter typed elsewhere would not match them.

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +20,8 @@ class Live:
     numbers: NDArray[np.int64]
     mtimes: NDArray[np.int64]
     addresses: NDArray[np.uint64]
-    ids: Any
-    kinds: Any
+    ids: pa.Array
+    kinds: pa.Array
 
     def place(self, id: str) -> int | None:
         """Return the position of an id, or None."""
@@ -36,7 +35,7 @@ class Live:
         return places
 
 
-def last_of_each(ids: Any) -> NDArray[np.int64] | None:
+def last_of_each(ids: pa.Array) -> NDArray[np.int64] | None:
     """Return the last position of each id, or None if there are no duplicates."""
     codes = pc.dictionary_encode(ids.combine_chunks()).indices.to_numpy()
     if not len(codes) or codes.max() + 1 == len(codes):

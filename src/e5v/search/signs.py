@@ -18,7 +18,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +56,7 @@ class Quantizer:
         """The number of words in first.u64."""
         return min(self.words, FIRST)
 
-    def encode(self, vectors: NDArray[Any]) -> NDArray[np.uint64]:
+    def encode(self, vectors: NDArray[np.floating]) -> NDArray[np.uint64]:
         """Return the sign bits of vectors (n, d) as words (n, words)."""
         signs = np.zeros((len(vectors), self.words * 8), np.uint8)
         for start in range(0, len(vectors), PIECE):
@@ -121,7 +121,7 @@ def append(signs: Signs, numbers: NDArray[np.int64], vectors: NDArray[np.float16
     return _mapped(signs.folder)
 
 
-def _extend(path: Path, count: int, fresh: NDArray[Any]) -> None:
+def _extend(path: Path, count: int, fresh: NDArray[np.generic]) -> None:
     """Write after the first `count` rows of a file; drop what a killed writer left there."""
     with path.open("r+b") as file:
         file.truncate(count * fresh[:1].nbytes)
@@ -194,7 +194,7 @@ def _mapped(folder: Path) -> Signs:
     return Signs(folder, quantizer, fitted, numbers, words, first)
 
 
-def _map(path: Path, dtype: str, shape: tuple[int, ...], mode: Any = "r") -> Any:
+def _map(path: Path, dtype: str, shape: tuple[int, ...], mode: Literal["r", "r+"] = "r") -> Any:
     """Map the complete rows of a file into memory; an incomplete last row is ignored."""
     size = np.dtype(dtype).itemsize * int(np.prod(shape[1:], dtype=np.int64))
     count = path.stat().st_size // size
@@ -203,6 +203,6 @@ def _map(path: Path, dtype: str, shape: tuple[int, ...], mode: Any = "r") -> Any
     return np.memmap(path, dtype, mode, shape=(count, *shape[1:]))
 
 
-def _sync(file: Any) -> None:
+def _sync(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())

@@ -42,7 +42,7 @@ class Record:
 
     entry: Entry
     source: Source
-    vector: NDArray[np.floating[Any]]
+    vector: NDArray[np.floating]
 
 
 class Writer:

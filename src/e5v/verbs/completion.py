@@ -12,7 +12,7 @@ OPTION = "--completion"
 SHELLS = ("bash", "zsh")
 
 
-def print_completion(arguments: Sequence[str], verbs: Sequence[type[Any]]) -> None:
+def print_completion(arguments: Sequence[str], verbs: Sequence[type[object]]) -> None:
     """Print the script for the shell that `arguments`, those after the option, name.
 
     Raises:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn, Task, TaskID
@@ -25,7 +25,7 @@ def announce(doing: str) -> None:
         sys.stderr.flush()
 
 
-def show_line(result: Mapping[str, Any]) -> None:
+def show_line(result: Mapping[str, object]) -> None:
     """Write one result as a JSON line on stdout, at once."""
     sys.stdout.write(json.dumps(dict(result)) + "\n")
     sys.stdout.flush()

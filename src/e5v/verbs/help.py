@@ -8,7 +8,6 @@ import re
 import shutil
 import textwrap
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 WIDEST = 100  # columns
 DEFAULT = re.compile(r"\s*\(default:\s*(?:None|False|\{\})?\s*\)")
@@ -25,7 +24,7 @@ TITLES = {
 }
 
 
-def list_verbs(verbs: Mapping[str, type[Any]], *, head: str, foot: str) -> str:
+def list_verbs(verbs: Mapping[str, type[object]], *, head: str, foot: str) -> str:
     """Return the help of the command line: a line for each verb, by its docstring's first line."""
     width = max(map(len, verbs)) + 2
     lines = [
@@ -35,14 +34,14 @@ def list_verbs(verbs: Mapping[str, type[Any]], *, head: str, foot: str) -> str:
     return "\n".join([head, "", *lines, "", foot, ""])
 
 
-def plain_help(record: type[Any], name: str, shown: str) -> str:
+def plain_help(record: type[object], name: str, shown: str) -> str:
     """Return the help of a verb from its docstring and from what tyro shows of its options."""
     usage = next((line for line in shown.splitlines() if line.startswith("usage:")), "")
     head = re.sub(r"\[-h\] ?|[A-Z]+ (?=OPTIONS\])", "", usage).rstrip()
     return "\n\n".join([head, *_wrap_paragraphs(record), _format_options(shown).strip()]) + "\n"
 
 
-def _wrap_paragraphs(record: type[Any]) -> Iterator[str]:
+def _wrap_paragraphs(record: type[object]) -> Iterator[str]:
     """Wrap the docstring's paragraphs; what is indented stays as it is."""
     width = min(shutil.get_terminal_size().columns, WIDEST)
     for paragraph in (inspect.getdoc(record) or "").split("\n\n"):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
@@ -226,7 +226,7 @@ def _audit(verb: Index, folder: Path) -> None:
     reader = Reader.open(folder)
     if not len(reader):
         raise DataError(f"the index in {folder} is empty; there is nothing to audit")
-    found: dict[str, Any] = asdict(reader.audit())
+    found: dict[str, object] = asdict(reader.audit())
     if wants_lines(json=verb.json):
         show_line(found)
         return

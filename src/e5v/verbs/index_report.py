@@ -6,7 +6,7 @@ Gallery, Progress -> counts, what is offline, what was left out -> stdout; the r
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from e5v.verbs.console import say, show_line, wants_lines
 
@@ -46,7 +46,7 @@ class IndexReport:
         if len(faults) > NAMED:
             say(f"and {len(faults) - NAMED:,} more that cannot be indexed; --json names them all")
 
-    def _make_values(self) -> dict[str, Any]:
+    def _make_values(self) -> dict[str, object]:
         changes, until = self.gallery.changes, self.gallery.kept_until
         return {
             "index": str(self.folder),

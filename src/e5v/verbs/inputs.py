@@ -33,7 +33,7 @@ class InputItem:
     """
 
     raw: RawItem
-    label: Mapping[str, Any]
+    label: Mapping[str, object]
     kind: str
     fault: str | None = None
 

@@ -31,7 +31,7 @@ class Option:
 
     name: str
     flags: tuple[str, ...]
-    kind: Any
+    kind: object
     repeatable: bool = False
 
     @property
@@ -72,7 +72,7 @@ def flag_of(name: str) -> str:
     return f"-{name}" if name == "k" else f"--{name.replace('_', '-')}"
 
 
-def _split_hint(hint: Any) -> tuple[Any, ...]:
+def _split_hint(hint: object) -> tuple[object, ...]:
     """Split `Annotated[kind, note, ...]` into kind and notes."""
     return get_args(hint) if get_origin(hint) is Annotated else (hint,)
 
@@ -123,7 +123,7 @@ def check_values(record: Record, arguments: Sequence[str] = ()) -> Record:
     Raises:
         UsageError: a path is empty or a URL, or a number is infinite or not a number.
     """
-    changed: dict[str, Any] = {}
+    changed: dict[str, object] = {}
     hints = get_type_hints(type(record), include_extras=True)
     for field in fields(record):  # type: ignore[arg-type]
         value = getattr(record, field.name)
@@ -134,7 +134,7 @@ def check_values(record: Record, arguments: Sequence[str] = ()) -> Record:
     return replace(record, **changed) if changed else record  # type: ignore[type-var]
 
 
-def _find_shown_name(name: str, notes: Sequence[Any]) -> str:
+def _find_shown_name(name: str, notes: Sequence[object]) -> str:
     """Return how an argument is named to users: its option, or what its help calls it."""
     if Positional not in notes:
         return flag_of(name)
@@ -142,7 +142,7 @@ def _find_shown_name(name: str, notes: Sequence[Any]) -> str:
     return next(filter(None, metavars), name).strip("[]").partition(" ")[0]
 
 
-def _check_value(value: Any, name: str, arguments: Sequence[str]) -> Any:
+def _check_value(value: object, name: str, arguments: Sequence[str]) -> object:
     if is_dataclass(value) and not isinstance(value, type):
         return check_values(value, arguments)
     if isinstance(value, tuple):

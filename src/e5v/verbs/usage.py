@@ -191,7 +191,7 @@ def _find_option_at_fault(options: Sequence[Option]) -> str:
     return ""
 
 
-def _list_choices(kind: Any) -> list[str]:
+def _list_choices(kind: object) -> list[str]:
     """Return the words that a type of choices allows, inside `| None` too."""
     found = [word for part in get_args(kind) for word in (_list_choices(part) or [part])]
     return [word for word in found if isinstance(word, str)]

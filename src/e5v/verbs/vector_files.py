@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from e5v.errors import UsageError
 from e5v.extras import imported
 from e5v.files import replace_file
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetWriter
 
 GROUP_BYTES = 16 * 2**20  # vectors held before they are written as one row group of Parquet,
 GROUP_ROWS = 2**16  # and at most how many: beside a few bytes of signs, their names are the bulk
@@ -29,7 +32,7 @@ class VectorRow:
     """One vector and what it is of: `label` as the user named it, `kind` text, image or mixture."""
 
     position: int
-    label: Mapping[str, Any]
+    label: Mapping[str, object]
     kind: str
     vector: NDArray[np.generic]
 
@@ -99,7 +102,7 @@ class Parquet:
         self._file = file
         self._facts = {f"e5v.{name}": value for name, value in facts.items()}
         self._rows: list[VectorRow] = []
-        self._writer: Any = None
+        self._writer: ParquetWriter | None = None
 
     def add(self, row: VectorRow) -> None:
         """Keep the row until there are enough for a row group."""
@@ -140,7 +143,7 @@ FORMATS: dict[str, Callable[[BinaryIO, Mapping[str, str]], VectorFile]] = {
 }
 
 
-def _format_source(label: Mapping[str, Any]) -> str:
+def _format_source(label: Mapping[str, object]) -> str:
     """Name an item in one string: its id, path or text, or all of its label."""
     name = (
         next(iter(label.values())) if len(label) == 1 and NAMES.issuperset(label) else dict(label)

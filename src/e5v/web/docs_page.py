@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
@@ -18,7 +17,7 @@ from e5v.web.api_description import describe_api
 CODE = re.compile("`([^`]+)`")  # as marked in docstrings
 
 
-def render_docs_page(openapi: Mapping[str, Any]) -> str:
+def render_docs_page(openapi: Mapping[str, object]) -> str:
     """Return the HTML page of an OpenAPI description."""
     return _load_template().render(api=describe_api(openapi))
 

@@ -3,7 +3,7 @@
 EmbeddingsRequest | CohereRequest -> RequestItems -> ItemEmbedder -> unit rows, truncated -> reply
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
@@ -94,7 +94,7 @@ async def model(
     return json_response(_describe_model(service))
 
 
-def _describe_model(service: Service) -> dict[str, Any]:
+def _describe_model(service: Service) -> dict[str, object]:
     about = {"id": service.name, "object": "model", "created": 0, "owned_by": "e5v"}
     about |= {"dimensions": service.model.width, "max_tokens": service.model.max_tokens}
     return about

@@ -73,7 +73,7 @@ class Refused(HTTPException):
 
     def reply(self) -> Response:
         """Return it as a response."""
-        error: dict[str, Any] = {
+        error: dict[str, object] = {
             "message": self.message,
             "type": TYPES.get(self.status_code, "invalid_request_error"),
             "param": None,

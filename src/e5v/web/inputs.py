@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from e5v.data_uris import decode_base64, decode_data_uri, is_data_uri
 from e5v.inputs import Image, Text
@@ -115,7 +114,7 @@ def read_item(raw: object, position: int = 0) -> RequestItem:
     return RequestItem(position, parts, "\n".join(turns) if turns else None)
 
 
-def _read_parts(raw: Any, depth: int) -> Iterator[ItemPart | SystemTurn]:
+def _read_parts(raw: object, depth: int) -> Iterator[ItemPart | SystemTurn]:
     if not depth:
         raise ValueError("is nested too deeply; give a flat list of parts")
     if isinstance(raw, (Text, Image)):  # of our own index
@@ -138,11 +137,11 @@ def _read_parts(raw: Any, depth: int) -> Iterator[ItemPart | SystemTurn]:
         raise ValueError(f'is {name_type(raw)}; expected a string or {{"text": ..., "image": ...}}')
 
 
-def _are_token_ids(raws: list[Any]) -> bool:
+def _are_token_ids(raws: list[object]) -> bool:
     return bool(raws) and all(type(one) is int for one in raws)
 
 
-def _read_message(raw: Mapping[str, Any], depth: int) -> Iterator[ItemPart | SystemTurn]:
+def _read_message(raw: Mapping[str, object], depth: int) -> Iterator[ItemPart | SystemTurn]:
     """Read one message of a chat by its role; an empty assistant turn is skipped."""
     _check_keys(raw, CONTENT)
     role, content = raw.get("role") or "user", raw.get("content")
@@ -174,7 +173,7 @@ def _read_turn(content: object, role: str) -> list[str]:
     return ["".join(texts)] if texts else []
 
 
-def _read_object(raw: Mapping[str, Any]) -> Iterator[ItemPart]:
+def _read_object(raw: Mapping[str, object]) -> Iterator[ItemPart]:
     """Read an object; an image comes before its text, whatever the order of its keys."""
     _check_keys(raw, PART)
     kind = raw.get("type")
@@ -187,7 +186,7 @@ def _read_object(raw: Mapping[str, Any]) -> Iterator[ItemPart]:
         yield _read_text(raw["text"])
 
 
-def _check_keys(raw: Mapping[str, Any], known: set[str]) -> None:
+def _check_keys(raw: Mapping[str, object], known: set[str]) -> None:
     for key in raw:
         if key not in known:
             raise ValueError(f'has the key {key[:SHOWN]!a}; expected "text", "image" or "content"')

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
-from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -38,7 +37,7 @@ def write_openai_reply(
 ) -> Response:
     """Answer `/v1/embeddings`; a text that was cut is marked "truncated"."""
     written = _encode_base64(rows) if encoding == "base64" else list(rows)
-    data: list[dict[str, Any]] = [
+    data: list[dict[str, object]] = [
         {"object": "embedding", "index": place, "embedding": one}
         for place, one in enumerate(written)
     ]
@@ -71,23 +70,23 @@ def _encode_base64(rows: Rows) -> list[str]:
     return [base64.b64encode(row.astype("<f4").tobytes()).decode() for row in rows]
 
 
-def _quantise_int8(rows: Rows) -> list[Any]:
+def _quantise_int8(rows: Rows) -> list[object]:
     return list(quantise(rows, "int8"))
 
 
-def _quantise_uint8(rows: Rows) -> list[Any]:
+def _quantise_uint8(rows: Rows) -> list[object]:
     return list((quantise(rows, "int8").astype(np.int16) + OFFSET).astype(np.uint8))
 
 
-def _quantise_ubinary(rows: Rows) -> list[Any]:
+def _quantise_ubinary(rows: Rows) -> list[object]:
     return list(quantise(rows, "binary"))
 
 
-def _quantise_binary(rows: Rows) -> list[Any]:
+def _quantise_binary(rows: Rows) -> list[object]:
     return list((quantise(rows, "binary").astype(np.int16) - OFFSET).astype(np.int8))
 
 
-COHERE_TYPES: dict[CohereType, Callable[[Rows], list[Any]]] = {
+COHERE_TYPES: dict[CohereType, Callable[[Rows], Sequence[object]]] = {
     "float": list,
     "base64": _encode_base64,
     "int8": _quantise_int8,

@@ -25,9 +25,9 @@ SHOWN = 40  # characters of a sent value that a message repeats
 class JsonRequest(Request):
     """A request whose JSON is read by orjson."""
 
-    _content: Any = None
+    _content: object = None
 
-    async def json(self) -> Any:
+    async def json(self) -> object:
         """Read the body as a JSON object.
 
         Raises:
@@ -74,7 +74,7 @@ def check_headers(headers: Headers) -> None:
         raise Refused(415, "body", f"{found}; expected Content-Type: {JSON}")
 
 
-def read_object(content: bytes) -> dict[str, Any]:
+def read_object(content: bytes) -> dict[str, object]:
     """Read a JSON object in UTF-8, with or without a byte order mark.
 
     Raises:
@@ -131,7 +131,7 @@ def _explain_fault(content: bytes, error: orjson.JSONDecodeError) -> str:
 def _check_keys(content: bytes) -> None:
     """Refuse duplicate keys: orjson would silently keep the last."""
 
-    def check_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def check_pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
         read = dict(pairs)
         if len(read) < len(pairs):
             names = [name for name, _ in pairs]

@@ -103,7 +103,7 @@ class Request(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _check_names(cls, sent: Any) -> Any:
+    def _check_names(cls, sent: object) -> object:
         if not isinstance(sent, dict):
             return sent
         sent = {name: value for name, value in sent.items() if value is not None}
@@ -143,7 +143,7 @@ class EmbeddingsRequest(Request):
         description='What to embed: a text, {"text": ..., "image": ...} with one of the two or '
         "both, or a list of these. Token ids are not supported.",
     )
-    messages: list[dict[str, Any]] | None = Field(
+    messages: list[dict[str, object]] | None = Field(
         None, description="Instead of input: one item as chat messages, with image_url parts."
     )
     dimensions: Whole | None = Field(
@@ -163,7 +163,7 @@ class EmbeddingsRequest(Request):
 
     @model_validator(mode="before")
     @classmethod
-    def _rename_field(cls, sent: Any) -> Any:
+    def _rename_field(cls, sent: object) -> object:
         """Accept Jina's name of encoding_format."""
         if not isinstance(sent, dict) or "embedding_type" not in sent:
             return sent
@@ -188,7 +188,7 @@ class EmbeddingsRequest(Request):
 class CohereContent(Request):
     """One of Cohere's inputs: texts and images in order."""
 
-    content: list[dict[str, Any]] = Field(
+    content: list[dict[str, object]] = Field(
         description='Parts: {"type": "text", "text": ...} or {"type": "image_url", "image_url": '
         '{"url": a data URI}}.'
     )
@@ -238,7 +238,7 @@ class CohereRequest(Request):
         return read_items([_unwrap_content(one) for one in given[0]], most)
 
 
-def _unwrap_content(one: Any) -> Any:
+def _unwrap_content(one: object) -> object:
     return {"content": one.content} if isinstance(one, CohereContent) else one
 
 

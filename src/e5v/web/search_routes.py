@@ -8,7 +8,7 @@ import os
 import shlex
 import time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
@@ -205,11 +205,11 @@ async def item(request: Request, id: EntryId) -> Response:
     return FileResponse(path, headers=CACHED, media_type=form.media_type)
 
 
-def _hit(hit: Hit) -> dict[str, Any]:
+def _hit(hit: Hit) -> dict[str, object]:
     return {**_fields(hit.entry), "score": round(float(hit.score), 6)}
 
 
-def _fields(entry: Entry) -> dict[str, Any]:
+def _fields(entry: Entry) -> dict[str, object]:
     return {
         "id": entry.id,
         "path": entry.path,
