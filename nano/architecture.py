@@ -1,6 +1,8 @@
-"""The model's shape: a LLaVA-NeXT of the real class, small enough to lie in a repository.
+"""The model: a LLaVA-NeXT of the real class, small enough to lie in a repository.
 
 Size + tokenizer -> config -> random weights; tile side -> processor
+pictures -> base tile and grid tiles -> vision tower -> projector -> image tokens
+rows (+ image tokens) -> language model -> loss of the answers
 
 A picture is a base tile and the tiles of its grid (1x1, 1x2 or 2x1), as LLaVA-NeXT's anyres has it.
 """
@@ -12,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 from transformers import (
     CLIPVisionConfig,
     LlamaConfig,
@@ -24,12 +27,15 @@ from transformers.models.llava_next.image_processing_pil_llava_next import (
     LlavaNextImageProcessorPil,
 )
 
-from nano.layout import GRIDS, SIDE, TILE
+from nano.conversations import IGNORED, IMAGE, Rows
+from nano.picture import GRIDS, SIDE, TILE
 from nano.scenes import Shape
 
 PATCH = TILE // SIDE  # pixels
+PINPOINTS = [[rows * TILE, columns * TILE] for rows, columns in GRIDS.values()]
 CONTEXT = 1024  # tokens
-MATRIX = 2  # axes
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 @dataclass(frozen=True)
@@ -92,8 +98,8 @@ def _config(size: Size, tokenizer: Any) -> LlavaNextConfig:
         vision_config=vision,
         text_config=text,
         tie_word_embeddings=True,
-        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
-        image_grid_pinpoints=[[rows * TILE, columns * TILE] for rows, columns in GRIDS.values()],
+        image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
+        image_grid_pinpoints=PINPOINTS,
         image_seq_length=SIDE * SIDE,
         vision_feature_layer=-1,
     )
@@ -104,7 +110,7 @@ def new_processor(tokenizer: Any) -> Any:
     image_processor = LlavaNextImageProcessorPil(
         size={"shortest_edge": TILE},
         crop_size={"height": TILE, "width": TILE},
-        image_grid_pinpoints=[[rows * TILE, columns * TILE] for rows, columns in GRIDS.values()],
+        image_grid_pinpoints=PINPOINTS,
     )
     processor: Any = LlavaNextProcessor
     return processor(
@@ -121,9 +127,97 @@ def new_processor(tokenizer: Any) -> Any:
 def _temper(model: nn.Module) -> None:
     """Start matrices at 1/sqrt(inputs) and the way out of a block smaller: deep stacks learn."""
     for name, parameter in model.named_parameters():
-        if parameter.ndim < MATRIX or "embed" in name:
+        if parameter.ndim == 1 or "embed" in name:
             continue
         gain = 1 / math.sqrt(parameter[0].numel())
         if name.endswith(("o_proj.weight", "down_proj.weight", "out_proj.weight", "fc2.weight")):
             gain *= 0.3
         parameter.normal_(std=gain)
+
+
+def normalised(pictures: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return uint8 RGB pictures (b, h, w, 3) as the tower takes them, (b, 3, h, w)."""
+    mean = torch.tensor(CLIP_MEAN, device=pictures.device)
+    std = torch.tensor(CLIP_STD, device=pictures.device)
+    return ((pictures.float() / 255 - mean) / std).permute(0, 3, 1, 2).to(dtype)
+
+
+def patches(model: Any, tiles: Tensor) -> Tensor:
+    """Return the vision tower's tokens of tiles (n, 3, TILE, TILE), without the class token."""
+    seen: Tensor = model.model.vision_tower(pixel_values=tiles).last_hidden_state
+    return seen[:, 1:]
+
+
+@dataclass(frozen=True)
+class Sighted:
+    """What the towers make of pictures of one shape.
+
+    tokens (b, image_tokens(shape), d): as the language model takes them.
+    patches (b, rows * SIDE, columns * SIDE, d): the vision tower's, of the grid.
+    """
+
+    tokens: Tensor
+    patches: Tensor
+
+
+def look(model: Any, pictures: Tensor, shape: Shape) -> Sighted:
+    """Return what is seen in uint8 pictures of one shape.
+
+    Tokens are packed as `LlavaNextModel.get_image_features` does. A square's base tile and only
+    grid tile are the same pixels, so the tower sees them once.
+    """
+    rows, columns = GRIDS[shape]
+    whole = normalised(pictures, model.dtype)
+    count = len(whole)
+    tiles = whole.unfold(2, TILE, TILE).unfold(3, TILE, TILE)  # b, 3, rows, columns, TILE, TILE
+    tiles = tiles.permute(0, 2, 3, 1, 4, 5).reshape(-1, 3, TILE, TILE)
+    if rows * columns > 1:
+        small = functional.interpolate(whole.float(), (TILE, TILE), mode="bicubic", antialias=True)
+        tiles = torch.cat([tiles, small.to(whole.dtype)])
+    seen = patches(model, tiles)
+    tokens = model.model.multi_modal_projector(seen)
+    grid, patched = (_laid(one[: count * rows * columns], rows, columns) for one in (tokens, seen))
+    newline = model.model.image_newline.expand(count, rows * SIDE, 1, grid.shape[-1])
+    grid = torch.cat([grid, newline.to(grid.dtype)], dim=2).flatten(1, 2)
+    return Sighted(torch.cat([tokens[-count:], grid], dim=1), patched)
+
+
+def _laid(tiles: Tensor, rows: int, columns: int) -> Tensor:
+    """Lay tiles (b * rows * columns, SIDE * SIDE, d) beside each other: (b, height, width, d)."""
+    grid = tiles.view(-1, rows, columns, SIDE, SIDE, tiles.shape[-1]).transpose(2, 3)
+    return grid.reshape(-1, rows * SIDE, columns * SIDE, tiles.shape[-1])
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Over some labels: the sum of their losses, and how many were right, of how many."""
+
+    loss: Tensor
+    right: int
+    count: int
+
+
+def measured(logits: Tensor, labels: Tensor) -> Measures:
+    """Compare logits (n, classes) with labels (n,)."""
+    right = int((logits.argmax(-1) == labels).sum())
+    loss = functional.cross_entropy(logits.float(), labels, reduction="sum")
+    return Measures(loss, right, len(labels))
+
+
+def answers(model: Any, rows: Rows, images: Tensor | None = None) -> Measures:
+    """Run the language model on rows and measure what it foretells of the learnt tokens."""
+    table = model.model.language_model.embed_tokens.weight
+    inputs = functional.embedding(rows.tokens, table)
+    if images is not None:
+        places = rows.tokens == model.config.image_token_id
+        inputs = inputs.masked_scatter(places[:, :, None], images.to(inputs.dtype))
+    states = model.model.language_model(
+        inputs_embeds=inputs,
+        attention_mask=rows.mask(inputs.dtype),
+        position_ids=rows.positions,
+        use_cache=False,
+    ).last_hidden_state
+    # A place foretells the next one of its own branch.
+    same = (rows.branches[:, 1:] == rows.branches[:, :-1]) & (rows.branches[:, 1:] >= 0)
+    learnt = same & (rows.labels[:, 1:] != IGNORED)
+    return measured(functional.linear(states[:, :-1][learnt], table), rows.labels[:, 1:][learnt])

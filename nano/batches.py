@@ -18,12 +18,20 @@ from torch import Tensor
 from nano.architecture import image_tokens
 from nano.art import Art, Style, load_art
 from nano.captions import caption, statement
-from nano.conversations import IMAGE, Conversation, ConversationEncoder, MicroBatch, Turn
-from nano.edits import edit
-from nano.layout import SIDE, TILE, Drawing
-from nano.picture import draw
+from nano.changes import edit
+from nano.concepts import CONCEPTS
+from nano.conversations import (
+    IMAGE,
+    IMAGE_WORD,
+    TEXT_WORD,
+    Conversation,
+    ConversationEncoder,
+    MicroBatch,
+    RealSentences,
+    Turn,
+)
+from nano.picture import SIDE, TILE, Drawing, draw
 from nano.questions import Modality, describe, one_word, questions
-from nano.real_sentences import RealSentences
 from nano.scenes import Scene, Shape, flip, sample
 from nano.text_images import letter, named_by
 
@@ -36,30 +44,23 @@ RESTYLED = 0.8  # share of pictures whose art is restyled
 RESTYLED_BY = 0.6  # of the vision stage's steps: it starts with plain ones
 READ = 0.25  # share of captions that are learnt as plain text, too
 LEARNT_BY = 0.7  # of the steps: when paraphrases have wholly taken over from canonical captions
+GROUND = 0.2  # share of the background's patches that are learnt: most patches are background
 SHAPES: dict[Shape, float] = {"square": 0.76, "wide": 0.12, "tall": 0.12}
 LETTERED: Shape = "wide"
-TEXT_WORD = "Summary above sentence in one word: "
-IMAGE_WORD = "Summary above image in one word: "
 EDIT_WORD = 'Modify this image with "{}", desribe modified image in one word:'  # sic: the paper's
-
-
-@dataclass(frozen=True)
-class Tiles:
-    """Tiles (n, TILE, TILE, 3) and what each of their patches shows (n, SIDE * SIDE)."""
-
-    pictures: Tensor
-    labels: Tensor
 
 
 @dataclass(frozen=True)
 class Pictured:
     """Pictures of one shape, uint8 (n, h, w, 3), and conversations about them, in parts.
 
-    `labels` is what each patch shows, as `Drawing` has it, (n, rows * SIDE, columns * SIDE).
+    `labels` is what each patch shows, as `Drawing` has it, (n, rows * SIDE, columns * SIDE);
+    `learnt` is True where that is learnt.
     """
 
     pictures: Tensor
     labels: Tensor
+    learnt: Tensor
     shape: Shape
     parts: list[MicroBatch]
 
@@ -87,29 +88,20 @@ class Batches:
         self._english = RealSentences(english) if english else None
         self._plan = plan
 
-    def _rng(self, what: str, number: int) -> random.Random:
-        return random.Random(f"{self._plan.seed}/{what}/{number}")
-
-    def _draw(self, scene: Scene, rng: random.Random, restyled: float) -> Drawing:
-        style = rng.choices(tuple(STYLES), tuple(STYLES.values()))[0]
-        if style not in self._opened:
-            self._opened[style] = load_art(style, self._folder)
-        return draw(scene, rng, self._opened[style], tile=TILE, augment=flip(rng, restyled))
-
-    def tiles(self, number: int, size: int) -> Tiles:
+    def tiles(self, number: int, size: int) -> Pictured:
         """Return single tiles, cut from pictures of every shape."""
         rng = self._rng("tiles", number)
         restyled = RESTYLED * min(1.0, number / (RESTYLED_BY * self._plan.steps))
-        pictures, labels = [], []
+        drawn = []
         for _ in range(size):
-            drawing = self._draw(sample(rng, "train"), rng, restyled)
-            rows, columns = (side // TILE for side in drawing.pixels.shape[:2])
-            row, column = rng.randrange(rows), rng.randrange(columns)
-            pictures.append(_cut(drawing.pixels, row, column, TILE))
-            labels.append(_cut(drawing.labels, row, column, SIDE).reshape(-1))
-        return Tiles(
-            torch.from_numpy(np.stack(pictures)), torch.from_numpy(np.stack(labels)).long()
-        )
+            whole = self._draw(sample(rng, "train"), rng, restyled)
+            row, column = (rng.randrange(side // SIDE) for side in whole.labels.shape)
+            pixels, labels = (
+                array[row * side : (row + 1) * side, column * side : (column + 1) * side]
+                for array, side in ((whole.pixels, TILE), (whole.labels, SIDE))
+            )
+            drawn.append(Drawing(pixels, labels))
+        return _pictured(drawn, "square", [], rng)
 
     def conversations(self, number: int, size: int) -> list[MicroBatch]:
         """Return conversations about captions, freer by the step, and real sentences."""
@@ -117,7 +109,7 @@ class Batches:
         level = min(1.0, number / (LEARNT_BY * self._plan.steps))
         english = self._english
         conversations = [
-            english.conversation(rng) if english and flip(rng, ENGLISH) else _told(rng, level)
+            english.conversation(rng) if english and flip(rng, ENGLISH) else _about_text(rng, level)
             for _ in range(size)
         ]
         return self._encoder.micro_batches(conversations, self._plan.part)
@@ -125,41 +117,50 @@ class Batches:
     def pictured(self, number: int, size: int) -> Pictured:
         """Return conversations about pictures of one shape, or about captions as pictures."""
         rng = self._rng("pictured", number)
-        if flip(rng, self._plan.letters):
-            scenes = [sample(rng, "train") for _ in range(size)]
-            return self._asked(scenes, LETTERED, [_lettered(scene, rng) for scene in scenes], rng)
-        shape = rng.choices(tuple(SHAPES), tuple(SHAPES.values()))[0]
-        scenes = []
+        lettered = flip(rng, self._plan.letters)
+        shape = LETTERED if lettered else rng.choices(tuple(SHAPES), tuple(SHAPES.values()))[0]
+        scenes: list[Scene] = []
         while len(scenes) < size:
             scene = sample(rng, "train")
-            if scene.shape == shape:
+            if lettered or scene.shape == shape:
                 scenes.append(scene)
-        return self._asked(scenes, shape, [self._draw(one, rng, RESTYLED) for one in scenes], rng)
-
-    def _asked(
-        self, scenes: Sequence[Scene], shape: Shape, drawn: Sequence[Drawing], rng: random.Random
-    ) -> Pictured:
-        conversations = [_shown(scene, rng) for scene in scenes]
+        drawn = [
+            _letter(scene, rng) if lettered else self._draw(scene, rng, RESTYLED)
+            for scene in scenes
+        ]
+        conversations = [_about_picture(scene, rng) for scene in scenes]
         parts = self._encoder.micro_batches(
             conversations, self._plan.part, image_tokens=image_tokens(shape)
         )
-        pictures, labels = (
-            torch.from_numpy(np.stack([getattr(one, name) for one in drawn]))
-            for name in ("pixels", "labels")
-        )
-        return Pictured(pictures, labels, shape, parts)
+        return _pictured(drawn, shape, parts, rng)
+
+    def _rng(self, what: str, number: int) -> random.Random:
+        return random.Random(f"{self._plan.seed}/{what}/{number}")
+
+    def _draw(self, scene: Scene, rng: random.Random, restyled: float) -> Drawing:
+        style = rng.choices(tuple(STYLES), tuple(STYLES.values()))[0]
+        if style not in self._opened:
+            self._opened[style] = load_art(style, self._folder)
+        return draw(scene, rng, self._opened[style], augment=flip(rng, restyled))
 
 
-def _cut(array: np.ndarray[Any, Any], row: int, column: int, side: int) -> np.ndarray[Any, Any]:
-    return array[row * side : (row + 1) * side, column * side : (column + 1) * side]
-
-
-def _lettered(scene: Scene, rng: random.Random) -> Drawing:
+def _letter(scene: Scene, rng: random.Random) -> Drawing:
     text = caption(scene, rng)
     return letter(text, LETTERED, rng, named=named_by(text, scene))
 
 
-def _told(rng: random.Random, level: float) -> Conversation:
+def _pictured(
+    drawn: Sequence[Drawing], shape: Shape, parts: list[MicroBatch], rng: random.Random
+) -> Pictured:
+    """Stack pictures, and draw which patches of the background are learnt."""
+    labels = np.stack([one.labels for one in drawn])
+    chosen = np.random.default_rng(rng.getrandbits(64)).random(labels.shape) < GROUND
+    learnt = (labels >= 0) & ((labels < len(CONCEPTS)) | chosen)
+    arrays = (np.stack([one.pixels for one in drawn]), labels, learnt)
+    return Pictured(*map(torch.from_numpy, arrays), shape, parts)
+
+
+def _about_text(rng: random.Random, level: float) -> Conversation:
     """Ask about a caption; some of it in the words for images, which captions stand in for."""
     scene = sample(rng, "train")
     turns = list[Turn]()
@@ -174,7 +175,7 @@ def _told(rng: random.Random, level: float) -> Conversation:
     return Conversation(statement(scene, rng, level), tuple(turns), learn_x=flip(rng, READ))
 
 
-def _shown(scene: Scene, rng: random.Random) -> Conversation:
+def _about_picture(scene: Scene, rng: random.Random) -> Conversation:
     """Ask about a picture: always for all of it, never for one of very many wordings of it."""
     turns = [describe(scene, rng, "image")]
     if flip(rng, ONE_WORD):

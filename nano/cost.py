@@ -37,7 +37,7 @@ from e5v.training.student import Student
 from e5v.training.triplets import Triplet
 from nano.architecture import SIZES, new_model, new_processor
 from nano.contrast import Pair, items_of, prompted
-from nano.layout import TILE
+from nano.picture import TILE
 from nano.study import write
 from nano.tokenizer import load_tokenizer
 from nano.triplets import triplets

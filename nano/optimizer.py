@@ -35,9 +35,9 @@ class Schedule:
 class Optimizer:
     """The optimisers of some parameters of a model and their float32 masters, by name."""
 
-    def __init__(self, parameters: dict[str, nn.Parameter], pace: Schedule) -> None:
+    def __init__(self, parameters: dict[str, nn.Parameter], schedule: Schedule) -> None:
         """Take the parameters to be trained; all others should not require gradients."""
-        self.pace = pace
+        self._schedule = schedule
         self._weights = parameters
         self.masters = {
             name: weight.detach().float().clone() for name, weight in parameters.items()
@@ -46,28 +46,25 @@ class Optimizer:
         others = [m for name, m in self.masters.items() if not _is_matrix(name, m)]
         self._optimisers: list[tuple[Any, float]] = []
         if matrices:
-            muon = torch.optim.Muon(
-                matrices, lr=pace.matrix_rate, weight_decay=0.03, adjust_lr_fn="match_rms_adamw"
-            )
-            self._optimisers.append((muon, pace.matrix_rate))
+            muon = torch.optim.Muon(matrices, weight_decay=0.03, adjust_lr_fn="match_rms_adamw")
+            self._optimisers.append((muon, schedule.matrix_rate))
         if others:
-            adam = torch.optim.AdamW(others, lr=pace.other_rate, betas=(0.9, 0.95), weight_decay=0)
-            self._optimisers.append((adam, pace.other_rate))
+            adam = torch.optim.AdamW(others, betas=(0.9, 0.95), weight_decay=0)
+            self._optimisers.append((adam, schedule.other_rate))
 
-    def step(self, number: int) -> float:
-        """Move the weights by their gradients; return the gradients' norm before clipping."""
+    def step(self, number: int) -> None:
+        """Move the weights by their gradients, which are then gone."""
         for name, weight in self._weights.items():
             master = self.masters[name]
             master.grad = None if weight.grad is None else weight.grad.float()
             weight.grad = None
-        norm = float(nn.utils.clip_grad_norm_(list(self.masters.values()), 1.0))
+        nn.utils.clip_grad_norm_(list(self.masters.values()), 1.0)
         for optimiser, rate in self._optimisers:
             for group in optimiser.param_groups:
-                group["lr"] = rate * self.pace.factor(number)
+                group["lr"] = rate * self._schedule.factor(number)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         self._publish()
-        return norm
 
     @torch.no_grad()
     def _publish(self) -> None:

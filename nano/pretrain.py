@@ -10,126 +10,114 @@ assemble   all of them as a checkpoint that plain transformers opens, in FOLDER/
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
 import tyro
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader
 from tyro.conf import Positional
 
-from e5v.files import replace_file
+from e5v.files import replace_file, replace_folder
 from e5v.model.malloc import keep_freed_memory
-from nano.architecture import SIZES, new_model, new_processor
-from nano.batches import Batches, Pictured, Plan, Tiles
+from nano.architecture import (
+    SIZES,
+    Measures,
+    answers,
+    look,
+    measured,
+    new_model,
+    new_processor,
+    normalised,
+    patches,
+)
+from nano.batches import Batches, Pictured, Plan
 from nano.concepts import CONCEPTS
 from nano.conversations import IGNORED, MicroBatch
 from nano.optimizer import Optimizer, Schedule
 from nano.scenes import BACKGROUNDS
 from nano.tokenizer import load_tokenizer
-from nano.towers import Measures, answers, look, measured, normalised, patches
 
-GROUND = 0.2  # share of the background's patches that are learnt: most patches are background
 PATCHED = 0.5  # weight of the patches' loss beside the answers'
 SAVE_EVERY = 120  # seconds
 LOG_EVERY = 25  # steps
 
 
-class Stage(Protocol):
-    """What a stage trains, and on what."""
+@dataclass(frozen=True)
+class Stage:
+    """What a stage trains, and on what.
+
+    `batch` makes the batch of a step, the same one for the same number. `backward` adds the
+    gradient of a batch's mean loss, and returns what was measured.
+    """
 
     parameters: dict[str, nn.Parameter]
-
-    def batch(self, number: int) -> Any:
-        """Make the batch of a step; the same one for the same number."""
-
-    def backward(self, batch: Any) -> Measures:
-        """Add the gradient of a batch's mean loss; return what was measured."""
+    batch: Callable[[int], Any]
+    backward: Callable[[Any], Measures]
 
 
-class Vision:
-    """Stage 0: what each patch shows."""
+def vision_stage(model: Any, batches: Batches, size: int) -> Stage:
+    """Return stage 0: what each patch shows, by a head on the tower that only training uses."""
+    head = _new_head(model)
 
-    def __init__(self, model: Any, batches: Batches, size: int) -> None:
-        """Put a head on the tower, which only this stage uses."""
-        self._tower, self._batches, self._size = model, batches, size
-        self._head = _new_head(model)
-        named = dict(model.model.vision_tower.named_parameters(prefix="model.vision_tower"))
-        named = {name: one for name, one in named.items() if "post_layernorm" not in name}
-        self.parameters = named | dict(self._head.named_parameters(prefix="head"))
-
-    def batch(self, number: int) -> Tiles:
-        """Return tiles and their labels."""
-        return self._batches.tiles(number, self._size)
-
-    def backward(self, batch: Tiles) -> Measures:
-        """Add the gradient of the cross-entropy over the patches."""
-        tiles = normalised(batch.pictures.to(self._tower.device), self._tower.dtype)
-        found = _classified(self._head, patches(self._tower, tiles), batch.labels.to(tiles.device))
+    def backward(batch: Pictured) -> Measures:
+        tiles = normalised(batch.pictures.to(model.device), model.dtype)
+        found = _classified(head, patches(model, tiles), batch.labels, batch.learnt)
         (found.loss / found.count).backward()  # type: ignore[no-untyped-call]
-        return _detached(found)
+        return _summed([found])
+
+    named = _named(model, "model.vision_tower") | dict(head.named_parameters(prefix="head"))
+    return Stage(named, partial(batches.tiles, size=size), backward)
 
 
-class Language:
-    """Stage 1: the language model on text alone."""
+def language_stage(model: Any, batches: Batches, size: int) -> Stage:
+    """Return stage 1: the whole language model, its word embeddings included, on text alone."""
 
-    def __init__(self, model: Any, batches: Batches, size: int) -> None:
-        """Train the whole language model, its word embeddings included."""
-        self._model, self._batches, self._size = model, batches, size
-        prefix = "model.language_model"
-        self.parameters = dict(model.model.language_model.named_parameters(prefix=prefix))
+    def measure(part: MicroBatch) -> tuple[Measures, float]:
+        return answers(model, part.rows.to(model.device)), 0.0
 
-    def batch(self, number: int) -> list[MicroBatch]:
-        """Return conversations about captions and sentences."""
-        return self._batches.conversations(number, self._size)
-
-    def backward(self, batch: list[MicroBatch]) -> Measures:
-        """Add the gradient of the answers' loss."""
-
-        def measure(part: MicroBatch) -> tuple[Measures, float]:
-            return answers(self._model, part.rows.to(self._model.device)), 0.0
-
-        return _backward(batch, measure)
+    named = _named(model, "model.language_model")
+    return Stage(named, partial(batches.conversations, size=size), partial(_backward, measure))
 
 
-class Align:
-    """Stage 2: the same questions with a picture for X; the language model stays as it is.
+def align_stage(model: Any, batches: Batches, size: int) -> Stage:
+    """Return stage 2: the same questions with a picture for X, before a frozen language model.
 
     What each patch shows is learnt along with them, which answers alone teach slowly.
     """
+    head = _new_head(model)
 
-    def __init__(self, model: Any, batches: Batches, size: int) -> None:
-        """Train the vision tower, the projector and the newline."""
-        self._model, self._batches, self._size = model, batches, size
-        self.parameters = {
-            name: one
-            for name, one in model.named_parameters()
-            if not any(part in name for part in ("language_model", "post_layernorm", "lm_head"))
-        }
-        self._head = _new_head(model)
-        self.parameters |= dict(self._head.named_parameters(prefix="head"))
-
-    def batch(self, number: int) -> Pictured:
-        """Return pictures of one shape and conversations about them."""
-        return self._batches.pictured(number, self._size)
-
-    def backward(self, batch: Pictured) -> Measures:
-        """Add the gradient of the answers' loss, and of the patches'."""
-        device = self._model.device
-
+    def backward(batch: Pictured) -> Measures:
         def measure(part: MicroBatch) -> tuple[Measures, Tensor]:
             places = list(part.places)
-            seen = look(self._model, batch.pictures[places].to(device), batch.shape)
-            patched = _classified(self._head, seen.patches, batch.labels[places].to(device))
+            seen = look(model, batch.pictures[places].to(model.device), batch.shape)
+            patched = _classified(head, seen.patches, batch.labels[places], batch.learnt[places])
             share = PATCHED * len(places) / len(batch.pictures) / max(1, patched.count)
-            return answers(self._model, part.rows.to(device), seen.tokens), share * patched.loss
+            return answers(model, part.rows.to(model.device), seen.tokens), share * patched.loss
 
-        return _backward(batch.parts, measure)
+        return _backward(measure, batch.parts)
+
+    trained = ("model.vision_tower", "model.multi_modal_projector", "model.image_newline")
+    named = _named(model, *trained) | dict(head.named_parameters(prefix="head"))
+    return Stage(named, partial(batches.pictured, size=size), backward)
+
+
+STAGES = {"vision": vision_stage, "language": language_stage, "align": align_stage}
+
+
+def _named(model: nn.Module, *parts: str) -> dict[str, nn.Parameter]:
+    """Return the parameters of parts of the model that take part in training."""
+    named = dict(model.named_parameters())
+    return {
+        name: one
+        for name, one in named.items()
+        if name.startswith(parts) and "post_layernorm" not in name
+    }
 
 
 def _new_head(model: Any) -> nn.Linear:
@@ -138,15 +126,15 @@ def _new_head(model: Any) -> nn.Linear:
     return nn.Linear(width, len(CONCEPTS) + len(BACKGROUNDS)).to(model.device, model.dtype)
 
 
-def _classified(head: nn.Linear, seen: Tensor, labels: Tensor) -> Measures:
-    """Measure the classes of patches (..., d): all concepts, and some of the background."""
-    ground = torch.rand(labels.shape, device=labels.device) < GROUND
-    kept = (labels >= 0) & ((labels < len(CONCEPTS)) | ground)
-    return measured(head(seen[kept]), labels[kept])
+def _classified(head: nn.Linear, seen: Tensor, labels: Tensor, learnt: Tensor) -> Measures:
+    """Measure the classes of the learnt ones of patches (n, ..., d) or (n, SIDE * SIDE, d)."""
+    learnt = learnt.to(seen.device)
+    seen = seen.view(*learnt.shape, -1)
+    return measured(head(seen[learnt]), labels.to(seen.device)[learnt])
 
 
 def _backward(
-    parts: list[MicroBatch], measure: Callable[[MicroBatch], tuple[Measures, Tensor | float]]
+    measure: Callable[[MicroBatch], tuple[Measures, Tensor | float]], parts: Sequence[MicroBatch]
 ) -> Measures:
     """Add the gradient of the answers' mean loss, and of what is beside it, part by part."""
     learnt = sum(int((part.rows.labels != IGNORED).sum()) for part in parts)
@@ -154,30 +142,13 @@ def _backward(
     for part in parts:
         one, beside = measure(part)
         (one.loss / learnt + beside).backward()  # type: ignore[no-untyped-call]
-        found.append(_detached(one))
+        found.append(one)
     return _summed(found)
 
 
-def _detached(one: Measures) -> Measures:
-    return Measures(one.loss.detach(), one.right, one.count)
-
-
 def _summed(found: Sequence[Measures]) -> Measures:
-    loss = torch.stack([one.loss for one in found]).sum()
+    loss = torch.stack([one.loss.detach() for one in found]).sum()
     return Measures(loss, sum(one.right for one in found), sum(one.count for one in found))
-
-
-class _Stream(IterableDataset[Any]):
-    """Batches by number, dealt out over the loader's workers."""
-
-    def __init__(self, stage: Stage, first: int, last: int) -> None:
-        self._stage, self._first, self._last = stage, first, last
-
-    def __iter__(self) -> Iterator[Any]:
-        worker = torch.utils.data.get_worker_info()
-        start, stride = (worker.id, worker.num_workers) if worker else (0, 1)
-        for number in range(self._first + start, self._last, stride):
-            yield self._stage.batch(number)
 
 
 def run(stage: Stage, schedule: Schedule, file: Path, *, workers: int = 0) -> None:
@@ -188,11 +159,17 @@ def run(stage: Stage, schedule: Schedule, file: Path, *, workers: int = 0) -> No
         saved = torch.load(file, map_location="cpu", weights_only=True)
         optimizer.restore(saved)
         step = saved["step"]
-    stream = _Stream(stage, step, schedule.steps)
+    numbers: Any = range(step, schedule.steps)
     ahead = 4 if workers else None
     saved_at = logged_at = time.monotonic()
     found: list[Measures] = []
-    for batch in DataLoader(stream, batch_size=None, num_workers=workers, prefetch_factor=ahead):
+    for batch in DataLoader(
+        numbers,
+        batch_size=None,
+        collate_fn=stage.batch,
+        num_workers=workers,
+        prefetch_factor=ahead,
+    ):
         found.append(stage.backward(batch))
         optimizer.step(step)
         step += 1
@@ -216,10 +193,9 @@ def load_weights(model: Any, file: Path) -> None:
     """Copy the master weights of a stage into the model."""
     masters = torch.load(file, map_location="cpu", weights_only=True)["masters"]
     state = model.state_dict()
-    with torch.no_grad():
-        for name, master in masters.items():
-            if not name.startswith("head."):
-                state[name].copy_(master)
+    for name, master in masters.items():
+        if not name.startswith("head."):
+            state[name].copy_(master)
 
 
 def assemble(folder: Path, size: str) -> None:
@@ -231,18 +207,9 @@ def assemble(folder: Path, size: str) -> None:
             load_weights(model, folder / f"{stage}.pt")
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
-    beside = folder / "base.partial"
-    model.save_pretrained(beside)
-    new_processor(tokenizer).save_pretrained(beside)
-    shutil.rmtree(folder / "base", ignore_errors=True)
-    beside.rename(folder / "base")
-
-
-STAGES: dict[str, Callable[[Any, Batches, int], Stage]] = {
-    "vision": Vision,
-    "language": Language,
-    "align": Align,
-}
+    with replace_folder(folder / "base") as part:
+        model.save_pretrained(part)
+        new_processor(tokenizer).save_pretrained(part)
 
 
 @dataclass(frozen=True)

@@ -6,35 +6,30 @@ captions + questions + sentences -> byte-level BPE -> LLaMA-3's marks -> a fast 
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tokenizers import (
-    AddedToken,
-    Regex,
-    Tokenizer,
-    decoders,
-    models,
-    pre_tokenizers,
-    processors,
-    trainers,
-)
+import tyro
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, processors
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel, Split
+from tokenizers.pre_tokenizers import Sequence as Steps
+from tokenizers.trainers import BpeTrainer
 from transformers import PreTrainedTokenizerFast
+from tyro.conf import Positional
 
 from nano.captions import caption
+from nano.changes import edit
 from nano.concepts import CONCEPTS
-from nano.conversations import HEAD, TAIL
-from nano.edits import edit
+from nano.conversations import END, HEAD, IMAGE, IMAGE_WORD, TAIL, TEXT_WORD, RealSentences
 from nano.questions import questions
-from nano.real_sentences import RealSentences
 from nano.scenes import sample
 
 SCENES = 20_000  # that the tokenizer is learnt from
 VOCABULARY = 4096
-BEGIN, END, PAD = "<|begin_of_text|>", "<|eot_id|>", "<pad>"
-MARKS = (BEGIN, "<|start_header_id|>", "<|end_header_id|>", END, "<image>", PAD)
+BEGIN, PAD = "<|begin_of_text|>", "<pad>"
+MARKS = (BEGIN, "<|start_header_id|>", "<|end_header_id|>", END, IMAGE, PAD)
 
 # LLaMA-3's own, but a full stop never swallows the line break after it: so a text is cut into the
 # same tokens whatever is asked of it.
@@ -42,7 +37,6 @@ SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
     r"| ?[^\s\p{L}\p{N}]+|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-
 # The paper's turn (section 1.2), with its line break, space, line break after the last header.
 TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
@@ -59,16 +53,12 @@ TEMPLATE = (
 
 def learn_tokenizer(texts: Iterable[str]) -> Any:
     """Return a tokenizer of 4,096 entries whose pieces are those of the texts."""
-    backend = Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(SPLIT), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    trainer = trainers.BpeTrainer(
+    backend: Any = Tokenizer(BPE())
+    isolated = Split(Regex(SPLIT), behavior="isolated")
+    backend.pre_tokenizer = Steps([isolated, ByteLevel(add_prefix_space=False, use_regex=False)])
+    trainer = BpeTrainer(
         vocab_size=VOCABULARY - len(MARKS),
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        initial_alphabet=ByteLevel.alphabet(),
         show_progress=False,
     )
     backend.train_from_iterator(_with_turns(texts), trainer)
@@ -78,13 +68,8 @@ def learn_tokenizer(texts: Iterable[str]) -> Any:
     )
     backend.decoder = decoders.ByteLevel()
     wrapper: Any = PreTrainedTokenizerFast
-    return wrapper(
-        tokenizer_object=backend,
-        bos_token=BEGIN,
-        eos_token=END,
-        pad_token=PAD,
-        chat_template=TEMPLATE,
-    )
+    marks = {"bos_token": BEGIN, "eos_token": END, "pad_token": PAD}
+    return wrapper(tokenizer_object=backend, chat_template=TEMPLATE, **marks)
 
 
 def _with_turns(texts: Iterable[str]) -> Iterable[str]:
@@ -108,9 +93,8 @@ def training_texts(english: Sequence[Path]) -> Iterator[str]:
         for name in concept.names:
             yield f" {name}\n{name}"
     if english:
-        for sentence in RealSentences(english).sentences:
-            yield sentence.text
-    for wording in ("Summary above sentence in one word: ", "Summary above image in one word: "):
+        yield from RealSentences(english).texts
+    for wording in (TEXT_WORD, IMAGE_WORD):
         yield from [wording] * 1000
 
 
@@ -120,11 +104,10 @@ def load_tokenizer(folder: Path) -> Any:
     return opened.from_pretrained(folder)
 
 
-def main() -> None:
-    """Learn the tokenizer from captions, questions and real sentences, and write it."""
-    folder, english = Path(sys.argv[1]), [Path(file) for file in sys.argv[2:]]
+def write_tokenizer(folder: Positional[Path], english: Positional[tuple[Path, ...]] = ()) -> None:
+    """Learn the tokenizer from captions, questions and files of real sentences, and write it."""
     learn_tokenizer(training_texts(english)).save_pretrained(folder)
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(write_tokenizer)
