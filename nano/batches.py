@@ -95,12 +95,8 @@ class Batches:
         drawn = []
         for _ in range(size):
             whole = self._draw(sample(rng, "train"), rng, restyled)
-            row, column = (rng.randrange(side // SIDE) for side in whole.labels.shape)
-            pixels, labels = (
-                array[row * side : (row + 1) * side, column * side : (column + 1) * side]
-                for array, side in ((whole.pixels, TILE), (whole.labels, SIDE))
-            )
-            drawn.append(Drawing(pixels, labels))
+            place = [rng.randrange(side // SIDE) for side in whole.labels.shape]
+            drawn.append(Drawing(_cut(whole.pixels, place, TILE), _cut(whole.labels, place, SIDE)))
         return _pictured(drawn, "square", [], rng)
 
     def conversations(self, number: int, size: int) -> list[MicroBatch]:
@@ -144,6 +140,11 @@ class Batches:
         return draw(scene, rng, self._opened[style], augment=flip(rng, restyled))
 
 
+def _cut(array: Any, place: Sequence[int], side: int) -> Any:
+    row, column = (slice(start * side, (start + 1) * side) for start in place)
+    return array[row, column]
+
+
 def _letter(scene: Scene, rng: random.Random) -> Drawing:
     text = caption(scene, rng)
     return letter(text, LETTERED, rng, named=named_by(text, scene))
@@ -156,8 +157,9 @@ def _pictured(
     labels = np.stack([one.labels for one in drawn])
     chosen = np.random.default_rng(rng.getrandbits(64)).random(labels.shape) < GROUND
     learnt = (labels >= 0) & ((labels < len(CONCEPTS)) | chosen)
-    arrays = (np.stack([one.pixels for one in drawn]), labels, learnt)
-    return Pictured(*map(torch.from_numpy, arrays), shape, parts)
+    arrays = np.stack([one.pixels for one in drawn]), labels, learnt
+    pictures, of_patches, chosen = map(torch.from_numpy, arrays)
+    return Pictured(pictures, of_patches, chosen, shape, parts)
 
 
 def _about_text(rng: random.Random, level: float) -> Conversation:

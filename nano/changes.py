@@ -51,7 +51,7 @@ class Edit:
 def changed(scene: Scene, rng: random.Random, split: Split) -> Scene:
     """Return the scene with exactly one fact changed, of any kind that applies."""
     known = [CHANGED[kind] for kind in changes(scene)]
-    return _make(known, scene, rng, lambda other: split_of(other) == split)
+    return first_kept(known, scene, rng, lambda other: split_of(other) == split)
 
 
 def edit(scene: Scene, rng: random.Random, split: Split) -> Edit:
@@ -61,15 +61,16 @@ def edit(scene: Scene, rng: random.Random, split: Split) -> Edit:
         met = {thing.concept for one in (scene, made.target) for thing in one.things}
         return split_of(made.target) == split and may_meet(met, split)
 
-    return _make(EDITS[scene.kind], scene, rng, keeps)
+    return first_kept(EDITS[scene.kind], scene, rng, keeps)
 
 
-def _make(
+def first_kept(
     makers: Sequence[Callable[[Scene, random.Random], Made | None]],
     scene: Scene,
     rng: random.Random,
     keeps: Callable[[Made], bool],
 ) -> Made:
+    """Make things of a scene until one is kept; raise a ValueError if none is."""
     for make in rng.sample(makers, len(makers)):
         for _ in range(TRIES):
             made = make(scene, rng)

@@ -159,17 +159,17 @@ def run(stage: Stage, schedule: Schedule, file: Path, *, workers: int = 0) -> No
         saved = torch.load(file, map_location="cpu", weights_only=True)
         optimizer.restore(saved)
         step = saved["step"]
-    numbers: Any = range(step, schedule.steps)
-    ahead = 4 if workers else None
-    saved_at = logged_at = time.monotonic()
-    found: list[Measures] = []
-    for batch in DataLoader(
-        numbers,
+    load: Any = DataLoader
+    loader = load(
+        range(step, schedule.steps),
         batch_size=None,
         collate_fn=stage.batch,
         num_workers=workers,
-        prefetch_factor=ahead,
-    ):
+        prefetch_factor=4 if workers else None,
+    )
+    saved_at = logged_at = time.monotonic()
+    found: list[Measures] = []
+    for batch in loader:
         found.append(stage.backward(batch))
         optimizer.step(step)
         step += 1

@@ -96,7 +96,7 @@ def write_triplets(
     *,
     rows: int = 20_000,
     seed: int = 1,
-    mixture: OmitArgPrefixes[Mixture] = Mixture(),  # noqa: B008
+    mixture: OmitArgPrefixes[Mixture] = Mixture(),
 ) -> None:
     """Write a CSV of triplets, which appears when it is whole."""
     made = triplets(seed, composed=mixture.composed)

@@ -7,10 +7,8 @@ from dataclasses import replace
 import pytest
 
 from nano.captions import canonical
-from nano.changes import CHANGES, Change, changed, changes
-from nano.concepts import named
-from nano.edits import Edit, edit
-from nano.nouns import NUMBERS
+from nano.changes import CHANGED, CHANGES, Change, Edit, changed, changes, edit, first_kept
+from nano.concepts import NUMBERS, named
 from nano.scenes import Scene, Size, Split, Thing, sample, sizes, split_of
 from tests.nano.reading import read
 
@@ -53,7 +51,7 @@ def test_a_kind_of_change_can_be_asked_for(kind: Change) -> None:
     for _ in range(300):
         scene = sample(rng, "train")
         if kind in changes(scene):
-            assert differences(scene, changed(scene, rng, "train", kind)) == [kind]
+            assert differences(scene, CHANGED[kind](scene, rng)) == [kind]
 
 
 def test_scenes_stay_drawable() -> None:
@@ -142,5 +140,5 @@ def test_a_change_that_is_not_in_the_split_is_told() -> None:
     """Would catch a search without end, or a scene of another split handed out."""
     scene = Scene("pair", (Thing(named("dog")), Thing(named("cat"))), "left", 2, "red")
     split: Split = "train" if split_of(scene) == "test" else "test"
-    with pytest.raises(ValueError, match=f"to axis is of the split {split}"):
-        changed(scene, random.Random(0), split, "axis")
+    with pytest.raises(ValueError, match="stays in its split"):
+        first_kept([CHANGED["axis"]], scene, random.Random(0), lambda one: split_of(one) == split)

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from nano.art import LEVELS, STYLES, Art, Style, atlas_file, load_art
 from nano.captions import caption
 from nano.concepts import CONCEPTS
-from nano.layout import GRIDS, SIDE, Drawing
-from nano.picture import COLOURS, draw
+from nano.picture import COLOURS, GRIDS, SIDE, Drawing, draw
 from nano.scenes import BACKGROUNDS, RELATIONS, Relation, Scene, Shape, Size, Thing, sample, sizes
 from nano.text_images import letter, named_by
 
@@ -169,7 +168,7 @@ def test_every_concept_has_a_drawing_of_its_own(style: Style) -> None:
     if not atlas_file(style).is_file():
         pytest.skip(f"no {atlas_file(style)}; python -m nano.art makes it")
     art = load_art(style)
-    drawings = {art.sprite(place, 40).tobytes() for place in range(len(CONCEPTS))}
+    drawings = {art.source(place, 40).tobytes() for place in range(len(CONCEPTS))}
     assert len(drawings) == len(CONCEPTS)
     covered = art.levels[LEVELS[-1]][..., 3].mean(axis=(1, 2)) / 255
     assert covered.min() > 0.05

@@ -12,15 +12,14 @@ import torch
 from PIL import Image
 
 from e5v import E5V
-from nano.architecture import SIZES, image_tokens, new_model, new_processor
+from nano.architecture import SIZES, answers, image_tokens, look, new_model, new_processor
 from nano.batches import Batches, Plan
 from nano.conversations import IGNORED, Conversation, ConversationEncoder, MicroBatch, Rows, Turn
-from nano.layout import GRIDS, SIDE, TILE
 from nano.optimizer import Schedule
-from nano.pretrain import Language, assemble, run
+from nano.picture import GRIDS, SIDE, TILE
+from nano.pretrain import Stage, assemble, language_stage, run
 from nano.scenes import Shape
 from nano.tokenizer import learn_tokenizer
-from nano.towers import answers, look
 
 TALK = Conversation(
     "a dog on a blue background",
@@ -98,28 +97,19 @@ class Killed(Exception):
     """What stands for the end of a process."""
 
 
-class Short(Language):
-    """A language stage on one conversation, that ends before a step."""
-
-    last = 10**9
-
-    def batch(self, number: int) -> list[MicroBatch]:
-        """Ask about something else at each step."""
-        if number == self.last:
-            raise Killed
-        conversations = [
-            replace(TALK, x=random.Random(number).choice(("a cat", "a dog", "a red car")))
-        ]
-        return ConversationEncoder(tokenizer()).micro_batches(conversations, 1)
-
-
-def stage(batches: Batches, last: int = 10**9) -> Short:
-    """Return a stage at its start, always the same."""
+def stage(batches: Batches, last: int = 10**9) -> Stage:
+    """Return a language stage at its start, always the same, that ends before a step."""
     made = new_model(SIZES["tiny"], tokenizer(), seed=2)
     made.set_attn_implementation("eager")
-    short = Short(made, batches, 1)
-    short.last = last
-    return short
+
+    def batch(number: int) -> list[MicroBatch]:
+        """Ask about something else at each step."""
+        if number == last:
+            raise Killed
+        x = random.Random(number).choice(("a cat", "a dog", "a red car"))
+        return ConversationEncoder(tokenizer()).micro_batches([replace(TALK, x=x)], 1)
+
+    return replace(language_stage(made, batches, 1), batch=batch)
 
 
 @pytest.mark.slow

@@ -8,9 +8,8 @@ from itertools import pairwise
 import pytest
 
 from nano.captions import canonical, caption
-from nano.concepts import CONCEPTS, named
+from nano.concepts import CONCEPTS, NUMBERS, named
 from nano.facts import Fact, entailed, facts, similarity
-from nano.nouns import NUMBERS
 from nano.questions import one_word, questions
 from nano.scenes import RELATIONS, Relation, Scene, Split, Thing, sample
 from tests.nano.reading import read
