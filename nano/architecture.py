@@ -14,18 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import transformers
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import (
-    CLIPVisionConfig,
-    LlamaConfig,
-    LlavaNextConfig,
-    LlavaNextForConditionalGeneration,
-    LlavaNextProcessor,
-)
-from transformers.models.llava_next.image_processing_pil_llava_next import (
-    LlavaNextImageProcessorPil,
-)
+from transformers.utils.constants import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from nano.conversations import IGNORED, IMAGE, Rows
 from nano.picture import GRIDS, SIDE, TILE
@@ -34,27 +26,31 @@ from nano.scenes import Shape
 PATCH = TILE // SIDE  # pixels
 PINPOINTS = [[rows * TILE, columns * TILE] for rows, columns in GRIDS.values()]
 CONTEXT = 1024  # tokens
-CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+Tower = dict[str, Any]  # the keywords of a transformers config
+
+
+def _tower(width: int, layers: int, heads: int, inner: int) -> Tower:
+    return {
+        "hidden_size": width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "intermediate_size": inner,
+    }
 
 
 @dataclass(frozen=True)
 class Size:
     """Widths and depths of the two towers; an attention head is 48 or 64 wide."""
 
-    text_width: int
-    text_layers: int
-    text_heads: int
-    text_inner: int
-    vision_width: int
-    vision_layers: int
-    vision_heads: int
-    vision_inner: int
+    text: Tower
+    vision: Tower
 
 
 SIZES = {
-    "nano": Size(288, 6, 6, 768, 256, 5, 4, 768),
-    "tiny": Size(32, 2, 2, 64, 32, 2, 2, 64),  # for the tests
+    "nano": Size(_tower(288, 6, 6, 768), _tower(256, 5, 4, 768)),
+    "tiny": Size(_tower(32, 2, 2, 64), _tower(32, 2, 2, 64)),  # for the tests
 }
 
 
@@ -68,34 +64,25 @@ def new_model(size: Size, tokenizer: Any, *, seed: int) -> Any:
     """Return a model with random weights, the same for the same seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = LlavaNextForConditionalGeneration(_config(size, tokenizer))
+        model = transformers.LlavaNextForConditionalGeneration(_config(size, tokenizer))
         _temper(model)
     return model
 
 
-def _config(size: Size, tokenizer: Any) -> LlavaNextConfig:
-    vision = CLIPVisionConfig(
-        hidden_size=size.vision_width,
-        intermediate_size=size.vision_inner,
-        num_hidden_layers=size.vision_layers,
-        num_attention_heads=size.vision_heads,
-        image_size=TILE,
-        patch_size=PATCH,
-    )
-    text = LlamaConfig(
+def _config(size: Size, tokenizer: Any) -> transformers.LlavaNextConfig:
+    text = transformers.LlamaConfig(
+        **size.text,
         vocab_size=len(tokenizer),
-        hidden_size=size.text_width,
-        intermediate_size=size.text_inner,
-        num_hidden_layers=size.text_layers,
-        num_attention_heads=size.text_heads,
         max_position_embeddings=CONTEXT,
         tie_word_embeddings=True,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return LlavaNextConfig(
-        vision_config=vision,
+    return transformers.LlavaNextConfig(
+        vision_config=transformers.CLIPVisionConfig(
+            **size.vision, image_size=TILE, patch_size=PATCH
+        ),
         text_config=text,
         tie_word_embeddings=True,
         image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
@@ -107,12 +94,12 @@ def _config(size: Size, tokenizer: Any) -> LlavaNextConfig:
 
 def new_processor(tokenizer: Any) -> Any:
     """Return the processor that cuts a picture into this model's tiles."""
-    image_processor = LlavaNextImageProcessorPil(
+    image_processor = transformers.LlavaNextImageProcessorPil(
         size={"shortest_edge": TILE},
         crop_size={"height": TILE, "width": TILE},
         image_grid_pinpoints=PINPOINTS,
     )
-    processor: Any = LlavaNextProcessor
+    processor: Any = transformers.LlavaNextProcessor
     return processor(
         image_processor,
         tokenizer,
@@ -137,8 +124,8 @@ def _temper(model: nn.Module) -> None:
 
 def normalised(pictures: Tensor, dtype: torch.dtype) -> Tensor:
     """Return uint8 RGB pictures (b, h, w, 3) as the tower takes them, (b, 3, h, w)."""
-    mean = torch.tensor(CLIP_MEAN, device=pictures.device)
-    std = torch.tensor(CLIP_STD, device=pictures.device)
+    mean = torch.tensor(OPENAI_CLIP_MEAN, device=pictures.device)
+    std = torch.tensor(OPENAI_CLIP_STD, device=pictures.device)
     return ((pictures.float() / 255 - mean) / std).permute(0, 3, 1, 2).to(dtype)
 
 
@@ -148,23 +135,12 @@ def patches(model: Any, tiles: Tensor) -> Tensor:
     return seen[:, 1:]
 
 
-@dataclass(frozen=True)
-class Sighted:
-    """What the towers make of pictures of one shape.
+def look(model: Any, pictures: Tensor, shape: Shape) -> tuple[Tensor, Tensor]:
+    """Return the image tokens, and the vision tower's patches, of uint8 pictures of one shape.
 
-    tokens (b, image_tokens(shape), d): as the language model takes them.
-    patches (b, rows * SIDE, columns * SIDE, d): the vision tower's, of the grid.
-    """
-
-    tokens: Tensor
-    patches: Tensor
-
-
-def look(model: Any, pictures: Tensor, shape: Shape) -> Sighted:
-    """Return what is seen in uint8 pictures of one shape.
-
-    Tokens are packed as `LlavaNextModel.get_image_features` does. A square's base tile and only
-    grid tile are the same pixels, so the tower sees them once.
+    Tokens (b, image_tokens(shape), d) are packed as `LlavaNextModel.get_image_features` does;
+    patches (b, rows * SIDE, columns * SIDE, d) are of the grid. A square's base tile and only grid
+    tile are the same pixels, so the tower sees them once.
     """
     rows, columns = GRIDS[shape]
     whole = normalised(pictures, model.dtype)
@@ -179,7 +155,7 @@ def look(model: Any, pictures: Tensor, shape: Shape) -> Sighted:
     grid, patched = (_laid(one[: count * rows * columns], rows, columns) for one in (tokens, seen))
     newline = model.model.image_newline.expand(count, rows * SIDE, 1, grid.shape[-1])
     grid = torch.cat([grid, newline.to(grid.dtype)], dim=2).flatten(1, 2)
-    return Sighted(torch.cat([tokens[-count:], grid], dim=1), patched)
+    return torch.cat([tokens[-count:], grid], dim=1), patched
 
 
 def _laid(tiles: Tensor, rows: int, columns: int) -> Tensor:

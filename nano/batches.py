@@ -9,14 +9,15 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
+from tyro.conf import Positional
 
 from nano.architecture import image_tokens
-from nano.art import Art, Style, load_art
+from nano.art import FOLDER, Art, Style, load_art
 from nano.captions import caption, statement
 from nano.changes import edit
 from nano.concepts import CONCEPTS
@@ -26,12 +27,12 @@ from nano.conversations import (
     TEXT_WORD,
     Conversation,
     ConversationEncoder,
-    MicroBatch,
     RealSentences,
+    Rows,
     Turn,
 )
 from nano.picture import SIDE, TILE, Drawing, draw
-from nano.questions import Modality, describe, one_word, questions
+from nano.questions import Noun, describe, one_word, questions
 from nano.scenes import Scene, Shape, flip, sample
 from nano.text_images import letter, named_by
 
@@ -62,61 +63,71 @@ class Pictured:
     labels: Tensor
     learnt: Tensor
     shape: Shape
-    parts: list[MicroBatch]
+    parts: list[Rows]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How long the curriculum is, how many samples are run at once, and where chance starts.
+    """How a stage of the base model is made, or the model assembled of them."""
 
-    `letters` is the share of the align stage's batches that are captions, drawn as pictures.
-    """
-
-    steps: int
-    part: int
-    seed: int
+    stage: Positional[Literal["vision", "language", "align", "assemble"]]
+    folder: Path = FOLDER
+    """Where the drawings and the tokenizer are, and stages are kept."""
+    size: Literal["nano", "tiny"] = "nano"
+    steps: int = 0
+    batch: int = 64
+    micro_batch: int = 16
+    """Samples that are run at once."""
+    matrix_rate: float = 2.5e-3
+    other_rate: float = 2e-3
     letters: float = 0.0
+    """Share of the align stage's batches that are captions as pictures."""
+    english: tuple[Path, ...] = ()
+    """Files of real sentences."""
+    workers: int = 0
+    device: str = "cpu"
+    seed: int = 0
 
 
 class Batches:
     """The batches of every stage."""
 
-    def __init__(self, tokenizer: Any, folder: Path, english: Sequence[Path], plan: Plan) -> None:
-        """Open the art, which is in the folder, and the sentences."""
+    def __init__(self, tokenizer: Any, plan: Plan) -> None:
+        """Open the sentences; the art is opened when it is drawn with."""
         self._encoder = ConversationEncoder(tokenizer)
-        self._folder, self._opened = folder, dict[Style, Art]()
-        self._english = RealSentences(english) if english else None
+        self._opened = dict[Style, Art]()
+        self._english = RealSentences(plan.english) if plan.english else None
         self._plan = plan
 
-    def tiles(self, number: int, size: int) -> Pictured:
+    def tiles(self, number: int) -> Pictured:
         """Return single tiles, cut from pictures of every shape."""
         rng = self._rng("tiles", number)
         restyled = RESTYLED * min(1.0, number / (RESTYLED_BY * self._plan.steps))
         drawn = []
-        for _ in range(size):
+        for _ in range(self._plan.batch):
             whole = self._draw(sample(rng, "train"), rng, restyled)
             place = [rng.randrange(side // SIDE) for side in whole.labels.shape]
             drawn.append(Drawing(_cut(whole.pixels, place, TILE), _cut(whole.labels, place, SIDE)))
         return _pictured(drawn, "square", [], rng)
 
-    def conversations(self, number: int, size: int) -> list[MicroBatch]:
+    def conversations(self, number: int) -> list[Rows]:
         """Return conversations about captions, freer by the step, and real sentences."""
         rng = self._rng("talks", number)
         level = min(1.0, number / (LEARNT_BY * self._plan.steps))
         english = self._english
         conversations = [
             english.conversation(rng) if english and flip(rng, ENGLISH) else _about_text(rng, level)
-            for _ in range(size)
+            for _ in range(self._plan.batch)
         ]
-        return self._encoder.micro_batches(conversations, self._plan.part)
+        return self._encoder.encode(conversations, self._plan.micro_batch)
 
-    def pictured(self, number: int, size: int) -> Pictured:
+    def pictured(self, number: int) -> Pictured:
         """Return conversations about pictures of one shape, or about captions as pictures."""
         rng = self._rng("pictured", number)
         lettered = flip(rng, self._plan.letters)
         shape = LETTERED if lettered else rng.choices(tuple(SHAPES), tuple(SHAPES.values()))[0]
         scenes: list[Scene] = []
-        while len(scenes) < size:
+        while len(scenes) < self._plan.batch:
             scene = sample(rng, "train")
             if lettered or scene.shape == shape:
                 scenes.append(scene)
@@ -125,8 +136,8 @@ class Batches:
             for scene in scenes
         ]
         conversations = [_about_picture(scene, rng) for scene in scenes]
-        parts = self._encoder.micro_batches(
-            conversations, self._plan.part, image_tokens=image_tokens(shape)
+        parts = self._encoder.encode(
+            conversations, self._plan.micro_batch, image_tokens=image_tokens(shape)
         )
         return _pictured(drawn, shape, parts, rng)
 
@@ -136,7 +147,7 @@ class Batches:
     def _draw(self, scene: Scene, rng: random.Random, restyled: float) -> Drawing:
         style = rng.choices(tuple(STYLES), tuple(STYLES.values()))[0]
         if style not in self._opened:
-            self._opened[style] = load_art(style, self._folder)
+            self._opened[style] = load_art(style, self._plan.folder)
         return draw(scene, rng, self._opened[style], augment=flip(rng, restyled))
 
 
@@ -151,15 +162,14 @@ def _letter(scene: Scene, rng: random.Random) -> Drawing:
 
 
 def _pictured(
-    drawn: Sequence[Drawing], shape: Shape, parts: list[MicroBatch], rng: random.Random
+    drawn: Sequence[Drawing], shape: Shape, parts: list[Rows], rng: random.Random
 ) -> Pictured:
     """Stack pictures, and draw which patches of the background are learnt."""
-    labels = np.stack([one.labels for one in drawn])
-    chosen = np.random.default_rng(rng.getrandbits(64)).random(labels.shape) < GROUND
-    learnt = (labels >= 0) & ((labels < len(CONCEPTS)) | chosen)
-    arrays = np.stack([one.pixels for one in drawn]), labels, learnt
-    pictures, of_patches, chosen = map(torch.from_numpy, arrays)
-    return Pictured(pictures, of_patches, chosen, shape, parts)
+    places = np.stack([one.labels for one in drawn])
+    chosen = np.random.default_rng(rng.getrandbits(64)).random(places.shape) < GROUND
+    learnt = torch.from_numpy((places >= 0) & ((places < len(CONCEPTS)) | chosen))
+    pictures = torch.from_numpy(np.stack([one.pixels for one in drawn]))
+    return Pictured(pictures, torch.from_numpy(places), learnt, shape, parts)
 
 
 def _about_text(rng: random.Random, level: float) -> Conversation:
@@ -172,8 +182,8 @@ def _about_text(rng: random.Random, level: float) -> Conversation:
         change = edit(scene, rng, "train")
         question = EDIT_WORD.format(change.instruction)
         turns.append(Turn(question, one_word(change.target, rng)))
-    x: Modality = rng.choice(("text", "text", "image"))
-    turns += questions(scene, rng, level, x)[: ASKED - len(turns)]
+    noun: Noun = rng.choice(("sentence", "sentence", "image"))
+    turns += questions(scene, rng, level, noun)[: ASKED - len(turns)]
     return Conversation(statement(scene, rng, level), tuple(turns), learn_x=flip(rng, READ))
 
 

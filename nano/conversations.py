@@ -58,11 +58,12 @@ class Conversation:
 
 @dataclass(frozen=True)
 class Rows:
-    """A batch of conversations: tokens, positions, branches and labels, each (b, t).
+    """Some conversations of a batch, by their places in it, run at once; each tensor is (b, t).
 
     A branch of 0 is the prefix, -1 is padding. Labels are of the same place, not yet shifted.
     """
 
+    places: tuple[int, ...]
     tokens: Tensor
     positions: Tensor
     branches: Tensor
@@ -79,15 +80,7 @@ class Rows:
     def to(self, device: torch.device) -> Rows:
         """Return the rows on a device."""
         moved = (self.tokens, self.positions, self.branches, self.labels)
-        return Rows(*(tensor.to(device, non_blocking=True) for tensor in moved))
-
-
-@dataclass(frozen=True)
-class MicroBatch:
-    """Some conversations of a batch, by their places in it, run at once."""
-
-    places: tuple[int, ...]
-    rows: Rows
+        return Rows(self.places, *(tensor.to(device, non_blocking=True) for tensor in moved))
 
 
 class ConversationEncoder:
@@ -100,24 +93,24 @@ class ConversationEncoder:
         self._padding = torch.tensor([tokenizer.pad_token_id, 0, -1, IGNORED])  # as `Rows` has them
         self._head, self._tail, self._end = map(self._ids, (HEAD, TAIL, END))
 
-    def micro_batches(
+    def encode(
         self, conversations: Sequence[Conversation], size: int, *, image_tokens: int = 0
-    ) -> list[MicroBatch]:
-        """Return the conversations in padded micro-batches of at most `size`, alike in length.
+    ) -> list[Rows]:
+        """Return the conversations in padded rows, at most `size` at once, alike in length.
 
         An image takes `image_tokens` places.
         """
         rows = [self._row(conversation, image_tokens) for conversation in conversations]
         order = sorted(range(len(rows)), key=lambda place: len(rows[place]))
         parts = [order[start : start + size] for start in range(0, len(order), size)]
-        return [MicroBatch(tuple(part), self._padded([rows[i] for i in part])) for part in parts]
+        return [self._padded(rows, part) for part in parts]
 
-    def _padded(self, rows: Sequence[Tensor]) -> Rows:
-        longest = -(-max(map(len, rows)) // 8) * 8
-        padded = self._padding.repeat(len(rows), longest, 1)
-        for place, row in enumerate(rows):
-            padded[place, : len(row)] = row
-        return Rows(*(one.contiguous() for one in padded.unbind(-1)))
+    def _padded(self, rows: Sequence[Tensor], places: Sequence[int]) -> Rows:
+        longest = -(-max(len(rows[place]) for place in places) // 8) * 8
+        padded = self._padding.repeat(len(places), longest, 1)
+        for line, place in zip(padded, places, strict=True):
+            line[: len(rows[place])] = rows[place]
+        return Rows(tuple(places), *(one.contiguous() for one in padded.unbind(-1)))
 
     def _row(self, conversation: Conversation, image_tokens: int) -> Tensor:
         """Return token, position, branch and label of each place, (t, 4)."""

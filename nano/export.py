@@ -122,28 +122,26 @@ def write_gallery(gallery: Gallery, folder: Path, art: Art) -> None:
     """Write a folder that is not there yet."""
     if folder.exists():
         raise FileExistsError(f"{folder} is there already; remove it first, or name another")
-    captions = [
-        {"image": _name(number), "text": text} for number, text in enumerate(gallery.captions)
-    ]
-    targets = [
-        {"image": _name(number), "text": canonical(scene)}
-        for number, scene in enumerate(gallery.targets)
-    ]
-    edits = [
-        {
-            "image": f"images/{_name(query.image)}",
-            "text": query.text,
-            "target": f"targets/{_name(number)}",
-        }
-        for number, query in enumerate(gallery.queries)
-    ]
+    captions = enumerate(gallery.captions)
+    targets = enumerate(map(canonical, gallery.targets))
+    edits = enumerate(gallery.queries)
     pairs = [f"{one.left}\t{one.right}\t{one.grade}\n" for one in gallery.pairs]
+    folder.parent.mkdir(parents=True, exist_ok=True)
     with replace_folder(folder) as part:
         _write_images(gallery.scenes, part / "images", art)
         _write_images(gallery.targets, part / "targets", art)
-        _write_lines(part / "captions.jsonl", captions)
-        _write_lines(part / "targets" / "captions.jsonl", targets)
-        _write_lines(part / "edits.jsonl", edits)
+        for place, texts in ((part, captions), (part / "targets", targets)):
+            rows = [{"image": _name(number), "text": text} for number, text in texts]
+            _write_lines(place / "captions.jsonl", rows)
+        rows = [
+            {
+                "image": f"images/{_name(one.image)}",
+                "text": one.text,
+                "target": f"targets/{_name(number)}",
+            }
+            for number, one in edits
+        ]
+        _write_lines(part / "edits.jsonl", rows)
         header = "text1\ttext2\tgrade\n"
         (part / "pairs.tsv").write_text(header + "".join(pairs), encoding="utf-8")
 

@@ -48,14 +48,6 @@ class Drawing:
 
 
 @dataclass(frozen=True, slots=True)
-class Cover:
-    """How much a label covers of each pixel, "height width"."""
-
-    label: int
-    sheet: Pixels
-
-
-@dataclass(frozen=True, slots=True)
 class Spot:
     """A concept in a square of the canvas: `left` and `top` of it, in pixels."""
 
@@ -72,20 +64,20 @@ def extent(shape: Shape, tile: int) -> tuple[int, int]:
 
 
 def label_patches(
-    covers: Iterable[Cover], shape: Shape, *, before: int, least: float
+    covers: Iterable[tuple[int, Pixels]], shape: Shape, *, before: int, least: float
 ) -> NDArray[np.int64]:
     """Return the label that covers most of each patch: `before` where all cover less than `least`.
 
-    `least` is a mean over the pixels of a patch.
+    A cover is a label and how much it covers of each pixel, "height width"; `least` is a mean.
     """
     rows, columns = extent(shape, SIDE)
     labels = np.full((rows, columns), before, dtype=np.int64)
     most = np.zeros(labels.shape, dtype=np.float32)
-    for cover in covers:
-        side = len(cover.sheet) // rows
-        parted = cover.sheet.reshape(rows, side, columns, side)
+    for label, sheet in covers:
+        side = len(sheet) // rows
+        parted = sheet.reshape(rows, side, columns, side)
         shown = parted.sum(axis=(1, 3), dtype=np.float32)
-        labels[shown > np.maximum(most, least * side**2)] = cover.label
+        labels[shown > np.maximum(most, least * side**2)] = label
         np.maximum(most, shown, out=most)
     return labels
 
@@ -102,7 +94,7 @@ def draw(
     for spot in _spots(scene, rng, tile):
         sprite = _sprite(spot, art, rng if augment else None)
         sheet = _paste(canvas, style(sprite) if style else sprite, spot)
-        covers.append(Cover(spot.concept, sheet))
+        covers.append((spot.concept, sheet))
     pixels = np.clip(_lit(canvas, rng) if augment else canvas, 0, 255).astype(np.uint8)
     ground = len(CONCEPTS) + BACKGROUNDS.index(scene.background)
     labels = label_patches(covers, scene.shape, before=ground, least=COVERED * 255)

@@ -15,13 +15,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import tyro
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from tyro.conf import Positional
 
 from e5v.files import replace_file, replace_folder
 from e5v.model.malloc import keep_freed_memory
@@ -38,8 +37,8 @@ from nano.architecture import (
 )
 from nano.batches import Batches, Pictured, Plan
 from nano.concepts import CONCEPTS
-from nano.conversations import IGNORED, MicroBatch
-from nano.optimizer import Optimizer, Schedule
+from nano.conversations import IGNORED, Rows
+from nano.optimizer import Optimizer
 from nano.scenes import BACKGROUNDS
 from nano.tokenizer import load_tokenizer
 
@@ -61,7 +60,7 @@ class Stage:
     backward: Callable[[Any], Measures]
 
 
-def vision_stage(model: Any, batches: Batches, size: int) -> Stage:
+def vision_stage(model: Any, batches: Batches) -> Stage:
     """Return stage 0: what each patch shows, by a head on the tower that only training uses."""
     head = _new_head(model)
 
@@ -72,20 +71,20 @@ def vision_stage(model: Any, batches: Batches, size: int) -> Stage:
         return _summed([found])
 
     named = _named(model, "model.vision_tower") | dict(head.named_parameters(prefix="head"))
-    return Stage(named, partial(batches.tiles, size=size), backward)
+    return Stage(named, batches.tiles, backward)
 
 
-def language_stage(model: Any, batches: Batches, size: int) -> Stage:
+def language_stage(model: Any, batches: Batches) -> Stage:
     """Return stage 1: the whole language model, its word embeddings included, on text alone."""
 
-    def measure(part: MicroBatch) -> tuple[Measures, float]:
-        return answers(model, part.rows.to(model.device)), 0.0
+    def measure(part: Rows) -> tuple[Measures, float]:
+        return answers(model, part.to(model.device)), 0.0
 
     named = _named(model, "model.language_model")
-    return Stage(named, partial(batches.conversations, size=size), partial(_backward, measure))
+    return Stage(named, batches.conversations, partial(_backward, measure))
 
 
-def align_stage(model: Any, batches: Batches, size: int) -> Stage:
+def align_stage(model: Any, batches: Batches) -> Stage:
     """Return stage 2: the same questions with a picture for X, before a frozen language model.
 
     What each patch shows is learnt along with them, which answers alone teach slowly.
@@ -93,18 +92,18 @@ def align_stage(model: Any, batches: Batches, size: int) -> Stage:
     head = _new_head(model)
 
     def backward(batch: Pictured) -> Measures:
-        def measure(part: MicroBatch) -> tuple[Measures, Tensor]:
+        def measure(part: Rows) -> tuple[Measures, Tensor]:
             places = list(part.places)
-            seen = look(model, batch.pictures[places].to(model.device), batch.shape)
-            patched = _classified(head, seen.patches, batch.labels[places], batch.learnt[places])
+            tokens, seen = look(model, batch.pictures[places].to(model.device), batch.shape)
+            patched = _classified(head, seen, batch.labels[places], batch.learnt[places])
             share = PATCHED * len(places) / len(batch.pictures) / max(1, patched.count)
-            return answers(model, part.rows.to(model.device), seen.tokens), share * patched.loss
+            return answers(model, part.to(model.device), tokens), share * patched.loss
 
         return _backward(measure, batch.parts)
 
     trained = ("model.vision_tower", "model.multi_modal_projector", "model.image_newline")
     named = _named(model, *trained) | dict(head.named_parameters(prefix="head"))
-    return Stage(named, partial(batches.pictured, size=size), backward)
+    return Stage(named, batches.pictured, backward)
 
 
 STAGES = {"vision": vision_stage, "language": language_stage, "align": align_stage}
@@ -134,10 +133,10 @@ def _classified(head: nn.Linear, seen: Tensor, labels: Tensor, learnt: Tensor) -
 
 
 def _backward(
-    measure: Callable[[MicroBatch], tuple[Measures, Tensor | float]], parts: Sequence[MicroBatch]
+    measure: Callable[[Rows], tuple[Measures, Tensor | float]], parts: Sequence[Rows]
 ) -> Measures:
     """Add the gradient of the answers' mean loss, and of what is beside it, part by part."""
-    learnt = sum(int((part.rows.labels != IGNORED).sum()) for part in parts)
+    learnt = sum(int((part.labels != IGNORED).sum()) for part in parts)
     found = []
     for part in parts:
         one, beside = measure(part)
@@ -151,9 +150,9 @@ def _summed(found: Sequence[Measures]) -> Measures:
     return Measures(loss, sum(one.right for one in found), sum(one.count for one in found))
 
 
-def run(stage: Stage, schedule: Schedule, file: Path, *, workers: int = 0) -> None:
+def run(stage: Stage, plan: Plan, file: Path) -> None:
     """Train to the last step; go on from the file if there is one."""
-    optimizer = Optimizer(stage.parameters, schedule)
+    optimizer = Optimizer(stage.parameters, plan)
     step = 0
     if file.exists():
         saved = torch.load(file, map_location="cpu", weights_only=True)
@@ -161,11 +160,11 @@ def run(stage: Stage, schedule: Schedule, file: Path, *, workers: int = 0) -> No
         step = saved["step"]
     load: Any = DataLoader
     loader = load(
-        range(step, schedule.steps),
+        range(step, plan.steps),
         batch_size=None,
         collate_fn=stage.batch,
-        num_workers=workers,
-        prefetch_factor=4 if workers else None,
+        num_workers=plan.workers,
+        prefetch_factor=4 if plan.workers else None,
     )
     saved_at = logged_at = time.monotonic()
     found: list[Measures] = []
@@ -175,9 +174,9 @@ def run(stage: Stage, schedule: Schedule, file: Path, *, workers: int = 0) -> No
         step += 1
         now = time.monotonic()
         if step % LOG_EVERY == 0:
-            _log(step, _summed(found), LOG_EVERY * schedule.batch / (now - logged_at))
+            _log(step, _summed(found), LOG_EVERY * plan.batch / (now - logged_at))
             found, logged_at = [], now
-        if now - saved_at > SAVE_EVERY or step == schedule.steps:
+        if now - saved_at > SAVE_EVERY or step == plan.steps:
             # A file that appears when it is whole: a killed run leaves the older one.
             with replace_file(file) as part, part.open("wb") as out:
                 torch.save({"step": step, **optimizer.state()}, out)
@@ -212,52 +211,26 @@ def assemble(folder: Path, size: str) -> None:
         new_processor(tokenizer).save_pretrained(part)
 
 
-@dataclass(frozen=True)
-class Pretrain:
-    """Make one stage of the base model, or assemble it."""
-
-    stage: Positional[Literal["vision", "language", "align", "assemble"]]
-    folder: Path = Path("build/nano")
-    """Where the drawings and the tokenizer are, and stages are kept."""
-    size: Literal["nano", "tiny"] = "nano"
-    steps: int = 0
-    batch: int = 64
-    micro_batch: int = 16
-    """Samples that are run at once."""
-    matrix_rate: float = 2.5e-3
-    other_rate: float = 2e-3
-    letters: float = 0.0
-    """Share of the align stage's batches that are captions as pictures."""
-    english: tuple[Path, ...] = ()
-    """Files of real sentences."""
-    workers: int = 0
-    device: str = "cpu"
-    seed: int = 0
-
-
-def pretrain(given: Pretrain) -> None:
+def pretrain(plan: Plan) -> None:
     """Run what the command line asks for."""
-    if given.stage == "assemble":
-        assemble(given.folder, given.size)
+    if plan.stage == "assemble":
+        assemble(plan.folder, plan.size)
         return
     keep_freed_memory()
     torch.set_num_threads(1)
-    tokenizer = load_tokenizer(given.folder / "tokenizer")
-    model = new_model(SIZES[given.size], tokenizer, seed=given.seed)
-    model.to(torch.device(given.device), torch.bfloat16)
-    model.set_attn_implementation("eager" if given.device == "cpu" else "sdpa")
-    if given.stage == "align":
+    tokenizer = load_tokenizer(plan.folder / "tokenizer")
+    model = new_model(SIZES[plan.size], tokenizer, seed=plan.seed)
+    model.to(torch.device(plan.device), torch.bfloat16)
+    model.set_attn_implementation("eager" if plan.device == "cpu" else "sdpa")
+    if plan.stage == "align":
         for before in ("vision", "language"):
-            load_weights(model, given.folder / f"{before}.pt")
-    plan = Plan(given.steps, given.micro_batch, given.seed, given.letters)
-    batches = Batches(tokenizer, given.folder, given.english, plan)
+            load_weights(model, plan.folder / f"{before}.pt")
     model.requires_grad_(requires_grad=False)
-    stage = STAGES[given.stage](model, batches, given.batch)
+    stage = STAGES[plan.stage](model, Batches(tokenizer, plan))
     for parameter in stage.parameters.values():
         parameter.requires_grad = True
-    schedule = Schedule(given.steps, given.batch, given.matrix_rate, given.other_rate)
-    run(stage, schedule, given.folder / f"{given.stage}.pt", workers=given.workers)
+    run(stage, plan, plan.folder / f"{plan.stage}.pt")
 
 
 if __name__ == "__main__":
-    pretrain(tyro.cli(Pretrain, description=__doc__))
+    pretrain(tyro.cli(Plan, description=__doc__))

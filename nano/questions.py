@@ -11,46 +11,63 @@ from nano.captions import canonical, caption, name_of
 from nano.changes import ENDS, edit
 from nano.concepts import CONCEPTS, NUMBERS, WORDINGS, article, singular
 from nano.conversations import Turn
-from nano.scenes import Relation, Scene, flip, may_meet, neighbours, split_of
+from nano.scenes import Relation, Scene, Thing, flip, may_meet, neighbours, split_of
 
-Modality = Literal["text", "image"]
-Asker = Callable[[Scene, random.Random, Modality], Turn | None]
-NOUNS: dict[Modality, str] = {"text": "sentence", "image": "image"}
+Noun = Literal["sentence", "image"]  # what the question is about
 TURNS = 4
+RATES = {
+    "describe": 2,
+    "paraphrase": 2,
+    "edit": 4,
+    "relation": 5,
+    "background": 2,
+    "category": 2,
+    "number": 2,
+    "size": 3,
+    "list": 2,
+    "yes": 0.5,
+}
 AFTER: dict[Relation, str] = {"left": "to the right of", "above": "below"}
 BEFORE: dict[Relation, str] = {"left": "to the left of", "above": "above"}
+OF_SCENE: dict[str, Callable[[Scene], str]] = {  # the answers
+    "describe": canonical,
+    "background": lambda scene: scene.background,
+    "number": lambda scene: NUMBERS[scene.count],
+    "list": lambda scene: ", ".join(CONCEPTS[thing.concept].name for thing in scene.things),
+}
+OF_THING: dict[str, Callable[[Thing], str]] = {
+    "category": lambda thing: CONCEPTS[thing.concept].category,
+    "size": lambda thing: thing.size,
+}
 
 
-def questions(scene: Scene, rng: random.Random, level: float, x: Modality = "text") -> list[Turn]:
+def questions(
+    scene: Scene, rng: random.Random, level: float, noun: Noun = "sentence"
+) -> list[Turn]:
     """Return questions about a scene, each to be asked by itself.
 
     At level 0 it is descriptions and relations alone; at level 1 everything, at its natural rate.
     """
     found: list[Turn] = []
     if flip(rng, 1 - level / 2):
-        found.append(describe(scene, rng, x))
+        found.append(describe(scene, rng, noun))
     while len(found) < TURNS:
-        turn = _any(scene, rng, level, x)
+        turn = _any(scene, rng, level, noun)
         if turn is not None and _is_new(turn, found):
             found.append(turn)
     rng.shuffle(found)
     return found
 
 
+def describe(scene: Scene, rng: random.Random, noun: Noun) -> Turn:
+    """Ask for everything, in the one plain way."""
+    return Turn(_wording("describe", rng).format(noun=noun), canonical(scene))
+
+
 def one_word(scene: Scene, rng: random.Random) -> str:
     """Return the narrow answer to "in one word": one thing that is there, or what it is."""
     concept = CONCEPTS[rng.choice(scene.things).concept]
     return concept.name if flip(rng, 0.7) else concept.category
-
-
-def _any(scene: Scene, rng: random.Random, level: float, x: Modality) -> Turn | None:
-    """Ask one thing; what does not apply to the scene is not asked."""
-    if flip(rng, 1 - level) and len(scene.things) > 1:
-        return _relation(scene, rng, x)
-    asker = rng.choices(tuple(ASKED), tuple(ASKED.values()))[0]
-    if asker is _paraphrase and not flip(rng, level):
-        return describe(scene, rng, x)
-    return asker(scene, rng, x)
 
 
 def _is_new(turn: Turn, found: list[Turn]) -> bool:
@@ -65,25 +82,36 @@ def _wording(kind: str, rng: random.Random) -> str:
     return rng.choice(wordings)
 
 
-def describe(scene: Scene, rng: random.Random, x: Modality) -> Turn:
-    """Ask for everything, in the one plain way."""
-    return Turn(_wording("describe", rng).format(noun=NOUNS[x]), canonical(scene))
+def _any(scene: Scene, rng: random.Random, level: float, noun: Noun) -> Turn | None:
+    """Ask one thing; what does not apply to the scene is not asked."""
+    if flip(rng, 1 - level) and len(scene.things) > 1:
+        return _relation(scene, rng, noun)
+    kind = rng.choices(tuple(RATES), tuple(RATES.values()))[0]
+    if kind == "paraphrase" and not flip(rng, level):
+        kind = "describe"
+    if kind in OF_SCENE:
+        return Turn(_wording(kind, rng).format(noun=noun), OF_SCENE[kind](scene))
+    if kind in OF_THING:
+        thing = rng.choice(scene.things)
+        name = name_of(thing, rng)
+        return Turn(_wording(kind, rng).format(name=name), OF_THING[kind](thing))
+    return ASKERS[kind](scene, rng, noun)
 
 
-def _paraphrase(scene: Scene, rng: random.Random, x: Modality) -> Turn:
-    return Turn(_wording("paraphrase", rng).format(noun=NOUNS[x]), caption(scene, rng))
+def _paraphrase(scene: Scene, rng: random.Random, noun: Noun) -> Turn:
+    return Turn(_wording("paraphrase", rng).format(noun=noun), caption(scene, rng))
 
 
-def _edit(scene: Scene, rng: random.Random, x: Modality) -> Turn | None:
+def _edit(scene: Scene, rng: random.Random, noun: Noun) -> Turn | None:
     split = split_of(scene)
-    if x == "image" or split is None:
+    if noun == "image" or split is None:
         return None
     asked = edit(scene, rng, split)
-    question = _wording("edit", rng).format(noun=NOUNS[x], edit=asked.instruction)
+    question = _wording("edit", rng).format(noun=noun, edit=asked.instruction)
     return Turn(question, canonical(asked.target))
 
 
-def _relation(scene: Scene, rng: random.Random, _: Modality) -> Turn | None:
+def _relation(scene: Scene, rng: random.Random, _: Noun) -> Turn | None:
     """Ask for a neighbour, for what stands at an end, or for where one stands."""
     near = neighbours(scene)
     if not near:
@@ -106,32 +134,7 @@ def _relation(scene: Scene, rng: random.Random, _: Modality) -> Turn | None:
     return rng.choice(turns)
 
 
-def _background(scene: Scene, rng: random.Random, _: Modality) -> Turn:
-    return Turn(_wording("background", rng), scene.background)
-
-
-def _category(scene: Scene, rng: random.Random, _: Modality) -> Turn:
-    thing = rng.choice(scene.things)
-    name = name_of(thing, rng)
-    return Turn(_wording("category", rng).format(name=name), CONCEPTS[thing.concept].category)
-
-
-def _number(scene: Scene, rng: random.Random, _: Modality) -> Turn:
-    return Turn(_wording("number", rng), NUMBERS[scene.count])
-
-
-def _size(scene: Scene, rng: random.Random, _: Modality) -> Turn:
-    thing = rng.choice(scene.things)
-    name = name_of(thing, rng)
-    return Turn(_wording("size", rng).format(name=name), thing.size)
-
-
-def _list(scene: Scene, rng: random.Random, _: Modality) -> Turn:
-    names = ", ".join(CONCEPTS[thing.concept].name for thing in scene.things)
-    return Turn(_wording("list", rng), names)
-
-
-def _yes(scene: Scene, rng: random.Random, _: Modality) -> Turn | None:
+def _yes(scene: Scene, rng: random.Random, _: Noun) -> Turn | None:
     """Ask whether something is there: as often it is as not."""
     there = {thing.concept for thing in scene.things}
     if flip(rng, 0.5):
@@ -144,15 +147,9 @@ def _yes(scene: Scene, rng: random.Random, _: Modality) -> Turn | None:
     return Turn(f"is there {article(singular(CONCEPTS[other].name))}?", "no")
 
 
-ASKED: dict[Asker, float] = {
-    describe: 2,
-    _paraphrase: 2,
-    _edit: 4,
-    _relation: 5,
-    _background: 2,
-    _category: 2,
-    _number: 2,
-    _size: 3,
-    _list: 2,
-    _yes: 0.5,
+ASKERS: dict[str, Callable[[Scene, random.Random, Noun], Turn | None]] = {
+    "paraphrase": _paraphrase,
+    "edit": _edit,
+    "relation": _relation,
+    "yes": _yes,
 }

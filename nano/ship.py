@@ -11,9 +11,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -25,7 +24,6 @@ from tyro.conf import Positional
 from e5v import E5V
 from e5v.checkpoints.merge import merge
 from e5v.files import replace_folder
-from e5v.inputs import RawItem
 from e5v.model import bundled
 from e5v.model.locating import ADAPTER_CONFIG
 from e5v.model.lora import WEIGHTS, find_run
@@ -48,6 +46,7 @@ def ship(base: Path, run: Path, target: Path, findings: Findings) -> None:
     Raises:
         Unfit: it is too large, or not the model that `e5v merge` makes.
     """
+    target.parent.mkdir(parents=True, exist_ok=True)
     with replace_folder(target) as part:
         _copy_base(base, part / "base")
         _copy_adapter(find_run(run).adapter, part / "adapter")
@@ -83,8 +82,11 @@ def _copy_adapter(adapter: Path, folder: Path) -> None:
 
 def _check_vectors(folder: Path, base: Path, run: Path) -> None:
     """Open both by name, and hold the tuned one against the merged checkpoint."""
-    items = _items()
-    with _bundled_in(folder):
+    picture = Image.new("RGB", (180, 90), "skyblue")
+    picture.paste("tomato", (20, 20, 70, 70))
+    edited = {"image": picture, "text": "make the background red"}
+    items = ["a dog to the left of a cat on a blue background", "Two people.", picture, edited]
+    with patch.object(bundled, "FOLDER", folder):  # it is not in its place yet
         tuned, untuned = (E5V(name).encode(items) for name in bundled.NAMES)
     with tempfile.TemporaryDirectory() as made:
         merge(run, Path(made) / "merged", base)
@@ -96,28 +98,6 @@ def _check_vectors(folder: Path, base: Path, run: Path) -> None:
             raise Unfit(f"{name} has a cosine of {least:.5f} to what it is made of, below {SAME}")
     if np.allclose(tuned, untuned):
         raise Unfit("nano and nano-base give the same vectors; expected a tuned model")
-
-
-def _items() -> Sequence[RawItem]:
-    picture = Image.new("RGB", (180, 90), "skyblue")
-    picture.paste("tomato", (20, 20, 70, 70))
-    return [
-        "a dog to the left of a cat on a blue background",
-        "Two people are playing chess in the park.",
-        picture,
-        {"image": picture, "text": "make the background red"},
-    ]
-
-
-@contextmanager
-def _bundled_in(folder: Path) -> Iterator[None]:
-    """Let the package's own names mean a folder that is not in its place yet."""
-    before = bundled.FOLDER
-    bundled.FOLDER = folder
-    try:
-        yield
-    finally:
-        bundled.FOLDER = before
 
 
 def main(

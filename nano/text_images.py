@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from nano.art import Pixels
 from nano.captions import COLOURS
 from nano.concepts import CONCEPTS, plural, singular
-from nano.picture import TILE, Cover, Drawing, extent, label_patches
+from nano.picture import TILE, Drawing, extent, label_patches
 from nano.scenes import BACKGROUNDS, Scene, Shape
 
 FONT = Path(__file__).parents[1] / "src" / "e5v" / "assets" / "fonts" / "LiberationSans-Regular.ttf"
@@ -55,8 +55,7 @@ def letter(
             sheet = sheets.setdefault(label, np.zeros((height, width), dtype=np.float32))
             sheet[y : y + size, x + start : x + stop] = 1
         y += size
-    covers = [Cover(label, sheet) for label, sheet in sheets.items()]
-    patches = label_patches(covers, shape, before=UNLABELLED, least=COVERED)
+    patches = label_patches(sheets.items(), shape, before=UNLABELLED, least=COVERED)
     return Drawing(np.repeat(np.asarray(image)[..., None], 3, axis=2), patches)
 
 

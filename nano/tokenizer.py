@@ -86,7 +86,7 @@ def training_texts(english: Sequence[Path]) -> Iterator[str]:
         scene = sample(rng, "train")
         yield caption(scene, rng)
         yield edit(scene, rng, "train").instruction
-        for turn in questions(scene, rng, 1.0, rng.choice(("text", "image"))):
+        for turn in questions(scene, rng, 1.0, rng.choice(("sentence", "image"))):
             yield turn.question
             yield turn.answer
     for concept in CONCEPTS:
