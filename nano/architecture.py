@@ -1,6 +1,6 @@
 """The model: a LLaVA-NeXT of the real class, small enough to lie in a repository.
 
-Size + tokenizer -> config -> random weights; tile side -> processor
+sizes.json + tokenizer -> config -> random weights; tile side -> processor
 pictures -> base tile and grid tiles -> vision tower -> projector -> image tokens
 rows (+ image tokens) -> language model -> loss of the answers
 
@@ -9,8 +9,10 @@ A picture is a base tile and the tiles of its grid (1x1, 1x2 or 2x1), as LLaVA-N
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,35 +25,10 @@ from nano.conversations import IGNORED, IMAGE, Rows
 from nano.picture import GRIDS, SIDE, TILE
 from nano.scenes import Shape
 
-PATCH = TILE // SIDE  # pixels
+SIZES: dict[str, dict[str, dict[str, Any]]] = json.loads(
+    Path(__file__).with_name("sizes.json").read_text(encoding="utf-8")
+)  # "tiny" is for the tests
 PINPOINTS = [[rows * TILE, columns * TILE] for rows, columns in GRIDS.values()]
-CONTEXT = 1024  # tokens
-
-
-Tower = dict[str, Any]  # the keywords of a transformers config
-
-
-def _tower(width: int, layers: int, heads: int, inner: int) -> Tower:
-    return {
-        "hidden_size": width,
-        "num_hidden_layers": layers,
-        "num_attention_heads": heads,
-        "intermediate_size": inner,
-    }
-
-
-@dataclass(frozen=True)
-class Size:
-    """Widths and depths of the two towers; an attention head is 48 or 64 wide."""
-
-    text: Tower
-    vision: Tower
-
-
-SIZES = {
-    "nano": Size(_tower(288, 6, 6, 768), _tower(256, 5, 4, 768)),
-    "tiny": Size(_tower(32, 2, 2, 64), _tower(32, 2, 2, 64)),  # for the tests
-}
 
 
 def image_tokens(shape: Shape) -> int:
@@ -60,7 +37,7 @@ def image_tokens(shape: Shape) -> int:
     return SIDE * SIDE + rows * SIDE * (columns * SIDE + 1)
 
 
-def new_model(size: Size, tokenizer: Any, *, seed: int) -> Any:
+def new_model(size: str, tokenizer: Any, *, seed: int) -> Any:
     """Return a model with random weights, the same for the same seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -69,20 +46,16 @@ def new_model(size: Size, tokenizer: Any, *, seed: int) -> Any:
     return model
 
 
-def _config(size: Size, tokenizer: Any) -> transformers.LlavaNextConfig:
+def _config(size: str, tokenizer: Any) -> transformers.LlavaNextConfig:
     text = transformers.LlamaConfig(
-        **size.text,
+        **SIZES[size]["text"],
         vocab_size=len(tokenizer),
-        max_position_embeddings=CONTEXT,
-        tie_word_embeddings=True,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
     return transformers.LlavaNextConfig(
-        vision_config=transformers.CLIPVisionConfig(
-            **size.vision, image_size=TILE, patch_size=PATCH
-        ),
+        vision_config=transformers.CLIPVisionConfig(**SIZES[size]["vision"]),
         text_config=text,
         tie_word_embeddings=True,
         image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
@@ -103,7 +76,7 @@ def new_processor(tokenizer: Any) -> Any:
     return processor(
         image_processor,
         tokenizer,
-        patch_size=PATCH,
+        patch_size=TILE // SIDE,
         vision_feature_select_strategy="default",
         num_additional_image_tokens=1,
         chat_template=tokenizer.chat_template,

@@ -67,7 +67,7 @@ class Step:
 def student_of(tokenizer: Any, size: str, folder: Path) -> Student:
     """Return a student of random weights that takes pictures of every grid."""
     pinpoints = [[side * TILE, side * TILE] for side in GRIDS]
-    model, processor = new_model(SIZES[size], tokenizer, seed=0), new_processor(tokenizer)
+    model, processor = new_model(size, tokenizer, seed=0), new_processor(tokenizer)
     model.config.image_grid_pinpoints = pinpoints
     processor.image_processor.image_grid_pinpoints = pinpoints
     with quiet():

@@ -14,7 +14,7 @@ the 500 images and edits among all 700. The same seed gives the same scenes in e
 
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,8 +34,7 @@ from nano.scenes import Scene, Split, sample
 
 IMAGES, SIBLINGS, EDITS, PAIRS = 500, 125, 200, 600
 TILE = 180  # pixels: three times what the model sees
-HIGHEST = 5.0  # grade
-STEPS = 6  # the grades 0 to 5, as often each
+GRADES = range(6)
 SEEDS: dict[Split, int] = {"train": 1, "validation": 2, "test": 3}
 
 
@@ -98,52 +97,38 @@ def _unseen(seen: set[frozenset[Fact]], make: Callable[[], Scene]) -> Scene:
 
 def _pairs(rng: random.Random, split: Split) -> Iterator[Pair]:
     """Draw pairs of scenes that share more and more, as many of each grade."""
-    for step in range(STEPS):
-        wanted = PAIRS // STEPS
+    for grade in GRADES:
+        wanted = PAIRS // len(GRADES)
         while wanted:
             left = sample(rng, split)
-            right = _alike(left, rng, split, changes=max(0, STEPS - 1 - step))
-            grade = HIGHEST * similarity(left, right)
-            if round(grade) == step:
+            right = left if grade > 1 else sample(rng, split)  # what little is alike is by chance
+            for _ in range(GRADES[-1] - grade if grade > 1 else 0):
+                right = changed(right, rng, split)
+            shared = GRADES[-1] * similarity(left, right)
+            if round(shared) == grade:
                 wanted -= 1
-                yield Pair(caption(left, rng), caption(right, rng), round(grade, 2))
-
-
-def _alike(scene: Scene, rng: random.Random, split: Split, *, changes: int) -> Scene:
-    """Change a fact a number of times; from four on, what is left of it is any other scene."""
-    if changes >= STEPS - 2:
-        return sample(rng, split)
-    for _ in range(changes):
-        scene = changed(scene, rng, split)
-    return scene
+                yield Pair(caption(left, rng), caption(right, rng), round(shared, 2))
 
 
 def write_gallery(gallery: Gallery, folder: Path, art: Art) -> None:
     """Write a folder that is not there yet."""
     if folder.exists():
         raise FileExistsError(f"{folder} is there already; remove it first, or name another")
-    captions = enumerate(gallery.captions)
-    targets = enumerate(map(canonical, gallery.targets))
-    edits = enumerate(gallery.queries)
-    pairs = [f"{one.left}\t{one.right}\t{one.grade}\n" for one in gallery.pairs]
     folder.parent.mkdir(parents=True, exist_ok=True)
     with replace_folder(folder) as part:
         _write_images(gallery.scenes, part / "images", art)
         _write_images(gallery.targets, part / "targets", art)
-        for place, texts in ((part, captions), (part / "targets", targets)):
-            rows = [{"image": _name(number), "text": text} for number, text in texts]
-            _write_lines(place / "captions.jsonl", rows)
-        rows = [
-            {
-                "image": f"images/{_name(one.image)}",
-                "text": one.text,
-                "target": f"targets/{_name(number)}",
-            }
-            for number, one in edits
+        _write_captions(gallery.captions, part)
+        _write_captions(map(canonical, gallery.targets), part / "targets")
+        names = map(_name, range(len(gallery.queries)))
+        edits = [
+            {"image": f"images/{_name(one.image)}", "text": one.text, "target": f"targets/{target}"}
+            for one, target in zip(gallery.queries, names, strict=True)
         ]
-        _write_lines(part / "edits.jsonl", rows)
-        header = "text1\ttext2\tgrade\n"
-        (part / "pairs.tsv").write_text(header + "".join(pairs), encoding="utf-8")
+        _write_lines(part / "edits.jsonl", edits)
+        pairs = [f"{one.left}\t{one.right}\t{one.grade}\n" for one in gallery.pairs]
+        text = "text1\ttext2\tgrade\n" + "".join(pairs)
+        (part / "pairs.tsv").write_text(text, encoding="utf-8")
 
 
 def _name(number: int) -> str:
@@ -159,6 +144,11 @@ def _write_images(scenes: Sequence[Scene], folder: Path, art: Art) -> None:
         image = Image.fromarray(draw(scene, rng, art, tile=TILE).pixels)
         image = image.quantize(256, dither=Image.Dither.NONE)
         image.save(folder / _name(number), optimize=True)
+
+
+def _write_captions(texts: Iterable[str], folder: Path) -> None:
+    rows = [{"image": _name(number), "text": text} for number, text in enumerate(texts)]
+    _write_lines(folder / "captions.jsonl", rows)
 
 
 def _write_lines(file: Path, rows: Sequence[dict[str, str]]) -> None:

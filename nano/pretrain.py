@@ -25,7 +25,6 @@ from torch.utils.data import DataLoader
 from e5v.files import replace_file, replace_folder
 from e5v.model.malloc import keep_freed_memory
 from nano.architecture import (
-    SIZES,
     Measures,
     answers,
     look,
@@ -200,7 +199,7 @@ def load_weights(model: Any, file: Path) -> None:
 def assemble(folder: Path, size: str) -> None:
     """Write FOLDER/base from the stages that are there; `align` has the last word on vision."""
     tokenizer = load_tokenizer(folder / "tokenizer")
-    model = new_model(SIZES[size], tokenizer, seed=0).to(torch.bfloat16)
+    model = new_model(size, tokenizer, seed=0).to(torch.bfloat16)
     for stage in ("language", "vision", "align"):
         if (folder / f"{stage}.pt").exists():
             load_weights(model, folder / f"{stage}.pt")
@@ -219,7 +218,7 @@ def pretrain(plan: Plan) -> None:
     keep_freed_memory()
     torch.set_num_threads(1)
     tokenizer = load_tokenizer(plan.folder / "tokenizer")
-    model = new_model(SIZES[plan.size], tokenizer, seed=plan.seed)
+    model = new_model(plan.size, tokenizer, seed=plan.seed)
     model.to(torch.device(plan.device), torch.bfloat16)
     model.set_attn_implementation("eager" if plan.device == "cpu" else "sdpa")
     if plan.stage == "align":

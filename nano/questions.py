@@ -15,18 +15,7 @@ from nano.scenes import Relation, Scene, Thing, flip, may_meet, neighbours, spli
 
 Noun = Literal["sentence", "image"]  # what the question is about
 TURNS = 4
-RATES = {
-    "describe": 2,
-    "paraphrase": 2,
-    "edit": 4,
-    "relation": 5,
-    "background": 2,
-    "category": 2,
-    "number": 2,
-    "size": 3,
-    "list": 2,
-    "yes": 0.5,
-}
+RATES: dict[str, float] = WORDINGS["rates"]
 AFTER: dict[Relation, str] = {"left": "to the right of", "above": "below"}
 BEFORE: dict[Relation, str] = {"left": "to the left of", "above": "above"}
 OF_SCENE: dict[str, Callable[[Scene], str]] = {  # the answers

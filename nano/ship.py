@@ -24,6 +24,7 @@ from tyro.conf import Positional
 from e5v import E5V
 from e5v.checkpoints.merge import merge
 from e5v.files import replace_folder
+from e5v.inputs import RawItem
 from e5v.model import bundled
 from e5v.model.locating import ADAPTER_CONFIG
 from e5v.model.lora import WEIGHTS, find_run
@@ -85,7 +86,12 @@ def _check_vectors(folder: Path, base: Path, run: Path) -> None:
     picture = Image.new("RGB", (180, 90), "skyblue")
     picture.paste("tomato", (20, 20, 70, 70))
     edited = {"image": picture, "text": "make the background red"}
-    items = ["a dog to the left of a cat on a blue background", "Two people.", picture, edited]
+    items: list[RawItem] = [
+        "a dog to the left of a cat on a blue background",
+        "Two people.",
+        picture,
+        edited,
+    ]
     with patch.object(bundled, "FOLDER", folder):  # it is not in its place yet
         tuned, untuned = (E5V(name).encode(items) for name in bundled.NAMES)
     with tempfile.TemporaryDirectory() as made:

@@ -21,7 +21,7 @@ from tyro.conf import Positional
 
 from nano.captions import caption
 from nano.changes import edit
-from nano.concepts import CONCEPTS
+from nano.concepts import CONCEPTS, WORDINGS
 from nano.conversations import END, HEAD, IMAGE, IMAGE_WORD, TAIL, TEXT_WORD, RealSentences
 from nano.questions import questions
 from nano.scenes import sample
@@ -38,17 +38,7 @@ SPLIT = (
     r"| ?[^\s\p{L}\p{N}]+|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 # The paper's turn (section 1.2), with its line break, space, line break after the last header.
-TEMPLATE = (
-    "{{ bos_token }}{% for message in messages %}"
-    "{{ '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n' }}"
-    "{% if message['role'] == 'assistant' %}{{ ' \n' }}{% endif %}"
-    "{% if message['content'] is string %}{{ message['content'] }}"
-    "{% else %}{% for part in message['content'] %}"
-    "{% if part['type'] == 'image' %}{{ '<image>\n' }}{% else %}{{ part['text'] }}{% endif %}"
-    "{% endfor %}{% endif %}{{ '<|eot_id|>' }}{% endfor %}"
-    "{% if add_generation_prompt %}"
-    "{{ '<|start_header_id|>assistant<|end_header_id|>\n\n \n' }}{% endif %}"
-)
+TEMPLATE = "".join(WORDINGS["chat template"])
 
 
 def learn_tokenizer(texts: Iterable[str]) -> Any:

@@ -35,7 +35,7 @@ def tokenizer() -> Any:
 @cache
 def model() -> Any:
     """Return one of random weights."""
-    made = new_model(SIZES["tiny"], tokenizer(), seed=1).eval()
+    made = new_model("tiny", tokenizer(), seed=1).eval()
     made.set_attn_implementation("eager")
     return made
 
@@ -99,7 +99,7 @@ class Killed(Exception):
 
 def stage(batches: Batches, last: int = 10**9) -> Stage:
     """Return a language stage at its start, always the same, that ends before a step."""
-    made = new_model(SIZES["tiny"], tokenizer(), seed=2)
+    made = new_model("tiny", tokenizer(), seed=2)
     made.set_attn_implementation("eager")
 
     def batch(number: int) -> list[Rows]:
@@ -135,7 +135,7 @@ def test_what_is_assembled_opens_as_an_embedder_and_generates(tmp_path: Path) ->
     embedder = E5V(tmp_path / "base", dtype="float32")
     picture = Image.new("RGB", (2 * TILE, TILE), "red")
     vectors = embedder.encode(["a dog", picture, {"image": picture, "text": "make it blue"}])
-    assert vectors.shape == (3, SIZES["tiny"].text["hidden_size"])
+    assert vectors.shape == (3, SIZES["tiny"]["text"]["hidden_size"])
     ids = embedder.prepare("a dog").prompted.ids
     assert ids == tokenizer().encode(
         "<|start_header_id|>user<|end_header_id|>\n\na dog\nSummary above sentence in one word: "
