@@ -95,35 +95,25 @@ def _temper(model: nn.Module) -> None:
         parameter.normal_(std=gain)
 
 
-def normalised(pictures: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return uint8 RGB pictures (b, h, w, 3) as the tower takes them, (b, 3, h, w)."""
-    mean = torch.tensor(OPENAI_CLIP_MEAN, device=pictures.device)
-    std = torch.tensor(OPENAI_CLIP_STD, device=pictures.device)
-    return ((pictures.float() / 255 - mean) / std).permute(0, 3, 1, 2).to(dtype)
-
-
-def patches(model: Any, tiles: Tensor) -> Tensor:
-    """Return the vision tower's tokens of tiles (n, 3, TILE, TILE), without the class token."""
-    seen: Tensor = model.model.vision_tower(pixel_values=tiles).last_hidden_state
-    return seen[:, 1:]
-
-
 def look(model: Any, pictures: Tensor, shape: Shape) -> tuple[Tensor, Tensor]:
-    """Return the image tokens, and the vision tower's patches, of uint8 pictures of one shape.
+    """Return the image tokens, and the vision tower's patches, of uint8 RGB pictures of one shape.
 
     Tokens (b, image_tokens(shape), d) are packed as `LlavaNextModel.get_image_features` does;
     patches (b, rows * SIDE, columns * SIDE, d) are of the grid. A square's base tile and only grid
     tile are the same pixels, so the tower sees them once.
     """
     rows, columns = GRIDS[shape]
-    whole = normalised(pictures, model.dtype)
+    mean, std = (
+        torch.tensor(one, device=pictures.device) for one in (OPENAI_CLIP_MEAN, OPENAI_CLIP_STD)
+    )
+    whole = ((pictures.float() / 255 - mean) / std).permute(0, 3, 1, 2).to(model.dtype)
     count = len(whole)
     tiles = whole.unfold(2, TILE, TILE).unfold(3, TILE, TILE)  # b, 3, rows, columns, TILE, TILE
     tiles = tiles.permute(0, 2, 3, 1, 4, 5).reshape(-1, 3, TILE, TILE)
     if rows * columns > 1:
         small = functional.interpolate(whole.float(), (TILE, TILE), mode="bicubic", antialias=True)
         tiles = torch.cat([tiles, small.to(whole.dtype)])
-    seen = patches(model, tiles)
+    seen = model.model.vision_tower(pixel_values=tiles).last_hidden_state[:, 1:]  # no class token
     tokens = model.model.multi_modal_projector(seen)
     grid, patched = (_laid(one[: count * rows * columns], rows, columns) for one in (tokens, seen))
     newline = model.model.image_newline.expand(count, rows * SIDE, 1, grid.shape[-1])

@@ -66,14 +66,9 @@ class Art:
         return self._images[key]
 
 
-def atlas_file(style: Style, folder: Path = FOLDER) -> Path:
-    """Return where the drawings of a style are kept."""
-    return folder / f"{style}.npz"
-
-
 def load_art(style: Style, folder: Path = FOLDER) -> Art:
     """Load the drawings of a style; make them first where they are not there."""
-    file = atlas_file(style, folder)
+    file = folder / f"{style}.npz"
     if not file.is_file():
         build_atlas(style, folder)
     with np.load(file) as stored:
@@ -89,7 +84,7 @@ def build_atlas(style: Style, folder: Path = FOLDER) -> None:
     for level in LEVELS:
         arrays[str(level)] = np.stack([_resized(square, level) for square in squares])
     folder.mkdir(parents=True, exist_ok=True)
-    with replace_file(atlas_file(style, folder)) as part, part.open("wb") as out:
+    with replace_file(folder / f"{style}.npz") as part, part.open("wb") as out:
         np.savez(out, **arrays)
 
 

@@ -18,7 +18,7 @@ from tyro.conf import Positional
 
 from nano.architecture import image_tokens
 from nano.art import FOLDER, Art, Style, load_art
-from nano.captions import caption, statement
+from nano.captions import canonical, caption
 from nano.changes import edit
 from nano.concepts import CONCEPTS
 from nano.conversations import (
@@ -184,7 +184,8 @@ def _about_text(rng: random.Random, level: float) -> Conversation:
         turns.append(Turn(question, one_word(change.target, rng)))
     noun: Noun = rng.choice(("sentence", "sentence", "image"))
     turns += questions(scene, rng, level, noun)[: ASKED - len(turns)]
-    return Conversation(statement(scene, rng, level), tuple(turns), learn_x=flip(rng, READ))
+    text = caption(scene, rng) if flip(rng, level) else canonical(scene)
+    return Conversation(text, tuple(turns), learn_x=flip(rng, READ))
 
 
 def _about_picture(scene: Scene, rng: random.Random) -> Conversation:

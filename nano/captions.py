@@ -45,11 +45,6 @@ def bare_caption(scene: Scene, rng: random.Random) -> str:
     return opener.format(said)
 
 
-def statement(scene: Scene, rng: random.Random, level: float) -> str:
-    """Return a caption that is more often free than canonical as `level` goes from 0 to 1."""
-    return caption(scene, rng) if flip(rng, level) else canonical(scene)
-
-
 def unsized(scene: Scene) -> Scene:
     """Return the scene as one tells it who does not look at sizes."""
     return replace(scene, things=tuple(Thing(thing.concept) for thing in scene.things))

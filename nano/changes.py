@@ -7,7 +7,7 @@ Scene -> an instruction in one of many wordings, and the scene after it -> Edit
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, TypeVar
 
 from nano.captions import SIZE_WORDS, name_of
 from nano.concepts import CONCEPTS, NUMBERS, WORDINGS, article, plural, singular
@@ -30,8 +30,6 @@ from nano.scenes import (
     split_of,
 )
 
-Change = Literal["object", "background", "order", "axis", "count", "size"]
-CHANGES: tuple[Change, ...] = get_args(Change)
 TRIES = 100  # at a change of one kind, to stay in the split, before another kind is tried
 ENDS: dict[Relation, tuple[str, str]] = {
     "left": ("on the left", "on the right"),
@@ -79,7 +77,7 @@ def first_kept(
     raise ValueError(f"nothing that is made of {scene} stays in its split; draw another scene")
 
 
-def changes(scene: Scene) -> tuple[Change, ...]:
+def changes(scene: Scene) -> list[str]:
     """Return the kinds of change that apply to a scene."""
     applies = {
         "order": len(scene.things) > 1,
@@ -87,7 +85,7 @@ def changes(scene: Scene) -> tuple[Change, ...]:
         "count": scene.kind == "count",
         "size": len(sizes(scene.kind, scene.shape)) > 1,
     }
-    return tuple(kind for kind in CHANGES if applies.get(kind, True))
+    return [kind for kind in CHANGED if applies.get(kind, True)]
 
 
 def _with(scene: Scene, place: int, **values: Any) -> Scene:
@@ -123,10 +121,6 @@ def _other_background(scene: Scene, rng: random.Random) -> Scene:
     return replace(scene, background=rng.choice([c for c in BACKGROUNDS if c != scene.background]))
 
 
-def _other_order(scene: Scene, rng: random.Random) -> Scene:
-    return _swapped(scene, *rng.choice(list(neighbours(scene))))
-
-
 def _other_axis(scene: Scene, rng: random.Random) -> Scene:
     """Return a row as a column, a column as a row."""
     relation: Relation = "above" if scene.relation == "left" else "left"
@@ -144,10 +138,10 @@ def _other_size(scene: Scene, rng: random.Random) -> Scene:
     return _with(scene, place, size=rng.choice(others))
 
 
-CHANGED: dict[Change, Callable[[Scene, random.Random], Scene]] = {
+CHANGED: dict[str, Callable[[Scene, random.Random], Scene]] = {
     "object": _other_object,
     "background": _other_background,
-    "order": _other_order,
+    "order": lambda scene, rng: _swapped(scene, *rng.choice(list(neighbours(scene)))),
     "axis": _other_axis,
     "count": _other_count,
     "size": _other_size,

@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +54,6 @@ def _read_chosen() -> Iterator[Concept]:
 
 
 CONCEPTS = tuple(_read_chosen())
-
-
-@cache
-def named(name: str) -> int:
-    """Return the place of the concept of that name or synonym."""
-    return next(place for place, one in enumerate(CONCEPTS) if name in one.names)
 
 
 def article(words: str) -> str:

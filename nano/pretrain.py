@@ -24,16 +24,7 @@ from torch.utils.data import DataLoader
 
 from e5v.files import replace_file, replace_folder
 from e5v.model.malloc import keep_freed_memory
-from nano.architecture import (
-    Measures,
-    answers,
-    look,
-    measured,
-    new_model,
-    new_processor,
-    normalised,
-    patches,
-)
+from nano.architecture import Measures, answers, look, measured, new_model, new_processor
 from nano.batches import Batches, Pictured, Plan
 from nano.concepts import CONCEPTS
 from nano.conversations import IGNORED, Rows
@@ -41,6 +32,7 @@ from nano.optimizer import Optimizer
 from nano.scenes import BACKGROUNDS
 from nano.tokenizer import load_tokenizer
 
+UNUSED = "post_layernorm"  # of the tower's class token
 PATCHED = 0.5  # weight of the patches' loss beside the answers'
 SAVE_EVERY = 120  # seconds
 LOG_EVERY = 25  # steps
@@ -64,8 +56,8 @@ def vision_stage(model: Any, batches: Batches) -> Stage:
     head = _new_head(model)
 
     def backward(batch: Pictured) -> Measures:
-        tiles = normalised(batch.pictures.to(model.device), model.dtype)
-        found = _classified(head, patches(model, tiles), batch.labels, batch.learnt)
+        _, seen = look(model, batch.pictures.to(model.device), batch.shape)
+        found = _classified(head, seen, batch.labels, batch.learnt)
         (found.loss / found.count).backward()  # type: ignore[no-untyped-call]
         return _summed([found])
 
@@ -110,12 +102,8 @@ STAGES = {"vision": vision_stage, "language": language_stage, "align": align_sta
 
 def _named(model: nn.Module, *parts: str) -> dict[str, nn.Parameter]:
     """Return the parameters of parts of the model that take part in training."""
-    named = dict(model.named_parameters())
-    return {
-        name: one
-        for name, one in named.items()
-        if name.startswith(parts) and "post_layernorm" not in name
-    }
+    named = model.named_parameters()
+    return {name: one for name, one in named if name.startswith(parts) and UNUSED not in name}
 
 
 def _new_head(model: Any) -> nn.Linear:
@@ -125,9 +113,8 @@ def _new_head(model: Any) -> nn.Linear:
 
 
 def _classified(head: nn.Linear, seen: Tensor, labels: Tensor, learnt: Tensor) -> Measures:
-    """Measure the classes of the learnt ones of patches (n, ..., d) or (n, SIDE * SIDE, d)."""
+    """Measure the classes of those patches that are learnt."""
     learnt = learnt.to(seen.device)
-    seen = seen.view(*learnt.shape, -1)
     return measured(head(seen[learnt]), labels.to(seen.device)[learnt])
 
 
@@ -173,18 +160,15 @@ def run(stage: Stage, plan: Plan, file: Path) -> None:
         step += 1
         now = time.monotonic()
         if step % LOG_EVERY == 0:
-            _log(step, _summed(found), LOG_EVERY * plan.batch / (now - logged_at))
+            one, rate = _summed(found), LOG_EVERY * plan.batch / (now - logged_at)
+            loss, right = float(one.loss) / one.count, one.right / one.count
+            print(f"{step:6d}  loss {loss:.4f}  right {right:.4f}  {rate:.1f}/s", flush=True)  # noqa: T201
             found, logged_at = [], now
         if now - saved_at > SAVE_EVERY or step == plan.steps:
             # A file that appears when it is whole: a killed run leaves the older one.
             with replace_file(file) as part, part.open("wb") as out:
                 torch.save({"step": step, **optimizer.state()}, out)
             saved_at = now
-
-
-def _log(step: int, one: Measures, rate: float) -> None:
-    loss, right = float(one.loss) / one.count, one.right / one.count
-    print(f"{step:6d}  loss {loss:.4f}  right {right:.4f}  {rate:.1f}/s", flush=True)  # noqa: T201
 
 
 def load_weights(model: Any, file: Path) -> None:

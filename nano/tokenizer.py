@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,9 @@ def learn_tokenizer(texts: Iterable[str]) -> Any:
         initial_alphabet=ByteLevel.alphabet(),
         show_progress=False,
     )
-    backend.train_from_iterator(_with_turns(texts), trainer)
+    # So many of the turn's own words that each becomes one piece.
+    turns = ["user", "assistant", HEAD[-2:], TAIL[-4:], "\n"] * 1000
+    backend.train_from_iterator(chain(texts, turns), trainer)
     backend.add_special_tokens([AddedToken(mark, normalized=False) for mark in MARKS])
     backend.post_processor = processors.TemplateProcessing(
         single=f"{BEGIN} $A", special_tokens=[(BEGIN, backend.token_to_id(BEGIN))]
@@ -60,13 +63,6 @@ def learn_tokenizer(texts: Iterable[str]) -> Any:
     wrapper: Any = PreTrainedTokenizerFast
     marks = {"bos_token": BEGIN, "eos_token": END, "pad_token": PAD}
     return wrapper(tokenizer_object=backend, chat_template=TEMPLATE, **marks)
-
-
-def _with_turns(texts: Iterable[str]) -> Iterable[str]:
-    """Give the texts, and so many of the turn's own words that each becomes one piece."""
-    yield from texts
-    for _ in range(1000):
-        yield from ("user", "assistant", HEAD[-2:], TAIL[-4:], "\n")
 
 
 def training_texts(english: Sequence[Path]) -> Iterator[str]:

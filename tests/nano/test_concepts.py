@@ -2,7 +2,8 @@
 
 from collections import Counter
 
-from nano.concepts import CONCEPTS, article, named, plural, singular
+from nano.concepts import CONCEPTS, article, plural, singular
+from tests.nano.reading import NAMES
 
 
 def test_no_word_means_two_things() -> None:
@@ -27,7 +28,7 @@ def test_there_are_enough_and_all_are_plain() -> None:
     assert all(
         set(word) <= set("abcdefghijklmnopqrstuvwxyz -") for one in CONCEPTS for word in one.names
     )
-    assert named("puppy") == named("dog")
+    assert NAMES["puppy"] == NAMES["dog"]
 
 
 def test_things_are_counted_as_one_counts_them() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nano.art import LEVELS, STYLES, Art, Style, atlas_file, load_art
+from nano.art import FOLDER, LEVELS, STYLES, Art, Style, load_art
 from nano.captions import caption
 from nano.concepts import CONCEPTS
 from nano.picture import COLOURS, GRIDS, SIDE, Drawing, draw
@@ -165,8 +165,9 @@ def test_words_are_labelled_where_they_stand() -> None:
 @pytest.mark.parametrize("style", STYLES)
 def test_every_concept_has_a_drawing_of_its_own(style: Style) -> None:
     """Would catch an empty drawing, and the font's box for a missing one, which all would share."""
-    if not atlas_file(style).is_file():
-        pytest.skip(f"no {atlas_file(style)}; python -m nano.art makes it")
+    file = FOLDER / f"{style}.npz"
+    if not file.is_file():
+        pytest.skip(f"no {file}; python -m nano.art makes it")
     art = load_art(style)
     drawings = {art.source(place, 40).tobytes() for place in range(len(CONCEPTS))}
     assert len(drawings) == len(CONCEPTS)
