@@ -14,11 +14,20 @@ from PIL import Image
 from e5v import E5V
 from nano.architecture import SIZES, answers, image_tokens, look, new_model, new_processor
 from nano.batches import Batches, Plan
-from nano.conversations import IGNORED, Conversation, ConversationEncoder, Rows, Turn
+from nano.concepts import CONCEPTS
+from nano.conversations import (
+    IGNORED,
+    Conversation,
+    ConversationEncoder,
+    RealSentences,
+    Rows,
+    Turn,
+)
 from nano.picture import GRIDS, SIDE, TILE
 from nano.pretrain import Stage, assemble, language_stage, run
 from nano.scenes import Shape
 from nano.tokenizer import learn_tokenizer
+from tests.nano.small import gray
 
 TALK = Conversation(
     "a dog on a blue background",
@@ -91,6 +100,34 @@ def test_pictures_are_packed_as_the_real_class_packs_them(shape: Shape) -> None:
     torch.testing.assert_close(ours[grid], theirs[grid], atol=1e-4, rtol=0)
     # the base tile of a pair of tiles is made smaller by torch here and by PIL there
     assert torch.cosine_similarity(ours, theirs).min() > 0.99
+
+
+def test_the_patches_that_are_learnt_are_of_the_batch(tmp_path: Path) -> None:
+    """Drawn anew by each process, a run that was killed would go on to another end."""
+    levels: dict[str, Any] = {str(level): rows for level, rows in gray().levels.items()}
+    emoji = np.array([concept.emoji for concept in CONCEPTS])
+    for style in ("noto", "twemoji"):
+        np.savez(tmp_path / f"{style}.npz", emoji=emoji, **levels)
+    plan = Plan("vision", tmp_path, steps=9, batch=40)
+    first, again, other = (Batches(tokenizer(), plan).tiles(number) for number in (3, 3, 4))
+    assert torch.equal(first.learnt, again.learnt)
+    assert not torch.equal(first.learnt, other.learnt)
+    ground = first.labels >= len(CONCEPTS)
+    assert first.learnt[~ground].all()
+    assert first.learnt[ground].float().mean() == pytest.approx(0.2, abs=0.06)
+
+
+def test_rare_words_are_asked_for_in_one_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A set of words would give another order, and so other answers, in each process."""
+    monkeypatch.setattr("nano.conversations.COMMON", 0)
+    file = tmp_path / "captions.jsonl"
+    file.write_text('{"captions": ["zebra yak wolf viper toad snake rat"]}\n' * 4)
+    sentences = RealSentences([file])
+    talks = [sentences.conversation(random.Random(number)) for number in range(60)]
+    asked = {turn.answer for talk in talks for turn in talk.turns[1:]}
+    assert asked == {"rat", "snake", "toad"}
 
 
 class Killed(Exception):
