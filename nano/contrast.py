@@ -21,21 +21,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import PIL.Image
-import torch
-from torch import Tensor
 
 from e5v.inputs import RawItem
-from e5v.model.embedder import E5V
-from e5v.model.encoder import Prompted
 from e5v.model.loading import load
-from e5v.model.vision import image_tokens
-from e5v.training.chunks import CPU_CHUNK, GPU_CHUNK, PackedPass
-from e5v.training.gradcache import GradCache
-from e5v.training.loss import Loss, contrastive, distinct
-from e5v.training.ranks import joined
 from e5v.training.recipe import Adapter, Objective, Recipe
 from e5v.training.run_folder import write_folder
-from e5v.training.student import Student
+from e5v.training.sampler import Batch
+from e5v.training.trainer import Trainer
 from e5v.training.triplets import Triplet, read_triplets
 from nano.art import Art, load_art
 from nano.captions import caption
@@ -62,6 +54,11 @@ class Pair:
     anchor: RawItem
     triplet: Triplet
 
+    @property
+    def row(self) -> Triplet:
+        """The triplet that is trained on."""
+        return replace(self.triplet, anchor=self.anchor)
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -76,69 +73,32 @@ def pair(rng: random.Random, side: Side, art: Art) -> Pair:
     """Draw one training pair: the caption is of the scene that is shown."""
     if rng.random() >= side.images:
         row = rng.choice(side.texts) if side.texts else _told(rng, side)
-        return Pair({"text": row.anchor}, row)
+        return Pair(row.anchor, row)
     scene = sample(rng, "train")
-    negative = caption(changed(scene, rng, "train"), rng) if side.negatives else None
-    triplet = Triplet(caption(scene, rng), caption(scene, rng), negative)
+    negatives = (caption(changed(scene, rng, "train"), rng),) if side.negatives else ()
+    triplet = Triplet(caption(scene, rng), caption(scene, rng), negatives)
     picture = draw(scene, rng, art, tile=TILE, augment=True).pixels
     return Pair(PIL.Image.fromarray(picture), triplet)
 
 
 def _told(rng: random.Random, side: Side) -> Triplet:
     scene = sample(rng, "train")
-    negative = caption(changed(scene, rng, "train"), rng) if side.negatives else None
-    return Triplet(caption(scene, rng), caption(scene, rng), negative)
+    negatives = (caption(changed(scene, rng, "train"), rng),) if side.negatives else ()
+    return Triplet(caption(scene, rng), caption(scene, rng), negatives)
 
 
-def items_of(pairs: Sequence[Pair]) -> list[RawItem]:
-    """Return all that is embedded: the anchors, the positives, the negatives that are there."""
-    items: list[RawItem] = [one.anchor for one in pairs]
-    items += [{"text": one.triplet.positive} for one in pairs]
-    items += [{"text": one.triplet.negative} for one in pairs if one.triplet.negative]
-    return items
-
-
-@torch.no_grad()
-def prompted(embedder: E5V, items: Sequence[RawItem]) -> list[Prompted]:
-    """Word items, and run the vision tower, which is frozen, over all their pictures at once."""
-    worded = [embedder.prepare(item).prompted for item in items]
-    shown = [one for one in worded if one.images]
-    pixels = [image for one in shown for image in one.images]
-    counts = [count for one in shown for count in one.counts]
-    model, way = embedder.loaded.model, embedder.loaded.backbone.features
-    tokens = iter(image_tokens(model, pixels, way, counts) if pixels else ())
-    return [
-        replace(one, images=tuple(replace(image, tokens=next(tokens)) for image in one.images))
-        for one in worded
-    ]
-
-
-def fit(student: Student, target: Path, side: Side, art: Art) -> Fitted:
+def fit(trainer: Trainer, target: Path, side: Side, art: Art) -> Fitted:
     """Train an adapter on pairs that are drawn as they are needed."""
-    recipe, embedder = student.recipe, student.embedder
-    symmetric = recipe.objective.symmetric
-    chunk = GPU_CHUNK if embedder.device.type == "cuda" else CPU_CHUNK
+    recipe = trainer.recipe
     rng = random.Random(recipe.seed)
     began, cpu, tokens = time.perf_counter(), time.process_time(), 0
-    with joined(str(embedder.device)) as (ranks, _):
-        way = PackedPass(embedder.encoder, chunk)
-        cache = GradCache(way, embedder.width, embedder.device, ranks, student.autocast)
-        for step in range(recipe.steps):
-            pairs = [pair(rng, side, art) for _ in range(recipe.batch)]
-            texts = prompted(embedder, items_of(pairs))
-            tokens += sum(len(one.ids) for one in texts)
-            allowed = distinct([one.triplet for one in pairs]).to(embedder.device)
-
-            def loss_of(states: Tensor, allowed: Tensor = allowed) -> Loss:
-                anchors, candidates = states[: recipe.batch], states[recipe.batch :]
-                return contrastive(anchors, candidates, allowed, symmetric=symmetric)
-
-            seed = (recipe.seed << 32) + (step << 12)
-            loss = cache.backward(texts, recipe.batch, loss_of, seed)
-            student.learn(step, ranks)
-            if (step + 1) % TOLD_EVERY == 0:
-                print(f"{step + 1:5d}  loss {float(loss.value):.4f}", flush=True)  # noqa: T201
-        write_folder(target / "adapter", student.adapter())
+    for step in range(recipe.steps):
+        pairs = [pair(rng, side, art) for _ in range(recipe.batch)]
+        taken = trainer.step(step, Batch(tuple(one.row for one in pairs), ()))
+        tokens += taken.tokens
+        if (step + 1) % TOLD_EVERY == 0:
+            print(f"{step + 1:5d}  loss {taken.loss:.4f}", flush=True)  # noqa: T201
+    write_folder(target / "adapter", trainer.adapter())
     return Fitted(time.process_time() - cpu, time.perf_counter() - began, tokens)
 
 
@@ -167,11 +127,12 @@ def main() -> None:
         lr=given.lr,
         seed=given.seed,
         objective=Objective(symmetric=given.symmetric),
+        text_tokens=10**6,
         adapter=Adapter(rank=given.rank, alpha=given.alpha, dropout=given.dropout),
     )
     texts = read_triplets([given.texts]).rows if given.texts else ()
     side = Side(given.images, negatives=not given.no_negatives, texts=texts)
-    student = Student(load(given.base, device=given.device), recipe)
+    student = Trainer(load(given.base, device=given.device), recipe)
     fitted = fit(student, given.target, side, load_art("noto", given.art))
     (given.target / "fitted.json").write_text(json.dumps(vars(fitted)) + "\n", encoding="utf-8")
 

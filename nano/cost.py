@@ -16,7 +16,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,14 @@ from benchmarks.flops import own_flops, vision_flops
 from benchmarks.machine import describe_machine, describe_versions
 from benchmarks.sizes import SIZES as SHAPES
 from benchmarks.training_flops import adapter_flops
-from e5v.model.encoder import Prompted
+from e5v.model.encoder import Prompted, add_image_tokens
 from e5v.model.loading import load, quiet
-from e5v.training.loss import contrastive, distinct
+from e5v.training.loss import batch_loss
 from e5v.training.recipe import Adapter, Recipe
-from e5v.training.student import Student
+from e5v.training.sampler import Batch
+from e5v.training.trainer import Trainer
 from e5v.training.triplets import Triplet
 from nano.architecture import SIZES, new_model, new_processor
-from nano.contrast import Pair, items_of, prompted
 from nano.picture import TILE
 from nano.study import write
 from nano.tokenizer import load_tokenizer
@@ -64,8 +64,8 @@ class Step:
     tokens: int
 
 
-def student_of(tokenizer: Any, size: str, folder: Path) -> Student:
-    """Return a student of random weights that takes pictures of every grid."""
+def trainer_of(tokenizer: Any, size: str, folder: Path) -> Trainer:
+    """Return a trainer of random weights that takes pictures of every grid."""
     pinpoints = [[side * TILE, side * TILE] for side in GRIDS]
     model, processor = new_model(size, tokenizer, seed=0), new_processor(tokenizer)
     model.config.image_grid_pinpoints = pinpoints
@@ -74,25 +74,24 @@ def student_of(tokenizer: Any, size: str, folder: Path) -> Student:
         model.save_pretrained(folder)
     processor.save_pretrained(folder)
     recipe = Recipe(batch=2, steps=1, warmup=0, adapter=Adapter(rank=RANK))
-    return Student(load(folder, device="cpu"), recipe)
+    return Trainer(load(folder, device="cpu"), recipe)
 
 
-def measure(student: Student, batch: int) -> Record:
+def measure(trainer: Trainer, batch: int) -> Record:
     """Measure a step on captions alone, and one for each number of tiles."""
     rows = [
-        Triplet(one.anchor, one.positive, one.negative)
+        Triplet(one.anchor, one.positive, (one.negative,))
         for one, _ in zip(triplets(1, composed=0.0), range(batch), strict=False)
     ]
-    texts = [Pair({"text": row.anchor}, row) for row in rows]
-    timed(student, texts)  # once for nothing: the first step opens what later ones use
-    text = timed(student, texts)
+    timed(trainer, rows)  # once for nothing: the first step opens what later ones use
+    text = timed(trainer, rows)
     found = []
     for side in GRIDS:
-        one = timed(student, list(_pictured(rows, side)))
+        one = timed(trainer, list(_pictured(rows, side)))
         found.append(
             {
                 "tiles": side**2 + 1,
-                "image_tokens": image_tokens(student, side),
+                "image_tokens": image_tokens(trainer, side),
                 **asdict(one),
                 "saved_cpu": saved(text.cpu_seconds, one.cpu_seconds),
                 "saved_flops": saved(text.flops, one.flops),
@@ -101,42 +100,42 @@ def measure(student: Student, batch: int) -> Record:
     return {"batch": batch, "text": asdict(text), "images": found}
 
 
-def _pictured(rows: Sequence[Triplet], side: int) -> Iterator[Pair]:
+def _pictured(rows: Sequence[Triplet], side: int) -> Iterator[Triplet]:
     noise = np.random.default_rng(0)
     for row in rows:
         pixels = noise.integers(0, 255, (side * TILE, side * TILE, 3), np.uint8)
-        yield Pair(Image.fromarray(pixels), row)
+        yield replace(row, anchor=Image.fromarray(pixels))
 
 
-def image_tokens(student: Student, side: int) -> int:
+def image_tokens(trainer: Trainer, side: int) -> int:
     """Return the places that a picture of so many tiles along a side takes."""
     picture = Image.new("RGB", (side * TILE, side * TILE))
-    return sum(student.embedder.prepare(picture).prompted.counts)
+    return sum(trainer.embedder.prepare(picture).prompted.counts)
 
 
-def timed(student: Student, pairs: Sequence[Pair]) -> Step:
+def timed(trainer: Trainer, rows: Sequence[Triplet]) -> Step:
     """Make a step a few times, the best of which counts, and once more to count operations."""
     seconds = []
     for _ in range(REPEATS):
         start = time.process_time()
-        texts = step(student, pairs)
+        texts = step(trainer, rows)
         seconds.append(time.process_time() - start)
     with FlopCounterMode(display=False) as counter:
-        step(student, pairs)
+        step(trainer, rows)
     return Step(
         round(min(seconds), 3), counter.get_total_flops(), sum(len(one.ids) for one in texts)
     )
 
 
-def step(student: Student, pairs: Sequence[Pair]) -> list[Prompted]:
+def step(trainer: Trainer, rows: Sequence[Triplet]) -> list[Prompted]:
     """Go forward and back over a batch; the weights stay as they are."""
-    texts = prompted(student.embedder, items_of(pairs))
-    allowed = distinct([one.triplet for one in pairs])
-    with student.autocast(), student.embedder.encoder.passing(texts) as states:
-        rows = states.float()
-        contrastive(rows[: len(pairs)], rows[len(pairs) :], allowed).value.backward()  # type: ignore[no-untyped-call]
-    student.optimiser.zero_grad()
-    return texts
+    batch = Batch(tuple(rows), ())
+    prompts = [one.prompted for one in trainer.prompts.prepare(batch.items)]
+    shown = add_image_tokens(trainer.loaded, prompts)
+    with trainer.autocast(), trainer.embedder.encoder.passing(shown) as states:
+        batch_loss(states.float(), batch, trainer.recipe).value.backward()  # type: ignore[no-untyped-call]
+    trainer.optimiser.zero_grad()
+    return prompts
 
 
 def papers() -> Record:
@@ -185,8 +184,8 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        student = student_of(load_tokenizer(given.tokenizer), given.size, Path(folder))
-        ours = measure(student, given.batch)
+        trainer = trainer_of(load_tokenizer(given.tokenizer), given.size, Path(folder))
+        ours = measure(trainer, given.batch)
     found = {
         "size": given.size,
         "nano": ours,

@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from e5v.model.words import Word
     from e5v.search.index import Index
     from e5v.search.indexing import Indexed, index
+    from e5v.search.query import Query
     from e5v.training.recipe import Recipe
     from e5v.training.trainer import train
+    from e5v.training.triplets import Triplet
 
     __version__: str
 
@@ -48,10 +50,12 @@ __all__ = [
     "ModelError",
     "Prompt",
     "PromptError",
+    "Query",
     "Recipe",
     "Report",
     "Skipped",
     "TrainingError",
+    "Triplet",
     "UsageError",
     "Word",
     "__version__",
@@ -84,8 +88,10 @@ _HOMES = {
     "e5v.model.words": ("Word",),
     "e5v.search.index": ("Index",),
     "e5v.search.indexing": ("Indexed", "index"),
+    "e5v.search.query": ("Query",),
     "e5v.training.recipe": ("Recipe",),
     "e5v.training.trainer": ("train",),
+    "e5v.training.triplets": ("Triplet",),
 }
 _MODULES = {name: home for home, names in _HOMES.items() for name in names}
 
