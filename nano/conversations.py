@@ -173,7 +173,7 @@ def _read_sentences(file: Path) -> Iterator[tuple[str, str]]:
     if file.suffix == ".csv":
         for row in read_nli(file):
             yield row.anchor, row.positive
-            yield row.negative or "", ""
+            yield row.negative, ""
     else:
         for line in file.read_text(encoding="utf-8").splitlines():
             for caption in json.loads(line)["captions"]:

@@ -15,7 +15,7 @@ of the NLI file that the paper trains on, rows of which may be mixed in.
 import csv
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -23,7 +23,6 @@ import tyro
 from tyro.conf import OmitArgPrefixes, Positional
 
 from e5v.files import replace_file
-from e5v.training.triplets import Triplet, read_triplets
 from nano.captions import caption
 from nano.changes import changed, edit
 from nano.concepts import WORDINGS
@@ -35,6 +34,15 @@ PARAPHRASED = 0.7  # of the positives; the others say less
 COMPOSED = 0.3  # of the world's rows
 REAL = 0.1  # of all rows, where there is a file of real ones
 UNCHANGED = 0.5  # of the negatives of composed rows: what was there before the edit
+
+
+@dataclass(frozen=True, slots=True)
+class Triplet:
+    """Three texts, in the order of the columns."""
+
+    anchor: str
+    positive: str
+    negative: str
 
 
 @dataclass(frozen=True)
@@ -72,11 +80,9 @@ def _composed(rng: random.Random) -> Triplet:
 
 def read_nli(file: Path) -> list[Triplet]:
     """Read the rows of an NLI file that have all three columns filled."""
-    return [
-        Triplet(row.anchor.strip(), row.positive.strip(), row.negative.strip())
-        for row in read_triplets([file]).rows
-        if row.negative
-    ]
+    with file.open(encoding="utf-8", newline="") as lines:
+        rows = [[(row[name] or "").strip() for name in COLUMNS] for row in csv.DictReader(lines)]
+    return [Triplet(*row) for row in rows if all(row)]
 
 
 def _mixed(
@@ -107,7 +113,7 @@ def write_triplets(
     with replace_file(file) as part, part.open("w", encoding="utf-8", newline="") as out:
         lines = csv.writer(out, lineterminator="\n")
         lines.writerow(COLUMNS)
-        lines.writerows((one.anchor, one.positive, one.negative) for one in islice(made, rows))
+        lines.writerows(astuple(one) for one in islice(made, rows))
 
 
 if __name__ == "__main__":
