@@ -32,8 +32,7 @@ from e5v.training.triplets import Triplet, read_triplets
 from nano.art import Art, load_art
 from nano.captions import caption
 from nano.changes import changed
-from nano.layout import TILE
-from nano.picture import draw
+from nano.picture import TILE, draw
 from nano.scenes import sample
 
 TOLD_EVERY = 10  # steps

@@ -37,7 +37,7 @@ from e5v.training.sampler import Batch
 from e5v.training.trainer import Trainer
 from e5v.training.triplets import Triplet
 from nano.architecture import SIZES, new_model, new_processor
-from nano.layout import TILE
+from nano.picture import TILE
 from nano.study import write
 from nano.tokenizer import load_tokenizer
 from nano.triplets import triplets
@@ -67,7 +67,7 @@ class Step:
 def trainer_of(tokenizer: Any, size: str, folder: Path) -> Trainer:
     """Return a trainer of random weights that takes pictures of every grid."""
     pinpoints = [[side * TILE, side * TILE] for side in GRIDS]
-    model, processor = new_model(SIZES[size], tokenizer, seed=0), new_processor(tokenizer)
+    model, processor = new_model(size, tokenizer, seed=0), new_processor(tokenizer)
     model.config.image_grid_pinpoints = pinpoints
     processor.image_processor.image_grid_pinpoints = pinpoints
     with quiet():

@@ -5,69 +5,43 @@ gradients -> masters -> Muon for the matrices, AdamW for the rest -> weights
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from nano.batches import Plan
+
 MATRIX = 2  # axes
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How fast: peak rates and the length of the run, in steps of `batch` samples."""
-
-    steps: int
-    batch: int
-    matrix_rate: float
-    other_rate: float
-    warm: float = 0.04  # share of the steps
-    fade: float = 0.5  # share of the steps, at the end
-
-    def factor(self, step: int) -> float:
-        """Return the part of the peak rate that holds at a step: up, level, straight down."""
-        rising = (step + 1) / max(1, round(self.warm * self.steps))
-        falling = (self.steps - step) / max(1, round(self.fade * self.steps))
-        return min(1.0, rising, falling)
+WARM, FADE = 0.04, 0.5  # shares of the steps, at the start and at the end
 
 
 class Optimizer:
     """The optimisers of some parameters of a model and their float32 masters, by name."""
 
-    def __init__(self, parameters: dict[str, nn.Parameter], pace: Schedule) -> None:
+    def __init__(self, parameters: dict[str, nn.Parameter], plan: Plan) -> None:
         """Take the parameters to be trained; all others should not require gradients."""
-        self.pace = pace
-        self._weights = parameters
-        self.masters = {
-            name: weight.detach().float().clone() for name, weight in parameters.items()
-        }
-        matrices = [m for name, m in self.masters.items() if _is_matrix(name, m)]
-        others = [m for name, m in self.masters.items() if not _is_matrix(name, m)]
-        self._optimisers: list[tuple[Any, float]] = []
-        if matrices:
-            muon = torch.optim.Muon(
-                matrices, lr=pace.matrix_rate, weight_decay=0.03, adjust_lr_fn="match_rms_adamw"
-            )
-            self._optimisers.append((muon, pace.matrix_rate))
-        if others:
-            adam = torch.optim.AdamW(others, lr=pace.other_rate, betas=(0.9, 0.95), weight_decay=0)
-            self._optimisers.append((adam, pace.other_rate))
+        self._plan, self._weights = plan, parameters
+        self.masters = {name: one.detach().float().clone() for name, one in parameters.items()}
+        matrices = [one for name, one in self.masters.items() if _is_matrix(name, one)]
+        others = [one for name, one in self.masters.items() if not _is_matrix(name, one)]
+        muon = torch.optim.Muon(matrices, weight_decay=0.03, adjust_lr_fn="match_rms_adamw")
+        adam = torch.optim.AdamW(others, betas=(0.9, 0.95), weight_decay=0)
+        self._optimisers: dict[Any, float] = {muon: plan.matrix_rate, adam: plan.other_rate}
 
-    def step(self, number: int) -> float:
-        """Move the weights by their gradients; return the gradients' norm before clipping."""
+    def step(self, number: int) -> None:
+        """Move the weights by their gradients, which are then gone."""
         for name, weight in self._weights.items():
             master = self.masters[name]
             master.grad = None if weight.grad is None else weight.grad.float()
             weight.grad = None
-        norm = float(nn.utils.clip_grad_norm_(list(self.masters.values()), 1.0))
-        for optimiser, rate in self._optimisers:
+        nn.utils.clip_grad_norm_(list(self.masters.values()), 1.0)
+        factor = _rate_factor(number, self._plan.steps)
+        for optimiser, rate in self._optimisers.items():
             for group in optimiser.param_groups:
-                group["lr"] = rate * self.pace.factor(number)
+                group["lr"] = rate * factor
             optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
         self._publish()
-        return norm
 
     @torch.no_grad()
     def _publish(self) -> None:
@@ -76,14 +50,16 @@ class Optimizer:
 
     def state(self) -> dict[str, Any]:
         """Return all that a later process needs to go on."""
-        optimisers = [optimiser.state_dict() for optimiser, _ in self._optimisers]
-        return {"masters": self.masters, "optimisers": optimisers}
+        return {
+            "masters": self.masters,
+            "optimisers": [optimiser.state_dict() for optimiser in self._optimisers],
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from what `state` returned."""
         for name, master in self.masters.items():
             master.copy_(state["masters"][name])
-        for (optimiser, _), saved in zip(self._optimisers, state["optimisers"], strict=True):
+        for optimiser, saved in zip(self._optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
         self._publish()
 
@@ -91,3 +67,10 @@ class Optimizer:
 def _is_matrix(name: str, weight: Tensor) -> bool:
     """Tell the hidden matrices, which Muon is made for, from tables, filters and vectors."""
     return weight.ndim == MATRIX and "embed" not in name and not name.startswith("head.")
+
+
+def _rate_factor(step: int, steps: int) -> float:
+    """Return the part of the peak rate that holds at a step: up, level, straight down."""
+    rising = (step + 1) / max(1, round(WARM * steps))
+    falling = (steps - step) / max(1, round(FADE * steps))
+    return min(1.0, rising, falling)

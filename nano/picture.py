@@ -1,38 +1,85 @@
 """A scene as a picture, and what each patch of it shows.
 
-Scene -> background -> spots -> sprites, each in a style of its own -> light, blur -> Drawing
+Scene -> a cell, a size and a place for each thing -> Spot
+      -> background -> sprites, all of one hand -> light, blur -> Drawing: pixels, patch labels
+
+Cells do not overlap, so neither do things; what is left of another is so by its cell.
 """
 
 import math
 import random
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from nano.art import Art
-from nano.concepts import CONCEPTS
-from nano.layout import TILE, Drawing, PatchLabels, Spot, extent, spots
-from nano.scenes import BACKGROUNDS, Scene, flip
-from nano.style_augmentation import sample_style
+from nano.art import Art, Pixels, sample_style
+from nano.concepts import CONCEPTS, WORDINGS
+from nano.scenes import BACKGROUNDS, Scene, Shape, Size, flip
 
-Pixels = NDArray[np.float32]
-COLOURS = {
-    "white": (255, 255, 255),
-    "black": (16, 16, 18),
-    "gray": (136, 138, 142),
-    "red": (214, 34, 34),
-    "orange": (250, 136, 20),
-    "yellow": (250, 214, 44),
-    "green": (40, 154, 62),
-    "blue": (40, 96, 226),
-    "purple": (124, 48, 168),
-    "pink": (252, 156, 200),
-    "brown": (118, 72, 36),
+TILE = 60  # pixels along the side of a tile, as the model sees it
+SIDE = 5  # patches along the side of a tile
+GRIDS: dict[Shape, tuple[int, int]] = {"square": (1, 1), "wide": (1, 2), "tall": (2, 1)}
+SPANS: dict[int, dict[Size, tuple[int, int]]] = {  # pixels of a thing, by its cell's short side
+    60: {"small": (16, 20), "medium": (28, 34), "big": (45, 52)},
+    40: {"small": (16, 18), "medium": (23, 27), "big": (34, 39)},
+    30: {"small": (16, 17), "medium": (21, 23), "big": (28, 29)},
+    20: {"medium": (18, 19)},
 }
+COLOURS: dict[str, list[int]] = WORDINGS["rgb"]
 RESTYLED = 0.75  # of the pictures for training
 COVERED = 0.2  # of a patch: from here on it shows the thing
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A picture and what is where.
+
+    pixels: "height width 3", RGB in [0, 255]. labels: "rows columns", one for each patch: the
+    place of a concept, or the number of concepts plus that of the background's colour; -1 where
+    it is lettering.
+    """
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A concept in a square of the canvas: `left` and `top` of it, in pixels."""
+
+    concept: int
+    left: int
+    top: int
+    pixels: int
+
+
+def extent(shape: Shape, tile: int) -> tuple[int, int]:
+    """Return height and width in pixels."""
+    rows, columns = GRIDS[shape]
+    return rows * tile, columns * tile
+
+
+def label_patches(
+    covers: Iterable[tuple[int, Pixels]], shape: Shape, *, before: int, least: float
+) -> NDArray[np.int64]:
+    """Return the label that covers most of each patch: `before` where all cover less than `least`.
+
+    A cover is a label and how much it covers of each pixel, "height width"; `least` is a mean.
+    """
+    rows, columns = extent(shape, SIDE)
+    labels = np.full((rows, columns), before, dtype=np.int64)
+    most = np.zeros(labels.shape, dtype=np.float32)
+    for label, sheet in covers:
+        side = len(sheet) // rows
+        parted = sheet.reshape(rows, side, columns, side)
+        shown = parted.sum(axis=(1, 3), dtype=np.float32)
+        labels[shown > np.maximum(most, least * side**2)] = label
+        np.maximum(most, shown, out=most)
+    return labels
 
 
 def draw(
@@ -41,28 +88,52 @@ def draw(
     """Draw a scene; `augment` varies everything that does not change what it shows."""
     height, width = extent(scene.shape, tile)
     canvas = _background(scene.background, height, width, rng if augment else None)
-    ground = len(CONCEPTS) + BACKGROUNDS.index(scene.background)
-    patch_labels = PatchLabels(scene.shape, tile, ground, COVERED * 255)
     # All things of one picture are of one hand; often it is the artist's own.
     style = sample_style(rng) if augment and flip(rng, RESTYLED) else None
-    for spot in spots(scene, rng, tile):
+    covers = []
+    for spot in _spots(scene, rng, tile):
         sprite = _sprite(spot, art, rng if augment else None)
-        if style is not None:
-            sprite = style(sprite)
-        patch_labels.cover(spot.concept, _paste(canvas, sprite, spot))
-    pixels = _lit(canvas, rng) if augment else canvas
-    return Drawing(np.clip(pixels, 0, 255).astype(np.uint8), patch_labels.labels)
+        sheet = _paste(canvas, style(sprite) if style else sprite, spot)
+        covers.append((spot.concept, sheet))
+    pixels = np.clip(_lit(canvas, rng) if augment else canvas, 0, 255).astype(np.uint8)
+    ground = len(CONCEPTS) + BACKGROUNDS.index(scene.background)
+    labels = label_patches(covers, scene.shape, before=ground, least=COVERED * 255)
+    return Drawing(pixels, labels)
+
+
+def _spots(scene: Scene, rng: random.Random, tile: int) -> list[Spot]:
+    """Place all that a scene shows: in a grid, a column or a row of cells."""
+    down = scene.relation == "above" or (scene.relation is None and scene.shape == "tall")
+    rows, columns = (scene.count, 1) if down else (1, scene.count)
+    cells = list(range(scene.count))
+    if scene.kind == "four" or (scene.kind == "count" and scene.shape == "square"):
+        rows, columns = 2, 2
+        cells = rng.sample(range(4), scene.count) if scene.kind == "count" else cells
+    height, width = extent(scene.shape, tile)
+    height, width = height // rows, width // columns  # of a cell
+    spans = SPANS[min(width, height) * TILE // tile]
+    things = scene.things * scene.count if scene.kind == "count" else scene.things
+    found = []
+    for thing, cell in zip(things, cells, strict=True):
+        pixels = rng.randint(*spans[thing.size]) * tile // TILE
+        left = cell % columns * width + _jitter(rng, width - pixels, scene)
+        top = cell // columns * height + _jitter(rng, height - pixels, scene)
+        found.append(Spot(thing.concept, left, top, pixels))
+    return found
+
+
+def _jitter(rng: random.Random, slack: int, scene: Scene) -> int:
+    """Return how far from the edge: anywhere if alone, else nearer to the middle of a long side."""
+    return rng.randint(0, slack) if scene.kind == "one" else round(slack * rng.uniform(0.15, 0.85))
 
 
 def _background(colour: str, height: int, width: int, rng: random.Random | None) -> Pixels:
     """Fill the canvas; augmented, with a shade of the colour that may run from side to side."""
-    canvas = np.empty((height, width, 3), dtype=np.float32)
-    red, green, blue = COLOURS[colour]
+    canvas = np.full((height, width, 3), COLOURS[colour], dtype=np.float32)
     if rng is None:
-        canvas[:] = (red, green, blue)
         return canvas
     shade = rng.uniform(-16, 16)
-    canvas[:] = [one + shade + rng.uniform(-10, 10) for one in (red, green, blue)]
+    canvas[:] = [one + shade + rng.uniform(-10, 10) for one in COLOURS[colour]]
     if flip(rng, 0.4):
         strength, angle = rng.uniform(4, 22), rng.uniform(0, 2 * math.pi)
         across = np.linspace(-strength, strength, width, dtype=np.float32) * math.cos(angle)
@@ -94,15 +165,12 @@ def _sprite(spot: Spot, art: Art, rng: random.Random | None) -> Pixels:
 
 def _paste(canvas: Pixels, sprite: Pixels, spot: Spot) -> Pixels:
     """Lay a sprite over the canvas; return how much it covers, "height width" in [0, 255]."""
-    mask = np.zeros(canvas.shape[:2], dtype=np.float32)
-    rows = slice(spot.top, spot.top + spot.pixels)
-    columns = slice(spot.left, spot.left + spot.pixels)
-    alpha = sprite[..., 3]
-    mask[rows, columns] = alpha
-    under = canvas[rows, columns]
-    under *= (1 - alpha / 255)[..., None]
-    under += sprite[..., :3]
-    return mask
+    sheet = np.zeros(canvas.shape[:2], dtype=np.float32)
+    square = np.s_[spot.top : spot.top + spot.pixels, spot.left : spot.left + spot.pixels]
+    sheet[square] = alpha = sprite[..., 3]
+    canvas[square] *= (1 - alpha / 255)[..., None]
+    canvas[square] += sprite[..., :3]
+    return sheet
 
 
 def _lit(canvas: Pixels, rng: random.Random) -> Pixels:

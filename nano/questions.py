@@ -8,103 +8,99 @@ from collections.abc import Callable
 from typing import Literal
 
 from nano.captions import canonical, caption, name_of
-from nano.concepts import CONCEPTS
+from nano.changes import ENDS, edit
+from nano.concepts import CONCEPTS, NUMBERS, WORDINGS, article, singular
 from nano.conversations import Turn
-from nano.edits import ENDS, edit
-from nano.nouns import NUMBERS, article, singular
-from nano.scenes import Relation, Scene, flip, may_meet, neighbours, split_of
+from nano.scenes import Relation, Scene, Thing, flip, may_meet, neighbours, split_of
 
-Modality = Literal["text", "image"]
-NOUNS: dict[Modality, str] = {"text": "sentence", "image": "image"}
+Noun = Literal["sentence", "image"]  # what the question is about
 TURNS = 4
-
-
-Asker = Callable[[Scene, random.Random], Turn | None]
+RATES: dict[str, float] = WORDINGS["rates"]
 AFTER: dict[Relation, str] = {"left": "to the right of", "above": "below"}
 BEFORE: dict[Relation, str] = {"left": "to the left of", "above": "above"}
+OF_SCENE: dict[str, Callable[[Scene], str]] = {  # the answers
+    "describe": canonical,
+    "background": lambda scene: scene.background,
+    "number": lambda scene: NUMBERS[scene.count],
+    "list": lambda scene: ", ".join(CONCEPTS[thing.concept].name for thing in scene.things),
+}
+OF_THING: dict[str, Callable[[Thing], str]] = {
+    "category": lambda thing: CONCEPTS[thing.concept].category,
+    "size": lambda thing: thing.size,
+}
 
 
 def questions(
-    scene: Scene, rng: random.Random, level: float, x: Modality = "text", turns: int = TURNS
+    scene: Scene, rng: random.Random, level: float, noun: Noun = "sentence"
 ) -> list[Turn]:
     """Return questions about a scene, each to be asked by itself.
 
     At level 0 it is descriptions and relations alone; at level 1 everything, at its natural rate.
     """
-    noun = NOUNS[x]
     found: list[Turn] = []
     if flip(rng, 1 - level / 2):
         found.append(describe(scene, rng, noun))
-    while len(found) < turns:
-        turn = _any(scene, rng, level, noun, x)
+    while len(found) < TURNS:
+        turn = _any(scene, rng, level, noun)
         if turn is not None and _is_new(turn, found):
             found.append(turn)
     rng.shuffle(found)
     return found
 
 
-def describe(scene: Scene, rng: random.Random, noun: str) -> Turn:
+def describe(scene: Scene, rng: random.Random, noun: Noun) -> Turn:
     """Ask for everything, in the one plain way."""
-    said = rng.choice(("describe the {}:", "describe above {}:", "what does the {} show?"))
-    return Turn(said.format(noun), canonical(scene))
+    return Turn(_wording("describe", rng).format(noun=noun), canonical(scene))
+
+
+def one_word(scene: Scene, rng: random.Random) -> str:
+    """Return the narrow answer to "in one word": one thing that is there, or what it is."""
+    concept = CONCEPTS[rng.choice(scene.things).concept]
+    return concept.name if flip(rng, 0.7) else concept.category
 
 
 def _is_new(turn: Turn, found: list[Turn]) -> bool:
-    """Whether it was not asked yet, nor its answer, where that is a whole sentence, given."""
+    """Return whether neither the question nor an answer that is a whole sentence came before."""
     asked = {one.question for one in found}
     said = {one.answer for one in found if " on a" in one.answer}
     return turn.question not in asked and turn.answer not in said
 
 
-def _any(scene: Scene, rng: random.Random, level: float, noun: str, x: Modality) -> Turn | None:
+def _wording(kind: str, rng: random.Random) -> str:
+    wordings: list[str] = WORDINGS["questions"][kind]
+    return rng.choice(wordings)
+
+
+def _any(scene: Scene, rng: random.Random, level: float, noun: Noun) -> Turn | None:
     """Ask one thing; what does not apply to the scene is not asked."""
     if flip(rng, 1 - level) and len(scene.things) > 1:
-        return _relation(scene, rng)
-    asker = rng.choices(tuple(ASKED), tuple(ASKED.values()))[0]
-    if asker == "describe":
-        return describe(scene, rng, noun)
-    if asker == "paraphrase":
-        return _paraphrase(scene, rng, noun) if flip(rng, level) else describe(scene, rng, noun)
-    if asker == "edit":
-        return _edit(scene, rng, noun) if x == "text" else None
-    return ASKERS[asker](scene, rng)
+        return _relation(scene, rng, noun)
+    kind = rng.choices(tuple(RATES), tuple(RATES.values()))[0]
+    if kind == "paraphrase" and not flip(rng, level):
+        kind = "describe"
+    if kind in OF_SCENE:
+        return Turn(_wording(kind, rng).format(noun=noun), OF_SCENE[kind](scene))
+    if kind in OF_THING:
+        thing = rng.choice(scene.things)
+        name = name_of(thing, rng)
+        return Turn(_wording(kind, rng).format(name=name), OF_THING[kind](thing))
+    return ASKERS[kind](scene, rng, noun)
 
 
-ASKED = {
-    "describe": 2,
-    "paraphrase": 2,
-    "edit": 4,
-    "relation": 5,
-    "background": 2,
-    "category": 2,
-    "number": 2,
-    "size": 3,
-    "list": 2,
-    "yes": 0.5,
-}
+def _paraphrase(scene: Scene, rng: random.Random, noun: Noun) -> Turn:
+    return Turn(_wording("paraphrase", rng).format(noun=noun), caption(scene, rng))
 
 
-def _paraphrase(scene: Scene, rng: random.Random, noun: str) -> Turn:
-    said = rng.choice(("say it in other words:", "describe above {} in other words:"))
-    return Turn(said.format(noun), caption(scene, rng))
-
-
-def _edit(scene: Scene, rng: random.Random, noun: str) -> Turn | None:
+def _edit(scene: Scene, rng: random.Random, noun: Noun) -> Turn | None:
     split = split_of(scene)
-    if split is None:
+    if noun == "image" or split is None:
         return None
     asked = edit(scene, rng, split)
-    said = rng.choice(
-        (
-            'modify this {0} with "{1}", describe modified {0}:',
-            'modify this {0} with "{1}", describe modified {0}:',
-            "{1}. what does the {0} show then?",
-        )
-    )
-    return Turn(said.format(noun, asked.instruction), canonical(asked.target))
+    question = _wording("edit", rng).format(noun=noun, edit=asked.instruction)
+    return Turn(question, canonical(asked.target))
 
 
-def _relation(scene: Scene, rng: random.Random) -> Turn | None:
+def _relation(scene: Scene, rng: random.Random, _: Noun) -> Turn | None:
     """Ask for a neighbour, for what stands at an end, or for where one stands."""
     near = neighbours(scene)
     if not near:
@@ -127,35 +123,7 @@ def _relation(scene: Scene, rng: random.Random) -> Turn | None:
     return rng.choice(turns)
 
 
-def _background(scene: Scene, rng: random.Random) -> Turn:
-    asked = ("what color is the background?", "what is the background?", "which background?")
-    return Turn(rng.choice(asked), scene.background)
-
-
-def _category(scene: Scene, rng: random.Random) -> Turn:
-    thing = rng.choice(scene.things)
-    name = name_of(thing, rng)
-    asked = (f"what kind of thing is the {name}?", f"the category of the {name}:")
-    return Turn(rng.choice(asked), CONCEPTS[thing.concept].category)
-
-
-def _number(scene: Scene, rng: random.Random) -> Turn:
-    asked = ("how many things are there?", "how many?", "count the things:")
-    return Turn(rng.choice(asked), NUMBERS[scene.count])
-
-
-def _size(scene: Scene, rng: random.Random) -> Turn:
-    thing = rng.choice(scene.things)
-    name = name_of(thing, rng)
-    return Turn(rng.choice((f"how big is the {name}?", f"the size of the {name}:")), thing.size)
-
-
-def _list(scene: Scene, rng: random.Random) -> Turn:
-    names = ", ".join(CONCEPTS[thing.concept].name for thing in scene.things)
-    return Turn(rng.choice(("name the objects:", "what can be seen?", "list the objects:")), names)
-
-
-def _yes(scene: Scene, rng: random.Random) -> Turn | None:
+def _yes(scene: Scene, rng: random.Random, _: Noun) -> Turn | None:
     """Ask whether something is there: as often it is as not."""
     there = {thing.concept for thing in scene.things}
     if flip(rng, 0.5):
@@ -168,18 +136,9 @@ def _yes(scene: Scene, rng: random.Random) -> Turn | None:
     return Turn(f"is there {article(singular(CONCEPTS[other].name))}?", "no")
 
 
-ASKERS: dict[str, Asker] = {
+ASKERS: dict[str, Callable[[Scene, random.Random, Noun], Turn | None]] = {
+    "paraphrase": _paraphrase,
+    "edit": _edit,
     "relation": _relation,
-    "background": _background,
-    "category": _category,
-    "number": _number,
-    "size": _size,
-    "list": _list,
     "yes": _yes,
 }
-
-
-def one_word(scene: Scene, rng: random.Random) -> str:
-    """Return the narrow answer to "in one word": one thing that is there, or what it is."""
-    concept = CONCEPTS[rng.choice(scene.things).concept]
-    return concept.name if flip(rng, 0.7) else concept.category

@@ -15,7 +15,7 @@ from functools import cache
 from itertools import combinations
 from typing import Literal, get_args
 
-from nano.concepts import CONCEPTS
+from nano.concepts import CONCEPTS, WORDINGS
 
 Kind = Literal["one", "count", "pair", "triple", "four"]
 Size = Literal["small", "medium", "big"]
@@ -26,21 +26,10 @@ Split = Literal["train", "validation", "test"]
 SIZES: tuple[Size, ...] = get_args(Size)
 RELATIONS: tuple[Relation, ...] = get_args(Relation)
 COUNTS = (2, 3, 4)
-BACKGROUNDS = (
-    "white",
-    "black",
-    "gray",
-    "red",
-    "orange",
-    "yellow",
-    "green",
-    "blue",
-    "purple",
-    "pink",
-    "brown",
-)
+BACKGROUNDS: tuple[str, ...] = tuple(WORDINGS["colours"])
 KINDS: dict[Kind, float] = {"one": 0.20, "count": 0.15, "pair": 0.45, "triple": 0.14, "four": 0.06}
 THINGS: dict[Kind, int] = {"one": 1, "count": 1, "pair": 2, "triple": 3, "four": 4}
+SQUARE: dict[Kind, float] = {"one": 0.85, "count": 0.85, "pair": 0.7, "triple": 0.4, "four": 1.0}
 HELD_OUT: dict[Split, range] = {"validation": range(100), "test": range(100, 210)}  # of 1,000
 
 
@@ -100,12 +89,12 @@ def split_of(scene: Scene) -> Split | None:
 
 
 def fits(scene: Scene, split: Split) -> bool:
-    """Whether a scene holds nothing that is kept from a split."""
+    """Return whether a scene holds nothing that is kept from a split."""
     return {pair_split(*pair) for pair in pairs(scene)} <= {"train", split}
 
 
 def may_meet(concepts: Iterable[int], split: Split) -> bool:
-    """Whether no two concepts make a combination that is kept from a split."""
+    """Return whether no two concepts make a combination that is kept from a split."""
     emoji = [CONCEPTS[one].emoji for one in concepts]
     return {pair_split(*pair) for pair in combinations(emoji, 2)} <= {"train", split}
 
@@ -131,11 +120,6 @@ def part_of(scene: Scene, *places: int) -> Scene:
 def sample(rng: random.Random, split: Split) -> Scene:
     """Draw a scene of a split."""
     kind = rng.choices(tuple(KINDS), tuple(KINDS.values()))[0]
-    return sample_kind(rng, split, kind)
-
-
-def sample_kind(rng: random.Random, split: Split, kind: Kind) -> Scene:
-    """Draw a scene of a split and a kind."""
     relation = rng.choice(RELATIONS) if kind in ("pair", "triple") else None
     count = rng.choice(COUNTS) if kind == "count" else THINGS[kind]
     shape = _shape(rng, kind, relation)
@@ -145,9 +129,6 @@ def sample_kind(rng: random.Random, split: Split, kind: Kind) -> Scene:
         scene = Scene(kind, things, relation, count, rng.choice(BACKGROUNDS), shape)
         if split_of(scene) == split:
             return replace(scene, things=tuple(_sized(rng, scene, thing) for thing in things))
-
-
-SQUARE = {"one": 0.85, "count": 0.85, "pair": 0.7, "triple": 0.4, "four": 1.0}
 
 
 def _shape(rng: random.Random, kind: Kind, relation: Relation | None) -> Shape:

@@ -8,21 +8,22 @@ base, in bfloat16 + adapter of `e5v train` -> base/ adapter/ README.md, beside t
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
+import tyro
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from tyro.conf import Positional
 
 from e5v import E5V
 from e5v.checkpoints.merge import merge
+from e5v.files import replace_folder
 from e5v.inputs import RawItem
 from e5v.model import bundled
 from e5v.model.locating import ADAPTER_CONFIG
@@ -33,16 +34,7 @@ from nano.study import RESULTS
 
 LARGEST = 40_000_000  # bytes in all
 SAME = 0.9999  # cosine
-KEPT = (
-    "config.json",
-    "generation_config.json",
-    "model.safetensors",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "processor_config.json",
-    "preprocessor_config.json",
-    "chat_template.jinja",
-)
+KEPT = ("*.json", "*.safetensors", "*.jinja")  # of the base
 
 
 class Unfit(Exception):
@@ -55,39 +47,23 @@ def ship(base: Path, run: Path, target: Path, findings: Findings) -> None:
     Raises:
         Unfit: it is too large, or not the model that `e5v merge` makes.
     """
-    beside = target.with_name(f"{target.name}.partial")
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
-        _copy_base(base, beside / "base")
-        _copy_adapter(find_run(run).adapter, beside / "adapter")
-        (beside / "README.md").write_text(write_card(findings), encoding="utf-8")
-        _check_size(beside)
-        _check_vectors(beside, base, run)
-        shutil.rmtree(target, ignore_errors=True)
-        beside.rename(target)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with replace_folder(target) as part:
+        _copy_base(base, part / "base")
+        _copy_adapter(find_run(run).adapter, part / "adapter")
+        (part / "README.md").write_text(write_card(findings), encoding="utf-8")
+        size = sum(file.stat().st_size for file in part.rglob("*") if file.is_file())
+        if size > LARGEST:
+            raise Unfit(f"the bundled model has {size:,} bytes; expected at most {LARGEST:,}")
+        _check_vectors(part, base, run)
 
 
 def _copy_base(base: Path, folder: Path) -> None:
-    folder.mkdir(parents=True)
-    for name in KEPT:
-        if (base / name).is_file():
-            shutil.copyfile(base / name, folder / name)
-    _halve(folder / "model.safetensors")
-
-
-def _copy_adapter(adapter: Path, folder: Path) -> None:
-    folder.mkdir(parents=True)
-    config = json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8"))
-    config["base_model_name_or_path"] = "nano-base"  # and not where it lay as it was trained
-    text = json.dumps(config, indent=2, sort_keys=True) + "\n"
-    (folder / ADAPTER_CONFIG).write_text(text, encoding="utf-8")
-    shutil.copyfile(adapter / WEIGHTS, folder / WEIGHTS)  # small, and so it is what merge adds
-
-
-def _halve(file: Path) -> None:
-    """Keep weights in bfloat16."""
+    """Copy a base, with its weights in bfloat16."""
+    folder.mkdir()
+    for file in (file for pattern in KEPT for file in base.glob(pattern)):
+        shutil.copyfile(file, folder / file.name)
+    file = folder / "model.safetensors"
     weights = {
         name: weight.to(torch.bfloat16) if weight.is_floating_point() else weight
         for name, weight in load_file(file).items()
@@ -96,24 +72,33 @@ def _halve(file: Path) -> None:
     file.chmod(0o644)
 
 
-def _check_size(folder: Path) -> None:
-    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    if size > LARGEST:
-        raise Unfit(f"the bundled model has {size:,} bytes; expected at most {LARGEST:,}")
+def _copy_adapter(adapter: Path, folder: Path) -> None:
+    folder.mkdir()
+    config = json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    config["base_model_name_or_path"] = "nano-base"  # and not where it lay as it was trained
+    text = json.dumps(config, indent=2, sort_keys=True) + "\n"
+    (folder / ADAPTER_CONFIG).write_text(text, encoding="utf-8")
+    shutil.copyfile(adapter / WEIGHTS, folder / WEIGHTS)  # small, and so it is what merge adds
 
 
 def _check_vectors(folder: Path, base: Path, run: Path) -> None:
     """Open both by name, and hold the tuned one against the merged checkpoint."""
-    items = _items()
-    with _bundled_in(folder):
+    picture = Image.new("RGB", (180, 90), "skyblue")
+    picture.paste("tomato", (20, 20, 70, 70))
+    edited = {"image": picture, "text": "make the background red"}
+    items: list[RawItem] = [
+        "a dog to the left of a cat on a blue background",
+        "Two people.",
+        picture,
+        edited,
+    ]
+    with patch.object(bundled, "FOLDER", folder):  # it is not in its place yet
         tuned, untuned = (E5V(name).encode(items) for name in bundled.NAMES)
     with tempfile.TemporaryDirectory() as made:
         merge(run, Path(made) / "merged", base)
         merged = E5V(Path(made) / "merged").encode(items)
-    for name, left, right in (
-        ("nano", tuned, merged),
-        ("nano-base", untuned, E5V(base).encode(items)),
-    ):
+    expected = (tuned, merged), (untuned, E5V(base).encode(items))
+    for name, (left, right) in zip(bundled.NAMES, expected, strict=True):
         least = float((left * right).sum(1).min())
         if not least >= SAME:
             raise Unfit(f"{name} has a cosine of {least:.5f} to what it is made of, below {SAME}")
@@ -121,42 +106,19 @@ def _check_vectors(folder: Path, base: Path, run: Path) -> None:
         raise Unfit("nano and nano-base give the same vectors; expected a tuned model")
 
 
-def _items() -> Sequence[RawItem]:
-    picture = Image.new("RGB", (180, 90), "skyblue")
-    picture.paste("tomato", (20, 20, 70, 70))
-    return [
-        "a dog to the left of a cat on a blue background",
-        "Two people are playing chess in the park.",
-        picture,
-        {"image": picture, "text": "make the background red"},
-    ]
-
-
-@contextmanager
-def _bundled_in(folder: Path) -> Iterator[None]:
-    """Let the package's own names mean a folder that is not in its place yet."""
-    before = bundled.FOLDER
-    bundled.FOLDER = folder
+def main(
+    base: Positional[Path],
+    run: Positional[Path],
+    results: Path = RESULTS,
+    target: Path = bundled.FOLDER,
+) -> None:
+    """Ship a base with a folder that `e5v train` wrote, or an adapter."""
     try:
-        yield
-    finally:
-        bundled.FOLDER = before
-
-
-def main() -> None:
-    """Read the command line and ship."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("base", type=Path)
-    parser.add_argument("run", type=Path, help="a folder that e5v train wrote, or an adapter")
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--target", type=Path, default=bundled.FOLDER)
-    given = parser.parse_args()
-    try:
-        ship(given.base, given.run, given.target, read_findings(given.results))
+        ship(base, run, target, read_findings(results))
     except Unfit as why:
         raise SystemExit(f"{why}; nothing was written") from why
-    print(f"wrote {given.target}")  # noqa: T201
+    print(f"wrote {target}")  # noqa: T201
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main)

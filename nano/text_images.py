@@ -5,18 +5,17 @@ text -> words -> lines that fit -> the largest size at which all lines fit -> Dr
 
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from nano.art import Pixels
 from nano.captions import COLOURS
-from nano.concepts import CONCEPTS
-from nano.layout import TILE, Drawing, PatchLabels, extent
-from nano.nouns import plural, singular
+from nano.concepts import CONCEPTS, plural, singular
+from nano.picture import TILE, Drawing, extent, label_patches
 from nano.scenes import BACKGROUNDS, Scene, Shape
 
 FONT = Path(__file__).parents[1] / "src" / "e5v" / "assets" / "fonts" / "LiberationSans-Regular.ttf"
@@ -28,12 +27,7 @@ WORD = re.compile(r"\S+")
 
 
 def letter(
-    text: str,
-    shape: Shape,
-    rng: random.Random,
-    *,
-    named: Sequence[int] = (),
-    tile: int = TILE,
+    text: str, shape: Shape, rng: random.Random, *, named: Sequence[int] = (), tile: int = TILE
 ) -> Drawing:
     """Write a text as large as it fits; `rng` moves it about a little.
 
@@ -43,27 +37,26 @@ def letter(
     height, width = extent(shape, tile)
     margin = MARGIN * tile // TILE
     sizes = [size * tile // TILE for size in SIZES]
-    start = rng.randrange(2)  # not always the largest
-    for size in sizes[start:]:
-        lines = wrap(text, size, width - 2 * margin)
+    for size in sizes[rng.randrange(2) :]:  # not always the largest
+        lines = _wrap(text, size, width - 2 * margin)
         if len(lines) * size <= height - margin:
             break
     image = Image.new("L", (width, height), 255)
     draw = ImageDraw.Draw(image)
-    x = margin + rng.randrange(max(1, width - 2 * margin - widest(lines, size) + 1))
+    widest = max((_length(line, size) for line in lines), default=0)
+    x = margin + rng.randrange(max(1, width - 2 * margin - widest + 1))
     y = rng.randrange(max(1, height - margin - len(lines) * size + 1))
-    cover = dict[int, NDArray[np.float32]]()
-    left = iter(named)
+    sheets = dict[int, Pixels]()
+    labels = iter(named)
     for line in lines:
-        draw.text((x, y), line, font=face(size), fill=0, anchor="la")
-        for (start, stop), label in zip(_stretches(line, size), left, strict=False):
-            sheet = cover.setdefault(label, np.zeros((height, width), dtype=np.float32))
+        draw.text((x, y), line, font=_face(size), fill=0, anchor="la")
+        for word, label in zip(WORD.finditer(line), labels, strict=False):
+            start, stop = (_length(line[:end], size) for end in word.span())
+            sheet = sheets.setdefault(label, np.zeros((height, width), dtype=np.float32))
             sheet[y : y + size, x + start : x + stop] = 1
         y += size
-    patch_labels = PatchLabels(shape, tile, UNLABELLED, COVERED)
-    for label, sheet in cover.items():
-        patch_labels.cover(label, sheet)
-    return Drawing(np.repeat(np.asarray(image)[..., None], 3, axis=2), patch_labels.labels)
+    patches = label_patches(sheets.items(), shape, before=UNLABELLED, least=COVERED)
+    return Drawing(np.repeat(np.asarray(image)[..., None], 3, axis=2), patches)
 
 
 def named_by(text: str, scene: Scene) -> list[int]:
@@ -72,63 +65,44 @@ def named_by(text: str, scene: Scene) -> list[int]:
     Of a name of several words, each has the label; of what names nothing, it is UNLABELLED.
     """
     letters = [UNLABELLED] * len(text)
-    ground = BACKGROUNDS.index(scene.background)
-    wanted = [(len(CONCEPTS) + ground, _colour(scene.background))]
-    wanted += [(thing.concept, _thing(thing.concept)) for thing in scene.things]
-    for label, names in wanted:  # a thing may be called as a colour is: the thing's label holds
-        for found in names.finditer(text):
-            letters[found.start() : found.end()] = [label] * (found.end() - found.start())
+    wanted = {len(CONCEPTS) + BACKGROUNDS.index(scene.background): COLOURS[scene.background]}
+    wanted |= {thing.concept: _forms(thing.concept) for thing in scene.things}
+    for label, names in wanted.items():  # where a thing is called as a colour is, it is the thing
+        for found in re.finditer(rf"\b(?:{'|'.join(map(re.escape, names))})\b", text):
+            letters[found.start() : found.end()] = [label] * len(found[0])
     return [letters[word.start()] for word in WORD.finditer(text)]
 
 
-@cache
-def _colour(background: str) -> re.Pattern[str]:
-    return _any_of(COLOURS.get(background, (background,)))
-
-
-@cache
-def _thing(concept: int) -> re.Pattern[str]:
-    """Find all that a thing is called, the longest first."""
+def _forms(concept: int) -> list[str]:
+    """Return all that a thing is called, the longest first."""
     forms = {form(name) for name in CONCEPTS[concept].names for form in (str, singular, plural)}
-    return _any_of(sorted(forms, key=len, reverse=True))
+    return sorted(forms, key=lambda form: (-len(form), form))
 
 
-def _any_of(names: Sequence[str]) -> re.Pattern[str]:
-    return re.compile(rf"\b(?:{'|'.join(map(re.escape, names))})\b")
-
-
-def _stretches(line: str, size: int) -> Iterator[tuple[int, int]]:
-    """Return where each word of a line starts and stops, in pixels."""
-    length = face(size).getlength
-    for word in WORD.finditer(line):
-        yield int(length(line[: word.start()])), int(length(line[: word.end()]))
-
-
-def wrap(text: str, size: int, width: int) -> list[str]:
+def _wrap(text: str, size: int, width: int) -> list[str]:
     """Part a text into lines of as many words as fit."""
     lines: list[str] = []
     length = 0.0
     for word in text.split():
-        if lines and length + _length(f" {word}", size) <= width:
+        if lines and length + _advance(f" {word}", size) <= width:
             lines[-1] += f" {word}"
-            length += _length(f" {word}", size)
+            length += _advance(f" {word}", size)
         else:
             lines.append(word)
-            length = _length(word, size)
+            length = _advance(word, size)
     return lines
 
 
-@cache
-def _length(word: str, size: int) -> float:
-    return face(size).getlength(word)
-
-
-def widest(lines: list[str], size: int) -> int:
-    """Return the pixels of the longest line."""
-    return max((int(face(size).getlength(line)) for line in lines), default=0)
+def _length(text: str, size: int) -> int:
+    return int(_face(size).getlength(text))
 
 
 @cache
-def face(size: int) -> ImageFont.FreeTypeFont:
+def _advance(word: str, size: int) -> float:
+    return _face(size).getlength(word)
+
+
+@cache
+def _face(size: int) -> ImageFont.FreeTypeFont:
     """Return our own font at a size."""
     return ImageFont.truetype(FONT, size, layout_engine=ImageFont.Layout.BASIC)

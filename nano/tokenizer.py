@@ -6,35 +6,31 @@ captions + questions + sentences -> byte-level BPE -> LLaMA-3's marks -> a fast 
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from tokenizers import (
-    AddedToken,
-    Regex,
-    Tokenizer,
-    decoders,
-    models,
-    pre_tokenizers,
-    processors,
-    trainers,
-)
+import tyro
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, processors
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel, Split
+from tokenizers.pre_tokenizers import Sequence as Steps
+from tokenizers.trainers import BpeTrainer
 from transformers import PreTrainedTokenizerFast
+from tyro.conf import Positional
 
 from nano.captions import caption
-from nano.concepts import CONCEPTS
-from nano.conversations import HEAD, TAIL
-from nano.edits import edit
+from nano.changes import edit
+from nano.concepts import CONCEPTS, WORDINGS
+from nano.conversations import END, HEAD, IMAGE, IMAGE_WORD, TAIL, TEXT_WORD, RealSentences
 from nano.questions import questions
-from nano.real_sentences import RealSentences
 from nano.scenes import sample
 
 SCENES = 20_000  # that the tokenizer is learnt from
 VOCABULARY = 4096
-BEGIN, END, PAD = "<|begin_of_text|>", "<|eot_id|>", "<pad>"
-MARKS = (BEGIN, "<|start_header_id|>", "<|end_header_id|>", END, "<image>", PAD)
+BEGIN, PAD = "<|begin_of_text|>", "<pad>"
+MARKS = (BEGIN, "<|start_header_id|>", "<|end_header_id|>", END, IMAGE, PAD)
 
 # LLaMA-3's own, but a full stop never swallows the line break after it: so a text is cut into the
 # same tokens whatever is asked of it.
@@ -42,56 +38,31 @@ SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
     r"| ?[^\s\p{L}\p{N}]+|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-
 # The paper's turn (section 1.2), with its line break, space, line break after the last header.
-TEMPLATE = (
-    "{{ bos_token }}{% for message in messages %}"
-    "{{ '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n' }}"
-    "{% if message['role'] == 'assistant' %}{{ ' \n' }}{% endif %}"
-    "{% if message['content'] is string %}{{ message['content'] }}"
-    "{% else %}{% for part in message['content'] %}"
-    "{% if part['type'] == 'image' %}{{ '<image>\n' }}{% else %}{{ part['text'] }}{% endif %}"
-    "{% endfor %}{% endif %}{{ '<|eot_id|>' }}{% endfor %}"
-    "{% if add_generation_prompt %}"
-    "{{ '<|start_header_id|>assistant<|end_header_id|>\n\n \n' }}{% endif %}"
-)
+TEMPLATE = "".join(WORDINGS["chat template"])
 
 
 def learn_tokenizer(texts: Iterable[str]) -> Any:
     """Return a tokenizer of 4,096 entries whose pieces are those of the texts."""
-    backend = Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(SPLIT), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    trainer = trainers.BpeTrainer(
+    backend: Any = Tokenizer(BPE())
+    isolated = Split(Regex(SPLIT), behavior="isolated")
+    backend.pre_tokenizer = Steps([isolated, ByteLevel(add_prefix_space=False, use_regex=False)])
+    trainer = BpeTrainer(
         vocab_size=VOCABULARY - len(MARKS),
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        initial_alphabet=ByteLevel.alphabet(),
         show_progress=False,
     )
-    backend.train_from_iterator(_with_turns(texts), trainer)
+    # So many of the turn's own words that each becomes one piece.
+    turns = ["user", "assistant", HEAD[-2:], TAIL[-4:], "\n"] * 1000
+    backend.train_from_iterator(chain(texts, turns), trainer)
     backend.add_special_tokens([AddedToken(mark, normalized=False) for mark in MARKS])
     backend.post_processor = processors.TemplateProcessing(
         single=f"{BEGIN} $A", special_tokens=[(BEGIN, backend.token_to_id(BEGIN))]
     )
     backend.decoder = decoders.ByteLevel()
     wrapper: Any = PreTrainedTokenizerFast
-    return wrapper(
-        tokenizer_object=backend,
-        bos_token=BEGIN,
-        eos_token=END,
-        pad_token=PAD,
-        chat_template=TEMPLATE,
-    )
-
-
-def _with_turns(texts: Iterable[str]) -> Iterable[str]:
-    """Give the texts, and so many of the turn's own words that each becomes one piece."""
-    yield from texts
-    for _ in range(1000):
-        yield from ("user", "assistant", HEAD[-2:], TAIL[-4:], "\n")
+    marks = {"bos_token": BEGIN, "eos_token": END, "pad_token": PAD}
+    return wrapper(tokenizer_object=backend, chat_template=TEMPLATE, **marks)
 
 
 def training_texts(english: Sequence[Path]) -> Iterator[str]:
@@ -101,16 +72,15 @@ def training_texts(english: Sequence[Path]) -> Iterator[str]:
         scene = sample(rng, "train")
         yield caption(scene, rng)
         yield edit(scene, rng, "train").instruction
-        for turn in questions(scene, rng, 1.0, rng.choice(("text", "image"))):
+        for turn in questions(scene, rng, 1.0, rng.choice(("sentence", "image"))):
             yield turn.question
             yield turn.answer
     for concept in CONCEPTS:
         for name in concept.names:
             yield f" {name}\n{name}"
     if english:
-        for sentence in RealSentences(english).sentences:
-            yield sentence.text
-    for wording in ("Summary above sentence in one word: ", "Summary above image in one word: "):
+        yield from RealSentences(english).texts
+    for wording in (TEXT_WORD, IMAGE_WORD):
         yield from [wording] * 1000
 
 
@@ -120,11 +90,10 @@ def load_tokenizer(folder: Path) -> Any:
     return opened.from_pretrained(folder)
 
 
-def main() -> None:
-    """Learn the tokenizer from captions, questions and real sentences, and write it."""
-    folder, english = Path(sys.argv[1]), [Path(file) for file in sys.argv[2:]]
+def write_tokenizer(folder: Positional[Path], english: Positional[tuple[Path, ...]] = ()) -> None:
+    """Learn the tokenizer from captions, questions and files of real sentences, and write it."""
     learn_tokenizer(training_texts(english)).save_pretrained(folder)
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(write_tokenizer)

@@ -12,7 +12,6 @@ words near those of the paper's prompt for an image and an edit. The columns are
 of the NLI file that the paper trains on, rows of which may be mixed in.
 """
 
-import argparse
 import csv
 import random
 from collections.abc import Iterator, Sequence
@@ -20,10 +19,13 @@ from dataclasses import astuple, dataclass
 from itertools import islice
 from pathlib import Path
 
+import tyro
+from tyro.conf import OmitArgPrefixes, Positional
+
 from e5v.files import replace_file
 from nano.captions import caption
-from nano.changes import changed
-from nano.edits import edit
+from nano.changes import changed, edit
+from nano.concepts import WORDINGS
 from nano.facts import entailed
 from nano.scenes import flip, sample
 
@@ -32,19 +34,11 @@ PARAPHRASED = 0.7  # of the positives; the others say less
 COMPOSED = 0.3  # of the world's rows
 REAL = 0.1  # of all rows, where there is a file of real ones
 UNCHANGED = 0.5  # of the negatives of composed rows: what was there before the edit
-WORDINGS = (
-    '{x} modify this image with "{edit}"',
-    '{x} Modify this image with "{edit}"',
-    '{x}. Modify this image with "{edit}".',
-    '{x}, modify it with "{edit}"',
-    '{x} change this image: "{edit}"',
-    "{x}. Change it: {edit}.",
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Triplet:
-    """Three captions, in the order of the columns."""
+    """Three texts, in the order of the columns."""
 
     anchor: str
     positive: str
@@ -53,7 +47,7 @@ class Triplet:
 
 @dataclass(frozen=True)
 class Mixture:
-    """What a file holds: the share of composed rows, and of real ones that a file has."""
+    """What a file holds: the share of composed rows, and of the NLI rows that a file has."""
 
     composed: float = COMPOSED
     nli: Path | None = None
@@ -70,16 +64,16 @@ def triplets(seed: int, *, composed: float = COMPOSED) -> Iterator[Triplet]:
 def _plain(rng: random.Random) -> Triplet:
     scene = sample(rng, "train")
     says = caption if flip(rng, PARAPHRASED) else entailed
-    return Triplet(
-        caption(scene, rng), says(scene, rng), caption(changed(scene, rng, "train"), rng)
-    )
+    anchor, positive = caption(scene, rng), says(scene, rng)
+    return Triplet(anchor, positive, caption(changed(scene, rng, "train"), rng))
 
 
 def _composed(rng: random.Random) -> Triplet:
     """Say a scene and an edit of it, and what comes of that."""
     scene = sample(rng, "train")
     asked = edit(scene, rng, "train")
-    anchor = rng.choice(WORDINGS).format(x=caption(scene, rng), edit=asked.instruction)
+    wording: str = rng.choice(WORDINGS["triplets"])
+    anchor = wording.format(x=caption(scene, rng), edit=asked.instruction)
     wrong = scene if flip(rng, UNCHANGED) else changed(asked.target, rng, "train")
     return Triplet(anchor, caption(asked.target, rng), caption(wrong, rng))
 
@@ -91,25 +85,30 @@ def read_nli(file: Path) -> list[Triplet]:
     return [Triplet(*row) for row in rows if all(row)]
 
 
-def mixed(
-    made: Iterator[Triplet], real: Sequence[Triplet], *, share: float, seed: int
+def _mixed(
+    made: Iterator[Triplet], real: Sequence[Triplet], rng: random.Random, share: float
 ) -> Iterator[Triplet]:
     """Put real rows, each once before any comes again, among those made, at random places."""
-    rng = random.Random(f"{seed}/real")
     waiting: list[Triplet] = []
     for one in made:
-        while real and flip(rng, share):
+        while flip(rng, share):
             waiting = waiting or rng.sample(real, len(real))
             yield waiting.pop()
         yield one
 
 
-def write_triplets(file: Path, *, rows: int, seed: int, mixture: Mixture | None = None) -> None:
-    """Write a CSV that appears when it is whole."""
-    wanted = mixture or Mixture()
-    made = triplets(seed, composed=wanted.composed)
-    if wanted.nli:
-        made = mixed(made, read_nli(wanted.nli), share=wanted.nli_share, seed=seed)
+def write_triplets(
+    file: Positional[Path],
+    *,
+    rows: int = 20_000,
+    seed: int = 1,
+    mixture: OmitArgPrefixes[Mixture] = Mixture(),
+) -> None:
+    """Write a CSV of triplets, which appears when it is whole."""
+    made = triplets(seed, composed=mixture.composed)
+    if mixture.nli:
+        rng = random.Random(f"{seed}/real")
+        made = _mixed(made, read_nli(mixture.nli), rng, mixture.nli_share)
     file.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(file) as part, part.open("w", encoding="utf-8", newline="") as out:
         lines = csv.writer(out, lineterminator="\n")
@@ -117,19 +116,5 @@ def write_triplets(file: Path, *, rows: int, seed: int, mixture: Mixture | None 
         lines.writerows(astuple(one) for one in islice(made, rows))
 
 
-def main() -> None:
-    """Write the file that the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--rows", type=int, default=20_000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--composed", type=float, default=COMPOSED, help="share of the world's")
-    parser.add_argument("--nli", type=Path, help="a file of the same columns")
-    parser.add_argument("--nli-share", type=float, default=REAL, help="share of all rows")
-    asked = parser.parse_args()
-    mixture = Mixture(asked.composed, asked.nli, asked.nli_share)
-    write_triplets(asked.file, rows=asked.rows, seed=asked.seed, mixture=mixture)
-
-
 if __name__ == "__main__":
-    main()
+    tyro.cli(write_triplets)

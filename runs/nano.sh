@@ -69,7 +69,8 @@ scenes_of() {
     say "scenes: $1, $2 -> $3"
     local few=""
     [[ $size == tiny ]] && few="export.IMAGES, export.SIBLINGS, export.EDITS, export.PAIRS = 40, 10, 12, 60; "
-    "$PYTHON" -c "from nano import export; ${few}export.main()" "$3" --split "$1" --style "$2"
+    "$PYTHON" -c "import tyro; from nano import export; ${few}tyro.cli(export.main)" "$3" \
+        --split "$1" --style "$2"
 }
 
 if [[ ! -f $ART/noto.npz || ! -f $ART/twemoji.npz || ! -f $ART/openmoji.npz ]]; then

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from nano.captions import COLOURS, SIZE_WORDS
-from nano.concepts import CONCEPTS
-from nano.nouns import plural
+from nano.concepts import CONCEPTS, plural
 from nano.scenes import BACKGROUNDS, Size, Split, pair_split
 
 NAMES = {
@@ -15,7 +14,7 @@ NAMES = {
     for name in concept.names
     for word in (name, plural(name))
 }
-HUES = {word: colour for colour in BACKGROUNDS for word in COLOURS.get(colour, (colour,))}
+HUES = {word: colour for colour in BACKGROUNDS for word in COLOURS[colour]}
 SIZES: dict[str, Size] = {word: size for size, words in SIZE_WORDS.items() for word in words}
 WORDS = re.compile(
     r"\b("

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from nano.architecture import SIZES, new_model, new_processor
+from nano.architecture import new_model, new_processor
 from nano.art import LEVELS, Art
 from nano.concepts import CONCEPTS
 from nano.tokenizer import learn_tokenizer
@@ -27,7 +27,7 @@ def tokenizer() -> Any:
 
 def write_base(folder: Path, seed: int = 1) -> Path:
     """Write a base of random weights, in bfloat16 as the real one."""
-    model = new_model(SIZES["tiny"], tokenizer(), seed=seed).to(torch.bfloat16)
+    model = new_model("tiny", tokenizer(), seed=seed).to(torch.bfloat16)
     model.save_pretrained(folder)
     new_processor(tokenizer()).save_pretrained(folder)
     return folder

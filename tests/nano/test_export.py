@@ -4,19 +4,17 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from e5v.evaluation.own_folder import read_folder
 from e5v.evaluation.tasks import Grading, Search
 from e5v.training.triplets import read_triplets
-from nano.art import LEVELS, Art
-from nano.concepts import CONCEPTS
 from nano.export import Gallery, make_gallery, readme, write_gallery
 from nano.facts import facts
 from nano.scenes import split_of
 from nano.triplets import triplets, write_triplets
+from tests.nano.small import gray
 from tests.nano.test_changes import differences
 
 
@@ -24,12 +22,6 @@ from tests.nano.test_changes import differences
 def gallery() -> Gallery:
     """All that the test folder holds."""
     return make_gallery("test")
-
-
-@pytest.fixture(scope="module")
-def gray() -> Art:
-    """Art without a package."""
-    return Art("noto", {n: np.full((len(CONCEPTS), n, n, 4), 128, dtype=np.uint8) for n in LEVELS})
 
 
 def test_a_gallery_is_held_out_and_no_two_images_say_the_same(gallery: Gallery) -> None:
@@ -55,7 +47,7 @@ def test_grades_are_spread(gallery: Gallery) -> None:
     assert counts == dict.fromkeys(range(6), 100)
 
 
-def test_the_evaluation_reads_the_folder(gallery: Gallery, gray: Art, tmp_path: Path) -> None:
+def test_the_evaluation_reads_the_folder(gallery: Gallery, tmp_path: Path) -> None:
     """Would catch a field or a path that `e5v evaluate` does not know, and targets among images."""
     few = replace(
         gallery,
@@ -64,7 +56,7 @@ def test_the_evaluation_reads_the_folder(gallery: Gallery, gray: Art, tmp_path: 
         queries=tuple(replace(query, image=1) for query in gallery.queries[:2]),
         targets=gallery.targets[:2],
     )
-    write_gallery(few, tmp_path / "scenes", gray)
+    write_gallery(few, tmp_path / "scenes", gray())
     images, texts, edits, pairs = read_folder(tmp_path / "scenes").tasks
     assert isinstance(images, Search)
     assert isinstance(texts, Search)
@@ -75,7 +67,7 @@ def test_the_evaluation_reads_the_folder(gallery: Gallery, gray: Art, tmp_path: 
     with Image.open(tmp_path / "scenes" / "images" / "0001.png") as image:
         assert min(image.size) == 180
     with pytest.raises(FileExistsError, match="remove it first"):
-        write_gallery(few, tmp_path / "scenes", gray)
+        write_gallery(few, tmp_path / "scenes", gray())
 
 
 def test_a_gallery_is_the_same_each_time_and_another_for_validation(gallery: Gallery) -> None:

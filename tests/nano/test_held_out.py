@@ -6,9 +6,8 @@ from collections import Counter
 import pytest
 
 from nano.captions import canonical, caption
-from nano.changes import changed
+from nano.changes import changed, edit
 from nano.concepts import CONCEPTS
-from nano.edits import edit
 from nano.facts import entailed
 from nano.questions import questions
 from nano.scenes import (

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from nano.art import LEVELS, STYLES, Art, Style, atlas_file, load_art
+from nano.art import FOLDER, LEVELS, STYLES, Art, Style, load_art
 from nano.captions import caption
 from nano.concepts import CONCEPTS
-from nano.layout import GRIDS, SIDE, Drawing
-from nano.picture import COLOURS, draw
+from nano.picture import COLOURS, GRIDS, SIDE, Drawing, draw
 from nano.scenes import BACKGROUNDS, RELATIONS, Relation, Scene, Shape, Size, Thing, sample, sizes
 from nano.text_images import letter, named_by
 
@@ -166,10 +165,11 @@ def test_words_are_labelled_where_they_stand() -> None:
 @pytest.mark.parametrize("style", STYLES)
 def test_every_concept_has_a_drawing_of_its_own(style: Style) -> None:
     """Would catch an empty drawing, and the font's box for a missing one, which all would share."""
-    if not atlas_file(style).is_file():
-        pytest.skip(f"no {atlas_file(style)}; python -m nano.art makes it")
+    file = FOLDER / f"{style}.npz"
+    if not file.is_file():
+        pytest.skip(f"no {file}; python -m nano.art makes it")
     art = load_art(style)
-    drawings = {art.sprite(place, 40).tobytes() for place in range(len(CONCEPTS))}
+    drawings = {art.source(place, 40).tobytes() for place in range(len(CONCEPTS))}
     assert len(drawings) == len(CONCEPTS)
     covered = art.levels[LEVELS[-1]][..., 3].mean(axis=(1, 2)) / 255
     assert covered.min() > 0.05

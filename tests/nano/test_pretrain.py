@@ -12,15 +12,22 @@ import torch
 from PIL import Image
 
 from e5v import E5V
-from nano.architecture import SIZES, image_tokens, new_model, new_processor
+from nano.architecture import SIZES, answers, image_tokens, look, new_model, new_processor
 from nano.batches import Batches, Plan
-from nano.conversations import IGNORED, Conversation, ConversationEncoder, MicroBatch, Rows, Turn
-from nano.layout import GRIDS, SIDE, TILE
-from nano.optimizer import Schedule
-from nano.pretrain import Language, assemble, run
+from nano.concepts import CONCEPTS
+from nano.conversations import (
+    IGNORED,
+    Conversation,
+    ConversationEncoder,
+    RealSentences,
+    Rows,
+    Turn,
+)
+from nano.picture import GRIDS, SIDE, TILE
+from nano.pretrain import Stage, assemble, language_stage, run
 from nano.scenes import Shape
 from nano.tokenizer import learn_tokenizer
-from nano.towers import answers, look
+from tests.nano.small import gray
 
 TALK = Conversation(
     "a dog on a blue background",
@@ -37,14 +44,14 @@ def tokenizer() -> Any:
 @cache
 def model() -> Any:
     """Return one of random weights."""
-    made = new_model(SIZES["tiny"], tokenizer(), seed=1).eval()
+    made = new_model("tiny", tokenizer(), seed=1).eval()
     made.set_attn_implementation("eager")
     return made
 
 
 def rows_of(conversation: Conversation) -> Rows:
     """Write one conversation."""
-    return ConversationEncoder(tokenizer()).micro_batches([conversation], 1)[0].rows
+    return ConversationEncoder(tokenizer()).encode([conversation], 1)[0]
 
 
 def test_each_question_is_learnt_as_if_it_were_the_only_one() -> None:
@@ -61,9 +68,10 @@ def test_only_answers_are_learnt_and_padding_is_not_seen() -> None:
     learnt = rows.tokens[rows.labels != IGNORED]
     assert tokenizer().decode(learnt) == "dog<|eot_id|>one<|eot_id|>"
     longer = replace(TALK, x=TALK.x * 3)
-    part = ConversationEncoder(tokenizer()).micro_batches([TALK, longer], 2)[0]
+    part = ConversationEncoder(tokenizer()).encode([TALK, longer], 2)[0]
     first = part.places.index(0)
-    alone = Rows(*(getattr(part.rows, name)[first : first + 1] for name in Rows.__annotations__))
+    tensors = (part.tokens, part.positions, part.branches, part.labels)
+    alone = Rows((0,), *(tensor[first : first + 1] for tensor in tensors))
     torch.testing.assert_close(answers(model(), alone).loss, answers(model(), rows).loss)
 
 
@@ -85,7 +93,7 @@ def test_pictures_are_packed_as_the_real_class_packs_them(shape: Shape) -> None:
     blurred = Image.fromarray(picture).resize((8, 8)).resize(picture.shape[1::-1])
     arrays = new_processor(tokenizer()).image_processor(blurred, return_tensors="pt")
     with torch.no_grad():
-        ours = look(model(), torch.from_numpy(np.array(blurred))[None], shape).tokens[0]
+        ours = look(model(), torch.from_numpy(np.array(blurred))[None], shape)[0][0]
         theirs = model().get_image_features(**arrays).pooler_output[0]
     assert len(ours) == image_tokens(shape)
     grid = slice(SIDE * SIDE, None)
@@ -94,32 +102,51 @@ def test_pictures_are_packed_as_the_real_class_packs_them(shape: Shape) -> None:
     assert torch.cosine_similarity(ours, theirs).min() > 0.99
 
 
+def test_the_patches_that_are_learnt_are_of_the_batch(tmp_path: Path) -> None:
+    """Drawn anew by each process, a run that was killed would go on to another end."""
+    levels: dict[str, Any] = {str(level): rows for level, rows in gray().levels.items()}
+    emoji = np.array([concept.emoji for concept in CONCEPTS])
+    for style in ("noto", "twemoji"):
+        np.savez(tmp_path / f"{style}.npz", emoji=emoji, **levels)
+    plan = Plan("vision", tmp_path, steps=9, batch=40)
+    first, again, other = (Batches(tokenizer(), plan).tiles(number) for number in (3, 3, 4))
+    assert torch.equal(first.learnt, again.learnt)
+    assert not torch.equal(first.learnt, other.learnt)
+    ground = first.labels >= len(CONCEPTS)
+    assert first.learnt[~ground].all()
+    assert first.learnt[ground].float().mean() == pytest.approx(0.2, abs=0.06)
+
+
+def test_rare_words_are_asked_for_in_one_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A set of words would give another order, and so other answers, in each process."""
+    monkeypatch.setattr("nano.conversations.COMMON", 0)
+    file = tmp_path / "captions.jsonl"
+    file.write_text('{"captions": ["zebra yak wolf viper toad snake rat"]}\n' * 4)
+    sentences = RealSentences([file])
+    talks = [sentences.conversation(random.Random(number)) for number in range(60)]
+    asked = {turn.answer for talk in talks for turn in talk.turns[1:]}
+    assert asked == {"rat", "snake", "toad"}
+
+
 class Killed(Exception):
     """What stands for the end of a process."""
 
 
-class Short(Language):
-    """A language stage on one conversation, that ends before a step."""
-
-    last = 10**9
-
-    def batch(self, number: int) -> list[MicroBatch]:
-        """Ask about something else at each step."""
-        if number == self.last:
-            raise Killed
-        conversations = [
-            replace(TALK, x=random.Random(number).choice(("a cat", "a dog", "a red car")))
-        ]
-        return ConversationEncoder(tokenizer()).micro_batches(conversations, 1)
-
-
-def stage(batches: Batches, last: int = 10**9) -> Short:
-    """Return a stage at its start, always the same."""
-    made = new_model(SIZES["tiny"], tokenizer(), seed=2)
+def stage(batches: Batches, last: int = 10**9) -> Stage:
+    """Return a language stage at its start, always the same, that ends before a step."""
+    made = new_model("tiny", tokenizer(), seed=2)
     made.set_attn_implementation("eager")
-    short = Short(made, batches, 1)
-    short.last = last
-    return short
+
+    def batch(number: int) -> list[Rows]:
+        """Ask about something else at each step."""
+        if number == last:
+            raise Killed
+        x = random.Random(number).choice(("a cat", "a dog", "a red car"))
+        return ConversationEncoder(tokenizer()).encode([replace(TALK, x=x)], 1)
+
+    return replace(language_stage(made, batches), batch=batch)
 
 
 @pytest.mark.slow
@@ -128,12 +155,12 @@ def test_a_stage_that_is_killed_goes_on_to_the_same_end(
 ) -> None:
     """A run that lost its optimiser or its place in the data would end as another model."""
     monkeypatch.setattr("nano.pretrain.SAVE_EVERY", 0)
-    batches = Batches(tokenizer(), tmp_path, [], Plan(6, 1, 0))
-    pace = Schedule(steps=6, batch=1, matrix_rate=1e-2, other_rate=1e-2)
-    run(stage(batches), pace, tmp_path / "whole.pt")
+    plan = Plan("language", tmp_path, steps=6, batch=1, matrix_rate=1e-2, other_rate=1e-2)
+    batches = Batches(tokenizer(), plan)
+    run(stage(batches), plan, tmp_path / "whole.pt")
     with pytest.raises(Killed):
-        run(stage(batches, 3), pace, tmp_path / "parts.pt")
-    run(stage(batches), pace, tmp_path / "parts.pt")
+        run(stage(batches, 3), plan, tmp_path / "parts.pt")
+    run(stage(batches), plan, tmp_path / "parts.pt")
     whole, parts = (torch.load(tmp_path / f"{name}.pt")["masters"] for name in ("whole", "parts"))
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
 
@@ -145,7 +172,7 @@ def test_what_is_assembled_opens_as_an_embedder_and_generates(tmp_path: Path) ->
     embedder = E5V(tmp_path / "base", dtype="float32")
     picture = Image.new("RGB", (2 * TILE, TILE), "red")
     vectors = embedder.encode(["a dog", picture, {"image": picture, "text": "make it blue"}])
-    assert vectors.shape == (3, SIZES["tiny"].text_width)
+    assert vectors.shape == (3, SIZES["tiny"]["text"]["hidden_size"])
     ids = embedder.prepare("a dog").prompted.ids
     assert ids == tokenizer().encode(
         "<|start_header_id|>user<|end_header_id|>\n\na dog\nSummary above sentence in one word: "

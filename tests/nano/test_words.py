@@ -8,14 +8,13 @@ from itertools import pairwise
 import pytest
 
 from nano.captions import canonical, caption
-from nano.concepts import CONCEPTS, named
+from nano.concepts import CONCEPTS, NUMBERS
 from nano.facts import Fact, entailed, facts, similarity
-from nano.nouns import NUMBERS
 from nano.questions import one_word, questions
 from nano.scenes import RELATIONS, Relation, Scene, Split, Thing, sample
-from tests.nano.reading import read
+from tests.nano.reading import NAMES, read
 
-DOG, CAR = named("dog"), named("car")
+DOG, CAR = NAMES["dog"], NAMES["car"]
 PAIR = Scene("pair", (Thing(DOG), Thing(CAR, "big")), "left", 2, "blue")
 
 
@@ -39,7 +38,7 @@ def test_a_canonical_caption_is_of_one_set_of_facts() -> None:
     said: dict[str, set[frozenset[Fact]]] = defaultdict(set)
     known: dict[frozenset[Fact], set[str]] = defaultdict(set)
     rng = random.Random(1)
-    few = [named(name) for name in ("dog", "cat", "car")]
+    few = [NAMES[name] for name in ("dog", "cat", "car")]
     for scene in scenes(2, 6000):
         # Few things and colours, so that the same facts come again in other shapes.
         things = tuple(
