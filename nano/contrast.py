@@ -174,7 +174,7 @@ def main() -> None:
     side = Side(given.images, negatives=not given.no_negatives, texts=texts)
     student = Student(load(given.base, device=given.device), recipe)
     fitted = fit(student, given.target, side, load_art("noto", given.art))
-    (given.target / "fitted.json").write_text(json.dumps(vars(fitted)) + "\n", encoding="utf-8")
+    (given.target / "log.jsonl").write_text(json.dumps(vars(fitted)) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,61 @@
+"""Training data with pictures: an anchor is a scene's picture, its positive tells the same scene.
+
+scenes -> picture, caption, one-fact-changed caption -+-> images/, pairs.jsonl, for `e5v train`
+triplets of texts                                    -+
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from nano.art import Art
+from nano.captions import caption
+from nano.changes import changed
+from nano.layout import TILE
+from nano.picture import draw
+from nano.scenes import sample
+from nano.triplets import Triplet
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """What the rows are: the share of pictures, whether they have hard negatives, other rows."""
+
+    images: float
+    negatives: bool
+    texts: Sequence[Triplet] = ()
+
+
+def write_pairs(folder: Path, pairs: Pairs, art: Art, *, rows: int, seed: int) -> Path:
+    """Write a new folder; return the file of its rows."""
+    images = folder / "images"
+    images.mkdir(parents=True)
+    rng = random.Random(seed)
+    file = folder / "pairs.jsonl"
+    with file.open("w", encoding="utf-8") as lines:
+        for number in range(rows):
+            if rng.random() >= pairs.images:
+                row: dict[str, Any] = asdict(rng.choice(pairs.texts))
+            else:
+                row = _draw_row(images / f"{number:06}.png", pairs, art, rng)
+            lines.write(f"{json.dumps(row)}\n")
+    return file
+
+
+def _draw_row(image: Path, pairs: Pairs, art: Art, rng: random.Random) -> dict[str, Any]:
+    """Draw a scene; the caption is of the scene that is shown."""
+    scene = sample(rng, "train")
+    row: dict[str, Any] = {"anchor": {"image": image.name}}
+    if pairs.negatives:
+        row["negative"] = caption(changed(scene, rng, "train"), rng)
+    caption(scene, rng)  # not used: so a seed goes on drawing the scenes that it always has
+    row["positive"] = caption(scene, rng)
+    Image.fromarray(draw(scene, rng, art, tile=TILE, augment=True).pixels).save(image)
+    return row
