@@ -9,19 +9,19 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from e5v.training.triplets import Triplet
 from nano.art import Art
 from nano.captions import caption
 from nano.changes import changed
 from nano.layout import TILE
 from nano.picture import draw
 from nano.scenes import sample
-from nano.triplets import Triplet
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ def write_pairs(folder: Path, pairs: Pairs, art: Art, *, rows: int, seed: int) -
     with file.open("w", encoding="utf-8") as lines:
         for number in range(rows):
             if rng.random() >= pairs.images:
-                row: dict[str, Any] = asdict(rng.choice(pairs.texts))
+                items = rng.choice(pairs.texts).items
+                row = dict(zip(("anchor", "positive", "negative"), items, strict=False))
             else:
                 row = _draw_row(images / f"{number:06}.png", pairs, art, rng)
             lines.write(f"{json.dumps(row)}\n")

@@ -1,6 +1,6 @@
 """Runs one training of the argument as a command of its own, and keeps what it took.
 
-Setting + Numbers -> e5v train | nano.contrast, in a fresh process -> adapter, Cost
+order -> rows of texts, of pictures or of both -> e5v train, in a fresh process -> adapter, Cost
 
 A training that is there is not made again; one that was killed is, and one of another base.
 """
@@ -9,25 +9,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import resource
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tyro.conf import Positional
 
+from e5v.training.triplets import read_triplets
+from nano.art import load_art
+from nano.pairs import Pairs, write_pairs
 from nano.settings import Numbers, Training
 from nano.triplets import Mixture, write_triplets
 
 COST = "cost.json"
 ROWS_SEED = 1
-COMMON = ("steps", "batch", "lr", "rank", "alpha", "dropout")
+GIVEN = ("steps", "batch", "lr", "rank", "alpha", "dropout", "text_tokens")  # to e5v train
 
 
 @dataclass(frozen=True)
@@ -104,10 +108,12 @@ def run(order: Order, shop: Workshop) -> Cost:
     if kept and asked.items() <= kept.items():
         return Cost(**kept["cost"])
     shutil.rmtree(target, ignore_errors=True)
-    command = [sys.executable, "-m", *_words(order, shop, target)]
-    began, cpu = time.perf_counter(), _children_cpu()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=_environment())
-    seconds, cpu = time.perf_counter() - began, _children_cpu() - cpu
+    shop.work.mkdir(parents=True, exist_ok=True)
+    with _write_data(order, shop) as data:
+        command = [sys.executable, "-m", "e5v.cli", "train", *_options(order, shop, data, target)]
+        began, cpu = time.perf_counter(), _children_cpu()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        seconds, cpu = time.perf_counter() - began, _children_cpu() - cpu
     log = (target / "log.jsonl").read_text(encoding="utf-8").splitlines()
     steps = [json.loads(line) for line in log]
     cost = Cost(
@@ -132,41 +138,36 @@ def rows_file(shop: Workshop, numbers: Numbers) -> Path:
     return file
 
 
-def _words(order: Order, shop: Workshop, target: Path) -> list[str]:
+@contextmanager
+def _write_data(order: Order, shop: Workshop) -> Iterator[Path]:
+    """Write the rows of a training, each picture for one use; remove what is its own at the end."""
     how, numbers = order.training, order.numbers
-    values: dict[str, Any] = {name: getattr(numbers, name) for name in COMMON} | {
-        "seed": order.seed
+    texts = rows_file(shop, numbers) if how.images < 1 else None
+    if texts and how.images == 0:
+        yield texts
+        return
+    pairs = Pairs(how.images, how.negatives, read_triplets([texts]).rows if texts else ())
+    with TemporaryDirectory(prefix=f"{order.label}-", dir=shop.work) as folder:
+        art, rows = load_art("noto", shop.art), numbers.steps * numbers.batch
+        yield write_pairs(Path(folder), pairs, art, rows=rows, seed=order.seed)
+
+
+def _options(order: Order, shop: Workshop, data: Path, target: Path) -> list[str]:
+    how, numbers = order.training, order.numbers
+    values = {
+        "model": shop.base,
+        "data": data,
+        "out": target,
+        "every": numbers.steps,
+        "prompt": how.prompt,
+        "template": how.template,
+        "mask": how.mask,
+        "seed": order.seed,
+        **{name.replace("_", "-"): getattr(numbers, name) for name in GIVEN},
+        **({"device": shop.device} if shop.device else {}),
     }
-    if shop.device:
-        values["device"] = shop.device
-    flags = ["--symmetric"] if numbers.symmetric else []
-    if not how.images:
-        values |= {
-            "model": shop.base,
-            "data": rows_file(shop, numbers),
-            "out": target,
-            "every": numbers.steps,
-            "text-tokens": numbers.text_tokens,
-            "prompt": how.prompt,
-            "template": how.template,
-            "mask": how.mask,
-        }
-        return ["e5v.cli", "train", *_options(values), *flags, "--json"]
-    values |= {"images": how.images, "art": shop.art}
-    if how.images < 1:
-        values["texts"] = rows_file(shop, numbers)
-    flags += [] if how.negatives else ["--no-negatives"]
-    return ["nano.contrast", str(shop.base), str(target), *_options(values), *flags]
-
-
-def _options(values: dict[str, Any]) -> list[str]:
-    return [word for name, value in values.items() for word in (f"--{name}", str(value))]
-
-
-def _environment() -> dict[str, str]:
-    """Let the command find this workshop's own modules, wherever it is started from."""
-    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    flags = ["--json", *(["--symmetric"] if numbers.symmetric else [])]
+    return [word for name, value in values.items() for word in (f"--{name}", str(value))] + flags
 
 
 def _children_cpu() -> float:

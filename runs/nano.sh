@@ -119,7 +119,7 @@ say "study -> $results"
 if [[ ! -f $results/cost.json ]]; then
     say "cost -> $results/cost.json"
     # shellcheck disable=SC2086
-    "$PYTHON" -m nano.cost --tokenizer "$stages/tokenizer" --out "$results/cost.json" $cost
+    "$PYTHON" -m benchmarks.image_training --tokenizer "$stages/tokenizer" --out "$results/cost.json" $cost
 fi
 
 say "miniature -> $docs/miniature.md"

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nano.cost import papers, saved
 from nano.export import make_gallery
 from nano.findings import BOTH, Findings, Sample, compare, read_findings
 from nano.miniature import FILE, query_groups, write_miniature
@@ -175,13 +174,6 @@ def test_a_cell_does_not_break_its_table() -> None:
     results = [result(name, 60.0, words=[row]) for name in ("base", "text")]
     every = Findings({one["setting"]: [one] for one in results}, None)
     assert "| x\\|y | dog (0.50) | dog (0.50) |" in write_miniature(every)
-
-
-def test_the_papers_saving_is_what_its_tokens_make() -> None:
-    """The arithmetic would explain nothing if it came to another number than the paper's hours."""
-    photo = next(one for one in papers()["images"] if one["image_tokens"] == 2340)
-    assert photo["saved_flops_without_negatives"] == pytest.approx(95.7, abs=1.0)
-    assert saved(1.5, 34.9) == 95.7
 
 
 def test_the_document_says_what_the_results_say() -> None:

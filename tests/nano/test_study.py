@@ -2,24 +2,19 @@
 
 import csv
 import json
-import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from e5v import E5V
 from e5v.errors import UsageError
-from e5v.model.loading import load
-from e5v.training.recipe import Adapter, Recipe
-from e5v.training.student import Student
-from e5v.training.triplets import Triplet
+from e5v.training.triplets import Triplet, read_triplets
 from nano import study as study_module
-from nano.contrast import Side, fit, items_of, pair, prompted
 from nano.findings import read_findings
 from nano.miniature import write_miniature
+from nano.pairs import Pairs, write_pairs
 from nano.settings import SETTINGS, Numbers, Setting, Training, find_settings
 from nano.study import RESULTS, Study, label_of, open_model, write
 from nano.trainings import Cost, Order, Workshop, rows_file, run
@@ -107,55 +102,68 @@ def test_the_text_side_is_the_command_itself(study: Study, base: Path) -> None:
     assert (study.shop.work / "faithful-3" / "recipe.json").stat().st_mtime_ns != before
 
 
-def test_both_sides_learn_by_the_loss_that_is_asked_for(
+def test_both_sides_are_one_command_on_other_rows(
     study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Text-only by one loss against image-text by another would compare losses."""
+    """Another loss, or another number of tokens, on one side would compare these, and not data."""
     commands: list[list[str]] = []
 
     def pretend(command: list[str], **_: Any) -> None:
         commands.append(command)
-        target = next(Path(word) for word in command if word.endswith("-0"))
-        write(target / "log.jsonl", json.dumps({"seconds": 1.0, "tokens": 1}))
+        write(
+            Path(command[command.index("--out") + 1]) / "log.jsonl", '{"seconds": 1, "tokens": 1}'
+        )
 
     monkeypatch.setattr("nano.trainings.subprocess.run", pretend)
+    monkeypatch.setattr("nano.trainings.load_art", lambda *_: gray())
     for name in ("text", "pairs", "text-one-way", "pairs-one-way"):
         (setting,) = find_settings([name])
         assert setting.training is not None
         numbers = setting.training.change(FEW)
         run(Order(f"{name}-0", setting.training, numbers, 0), study.shop)
     assert ["--symmetric" in command for command in commands] == [True, True, False, False]
+    texts, pictures = (
+        [word for word in command if not word.startswith(str(study.shop.work))]
+        for command in commands[:2]
+    )
+    assert texts == pictures
 
 
-def test_pictures_are_seen_once_and_train_the_language_model_alone(
-    base: Path, tmp_path: Path
-) -> None:
-    """Vision run for every pass would make image-text training dearer than it is."""
-    recipe = Recipe(batch=4, steps=2, lr=1e-2, warmup=0, adapter=Adapter(rank=2), seed=1)
-    student = Student(load(base, device="cpu", dtype="float32"), recipe)
-    side = Side(1.0, negatives=True)
-    pairs = [pair(random.Random(n), side, gray()) for n in range(3)]
-    texts = prompted(student.embedder, items_of(pairs))
-    assert [len(one.images) for one in texts] == [1] * 3 + [0] * 6
-    assert all(image.tokens is not None for one in texts for image in one.images)
-    tower = [one.clone() for one in student.loaded.model.model.vision_tower.parameters()]
-    fitted = fit(student, tmp_path / "run", side, gray())
-    after = student.loaded.model.model.vision_tower.parameters()
-    assert all(torch.equal(*one) for one in zip(tower, after, strict=True))
-    assert fitted.tokens > 0
-    assert (tmp_path / "run" / "adapter").is_dir()
+def test_a_picture_is_an_anchor_and_its_caption_tells_it(tmp_path: Path) -> None:
+    """Two scenes in one row, or a picture for two rows, would teach what is not so."""
+    file = write_pairs(tmp_path / "a", Pairs(1.0, negatives=True), gray(), rows=8, seed=1)
+    rows = read_triplets([file]).rows
+    assert all(len(row.negatives) == 1 for row in rows)
+    assert len(list((tmp_path / "a" / "images").iterdir())) == len(rows) == 8
+    again = write_pairs(tmp_path / "b", Pairs(1.0, negatives=True), gray(), rows=8, seed=1)
+    assert again.read_bytes() == file.read_bytes()
+    bare = write_pairs(tmp_path / "c", Pairs(1.0, negatives=False), gray(), rows=8, seed=1)
+    assert not any(row.negatives for row in read_triplets([bare]).rows)
 
 
-def test_the_text_half_of_a_mixture_is_the_file_of_text_only() -> None:
+def test_the_text_half_of_a_mixture_is_the_file_of_text_only(tmp_path: Path) -> None:
     """Other rows on the two sides would compare data and not trainings."""
-    row = Triplet("the anchor", "the positive", "the negative")
-    rng = random.Random(0)
-    drawn = [pair(rng, Side(0.5, negatives=True, texts=[row]), gray()) for _ in range(60)]
-    texts = [one for one in drawn if isinstance(one.anchor, dict)]
+    row = Triplet("the anchor", "the positive", ("the negative",))
+    half = Pairs(0.5, negatives=True, texts=[row])
+    rows = read_triplets([write_pairs(tmp_path / "a", half, gray(), rows=60, seed=0)]).rows
+    texts = [one for one in rows if isinstance(one.anchor, str)]
     assert len(texts) / 60 == pytest.approx(0.5, abs=0.2)
-    assert all(one.triplet == row for one in texts)
-    bare = Side(1.0, negatives=False)
-    assert pair(rng, bare, gray()).triplet.negative is None
+    assert set(texts) == {row}
+
+
+@pytest.mark.slow
+def test_a_training_on_pictures_leaves_an_adapter_and_no_pictures(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures of one training are hundreds of megabytes; a study makes a dozen."""
+    monkeypatch.setattr("nano.trainings.load_art", lambda *_: gray())
+    order = Order("mixed-0", Training(images=0.5), FEW, 0)
+    cost = run(order, study.shop)
+    assert cost.tokens > 0
+    left = {path.name for path in study.shop.work.iterdir() if not path.name.startswith("triplets")}
+    assert left == {"mixed-0"}
+    tuned = open_model(study.shop, order).encode(["a dog"])
+    assert (tuned != open_model(study.shop).encode(["a dog"])).any()
 
 
 def made(monkeypatch: pytest.MonkeyPatch, base: Path, costs: dict[str, float]) -> list[Order]:
