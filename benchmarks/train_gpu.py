@@ -31,12 +31,11 @@ from benchmarks.machine import Rate, describe_versions, wait
 from benchmarks.result import write_down
 from benchmarks.sizes import SIZES, Sizes
 from benchmarks.training_flops import Work, count_work
-from benchmarks.training_step import backward, check, worded
+from benchmarks.training_step import backward, check, prepare
 from e5v.model.loading import Loaded
 from e5v.model.partial import take_out
-from e5v.training.ranks import Ranks
 from e5v.training.recipe import Recipe
-from e5v.training.student import Student
+from e5v.training.trainer import Trainer
 from e5v.training.triplets import Triplet
 
 FEW = 4  # triplets of that comparison
@@ -62,7 +61,7 @@ def make_triplets(count: int) -> tuple[Triplet, ...]:
     def text(words: tuple[int, int]) -> str:
         return " ".join(draw.choices(WORDS, k=draw.randint(*words)))
 
-    return tuple(Triplet(text(ANCHOR), text(OTHER), text(OTHER)) for _ in range(count))
+    return tuple(Triplet(text(ANCHOR), text(OTHER), (text(OTHER),)) for _ in range(count))
 
 
 def open_language(sizes: Sizes, device: torch.device) -> Loaded:
@@ -77,17 +76,17 @@ def open_language(sizes: Sizes, device: torch.device) -> Loaded:
 
 
 def measure_speed(
-    student: Student, triplets: Sequence[Triplet], chunk_tokens: int, steps: int
+    trainer: Trainer, triplets: Sequence[Triplet], chunk_tokens: int, steps: int
 ) -> Speed | None:
     """Time whole steps, after one for warmth; None if the chunk does not fit into memory."""
-    device = student.embedder.device
+    device = trainer.embedder.device
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
     try:
-        timed = list(_timed_steps(student, triplets, chunk_tokens, steps + 1))[1:]
+        timed = list(_timed_steps(trainer, triplets, chunk_tokens, steps + 1))[1:]
     except torch.OutOfMemoryError:
-        student.optimiser.zero_grad()
+        trainer.optimiser.zero_grad()
         return None
     return Speed(
         seconds=tuple(one.seconds for one in timed),
@@ -105,16 +104,16 @@ class _Timed:
 
 
 def _timed_steps(
-    student: Student, triplets: Sequence[Triplet], chunk_tokens: int, steps: int
+    trainer: Trainer, triplets: Sequence[Triplet], chunk_tokens: int, steps: int
 ) -> Iterator[_Timed]:
-    device = student.embedder.device
+    device = trainer.embedder.device
     for step in range(steps):
         wait(device)
         start = time.perf_counter()
-        texts = worded(student, triplets)
+        texts = prepare(trainer, triplets)
         words = time.perf_counter() - start
-        loss = backward(student, texts, triplets, chunk_tokens)
-        student.learn(step, Ranks())
+        loss = backward(trainer, texts, triplets, chunk_tokens)
+        trainer.update(step)
         wait(device)
         yield _Timed(time.perf_counter() - start, words, float(loss.value.detach()))
 
@@ -145,14 +144,14 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     sizes = SIZES["tiny" if options.tiny else "llava-next-8b"]
     device = torch.device("cpu" if options.tiny else "cuda")
     recipe = Recipe(batch=options.batch, recompute=options.recompute)
-    student = Student(open_language(sizes, device), recipe)
+    trainer = Trainer(open_language(sizes, device), recipe)
     triplets = make_triplets(options.batch)
-    work = count_work(sizes, worded(student, triplets), recipe.adapter.rank)
-    cosine = check(student, triplets[:FEW])
+    work = count_work(sizes, prepare(trainer, triplets), recipe.adapter.rank)
+    cosine = check(trainer, triplets[:FEW])
     rate = gpu.matmul_rate(sizes, device)
     chunks = [
         {"chunk_tokens": tokens, "recompute": options.recompute}
-        | record(work, measure_speed(student, triplets, tokens, options.steps), rate)
+        | record(work, measure_speed(trainer, triplets, tokens, options.steps), rate)
         for tokens in options.chunk_tokens
     ]
     return {
@@ -161,7 +160,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "machine": gpu.describe(device),
         "versions": describe_versions() | {"peft": version("peft")},
         "settings": {key: value for key, value in vars(options).items() if key != "out"},
-        "recipe": recipe.told() | {"learned_weights": sum(w.numel() for w in student.weights)},
+        "recipe": recipe.told() | {"learned_weights": sum(w.numel() for w in trainer.weights)},
         "model": asdict(sizes),
         "packed_to_plain_gradient_cosine": cosine,
         "matmul": asdict(rate) | {"best": rate.best},

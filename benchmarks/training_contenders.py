@@ -92,35 +92,28 @@ def run(job: Job) -> Outcome:
 
 def _e5v(job: Job) -> Learner:
     """Learn as `e5v train` does."""
-    from e5v.training.lesson import Lesson
-    from e5v.training.ranks import Ranks
-    from e5v.training.run import Run
+    from e5v.model.loading import load
+    from e5v.training.sampler import Batches
+    from e5v.training.trainer import Trainer
 
     data = read_triplets([job.triplets])
-    adapter = Adapter(dropout=job.dropout)
+    recipe = Recipe(batch=len(data.rows), adapter=Adapter(dropout=job.dropout))
     dtype: Any = job.dtype
-    run = Run(
-        model=str(job.checkpoint),
-        data=(job.triplets,),
-        out=job.checkpoint / "run",
-        recipe=Recipe(batch=len(data.rows), adapter=adapter),
-        device="cpu",
-        dtype=dtype,
-    )
-    lesson = Lesson(run, data, Ranks(), run.device)
-    student = lesson.student
+    loaded = load(job.checkpoint, device="cpu", dtype=dtype, part="language")
+    trainer = Trainer(loaded, recipe)
+    batches = Batches(data, recipe.batch, recipe.seed)
 
     def warm_up() -> None:
-        """Make a step on a few texts; a lesson's own steps have a whole batch."""
-        prepare = partial(student.embedder.prepare, prompt=run.recipe.prompt)
-        texts = [prepare({"text": row.anchor}).prompted for row in data.rows[:WARM_UP]]
-        with student.autocast(), student.way(data).states(texts) as states:
+        """Make a step on a few texts."""
+        prompts = trainer.prompts.prepare([row.anchor for row in data.rows[:WARM_UP]])
+        texts = [one.prompted for one in prompts]
+        with trainer.autocast(), trainer.gradients.way.states(texts) as states:
             states.float().sum().backward()  # type: ignore[no-untyped-call]
-        student.learn(0, Ranks())
+        trainer.update(0)
 
     def step() -> Stepped:
-        taken = lesson.take(0)
-        return Stepped(taken.loss, student.learn(0, Ranks()))
+        result = trainer.step(0, batches[0])
+        return Stepped(result.loss, result.grad_norm)
 
     return Learner(warm_up, step)
 
@@ -209,9 +202,9 @@ def _learner(job: Job, step: Callable[[Sequence[Triplet]], Stepped]) -> Learner:
 
 def _columns(rows: Sequence[Triplet]) -> tuple[list[str], ...]:
     return (
-        [row.anchor for row in rows],
-        [row.positive for row in rows],
-        [row.negative or "" for row in rows],
+        [str(row.anchor) for row in rows],
+        [str(row.positive) for row in rows],
+        [str(row.negatives[0]) if row.negatives else "" for row in rows],
     )
 
 

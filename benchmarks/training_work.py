@@ -46,7 +46,7 @@ def build(job: BuildJob) -> None:
     from e5v.training.chunks import OFFICIAL_ROWS
 
     rows = read_triplets([job.data]).rows
-    whole = (row for row in rows if row.negative)
+    whole = (row for row in rows if row.negatives)
     write(job.folder, SIZES[job.model], [text for row in rows for text in _texts(row)])
     _set_apart(job.folder)
     tokenizer = AutoTokenizer.from_pretrained(job.folder)
@@ -61,7 +61,7 @@ def build(job: BuildJob) -> None:
 
 
 def _texts(row: Triplet) -> list[str]:
-    return [row.anchor, row.positive, *row.negatives]
+    return [item for item in row.items if isinstance(item, str)]
 
 
 def _set_apart(folder: Path) -> None:
@@ -85,7 +85,7 @@ def _cut(rows: Iterable[Triplet], tokenizer: Any) -> Iterator[Triplet]:
 
     for row in rows:
         anchor, positive, *negatives = (cut(text.strip()).strip() for text in _texts(row))
-        yield Triplet(anchor, positive, next(iter(negatives), None))
+        yield Triplet(anchor, positive, tuple(negatives[:1]))
 
 
 def _distinct(rows: Iterable[Triplet]) -> Iterator[Triplet]:

@@ -28,7 +28,7 @@ from benchmarks.training_contenders import CONTENDERS, Job, Outcome, run
 from benchmarks.training_flops import adapter_flops, count_work
 from benchmarks.training_work import BATCH, FEW, BuildJob, build
 from e5v.model.encoder import Prompted
-from e5v.training.student import Student
+from e5v.training.trainer import Trainer
 from e5v.training.triplets import read_triplets
 from tests.nano.small import tokenizer
 
@@ -43,7 +43,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     It has just as many usable triplets as are asked for.
     """
-    rows = [(t.anchor, t.positive, t.negative) for t in train_gpu.make_triplets(TRIPLETS - 1)]
+    rows = [tuple(map(str, t.items)) for t in train_gpu.make_triplets(TRIPLETS - 1)]
     rows[1:1] = [(rows[0][0], "so it is", "it is not"), ("a text with no negative", "well", "")]
     rows[5:5] = [(LONG, "a short one", "another short one")]
     file = tmp_path_factory.mktemp("data") / "nli.csv"
@@ -70,7 +70,7 @@ def result(data: Path) -> train.Result:
 def test_no_text_comes_twice_or_is_too_long(folder: Path) -> None:
     """Catches work that differs: e5v passes over equal texts, and each would cut in its own way."""
     rows = read_triplets([folder / BATCH]).rows
-    texts = [text for row in rows for text in (row.anchor, row.positive, row.negative) if text]
+    texts = [str(item) for row in rows for item in row.items]
     tokenizer = AutoTokenizer.from_pretrained(folder)
     lengths = [len(tokenizer(text, add_special_tokens=False).input_ids) for text in texts]
     assert len(rows) == TRIPLETS
@@ -213,8 +213,8 @@ def test_a_chunk_that_does_not_fit_is_written_down(monkeypatch: pytest.MonkeyPat
 def test_another_gradient_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches a kernel whose way back is wrong: its speed would mean nothing."""
 
-    def askew(student: Student, *_args: Any) -> None:
-        for weight in student.weights:
+    def askew(trainer: Trainer, *_args: Any) -> None:
+        for weight in trainer.weights:
             weight.grad = torch.ones_like(weight)
 
     monkeypatch.setattr(machine, "SECONDS", 0.01)

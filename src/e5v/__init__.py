@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from e5v.search.indexing import Indexed, index
     from e5v.training.recipe import Recipe
     from e5v.training.trainer import train
+    from e5v.training.triplets import Triplet
 
     __version__: str
 
@@ -52,6 +53,7 @@ __all__ = [
     "Report",
     "Skipped",
     "TrainingError",
+    "Triplet",
     "UsageError",
     "Word",
     "__version__",
@@ -86,6 +88,7 @@ _HOMES = {
     "e5v.search.indexing": ("Indexed", "index"),
     "e5v.training.recipe": ("Recipe",),
     "e5v.training.trainer": ("train",),
+    "e5v.training.triplets": ("Triplet",),
 }
 _MODULES = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -16,7 +16,7 @@ The rule, for index, encode, evaluate and train:
   not found there is looked for in its subfolder images/.
 
 Here, an object is an image with its captions, or a text. In `e5v encode` it is one item, with the
-image and its texts together: `verbs/item_lines.py`.
+image and its texts together: `e5v.item_lines`.
 """
 
 import difflib

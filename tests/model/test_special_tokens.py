@@ -12,10 +12,10 @@ from e5v import E5V
 from e5v.checkpoints.merge import merge
 from e5v.checkpoints.sentence_transformers import write_sentence_files
 from e5v.model.loading import load, outline
-from e5v.model.prompts import RETRIEVAL
 from e5v.model.special_tokens import adds_special_tokens
 from e5v.model.verify import verify
-from e5v.training.training_prompts import Wording
+from e5v.training.recipe import Recipe
+from e5v.training.training_prompts import TrainingPrompts
 from tests.adapters import write_adapter
 from tests.families import load_processor
 
@@ -101,8 +101,8 @@ def test_a_first_token_is_never_there_twice(
 def test_training_reads_what_encode_reads(settings: Callable[..., Path]) -> None:
     """A model that is trained without the first token it is asked with afterwards."""
     loaded = load(settings(bare=True, add_bos_token=True), part="language")
-    wording = Wording(loaded, RETRIEVAL, template="fixed", text_tokens=100)
-    ids = wording("a dog").prompted.ids
+    (prepared,) = TrainingPrompts(loaded, Recipe(text_tokens=100)).prepare(["a dog"])
+    ids = prepared.prompted.ids
     assert ids == E5V(loaded).prepare("a dog").prompted.ids
     assert ids[0] == BOS
 

@@ -99,4 +99,4 @@ def test_training_reads_the_triplets(tmp_path: Path) -> None:
     found = read_triplets([tmp_path / "a.csv"])
     first = next(triplets(3))
     assert len(found.rows) == 50
-    assert (found.rows[0].anchor, found.rows[0].negative) == (first.anchor, first.negative)
+    assert found.rows[0].items == (first.anchor, first.positive, first.negative)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from e5v.model.loading import Loaded, load
+from e5v.training.cells import identify
 from e5v.training.recipe import Adapter, Recipe
 from e5v.training.triplets import Triplet
 
@@ -21,8 +22,8 @@ def make_triplets(count: int) -> tuple[Triplet, ...]:
     for number in range(count):
         who, what = SUBJECTS[number % 5], DOINGS[number % 4]
         other = DOINGS[(number + 1) % 4]
-        negative = None if number % 3 == 2 else f"{who} {other}"
-        made.append(Triplet(f"{who} {what}, take {number}", f"{who} is there {number}", negative))
+        negatives = () if number % 3 == 2 else (f"{who} {other}",)
+        made.append(Triplet(f"{who} {what}, take {number}", f"{who} is there {number}", negatives))
     return tuple(made)
 
 
@@ -35,7 +36,7 @@ def triplets() -> tuple[Triplet, ...]:
 @pytest.fixture
 def nli(tmp_path: Path) -> Path:
     """Give a file of 40 triplets in SimCSE's columns."""
-    rows = [f"{row.anchor},{row.positive},{row.negative or ''}" for row in _plain(40)]
+    rows = [",".join([*map(identify, row.items), ""][:3]) for row in _plain(40)]
     file = tmp_path / "nli.csv"
     file.write_text("\n".join(["sent0,sent1,hard_neg", *rows]) + "\n")
     return file
@@ -43,7 +44,7 @@ def nli(tmp_path: Path) -> Path:
 
 def _plain(count: int) -> list[Triplet]:
     rows = make_triplets(count)
-    return [replace(row, anchor=row.anchor.replace(",", " -")) for row in rows]
+    return [replace(row, anchor=identify(row.anchor).replace(",", " -")) for row in rows]
 
 
 @pytest.fixture

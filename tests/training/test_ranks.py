@@ -7,22 +7,26 @@ import torch
 from torch import distributed
 from torch.multiprocessing.spawn import start_processes
 
-from e5v.training.lesson import Lesson
+from e5v.model.loading import load
 from e5v.training.ranks import Ranks
 from e5v.training.recipe import Recipe
 from e5v.training.run import Run
-from e5v.training.triplets import read_triplets
+from e5v.training.sampler import Batches
+from e5v.training.trainer import Trainer
 
 
 def _gradient(run: Run, ranks: Ranks) -> tuple[float, list[torch.Tensor]]:
-    lesson = Lesson(run, read_triplets(run.data), ranks, "cpu")
+    loaded = load(run.model, dtype="float32", device="cpu", part="language")
+    trainer = Trainer(loaded, run.recipe, ranks)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
-        for weight in lesson.student.weights:
+        for weight in trainer.weights:
             weight.add_(0.1 * torch.randn(weight.shape, generator=generator))
-    taken = lesson.take(0)
-    ranks.add_gradients(lesson.student.weights)
-    return taken.loss, [weight.grad for weight in lesson.student.weights if weight.grad is not None]
+    batch = Batches(run.read_data(), run.recipe.batch, run.recipe.seed)[0]
+    prompts = [one.prompted for one in trainer.prompts.prepare(batch.items)]
+    loss = trainer.accumulate(prompts, batch)
+    ranks.add_gradients(trainer.weights)
+    return float(loss.value), [one.grad for one in trainer.weights if one.grad is not None]
 
 
 def _one_of_two(rank: int, run: Run, meeting: Path, results: Path) -> None:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,14 @@ from e5v.errors import TrainingError, UsageError
 from e5v.training.run_folder import RunFolder, write_folder
 
 RECIPE = {"model": "m", "lr": 1e-3, "data": ["a.csv"]}
+
+
+@dataclass(frozen=True)
+class _Line:
+    step: int
+
+    def line(self) -> dict[str, int]:
+        return {"step": self.step}
 
 
 def _begun(path: Path) -> RunFolder:
@@ -81,7 +90,7 @@ def test_lines_of_steps_that_are_made_again_are_dropped(tmp_path: Path) -> None:
     """A log with some steps twice, or one that a torn line makes unreadable."""
     folder = _begun(tmp_path / "run")
     for step in range(1, 6):
-        folder.append({"step": step})
+        folder.append(_Line(step))
     with folder.log.open("a") as log:
         log.write('{"step": 6, "lo')
     folder.begin(RECIPE, 3)

@@ -11,13 +11,13 @@ import torch
 from safetensors.torch import load_file
 
 from e5v.errors import DataError, TrainingError, UsageError
-from e5v.training import trainer as fitting
+from e5v.training import trainer as trainer_module
 from e5v.training.adapter import WEIGHTS
+from e5v.training.checkpoint import OPTIMISER
 from e5v.training.gradcache import GradCache
 from e5v.training.recipe import Adapter, Recipe
 from e5v.training.run import Begun, Measured, Run, Step
-from e5v.training.student import OPTIMISER, Student
-from e5v.training.trainer import fit, train
+from e5v.training.trainer import Trainer, fit, train
 
 Checkpoints = Callable[[str], Path]
 
@@ -45,14 +45,14 @@ def _losses(run: Run) -> list[tuple[int, float]]:
 
 def _stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Let a run be killed in the middle of a step."""
-    real = Student.learn
+    real = Trainer.update
 
-    def learn(self: Student, now: int, *rest: Any) -> float:
+    def update(self: Trainer, now: int) -> float:
         if now == step:
             raise KeyboardInterrupt
-        return real(self, now, *rest)
+        return real(self, now)
 
-    monkeypatch.setattr(Student, "learn", learn)
+    monkeypatch.setattr(Trainer, "update", update)
 
 
 def test_a_run_learns(run: Run) -> None:
@@ -155,8 +155,10 @@ def test_seeds_differ(run: Run, tmp_path: Path) -> None:
 
 def test_a_loss_that_is_no_number_stops_the_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights of NaN, written over the last good ones."""
-    real = Student.lr
-    monkeypatch.setattr(Student, "lr", lambda self, step: 1e30 if step == 2 else real(self, step))
+    real = Recipe.learning_rate
+    monkeypatch.setattr(
+        Recipe, "learning_rate", lambda self, step: 1e30 if step == 2 else real(self, step)
+    )
     with pytest.raises(
         TrainingError, match=r"step 4 has.*checkpoint-000002 is kept; lower the learning rate"
     ):
@@ -222,7 +224,7 @@ def test_only_the_leader_writes(run: Run, monkeypatch: pytest.MonkeyPatch) -> No
     def second(device: str | None) -> Iterator[tuple[Ranks, str | None]]:
         yield Ranks(1, 1), device
 
-    monkeypatch.setattr(fitting, "joined", second)
+    monkeypatch.setattr(trainer_module, "joined", second)
     assert list(fit(run)) == []
     assert not run.out.exists()
 

@@ -9,11 +9,11 @@ import pytest
 
 from e5v import E5V
 from e5v.model.loading import Loaded, load
-from e5v.model.prompts import find_prompt
-from e5v.training.training_prompts import Wording
+from e5v.model.preparing import Prepared
+from e5v.training.recipe import Mode, Recipe
+from e5v.training.training_prompts import TrainingPrompts
 
 Language = Callable[[str], Loaded]
-PROMPT = find_prompt("retrieval")
 BROKEN = (
     "<|start header id|>user<|end header id|>\n\n"
     "A dog.\nSummary above sentence in one word:"
@@ -21,34 +21,39 @@ BROKEN = (
 )
 
 
+def prepare(loaded: Loaded, text: str, *, template: Mode, text_tokens: int) -> Prepared:
+    """Prepare one text for training."""
+    recipe = Recipe(template=template, text_tokens=text_tokens)
+    return TrainingPrompts(loaded, recipe).prepare([text])[0]
+
+
 @pytest.mark.parametrize("family", ["llava_next_llama3", "llava_next_mistral", "qwen2_5_vl"])
 def test_fixed_is_what_is_embedded_afterwards(family: str, language: Language) -> None:
     """A model that is tuned on one prompt and used with another."""
     loaded = language(family)
-    wording = Wording(loaded, PROMPT, template="fixed", text_tokens=32)
-    used = E5V(loaded).prepare("A dog.").prompted
-    assert wording("A dog.").prompted == used
-    assert not wording("A dog.").cut
+    prepared = prepare(loaded, "A dog.", template="fixed", text_tokens=32)
+    assert prepared.prompted == E5V(loaded).prepare("A dog.").prompted
+    assert not prepared.cut
 
 
 def test_faithful_is_the_broken_template(language: Language) -> None:
     """An ablation of something else: special tokens that survive, line ends that stand."""
     loaded = language("llava_next_llama3")
     tokenizer = loaded.processor.tokenizer
-    worded = Wording(loaded, PROMPT, template="faithful", text_tokens=32)("A dog.")
-    assert worded.prompted.ids == tokenizer(BROKEN).input_ids
+    prepared = prepare(loaded, "A dog.", template="faithful", text_tokens=32)
+    assert prepared.prompted.ids == tokenizer(BROKEN).input_ids
     special = set(tokenizer.get_added_vocab().values())
-    assert [n for n in worded.prompted.ids if n in special] == [tokenizer.bos_token_id]
-    assert tokenizer.decode(worded.prompted.ids[-1]) == ">"
+    assert [n for n in prepared.prompted.ids if n in special] == [tokenizer.bos_token_id]
+    assert tokenizer.decode(prepared.prompted.ids[-1]) == ">"
 
 
 def test_faithful_without_turn_pools_the_colon(language: Language) -> None:
     """A chat turn where the official script has none."""
     loaded = language("llava_next_mistral")
     tokenizer = loaded.processor.tokenizer
-    worded = Wording(loaded, PROMPT, template="faithful", text_tokens=32)("A dog.")
+    prepared = prepare(loaded, "A dog.", template="faithful", text_tokens=32)
     expected = tokenizer("A dog.\nSummary above sentence in one word:").input_ids
-    assert worded.prompted.ids == expected
+    assert prepared.prompted.ids == expected
 
 
 def test_texts_are_cut_before_the_prompt(language: Language) -> None:
@@ -56,10 +61,10 @@ def test_texts_are_cut_before_the_prompt(language: Language) -> None:
     loaded = language("llava_next_llama3")
     tokenizer = loaded.processor.tokenizer
     text = "the old man looks at the snow on the roof and " * 20
-    worded = Wording(loaded, PROMPT, template="fixed", text_tokens=10)(text)
-    assert worded.cut
+    prepared = prepare(loaded, text, template="fixed", text_tokens=10)
+    assert prepared.cut
     kept = tokenizer.decode(tokenizer(text, add_special_tokens=False).input_ids[:10])
-    assert worded.prompted == E5V(loaded).prepare(kept).prompted
+    assert prepared.prompted == E5V(loaded).prepare(kept).prompted
 
 
 CLEANED = {  # of transformers 4.41
@@ -116,9 +121,9 @@ def test_faithful_is_the_official_procedure(
         )
     expected = tokenizer(template.replace("*sent 0*", sentence).strip()).input_ids
 
-    worded = Wording(loaded, PROMPT, template="faithful", text_tokens=32)(text)
-    assert worded.prompted.ids == expected
+    prepared = prepare(loaded, text, template="faithful", text_tokens=32)
+    assert prepared.prompted.ids == expected
     long = tokenizer(text, add_special_tokens=False).input_ids
-    assert worded.cut == (len(long) > 32)
-    fixed = Wording(loaded, PROMPT, template="fixed", text_tokens=1_000)(text)
+    assert prepared.cut == (len(long) > 32)
+    fixed = prepare(loaded, text, template="fixed", text_tokens=1_000)
     assert fixed.prompted == E5V(loaded).prepare({"text": text}).prompted

@@ -12,8 +12,8 @@ from e5v.errors import DataError
 from e5v.training.triplets import Triplet, Triplets, read_triplets
 
 NLI = Path(__file__).parents[2] / "examples" / "nli"
-DOG = Triplet("A dog runs.", "An animal moves.", "A dog sleeps.")
-CAT = Triplet("A cat sits.", "A pet rests.", None)
+DOG = Triplet("A dog runs.", "An animal moves.", ("A dog sleeps.",))
+CAT = Triplet("A cat sits.", "A pet rests.")
 ROWS: list[dict[str, Any]] = [
     {"sent0": "A dog runs.", "sent1": "An animal moves.", "hard_neg": "A dog sleeps."},
     {"sent0": "A cat sits.", "sent1": "A pet rests.", "hard_neg": None},
@@ -66,7 +66,7 @@ def test_each_format_and_header(tmp_path: Path, name: str, names: tuple[str, ...
 def test_pairs_without_a_third_column(tmp_path: Path, suffix: str) -> None:
     """Pairs refused, or given a negative that is not there."""
     path = write(tmp_path / f"a{suffix}", [{"positive": "b", "anchor": "a"}])
-    assert read_triplets([path]).rows == (Triplet("a", "b", None),)
+    assert read_triplets([path]).rows == (Triplet("a", "b"),)
 
 
 def test_several_files_are_one_list(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_several_files_are_one_list(tmp_path: Path) -> None:
     first = write_csv(tmp_path / "a.csv", "sent0,sent1\na,b\n,b\nc,d\n")
     second = write(tmp_path / "b.jsonl", [{"anchor": "", "positive": "x"}, *ROWS])
     read = read_triplets([first, second])
-    assert read.rows == (Triplet("a", "b", None), Triplet("c", "d", None), DOG, CAT)
+    assert read.rows == (Triplet("a", "b"), Triplet("c", "d"), DOG, CAT)
     assert read.places == (0, 2, 4, 5)
     assert read.count == 6
     assert [str(one) for one in read.broken] == [
@@ -89,7 +89,7 @@ def test_quotes_commas_and_line_breaks(tmp_path: Path) -> None:
     rows = [dict(zip(("sent0", "sent1", "hard_neg"), texts, strict=True)), ROWS[0]]
     for suffix in (".csv", ".jsonl", ".parquet"):
         read = read_triplets([write(tmp_path / f"a{suffix}", rows)])
-        assert read == Triplets((Triplet(texts[0], texts[1], texts[2]), DOG), (0, 1), ())
+        assert read == Triplets((Triplet(texts[0], texts[1], (texts[2],)), DOG), (0, 1), ())
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_quotes_commas_and_line_breaks(tmp_path: Path) -> None:
 def test_byte_order_mark_line_ends_and_a_last_blank_line(tmp_path: Path, text: str) -> None:
     """A spreadsheet's CSV refused for its first three bytes, or counted a row too long."""
     read = read_triplets([write_csv(tmp_path / "a.csv", text)])
-    assert read == Triplets((Triplet("a", "b", None), Triplet("c", "d", None)), (0, 1), ())
+    assert read == Triplets((Triplet("a", "b"), Triplet("c", "d")), (0, 1), ())
 
 
 def test_a_very_long_cell(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_very_long_cell(tmp_path: Path) -> None:
     limit = csv.field_size_limit()
     long = "word " * 50_000
     path = write_csv(tmp_path / "a.csv", f"anchor,positive\n{long},b\n")
-    assert read_triplets([path]).rows == (Triplet(long, "b", None),)
+    assert read_triplets([path]).rows == (Triplet(long, "b"),)
     assert csv.field_size_limit() == limit
 
 
@@ -129,9 +129,9 @@ def test_broken_rows_of_a_csv(tmp_path: Path) -> None:
     )
     read = read_triplets([write_csv(tmp_path / "a.csv", text)])
     assert read.rows == (
-        Triplet("ok", "ok", "ok"),
-        Triplet("fine", "fine", None),
-        Triplet("last\none", "fine", "€"),
+        Triplet("ok", "ok", ("ok",)),
+        Triplet("fine", "fine"),
+        Triplet("last\none", "fine", ("€",)),
     )
     assert read.places == (0, 8, 10)
     assert causes(read) == [
@@ -167,7 +167,7 @@ def test_broken_rows_of_json_lines(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"\r\n".join(lines))
     read = read_triplets([path])
-    assert read.rows == (Triplet("a", "b", "c"), Triplet("a", "😀", None))
+    assert read.rows == (Triplet("a", "b", ("c",)), Triplet("a", "😀"))
     assert read.places == (5, 11)
     assert [one.row for one in read.broken] == [1, 2, 3, 5, 6, 8, 9, 10, 11, 12]
     assert [cause.partition(" (")[0] for _, cause in causes(read)] == [
@@ -201,7 +201,7 @@ def test_broken_rows_of_parquet(tmp_path: Path) -> None:
     }
     pq.write_table(pa.table(columns), tmp_path / "a.parquet", row_group_size=2)
     read = read_triplets([tmp_path / "a.parquet"])
-    assert read.rows == (Triplet("a", "b", "c"),)
+    assert read.rows == (Triplet("a", "b", ("c",)),)
     assert causes(read) == [
         (2, "anchor is not UTF-8 (byte 0xE9 after 3 characters); save the file as UTF-8"),
         (3, "anchor is empty"),
@@ -269,18 +269,18 @@ def test_a_folder_is_no_file(tmp_path: Path, name: str) -> None:
         read_triplets([tmp_path / name])
 
 
-SEVERAL = Triplet("a", "b", "c", ("d", "e"))
+SEVERAL = Triplet("a", "b", ("c", "d", "e"))
 
 
 @pytest.mark.parametrize(
     ("row", "triplets"),
     [
-        ({"anchor": "a", "positive": "b", "neg": "c"}, [Triplet("a", "b", "c")]),
-        ({"anchor": "a", "positive": "b", "hard_negative": "c"}, [Triplet("a", "b", "c")]),
-        ({"query": "a", "positive": "b", "negative": "c"}, [Triplet("a", "b", "c")]),
+        ({"anchor": "a", "positive": "b", "neg": "c"}, [Triplet("a", "b", ("c",))]),
+        ({"anchor": "a", "positive": "b", "hard_negative": "c"}, [Triplet("a", "b", ("c",))]),
+        ({"query": "a", "positive": "b", "negative": "c"}, [Triplet("a", "b", ("c",))]),
         (
             {"query": "a", "answer": "x", "positive": "b", "negative_1": "c"},
-            [Triplet("a", "b", "c")],
+            [Triplet("a", "b", ("c",))],
         ),
         (
             {
@@ -298,7 +298,7 @@ SEVERAL = Triplet("a", "b", "c", ("d", "e"))
         ),
         (
             {"anchor": "a", "positive": "b", "negative_1": " ", "negative_2": "c"},
-            [Triplet("a", "b", "c")],
+            [Triplet("a", "b", ("c",))],
         ),
     ],
 )
@@ -332,7 +332,7 @@ def test_lists_of_positives_and_negatives(tmp_path: Path, row: dict[str, Any], s
     else:
         write(path, [row])
     read = read_triplets([path])
-    assert read.rows == (SEVERAL, Triplet("a", "f", "c", ("d", "e")))
+    assert read.rows == (SEVERAL, Triplet("a", "f", ("c", "d", "e")))
     assert (read.places, read.broken, read.notes) == ((0, 1), (), ())
 
 
@@ -349,7 +349,7 @@ def test_passages_of_tevatron(tmp_path: Path) -> None:
     }
     path = write(tmp_path / "a.jsonl", [row])
     read = read_triplets([path])
-    assert read.rows == (Triplet("a", "T b", "c", ("d",)),)
+    assert read.rows == (Triplet("a", "T b", ("c", "d")),)
     assert read.notes == (f"{path}: ignored columns: query_id",)
 
 
@@ -373,7 +373,7 @@ def test_a_list_in_the_first_of_many_lines(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('["a", "b"]\n{"anchor": "a", "positive": "b"}\n')
     read = read_triplets([path])
-    assert read.rows == (Triplet("a", "b", None),)
+    assert read.rows == (Triplet("a", "b"),)
     assert causes(read) == [(1, "is of type list; expected an object")]
 
 
@@ -390,7 +390,7 @@ def test_a_list_in_the_first_of_many_lines(tmp_path: Path) -> None:
 def test_every_encoding_of_unicode(tmp_path: Path, encoding: str, suffix: str, text: str) -> None:
     """A spreadsheet's UTF-16 refused for the names of its columns."""
     path = write_csv(tmp_path / f"a{suffix}", text.encode(encoding))
-    assert read_triplets([path]).rows == (Triplet("é", "b\nü", None),)
+    assert read_triplets([path]).rows == (Triplet("é", "b\nü"),)
 
 
 def test_ignored_columns_are_named_once(tmp_path: Path) -> None:
@@ -408,5 +408,5 @@ def test_the_example_is_whole() -> None:
     held_out = read_triplets([NLI / "held_out.csv"])
     assert (len(train.rows), len(held_out.rows)) == (553, 95)  # as CREDITS.md says
     assert train.broken == held_out.broken == ()
-    assert all(row.negative for row in (*train.rows, *held_out.rows))
+    assert all(row.negatives for row in (*train.rows, *held_out.rows))
     assert not {row.anchor for row in train.rows} & {row.anchor for row in held_out.rows}

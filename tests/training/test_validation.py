@@ -20,7 +20,7 @@ from e5v.model.loading import Loaded, load
 from e5v.model.preparing import Preparer
 from e5v.model.prompts import RETRIEVAL
 from e5v.retrieval import recall_at, true_ranks
-from e5v.training.validation import Measures, Watch
+from e5v.training.validation import Measures, Validation
 from e5v.training.validation_data import HeldOut
 
 Checkpoints = Callable[[str], Path]
@@ -69,8 +69,8 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     return parts
 
 
-def _watch(data: Path, folder: Path) -> Watch:
-    return Watch.open(data, str(folder), RETRIEVAL, device="cpu", dtype="float32")
+def _watch(data: Path, folder: Path) -> Validation:
+    return Validation.open(data, str(folder), RETRIEVAL, device="cpu", dtype="float32")
 
 
 def _language(folder: Path) -> E5V:

@@ -10,7 +10,7 @@ import inspect
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -30,6 +30,7 @@ from e5v.model.packing import Pack, shared_tokens
 from e5v.model.readout import check_readout, read_at
 from e5v.model.vision import cast, image_tokens
 
+GRID = "image_grid_thw"  # an image's shape in patches: the positions of its tokens depend on it
 _LOCKS: WeakKeyDictionary[Any, Lock] = WeakKeyDictionary()  # per model, for all its encoders
 
 
@@ -189,12 +190,7 @@ class Encoder:
             raise ModelError(
                 f"{self.loaded.name} is open without its vision tower; expected texts only"
             )
-        try:
-            return image_tokens(self.model, images, self.loaded.backbone.features, counts)
-        except ValueError as error:
-            raise ModelError(
-                f"{self.loaded.name}: processor and model disagree: {error}"
-            ) from error
+        return _run_tower(self.loaded, images, counts)
 
     def _embed(self, ids: Int[Tensor, "n L"], images: list[ImageTokens]) -> Float[Tensor, "n L d"]:
         """Embed the ids and insert the image tokens."""
@@ -218,12 +214,48 @@ class Encoder:
         if not one.images:
             return torch.arange(len(one.ids)).expand(3, -1)
         ids = torch.tensor([one.ids])
-        grids = torch.cat([image.arrays["image_grid_thw"] for image in one.images])
+        grids = torch.cat([image.arrays[GRID] for image in one.images])
         marks = (ids == self.loaded.image_token_id).int()
         positions: Tensor = self.model.base_model.get_rope_index(
             ids, mm_token_type_ids=marks, image_grid_thw=grids
         )[0]
         return positions[:, 0]
+
+
+@torch.no_grad()
+def add_image_tokens(loaded: Loaded, batch: Sequence[Prompted]) -> list[Prompted]:
+    """Run the vision tower; return the prompts with image tokens, on the CPU, instead of pixels.
+
+    The encoder then runs the language model only. `loaded` may be the vision tower alone.
+
+    Raises:
+        ModelError: processor and vision tower disagree on the number of image tokens, or the
+            model's own code failed.
+    """
+    images = [image for one in batch for image in one.images]
+    counts = [count for one in batch for count in one.counts]
+    with model_errors(loaded.name):
+        made = iter(_run_tower(loaded, images, counts))
+    return [
+        replace(one, images=tuple(_replace_pixels(image, next(made)) for image in one.images))
+        for one in batch
+    ]
+
+
+def _run_tower(
+    loaded: Loaded, images: Sequence[Pixels], counts: Sequence[int]
+) -> list[ImageTokens]:
+    if not images:
+        return []
+    try:
+        return image_tokens(loaded.model, images, loaded.backbone.features, counts)
+    except ValueError as error:
+        raise ModelError(f"{loaded.name}: processor and model disagree: {error}") from error
+
+
+def _replace_pixels(image: Pixels, tokens: ImageTokens) -> Pixels:
+    grid = {key: array for key, array in image.arrays.items() if key == GRID}
+    return replace(image, arrays=grid, tokens=tokens.to("cpu"))
 
 
 def _concatenate(arrays: Sequence[Tensor]) -> Tensor:

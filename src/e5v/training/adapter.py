@@ -68,6 +68,22 @@ def trained(loaded: Loaded) -> list[nn.Parameter]:
     return [weight for weight in loaded.model.parameters() if weight.requires_grad]
 
 
+def set_training_mode(loaded: Loaded, *, recompute: bool) -> None:
+    """Switch dropout on in the language model; the frozen vision tower stays as in use.
+
+    `recompute` recomputes activations in the backward pass (activation checkpointing).
+    """
+    model = loaded.language_model
+    model.train()
+    for name in loaded.backbone.vision_within:
+        if module := getattr(model, name):
+            module.eval()
+    if recompute:
+        name = "activation_checkpointing_enable"  # what newer transformers call it
+        enable = getattr(model, name, None) or model.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
+
+
 def adapter_files(loaded: Loaded, config: Any) -> Mapping[str, bytes]:
     """Return the adapter as peft writes it: file name -> content."""
     state = _peft().get_peft_model_state_dict(loaded.model, save_embedding_layers=False)

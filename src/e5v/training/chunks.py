@@ -1,7 +1,7 @@
-"""How texts are run through the language model in training, one chunk at a time.
+"""How the items of a batch are run through the language model in training, a chunk at a time.
 
-    fixed     any texts, planned by tokens -> the encoder also used for embedding -> states
-    faithful  24 triplets at a time, left-padded -> the official script's mask    -> states
+    fixed     any items, planned by tokens -> the encoder also used for embedding -> states
+    faithful  24 triplets of texts, left-padded -> the official script's mask     -> states
 
 The chunks of a batch are computed separately and compared together (`gradcache`), so their size
 affects memory and speed only, except with the faithful mask, which does not hide all padding.
@@ -16,9 +16,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from e5v.model.encoder import Encoder, Prompted
+from e5v.model.encoder import Encoder, Prompted, add_image_tokens
 from e5v.model.failures import model_errors
 from e5v.model.token_batches import token_batches
+from e5v.training.recipe import Recipe
 
 CPU_CHUNK, GPU_CHUNK = 2_048, 16_384  # tokens whose activations are in memory at once
 OFFICIAL_ROWS = 24  # triplets on one of the paper's GPUs
@@ -26,12 +27,15 @@ OFFICIAL_MULTIPLE = 8  # widths are padded to a multiple of it
 
 
 class Pass(Protocol):
-    """A way to run texts through the model."""
+    """A way to run prompts through the model."""
 
-    def chunks(self, texts: Sequence[Prompted], triplets: int) -> list[list[int]]:
-        """Return which texts go together; the first `triplets` of `texts` are the anchors."""
+    def chunks(self, prompts: Sequence[Prompted], triplets: int) -> list[list[int]]:
+        """Return which prompts go together; the first `triplets` of them are the anchors."""
 
-    def states(self, texts: Sequence[Prompted]) -> AbstractContextManager[Tensor]:
+    def add_image_tokens(self, prompts: Sequence[Prompted]) -> Sequence[Prompted]:
+        """Run the frozen vision tower over a chunk's images, once for both of its passes."""
+
+    def states(self, prompts: Sequence[Prompted]) -> AbstractContextManager[Tensor]:
         """Yield the pooled states (n, d) of a chunk; use the block for the backward pass, too."""
 
 
@@ -42,17 +46,23 @@ class PackedPass:
     encoder: Encoder
     budget: int
 
-    def chunks(self, texts: Sequence[Prompted], triplets: int) -> list[list[int]]:
-        """Fill chunks up to the budget, with texts of similar length."""
-        lengths = [len(text.ids) for text in texts]
+    def chunks(self, prompts: Sequence[Prompted], triplets: int) -> list[list[int]]:
+        """Fill chunks up to the budget, with prompts of similar length."""
+        lengths = [len(one.ids) for one in prompts]
         padded = self.encoder.layout != "packed"
         return token_batches(
             lengths, self.budget, padded=padded, alone_above=self.encoder.alone_above
         )
 
-    def states(self, texts: Sequence[Prompted]) -> AbstractContextManager[Tensor]:
+    def add_image_tokens(self, prompts: Sequence[Prompted]) -> Sequence[Prompted]:
+        """Run the vision tower, unless the model can only be run as a whole."""
+        if self.encoder.layout == "whole":
+            return prompts
+        return add_image_tokens(self.encoder.loaded, prompts)
+
+    def states(self, prompts: Sequence[Prompted]) -> AbstractContextManager[Tensor]:
         """Run the encoder."""
-        return self.encoder.passing(texts)
+        return self.encoder.passing(prompts)
 
 
 @dataclass(frozen=True)
@@ -68,18 +78,22 @@ class OfficialPass:
     encoder: Encoder
     padding: int
 
-    def chunks(self, texts: Sequence[Prompted], triplets: int) -> list[list[int]]:
+    def chunks(self, prompts: Sequence[Prompted], triplets: int) -> list[list[int]]:
         """Take 24 triplets at a time, in the order given: anchors, positives, negatives."""
-        kinds = (range(triplets), range(triplets, 2 * triplets), range(2 * triplets, len(texts)))
+        kinds = (range(triplets), range(triplets, 2 * triplets), range(2 * triplets, len(prompts)))
         return [
             list(chain.from_iterable(kind[first : first + OFFICIAL_ROWS] for kind in kinds))
             for first in range(0, triplets, OFFICIAL_ROWS)
         ]
 
+    def add_image_tokens(self, prompts: Sequence[Prompted]) -> Sequence[Prompted]:
+        """Return the prompts as they are: the official script trains on texts."""
+        return prompts
+
     @contextmanager
-    def states(self, texts: Sequence[Prompted]) -> Iterator[Tensor]:
+    def states(self, prompts: Sequence[Prompted]) -> Iterator[Tensor]:
         """Run the language model on padded rows, as the official script does."""
-        ids = self.rows([text.ids for text in texts])
+        ids = self.rows([one.ids for one in prompts])
         model = self.encoder.loaded.language_model
         mask = (ids > 0).long()
         with model_errors(self.encoder.loaded.name):
@@ -104,3 +118,11 @@ class OfficialPass:
 
     def _widen(self, block: Tensor, width: int) -> Tensor:
         return torch.nn.functional.pad(block, (width - block.shape[1], 0), value=self.padding)
+
+
+def choose_pass(encoder: Encoder, recipe: Recipe) -> Pass:
+    """Return the way to run prompts that a recipe's mask asks for."""
+    if recipe.mask == "faithful":
+        return OfficialPass(encoder, encoder.loaded.processor.tokenizer.eos_token_id)
+    usual = GPU_CHUNK if encoder.loaded.model.device.type == "cuda" else CPU_CHUNK
+    return PackedPass(encoder, recipe.chunk_tokens or usual)

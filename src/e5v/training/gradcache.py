@@ -1,10 +1,12 @@
 """The gradient of a batch of any size in the memory of one chunk (arXiv 2101.06983).
 
-    chunks -> states, without a graph -> loss of the whole batch -> its gradient at each state
+    chunks -> image tokens -> states, without a graph -> loss of the whole batch
+           -> gradient at each state
     chunks -> states again, with a graph -> that gradient is propagated to the weights
 
 A contrastive loss compares everything with everything, but depends on the model only through the
-states. So the gradient equals that of the full batch; both passes use the same dropout masks.
+states. So the gradient equals that of the full batch; both passes use the same dropout masks, and
+the same image tokens, since the vision tower is frozen.
 Under torchrun every rank computes some of the chunks, and the loss of all of them.
 """
 
@@ -20,7 +22,7 @@ from e5v.training.chunks import Pass
 from e5v.training.loss import Loss
 from e5v.training.ranks import Ranks
 
-LossOf = Callable[[Tensor], Loss]  # of the states (m, d) of all texts of a batch
+LossOf = Callable[[Tensor], Loss]  # of the states (m, d) of all items of a batch
 
 
 @dataclass(frozen=True)
@@ -34,16 +36,18 @@ class GradCache:
     autocast: Callable[[], AbstractContextManager[object]]
 
     def backward(
-        self, texts: Sequence[Prompted], triplets: int, loss_of: LossOf, seed: int
+        self, prompts: Sequence[Prompted], triplets: int, loss_of: LossOf, seed: int
     ) -> Loss:
         """Accumulate the gradient of a batch in the weights, and return its loss.
 
-        The first `triplets` of `texts` are the anchors. Dropout is seeded with `seed`.
+        The first `triplets` of `prompts` are the anchors. Dropout is seeded with `seed`.
         """
-        own = self.ranks.own(self.way.chunks(texts, triplets))
-        states = torch.zeros(len(texts), self.width, device=self.device)
+        own = self.ranks.own(self.way.chunks(prompts, triplets))
+        states = torch.zeros(len(prompts), self.width, device=self.device)
+        inputs: dict[int, Sequence[Prompted]] = {}  # of this rank's chunks
         for number, chunk in own:
-            with torch.no_grad(), self._chunk(texts, chunk, seed + number) as made:
+            inputs[number] = self.way.add_image_tokens([prompts[place] for place in chunk])
+            with torch.no_grad(), self._run(inputs[number], seed + number) as made:
                 states[chunk] = made.float()
         self.ranks.add(states)
 
@@ -53,14 +57,14 @@ class GradCache:
         assert states.grad is not None
 
         for number, chunk in own:
-            with self._chunk(texts, chunk, seed + number) as made:
+            with self._run(inputs[number], seed + number) as made:
                 made.float().backward(states.grad[chunk])  # type: ignore[no-untyped-call]
         return Loss(loss.value.detach(), loss.accuracy)
 
     @contextmanager
-    def _chunk(self, texts: Sequence[Prompted], chunk: list[int], seed: int) -> Iterator[Tensor]:
+    def _run(self, prompts: Sequence[Prompted], seed: int) -> Iterator[Tensor]:
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices), self.autocast():
             torch.manual_seed(seed)
-            with self.way.states([texts[place] for place in chunk]) as states:
+            with self.way.states(prompts) as states:
                 yield states

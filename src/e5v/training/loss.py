@@ -1,6 +1,6 @@
 """The training loss: how well an anchor's own positive stands out from the batch.
 
-    texts   -> which candidates each anchor is compared with     --.
+    items   -> which candidates each anchor is compared with     --.
     vectors -> cosines in float32 -> / temperature -> softmax over those -> -log of the own positive
 
 Candidates are the positives of all anchors, in their order, then all hard negatives. All functions
@@ -15,6 +15,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from e5v.inputs import RawItem
+from e5v.training.cells import identify
+from e5v.training.recipe import Recipe
+from e5v.training.sampler import Batch
+from e5v.training.teacher import Teacher
 from e5v.training.triplets import Triplet
 from e5v.vectors import check_dim
 
@@ -33,19 +38,19 @@ class Loss:
 def distinct(triplets: Sequence[Triplet]) -> Bool[Tensor, "n c"]:
     """Mark which candidates each anchor is compared with; c is n plus the hard negatives.
 
-    False for false negatives, known by their texts: the candidate repeats the anchor or its
+    False for false negatives, known by their content: the candidate repeats the anchor or its
     positive, or is another positive of the same anchor. Spaces around a text do not count. The own
     positive, at [i, i], is True. The left square, transposed, applies to positives against anchors.
     """
     numbers: dict[str, int] = {}
 
-    def numbered(texts: Sequence[str]) -> Int[Tensor, " m"]:
-        known = [numbers.setdefault(text.strip(), len(numbers)) for text in texts]
+    def numbered(items: Sequence[RawItem]) -> Int[Tensor, " m"]:
+        known = [numbers.setdefault(identify(item), len(numbers)) for item in items]
         return torch.tensor(known, dtype=torch.long)
 
     anchors = numbered([one.anchor for one in triplets])
     positives = numbered([one.positive for one in triplets])
-    negatives = [text for one in triplets for text in one.negatives]
+    negatives = [item for one in triplets for item in one.negatives]
     candidates = torch.cat([positives, numbered(negatives)])
     same = (candidates == anchors[:, None]) | (candidates == positives[:, None])
     same[:, : len(triplets)] |= anchors == anchors[:, None]
@@ -60,6 +65,32 @@ def all_allowed(triplets: Sequence[Triplet]) -> Bool[Tensor, "n c"]:
     """
     candidates = len(triplets) + sum(len(one.negatives) for one in triplets)
     return torch.ones(len(triplets), candidates, dtype=torch.bool)
+
+
+def batch_loss(
+    states: Float[Tensor, "m d"], batch: Batch, recipe: Recipe, teacher: Teacher | None = None
+) -> Loss:
+    """Return the loss of a recipe, from the states of a batch's items (in its order).
+
+    With a teacher, `distil` is its weight beside the contrastive loss.
+    """
+    objective, count = recipe.objective, len(batch.triplets)
+    anchors, candidates = states[:count], states[count:]
+    allowed = (all_allowed if recipe.mask == "faithful" else distinct)(batch.triplets)
+    loss = contrastive(
+        anchors,
+        candidates,
+        allowed.to(states.device),
+        temperature=objective.temperature,
+        symmetric=objective.symmetric,
+        dims=objective.dims,
+    )
+    if teacher is None:
+        return loss
+    cosines = teacher.similarities(batch.places).to(states.device)
+    taught = distil(anchors, candidates[:count], cosines, temperature=objective.temperature)
+    share = objective.distil
+    return Loss(share * taught + (1 - share) * loss.value, loss.accuracy)
 
 
 def contrastive(

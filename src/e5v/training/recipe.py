@@ -112,6 +112,12 @@ class Recipe:
                 f"chunk_tokens is {self.chunk_tokens}; expected at least 1", argument="chunk_tokens"
             )
 
+    def learning_rate(self, step: int) -> float:
+        """Return the learning rate of a step, from 0: linear warmup, then linear decay to 0."""
+        warmup = self.steps // 10 if self.warmup is None else self.warmup
+        rise, fall = (step + 1) / max(warmup, 1), (self.steps - step) / (self.steps - warmup)
+        return self.lr * min(rise, fall, 1.0)
+
     def told(self) -> dict[str, Any]:
         """Return all values by name, in one flat dictionary."""
         values = asdict(self)

@@ -1,30 +1,45 @@
 """The input of a training run, and the records it yields.
 
-Run -> fit -> Begun, then a Step for each step, and Measured where there is held-out data
+Run -> fit -> Begun, then a Step for each step, and Measured where there is validation data
 """
 
 import hashlib
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
+from e5v.errors import UsageError
+from e5v.model.bundled import BASE, NANO
 from e5v.model.loading import DTypeName
+from e5v.training.cells import identify
 from e5v.training.recipe import Recipe
-from e5v.training.triplets import Broken, Triplets
+from e5v.training.triplets import Broken, Triplet, Triplets, collect_triplets, read_triplets
 from e5v.training.validation import Measures
+
+
+class TrainOptions(TypedDict, total=False):
+    """The options of `e5v.train` beside the recipe; the defaults are those of `Run`."""
+
+    every: int
+    resume: bool
+    device: str | None
+    dtype: DTypeName
+    trust_remote_code: bool
 
 
 @dataclass(frozen=True)
 class Run:
     """Which model to train on which data, and the folder to write to.
 
-    Every `every` steps there is a checkpoint, and a measurement on `evaluation` if that is given.
+    `data` are files of triplets, or triplets. Every `every` steps there is a checkpoint, and a
+    measurement on `evaluation` if that is given.
     """
 
     model: str
-    data: tuple[Path, ...]
+    data: tuple[Path, ...] | tuple[Triplet, ...]
     out: Path
     recipe: Recipe
     evaluation: Path | None = None
@@ -34,16 +49,62 @@ class Run:
     dtype: DTypeName = "auto"
     trust_remote_code: bool = False
 
+    def __post_init__(self) -> None:
+        """Check what needs no data and no model.
+
+        Raises:
+            UsageError: `every` is below 1, or the model is tuned already.
+        """
+        if self.every < 1:
+            raise UsageError(f"every is {self.every}; expected at least 1", argument="every")
+        if self.model == NANO:
+            raise UsageError(
+                f"model is {NANO}, which is tuned already; expected {BASE}", argument="model"
+            )
+
+    @classmethod
+    def of(
+        cls,
+        model: str,
+        data: Path | str | Sequence[Path | str] | Sequence[Triplet],
+        out: Path | str,
+        recipe: Recipe,
+        evaluation: Path | str | None = None,
+        **options: Unpack[TrainOptions],
+    ) -> "Run":
+        """Return the run that the arguments of `e5v.train` describe."""
+        sources = [data] if isinstance(data, str | Path) else data
+        paths = [Path(one) for one in sources if isinstance(one, str | Path)]
+        triplets = [one for one in sources if not isinstance(one, str | Path)]
+        if paths and triplets:
+            raise UsageError("data has files and triplets; expected one of them", argument="data")
+        held_out = None if evaluation is None else Path(evaluation)
+        return cls(model, tuple(paths) or tuple(triplets), Path(out), recipe, held_out, **options)
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of the data; empty if the triplets are given."""
+        return [one for one in self.data if isinstance(one, Path)]
+
+    def read_data(self) -> Triplets:
+        """Read the files, or check the triplets.
+
+        Raises:
+            DataError: the data cannot be used.
+        """
+        if self.files:
+            return read_triplets(self.files)
+        return collect_triplets(one for one in self.data if not isinstance(one, Path))
+
     def record(self, data: Triplets) -> dict[str, Any]:
         """Return the options, data and versions: a resumed run must have the same."""
-        content = hashlib.blake2b(repr(data.rows).encode(), digest_size=16)
-        if more := [row.more_negatives for row in data.rows if row.more_negatives]:
-            content.update(repr(more).encode())
-        files = [str(path) for path in self.data]
+        content = hashlib.blake2b(digest_size=16)
+        for row in data.rows:
+            content.update("\n".join(map(identify, row.items)).encode() + b"\0")
         model = str(Path(self.model).resolve()) if Path(self.model).is_dir() else self.model
         about = {
             "model": model,
-            "data": files,
+            "data": [str(file) for file in self.files],
             "rows": len(data.rows),
             "content": content.hexdigest(),
         }
@@ -68,10 +129,25 @@ class Begun:
 
 
 @dataclass(frozen=True)
-class Step:
-    """One step, from 1. `accuracy` is the share of anchors whose positive is nearest, 0 to 1.
+class StepResult:
+    """What a step computed. `accuracy` is the share of anchors whose positive is nearest, 0 to 1.
 
-    `cut` counts the texts that were truncated; `seconds_left` is an estimate for all later steps.
+    `grad_norm` is the gradient norm before clipping; `cut` counts the truncated items.
+    """
+
+    loss: float
+    accuracy: float
+    lr: float
+    grad_norm: float
+    tokens: int
+    cut: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """A `StepResult` with its number, from 1, and its time.
+
+    `seconds_left` is an estimate for all later steps.
     """
 
     step: int
@@ -83,6 +159,14 @@ class Step:
     cut: int
     seconds: float
     seconds_left: float
+
+    @classmethod
+    def of(cls, step: int, result: StepResult, pace: "Pace") -> "Step":
+        """Return the record of a step that ends now."""
+        pace.count_step()
+        return cls(
+            step=step, seconds=pace.seconds, seconds_left=pace.seconds_left, **asdict(result)
+        )
 
     @property
     def tokens_per_second(self) -> float:
@@ -104,3 +188,29 @@ class Measured:
     def line(self) -> Mapping[str, float | None]:
         """Return the measurement as it is logged."""
         return {"step": self.step} | asdict(self.measures)
+
+
+class Pace:
+    """Measures the time of a step and estimates the time of those left."""
+
+    def __init__(self, steps: int) -> None:
+        self.seconds = 0.0
+        self._left, self._done, self._spent = steps, 0, 0.0
+        self.resume()
+
+    @property
+    def seconds_left(self) -> float:
+        """An estimate, from the steps taken so far."""
+        return self._left * self._spent / max(self._done, 1)
+
+    def resume(self) -> None:
+        """Restart the clock after work that is not a step."""
+        self._since = time.perf_counter()
+
+    def count_step(self) -> None:
+        """Count a step that ends now."""
+        self.seconds = time.perf_counter() - self._since
+        self._spent += self.seconds
+        self._done += 1
+        self._left -= 1
+        self.resume()

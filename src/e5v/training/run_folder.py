@@ -17,11 +17,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from e5v.errors import TrainingError, UsageError
 from e5v.files import LOCKS, locked, remove_temporary, replace_folder, write_file
 
+
+class LogRecord(Protocol):
+    """A record that can be logged."""
+
+    def line(self) -> Mapping[str, Any]:
+        """Return its values by name."""
+
+
+Logged = TypeVar("Logged", bound=LogRecord)
 CHECKPOINT = re.compile(r"checkpoint-\d{6,}")  # other names like checkpoint-* are the user's
 RECIPE = "recipe.json"
 
@@ -122,14 +131,15 @@ class RunFolder:
         latest = self.latest()
         return f"{latest} is kept" if latest else "no checkpoint was written yet"
 
-    def append(self, line: Mapping[str, Any]) -> None:
-        """Add a line to the log.
+    def append(self, record: Logged) -> Logged:
+        """Add a line to the log; return its record.
 
         Raises:
             TrainingError: it cannot be written.
         """
         with self._writing("the log"), self.log.open("a", encoding="utf-8") as log:
-            log.write(json.dumps(dict(line)) + "\n")
+            log.write(json.dumps(dict(record.line())) + "\n")
+        return record
 
     @contextmanager
     def _writing(self, what: str) -> Iterator[None]:

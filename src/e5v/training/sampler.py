@@ -10,6 +10,7 @@ from functools import lru_cache
 import torch
 
 from e5v.errors import DataError, plural
+from e5v.inputs import RawItem
 from e5v.training.triplets import Triplet, Triplets
 
 
@@ -21,11 +22,11 @@ class Batch:
     places: tuple[int, ...]
 
     @property
-    def texts(self) -> list[str]:
-        """Return all texts: the anchors, the positives, then the hard negatives."""
+    def items(self) -> list[RawItem]:
+        """All items: the anchors, the positives, then the hard negatives."""
         anchors = [one.anchor for one in self.triplets]
         positives = [one.positive for one in self.triplets]
-        return anchors + positives + [text for one in self.triplets for text in one.negatives]
+        return anchors + positives + [item for one in self.triplets for item in one.negatives]
 
 
 class Batches:

@@ -1,198 +1,281 @@
-"""Trains a language model on text pairs, so that the whole multimodal model embeds better.
+"""Trains the language model on triplets of items, so that the whole model embeds better.
 
-    triplets -> step -> gradient -> adapter -> log -> checkpoint -> measurement
+    triplets -> batch -> prompts -> loss and its gradient -> optimiser -> log
+             -> every so many steps: measurement on validation data, checkpoint
 
-The vision tower takes no part in training: what the language model learns from sentences applies
-to images too, because the one-word prompt maps both to the same space (E5-V, section 3.2).
+An item is a text, an image or a mixture of both. The paper trains on texts alone: what the language
+model learns from sentences applies to images too, because the one-word prompt maps both to the same
+space (E5-V, section 3.2). The vision tower is then not loaded. If the data have images, it is
+loaded, stays frozen and sees each image once per step (the image-text training of Table 7).
 """
 
 import math
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
+from typing import Unpack
 
 import torch
 
-from e5v.errors import TrainingError
+from e5v.errors import ItemError, TrainingError
 from e5v.extras import EXTRAS, need
+from e5v.model.embedder import E5V
+from e5v.model.encoder import Prompted
 from e5v.model.failures import model_errors
-from e5v.training.lesson import Lesson, Taken
+from e5v.model.loading import Loaded, load
+from e5v.model.prompts import find_prompt
+from e5v.training.adapter import adapter_files, add_adapter, set_training_mode, trained
+from e5v.training.checkpoint import optimiser_files, restore_checkpoint
+from e5v.training.checks import check_data, check_model
+from e5v.training.chunks import choose_pass
+from e5v.training.gradcache import GradCache
+from e5v.training.loss import Loss, batch_loss
 from e5v.training.plots import draw
 from e5v.training.ranks import Ranks, joined
 from e5v.training.recipe import Recipe
-from e5v.training.run import Begun, Measured, Run, Step
+from e5v.training.run import Begun, Measured, Pace, Run, Step, StepResult, TrainOptions
 from e5v.training.run_folder import RunFolder, write_folder
-from e5v.training.triplets import Triplets, read_triplets
+from e5v.training.sampler import Batch, Batches
+from e5v.training.teacher import Teacher, open_teacher
+from e5v.training.training_prompts import TrainingPrompts
+from e5v.training.triplets import Triplet, Triplets
+from e5v.training.validation import Validation
 
 
 def train(
     model: str,
-    data: Path | str | Sequence[Path | str],
+    data: Path | str | Sequence[Path | str] | Sequence[Triplet],
     out: Path | str,
     *,
     recipe: Recipe | None = None,
     evaluation: Path | str | None = None,
     progress: Callable[[Begun | Step | Measured], object] | None = None,
+    **options: Unpack[TrainOptions],
 ) -> Path:
-    """Train a LoRA adapter on text pairs; return its folder, `out`/adapter.
+    """Train a LoRA adapter on pairs or triplets of items; return its folder, `out`/adapter.
+
+    Only the language model is trained. Under torchrun, several processes share each batch.
 
     Args:
         model: a hub id or a folder of an image-text-to-text model, or "nano-base".
-        data: one or more files of triplets (CSV, TSV, JSON, JSON lines, Parquet): see
-            `e5v.training.triplets`.
+        data: one or more files of triplets (see `e5v.training.triplets`), or a list of `Triplet`.
         out: the folder of the run, new or empty: log, checkpoints, adapter.
         recipe: how to train; by default the paper's recipe, 1,000 steps of 768 triplets.
-        evaluation: validation data, a file of triplets or a folder of images with captions.jsonl;
-            recalls are 0 to 1, every 50 steps.
+        evaluation: validation data, a file of triplets of texts, or a folder of images with
+            captions.jsonl; recalls are 0 to 1.
         progress: is called with `Begun`, then with each `Step` and `Measured`.
+        options: `every`, the steps between checkpoints and between measurements (50); `resume`,
+            continue the run in `out`; `device`, `dtype`, `trust_remote_code` as in `E5V`.
 
     Raises:
-        DataError, UsageError, TrainingError: as `fit`.
+        DataError: the data cannot be used, or has fewer rows than a batch.
+        UsageError: the folder contains another run, or the recipe does not fit the model.
         ModelError: the model cannot be opened.
+        TrainingError: the loss is not finite, a step does not fit in memory, an image cannot be
+            read, or a checkpoint cannot be written; the last checkpoint is kept.
     """
-    files = [data] if isinstance(data, str | Path) else data
-    run = Run(
-        model=model,
-        data=tuple(map(Path, files)),
-        out=Path(out),
-        recipe=recipe or Recipe(),
-        evaluation=None if evaluation is None else Path(evaluation),
-    )
-    for event in fit(run):
+    for event in fit(Run.of(model, data, out, recipe or Recipe(), evaluation, **options)):
         if progress is not None:
             progress(event)
-    return RunFolder(run.out).adapter
+    return RunFolder(Path(out)).adapter
 
 
 def fit(run: Run) -> Iterator[Begun | Step | Measured]:
     """Train, and yield a record of every step; under torchrun, only rank 0 yields.
 
     Raises:
-        DataError: the data cannot be used, or has fewer rows than a batch.
-        UsageError: the folder contains another run, or the recipe does not fit the model.
-        TrainingError: the loss or its gradient is not finite, a step does not fit in memory, or a
-            checkpoint cannot be written; the last checkpoint is kept.
+        E5VError: as `train`.
     """
-    need("training", *EXTRAS["train"], *(EXTRAS["qlora"] if run.recipe.four_bit else ()))
-    data = read_triplets(run.data)
-    folder = RunFolder(run.out)
-    steps = run.recipe.steps
+    recipe, folder = run.recipe, RunFolder(run.out)
+    need("training", *EXTRAS["train"], *(EXTRAS["qlora"] if recipe.four_bit else ()))
+    data = run.read_data()
+    record = run.record(data)
 
     with joined(run.device) as (ranks, device), ExitStack() as held:
-        folder.check(run.record(data), resume=run.resume)
-        lesson = Lesson(run, data, ranks, device)
-        student, watch = lesson.student, lesson.watch
-        latest = folder.latest()
-        first = student.restore(latest) if latest else 0
+        folder.check(record, resume=run.resume)
+        check_data(data, recipe)
+        batches = Batches(data, recipe.batch, recipe.seed)
+        teacher = open_teacher(recipe.objective.teacher, data.count)
+        validation = _open_validation(run, device) if ranks.leads else None
+        trainer = Trainer(_load(run, data, device), recipe, ranks, teacher)
+        first = trainer.restore(folder.latest())
         if ranks.leads:
             held.enter_context(folder.held())
-            folder.check(run.record(data), resume=run.resume)  # it may have ended meanwhile
-            folder.begin(run.record(data), first)
-            yield _begun(data, lesson, first)
-            if watch is not None and first == 0:
-                yield _measured(0, lesson, folder)
+            folder.check(record, resume=run.resume)  # it may have ended meanwhile
+            folder.begin(record, first)
+            yield _describe_start(data, validation, trainer, first)
+            if validation and first == 0:
+                yield folder.append(Measured(0, validation.measure(trainer.embedder)))
 
-        pace = _Pace(steps - first)
-        for step in range(first, steps):
-            taken, length = _take_step(step, lesson, ranks, folder)
-            _check(step, taken, length, folder)
-            record = _step_record(step, taken, student.lr(step), length, pace.step())
+        pace = Pace(recipe.steps - first)
+        for step in range(first, recipe.steps):
+            with _step_errors(step, trainer, folder):
+                result = trainer.step(step, batches[step])
+            _check_finite(step, result, folder)
             if not ranks.leads:
                 continue
-            folder.append(record.line())
-            yield record
+            yield folder.append(Step.of(step + 1, result, pace))
 
-            if (step + 1) % run.every == 0 or step + 1 == steps:
-                if watch is not None:
-                    yield _measured(step + 1, lesson, folder)
-                folder.save(step + 1, student.checkpoint())
+            if (step + 1) % run.every == 0 or step + 1 == recipe.steps:
+                if validation:
+                    yield folder.append(Measured(step + 1, validation.measure(trainer.embedder)))
+                folder.save(step + 1, trainer.checkpoint())
                 pace.resume()
 
         if ranks.leads:
-            write_folder(folder.adapter, student.adapter())
+            write_folder(folder.adapter, trainer.adapter())
             draw(folder.log, folder.path / "training.png")
 
 
-def _begun(data: Triplets, lesson: Lesson, first: int) -> Begun:
+class Trainer:
+    """A model with its adapter, loss and optimiser; takes one step at a time.
+
+    The model may be open as a whole, or without its vision tower: then batches have texts only.
+
+    Raises:
+        UsageError: the recipe does not fit the model.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        recipe: Recipe,
+        ranks: Ranks = Ranks(),  # noqa: B008  immutable: one process
+        teacher: Teacher | None = None,
+    ) -> None:
+        check_model(loaded, recipe)
+        self.recipe = recipe
+        self.loaded = loaded
+        self._ranks, self._teacher = ranks, teacher
+        self._config = add_adapter(loaded, recipe.adapter, recipe.seed)
+        self.weights = trained(loaded)
+        self.optimiser = torch.optim.AdamW(self.weights, lr=recipe.lr, weight_decay=0.0)
+        self.embedder = E5V(loaded)
+        self.prompts = TrainingPrompts(loaded, recipe)
+        way = choose_pass(self.embedder.encoder, recipe)
+        width, place = self.embedder.width, self.embedder.device
+        self.gradients = GradCache(way, width, place, ranks, self.autocast)
+        set_training_mode(loaded, recompute=recipe.recompute)
+
+    def step(self, step: int, batch: Batch) -> StepResult:
+        """Take step `step`, from 0: gradient of the batch, then update of the weights.
+
+        Raises:
+            ItemError: an image cannot be read.
+        """
+        prompts = self.prompts.prepare(batch.items)
+        loss = self.accumulate([one.prompted for one in prompts], batch, step)
+        return StepResult(
+            loss=float(loss.value),
+            accuracy=float(loss.accuracy),
+            lr=self.recipe.learning_rate(step),
+            grad_norm=self.update(step),
+            tokens=sum(len(one.prompted.ids) for one in prompts),
+            cut=sum(one.cut for one in prompts),
+        )
+
+    def accumulate(self, prompts: Sequence[Prompted], batch: Batch, step: int = 0) -> Loss:
+        """Add the gradient of a batch's loss to the weights; `prompts` are those of its items."""
+        seed = (self.recipe.seed << 32) + (step << 12)  # plus the number of the chunk
+        loss_of = partial(batch_loss, batch=batch, recipe=self.recipe, teacher=self._teacher)
+        return self.gradients.backward(prompts, len(batch.triplets), loss_of, seed)
+
+    def update(self, step: int) -> float:
+        """Update the weights, and forget the gradient; return its norm before clipping.
+
+        If the norm is not finite, the weights stay as they are.
+        """
+        self._ranks.add_gradients(self.weights)
+        norm = float(torch.nn.utils.clip_grad_norm_(self.weights, self.recipe.clip))
+        if math.isfinite(norm):
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.recipe.learning_rate(step)
+            self.optimiser.step()
+        self.optimiser.zero_grad()
+        return norm
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Compute the adapter, which is kept in float32, in the model's own precision."""
+        if self.embedder.dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.embedder.device.type, self.embedder.dtype)
+
+    def adapter(self) -> Mapping[str, bytes]:
+        """Return the adapter's files."""
+        return adapter_files(self.loaded, self._config)
+
+    def checkpoint(self) -> Mapping[str, bytes]:
+        """Return the files of a checkpoint: adapter and optimiser."""
+        return {**self.adapter(), **optimiser_files(self.optimiser)}
+
+    def restore(self, checkpoint: Path | None) -> int:
+        """Restore a checkpoint, if there is one; return its number of steps.
+
+        Raises:
+            ModelError: it belongs to another model or recipe.
+            TrainingError: one of its files is damaged or missing.
+        """
+        return restore_checkpoint(checkpoint, self.loaded, self.optimiser) if checkpoint else 0
+
+
+def _describe_start(
+    data: Triplets, validation: Validation | None, trainer: Trainer, first: int
+) -> Begun:
     return Begun(
         rows=len(data.rows),
         broken=data.broken,
-        left_out=lesson.watch.held_out.left_out if lesson.watch else 0,
-        weights=sum(weight.numel() for weight in lesson.student.weights),
+        left_out=validation.held_out.left_out if validation else 0,
+        weights=sum(weight.numel() for weight in trainer.weights),
         step=first,
         notes=data.notes,
     )
 
 
-def _measured(step: int, lesson: Lesson, folder: RunFolder) -> Measured:
-    """Measure on held-out data, and log it."""
-    assert lesson.watch is not None
-    measured = Measured(step, lesson.watch.measure(lesson.student.embedder))
-    folder.append(measured.line())
-    return measured
+def _open_validation(run: Run, device: str | None) -> Validation | None:
+    if run.evaluation is None:
+        return None
+    prompt = find_prompt(run.recipe.prompt)
+    return Validation.open(run.evaluation, run.model, prompt, device=device, dtype=run.dtype)
 
 
-def _take_step(step: int, lesson: Lesson, ranks: Ranks, folder: RunFolder) -> tuple[Taken, float]:
-    """Take a step; return its result and its gradient norm."""
+def _load(run: Run, data: Triplets, device: str | None) -> Loaded:
+    """Open the language model; the vision tower only if the data have images."""
+    return load(
+        run.model,
+        part="whole" if data.items_with_images else "language",
+        device=device,
+        dtype=run.dtype,
+        trust_remote_code=run.trust_remote_code,
+        four_bit=run.recipe.four_bit,
+    )
+
+
+@contextmanager
+def _step_errors(step: int, trainer: Trainer, folder: RunFolder) -> Iterator[None]:
+    """Say what a step failed of, and which checkpoint is kept."""
     try:
-        with model_errors(lesson.student.embedder.loaded.name):
-            taken = lesson.take(step)
-            return taken, lesson.student.learn(step, ranks)
+        with model_errors(trainer.loaded.name):
+            yield
     except torch.OutOfMemoryError as error:
         raise TrainingError(
             f"step {step + 1} does not fit in the GPU's memory; {folder.kept()}; "
             "use fewer tokens per chunk, or recompute activations in the backward pass",
             argument="chunk_tokens",
         ) from error
+    except ItemError as error:
+        raise TrainingError(
+            f"step {step + 1}: an item of the data cannot be embedded: {error.cause}; "
+            f"{folder.kept()}; replace its image and resume the run",
+            argument="resume",
+        ) from error
 
 
-def _step_record(step: int, taken: Taken, lr: float, length: float, pace: "_Pace") -> Step:
-    return Step(
-        step=step + 1,
-        loss=taken.loss,
-        accuracy=taken.accuracy,
-        lr=lr,
-        grad_norm=length,
-        tokens=taken.tokens,
-        cut=taken.cut,
-        seconds=pace.seconds,
-        seconds_left=pace.seconds_left,
-    )
-
-
-def _check(step: int, taken: Taken, length: float, folder: RunFolder) -> None:
-    if math.isfinite(taken.loss) and math.isfinite(length):
+def _check_finite(step: int, result: StepResult, folder: RunFolder) -> None:
+    if math.isfinite(result.loss) and math.isfinite(result.grad_norm):
         return
     raise TrainingError(
-        f"step {step + 1} has a loss of {taken.loss:g} and a gradient norm of {length:g}; "
-        f"{folder.kept()}; lower the learning rate, or use float32",
+        f"step {step + 1} has a loss of {result.loss:g} and a gradient norm of "
+        f"{result.grad_norm:g}; {folder.kept()}; lower the learning rate, or use float32",
         argument="lr",
     )
-
-
-class _Pace:
-    """Measures the time of a step and estimates the time of those left."""
-
-    def __init__(self, steps: int) -> None:
-        self.seconds = 0.0
-        self._left, self._done, self._spent = steps, 0, 0.0
-        self.resume()
-
-    @property
-    def seconds_left(self) -> float:
-        """An estimate, from the steps taken so far."""
-        return self._left * self._spent / max(self._done, 1)
-
-    def resume(self) -> None:
-        """Restart the clock after work that is not a step."""
-        self._since = time.perf_counter()
-
-    def step(self) -> "_Pace":
-        """Count a step that ends now."""
-        self.seconds = time.perf_counter() - self._since
-        self._spent += self.seconds
-        self._done += 1
-        self._left -= 1
-        self.resume()
-        return self

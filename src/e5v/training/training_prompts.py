@@ -1,7 +1,7 @@
-"""From a text to the ids that are trained on, in one of two templates.
+"""From an item to the prompt that is trained on, in one of two templates.
 
-    fixed     text -> truncated -> the prompt and turn also used for embedding -> ids
-    faithful  text -> truncated, decoded -> the official training script's text -> ids
+    fixed     item -> its texts truncated -> the prompt and turn also used for embedding -> ids
+    faithful  text -> truncated, decoded  -> the official training script's text         -> ids
 
 The official script (ft_llm.py) replaces "_" by a space after the LLaMA-3 turn is applied and strips
 the result: no special token survives, the final newlines are lost, and the pooled token differs
@@ -10,59 +10,64 @@ decoded, which removes the space in "boat ." if the tokenizer cleans up. The cos
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
-from e5v.inputs import Item, Text
+from e5v.inputs import Item, Part, RawItem, Text
 from e5v.model.encoder import Prompted
+from e5v.model.images import digest
 from e5v.model.loading import Loaded
-from e5v.model.prompts import Prompt, Segment, ask
-from e5v.model.rendering import Renderer
+from e5v.model.preparing import Prepared, Preparer, ahead
+from e5v.model.prompts import Segment, ask, find_prompt
 from e5v.model.tokens import PromptTokenizer
-from e5v.training.recipe import Mode
+from e5v.training.cells import as_item
+from e5v.training.recipe import Recipe
 
 
-@dataclass(frozen=True)
-class Worded:
-    """A text as the model reads it; `cut` if it was truncated."""
+class TrainingPrompts:
+    """Builds prompts from items, each text truncated to the recipe's `text_tokens` tokens."""
 
-    prompted: Prompted
-    cut: bool
-
-
-class Wording:
-    """Builds prompts from texts, truncated to `text_tokens` tokens without the prompt."""
-
-    def __init__(self, loaded: Loaded, prompt: Prompt, *, template: Mode, text_tokens: int) -> None:
+    def __init__(self, loaded: Loaded, recipe: Recipe) -> None:
         tokenizer = loaded.processor.tokenizer
+        self._preparer = Preparer(loaded, loaded.context)
         self._tokenizer = PromptTokenizer(tokenizer, loaded.context)
         self._backend: Any = tokenizer.backend_tokenizer
         # cleaned up by default in the script's transformers 4.41, and never for BPE in 5
         cleans = tokenizer.init_kwargs.get("clean_up_tokenization_spaces", True)
         self._clean: Callable[[str], str] = tokenizer.clean_up_tokenization if cleans else str
-        self._renderer = Renderer(loaded.processor, loaded.turn)
-        self._prompt = prompt
-        self._faithful = template == "faithful"
-        self._text_tokens = text_tokens
+        self._prompt = find_prompt(recipe.prompt)
+        self._faithful = recipe.template == "faithful"
+        self._text_tokens = recipe.text_tokens
 
-    def __call__(self, text: str) -> Worded:
-        """Return the ids of the whole prompt.
+    def prepare(self, items: Sequence[RawItem]) -> list[Prepared]:
+        """Return the prompts of items, in their order; images are read on threads.
 
         Raises:
-            PromptError: the prompt has no place for a text.
+            ItemError: an image cannot be read, or an item does not fit into the context.
+            PromptError: the prompt has no slot for a part of an item.
         """
-        kept, cut = self._cut(text)
-        item = Item((Text(kept),))
-        request = ask(item, self._prompt)
-        pieces = (
-            self._imitate_script(request.segments)
-            if self._faithful
-            else self._renderer.render(request)
-        )
-        tokens = self._tokenizer.encode(pieces, ())
-        return Worded(Prompted(tokens.ids), cut=tokens.cut or cut)
+        if all(isinstance(item, str) for item in items):
+            return [self._prepare(as_item(item), place) for place, item in enumerate(items)]
+        return [one.result() for one in ahead([as_item(item) for item in items], self._prepare)]
 
-    def _cut(self, text: str) -> tuple[str, bool]:
+    def _prepare(self, item: Item, position: int) -> Prepared:
+        parts = [self._truncate_part(part) for part in item.parts]
+        truncated = replace(item, parts=tuple(part for part, _ in parts))
+        cut = any(cut for _, cut in parts)
+        if self._faithful:
+            pieces = self._imitate_script(ask(truncated, self._prompt).segments)
+            tokens = self._tokenizer.encode(pieces, ())
+            return Prepared(position, digest(truncated), Prompted(tokens.ids), tokens.cut or cut)
+        prepared = self._preparer.prepare(truncated, position, self._prompt)
+        return replace(prepared, cut=prepared.cut or cut)
+
+    def _truncate_part(self, part: Part) -> tuple[Part, bool]:
+        if not isinstance(part, Text):
+            return part, False
+        text, cut = self._truncate(part.text)
+        return Text(text), cut
+
+    def _truncate(self, text: str) -> tuple[str, bool]:
         """Return the start of a text, and whether it was truncated."""
         encoding = self._backend.encode(text, add_special_tokens=False)
         cut = len(encoding.ids) > self._text_tokens
@@ -74,7 +79,7 @@ class Wording:
         return text[: max(end for _, end in encoding.offsets[: self._text_tokens])] or text[:1], cut
 
     def _imitate_script(self, segments: Sequence[Segment]) -> list[Segment]:
-        turn = self._renderer.turn
+        turn = self._preparer.renderer.turn
         pieces = _strip_ends(segments)
         if turn is not None and turn.name == "llama3":
             pieces = _strip_ends([turn.before, *pieces, turn.after])

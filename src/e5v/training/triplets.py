@@ -1,40 +1,48 @@
-"""Training data: triplets of texts, read from files.
+"""Training data: triplets of items, read from files or given in Python.
 
 CSV | TSV | JSON | JSON lines | Parquet -> the cells of a row -> Triplets, or Broken with its cause
 
 The columns are anchor and positive; SimCSE's sent0 and sent1; or FlagEmbedding's query and pos.
 Hard negatives are under negative, neg, hard_neg or hard_negative. Positives and negatives may have
-several columns (negative_1, negative_2), or be lists of texts or of Tevatron's passages: a row
-gives one triplet for each positive, with all its negatives. Texts stay as they are. A row without
-anchor or positive is broken, a row without a negative is not. Broken rows are skipped and reported;
-unused columns are reported.
+several columns (negative_1, negative_2), or be lists: a row gives one triplet for each positive,
+with all its negatives. A cell is a text, a passage of Tevatron's, or an item with an image:
+`{"image": path, "text": ...}` (`e5v.training.cells`). Captioned images are triplets, too: an image
+with each of its captions; an image and a text together, with each of their targets.
+
+Texts stay as they are. A row without anchor or positive is broken, a row without a negative is not.
+Broken rows are skipped and reported; unused columns are reported.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
 
-from e5v.errors import DataError
-from e5v.jsonl import listed, undecoded
+from e5v.captions import FILE_KEYS, IMAGE_KEYS, TEXT_KEYS
+from e5v.errors import DataError, ItemError
+from e5v.inputs import Item, RawItem, normalise
+from e5v.jsonl import listed
+from e5v.training.cells import Cells, UnusableError, as_item, read_images, read_items
 from e5v.training.data_files import DataRow, Unit, read_rows
 
 
 @dataclass(frozen=True, slots=True)
 class Triplet:
-    """An anchor, a positive that follows from it, and any hard negatives; none is blank."""
+    """An anchor, a positive that belongs to it, and any hard negatives.
 
-    anchor: str
-    positive: str
-    negative: str | None
-    more_negatives: tuple[str, ...] = field(default=(), repr=False)
+    Each is an item as `E5V.encode` takes it: an image (Path, PIL image, bytes) or a mixture
+    (`{"image": ..., "text": ...}`); but a string is always a text.
+    """
+
+    anchor: RawItem
+    positive: RawItem
+    negatives: tuple[RawItem, ...] = ()
 
     @property
-    def negatives(self) -> tuple[str, ...]:
-        """All hard negatives, in the order of the row."""
-        return (self.negative, *self.more_negatives) if self.negative else ()
+    def items(self) -> tuple[RawItem, ...]:
+        """The anchor, the positive and the negatives."""
+        return (self.anchor, self.positive, *self.negatives)
 
 
 @dataclass(frozen=True)
@@ -74,14 +82,31 @@ class Triplets:
         """The number of rows of data, broken ones included."""
         return len(self.rows) + len(self.broken)
 
+    @cached_property
+    def items_with_images(self) -> tuple[Item, ...]:
+        """All items that have an image."""
+        items = (item for row in self.rows for item in row.items if not isinstance(item, str))
+        return tuple(item for item in map(as_item, items) if item.images)
+
 
 @dataclass(frozen=True)
 class _Columns:
-    """The columns of a row that are used, and for what."""
+    """The columns of a row that are used, and for what.
 
-    anchor: str
-    positives: tuple[str, ...]
-    negatives: tuple[str, ...]
+    `image` is the column of an image, which is the anchor, or with `targets` a part of it.
+    """
+
+    anchor: str = ""
+    positives: tuple[str, ...] = ()
+    negatives: tuple[str, ...] = ()
+    image: str = ""
+    targets: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all columns."""
+        one = (self.image, self.anchor, self.targets)
+        return tuple(filter(None, (*one, *self.positives, *self.negatives)))
 
 
 POSITIVE = re.compile(r"pos(itive)?s?[ _-]?\d*|positive_passages", re.IGNORECASE)
@@ -91,15 +116,44 @@ ANCHORS = {
     "sent0": re.compile("sent1"),  # SimCSE's nli_for_simcse.csv
     "query": POSITIVE,  # FlagEmbedding, Tevatron, sentence-transformers
 }
-EXPECTED = "anchor and positive (and negative), sent0 and sent1 (and hard_neg), or query and pos"
+TARGET = "target"
+EXPECTED = (
+    "anchor and positive (and negative), sent0 and sent1 (and hard_neg), query and pos, "
+    "or image and text"
+)
 SHOWN = 200  # characters of a list of columns in a message; a longer one is likely data
 
 
-class _Unusable(Exception):
-    """The reason why a row gives no triplet."""
+def collect_triplets(rows: Iterable[Triplet]) -> Triplets:
+    """Check triplets that are given in Python.
+
+    Raises:
+        DataError: there is none, or an item is empty or of an unknown kind; names its row.
+    """
+    checked = tuple(_check_triplet(row, number) for number, row in enumerate(rows, 1))
+    if not checked:
+        raise DataError("the data has no rows; give one or more triplets", argument="data")
+    return Triplets(checked, tuple(range(len(checked))), ())
 
 
-Cells = Mapping[str, Any]  # of one row, by column
+def _check_triplet(row: Triplet, number: int) -> Triplet:
+    if not isinstance(row, Triplet):
+        raise DataError(
+            f"row {number} of the data is of type {type(row).__name__}; expected Triplet",
+            argument="data",
+        )
+    anchor, positive, *negatives = (_check_item(item, number) for item in row.items)
+    return Triplet(anchor, positive, tuple(negatives))
+
+
+def _check_item(raw: RawItem, number: int) -> RawItem:
+    """Return an item that needs no further check; a text alone as a string."""
+    try:
+        item = normalise({"text": raw} if isinstance(raw, str) else raw)
+    except ItemError as error:
+        raise DataError(f"row {number} of the data: {error.cause}", argument="data") from None
+    alone = len(item.parts) == 1 and item.system is None
+    return item.texts[0] if alone and item.texts else item
 
 
 def read_triplets(files: Sequence[Path]) -> Triplets:
@@ -137,8 +191,8 @@ def _read_file(file: Path) -> _File:
     ignored: dict[str, None] = {}
     for row in read_rows(file, _check_columns):
         try:
-            rows += _parse_row(row)
-        except _Unusable as cause:
+            rows += _parse_row(file, row)
+        except UnusableError as cause:
             rows.append(Broken(file, row.number, str(cause), row.unit))
         else:
             used = _used_columns(row.cells)
@@ -149,24 +203,49 @@ def _read_file(file: Path) -> _File:
     return _File(rows, list(ignored))
 
 
-def _parse_row(row: DataRow) -> list[Triplet]:
+def _parse_row(file: Path, row: DataRow) -> list[Triplet]:
     if row.fault:
-        raise _Unusable(row.fault)
-    cells = row.cells
+        raise UnusableError(row.fault)
+    cells, folder = row.cells, str(file.parent)
     columns = _find_columns(cells)
     if columns is None:
-        raise _Unusable(f"its columns are {_list_names(cells)}; expected {EXPECTED}")
+        raise UnusableError(f"its columns are {_list_names(cells)}; expected {EXPECTED}")
+    anchors, positives = _read_sides(cells, columns, folder)
+    negatives = tuple(read_items(cells, columns.negatives, folder))
+    return [Triplet(anchors, one, negatives) for one in positives]
+
+
+def _read_sides(cells: Cells, columns: _Columns, folder: str) -> tuple[RawItem, Sequence[RawItem]]:
+    """Return the anchor and the positives of a row."""
+    if columns.image:
+        return _read_captioned(cells, columns, folder)
     anchor = cells[columns.anchor]
-    if not isinstance(anchor, str | bytes | None):
-        raise _Unusable(f"{columns.anchor} is of type {type(anchor).__name__}; expected text")
-    anchors = _parse_texts(cells, (columns.anchor,))
-    positives = _parse_texts(cells, columns.positives)
-    negatives = _parse_texts(cells, columns.negatives)
-    for name, texts in ((columns.anchor, anchors), (columns.positives[0], positives)):
-        if not texts:
-            raise _Unusable(f"{name} is empty")
-    negative = negatives[0] if negatives else None
-    return [Triplet(anchors[0], one, negative, tuple(negatives[1:])) for one in positives]
+    if not isinstance(anchor, str | bytes | dict | None):
+        raise UnusableError(f"{columns.anchor} is of type {type(anchor).__name__}; expected text")
+    anchors = read_items(cells, (columns.anchor,), folder)
+    positives = read_items(cells, columns.positives, folder)
+    for name, items in ((columns.anchor, anchors), (columns.positives[0], positives)):
+        if not items:
+            raise UnusableError(f"{name} is empty")
+    return anchors[0], positives
+
+
+def _read_captioned(
+    cells: Cells, columns: _Columns, folder: str
+) -> tuple[RawItem, Sequence[RawItem]]:
+    """Return an image and its captions; or an image with a text, and the images that it targets."""
+    images = read_images(cells, (columns.image,), folder)
+    texts = read_items(cells, columns.positives, folder)
+    if len(images) != 1:
+        raise UnusableError(f"{columns.image} has {len(images)} images; expected one")
+    if not texts:
+        raise UnusableError(f"{columns.positives[0]} is empty")
+    if not columns.targets:
+        return images[0], texts
+    targets = read_images(cells, (columns.targets,), folder)
+    if len(texts) != 1 or not targets:
+        raise UnusableError(f"has {len(texts)} texts and {len(targets)} targets; expected one text")
+    return Item((*images[0].parts, *as_item(texts[0]).parts)), targets
 
 
 def _find_columns(names: Collection[str]) -> _Columns | None:
@@ -179,37 +258,18 @@ def _find_columns_of(names: tuple[str, ...]) -> _Columns | None:
         positives = _matching(positive, names)
         if anchor in names and positives:
             return _Columns(anchor, positives, _matching(NEGATIVE, names))
-    return None
+    image = next((key for key in (*IMAGE_KEYS, *FILE_KEYS) if key in names), "")
+    text = next((key for key in TEXT_KEYS if key in names), "")
+    if not (image and text):
+        return None
+    targets = TARGET if TARGET in names else ""
+    return _Columns("", (text,), _matching(NEGATIVE, names), image, targets)
 
 
 def _matching(pattern: re.Pattern[str], names: Collection[str]) -> tuple[str, ...]:
     """Return the columns that match, numbered ones by number."""
     found = [name for name in names if pattern.fullmatch(name)]
     return tuple(sorted(found, key=lambda name: int(re.sub(r"\D", "", name) or 0)))
-
-
-def _parse_texts(cells: Cells, columns: Sequence[str]) -> list[str]:
-    """Return the texts of some cells, without missing and blank ones."""
-    several = [(column, cells[column]) for column in columns]
-    texts = [
-        _parse_text(column, one)
-        for column, value in several
-        for one in (value if isinstance(value, list) else [value])
-    ]
-    return [text for text in texts if text]
-
-
-def _parse_text(column: str, value: Any) -> str:
-    if isinstance(value, dict) and isinstance(value.get("text"), str):  # a Tevatron passage
-        value = f"{value.get('title') or ''} {value['text']}".strip()
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "surrogateescape")
-    if not isinstance(value, str | None):
-        raise _Unusable(f"{column} is of type {type(value).__name__}; expected text")
-    text = value or ""
-    if reason := undecoded(text):  # a byte that did not decode, or half of a "\ud83d\ude00"
-        raise _Unusable(f"{column} {reason}")
-    return text if text.strip() else ""
 
 
 def _list_names(names: Collection[str]) -> str:
@@ -226,4 +286,4 @@ def _check_columns(file: Path, names: Collection[str]) -> Collection[str]:
 
 def _used_columns(names: Collection[str]) -> Collection[str]:
     columns = _find_columns(names)
-    return (columns.anchor, *columns.positives, *columns.negatives) if columns else ()
+    return columns.names if columns else ()

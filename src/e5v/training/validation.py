@@ -14,21 +14,18 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from e5v.errors import DataError, ItemError, ModelError
 from e5v.model.embedder import E5V
-from e5v.model.image_inputs import Pixels
+from e5v.model.encoder import add_image_tokens
 from e5v.model.loading import DTypeName, Loaded, MultimodalModel, load
 from e5v.model.preparing import Prepared, Preparer, ahead
 from e5v.model.prompts import Prompt
-from e5v.model.vision import image_tokens
 from e5v.retrieval import centroid_distance, recall_at, true_ranks
 from e5v.training.validation_data import HeldOut, read_held_out
 
 LIMIT = 1_000  # rows; LLaVA-NeXT's tokens of so many photos take about 20 GB of memory
-GRID = "image_grid_thw"  # an image's shape in patches: the positions of its tokens depend on it
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,7 @@ def _recall_at_1(scores: NDArray[np.floating], truth: NDArray[np.bool_]) -> floa
     return recall_at(true_ranks(scores, truth), 1)
 
 
-class Watch:
+class Validation:
     """Held-out data, prepared once and measured repeatedly during training."""
 
     def __init__(self, held_out: HeldOut, prompt: Prompt, images: Sequence[Prepared]) -> None:
@@ -86,7 +83,7 @@ class Watch:
         device: str | None = None,
         dtype: DTypeName = "auto",
         limit: int = LIMIT,
-    ) -> "Watch":
+    ) -> "Validation":
         """Read the first `limit` rows of `data` (see `read_held_out`) and encode its images.
 
         The vision tower of `model` is loaded only if there are images.
@@ -129,18 +126,7 @@ def _encode_images(files: Iterable[Path], vision: Loaded, prompt: Prompt) -> Ite
             one = future.result()
         except ItemError as error:
             raise DataError(f"a held-out image cannot be used: {error.cause}") from error
-        yield replace(one, prompted=replace(one.prompted, images=(_tokens(one, vision),)))
-
-
-def _tokens(one: Prepared, vision: Loaded) -> Pixels:
-    (pixels,), counts = one.prompted.images, one.prompted.counts
-    try:
-        with torch.no_grad():
-            (made,) = image_tokens(vision.model, [pixels], vision.backbone.features, counts)
-    except ValueError as error:
-        raise ModelError(f"{vision.name}: processor and model disagree: {error}") from error
-    shape = {key: array for key, array in pixels.arrays.items() if key == GRID}
-    return replace(pixels, arrays=shape, tokens=made.to("cpu"))
+        yield replace(one, prompted=add_image_tokens(vision, [one.prompted])[0])
 
 
 @contextmanager

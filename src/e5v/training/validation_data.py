@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from e5v.captions import CAPTIONS, CaptionedImage, read_captioned
 from e5v.errors import DataError, plural
 from e5v.jsonl import LineFault
+from e5v.training.cells import identify
 from e5v.training.triplets import read_triplets
 
 NAMED = 3  # broken rows that an error names
@@ -80,9 +81,13 @@ def read_held_out(data: Path, limit: int) -> HeldOut:
 def _read_triplets(file: Path, limit: int) -> HeldOut:
     triplets = read_triplets([file])
     _refuse(triplets.broken)
+    if triplets.items_with_images:
+        raise DataError(
+            f"{file} has images; expected triplets of texts, or a folder of images with {CAPTIONS}"
+        )
     rows = triplets.rows[:limit]
-    pairs = [(row.anchor.strip(), row.positive.strip()) for row in rows]
-    negatives = [text.strip() for row in rows for text in row.negatives]
+    pairs = [(identify(row.anchor), identify(row.positive)) for row in rows]
+    negatives = [identify(item) for row in rows for item in row.negatives]
     return HeldOut.of(pairs, negatives, left_out=len(triplets.rows) - len(rows))
 
 

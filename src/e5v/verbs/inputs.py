@@ -15,9 +15,9 @@ from e5v.errors import DataError, E5VError, ItemError, UsageError
 from e5v.image_formats import IMAGE_SUFFIXES, is_image_name, suffix_of
 from e5v.image_names import ROOTS, file_of_url, find_image_file, looks_like_image, strip
 from e5v.inputs import RawItem, normalise
+from e5v.item_lines import check_items, read_items
 from e5v.jsonl import LineFault
 from e5v.left_out import LeftOut
-from e5v.verbs.item_lines import check_items, read_items
 from e5v.verbs.options import is_url
 
 OTHER_SUFFIXES = frozenset({".txt", ".md", ".json", ".csv", ".tsv", ".parquet"})

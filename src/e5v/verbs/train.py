@@ -1,4 +1,4 @@
-"""`e5v train`: a LoRA adapter, trained on text pairs.
+"""`e5v train`: a LoRA adapter, trained on pairs of texts, or of texts and images.
 
 model + triplets -> e5v.training.trainer -> a line a step, or JSON lines
 """
@@ -28,22 +28,24 @@ BROKEN_SHOWN = 10
 
 @dataclass(frozen=True)
 class Train:
-    """Train a LoRA adapter on text pairs.
+    """Train a LoRA adapter on pairs of texts, or of texts and images.
 
     Data are CSV, JSON lines or Parquet with the columns anchor, positive and, optionally, negative
-    (SimCSE's sent0, sent1 and hard_neg are known too). Only the language model is trained; the
-    vision tower is not loaded. The defaults are the paper's recipe. Merge the adapter into the
-    model with e5v merge.
+    (SimCSE's sent0, sent1 and hard_neg are known too). In JSON lines, each may be an image,
+    {"image": "cat.jpg"}; captions.jsonl works as it is. Only the language model is trained; the
+    vision tower is loaded only if there are images. The defaults are the paper's recipe. Merge the
+    adapter into the model with e5v merge.
 
     On 8 GPUs: torchrun --nproc-per-node 8 -m e5v.cli train ...
 
     Examples:
         e5v train --data pairs.csv --out run --model nano-base --batch 64
         e5v train --model royokong/e5-v --data nli_for_simcse.csv --out run
+        e5v train --model nano-base --data photos/captions.jsonl --out run --batch 32
     """
 
     data: Annotated[tuple[Path, ...], arg(metavar="FILE...")]
-    """Files of text pairs or triplets."""
+    """Files of pairs or triplets."""
     out: Annotated[Path, arg(metavar="FOLDER")]
     """Folder of the run: log, checkpoints, adapter."""
     model: Annotated[str, arg(metavar="MODEL")] = field(default_factory=default_model)

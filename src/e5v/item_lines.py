@@ -66,7 +66,7 @@ def check_items(file: Path) -> Iterator[LineFault]:
 def _item_line(line: JsonLine, folder: str) -> ItemLine:
     value = line.value
     if isinstance(value, dict) and "content" not in value:
-        raw = _item_of_object(value, folder)
+        raw = read_object(value, folder)
     else:
         raw = _resolve(value, folder)
     try:
@@ -76,7 +76,12 @@ def _item_line(line: JsonLine, folder: str) -> ItemLine:
     return ItemLine(line.number, value, raw)
 
 
-def _item_of_object(value: Mapping[str, Any], folder: str) -> Any:
+def read_object(value: Mapping[str, Any], folder: str) -> Any:
+    """Return the item of an object with an image, texts or both; its paths are found in `folder`.
+
+    Raises:
+        Wrong: it has neither, or an image is missing.
+    """
     key, texts = image_key(value), find_texts(value)
     check_keys(value, folder, image=key is not None, text=bool(texts))
     parts: list[Any] = []

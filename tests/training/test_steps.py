@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch.nn import functional
 
+from e5v.model.loading import load
 from e5v.training.adapter import CONFIG
-from e5v.training.lesson import Lesson
-from e5v.training.ranks import Ranks
 from e5v.training.recipe import Adapter, Recipe
 from e5v.training.run import Run, Step
-from e5v.training.trainer import fit
+from e5v.training.sampler import Batch, Batches
+from e5v.training.trainer import Trainer, fit
 from e5v.training.triplets import read_triplets
 
 AWKWARD = [  # anchors twice, a positive twice, an anchor as a negative, a positive as a negative
@@ -27,12 +27,15 @@ AWKWARD = [  # anchors twice, a positive twice, an anchor as a negative, a posit
 ]
 
 
-def lesson(folder: Path, out: Path, recipe: Recipe, rows: list[dict[str, Any]]) -> Lesson:
-    """Open a lesson on some rows."""
+def open_trainer(
+    folder: Path, out: Path, recipe: Recipe, rows: list[dict[str, Any]]
+) -> tuple[Trainer, Batch]:
+    """Open a trainer, and the first batch of some rows."""
     file = out / "rows.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    run = Run(str(folder), (file,), out / "run", recipe, dtype="float32", device="cpu")
-    return Lesson(run, read_triplets(run.data), Ranks(), "cpu")
+    loaded = load(folder, dtype="float32", device="cpu", part="language")
+    batches = Batches(read_triplets([file]), recipe.batch, recipe.seed)
+    return Trainer(loaded, recipe), batches[0]
 
 
 RECIPE = Recipe(batch=4, steps=2, adapter=Adapter(rank=2, alpha=4, dropout=0.0))
@@ -41,20 +44,13 @@ RECIPE = Recipe(batch=4, steps=2, adapter=Adapter(rank=2, alpha=4, dropout=0.0))
 def test_faithful_holds_duplicates_against_each_other(checkpoints: Any, tmp_path: Path) -> None:
     """A loss of 7.52 in place of the official script's 7.68: equal texts left out of it."""
     recipe = replace(RECIPE, template="faithful", mask="faithful")
-    made = lesson(checkpoints("llava_next_llama3"), tmp_path, recipe, AWKWARD)
-    taken = made.take(0)
+    trainer, batch = open_trainer(checkpoints("llava_next_llama3"), tmp_path, recipe, AWKWARD)
+    prompts = [one.prompted for one in trainer.prompts.prepare(batch.items)]
+    kinds = [[one.ids for one in prompts[first : first + 4]] for first in (0, 4, 8)]
+    loss = trainer.accumulate(prompts, batch).value
 
-    loaded = made.student.loaded
+    loaded = trainer.loaded
     tokenizer = loaded.processor.tokenizer
-    batch = made._batches[0]
-    kinds = [
-        [made._wording(text).prompted.ids for text in texts]
-        for texts in (
-            [row.anchor for row in batch.triplets],
-            [row.positive for row in batch.triplets],
-            [row.negative or "" for row in batch.triplets],
-        )
-    ]
     width = -(-max(len(ids) for kind in kinds for ids in kind) // 8) * 8
     padded, eos = [], tokenizer.eos_token_id
     for kind, pad in zip(kinds, (eos, 0, eos), strict=True):
@@ -69,7 +65,7 @@ def test_faithful_holds_duplicates_against_each_other(checkpoints: Any, tmp_path
         for one in (positives, negatives)
     ]
     expected = functional.cross_entropy(torch.cat(near, 1) / 0.05, torch.arange(4))
-    assert taken.loss == pytest.approx(float(expected), abs=1e-4)
+    assert float(loss) == pytest.approx(float(expected), abs=1e-4)
 
 
 def test_fixed_leaves_duplicates_out(checkpoints: Any, tmp_path: Path) -> None:
@@ -79,7 +75,8 @@ def test_fixed_leaves_duplicates_out(checkpoints: Any, tmp_path: Path) -> None:
     for mask in ("fixed", "faithful"):
         (tmp_path / mask).mkdir()
         recipe = replace(RECIPE, mask=mask)
-        losses.append(lesson(folder, tmp_path / mask, recipe, AWKWARD).take(0).loss)
+        trainer, batch = open_trainer(folder, tmp_path / mask, recipe, AWKWARD)
+        losses.append(trainer.step(0, batch).loss)
     assert losses[0] < losses[1] - 0.05
 
 
@@ -122,23 +119,23 @@ def test_every_negative_of_a_row_is_a_candidate(checkpoints: Any, tmp_path: Path
     losses = {}
     for name, rows in (("single", single), ("ragged", ragged), ("old", old)):
         (tmp_path / name).mkdir()
-        made = lesson(folder, tmp_path / name, replace(RECIPE, batch=3), rows)
-        losses[name] = made.take(0).loss
+        trainer, batch = open_trainer(folder, tmp_path / name, replace(RECIPE, batch=3), rows)
         if name == "ragged":
-            expected = _loss_of_rows(made)
+            expected = _loss_of_rows(trainer, batch)
+        losses[name] = trainer.step(0, batch).loss
     assert losses["single"] == losses["old"]
     assert losses["ragged"] == pytest.approx(expected, abs=1e-4)
 
 
-def _loss_of_rows(made: Lesson) -> float:
-    """Return the loss of the first batch, with each text embedded by itself."""
-    batch = made._batches[0].triplets
-    texts = [[row.anchor for row in batch], [row.positive for row in batch]]
-    texts.append([text for row in batch for text in row.negatives])
+def _loss_of_rows(trainer: Trainer, batch: Batch) -> float:
+    """Return the loss of a batch, with each text embedded by itself."""
+    rows = batch.triplets
+    texts = [[row.anchor for row in rows], [row.positive for row in rows]]
+    texts.append([text for row in rows for text in row.negatives])
     assert len(texts[2]) == 4
-    made.student.loaded.model.eval()
+    trainer.loaded.model.eval()
     anchors, positives, negatives = (
-        torch.from_numpy(made.student.embedder.encode([{"text": text} for text in some]))
+        torch.from_numpy(trainer.embedder.encode([{"text": text} for text in some]))
         for some in texts
     )
     near = anchors @ torch.cat([positives, negatives]).T

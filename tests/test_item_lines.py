@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from e5v.item_lines import check_items, read_items
 from e5v.jsonl import LineFault
-from e5v.verbs.item_lines import check_items, read_items
 from tests.test_captions import folder_of, lines
 
 

@@ -1,0 +1,56 @@
+"""Checks that a recipe suits the data and the model, before the first step.
+
+recipe + Triplets -> prompt, template and mask; recipe + Loaded -> dims, dtype
+"""
+
+import torch
+
+from e5v.errors import DataError, UsageError, plural
+from e5v.inputs import Item, Text
+from e5v.model.loading import Loaded
+from e5v.model.prompts import ask, find_prompt
+from e5v.training.recipe import Recipe
+from e5v.training.triplets import Triplets
+
+
+def check_data(data: Triplets, recipe: Recipe) -> None:
+    """Check that a recipe's prompt, template and mask suit the data; nothing is loaded.
+
+    Raises:
+        DataError: the faithful template or mask is given other data than the official script's.
+        PromptError: the prompt is unknown, or has no slot for a part of an item.
+    """
+    prompt = find_prompt(recipe.prompt)
+    ask(Item((Text("a text"),)), prompt)
+    for item in data.items_with_images:
+        ask(item, prompt)
+    if data.items_with_images and "faithful" in {recipe.template, recipe.mask}:
+        name = "mask" if recipe.mask == "faithful" else "template"
+        raise DataError(
+            f"the faithful {name} takes texts only; the data have images", argument=name
+        )
+    if recipe.mask == "faithful" and not all(len(row.negatives) == 1 for row in data.rows):
+        raise DataError(
+            "the faithful mask needs one hard negative in every row; some rows have none "
+            "or several",
+            argument="mask",
+        )
+
+
+def check_model(loaded: Loaded, recipe: Recipe) -> None:
+    """Check that a recipe fits a model.
+
+    Raises:
+        UsageError: it asks for more values than the vectors have, or the dtype is float16.
+    """
+    width = loaded.text_config.hidden_size
+    if any(dim > width for dim in recipe.objective.dims):
+        raise UsageError(
+            f"dims has {max(recipe.objective.dims)}; the vectors have {plural(width, 'value')}",
+            argument="dims",
+        )
+    if loaded.model.dtype == torch.float16:
+        raise UsageError(
+            "dtype is float16, in which gradients underflow; expected bfloat16 or float32",
+            argument="dtype",
+        )

@@ -1,0 +1,306 @@
+"""Training on images and mixtures: the gradient, the tower, the files of data, and whole runs."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from torch import Tensor
+
+import e5v.model.encoder
+from e5v import E5V, train
+from e5v.errors import DataError, PromptError, TrainingError, UsageError
+from e5v.model.encoder import Prompted
+from e5v.model.loading import load
+from e5v.training.adapter import WEIGHTS
+from e5v.training.chunks import PackedPass
+from e5v.training.loss import batch_loss, distinct
+from e5v.training.recipe import Adapter, Recipe
+from e5v.training.run import Run, Step
+from e5v.training.sampler import Batch
+from e5v.training.trainer import Trainer, fit
+from e5v.training.triplets import Triplet, read_triplets
+
+Checkpoints = Callable[[str], Path]
+FAMILIES = ("llava_next_llama3", "qwen2_5_vl", "qwen3_vl", "gemma3", "aya_vision")
+
+
+def make_picture(number: int) -> PIL.Image.Image:
+    """Return a picture of noise."""
+    noise = np.random.default_rng(number)
+    size = (40 + 8 * number, 48, 3)
+    return PIL.Image.fromarray(noise.integers(0, 255, size, np.uint8))
+
+
+@pytest.fixture
+def mixed() -> tuple[Triplet, ...]:
+    """Give triplets of every kind: images, texts and mixtures on either side."""
+    return (
+        Triplet(make_picture(0), "a dog runs", ("a dog sleeps",)),
+        Triplet("two cats", make_picture(1)),
+        Triplet(
+            {"image": make_picture(2), "text": "at night"}, make_picture(3), (make_picture(4),)
+        ),
+        Triplet("an old man", "a man", ("a girl", "snow")),
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Give a folder of eight images with captions, named under images/."""
+    (tmp_path / "data" / "images").mkdir(parents=True)
+    lines = []
+    for number in range(8):
+        make_picture(number).save(tmp_path / "data" / "images" / f"{number}.png")
+        lines.append({"image": f"{number}.png", "text": f"noise number {number}"})
+    write_lines(tmp_path / "data" / "captions.jsonl", lines)
+    return tmp_path / "data"
+
+
+def write_lines(file: Path, lines: list[dict[str, Any]]) -> Path:
+    """Write JSON lines."""
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return file
+
+
+def _open(folder: Path, recipe: Recipe) -> Trainer:
+    trainer = Trainer(load(folder, dtype="float32", device="cpu"), recipe)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for weight in trainer.weights:  # B starts at 0, and with it the gradient of A
+            weight.add_(0.1 * torch.randn(weight.shape, generator=generator))
+    return trainer
+
+
+def _take_gradient(trainer: Trainer) -> Tensor:
+    row = torch.cat([one.grad.flatten() for one in trainer.weights if one.grad is not None])
+    trainer.optimiser.zero_grad()
+    return row
+
+
+def _run_alone(trainer: Trainer, one: Prompted) -> Tensor:
+    """Return the state of one prompt by the model's own forward pass, tower included."""
+    loaded = trainer.loaded
+    ids = torch.tensor([one.ids])
+    arrays = {key: value for image in one.images for key, value in image.arrays.items()}
+    marks = (ids == loaded.image_token_id).long()
+    own = "gemma" in loaded.model.config.model_type
+    kinds = {"token_type_ids" if own else "mm_token_type_ids": marks}
+    extra = kinds if one.images and ("qwen" in loaded.model.config.model_type or own) else {}
+    base = loaded.model.base_model
+    output = base(input_ids=ids, use_cache=False, **arrays, **extra)
+    state: Tensor = output.last_hidden_state[0, -1]
+    return state
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_chunks_of_images_have_the_gradient_of_the_whole(
+    family: str, checkpoints: Checkpoints, short: Recipe, mixed: tuple[Triplet, ...]
+) -> None:
+    """An image's tokens put elsewhere, left out of the graph, or other ones in the second pass."""
+    trainer, batch = _open(checkpoints(family), short), Batch(mixed, ())
+    prompts = [one.prompted for one in trainer.prompts.prepare(batch.items)]
+    plain = batch_loss(torch.stack([_run_alone(trainer, one) for one in prompts]), batch, short)
+    plain.value.backward()  # type: ignore[no-untyped-call]
+    expected = _take_gradient(trainer)
+    for budget in (64, 100_000):
+        way = PackedPass(trainer.embedder.encoder, budget)
+        trainer.gradients = replace(trainer.gradients, way=way)
+        loss = trainer.accumulate(prompts, batch)
+        assert abs(float(loss.value) - plain.value.item()) < 1e-4
+        got = _take_gradient(trainer)
+        assert float((got - expected).abs().max()) < 1e-4 * float(expected.abs().max())
+
+
+def test_the_tower_sees_an_image_once_and_stays_as_it_is(
+    checkpoints: Checkpoints, short: Recipe, mixed: tuple[Triplet, ...], monkeypatch: Any
+) -> None:
+    """A tower that runs in both passes of a chunk, is trained, or drops values in training."""
+    trainer = _open(checkpoints("llava_next_llama3"), short)
+    seen: list[int] = []
+    real = e5v.model.encoder.image_tokens  # type: ignore[attr-defined]
+
+    def count(model: Any, images: Any, *rest: Any) -> Any:
+        seen.append(len(images))
+        return real(model, images, *rest)
+
+    monkeypatch.setattr(e5v.model.encoder, "image_tokens", count)
+    frozen = {
+        name: value.clone()
+        for name, value in trainer.loaded.model.state_dict().items()
+        if "lora" not in name
+    }
+    trainer.step(0, Batch(mixed, ()))
+    assert sum(seen) == 5
+    after = trainer.loaded.model.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in frozen.items())
+    assert trainer.loaded.language_model.training
+    assert not trainer.loaded.model.model.vision_tower.training
+
+
+def test_a_file_with_images_is_trained_on(
+    checkpoints: Checkpoints, folder: Path, short: Recipe, tmp_path: Path
+) -> None:
+    """Images that are taken for texts, are not looked up, or move no weight."""
+    model = str(checkpoints("llava_next_llama3"))
+    recipe = replace(short, steps=12, batch=8)
+    run = Run(model, (folder / "captions.jsonl",), tmp_path / "run", recipe, device="cpu")
+    steps = [event for event in fit(run) if isinstance(event, Step)]
+    assert steps[-1].loss < 0.8 * steps[0].loss
+    tokens = E5V(model, device="cpu").prepare(folder / "images" / "0.png").prompted.ids
+    assert steps[0].tokens > 8 * len(tokens) * 0.8
+    (tmp_path / "run" / "adapter" / WEIGHTS).stat()
+    resumed = list(fit(replace(run, resume=True)))  # the same content under the same digest
+    assert [one for one in resumed if isinstance(one, Step)] == []
+
+
+def test_python_rows_are_those_of_a_file(
+    checkpoints: Checkpoints, folder: Path, short: Recipe, tmp_path: Path
+) -> None:
+    """A list from Python that trains on other things than the same rows in a file."""
+    model = str(checkpoints("llava_next_llama3"))
+    rows = read_triplets([folder / "captions.jsonl"]).rows
+    given = [
+        Triplet(PIL.Image.open(folder / "images" / f"{n}.png"), {"text": str(row.positive)})
+        for n, row in enumerate(rows)
+    ]
+    losses: list[list[float]] = []
+    for name, data in (("file", folder / "captions.jsonl"), ("list", given)):
+        seen: list[Any] = []
+        train(model, data, tmp_path / name, recipe=short, progress=seen.append, device="cpu")
+        losses.append([one.loss for one in seen if isinstance(one, Step)])
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize(
+    ("line", "anchor", "positives"),
+    [
+        ({"image": "0.png", "captions": ["a", "b"]}, "image", ["a", "b"]),
+        ({"file_name": "0.png", "text": "a"}, "image", ["a"]),
+        ({"anchor": {"image": "0.png"}, "positive": "a"}, "image", ["a"]),
+        ({"query": "a", "pos": [{"image": "0.png"}]}, "a", ["image"]),
+        ({"anchor": {"image": "0.png", "text": "x"}, "positive": "a"}, "both", ["a"]),
+        ({"image": "0.png", "text": "x", "target": ["1.png", "2.png"]}, "both", ["image"] * 2),
+        ({"anchor": {"text": "0.png is a name"}, "positive": "a"}, "0.png is a name", ["a"]),
+    ],
+)
+def test_rows_with_images_are_read(
+    folder: Path, line: dict[str, Any], anchor: str, positives: list[str]
+) -> None:
+    """An image's name trained on as a text; a caption trained on as the change to an image."""
+    rows = read_triplets([write_lines(folder / "rows.jsonl", [line])]).rows
+    assert {_kind(row.anchor) for row in rows} == {anchor}
+    assert [_kind(row.positive) for row in rows] == positives
+
+
+def _kind(item: Any) -> str:
+    if isinstance(item, str):
+        return item
+    return "both" if item.texts else "image"
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        ({"anchor": {"image": "no.png"}, "positive": "a"}, "missing from the folder"),
+        ({"anchor": "images/0.png", "positive": "a"}, "write it as {\"image\": 'images/0.png'}"),
+        ({"anchor": "a", "positive": {"imgae": "0.png"}}, "is of type dict"),
+        ({"image": "0.png", "text": ""}, "text is empty"),
+        ({"image": None, "text": "a"}, "image has 0 images"),
+        ({"image": "0.png", "text": ["a", "b"], "target": "1.png"}, "has 2 texts and 1 targets"),
+        ({"anchor": {"image": "http://x/y.png"}, "positive": "a"}, "URLs are not downloaded"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_named(folder: Path, line: dict[str, Any], cause: str) -> None:
+    """A row without its image that is trained on all the same."""
+    good = {"image": "1.png", "text": "a"}
+    if "anchor" in line:
+        good = {"anchor": "a", "positive": "b"}
+    broken = read_triplets([write_lines(folder / "rows.jsonl", [good, line])]).broken
+    assert len(broken) == 1
+    assert cause in str(broken[0])
+
+
+def test_equal_images_are_no_negatives(folder: Path) -> None:
+    """An image pushed away from a copy of itself, or from itself under another name."""
+    picture = PIL.Image.open(folder / "images" / "0.png")
+    path, other = folder / "images" / "0.png", folder / "images" / ".." / "images" / "0.png"
+    rows = [Triplet(path, "a"), Triplet(other, "b"), Triplet(picture, "c"), Triplet("c", picture)]
+    allowed = distinct(rows)
+    assert not bool(allowed[0, 1])
+    assert not bool(allowed[1, 0])
+    assert bool(allowed[0, 2])  # a file and pixels are not compared: that would open every file
+    assert not bool(allowed[2, 3])
+
+
+def test_an_image_that_breaks_later_stops_the_run(
+    checkpoints: Checkpoints, folder: Path, short: Recipe, tmp_path: Path
+) -> None:
+    """A traceback in the middle of a run, or a row that is passed over in silence."""
+    (folder / "images" / "3.png").write_bytes(b"\x89PNG\r\n\x1a\n but no more")
+    run = Run(
+        str(checkpoints("llava_next_llama3")),
+        (folder / "captions.jsonl",),
+        tmp_path / "run",
+        short,
+        device="cpu",
+    )
+    with pytest.raises(TrainingError, match=r"step 1: .*3\.png.*replace its image and resume"):
+        list(fit(run))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "error", "message"),
+    [
+        (Recipe(template="faithful"), DataError, "the faithful template takes texts only"),
+        (Recipe(mask="faithful"), DataError, "the faithful mask takes texts only"),
+        (Recipe(prompt="<text> in one word:"), PromptError, "image"),
+    ],
+)
+def test_a_recipe_for_texts_is_refused_before_a_model_is_opened(
+    folder: Path, recipe: Recipe, error: type[Exception], message: str, tmp_path: Path
+) -> None:
+    """Images in the official script's padding, or a model opened for nothing."""
+    run = Run("no/such-model", (folder / "captions.jsonl",), tmp_path / "run", recipe)
+    with pytest.raises(error, match=message):
+        list(fit(run))
+    assert not run.out.exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([], "no rows"),
+        ([Triplet("a", " ")], "row 1 of the data: "),
+        ([Triplet("a", "b"), "c"], "files and triplets"),
+        ([Triplet("a", 3)], "row 1 of the data: is of type int"),  # type: ignore[arg-type]
+        ([("a", "b")], "row 1 of the data is of type tuple; expected Triplet"),
+    ],
+)
+def test_rows_from_python_are_checked(data: Any, message: str, tmp_path: Path) -> None:
+    """A traceback from deep inside, or a text that is no text."""
+    with pytest.raises((DataError, UsageError), match=message):
+        train("nano-base", data, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_tuned_model_and_no_steps_are_refused(tmp_path: Path) -> None:
+    """A division by zero after the first step; an adapter on top of an adapter."""
+    with pytest.raises(UsageError, match="every is 0"):
+        train("nano-base", [Triplet("a", "b")], tmp_path / "run", every=0)
+    with pytest.raises(UsageError, match="nano, which is tuned already"):
+        train("nano", [Triplet("a", "b")], tmp_path / "run")
+
+
+def test_dropout_stays_out_of_the_tower(checkpoints: Checkpoints, short: Recipe) -> None:
+    """Other image tokens at every step, where the tower has dropout."""
+    recipe = replace(short, adapter=Adapter(rank=4, alpha=8, dropout=0.5))
+    trainer = _open(checkpoints("llava_next_llama3"), recipe)
+    modules = dict(trainer.loaded.model.named_modules())
+    assert all(not m.training for name, m in modules.items() if "vision" in name)
