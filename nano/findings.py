@@ -103,15 +103,6 @@ class Findings:
         """Return the result of the first seed."""
         return next(iter(self.results.get(setting, ())), None)
 
-    def candidates(self) -> int:
-        """Return among how many images a caption's is looked for."""
-        count: int = self.results["base"][0]["scores"][ONE_WORD]["figures"][IMAGES]["candidates"]
-        return count
-
-    def seeds(self) -> int:
-        """Return the largest number of seeds of any setting."""
-        return max(map(len, self.results.values()))
-
     def title(self, setting: str) -> str:
         """Return what a setting is called."""
         title: str = self.results[setting][0]["title"]
@@ -181,8 +172,8 @@ def read_findings(folder: Path) -> Findings:
     """Read a folder of results."""
     files = sorted(folder.glob("*.json"))
     read = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
-    cost, results = read.pop("cost", None), list(read.values())
-    settings = dict.fromkeys(one["setting"] for one in results)
-    return Findings(
-        {name: [one for one in results if one["setting"] == name] for name in settings}, cost
-    )
+    cost = read.pop("cost", None)
+    results: dict[str, list[Record]] = {one["setting"]: [] for one in read.values()}
+    for one in read.values():
+        results[one["setting"]].append(one)
+    return Findings(results, cost)

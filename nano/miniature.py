@@ -38,20 +38,8 @@ from nano.study import GAP, RESULTS, SCENES, texts_of, write
 FILE = GAP.with_name("miniature.md")
 OURS, RIVAL = "text", "pairs"
 COMPARED = ("base", OURS, RIVAL, "mixed")
-KINDS = {
-    "one": "one thing",
-    "count": "several of one kind",
-    "pair": "two things",
-    "triple": "three things",
-    "four": "four things",
-}
-CHANGES = {  # the first of these that differs
-    "object": "which things there are",
-    "number": "how many",
-    "order": "what is where",
-    "size": "how large",
-    "background": "the background",
-}
+KINDS = ("one", "count", "pair", "triple", "four")
+CHANGES = ("object", "number", "order", "size", "background")  # the first of these that differs
 HOLDS: Mapping[Verdict, bool | None] = {"above": True, "below": False, "level": None}
 Side = tuple[str, str, str]  # what it is called in the claim, its setting and its variant
 
@@ -87,7 +75,7 @@ def write_miniature(findings: Findings) -> str:
         findings,
         COMPARED=COMPARED,
         judge_claims=partial(judge_claims, findings),
-        query_groups=query_groups(findings),
+        groups=query_groups(findings),
     )
 
 
@@ -129,7 +117,7 @@ def judge_claims(
 class Group:
     """R@1 of each setting of COMPARED over some of the queries, and where ours stands."""
 
-    title: str
+    kind: str
     queries: int
     recalls: Sequence[Sample]
     verdict: Verdict
@@ -146,10 +134,10 @@ def query_groups(findings: Findings) -> tuple[list[Group], list[Group]] | None:
     if not {OURS, RIVAL} < findings.results.keys():
         return None
     gallery = make_gallery("test")
-    kinds = [scene.kind for scene in gallery.scenes]
+    held = [scene.kind for scene in gallery.scenes]
     asked = zip(gallery.queries, gallery.targets, strict=True)
-    changes = [_kind_of_change(gallery.scenes[query.image], target) for query, target in asked]
-    return _group(findings, BOTH, kinds, KINDS), _group(findings, EDITS, changes, CHANGES)
+    changed = [_kind_of_change(gallery.scenes[query.image], target) for query, target in asked]
+    return _group(findings, BOTH, held, KINDS), _group(findings, EDITS, changed, CHANGES)
 
 
 def _kind_of_change(before: Scene, after: Scene) -> str:
@@ -158,16 +146,16 @@ def _kind_of_change(before: Scene, after: Scene) -> str:
 
 
 def _group(
-    findings: Findings, task: str, kinds: Sequence[str], titles: Mapping[str, str]
+    findings: Findings, task: str, kind_of: Sequence[str], kinds: Sequence[str]
 ) -> list[Group]:
-    """Compare settings group by group; `kinds` has the group of each query."""
+    """Compare settings group by group; `kind_of` has the group of each query."""
     found = {name: findings.figure(name, task) for name in COMPARED}
     groups = []
-    for kind, title in titles.items():
-        places = [place for place, one in enumerate(kinds) if one == kind]
+    for kind in kinds:
+        places = [place for place, one in enumerate(kind_of) if one == kind]
         recalls = {name: recall.only(places) for name, recall in found.items() if recall}
         verdict = compare(recalls[OURS], recalls[RIVAL])
-        groups.append(Group(title, len(places), list(recalls.values()), verdict))
+        groups.append(Group(kind, len(places), list(recalls.values()), verdict))
     return groups
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,39 +21,39 @@ from nano.changes import changed
 from nano.layout import TILE
 from nano.picture import draw
 from nano.scenes import sample
+from nano.settings import Training
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """What the rows are: the share of pictures, whether they have hard negatives, other rows."""
-
-    images: float
-    negatives: bool
-    texts: Sequence[Triplet] = ()
-
-
-def write_pairs(folder: Path, pairs: Pairs, art: Art, *, rows: int, seed: int) -> Path:
-    """Write a new folder; return the file of its rows."""
+def write_pairs(
+    folder: Path,
+    training: Training,
+    art: Art,
+    *,
+    rows: int,
+    seed: int,
+    texts: Sequence[Triplet] = (),
+) -> Path:
+    """Write a new folder; return the file of its rows, some of which are `texts`."""
     images = folder / "images"
     images.mkdir(parents=True)
     rng = random.Random(seed)
     file = folder / "pairs.jsonl"
     with file.open("w", encoding="utf-8") as lines:
         for number in range(rows):
-            if rng.random() >= pairs.images:
-                items = rng.choice(pairs.texts).items
+            if rng.random() >= training.images:
+                items = rng.choice(texts).items
                 row = dict(zip(("anchor", "positive", "negative"), items, strict=False))
             else:
-                row = _draw_row(images / f"{number:06}.png", pairs, art, rng)
+                row = _draw_row(images / f"{number:06}.png", art, rng, negatives=training.negatives)
             lines.write(f"{json.dumps(row)}\n")
     return file
 
 
-def _draw_row(image: Path, pairs: Pairs, art: Art, rng: random.Random) -> dict[str, Any]:
+def _draw_row(image: Path, art: Art, rng: random.Random, *, negatives: bool) -> dict[str, Any]:
     """Draw a scene; the caption is of the scene that is shown."""
     scene = sample(rng, "train")
     row: dict[str, Any] = {"anchor": {"image": image.name}}
-    if pairs.negatives:
+    if negatives:
         row["negative"] = caption(changed(scene, rng, "train"), rng)
     caption(scene, rng)  # not used: so a seed goes on drawing the scenes that it always has
     row["positive"] = caption(scene, rng)

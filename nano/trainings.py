@@ -25,7 +25,7 @@ from tyro.conf import Positional
 
 from e5v.training.triplets import read_triplets
 from nano.art import load_art
-from nano.pairs import Pairs, write_pairs
+from nano.pairs import write_pairs
 from nano.settings import Numbers, Training
 from nano.triplets import Mixture, write_triplets
 
@@ -146,10 +146,15 @@ def _write_data(order: Order, shop: Workshop) -> Iterator[Path]:
     if texts and how.images == 0:
         yield texts
         return
-    pairs = Pairs(how.images, how.negatives, read_triplets([texts]).rows if texts else ())
     with TemporaryDirectory(prefix=f"{order.label}-", dir=shop.work) as folder:
-        art, rows = load_art("noto", shop.art), numbers.steps * numbers.batch
-        yield write_pairs(Path(folder), pairs, art, rows=rows, seed=order.seed)
+        yield write_pairs(
+            Path(folder),
+            how,
+            load_art("noto", shop.art),
+            rows=numbers.steps * numbers.batch,
+            seed=order.seed,
+            texts=read_triplets([texts]).rows if texts else (),
+        )
 
 
 def _options(order: Order, shop: Workshop, data: Path, target: Path) -> list[str]:

@@ -134,10 +134,10 @@ def test_a_query_counts_under_what_its_scene_holds_and_its_edit_changes() -> Non
     assert groups is not None
     every_group = [one for group in groups for one in group]
     assert sum(one.queries for one in every_group) == 500 + 200
-    recalled = {one.title: str(one.recalls[1]) for one in every_group}
-    right = {title for title, recall in recalled.items() if recall == "100.0"}
-    assert right == {"one thing", "the background"}
-    assert {recall for title, recall in recalled.items() if title not in right} == {"0.0"}
+    recalled = {one.kind: str(one.recalls[1]) for one in every_group}
+    right = {kind for kind, recall in recalled.items() if recall == "100.0"}
+    assert right == {"one", "background"}
+    assert {recall for kind, recall in recalled.items() if kind not in right} == {"0.0"}
     every.results["base"][0]["of"] = {"scenes": "others"}
     assert query_groups(every) is None
 

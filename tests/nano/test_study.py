@@ -14,7 +14,7 @@ from e5v.training.triplets import Triplet, read_triplets
 from nano import study as study_module
 from nano.findings import read_findings
 from nano.miniature import write_miniature
-from nano.pairs import Pairs, write_pairs
+from nano.pairs import write_pairs
 from nano.settings import SETTINGS, Numbers, Setting, Training, find_settings
 from nano.study import RESULTS, Study, label_of, open_model, write
 from nano.trainings import Cost, Order, Workshop, rows_file, run
@@ -131,21 +131,24 @@ def test_both_sides_are_one_command_on_other_rows(
 
 def test_a_picture_is_an_anchor_and_its_caption_tells_it(tmp_path: Path) -> None:
     """Two scenes in one row, or a picture for two rows, would teach what is not so."""
-    file = write_pairs(tmp_path / "a", Pairs(1.0, negatives=True), gray(), rows=8, seed=1)
+    how = Training(images=1.0)
+    file = write_pairs(tmp_path / "a", how, gray(), rows=8, seed=1)
     rows = read_triplets([file]).rows
     assert all(len(row.negatives) == 1 for row in rows)
     assert len(list((tmp_path / "a" / "images").iterdir())) == len(rows) == 8
-    again = write_pairs(tmp_path / "b", Pairs(1.0, negatives=True), gray(), rows=8, seed=1)
+    again = write_pairs(tmp_path / "b", how, gray(), rows=8, seed=1)
     assert again.read_bytes() == file.read_bytes()
-    bare = write_pairs(tmp_path / "c", Pairs(1.0, negatives=False), gray(), rows=8, seed=1)
+    how = replace(how, negatives=False)
+    bare = write_pairs(tmp_path / "c", how, gray(), rows=8, seed=1)
     assert not any(row.negatives for row in read_triplets([bare]).rows)
 
 
 def test_the_text_half_of_a_mixture_is_the_file_of_text_only(tmp_path: Path) -> None:
     """Other rows on the two sides would compare data and not trainings."""
     row = Triplet("the anchor", "the positive", ("the negative",))
-    half = Pairs(0.5, negatives=True, texts=[row])
-    rows = read_triplets([write_pairs(tmp_path / "a", half, gray(), rows=60, seed=0)]).rows
+    how = Training(images=0.5)
+    file = write_pairs(tmp_path / "a", how, gray(), rows=60, seed=0, texts=[row])
+    rows = read_triplets([file]).rows
     texts = [one for one in rows if isinstance(one.anchor, str)]
     assert len(texts) / 60 == pytest.approx(0.5, abs=0.2)
     assert set(texts) == {row}
