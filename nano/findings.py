@@ -103,11 +103,6 @@ class Findings:
         """Return the result of the first seed."""
         return next(iter(self.results.get(setting, ())), None)
 
-    def title(self, setting: str) -> str:
-        """Return what a setting is called."""
-        title: str = self.results[setting][0]["title"]
-        return title
-
     def figure(
         self, setting: str, task: str, metric: str = "R@1", variant: str = ONE_WORD
     ) -> Sample | None:

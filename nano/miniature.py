@@ -9,7 +9,7 @@ No number of ours is typed by hand, nor is a sentence that depends on one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -40,7 +40,6 @@ OURS, RIVAL = "text", "pairs"
 COMPARED = ("base", OURS, RIVAL, "mixed")
 KINDS = ("one", "count", "pair", "triple", "four")
 CHANGES = ("object", "number", "order", "size", "background")  # the first of these that differs
-HOLDS: Mapping[Verdict, bool | None] = {"above": True, "below": False, "level": None}
 Side = tuple[str, str, str]  # what it is called in the claim, its setting and its variant
 
 
@@ -55,7 +54,7 @@ def render(template: str, findings: Findings, **values: Any) -> str:
         trim_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= FILTERS
+    environment.filters |= {"agreed": _agreed, "cell": _cell, "fixed": _fixed, "zip": zip}
     values |= {name: value for name, value in vars(names).items() if name.isupper()}
     values |= {"f": findings, "base": findings.first("base"), "text": findings.first("text")}
     return environment.get_template(template).render(values)
@@ -79,18 +78,9 @@ def write_miniature(findings: Findings) -> str:
     )
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A claim of the paper, our figures, and whether it holds; None where it cannot be told."""
-
-    paper: str
-    ours: str
-    holds: bool | None
-
-
 def judge_claims(
     findings: Findings, claims: Iterable[tuple[str, str, str, Side, Side]]
-) -> list[Claim]:
+) -> list[Record]:
     """Judge the claims that there are results for: each says that one side is above the other.
 
     A claim is the paper's sentence, the name of a task and the task, and both sides. Its first
@@ -108,8 +98,8 @@ def judge_claims(
         if left and right:
             (one, _, _), (other, _, _) = sides
             ours = (f"{name} {one} {a}, {other} {b}" for name, (a, b) in figures.items())
-            verdict = HOLDS[compare(left, right)]
-            judged.append(Claim(paper, f"{title}: {'; '.join(ours)}", verdict))
+            told, verdict = f"{title}: {'; '.join(ours)}", compare(left, right)
+            judged.append({"paper": paper, "ours": told, "verdict": verdict})
     return judged
 
 
@@ -164,20 +154,16 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
+def _fixed(value: float | None, form: str) -> str | None:
+    return None if value is None else form.format(value)
+
+
 def _agreed(rows: Sequence[Record]) -> int:
     """Count the scenes whose image and caption have the same first word."""
     firsts = [[one[side][:1] for side in ("image says", "caption says")] for one in rows]
     return sum(
         bool(image and text) and image[0]["word"] == text[0]["word"] for image, text in firsts
     )
-
-
-FILTERS: dict[str, Callable[..., Any]] = {
-    "agreed": _agreed,
-    "cell": _cell,
-    "fixed": lambda value, form: None if value is None else form.format(value),
-    "zip": zip,
-}
 
 
 def main(results: Path = RESULTS, out: Path = FILE) -> None:

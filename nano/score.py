@@ -94,11 +94,10 @@ def _collect_scores(report: Report, benchmark: str, material: Material) -> Score
             value = None if figure.value is None else round(figure.value, 2)
             figures[figure.task][figure.metric] = value
     gap = report.gaps.get(benchmark)
-    if gap is None:
-        return Scores(figures, {}, None)
-    numbers = {name: value for name, value in asdict(gap).items() if name != "plane"}
+    numbers = asdict(gap) if gap else {}
+    numbers.pop("plane", None)
     rounded = {name: round(v, 4) if isinstance(v, float) else v for name, v in numbers.items()}
-    return Scores(figures, rounded, gap.plane)
+    return Scores(figures, rounded, gap.plane if gap else None)
 
 
 def _count_items(task: Task) -> Record:

@@ -5,7 +5,7 @@ The paper's tables 6 and 7, its training script's two bugs, and what it did not 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -77,14 +77,15 @@ class Setting:
     whole: bool = False
 
 
-TEXT, PAIRS = Training(), Training(images=1.0)
+PAIRS = Training(images=1.0)
+BARE_PAIRS = replace(PAIRS, negatives=False)
 ONE_WAY = {"symmetric": False}
 SETTINGS: tuple[Setting, ...] = (
     Setting("base", "untuned", ablations=("prompt", "readout"), whole=True),
     Setting(
         "text",
         "text-only",
-        TEXT,
+        Training(),
         ablations=("readout",),
         labels=("one word", "read at before-mlp"),
         whole=True,
@@ -97,15 +98,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "pairs-compute", "image-text, hard negatives, equal compute", PAIRS, equal_compute=True
     ),
-    Setting(
-        "pairs-bare",
-        "image-text, no hard negatives, equal steps",
-        replace(PAIRS, negatives=False),
-    ),
+    Setting("pairs-bare", "image-text, no hard negatives, equal steps", BARE_PAIRS),
     Setting(
         "pairs-bare-compute",
         "image-text, no hard negatives, equal compute",
-        replace(PAIRS, negatives=False),
+        BARE_PAIRS,
         equal_compute=True,
     ),
     Setting(
@@ -138,15 +135,14 @@ SETTINGS: tuple[Setting, ...] = (
 )
 
 
-def find_settings(names: Iterable[str]) -> list[Setting]:
+def find_settings(names: Collection[str]) -> list[Setting]:
     """Return the settings of some names in the table's order; all for none.
 
     Raises:
         UsageError: a name is not known.
     """
-    wanted = list(names)
-    known = {one.name for one in SETTINGS}
-    for name in wanted:
+    known = [one.name for one in SETTINGS]
+    for name in names:
         if name not in known:
             raise UsageError(f"setting {name} is not known; name some of {', '.join(known)}")
-    return [one for one in SETTINGS if not wanted or one.name in wanted]
+    return [one for one in SETTINGS if not names or one.name in names]

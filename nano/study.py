@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import CalledProcessError
@@ -139,12 +139,11 @@ class Study:
         if setting.training is None:
             return None
         numbers = setting.training.change(self.numbers)
-        order = Order(label_of(setting, seed), setting.training, numbers, seed)
-        if not setting.equal_compute:
-            return order
-        rival = setting.name.removesuffix("-compute")
-        share = self._read_paid(f"text-{seed}") / self._read_paid(f"{rival}-{seed}")
-        return order.within(max(1, round(numbers.steps * share)))
+        if setting.equal_compute:
+            rival = setting.name.removesuffix("-compute")
+            share = self._read_paid(f"text-{seed}") / self._read_paid(f"{rival}-{seed}")
+            numbers = replace(numbers, steps=max(1, round(numbers.steps * share)))
+        return Order(label_of(setting, seed), setting.training, numbers, seed)
 
     def _read_paid(self, label: str) -> float:
         """Return what a training took: CPU seconds, or on a GPU those of its steps.
@@ -186,11 +185,9 @@ class Study:
         planes: dict[str, Plane] = {}
         for title, (label, variant) in SHOWN.items():
             file = self.shop.work / "planes" / f"{label}.json"
-            kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-            if variant in kept:
-                planes[title] = Plane(**kept[variant])
-        if len(planes) < len(SHOWN):
-            return False
+            if not file.exists():
+                return False
+            planes[title] = Plane(**json.loads(file.read_text(encoding="utf-8"))[variant])
         write(self.gap, draw_planes(planes))
         return True
 

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -72,10 +72,6 @@ class Order:
     training: Training
     numbers: Numbers
     seed: int
-
-    def within(self, steps: int) -> Order:
-        """Return the same training of so many steps."""
-        return replace(self, numbers=replace(self.numbers, steps=steps))
 
     def told(self) -> dict[str, Any]:
         """Return how it is trained, as it is kept beside its result."""
@@ -176,5 +172,4 @@ def _options(order: Order, shop: Workshop, data: Path, target: Path) -> list[str
 
 
 def _children_cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])  # of the user and the system
