@@ -34,7 +34,7 @@ from rich.table import Table
 from benchmarks.machine import describe_machine, describe_versions
 from benchmarks.result import publish, say
 from benchmarks.worlds import WORLDS, Drawer, record
-from e5v.search.manifest import Facts
+from e5v.search.manifest import Manifest
 from e5v.search.snapshot import Snapshot
 from e5v.search.writer import Record, Writer, writing
 
@@ -122,8 +122,8 @@ def _kind(path: Path) -> str:
 def measure_index(settings: Settings, folder: Path) -> Iterator[Stage | Layout]:
     """Grow an index, and measure it after each stage."""
     drawer, dim = Drawer(WORLDS[0], settings.dim), settings.dim
-    facts = Facts("made-up", "made-up", "float32", dim)
-    with writing(folder, lambda: facts) as writer, watching(writer, dim) as largest:
+    manifest = Manifest("made-up", "made-up", "float32", dim)
+    with writing(folder, lambda: manifest) as writer, watching(writer, dim) as largest:
         for start in range(0, settings.rows, COMMIT):
             drawn = drawer.rows(min(COMMIT, settings.rows - start), seed=start)
             writer.commit([_record(start + place, row) for place, row in enumerate(drawn)], [])
@@ -132,7 +132,7 @@ def measure_index(settings: Settings, folder: Path) -> Iterator[Stage | Layout]:
         optimised = measure_stage("optimised", folder, settings.rows, dim, largest())
         yield optimised
     yield from measure_layouts(folder, optimised, settings)
-    with writing(folder, lambda: facts) as writer, watching(writer, dim) as largest:
+    with writing(folder, lambda: manifest) as writer, watching(writer, dim) as largest:
         removed = settings.rows // 5
         writer.commit([], range(1, removed + 1))
         rows = settings.rows - removed

@@ -33,7 +33,7 @@ from benchmarks.result import publish, say
 from benchmarks.worlds import WORLDS, Drawer, record
 from e5v.search.entries import Hit
 from e5v.search.index import Index
-from e5v.search.manifest import Facts
+from e5v.search.manifest import Manifest
 from e5v.search.nearest import cosines, nearest
 from e5v.search.snapshot import Snapshot
 from e5v.search.stored_vectors import Vectors
@@ -214,8 +214,8 @@ def measure(settings: Settings) -> Iterator[Measured]:
             folder, before = Path(name), 0
             for size in sizes:
                 say(f"{world.name}: writing {size - before:,} rows, then asking {size:,}")
-                facts = Facts(f"made-up {world.name}", "made-up", "float32", settings.dim)
-                with writing(folder, lambda facts=facts: facts) as writer:  # type: ignore[misc]
+                manifest = Manifest(f"made-up {world.name}", "made-up", "float32", settings.dim)
+                with writing(folder, lambda manifest=manifest: manifest) as writer:  # type: ignore[misc]
                     speed = grow(writer, drawer, before, size)
                 yield measure_index(folder, drawer, settings, speed)
                 before = size

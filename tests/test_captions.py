@@ -13,7 +13,7 @@ from e5v.evaluation.captions import read_captions as read_for_evaluation
 from e5v.evaluation.tasks import Search
 from e5v.inputs import IMAGE_SUFFIXES, normalise
 from e5v.jsonl import LineFault
-from e5v.search.lines import Line, read_lines
+from e5v.search.readers import Line, read_lines
 from e5v.training.validation_data import read_held_out
 from e5v.verbs.inputs import gather
 

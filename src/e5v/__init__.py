@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from e5v.model.words import Word
     from e5v.search.index import Index
     from e5v.search.indexing import Indexed, index
+    from e5v.search.query import Query
     from e5v.training.recipe import Recipe
     from e5v.training.trainer import train
     from e5v.training.triplets import Triplet
@@ -49,6 +50,7 @@ __all__ = [
     "ModelError",
     "Prompt",
     "PromptError",
+    "Query",
     "Recipe",
     "Report",
     "Skipped",
@@ -86,6 +88,7 @@ _HOMES = {
     "e5v.model.words": ("Word",),
     "e5v.search.index": ("Index",),
     "e5v.search.indexing": ("Indexed", "index"),
+    "e5v.search.query": ("Query",),
     "e5v.training.recipe": ("Recipe",),
     "e5v.training.trainer": ("train",),
     "e5v.training.triplets": ("Triplet",),

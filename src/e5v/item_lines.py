@@ -49,7 +49,7 @@ def read_items(source: Path | BinaryIO) -> Iterator[ItemLine | LineFault]:
         OSError: the file cannot be read.
     """
     folder = str(source.parent) if isinstance(source, Path) else ""
-    return make_lines(source, lambda line: _item_line(line, folder))
+    return make_lines(source, lambda line: _make_item_line(line, folder))
 
 
 def check_items(file: Path) -> Iterator[LineFault]:
@@ -63,7 +63,7 @@ def check_items(file: Path) -> Iterator[LineFault]:
     return (line for line in read_items(file) if isinstance(line, LineFault))
 
 
-def _item_line(line: JsonLine, folder: str) -> ItemLine:
+def _make_item_line(line: JsonLine, folder: str) -> ItemLine:
     value = line.value
     if isinstance(value, dict) and "content" not in value:
         raw = read_object(value, folder)

@@ -12,7 +12,7 @@ from rich.console import Console
 from e5v.evaluation.gap import measure_gap
 from e5v.evaluation.plane import Plane
 from e5v.evaluation.report import print_table
-from e5v.evaluation.scores import Figure, Results, Run, Setting
+from e5v.evaluation.scores import BenchmarkRun, Figure, Results, Setting
 
 EVIL = "</style><script>alert('&\"')</script> [b]|`*_\n```"
 NOTE = "data: 148 of 5,000 images"
@@ -36,7 +36,7 @@ def a_report() -> Results:
             paper="E5-V, tuned on text",
             versions={"e5v": "0.1.0", "torch": "2.13.0"},
             runs=(
-                Run(
+                BenchmarkRun(
                     "COCO 5K",
                     "hit rate both ways",
                     "abc123",
@@ -46,7 +46,7 @@ def a_report() -> Results:
                     185.2,
                     (NOTE,),
                 ),
-                Run("STS12", "Spearman", "SentEval", {"pairs": 3108}, 0, 6216, 0.0),
+                BenchmarkRun("STS12", "Spearman", "SentEval", {"pairs": 3108}, 0, 6216, 0.0),
             ),
             when="2026-01-02T03:04:05+00:00",
         ),

@@ -1,7 +1,7 @@
 """Numbers as a report writes them."""
 
 from e5v.evaluation.report_text import cost, duration, signed
-from e5v.evaluation.scores import Run
+from e5v.evaluation.scores import BenchmarkRun
 
 
 def test_numbers_in_words() -> None:
@@ -20,4 +20,7 @@ def test_numbers_in_words() -> None:
         "1 h 00 min",
         "2 h 03 min",
     ]
-    assert cost(Run("a", "p", "r", {}, 0, 12, 0.0)) == "0 embedded in 0.0 s, 12 from the cache"
+    assert (
+        cost(BenchmarkRun("a", "p", "r", {}, 0, 12, 0.0))
+        == "0 embedded in 0.0 s, 12 from the cache"
+    )

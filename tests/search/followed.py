@@ -12,9 +12,8 @@ from e5v import E5V
 from e5v.model.streaming import Encoded, Skipped
 from e5v.search.entries import Entry
 from e5v.search.index import Index
-from e5v.search.progress import Progress
-from e5v.search.query import facts_of
-from e5v.search.sync import Gallery
+from e5v.search.index_model import manifest_of
+from e5v.search.sync import Gallery, Progress
 from e5v.search.writer import writing
 
 WHOLE = {
@@ -64,7 +63,7 @@ class Followed:
         counting = Counting(self.model)
         self.given = counting.given
         paths = [str(root) for root in roots or (self.folder,)]
-        with writing(self.index, lambda: facts_of(self.model, "small")) as writer:
+        with writing(self.index, lambda: manifest_of(self.model, "small")) as writer:
             gallery = Gallery(writer, lambda: counting)  # type: ignore[arg-type, return-value]
             yield from gallery.follow(paths, forget=forget)
             self.away = gallery.changes.away
@@ -74,7 +73,7 @@ class Followed:
 
     def tidy(self) -> None:
         """Free what old versions take, as the end of a run does."""
-        with writing(self.index, lambda: facts_of(self.model, "small")) as writer:
+        with writing(self.index, lambda: manifest_of(self.model, "small")) as writer:
             writer.tidy()
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from e5v.search.writer import Writer, writing
-from tests.search.made import facts, records, vectors
+from tests.search.made import make_manifest, records, vectors
 
 ROWS, EACH = 120, 20
 
@@ -58,7 +58,7 @@ def run(writer: Writer) -> None:
 def main(folder: str, place: str, nth: str) -> None:
     """Write until the trap shuts."""
     arm(place, int(nth))
-    with writing(Path(folder), facts) as writer:
+    with writing(Path(folder), make_manifest) as writer:
         run(writer)
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from e5v.search.catalog import Source
 from e5v.search.entries import Entry
-from e5v.search.manifest import Facts
-from e5v.search.sources import Source
+from e5v.search.manifest import Manifest
 from e5v.search.writer import Record, Writer, writing
 from e5v.vectors import unit
 
@@ -50,9 +50,9 @@ def records(rows: NDArray[np.float32], *, first: int = 0, version: int = 0) -> l
     return [record(first + place, row, version=version) for place, row in enumerate(rows)]
 
 
-def facts(dim: int = DIM) -> Facts:
+def make_manifest(dim: int = DIM) -> Manifest:
     """Return what an index of made-up vectors says of itself."""
-    return Facts("made-up-fingerprint", "made-up", "float32", dim)
+    return Manifest("made-up-fingerprint", "made-up", "float32", dim)
 
 
 def fill(folder: Path, rows: NDArray[np.float32], *, each: int = 1_000) -> Path:
@@ -67,7 +67,7 @@ def fill(folder: Path, rows: NDArray[np.float32], *, each: int = 1_000) -> Path:
 
 def change(folder: Path, act: Callable[[Writer], object], *, dim: int = DIM) -> Path:
     """Be the writer of an index for one act."""
-    with writing(folder, lambda: facts(dim)) as writer:
+    with writing(folder, lambda: make_manifest(dim)) as writer:
         act(writer)
     return folder
 

@@ -133,13 +133,13 @@ def test_images_of_lines_are_not_read_again(
     write_lines(followed.folder / "all.jsonl", *lines)
     followed.follow()
     read: list[str] = []
-    content = readers._content
+    content = readers._read_regular_file
 
     def noted(path: str) -> bytes:
         read.append(path)
         return content(path)
 
-    monkeypatch.setattr(readers, "_content", noted)
+    monkeypatch.setattr(readers, "_read_regular_file", noted)
     written.clear()
     lines.insert(0, {"image": "photos/deep/c.WEBP", "text": "three"})
     write_lines(followed.folder / "all.jsonl", *lines)

@@ -9,8 +9,8 @@ import pytest
 from e5v.errors import UsageError
 from e5v.search.exclusion import Exclusion
 from e5v.search.index import Index
-from e5v.search.manifest import read_facts
-from e5v.search.query import facts_of
+from e5v.search.index_model import manifest_of
+from e5v.search.manifest import read_manifest
 from e5v.search.writer import writing
 from tests.search.followed import WHOLE, Followed, entries
 
@@ -62,7 +62,7 @@ def test_patterns_that_mean_nothing(pattern: str) -> None:
 
 def exclude(followed: Followed, *patterns: str) -> None:
     """Have the index leave out what matches."""
-    with writing(followed.index, lambda: facts_of(followed.model, "small")) as writer:
+    with writing(followed.index, lambda: manifest_of(followed.model, "small")) as writer:
         writer.remember(exclude=patterns)
 
 
@@ -105,14 +105,14 @@ def test_a_root_is_followed_no_more(followed: Followed) -> None:
     """Catches entries that stay when their folder is unfollowed, and others removed with them."""
     roots = followed.folder / "photos", followed.folder / "photos/deep", followed.folder / "note.md"
     followed.follow(*roots)
-    with writing(followed.index, lambda: facts_of(followed.model, "small")) as writer:
+    with writing(followed.index, lambda: manifest_of(followed.model, "small")) as writer:
         writer.unfollow([str(roots[0])])
     assert followed.follow(*roots[1:]).removed == 1
     assert ("photos/deep/c.WEBP", 0) in entries(followed)
-    with writing(followed.index, lambda: facts_of(followed.model, "small")) as writer:
+    with writing(followed.index, lambda: manifest_of(followed.model, "small")) as writer:
         writer.unfollow([str(roots[1])])
     assert followed.follow(roots[2]).removed == 1
-    stored = read_facts(followed.index)
+    stored = read_manifest(followed.index)
     assert stored is not None
     assert stored.roots == (str(roots[2]),)
 

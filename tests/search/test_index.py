@@ -15,11 +15,11 @@ from e5v.errors import DataError, UsageError
 from e5v.search import nearest, writer
 from e5v.search.entries import Hit
 from e5v.search.index import Index
-from e5v.search.manifest import Facts
-from e5v.search.query import find
+from e5v.search.manifest import Manifest
+from e5v.search.query import QueryVectors, find
 from e5v.search.writer import Writer, writing
 from e5v.vectors import unit
-from tests.search.made import DIM, change, facts, fill, ids, record, records, vectors
+from tests.search.made import DIM, change, fill, ids, make_manifest, record, records, vectors
 
 
 def found(hits: list[Hit]) -> list[str]:
@@ -52,8 +52,8 @@ def test_an_example_is_not_its_own_answer(tmp_path: Path) -> None:
     query = unit(rows[:1] + 0.1 * vectors(1, seed=1))[0]
     order = np.argsort(-(rows @ query), kind="stable")
     assert set(found(index.search(query, k=2))) == {"id00000", "id00001"}
-    assert found(find(index, query, rows[0], k=5)) == ids(order[2:7])
-    assert len(find(index, query, rows[0], k=300)) == 298
+    assert found(find(index, QueryVectors(query, rows[0]), k=5)) == ids(order[2:7])
+    assert len(find(index, QueryVectors(query, rows[0]), k=300)) == 298
 
 
 def test_a_filter_and_a_least_score(tmp_path: Path) -> None:
@@ -196,9 +196,9 @@ def test_a_reader_that_looks_again_is_told_of_another_model(tmp_path: Path) -> N
     index = Index.open(fill(tmp_path, vectors(20)))
     change(tmp_path, lambda writer: writer.follow(["/a"]))
     assert not index.refresh()
-    assert index.facts.roots == ("/a",)
+    assert index.manifest.roots == ("/a",)
     shutil.rmtree(tmp_path)
-    with writing(tmp_path, lambda: Facts("another", "other", "float32", DIM)) as writer:
+    with writing(tmp_path, lambda: Manifest("another", "other", "float32", DIM)) as writer:
         writer.commit(records(vectors(20, seed=1)), [])
     for _ in range(2):
         with pytest.raises(
@@ -330,7 +330,7 @@ def break_and_write(folder: Path, writer: Writer) -> None:
 def test_another_model_is_told(tmp_path: Path) -> None:
     """Catches vectors of two models compared with each other."""
     index = Index.open(fill(tmp_path, vectors(10)))
-    index.check(facts().fingerprint, "the same under another name", "float32")
+    index.check(make_manifest().fingerprint, "the same under another name", "float32")
     with pytest.raises(
         DataError, match=r"made with made-up .*, but the model is other .* cannot be"
     ):

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from e5v.search import nearest as ranking
-from e5v.search.nearest import Collection, nearest
+from e5v.search.nearest import VectorCollection, nearest
 from e5v.search.signs import BLOCK, append, rebuild
 from e5v.search.stored_vectors import LoadedVectors
 from tests.search.made import vectors
@@ -24,7 +24,7 @@ def loaded(half: NDArray[np.float16]) -> LoadedVectors:
 
 
 @pytest.fixture(scope="module")
-def collection(tmp_path_factory: pytest.TempPathFactory) -> Collection:
+def collection(tmp_path_factory: pytest.TempPathFactory) -> VectorCollection:
     """Give enough vectors for three blocks; 1,100 dimensions, more than are compared first.
 
     Their signs are written in three goes, with every number even.
@@ -35,10 +35,10 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Collection:
     signs = rebuild(folder, numbers[:1_500], lambda start, end: half[start:end], 1_100)
     signs = append(signs, numbers[1_500:1_700], half[1_500:1_700])
     signs = append(signs, numbers[1_700:], half[1_700:])
-    return Collection(loaded(half), signs, np.arange(COUNT))
+    return VectorCollection(loaded(half), signs, np.arange(COUNT))
 
 
-def test_signs_find_the_nearest(collection: Collection) -> None:
+def test_signs_find_the_nearest(collection: VectorCollection) -> None:
     """Catches signs out of step with their rows, in any block, and looks that lose the nearest."""
     places = np.arange(COUNT)
     found = 0
@@ -54,7 +54,7 @@ def test_signs_find_the_nearest(collection: Collection) -> None:
 
 @pytest.mark.parametrize("without_signs", [False, True])
 def test_cosines_are_exact_and_the_nearest_are_in_order(
-    collection: Collection, *, without_signs: bool
+    collection: VectorCollection, *, without_signs: bool
 ) -> None:
     """Catches a nearest vector that is not returned, or a wrong cosine, against float64.
 
@@ -74,7 +74,7 @@ def test_cosines_are_exact_and_the_nearest_are_in_order(
         np.testing.assert_allclose(of_places, best, atol=1e-6)
 
 
-def test_each_look_is_needed_and_kept_small(collection: Collection) -> None:
+def test_each_look_is_needed_and_kept_small(collection: VectorCollection) -> None:
     """Catches a look that lets everything through, which is slow and finds everything."""
     query = vectors(1, dim=1_100, seed=1)[0]
     signs = collection.signs
@@ -90,11 +90,13 @@ def test_ties_do_not_push_out_what_is_nearer() -> None:
     """Catches a cut by place, where thousands of rows differ on as many signs."""
     apart = np.full(10_000, 7, np.uint16)
     apart[-10:] = 3
-    kept = ranking._select_candidates(apart, ranking.Limits(k=50, most=100, bits=1_100))
+    kept = ranking._select_candidates(apart, ranking.CandidateLimits(k=50, most=100, bits=1_100))
     assert len(kept) == ranking.MOST_TIED * 100
     assert set(range(9_990, 10_000)) < set(kept.tolist())
     assert (np.diff(kept) > 0).all()
-    few = ranking._select_candidates(apart[-200:], ranking.Limits(k=50, most=100, bits=1_100))
+    few = ranking._select_candidates(
+        apart[-200:], ranking.CandidateLimits(k=50, most=100, bits=1_100)
+    )
     np.testing.assert_array_equal(few, np.arange(200))
 
 
@@ -106,11 +108,11 @@ def test_only_what_chance_may_have_put_behind_is_looked_at_again() -> None:
     apart = np.full(10_000, 450, np.uint16)
     apart[:20] = 220
     apart[20:40] = 220 + 5 * 13
-    kept = ranking._select_candidates(apart, ranking.Limits(k=10, most=4_000, bits=1_100))
+    kept = ranking._select_candidates(apart, ranking.CandidateLimits(k=10, most=4_000, bits=1_100))
     np.testing.assert_array_equal(kept, np.arange(40))
 
 
-def test_only_the_places_that_count(collection: Collection) -> None:
+def test_only_the_places_that_count(collection: VectorCollection) -> None:
     """Catches a removed row, or one that a filter keeps out, among the nearest."""
     query = vectors(1, dim=1_100, seed=1)[0]
     best = nearest(collection, np.arange(COUNT), query, 50).places
@@ -121,7 +123,7 @@ def test_only_the_places_that_count(collection: Collection) -> None:
 
 
 def test_one_thread_finds_what_many_find(
-    collection: Collection, monkeypatch: pytest.MonkeyPatch
+    collection: VectorCollection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches blocks that fall between two threads."""
     query = vectors(1, dim=1_100, seed=2)[0]
@@ -140,7 +142,7 @@ def test_rows_that_are_all_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(ranking, "FINE", 10)
     same = np.repeat(vectors(1).astype(np.float16), 3_000, axis=0)
     signs = rebuild(tmp_path, np.arange(3_000), lambda start, end: same[start:end], 48)
-    collection = Collection(loaded(same), signs, np.arange(3_000))
+    collection = VectorCollection(loaded(same), signs, np.arange(3_000))
     ranked = nearest(collection, np.arange(3_000), same[0].astype(np.float32), 5)
     assert len(ranked.places) == 5
     np.testing.assert_allclose(ranked.scores, 1, atol=1e-3)

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from e5v.search.index import Index
-from e5v.search.manifest import read_facts
+from e5v.search.manifest import read_manifest
 from e5v.search.writer import writing
 from tests.search.followed import WHOLE, Followed, check_vectors, entries, write_lines
-from tests.search.made import facts
+from tests.search.made import make_manifest
 
 
 def test_a_folder_emptied_but_for_one_file_loses_nothing(followed: Followed) -> None:
@@ -118,7 +118,7 @@ def test_forgotten_at_once(followed: Followed) -> None:
     assert (progress.removed, progress.offline) == (0, 3)
     progress = followed.follow(*roots, forget=True)
     assert (progress.removed, progress.offline) == (3, 0)
-    stored = read_facts(followed.index)
+    stored = read_manifest(followed.index)
     assert stored is not None
     assert stored.roots == (str(roots[2]),)
     assert Index.open(followed.index).offline == 0
@@ -136,7 +136,7 @@ def test_removed_when_the_time_is_over(followed: Followed, monkeypatch: pytest.M
         monkeypatch.setattr(time, "time", lambda day=day: start + day * 86_400)
         progress = followed.follow()
         assert (progress.removed, progress.offline) == expected
-    with writing(followed.index, facts) as writer:
+    with writing(followed.index, make_manifest) as writer:
         writer.remember(keep_days=0)
     (followed.folder / "note.md").unlink()
     assert followed.follow().removed == 3
@@ -272,7 +272,7 @@ def test_an_index_of_the_format_before_is_taken_over(followed: Followed) -> None
     (followed.folder / "note.md").unlink()
     progress = followed.follow()
     assert (progress.embedded, progress.offline) == (0, 3)
-    stored = read_facts(followed.index)
+    stored = read_manifest(followed.index)
     assert stored is not None
     assert (stored.format, stored.keep_days) == (3, 30)
 

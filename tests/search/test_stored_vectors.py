@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from e5v.search import lance_files, stored_vectors
 from e5v.search.entry_table import Table
-from e5v.search.lance_files import Page, Unmappable, find_pages
+from e5v.search.lance_files import Unmappable, VectorPage, find_pages
 from e5v.search.stored_vectors import LoadedVectors, MappedVectors, Vectors
 from tests.search.made import change, fill, records, vectors
 
@@ -76,9 +76,9 @@ def test_what_is_not_understood_is_not_mapped(
     fill(tmp_path, rows)
     expected = rows.astype(np.float16)
 
-    def shifted(*arguments: str) -> dict[int, list[Page]]:
+    def shifted(*arguments: str) -> dict[int, list[VectorPage]]:
         return {
-            fragment: [Page(page.path, page.offset + 2, page.rows) for page in some]
+            fragment: [VectorPage(page.path, page.offset + 2, page.rows) for page in some]
             for fragment, some in find_pages(*arguments).items()  # type: ignore[arg-type]
         }
 

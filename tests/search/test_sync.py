@@ -8,7 +8,7 @@ import PIL.Image
 import pytest
 
 from e5v import E5V
-from e5v.search import sync as module
+from e5v.search import pending as module
 from tests.search.followed import WHOLE, Followed, check_vectors, entries, write_lines
 
 
@@ -72,14 +72,14 @@ def test_what_waits_for_a_commit_is_small(
     """Catches the bytes of a thousand photos kept in memory until all are written."""
     photo = followed.folder / "a.png"
     photo.write_bytes(photo.read_bytes() + bytes(1_000_000))
-    commit = module.Gallery._commit
+    commit = module.CommitQueue.commit
     sizes: list[int] = []
 
-    def measured(gallery: module.Gallery) -> None:
-        sizes.extend(len(pickle.dumps(replace(one, picture=None))) for one in gallery._pending)
-        commit(gallery)
+    def measured(queue: module.CommitQueue) -> list[int]:
+        sizes.extend(len(pickle.dumps(replace(one, picture=None))) for one in queue._pending)
+        return commit(queue)
 
-    monkeypatch.setattr(module.Gallery, "_commit", measured)
+    monkeypatch.setattr(module.CommitQueue, "commit", measured)
     followed.follow()
     photo.rename(photo.with_name("moved.png"))
     assert followed.follow().reused == 1
@@ -151,13 +151,13 @@ def test_a_run_without_anything_new_opens_no_model(followed: Followed, model: E5
     """Catches a minute spent on opening a model to find that nothing is to be done."""
     followed.follow()
     (followed.folder / "a.png").unlink()
-    from e5v.search.query import facts_of
+    from e5v.search.index_model import manifest_of
     from e5v.search.sync import Gallery
     from e5v.search.writer import writing
 
     def refuse() -> E5V:
         raise AssertionError("the model was opened")
 
-    with writing(followed.index, lambda: facts_of(model, "small")) as writer:
+    with writing(followed.index, lambda: manifest_of(model, "small")) as writer:
         *_, last = Gallery(writer, refuse).follow([str(followed.folder)])
     assert last.offline == 1

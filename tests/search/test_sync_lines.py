@@ -72,3 +72,25 @@ def test_files_of_evaluation_are_no_gallery(followed: Followed) -> None:
     assert found["a.png", 0].text == ""
     assert found["images/b.jpg", 1].text == "a strip"
     assert ['has a "target"' in fault for fault in followed.faults] == [True]
+
+
+def test_lines_that_are_emptied_for_a_moment_lose_nothing(followed: Followed) -> None:
+    """Catches entries removed because their file was read between being emptied and written."""
+    lines = followed.folder / "all.jsonl"
+    texts = [{"text": "first"}, {"text": "second"}]
+    write_lines(lines, *texts)
+    followed.follow()
+    before = entries(followed)
+    lines.write_bytes(b"")
+    progress = followed.follow()
+    assert (progress.removed, progress.offline, followed.faults) == (0, 2, [])
+    assert entries(followed).keys() == WHOLE
+    assert not followed.follow().changed
+    write_lines(lines, *texts, {"text": "third"})
+    progress = followed.follow()
+    assert (progress.embedded, progress.returned) == (1, 2)
+    assert {id: entries(followed)[id].id for id in before} == {id: before[id].id for id in before}
+    lines.write_bytes(b"")
+    assert followed.follow(forget=True).removed == 3
+    assert not followed.follow().changed
+    assert followed.faults == [f"{lines} contains no lines"]

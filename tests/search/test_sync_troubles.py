@@ -67,7 +67,7 @@ def test_only_files_are_read(followed: Followed) -> None:
     """Catches a run that waits for ever for what comes out of a pipe."""
     os.mkfifo(followed.folder / "pipe.png")
     (followed.folder / "link.png").symlink_to(followed.folder / "pipe.png")
-    found = [one for one in scan.walk(str(followed.folder)) if isinstance(one, scan.Found)]
+    found = [one for one in scan.walk(str(followed.folder)) if isinstance(one, scan.FoundFile)]
     assert {Path(one.path).name for one in found} == {"a.png", "b.jpg", "c.WEBP", "note.md"}
     with pytest.raises(DataError, match=r"pipe.png cannot be indexed; expected a folder or"):
         scan.absolute([followed.folder / "pipe.png"])

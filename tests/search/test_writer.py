@@ -18,12 +18,12 @@ import pytest
 from e5v.errors import DataError
 from e5v.files import LOCKS
 from e5v.search import entry_table as table_module
-from e5v.search import manifest as facts_module
+from e5v.search import manifest as manifest_module
 from e5v.search import signs as signs_module
 from e5v.search import writer as module
 from e5v.search.index import Index
 from e5v.search.writer import Writer, writing
-from tests.search.made import change, facts, fill, ids, record, records, vectors
+from tests.search.made import change, fill, ids, make_manifest, record, records, vectors
 
 ROOT = Path(__file__).parents[2]
 
@@ -87,10 +87,10 @@ def check_whole(
 
 def test_a_second_writer_is_told_of_the_first(tmp_path: Path) -> None:
     """Catches two writers at once, and a refusal that does not say whom to look for."""
-    with writing(tmp_path, facts):
+    with writing(tmp_path, make_manifest):
         with (
             pytest.raises(DataError, match=rf"being written by process {os.getpid()} on .* since"),
-            writing(tmp_path, facts),
+            writing(tmp_path, make_manifest),
         ):
             pytest.fail("two writers at once")
         assert len(Index.open(tmp_path)) == 0  # readers do not care
@@ -294,7 +294,7 @@ def test_facts_and_roots_are_kept(tmp_path: Path) -> None:
     """Catches a followed folder that is forgotten."""
     change(tmp_path, lambda writer: writer.follow(["/a", "/b"]))
     change(tmp_path, lambda writer: writer.follow(["/b", "/c"]))
-    read = facts_module.read_facts(tmp_path)
+    read = manifest_module.read_manifest(tmp_path)
     assert read is not None
     assert read.roots == ("/a", "/b", "/c")
-    assert facts_module.read_facts(tmp_path / "nowhere") is None
+    assert manifest_module.read_manifest(tmp_path / "nowhere") is None

@@ -203,7 +203,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
 
 def make_files(folder: Path) -> None:
     """Write the files that the mistakes are about."""
-    from e5v.search.manifest import Facts, write_facts
+    from e5v.search.manifest import Manifest, write_manifest
 
     for name in ("empty", "folder.npy", "pictures", "run", "broken"):
         (folder / name).mkdir()
@@ -220,8 +220,8 @@ def make_files(folder: Path) -> None:
     (folder / "gone.jsonl").write_text("\n".join(map(json.dumps, lines)))
     (folder / "bad.jsonl").write_text('"a"\n\n{"text": \n')
     (folder / "other").mkdir()
-    facts = Facts("a" * 8, "nano", "float32", 288, roots=(str(folder / "pictures"),))
-    write_facts(folder / "other", facts)
+    manifest = Manifest("a" * 8, "nano", "float32", 288, roots=(str(folder / "pictures"),))
+    write_manifest(folder / "other", manifest)
     (folder / "broken" / "index.json").write_text("{")
 
 

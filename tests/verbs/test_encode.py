@@ -313,7 +313,7 @@ def test_small_vectors_are_written_by_their_number(monkeypatch: pytest.MonkeyPat
     file = io.BytesIO()
     with closing(vector_files.Parquet(file, {})) as table:
         for number in range(5):
-            table.add(vector_files.Row(number, {"text": "x"}, "text", np.zeros(1, np.uint8)))
+            table.add(vector_files.VectorRow(number, {"text": "x"}, "text", np.zeros(1, np.uint8)))
     written = pq.ParquetFile(io.BytesIO(file.getvalue()))
     assert (written.num_row_groups, written.metadata.num_rows) == (3, 5)
 

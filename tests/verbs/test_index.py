@@ -13,7 +13,7 @@ from e5v.cli import main
 from e5v.errors import DataError
 from e5v.files import locked
 from e5v.search.index import Index
-from e5v.search.query import facts_of
+from e5v.search.index_model import manifest_of
 from e5v.search.sync import Gallery
 from e5v.search.writer import writing
 from e5v.verbs import index_report
@@ -108,7 +108,7 @@ def test_another_model_is_refused(
 
 def test_a_second_writer_is_refused(run: Run, things: Path, tmp_path: Path, model: E5V) -> None:
     """Catches two processes writing one index, and a wait without a word."""
-    with writing(tmp_path / "index", lambda: facts_of(model, "small")):
+    with writing(tmp_path / "index", lambda: manifest_of(model, "small")):
         done = run("index", things, "--index", tmp_path / "index")
     assert done.code == 1
     assert "is being written by process" in done.err

@@ -22,6 +22,7 @@ from e5v.verbs import terminal_images
 from e5v.verbs.search_page import SearchPage, render_search_page
 from e5v.verbs.terminal_images import iterm, kitty, knows_sixel, protocol, sixel
 from tests.verbs.done import PHOTOS, Done, Run
+from tests.work import count_work
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,24 @@ def test_queries_of_every_kind(find: Run, model: E5V) -> None:
     plain = find("search", "a cat").lines
     without = find("search", "a cat", "--without", "a rocket").lines
     assert [line["score"] for line in plain] != [line["score"] for line in without]
+
+
+def test_a_composed_query_embeds_its_example_once(
+    find: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches an image that is read, decoded or seen again to know its copies among the hits."""
+    done, read = count_work(monkeypatch), list[Path]()
+    read_bytes = Path.read_bytes
+
+    def count_read(path: Path) -> bytes:
+        read.append(path)
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", count_read)
+    cat = PHOTOS / "cat.jpg"
+    assert find("search", "as a rocket", "--image", cat, "--without", "a dog").code == 0
+    assert read.count(cat) == 1
+    assert done == {"decoded": 1, "seen": 1, "passes": 1, "items": 3}
 
 
 def test_the_model_is_the_indexs_own(index: Path, capsys: pytest.CaptureFixture[str]) -> None:

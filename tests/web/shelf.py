@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from e5v import E5V
 from e5v.errors import DataError, UsageError
 from e5v.search.entries import Entry, Hit
-from e5v.search.query import fingerprint_of
+from e5v.search.index_model import fingerprint_of
 from tests.web.asking import PHOTOS, picture
 
 IMAGES = ("cat.jpg", "coffee.jpg", "rocket.jpg")
@@ -53,6 +53,7 @@ class Shelf:
         k: int = 10,
         where: str | None = None,
         min_score: float | None = None,
+        offline: bool = False,
     ) -> list[Hit]:
         """Find the nearest; the one filter that is known is `kind = 'image'`."""
         if where not in {None, "kind = 'image'"}:

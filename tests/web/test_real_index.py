@@ -10,8 +10,8 @@ import pytest
 
 from e5v import E5V
 from e5v.errors import DataError
-from e5v.search.manifest import read_facts, write_facts
-from e5v.search.query import facts_of
+from e5v.search.index_model import manifest_of
+from e5v.search.manifest import read_manifest, write_manifest
 from e5v.search.sync import Gallery
 from e5v.search.writer import writing
 from e5v.web.index_view import Collection
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 
 def _index(model: E5V, folder: Path, photos: Path) -> None:
-    with writing(folder, lambda: facts_of(model, "toy")) as writer:
+    with writing(folder, lambda: manifest_of(model, "toy")) as writer:
         steps: Iterator[object] = Gallery(writer, lambda: model).follow([str(photos)])
         for _ in steps:
             pass
@@ -106,8 +106,8 @@ async def test_an_index_that_breaks_goes_and_comes_again(
         assert fault(await asker.search(text="a cat")) == (404, "missing", None)
         assert not folder.exists()
         _index(model, folder, CAT)
-        facts = read_facts(folder)
+        manifest = read_manifest(folder)
         assert len((await asker.search(text="a cat")).json()["hits"]) == 1
-        assert facts
-        write_facts(folder, replace(facts, fingerprint="another"))
+        assert manifest
+        write_manifest(folder, replace(manifest, fingerprint="another"))
         assert fault(await asker.search(text="a cat")) == (409, "missing", None)

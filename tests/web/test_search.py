@@ -12,14 +12,16 @@ from pydantic import BaseModel
 
 from e5v import E5V
 from e5v.errors import DataError
-from e5v.search.query import Ask as Query
-from e5v.search.query import asked, example_of, find
+from e5v.search.query import Query, embed_query, find
 from e5v.web.admission import Limits
+from e5v.web.embedding import ItemEmbedder
+from e5v.web.fetching import Fetcher
 from e5v.web.index_view import Collection
 from e5v.web.reply_schemas import IndexReply, MapReply, SearchReply
 from e5v.web.service import Settings
 from tests.web.asking import CAT, PHOTOS, Ask, data_uri, fault
 from tests.web.shelf import IMAGES, THUMBNAIL, Shelf
+from tests.work import count_work
 
 pytestmark = pytest.mark.anyio
 
@@ -44,7 +46,7 @@ async def test_a_search_is_the_librarys(
     async with ask() as asker:
         reply = (await asker.search(**body)).json()
     index: Any = shelf
-    expected = find(index, asked(model, query), example_of(model, query), k=24)
+    expected = find(index, embed_query(model, query), k=24)
     assert [hit["id"] for hit in reply["hits"]] == [hit.entry.id for hit in expected]
     scores = [hit["score"] for hit in reply["hits"]]
     np.testing.assert_allclose(scores, [hit.score for hit in expected], atol=1e-5)
@@ -55,6 +57,34 @@ async def test_a_search_is_the_librarys(
         assert [one["word"] for one in reply["words"]] == [one.word for one in said]
         shares = [one["share"] for one in reply["words"]]
         np.testing.assert_allclose(shares, [one.probability for one in said], atol=1e-3)
+
+
+async def test_a_composed_query_embeds_its_example_once(
+    ask: Ask, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches an image that is fetched, decoded or seen again to know its copies among the hits."""
+    calls, fetched = list[int](), list[str]()
+    embed = ItemEmbedder.embed
+
+    async def count_embed(self: ItemEmbedder, items: Any, *given: Any) -> Any:
+        calls.append(len(items))
+        return await embed(self, items, *given)
+
+    def fetch(self: Fetcher, url: str) -> bytes:
+        fetched.append(url)
+        return CAT.read_bytes()
+
+    monkeypatch.setattr(ItemEmbedder, "embed", count_embed)
+    monkeypatch.setattr(Fetcher, "fetch", fetch)
+    async with ask() as asker:
+        for image in (data_uri(CAT.read_bytes()), "https://pictures.example/cat.jpg"):
+            calls.clear()
+            done = count_work(monkeypatch)
+            reply = await asker.search(text="as a rocket", image=image, without="a dog")
+            assert reply.status_code == 200
+            assert calls == [3]
+            assert done == {"decoded": 1, "seen": 1, "passes": 1, "items": 3}
+    assert len(fetched) == 1
 
 
 async def test_more_like_this(ask: Ask, model: E5V, shelf: Shelf) -> None:

@@ -104,7 +104,7 @@ def convert(source: str | Path, target: Path) -> Path:
         UsageError: `target` exists.
     """
     with new_folder(target) as folder:
-        original = _open(fetch(source))
+        original = _open_original(fetch(source))
         config = _make_config(original)
         config.save_pretrained(folder)
         with quiet():
@@ -116,7 +116,7 @@ def convert(source: str | Path, target: Path) -> Path:
     return target
 
 
-def _open(folder: Path) -> Original:
+def _open_original(folder: Path) -> Original:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -162,7 +162,7 @@ def _open_tokenizer(folder: Path) -> Any:
 def _make_config(original: Original) -> Any:
     source = original.config
     fields = {key: source[key] for key in TEXT_FIELDS if source.get(key) is not None}
-    vision = _vision_config(original.weights)
+    vision = _make_vision_config(original.weights)
     patches = vision.image_size // vision.patch_size
     made: Any = LlavaNextConfig
     return made(
@@ -171,7 +171,7 @@ def _make_config(original: Original) -> Any:
         text_config=LlamaConfig(**fields, vocab_size=original.vocabulary).to_dict(),
         vision_config=vision.to_dict(),
         image_token_index=original.image_token_id,
-        image_grid_pinpoints=_pinpoints(source, vision.image_size),
+        image_grid_pinpoints=_make_pinpoints(source, vision.image_size),
         image_seq_length=patches * patches,
         vision_feature_layer=source.get("mm_vision_select_layer", -2),
         vision_feature_select_strategy=SELECTED[source.get("mm_vision_select_feature", PATCH)],
@@ -179,14 +179,14 @@ def _make_config(original: Original) -> Any:
     )
 
 
-def _pinpoints(config: Mapping[str, Any], tile: int) -> list[list[int]]:
+def _make_pinpoints(config: Mapping[str, Any], tile: int) -> list[list[int]]:
     pinpoints = config.get("image_grid_pinpoints")
     if isinstance(pinpoints, list):
         return pinpoints
     return [[side * tile // PINPOINTS[0][0] for side in pair] for pair in PINPOINTS]
 
 
-def _vision_config(weights: Weights) -> Any:
+def _make_vision_config(weights: Weights) -> Any:
     """Derive the config of the CLIP tower from its tensors; the checkpoint's only names it."""
     places = weights.places
     width, _, patch, _ = places[f"{VISION}embeddings.patch_embedding.weight"].shape
@@ -231,7 +231,7 @@ def _write_weights(original: Original, folder: Path) -> None:
     size = 0
     for file in weights.files:
         shard = {
-            _new_name(name): _resize(original, name)
+            _convert_name(name): _resize(original, name)
             for name, place in weights.places.items()
             if place.file == file
         }
@@ -243,7 +243,7 @@ def _write_weights(original: Original, folder: Path) -> None:
         (folder / INDEX).write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
 
 
-def _new_name(name: str) -> str:
+def _convert_name(name: str) -> str:
     old, new = next(pair for pair in NAMES if name.startswith(pair[0]))
     return new + name.removeprefix(old)
 

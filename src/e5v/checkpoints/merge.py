@@ -16,7 +16,7 @@ from typing import Any
 
 from huggingface_hub import snapshot_download
 
-from e5v.checkpoints.model_card import Card, write_card
+from e5v.checkpoints.model_card import ModelCard, write_card
 from e5v.checkpoints.sentence_transformers import NAMES, write_sentence_files
 from e5v.checkpoints.tensors import Weights, new_folder, open_weights
 from e5v.errors import ModelError, UsageError, first_line
@@ -91,7 +91,7 @@ def merge(
         _write_weights(weights, folder, lora, places)
         sentence = write_sentence_files(folder, loaded)
         shown = Path(name).resolve().name if Path(name).is_dir() else name
-        write_card(folder, Card(out.resolve().name, shown, sentence, found.recipe))
+        write_card(folder, ModelCard(out.resolve().name, shown, sentence, found.recipe))
         merged = Merged(folder, source, tuple(places), name)
         check(merged)
     return replace(merged, folder=out)
@@ -118,29 +118,32 @@ def fetch(source: str | Path) -> Path:
 
 def _match_modules(lora: Lora, loaded: Loaded, weights: Weights) -> dict[str, str]:
     """Match tensors to modules of the adapter: name in the checkpoint -> path in the adapter."""
-    names = _decoder_names(loaded)
+    names = _list_decoder_names(loaded)
     prefix = _find_prefix(loaded.name, names, weights.places)
     own = language_path(loaded.model)
     places: dict[str, str] = {}
     unmatched: list[str] = []
     for path in lora.a:
-        name = next((name for name in _possible_names(path, (own, *BARE)) if name in names), None)
+        name = next(
+            (name for name in _list_possible_names(path, (own, *BARE)) if name in names), None
+        )
         if name is None or prefix + name in places:
             unmatched.append(path)
         else:
             places[prefix + name] = path
     if unmatched:
+        reason = _explain_mismatch(unmatched, loaded)
         raise ModelError(
             f"{len(unmatched)} of {len(lora.a)} modules of the adapter are not in the language "
-            f"model of {loaded.name} ({_join_names(unmatched)}); {_why_not(unmatched, loaded)}"
+            f"model of {loaded.name} ({_join_names(unmatched)}); {reason}"
         )
     _check_fit(lora, places, weights)
     return places
 
 
-def _why_not(unmatched: Sequence[str], loaded: Loaded) -> str:
+def _explain_mismatch(unmatched: Sequence[str], loaded: Loaded) -> str:
     """Return why modules outside the language model cannot be merged."""
-    others = _other_parts(loaded)
+    others = _list_other_parts(loaded)
     found = [others & set(path.split(".")) for path in unmatched]
     if not all(found):
         return "it was made for another model"
@@ -151,7 +154,7 @@ def _why_not(unmatched: Sequence[str], loaded: Loaded) -> str:
     )
 
 
-def _other_parts(loaded: Loaded) -> set[str]:
+def _list_other_parts(loaded: Loaded) -> set[str]:
     """Name the modules outside the language model: vision tower, projector, output head."""
     model, decoder = loaded.model, loaded.language_model
     return {
@@ -162,7 +165,7 @@ def _other_parts(loaded: Loaded) -> set[str]:
     } | set(loaded.backbone.vision_within)
 
 
-def _decoder_names(loaded: Loaded) -> frozenset[str]:
+def _list_decoder_names(loaded: Loaded) -> frozenset[str]:
     """Name the language model's tensors relative to it, without its input embeddings."""
     decoder = loaded.language_model
     absent = {id(weight) for weight in decoder.get_input_embeddings().parameters()}
@@ -187,7 +190,7 @@ def _find_prefix(source: str, names: Collection[str], keys: Collection[str]) -> 
     return fitting[0]
 
 
-def _possible_names(path: str, roots: Sequence[str]) -> Iterator[str]:
+def _list_possible_names(path: str, roots: Sequence[str]) -> Iterator[str]:
     """Yield possible names of a module's weight, relative to the language model."""
     for root in roots:
         if not root or path.startswith(f"{root}."):

@@ -1,6 +1,6 @@
 """Write the model card (README.md) of a merged model: what it is, how to use it, how it was made.
 
-Card -> model_card.md.jinja -> YAML front matter and Markdown, as the Hugging Face hub reads them
+ModelCard -> model_card.md.jinja -> YAML front matter and Markdown, as the hub reads them
 """
 
 import json
@@ -18,7 +18,7 @@ TAGS = ("e5-v", "feature-extraction", "sentence-similarity", "multimodal")
 
 
 @dataclass(frozen=True)
-class Card:
+class ModelCard:
     """The content of a model card; `sentence` says whether sentence-transformers opens it."""
 
     name: str
@@ -27,11 +27,11 @@ class Card:
     recipe: Mapping[str, Any]
 
 
-def write_card(folder: Path, card: Card) -> None:
+def write_card(folder: Path, card: ModelCard) -> None:
     """Write README.md into a checkpoint folder."""
     wordings = PROMPTS["retrieval"]
     text = _load_template().render(
-        front=_front(card),
+        front=_make_front_matter(card),
         name=card.name,
         source=card.source,
         sentence=card.sentence,
@@ -51,11 +51,11 @@ def _load_template() -> Template:
         trim_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"cell": _cell, "json": json.dumps}
+    environment.filters |= {"cell": _format_cell, "json": json.dumps}
     return environment.get_template("model_card.md.jinja")
 
 
-def _front(card: Card) -> Mapping[str, Any]:
+def _make_front_matter(card: ModelCard) -> Mapping[str, Any]:
     """Return the YAML front matter."""
     library = "sentence-transformers" if card.sentence else "transformers"
     return {
@@ -66,6 +66,6 @@ def _front(card: Card) -> Mapping[str, Any]:
     }
 
 
-def _cell(value: Any) -> str:
+def _format_cell(value: Any) -> str:
     """Return a value as JSON, so that spaces and newlines are visible, for a Markdown table."""
     return json.dumps(value, ensure_ascii=False, default=str).replace("|", "\\|")

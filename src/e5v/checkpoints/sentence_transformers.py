@@ -60,7 +60,7 @@ def write_sentence_files(folder: Path, loaded: Loaded) -> bool:
         return False
     if not _gives_same_ids(template, loaded):
         return False
-    for name, content in _files(template, loaded.text_config.hidden_size).items():
+    for name, content in _make_files(template, loaded.text_config.hidden_size).items():
         (folder / name).parent.mkdir(exist_ok=True)
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         (folder / name).write_text(text, encoding="utf-8")
@@ -110,13 +110,13 @@ def _gives_same_ids(template: str, loaded: Loaded) -> bool:
     image = picture(97, 64, seed=1)
     items: tuple[Any, ...] = ("A dog runs.", image, {"image": image, "text": "but black"})
     return all(
-        preparer.prepare(item, 0, prompt).prompted.ids == _ids(template, loaded, item, name)
+        preparer.prepare(item, 0, prompt).prompted.ids == _make_ids(template, loaded, item, name)
         for name, prompt in PROMPTS.items()
         for item in items
     )
 
 
-def _ids(template: str, loaded: Loaded, item: Any, name: str) -> list[int]:
+def _make_ids(template: str, loaded: Loaded, item: Any, name: str) -> list[int]:
     """Return the ids of an item as sentence-transformers makes them."""
     parts = normalise(item).parts
     content = [
@@ -137,7 +137,7 @@ def _ids(template: str, loaded: Loaded, item: Any, name: str) -> list[int]:
     return ids
 
 
-def _files(template: str, width: int) -> dict[str, object]:
+def _make_files(template: str, width: int) -> dict[str, object]:
     """Return the content of each file; `width` is d of the vectors."""
     message = FORWARD | {"format": "structured"}
     return {

@@ -1,6 +1,6 @@
 """Locate, read and overwrite tensors in a checkpoint's safetensors files.
 
-folder -> headers of its safetensors files -> name -> Place -> tensor, or bytes
+folder -> headers of its safetensors files -> name -> TensorPlace -> tensor, or bytes
 
 A file is copied whole and changed tensors are overwritten in place, so that everything else stays
 bit-identical and only one tensor at a time is in memory.
@@ -24,7 +24,7 @@ SIZE_BYTES = 8  # of the header's length, which comes first
 
 
 @dataclass(frozen=True)
-class Place:
+class TensorPlace:
     """Where a tensor is stored: its file, and its bytes in it."""
 
     file: str
@@ -39,7 +39,7 @@ class Weights:
     """The tensors of a checkpoint folder, by name."""
 
     folder: Path
-    places: Mapping[str, Place]
+    places: Mapping[str, TensorPlace]
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -76,17 +76,19 @@ def open_weights(folder: Path) -> Weights:
     Raises:
         ModelError: a file is missing or truncated, or the weights are not safetensors.
     """
-    files = _listed(folder)
+    files = _list_files(folder)
     absent = [file for file in files if not (folder / file).is_file()]
     if absent:
         raise ModelError(
             f"{folder} lacks {len(absent)} of {len(files)} files of weights ({absent[0]}, ...); "
             "download the whole checkpoint"
         )
-    return Weights(folder, {name: place for file in files for name, place in _header(folder, file)})
+    return Weights(
+        folder, {name: place for file in files for name, place in _read_header(folder, file)}
+    )
 
 
-def _listed(folder: Path) -> list[str]:
+def _list_files(folder: Path) -> list[str]:
     if (folder / INDEX).is_file():
         try:
             listed = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"]
@@ -104,7 +106,7 @@ def _listed(folder: Path) -> list[str]:
     raise ModelError(f"{folder} has neither {SINGLE} nor {INDEX}; expected a model checkpoint")
 
 
-def _header(folder: Path, name: str) -> Iterator[tuple[str, Place]]:
+def _read_header(folder: Path, name: str) -> Iterator[tuple[str, TensorPlace]]:
     """Read the header of one file: a length, then JSON."""
     path = folder / name
     try:
@@ -116,7 +118,7 @@ def _header(folder: Path, name: str) -> Iterator[tuple[str, Place]]:
         for key, entry in entries.items():
             start, end = entry["data_offsets"]
             shape = tuple(entry["shape"])
-            yield key, Place(name, entry["dtype"], shape, first + start, end - start)
+            yield key, TensorPlace(name, entry["dtype"], shape, first + start, end - start)
         last = first + max((entry["data_offsets"][1] for entry in entries.values()), default=0)
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise ModelError(

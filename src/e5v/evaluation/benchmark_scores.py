@@ -22,7 +22,7 @@ from e5v.evaluation.metrics import (
     places,
     spearman,
 )
-from e5v.evaluation.scores import Figure, Run
+from e5v.evaluation.scores import BenchmarkRun, Figure
 from e5v.evaluation.submission import Metric, submission_json
 from e5v.evaluation.tasks import Grading, Kind, Material, Pool, Search, Submission, pools
 from e5v.extras import need
@@ -43,7 +43,7 @@ class BenchmarkScores:
     """
 
     figures: tuple[Figure, ...]
-    run: Run
+    run: BenchmarkRun
     files: Mapping[str, str]
     places: Mapping[str, Sequence[Places]]
     gap: Gap | None = None
@@ -78,7 +78,7 @@ def score_benchmark(
     submissions = [task for task in material.tasks if isinstance(task, Submission)]
     found = {task.name: _rank_candidates(task, rows) for task in searches}
     embedded = embedder.made - before
-    run = Run(
+    run = BenchmarkRun(
         benchmark=benchmark.title,
         protocol=benchmark.protocol,
         revision=material.revision,

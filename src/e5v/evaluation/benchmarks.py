@@ -54,12 +54,12 @@ class Benchmark:
     folder: str = ""
 
 
-def _recalls(task: str, *figures: float, ks: tuple[int, ...] = (1, 5, 10)) -> Published:
+def _make_recalls(task: str, *figures: float, ks: tuple[int, ...] = (1, 5, 10)) -> Published:
     return {(task, f"R@{k}"): figure for k, figure in zip(ks, figures, strict=True)}
 
 
-def _both(images: tuple[float, float, float], texts: tuple[float, float, float]) -> Published:
-    return {**_recalls("image retrieval", *images), **_recalls("text retrieval", *texts)}
+def _make_both(images: tuple[float, float, float], texts: tuple[float, float, float]) -> Published:
+    return {**_make_recalls("image retrieval", *images), **_make_recalls("text retrieval", *texts)}
 
 
 FLICKR = partial(read_hub_captions, HubSet("royokong/flickr30k_test", "test"))
@@ -97,7 +97,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         "royokong/flickr30k_test",
         HIT,
         read_captions,
-        _both((79.5, 95.0, 97.6), (88.2, 98.7, 99.4)),
+        _make_both((79.5, 95.0, 97.6), (88.2, 98.7, 99.4)),
         "Table 1",
         hub=FLICKR,
         sizes=FLICKR_SIZE,
@@ -108,7 +108,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         "royokong/coco_test",
         HIT,
         read_captions,
-        _both((52.0, 76.5, 84.7), (62.0, 83.6, 89.7)),
+        _make_both((52.0, 76.5, 84.7), (62.0, 83.6, 89.7)),
         "Table 1",
         hub=COCO,
         sizes=COCO_SIZE,
@@ -119,7 +119,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         "royokong/flickr30k_test",
         DRAWN,
         read_captions,
-        _both((67.8, 89.2, 93.6), (79.5, 95.2, 97.8)),
+        _make_both((67.8, 89.2, 93.6), (79.5, 95.2, 97.8)),
         "Table 4",
         hub=FLICKR,
         sizes=FLICKR_SIZE,
@@ -132,7 +132,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         "royokong/coco_test",
         DRAWN,
         read_captions,
-        _both((41.2, 66.7, 76.2), (51.6, 76.8, 84.9)),
+        _make_both((41.2, 66.7, 76.2), (51.6, 76.8, 84.9)),
         "Table 4",
         hub=COCO,
         sizes=COCO_SIZE,
@@ -168,9 +168,9 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         "the reference image is a candidate; vectors of both caption orders are summed",
         read_fashioniq,
         {
-            **_recalls("shirt", 36.36, 56.43, ks=(10, 50)),
-            **_recalls("dress", 23.75, 47.45, ks=(10, 50)),
-            **_recalls("toptee", 35.29, 57.47, ks=(10, 50)),
+            **_make_recalls("shirt", 36.36, 56.43, ks=(10, 50)),
+            **_make_recalls("dress", 23.75, 47.45, ks=(10, 50)),
+            **_make_recalls("toptee", 35.29, 57.47, ks=(10, 50)),
         },
         "Table 3",
         hub=FASHIONIQ,
@@ -243,15 +243,15 @@ class Mean:
     paper: float
 
 
-def _fashioniq(metric: str, paper: float) -> Mean:
+def _make_fashioniq_mean(metric: str, paper: float) -> Mean:
     categories = ("shirt", "dress", "toptee")
     of = frozenset(("FashionIQ val", category, metric) for category in categories)
     return Mean("FashionIQ val", metric, of, paper)
 
 
 MEANS = (
-    _fashioniq("R@10", 31.80),
-    _fashioniq("R@50", 53.78),
+    _make_fashioniq_mean("R@10", 31.80),
+    _make_fashioniq_mean("R@50", 53.78),
     Mean("STS", "Spearman", frozenset((name, name, "Spearman") for name in STS), 86.00),
     Mean(MEAN[0], MEAN[2], frozenset(COLUMNS), 80.7),
 )

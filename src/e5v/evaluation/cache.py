@@ -77,7 +77,7 @@ class Cache:
         try:
             with self._table:
                 self._table.executemany(
-                    "INSERT OR REPLACE INTO vectors VALUES (?, ?)", _rows(vectors)
+                    "INSERT OR REPLACE INTO vectors VALUES (?, ?)", _make_rows(vectors)
                 )
         except sqlite3.Error as error:
             raise DataError(
@@ -89,6 +89,6 @@ class Cache:
         self._table.close()
 
 
-def _rows(vectors: Mapping[bytes, NDArray[np.float32]]) -> Iterable[tuple[bytes, bytes]]:
+def _make_rows(vectors: Mapping[bytes, NDArray[np.float32]]) -> Iterable[tuple[bytes, bytes]]:
     for key, vector in vectors.items():
         yield key, np.ascontiguousarray(vector, np.float32).tobytes()

@@ -51,22 +51,22 @@ class OwnModel:
 
     def embed(self, items: Sequence[RawItem], prompt: str) -> Vectors:
         """Return the states of items."""
-        return self.model.states(items, prompt=self._prompt(prompt))
+        return self.model.states(items, prompt=self._find_prompt(prompt))
 
     def wording(self, prompt: str) -> str:
         """Return the wording of a prompt."""
-        return str(self._prompt(prompt))
+        return str(self._find_prompt(prompt))
 
     def wordings(self, pools: Iterable[Pool]) -> dict[str, str]:
         """Return the prompt wordings of some pools, by prompt and kind of item."""
         asked = sorted({(pool.prompt, pool.kind) for pool in pools})
-        return {f"{prompt}, {kind}": self._asks(prompt, kind) for prompt, kind in asked}
+        return {f"{prompt}, {kind}": self._find_wording(prompt, kind) for prompt, kind in asked}
 
-    def _asks(self, prompt: str, kind: Kind) -> str:
-        wording = self._prompt(prompt)
+    def _find_wording(self, prompt: str, kind: Kind) -> str:
+        wording = self._find_prompt(prompt)
         return {"text": wording.text, "image": wording.image, "composed": wording.edit}[kind]
 
-    def _prompt(self, prompt: str) -> Prompt:
+    def _find_prompt(self, prompt: str) -> Prompt:
         return self.prompts.get(prompt) or find_prompt(prompt)
 
 
@@ -112,7 +112,7 @@ class CachedEmbedder:
         fingerprint = self.embedder.fingerprint
         rows: list[Vectors] = []
         for start in range(0, len(pool.items), PART):
-            part = [pool.items[place] for place in _span(start, len(pool.items))]
+            part = [pool.items[place] for place in _make_span(start, len(pool.items))]
             keys = [
                 Cache.key(fingerprint, wording, _digest_item(item, start + place))
                 for place, item in enumerate(part)
@@ -133,7 +133,7 @@ class CachedEmbedder:
         return np.concatenate(rows) if rows else np.empty((0, 0), np.float32)
 
 
-def _span(start: int, end: int) -> range:
+def _make_span(start: int, end: int) -> range:
     return range(start, min(start + PART, end))
 
 

@@ -29,7 +29,7 @@ def font_name(font: Path | None = None) -> str:
     Raises:
         UsageError: the font cannot be read.
     """
-    return " ".join(filter(None, _open(font or FONT).getname()))
+    return " ".join(filter(None, _open_font(font or FONT).getname()))
 
 
 def draw_caption(text: str, font: Path | None = None) -> Image.Image:
@@ -46,7 +46,7 @@ def draw_caption(text: str, font: Path | None = None) -> Image.Image:
         DataError: the caption is blank, or the font has none of its characters.
         UsageError: the font cannot be read.
     """
-    face = _open(font or FONT)
+    face = _open_font(font or FONT)
     if not text.strip():
         raise DataError("a caption is blank; give it some text, or leave it out")
     if not _can_write(text, face):
@@ -70,14 +70,14 @@ def wrap(text: str, face: ImageFont.FreeTypeFont) -> list[str]:
     """Split a caption into lines: as many words as fit, a space after every word."""
     lines = [""]
     for word in text.split():
-        for piece in _pieces(word, face):
+        for piece in _break_word(word, face):
             if lines[-1] and face.getlength(lines[-1] + piece) > WIDEST:
                 lines.append("")
             lines[-1] += f"{piece} "
     return lines
 
 
-def _pieces(word: str, face: ImageFont.FreeTypeFont) -> Iterator[str]:
+def _break_word(word: str, face: ImageFont.FreeTypeFont) -> Iterator[str]:
     """Break a word that is wider than a line, at the last character that fits."""
     piece = ""
     for character in word:
@@ -89,16 +89,16 @@ def _pieces(word: str, face: ImageFont.FreeTypeFont) -> Iterator[str]:
 
 
 def _can_write(text: str, face: ImageFont.FreeTypeFont) -> bool:
-    box = _ink(NO_CHARACTER, face)
-    return any(_ink(character, face) not in (b"", box) for character in text)
+    box = _draw_character(NO_CHARACTER, face)
+    return any(_draw_character(character, face) not in (b"", box) for character in text)
 
 
-def _ink(character: str, face: ImageFont.FreeTypeFont) -> bytes:
+def _draw_character(character: str, face: ImageFont.FreeTypeFont) -> bytes:
     return bytes(face.getmask(character))
 
 
 @lru_cache(maxsize=2)
-def _open(font: Path) -> ImageFont.FreeTypeFont:
+def _open_font(font: Path) -> ImageFont.FreeTypeFont:
     try:
         # The other layout engine is not on every machine, and breaks lines differently.
         return ImageFont.truetype(font, SIZE, layout_engine=ImageFont.Layout.BASIC)

@@ -82,15 +82,15 @@ def rendered(material: Material, font: Path | None = None) -> Material:
 
     name = font_name(font)
     differs = (f"captions are drawn in {name}; the paper's are in {PAPERS}",)
-    drawn = {id(pool): _drawn(pool, font) for pool in pools(material.tasks)}
+    drawn = {id(pool): _draw_pool(pool, font) for pool in pools(material.tasks)}
     return Material(
-        tasks=tuple(_rendered(task, drawn) for task in material.tasks),
+        tasks=tuple(_render_task(task, drawn) for task in material.tasks),
         revision=f"{material.revision}, drawn in {name}",
         notes=material.notes + (() if name == PAPERS else differs),
     )
 
 
-def _rendered(task: Task, drawn: Mapping[int, Pool]) -> Search:
+def _render_task(task: Task, drawn: Mapping[int, Pool]) -> Search:
     """Replace pools by drawn ones, by id: a pool of two tasks stays one pool."""
     if not isinstance(task, Search) or "text" not in {task.queries[0].kind, task.candidates.kind}:
         raise UsageError(f'task "{task.name}" has no captions to draw; expected image retrieval')
@@ -98,13 +98,13 @@ def _rendered(task: Task, drawn: Mapping[int, Pool]) -> Search:
     return replace(task, queries=queries, candidates=drawn[id(task.candidates)])
 
 
-def _drawn(pool: Pool, font: Path | None) -> Pool:
+def _draw_pool(pool: Pool, font: Path | None) -> Pool:
     if pool.kind != "text":
         return pool
-    return Pool(Lazy(len(pool.items), partial(_draw, pool.items, font)), "image", "rendered")
+    return Pool(Lazy(len(pool.items), partial(_draw_item, pool.items, font)), "image", "rendered")
 
 
-def _draw(items: Sequence[RawItem], font: Path | None, place: int) -> RawItem:
+def _draw_item(items: Sequence[RawItem], font: Path | None, place: int) -> RawItem:
     from e5v.evaluation.caption_images import draw_caption
 
     return draw_caption(normalise(items[place]).texts[0], font)

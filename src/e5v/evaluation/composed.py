@@ -58,7 +58,7 @@ def read_cirr(folder: Path, split: Literal["val", "test1"] = "val") -> Material:
     paths = _read_listing(listing)
     places = {name: place for place, name in enumerate(paths)}
     edits = read_json_list(captions, partial(_read_cirr_row, places, judged=split == "val"))
-    images = find_images(folder, {name: _cirr_paths(path) for name, path in paths.items()})
+    images = find_images(folder, {name: _list_cirr_paths(path) for name, path in paths.items()})
 
     candidates = Pool(list(images.values()), "image", "cirr")
     queries = ask(edits, candidates)
@@ -92,7 +92,7 @@ def read_fashioniq(folder: Path) -> Material:
         listing = folder / "image_splits" / f"split.{category}.val.json"
         places = {name: place for place, name in enumerate(_read_names(listing))}
         edits = read_json_list(captions, partial(_read_fashioniq_row, places))
-        images = find_images(folder, {name: _fashioniq_paths(name) for name in places})
+        images = find_images(folder, {name: _list_fashioniq_paths(name) for name in places})
 
         candidates = Pool(list(images.values()), "image", f"fashioniq-{category}")
         relevance = Relevance([edit.targets for edit in edits])
@@ -137,11 +137,11 @@ def ask(edits: Sequence[Edit], candidates: Pool) -> tuple[Pool, ...]:
 
 def compose(references: Sequence[RawItem], texts: Sequence[str], prompt: str) -> Pool:
     """Pair images and texts to composed queries."""
-    items = Lazy(len(texts), lambda place: _composed(references[place], texts[place]))
+    items = Lazy(len(texts), lambda place: _compose_item(references[place], texts[place]))
     return Pool(items, "composed", prompt)
 
 
-def _composed(image: RawItem, text: str) -> RawItem:
+def _compose_item(image: RawItem, text: str) -> RawItem:
     if text.strip():
         return {"image": image, "text": text}
     # One text of CIRR's test split is a single space; its server expects an answer, too.
@@ -196,13 +196,13 @@ def find_place(name: str, places: Mapping[str, int]) -> int:
     return places[name]
 
 
-def _cirr_paths(path: str) -> list[str]:
+def _list_cirr_paths(path: str) -> list[str]:
     """Say where an image may be: its path is ./dev/dev-0-0-img0.png."""
     name = Path(path).name
     return [path, *(f"{root}/{one}" for root in ("images", "img_raw") for one in (path, name))]
 
 
-def _fashioniq_paths(name: str) -> list[str]:
+def _list_fashioniq_paths(name: str) -> list[str]:
     return [f"{root}{name}{suffix}" for root in ("images/", "") for suffix in (".png", ".jpg")]
 
 
@@ -235,7 +235,7 @@ def _read_coco(folder: Path) -> dict[str, Path]:
         return find_images(folder, dict(named))
     for place in COCO_FOLDERS:
         if files := all_images(folder / place):
-            return {_coco_id(file): file for file in files}
+            return {_read_coco_id(file): file for file in files}
     raise DataError(f"{folder} has no images in {', '.join(COCO_FOLDERS)}; expected COCO's there")
 
 
@@ -244,7 +244,7 @@ def _read_coco_row(value: Any) -> tuple[str, list[str]]:
     return row.name("id"), [f"{place}/{row.text('file_name')}" for place in COCO_FOLDERS]
 
 
-def _coco_id(file: Path) -> str:
+def _read_coco_id(file: Path) -> str:
     if not file.stem.isdecimal():
         raise DataError(f"{file} is not named by its number; expected names like 000000000001.jpg")
     return str(int(file.stem))

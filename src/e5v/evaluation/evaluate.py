@@ -51,7 +51,7 @@ class BenchmarkData:
     material: Material
 
 
-class Progress(Protocol):
+class ProgressBar(Protocol):
     """Shows the progress of one variant."""
 
     def name(self, doing: str) -> None:
@@ -61,7 +61,7 @@ class Progress(Protocol):
         """Count items that are done."""
 
 
-ProgressFactory = Callable[[int], AbstractContextManager[Progress]]
+ProgressFactory = Callable[[int], AbstractContextManager[ProgressBar]]
 
 
 def evaluate(
@@ -108,7 +108,7 @@ def evaluate(
 
 
 @contextmanager
-def _show_nothing(_: int) -> Iterator[Progress]:
+def _show_nothing(_: int) -> Iterator[ProgressBar]:
     class Silent:
         def name(self, doing: str) -> None:
             """Show nothing."""

@@ -96,16 +96,16 @@ def measure_gap(
     Raises:
         UsageError: fewer than 10 of a kind, different widths, or a value that is not finite.
     """
-    rows = _together(images, texts)
+    rows = _join_rows(images, texts)
     n, m = len(images), len(texts)
     image, text = (part.sum(0, dtype=np.float64) for part in (rows[:n], rows[n:]))
-    true = np.empty(0) if pairs is None else _cosines(rows, pairs + np.array([0, n]))
+    true = np.empty(0) if pairs is None else _compute_cosines(rows, pairs + np.array([0, n]))
     crowd = crowd_around(rows, n)
     return Gap(
         images=n,
         texts=m,
         centroid_distance=float(np.linalg.norm(image / n - text / m)),
-        separability=_separability(rows, np.arange(n + m) >= n),
+        separability=_measure_separability(rows, np.arange(n + m) >= n),
         texts_near_images=float(crowd.texts_near[:n].mean()),
         texts_by_chance=m / (n + m - 1),
         images_near_texts=1 - float(crowd.texts_near[n:].mean()),
@@ -115,9 +115,9 @@ def measure_gap(
         cosine_images=float(image @ image - n) / (n * (n - 1)),
         cosine_texts=float(text @ text - m) / (m * (m - 1)),
         alignment=float(2 - 2 * true.mean()) if len(true) else None,
-        uniformity_images=_uniformity(crowd.to_images[:n]),
-        uniformity_texts=_uniformity(crowd.to_texts[n:]),
-        uniformity=_uniformity(crowd.to_images + crowd.to_texts),
+        uniformity_images=_compute_uniformity(crowd.to_images[:n]),
+        uniformity_texts=_compute_uniformity(crowd.to_texts[n:]),
+        uniformity=_compute_uniformity(crowd.to_images + crowd.to_texts),
         plane=find_plane(rows, n),
     )
 
@@ -128,11 +128,11 @@ def draw_gap(images: NDArray[np.floating], texts: NDArray[np.floating], target: 
     Raises:
         UsageError: as `measure_gap`.
     """
-    plane = find_plane(_together(images, texts), len(images))
+    plane = find_plane(_join_rows(images, texts), len(images))
     write_file(target, draw_planes({"Images and texts": plane}))
 
 
-def _together(images: NDArray[np.floating], texts: NDArray[np.floating]) -> NDArray[np.float32]:
+def _join_rows(images: NDArray[np.floating], texts: NDArray[np.floating]) -> NDArray[np.float32]:
     """Return the unit rows of images, then of texts."""
     if min(len(images), len(texts)) < LEAST:
         raise UsageError(
@@ -148,7 +148,7 @@ def _together(images: NDArray[np.floating], texts: NDArray[np.floating]) -> NDAr
     return rows
 
 
-def _cosines(rows: NDArray[np.float32], pairs: NDArray[np.integer]) -> NDArray[np.float64]:
+def _compute_cosines(rows: NDArray[np.float32], pairs: NDArray[np.integer]) -> NDArray[np.float64]:
     """Return the cosine of each pair of rows (p, 2), block by block."""
     step = max(1, BLOCK_VALUES // rows.shape[1])
     cosines = np.empty(len(pairs))
@@ -175,12 +175,12 @@ def crowd_around(rows: NDArray[np.float32], images: int) -> Crowd:
     return Crowd(texts_near, to_images, to_texts)
 
 
-def _uniformity(sums: NDArray[np.float64]) -> float:
+def _compute_uniformity(sums: NDArray[np.float64]) -> float:
     """Return the log of the mean over pairs, from each row's sum over the others."""
     return float(np.log(sums.sum() / (len(sums) * (len(sums) - 1))))
 
 
-def _separability(rows: NDArray[np.float32], is_text: NDArray[np.bool_]) -> float:
+def _measure_separability(rows: NDArray[np.float32], is_text: NDArray[np.bool_]) -> float:
     """Return the share of held-out rows on the right side of a plane, the mean of both kinds."""
     with imported("the separability of the gap"):
         from sklearn.linear_model import (  # type: ignore[import-untyped, unused-ignore]

@@ -61,7 +61,7 @@ def read_hub_captions(source: HubSet, *, most: int | None = MOST) -> Material:
         DataError: the set cannot be opened, lacks a column, or has a row that cannot be used.
         MissingExtraError: the package `datasets` is not installed.
     """
-    table = _open(source, ("image", "text"))
+    table = _open_table(source, ("image", "text"))
     captions = table.each("text", lambda row: row.texts("text"))
     return searches(Captioned(table.images("image"), captions), str(table.source), most)
 
@@ -72,10 +72,12 @@ def read_hub_cirr(queries: HubSet, images: HubSet) -> Material:
     Raises:
         DataError, MissingExtraError: as for captions.
     """
-    asked = _open(queries, ("candidate", "candidate_id", "caption", "target_id"))
-    found = _open(images, ("img", "id"))
+    asked = _open_table(queries, ("candidate", "candidate_id", "caption", "target_id"))
+    found = _open_table(images, ("img", "id"))
     texts = asked.each("caption", lambda row: row.text("caption"))
-    relevance = Relevance(_places(asked, "target_id", found), _places(asked, "candidate_id", found))
+    relevance = Relevance(
+        _find_places(asked, "target_id", found), _find_places(asked, "candidate_id", found)
+    )
     candidates = Pool(found.images("img"), "image", "cirr")
     pool = compose(asked.images("candidate"), texts, candidates.prompt)
     search = Search("CIRR", (pool,), candidates, relevance, CIRR_CUTOFFS)
@@ -88,14 +90,14 @@ def read_hub_cirr_test(queries: HubSet, images: HubSet) -> Material:
     Raises:
         DataError, MissingExtraError: as for captions.
     """
-    asked = _open(queries, ("candidate", "candidate_id", "caption", "pairid"))
-    found = _open(images, ("img", "id"))
+    asked = _open_table(queries, ("candidate", "candidate_id", "caption", "pairid"))
+    found = _open_table(images, ("img", "id"))
     texts = asked.each("caption", lambda row: row.string("caption"))
     candidates = Pool(found.images("img"), "image", "cirr")
     pool = compose(asked.images("candidate"), texts, candidates.prompt)
     ids = asked.each("pairid", lambda row: row.name("pairid"))
     names = found.each("id", lambda row: row.name("id"))
-    hidden, none = _places(asked, "candidate_id", found), [()] * len(ids)
+    hidden, none = _find_places(asked, "candidate_id", found), [()] * len(ids)
     submission = Submission("CIRR", (pool,), candidates, ids, names, hidden, none)
     return Material((submission,), f"{asked.source}, {found.source}", (NO_SUBSETS,))
 
@@ -106,24 +108,24 @@ def read_hub_fashioniq(queries: HubSet, images: HubSet) -> Material:
     Raises:
         DataError, MissingExtraError: as for captions.
     """
-    asked = _open(queries, ("candidate", "caption", "target_id", "category"))
-    found = _open(images, ("img", "id", "category"))
-    tasks = [_fashioniq(one, asked.of(one), found.of(one)) for one in CATEGORIES]
+    asked = _open_table(queries, ("candidate", "caption", "target_id", "category"))
+    found = _open_table(images, ("img", "id", "category"))
+    tasks = [_make_fashioniq_task(one, asked.of(one), found.of(one)) for one in CATEGORIES]
     return Material(tuple(tasks), f"{asked.source}, {found.source}")
 
 
-def _fashioniq(category: str, asked: "_Table", found: "_Table") -> Search:
+def _make_fashioniq_task(category: str, asked: "_Table", found: "_Table") -> Search:
     texts = asked.each("caption", lambda row: both_orders(row.strings("caption")))
     references = asked.images("candidate")
     candidates = Pool(found.images("img"), "image", f"fashioniq-{category}")
     pools = tuple(
         compose(references, order, candidates.prompt) for order in zip(*texts, strict=True)
     )
-    relevance = Relevance(_places(asked, "target_id", found))
+    relevance = Relevance(_find_places(asked, "target_id", found))
     return Search(category, pools, candidates, relevance, FASHIONIQ_CUTOFFS)
 
 
-def _places(asked: "_Table", column: str, found: "_Table") -> list[tuple[int]]:
+def _find_places(asked: "_Table", column: str, found: "_Table") -> list[tuple[int]]:
     """Return the index of the image that each row names in a column."""
     names = found.each("id", lambda row: row.name("id"))
     places = {name: place for place, name in enumerate(names)}
@@ -146,9 +148,9 @@ class _Table:
 
     def images(self, column: str) -> Sequence[RawItem]:
         """Return the images of a column, read one by one."""
-        return Lazy(len(self.rows), partial(self._image, self.data.select_columns([column])))
+        return Lazy(len(self.rows), partial(self._read_image, self.data.select_columns([column])))
 
-    def _image(self, cells: Any, place: int) -> RawItem:
+    def _read_image(self, cells: Any, place: int) -> RawItem:
         row = self.rows[place]
         (cell,) = cells[row].values()
         return encoded(cell, f"{self.source}, row {row + 1}")
@@ -162,11 +164,11 @@ class _Table:
         return _Table(self.source, self.data, rows)
 
 
-def _open(source: HubSet, columns: Sequence[str]) -> _Table:
+def _open_table(source: HubSet, columns: Sequence[str]) -> _Table:
     with imported("a data set of the hub"):
         from datasets import Image, load_dataset
     try:
-        with _quiet():
+        with _silence_libraries():
             data: Any = load_dataset(source.name, split=source.split, revision=source.revision)
     except Exception as error:  # of many kinds: the network's, the hub's, its own
         raise DataError(
@@ -174,7 +176,7 @@ def _open(source: HubSet, columns: Sequence[str]) -> _Table:
             "without network, give a folder with a local copy of the data",
             argument="data",
         ) from error
-    source = replace(source, revision=_commit(data) or source.revision)
+    source = replace(source, revision=_find_revision(data) or source.revision)
     if missing := [column for column in columns if column not in data.column_names]:
         raise DataError(
             f"{source} has the columns {listed(data.column_names)}; expected {', '.join(columns)}, "
@@ -186,7 +188,7 @@ def _open(source: HubSet, columns: Sequence[str]) -> _Table:
     return _Table(source, data, range(len(data)))
 
 
-def _commit(data: Any) -> str:
+def _find_revision(data: Any) -> str:
     """Return the version of an opened data set, which names the folder of its cached files.
 
     It is the commit for a set on the hub, and a digest of the files for a folder.
@@ -196,7 +198,7 @@ def _commit(data: Any) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _silence_libraries() -> Iterator[None]:
     """Silence messages about attempts to reach the hub; show progress bars in a terminal only."""
     from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
     from huggingface_hub.utils import logging

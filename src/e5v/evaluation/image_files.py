@@ -89,19 +89,19 @@ def one_spelling(listed: Iterable[Path]) -> Callable[[Path], Path]:
 
 def all_images(folder: Path) -> list[Path]:
     """List the images in a folder and its subfolders by path, without hidden ones."""
-    return sorted(path for path in _files(folder) if is_image_name(path))
+    return sorted(path for path in _list_files(folder) if is_image_name(path))
 
 
 def other_files(folder: Path) -> LeftOut:
     """Count the files in a folder and its subfolders that `all_images` leaves out."""
     left_out = LeftOut()
-    for path in _files(folder):
+    for path in _list_files(folder):
         if not is_image_name(path):
             left_out.add(path)
     return left_out
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _list_files(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*"):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if not hidden and path.is_file():

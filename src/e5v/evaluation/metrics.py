@@ -53,11 +53,11 @@ def places(
     _check_unit(queries)
     _check_unit(candidates)
     _check_widths(queries, candidates)
-    contests = _contests(relevance, len(queries), len(candidates))
+    contests = _make_contests(relevance, len(queries), len(candidates))
     found: list[Places] = []
     for start in range(0, len(queries), block):
         part = slice(start, start + block)
-        found += _block_places(_to_grid(queries[part]), candidates, contests[part], block)
+        found += _count_places(_to_grid(queries[part]), candidates, contests[part], block)
     return found
 
 
@@ -154,7 +154,7 @@ class _Cells:
         return self.rows[inside], self.columns[inside] - start
 
 
-def _contests(relevance: Relevance, queries: int, candidates: int) -> list[_Contest]:
+def _make_contests(relevance: Relevance, queries: int, candidates: int) -> list[_Contest]:
     hidden = [()] * queries if relevance.hidden is None else relevance.hidden
     among = [None] * queries if relevance.among is None else relevance.among
     if {len(relevance.true), len(hidden), len(among)} != {queries} or not queries:
@@ -172,14 +172,14 @@ def _contests(relevance: Relevance, queries: int, candidates: int) -> list[_Cont
     return contests
 
 
-def _block_places(
+def _count_places(
     queries: NDArray[np.float64],
     candidates: NDArray[np.float32],
     contests: Sequence[_Contest],
     block: int,
 ) -> list[Places]:
     """Count the candidates before each true one, a block of candidates at a time."""
-    bars = _bars(queries, candidates, contests)
+    bars = _score_true(queries, candidates, contests)
     before = [np.arange(len(row), dtype=np.int64) for row in bars]  # true ones ranked before
     out = _Cells.of(contest.true | contest.hidden for contest in contests)
     among = _Cells.of(contest.among or frozenset() for contest in contests)
@@ -198,7 +198,7 @@ def _block_places(
     return before
 
 
-def _bars(
+def _score_true(
     queries: NDArray[np.float64], candidates: NDArray[np.float32], contests: Sequence[_Contest]
 ) -> list[NDArray[np.float64]]:
     """Scores of each query's true candidates, best first."""

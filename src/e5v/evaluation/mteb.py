@@ -74,7 +74,9 @@ class MTEBModel:
     ) -> None:
         self.model = model
         self.prompts = dict(prompts or {})
-        self.mteb_model_meta = _describe(model, name or _name(model), _experiment(self))
+        self.mteb_model_meta = _describe_model(
+            model, name or _make_name(model), _describe_experiment(self)
+        )
 
     def encode(
         self,
@@ -99,7 +101,7 @@ class MTEBModel:
             )
         rows: NDArray[np.float32] = self.model.encode(
             _Items(inputs),
-            prompt=self._prompt(task_metadata, prompt_type),
+            prompt=self._find_prompt(task_metadata, prompt_type),
             progress=kwargs.get("show_progress_bar", True),
         )
         return rows
@@ -116,7 +118,7 @@ class MTEBModel:
 
         return pairwise_cos_sim(embeddings1, embeddings2)
 
-    def _prompt(self, task: TaskMetadata, prompt_type: PromptType | None) -> Prompt:
+    def _find_prompt(self, task: TaskMetadata, prompt_type: PromptType | None) -> Prompt:
         name = PROMPTS.get(task.name) or PROMPTS.get(task.type) or "retrieval"
         prompt = self.prompts.get(name) or find_prompt(name)
         composed = prompt_type == "query" and (task.category or "").endswith("2i")
@@ -133,7 +135,7 @@ class _Items:
         return len(self.batches.dataset)  # type: ignore[arg-type]  # mteb's have a length
 
     def __iter__(self) -> Iterator[Item]:
-        rows = chain.from_iterable(_rows(batch) for batch in self.batches)
+        rows = chain.from_iterable(_read_rows(batch) for batch in self.batches)
         return (row.item(position) for position, row in enumerate(rows))
 
 
@@ -155,7 +157,7 @@ class _Row:
         return Item((*parts, Text(self.text)))  # never read as a path
 
 
-def _rows(batch: Mapping[str, Any]) -> Iterator[_Row]:
+def _read_rows(batch: Mapping[str, Any]) -> Iterator[_Row]:
     """Read mteb's columns of images and texts; it has joined titles to texts."""
     known, others = {"image", "text"} & batch.keys(), {"audio", "video"} & batch.keys()
     if others or not known:
@@ -168,14 +170,14 @@ def _rows(batch: Mapping[str, Any]) -> Iterator[_Row]:
     return (_Row(image, text) for image, text in zip(images, texts, strict=True))
 
 
-def _name(model: E5V) -> str:
+def _make_name(model: E5V) -> str:
     name = model.loaded.name
     if name in NAMES or not Path(name).is_dir():
         return f"e5v/{name}" if name in NAMES else name
     return f"local/{Path(name).resolve().name}"
 
 
-def _experiment(wrapper: MTEBModel) -> dict[str, Any] | None:
+def _describe_experiment(wrapper: MTEBModel) -> dict[str, Any] | None:
     """Return settings that affect the vectors but not the fingerprint, for mteb's results."""
     settings: dict[str, Any] = {}
     if wrapper.prompts:
@@ -185,7 +187,7 @@ def _experiment(wrapper: MTEBModel) -> dict[str, Any] | None:
     return settings or None
 
 
-def _describe(model: E5V, name: str, experiment: dict[str, Any] | None) -> ModelMeta:
+def _describe_model(model: E5V, name: str, experiment: dict[str, Any] | None) -> ModelMeta:
     """Describe the model by what it shows; leave unset what only its makers know."""
     with imported("a model of mteb"):
         from mteb.models import model_meta

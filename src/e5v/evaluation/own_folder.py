@@ -51,19 +51,19 @@ def _read_edits(file: Path) -> Search:
     """Search for the targets of edits in all images of `images/` and all that are named."""
     listed = all_images(file.parent / IMAGES)
     spell = one_spelling(listed)
-    edits = make_each_line(file, read_edits(file), partial(_spelled, spell))
-    named = [path for edit in edits for path in (edit.image, *edit.targets, *_hidden(edit))]
+    edits = make_each_line(file, read_edits(file), partial(_respell_images, spell))
+    named = [path for edit in edits for path in (edit.image, *edit.targets, *_find_hidden(edit))]
     candidates = list(dict.fromkeys([*listed, *named]))
     places = {path: place for place, path in enumerate(candidates)}
     relevance = Relevance(
         [[places[path] for path in edit.targets] for edit in edits],
-        [[places[path] for path in _hidden(edit)] for edit in edits],
+        [[places[path] for path in _find_hidden(edit)] for edit in edits],
     )
     queries = compose([edit.image for edit in edits], [edit.text for edit in edits], "cirr")
     return Search("edits", (queries,), Pool(candidates, "image", "cirr"), relevance)
 
 
-def _spelled(spell: Callable[[Path], Path], edit: EditLine) -> EditLine:
+def _respell_images(spell: Callable[[Path], Path], edit: EditLine) -> EditLine:
     """Return an edit with one path per image; refuse it if a target is hidden."""
     edit = replace(
         edit,
@@ -71,12 +71,12 @@ def _spelled(spell: Callable[[Path], Path], edit: EditLine) -> EditLine:
         targets=tuple(map(spell, edit.targets)),
         hidden=None if edit.hidden is None else tuple(map(spell, edit.hidden)),
     )
-    if not set(edit.targets).isdisjoint(_hidden(edit)):
+    if not set(edit.targets).isdisjoint(_find_hidden(edit)):
         raise Wrong('has a hidden target; set "hidden": [] if the reference may be found')
     return edit
 
 
-def _hidden(edit: EditLine) -> tuple[Path, ...]:
+def _find_hidden(edit: EditLine) -> tuple[Path, ...]:
     """Return the images to exclude: the reference, unless the line names others."""
     return (edit.image,) if edit.hidden is None else edit.hidden
 
@@ -89,7 +89,7 @@ class _Pair:
 
 
 def _read_pairs(file: Path) -> Grading:
-    pairs = make_each_line(file, _pair_lines(file), _read_pair)
+    pairs = make_each_line(file, _read_pair_lines(file), _read_pair)
     if len({pair.grade for pair in pairs}) == 1:
         raise DataError(
             f"{file} has {plural(len(pairs), 'pair')} of one grade; expected at least two grades"
@@ -102,7 +102,7 @@ def _read_pairs(file: Path) -> Grading:
     )
 
 
-def _pair_lines(file: Path) -> Iterator[TextLine | LineFault]:
+def _read_pair_lines(file: Path) -> Iterator[TextLine | LineFault]:
     """Read the lines of a table, without its heading."""
     for place, line in enumerate(read_text_lines(file)):
         cells = line.text.split("\t") if isinstance(line, TextLine) else [""]
@@ -114,13 +114,13 @@ def _read_pair(line: TextLine) -> _Pair:
     cells = [cell.strip() for cell in line.text.split("\t")]
     match cells:
         case [str(left), str(right), str(grade)] if left and right:
-            return _Pair(left, right, _grade(grade))
+            return _Pair(left, right, _read_grade(grade))
     raise Wrong(
         f"has {plural(len(cells), 'cell')}; expected two texts and a grade, separated by tabs"
     )
 
 
-def _grade(cell: str) -> float:
+def _read_grade(cell: str) -> float:
     try:
         grade = float(cell)
     except ValueError:

@@ -5,25 +5,23 @@ files -> captions, all at once
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
-from e5v.errors import DataError, first_line
+from e5v.errors import DataError
 from e5v.evaluation.image_files import Captioned, Lazy
 from e5v.evaluation.rows import Row, make_each
-from e5v.extras import imported
 from e5v.inputs import RawItem
 from e5v.jsonl import listed
+from e5v.parquet import open_parquet
 
 IMAGE, TEXT = "image", "text"  # columns
 
 
 @dataclass(frozen=True)
-class _File:
+class _ImageTable:
     """A file: the captions of its rows, and how many rows are in each of its row groups."""
 
     path: Path
@@ -54,21 +52,21 @@ def read_tables(paths: Sequence[Path]) -> Captioned:
 class _Images:
     """Reads the image of a row; the row group that was read last stays in memory."""
 
-    def __init__(self, files: Sequence[_File]) -> None:
+    def __init__(self, files: Sequence[_ImageTable]) -> None:
         self._groups = [
             _Group(file.path, number, sum(file.sizes[:number]))
             for file in files
             for number in range(len(file.sizes))
         ]
         self._starts = [*accumulate((size for file in files for size in file.sizes), initial=0)]
-        self._last: tuple[int, list[Any]] = (-1, [])
+        self._last: tuple[int, list[object]] = (-1, [])
 
     def __call__(self, place: int) -> RawItem:
         index = bisect_right(self._starts, place) - 1
         group = self._groups[index]
         number, cells = self._last
         if number != index:
-            with _open_parquet(group.path) as table:
+            with open_parquet(group.path) as table:
                 cells = table.read_row_group(group.number, columns=[IMAGE])[IMAGE].to_pylist()
             self._last = index, cells
         row = place - self._starts[index]
@@ -87,25 +85,12 @@ def encoded(cell: object, place: str) -> bytes:
     return value
 
 
-def _read_file(path: Path) -> _File:
-    with _open_parquet(path) as table:
+def _read_file(path: Path) -> _ImageTable:
+    with open_parquet(path) as table:
         names = table.schema_arrow.names
         if not {IMAGE, TEXT}.issubset(names):
             raise DataError(f"{path} has the columns {listed(names)}; expected {IMAGE} and {TEXT}")
         cells = table.read(columns=[TEXT])[TEXT].to_pylist()
         sizes = [table.metadata.row_group(n).num_rows for n in range(table.num_row_groups)]
     rows = ((f"row {number}", Row({TEXT: cell})) for number, cell in enumerate(cells, 1))
-    return _File(path, make_each(path, rows, lambda row: row.texts(TEXT)), sizes)
-
-
-@contextmanager
-def _open_parquet(path: Path) -> Iterator[Any]:
-    with imported("Parquet"):
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as table:
-            yield table
-    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: not UTF-8
-        raise DataError(f"{path} cannot be read as Parquet: {first_line(error)}") from None
+    return _ImageTable(path, make_each(path, rows, lambda row: row.texts(TEXT)), sizes)

@@ -71,13 +71,13 @@ def find_plane(rows: NDArray[np.float32], images: int) -> Plane:
     points *= np.where(np.array([right, up]) < 0, np.float32(-1), np.float32(1))
     first, second = lengths[::-1] / len(rows)
     return Plane(
-        images=_sample(points[:images]),
-        texts=_sample(points[images:]),
+        images=_sample_points(points[:images]),
+        texts=_sample_points(points[images:]),
         shares=(round(float(first), DIGITS), round(float(second), DIGITS)),
     )
 
 
-def _sample(points: NDArray[np.float32]) -> tuple[Point, ...]:
+def _sample_points(points: NDArray[np.float32]) -> tuple[Point, ...]:
     places = np.linspace(0, len(points) - 1, min(len(points), SHOWN)).astype(int)
     return tuple((round(float(x), DIGITS), round(float(y), DIGITS)) for x, y in points[places])
 
@@ -95,7 +95,7 @@ def draw_planes(planes: Mapping[str, Plane]) -> bytes:
     figure.set_facecolor("white")
     panels = figure.subplots(down, across, squeeze=False).flat
     for (name, plane), axes in zip(planes.items(), panels, strict=False):
-        _scatter(axes, plane)
+        _draw_points(axes, plane)
         _style_panel(axes, name, plane)
     for axes in panels:  # unused ones
         axes.set_axis_off()
@@ -104,7 +104,7 @@ def draw_planes(planes: Mapping[str, Plane]) -> bytes:
     return picture.getvalue()
 
 
-def _scatter(axes: Axes, plane: Plane) -> None:
+def _draw_points(axes: Axes, plane: Plane) -> None:
     points = np.array([*plane.images, *plane.texts])
     colours = np.repeat([BLUE, ORANGE], [len(plane.images), len(plane.texts)])
     order = np.random.default_rng(0).permutation(len(points))  # neither kind hides the other

@@ -25,7 +25,7 @@ from e5v.evaluation.report_text import (
     percent,
     signed,
 )
-from e5v.evaluation.scores import Figure, Results, Run, Setting
+from e5v.evaluation.scores import BenchmarkRun, Figure, Results, Setting
 from e5v.files import write_file
 
 if TYPE_CHECKING:
@@ -106,9 +106,9 @@ def print_table(report: Results, console: "Console") -> None:
     for benchmark, group in report.by_benchmark.items():
         figures.add_section()
         for place, figure in enumerate(group):
-            first, mark = benchmark if place == 0 else "", _mark(figure, notes)
+            first, mark = benchmark if place == 0 else "", _format_mark(figure, notes)
             figures.add_row(
-                *map(Text, (first, figure.task, figure.metric, *_numbers(figure), mark))
+                *map(Text, (first, figure.task, figure.metric, *_format_numbers(figure), mark))
             )
     if report.figures:
         console.print(figures)
@@ -125,11 +125,11 @@ def print_table(report: Results, console: "Console") -> None:
         console.print(measures)
 
 
-def _mark(figure: Figure, notes: Mapping[str, int]) -> str:
+def _format_mark(figure: Figure, notes: Mapping[str, int]) -> str:
     return f"[{notes[figure.note]}]" if figure.note else ""
 
 
-def _numbers(figure: Figure) -> tuple[str, str, str]:
+def _format_numbers(figure: Figure) -> tuple[str, str, str]:
     paper = "" if figure.paper is None else percent(figure.paper)
     return percent(figure.value), paper, signed(figure.difference)
 
@@ -144,18 +144,18 @@ def from_json(written: str) -> Results:
     """Read what `to_json` wrote."""
     report = json.loads(written)
     setting = report["setting"]
-    runs = tuple(Run(**run | {"notes": tuple(run["notes"])}) for run in setting["runs"])
+    runs = tuple(BenchmarkRun(**run | {"notes": tuple(run["notes"])}) for run in setting["runs"])
     return Results(
         setting=Setting(**setting | {"runs": runs}),
         figures=tuple(Figure(**figure) for figure in report["figures"]),
         gaps={
-            name: Gap(**gap | {"plane": _plane(gap["plane"])})
+            name: Gap(**gap | {"plane": _read_plane(gap["plane"])})
             for name, gap in report["gaps"].items()
         },
     )
 
 
-def _plane(plane: dict[str, Any]) -> Plane:
+def _read_plane(plane: dict[str, Any]) -> Plane:
     images, texts = (tuple((x, y) for x, y in plane[kind]) for kind in ("images", "texts"))
     first, second = plane["shares"]
     return Plane(images, texts, (first, second))
@@ -165,7 +165,7 @@ def to_markdown(report: Results) -> str:
     """Write a report as Markdown, with gap.png beside it."""
     setting = report.setting
     figures = [
-        (figure.benchmark, figure.task, figure.metric, *_numbers(figure), figure.note)
+        (figure.benchmark, figure.task, figure.metric, *_format_numbers(figure), figure.note)
         for figure in report.figures
     ]
     runs = [
@@ -175,12 +175,12 @@ def to_markdown(report: Results) -> str:
     numbered = ("benchmark", "task", "metric", "ours", "paper", "difference", "note")
     blocks = [
         f"# {_escape(setting.model)}",
-        _table(numbered, figures),
-        *(_gap_blocks(report.gaps) if report.gaps else ()),
+        _format_table(numbered, figures),
+        *(_format_gaps(report.gaps) if report.gaps else ()),
         "## Data and cost",
-        _table(("benchmark", "protocol", "revision", "data", "items", "notes"), runs),
+        _format_table(("benchmark", "protocol", "revision", "data", "items", "notes"), runs),
         "## Setting",
-        _table(("", ""), list(facts(setting).items())),
+        _format_table(("", ""), list(facts(setting).items())),
         "Prompts by name:",
         # JSON escapes line breaks in strings, so no wording can close the fence.
         f"```json\n{json.dumps(dict(setting.prompts), indent=2, ensure_ascii=False)}\n```",
@@ -188,18 +188,18 @@ def to_markdown(report: Results) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _gap_blocks(gaps: Mapping[str, Gap]) -> tuple[str, ...]:
+def _format_gaps(gaps: Mapping[str, Gap]) -> tuple[str, ...]:
     measures = [
         (measure.name, *measure.values, measure.meaning) for measure in gap_measures(gaps.values())
     ]
     return (
         "## Modality gap",
-        _table(("", *map(_escape, gaps), ""), measures),
+        _format_table(("", *map(_escape, gaps), ""), measures),
         "![images and texts in the plane of their first two singular vectors](gap.png)",
     )
 
 
-def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _format_table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Write a Markdown table; columns of numbers are right-aligned."""
     right = {"ours", "paper", "difference"}
     rule = ["---:" if name in right else "---" for name in names]

@@ -25,7 +25,7 @@ from e5v.evaluation.report_text import (
     percent,
     signed,
 )
-from e5v.evaluation.scores import Figure, Results, Run
+from e5v.evaluation.scores import BenchmarkRun, Figure, Results
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class BenchmarkSection:
     """The figures of one benchmark, and its data, if known."""
 
     figures: Sequence[Figure]
-    run: Run | None
+    run: BenchmarkRun | None
 
 
 def to_html(report: Results) -> str:
@@ -43,7 +43,7 @@ def to_html(report: Results) -> str:
     return _load_template().render(
         setting=setting,
         style=files("e5v.evaluation").joinpath("report.css").read_text(encoding="utf-8"),
-        tiles=_key_numbers(report),
+        tiles=_format_key_numbers(report),
         benchmarks={
             one: BenchmarkSection(groups.get(one, []), runs.get(one)) for one in {**groups, **runs}
         },
@@ -80,7 +80,7 @@ def _load_template() -> Template:
     return environment.get_template("report.html.jinja")
 
 
-def _key_numbers(report: Results) -> dict[str, str]:
+def _format_key_numbers(report: Results) -> dict[str, str]:
     """Write the numbers at the top of the page, by name."""
     runs, figures = report.setting.runs, report.figures
     alike = [one for one in figures if one.difference is not None and not one.note]

@@ -26,7 +26,7 @@ LAYERS = 8  # alternating images and texts, so that neither hides the other
 
 def bars(figure: Figure) -> str:
     """Draw a figure from 0 to 100, and the paper's as a thinner bar under it."""
-    ours = f"{_bar(figure.value, 'ours', 1, 8)}{_bar(figure.paper, 'paper', 11, 4)}"
+    ours = f"{_draw_bar(figure.value, 'ours', 1, 8)}{_draw_bar(figure.paper, 'paper', 11, 4)}"
     return (
         '<svg viewBox="0 0 100 16" preserveAspectRatio="none" role="img" '
         f'aria-label="{percent(figure.value)} of 100">'
@@ -34,7 +34,7 @@ def bars(figure: Figure) -> str:
     )
 
 
-def _bar(value: float | None, colour: str, top: int, height: int) -> str:
+def _draw_bar(value: float | None, colour: str, top: int, height: int) -> str:
     width = min(max(value or 0, 0), 100)
     return f'<rect y="{top}" width="{width:.2f}" height="{height}" fill="var(--{colour})"/>'
 
@@ -75,7 +75,7 @@ def plot(plane: Plane) -> str:
     """Draw a plane."""
     view = View.of([*plane.images, *plane.texts])
     layers = "".join(
-        _dots(points[layer::LAYERS], colour, view)
+        _draw_dots(points[layer::LAYERS], colour, view)
         for layer in range(LAYERS)
         for points, colour in ((plane.images, "ours"), (plane.texts, "texts"))
     )
@@ -83,35 +83,36 @@ def plot(plane: Plane) -> str:
     middle = (TOP + BOTTOM) // 2
     return (
         f'<svg class="plane" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="images and texts as dots">{_grid(view)}{layers}'
+        f'aria-label="images and texts as dots">{_draw_grid(view)}{layers}'
         f'<text x="{(LEFT + RIGHT) // 2}" y="{HEIGHT - 6}" text-anchor="middle">{across}</text>'
         f'<text transform="translate(14 {middle}) rotate(-90)" text-anchor="middle">{upward}</text>'
         "</svg>"
     )
 
 
-def _grid(view: View) -> str:
+def _draw_grid(view: View) -> str:
     parts = []
     for value in view.ticks(0):
         x = view.place((value, 0))[0]
         parts.append(
             f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{BOTTOM}"/>'
-            f'<text x="{x:.1f}" y="{BOTTOM + 18}" text-anchor="middle">{_number(value)}</text>'
+            f'<text x="{x:.1f}" y="{BOTTOM + 18}" text-anchor="middle">'
+            f"{_format_number(value)}</text>"
         )
     for value in view.ticks(1):
         y = view.place((0, value))[1]
         parts.append(
             f'<line x1="{LEFT}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{_number(value)}</text>'
+            f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{_format_number(value)}</text>'
         )
     return "".join(parts)
 
 
-def _number(value: float) -> str:
+def _format_number(value: float) -> str:
     return f"{round(value, 6):g}"
 
 
-def _dots(points: Sequence[Point], colour: str, view: View) -> str:
+def _draw_dots(points: Sequence[Point], colour: str, view: View) -> str:
     """Draw points as one path: a line of no length with round ends is a dot."""
     places = (view.place(point) for point in points)
     path = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in places)

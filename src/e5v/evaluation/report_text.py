@@ -1,13 +1,13 @@
 """The texts of a report, the same in all formats.
 
-Figure, Run, Setting, Gap -> strings
+Figure, BenchmarkRun, Setting, Gap -> strings
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from e5v.evaluation.gap import NEIGHBOURS, Gap
-from e5v.evaluation.scores import Figure, Run, Setting
+from e5v.evaluation.scores import BenchmarkRun, Figure, Setting
 
 MINUTE, HOUR = 60, 3600  # seconds
 
@@ -44,12 +44,12 @@ def duration(seconds: float) -> str:
     return f"{whole // HOUR} h {whole % HOUR // MINUTE:02} min"
 
 
-def counted(run: Run) -> str:
+def counted(run: BenchmarkRun) -> str:
     """Write the items of a benchmark by kind."""
     return ", ".join(f"{count:,} {what}" for what, count in run.counts.items())
 
 
-def cost(run: Run) -> str:
+def cost(run: BenchmarkRun) -> str:
     """Write the cost of embedding the items of a benchmark."""
     rate = f" ({run.embedded / run.seconds:,.1f} a second)" if run.embedded and run.seconds else ""
     anew = f"{run.embedded:,} embedded in {duration(run.seconds)}{rate}"
@@ -88,7 +88,7 @@ def gap_measures(gaps: Iterable[Gap]) -> list[Measure]:
     return [measure for measure in measures if any(measure.values)]
 
 
-def _decimals(value: float | None) -> str:
+def _format_decimals(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
@@ -97,7 +97,7 @@ MEASURES: tuple[tuple[str, Callable[[Gap], str], str], ...] = (
     ("texts", lambda gap: f"{gap.texts:,}", ""),
     (
         "centroid distance",
-        lambda gap: _decimals(gap.centroid_distance),
+        lambda gap: _format_decimals(gap.centroid_distance),
         "0 is no gap, 2 the widest",
     ),
     (
@@ -117,12 +117,20 @@ MEASURES: tuple[tuple[str, Callable[[Gap], str], str], ...] = (
         f"of its {NEIGHBOURS} nearest",
     ),
     ("by chance", lambda gap: f"{gap.images_by_chance:.1%}", "if there were no gap"),
-    ("cosine of true pairs", lambda gap: _decimals(gap.cosine_true), "mean"),
-    ("cosine of other pairs", lambda gap: _decimals(gap.cosine_others), "mean"),
-    ("cosine of two images", lambda gap: _decimals(gap.cosine_images), "mean"),
-    ("cosine of two texts", lambda gap: _decimals(gap.cosine_texts), "mean"),
-    ("alignment", lambda gap: _decimals(gap.alignment), "of true pairs; lower is closer"),
-    ("uniformity", lambda gap: _decimals(gap.uniformity), "of all; lower is more evenly spread"),
-    ("uniformity of images", lambda gap: _decimals(gap.uniformity_images), "of images alone"),
-    ("uniformity of texts", lambda gap: _decimals(gap.uniformity_texts), "of texts alone"),
+    ("cosine of true pairs", lambda gap: _format_decimals(gap.cosine_true), "mean"),
+    ("cosine of other pairs", lambda gap: _format_decimals(gap.cosine_others), "mean"),
+    ("cosine of two images", lambda gap: _format_decimals(gap.cosine_images), "mean"),
+    ("cosine of two texts", lambda gap: _format_decimals(gap.cosine_texts), "mean"),
+    ("alignment", lambda gap: _format_decimals(gap.alignment), "of true pairs; lower is closer"),
+    (
+        "uniformity",
+        lambda gap: _format_decimals(gap.uniformity),
+        "of all; lower is more evenly spread",
+    ),
+    (
+        "uniformity of images",
+        lambda gap: _format_decimals(gap.uniformity_images),
+        "of images alone",
+    ),
+    ("uniformity of texts", lambda gap: _format_decimals(gap.uniformity_texts), "of texts alone"),
 )

@@ -32,7 +32,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Run:
+class BenchmarkRun:
     """The data of one benchmark, and what it took to embed them.
 
     `counts` has the items by kind ("images": 5000), `protocol` says what affects the figures,
@@ -68,7 +68,7 @@ class Setting:
     prompts: Mapping[str, str]
     paper: str
     versions: Mapping[str, str]
-    runs: tuple[Run, ...]
+    runs: tuple[BenchmarkRun, ...]
     when: str
 
 

@@ -79,7 +79,7 @@ def read_sts(folder: Path, name: Name, *, cleaned: bool = True) -> Material:
         right=Pool([tidy(pair.right) for pair in pairs], "text", "sts"),
         grades=[pair.grade for pair in pairs],
     )
-    return Material((grading,), _revision(pairs), tuple(notes))
+    return Material((grading,), _compute_revision(pairs), tuple(notes))
 
 
 def clean(sentence: str) -> str:
@@ -99,7 +99,7 @@ def _read_year(year: str, subsets: Sequence[str], folder: Path) -> Iterator[Pair
     for subset in subsets:
         texts = folder / "STS" / f"{year}-en-test" / f"STS.input.{subset}.txt"
         golds = texts.with_name(f"STS.gs.{subset}.txt")
-        sentences, grades = _lines(texts), _lines(golds)
+        sentences, grades = _read_lines(texts), _read_lines(golds)
         if len(sentences) != len(grades):
             raise DataError(
                 f"{golds} has {plural(len(grades), 'line')}; "
@@ -107,13 +107,13 @@ def _read_year(year: str, subsets: Sequence[str], folder: Path) -> Iterator[Pair
             )
         for number, (sentence, grade) in enumerate(zip(sentences, grades, strict=True), 1):
             if grade.strip():
-                left, right = _fields(sentence, (0, 1), f"{texts}, line {number}")
-                yield Pair(left, right, _grade(grade, f"{golds}, line {number}"))
+                left, right = _split_fields(sentence, (0, 1), f"{texts}, line {number}")
+                yield Pair(left, right, _read_grade(grade, f"{golds}, line {number}"))
 
 
 def _read_table(path: str, columns: Columns, folder: Path) -> Iterator[Pair]:
     file = folder / path
-    lines = _lines(file)
+    lines = _read_lines(file)
     if not lines[0].startswith(columns.heading):
         raise DataError(f'{file}, line 1: expected the heading, "{columns.heading}" and so on')
     wanted = (columns.left, columns.right, columns.grade)
@@ -121,11 +121,11 @@ def _read_table(path: str, columns: Columns, folder: Path) -> Iterator[Pair]:
         if number == 1 and columns.heading:
             continue
         place = f"{file}, line {number}"
-        left, right, grade = _fields(line, wanted, place)
-        yield Pair(left, right, _grade(grade, place))
+        left, right, grade = _split_fields(line, wanted, place)
+        yield Pair(left, right, _read_grade(grade, place))
 
 
-def _lines(file: Path) -> list[str]:
+def _read_lines(file: Path) -> list[str]:
     """Split lines at line feeds only: sentences contain other line separators."""
     try:
         lines = file.read_bytes().removesuffix(b"\n").split(b"\n")
@@ -142,7 +142,7 @@ def _lines(file: Path) -> list[str]:
     return decoded
 
 
-def _fields(line: str, wanted: Sequence[int], place: str) -> list[str]:
+def _split_fields(line: str, wanted: Sequence[int], place: str) -> list[str]:
     fields = [field.strip() for field in line.split("\t")]
     found = [fields[column] for column in wanted if column < len(fields) and fields[column]]
     if len(found) < len(wanted):
@@ -154,7 +154,7 @@ def _fields(line: str, wanted: Sequence[int], place: str) -> list[str]:
     return found
 
 
-def _grade(text: str, place: str) -> float:
+def _read_grade(text: str, place: str) -> float:
     try:
         grade = float(text)
     except ValueError:
@@ -164,27 +164,27 @@ def _grade(text: str, place: str) -> float:
     return grade
 
 
-def _revision(pairs: Sequence[Pair]) -> str:
+def _compute_revision(pairs: Sequence[Pair]) -> str:
     text = "\n".join(f"{pair.left}\t{pair.right}\t{pair.grade}" for pair in pairs)
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def _year(year: str, subsets: Sequence[str], pairs: int) -> Similarities:
+def _make_year(year: str, subsets: Sequence[str], pairs: int) -> Similarities:
     return Similarities(partial(_read_year, year, subsets), pairs)
 
 
 SETS: dict[Name, Similarities] = {
-    "STS12": _year(
+    "STS12": _make_year(
         "STS12", ("MSRpar", "MSRvid", "SMTeuroparl", "surprise.OnWN", "surprise.SMTnews"), 3108
     ),
-    "STS13": _year("STS13", ("FNWN", "headlines", "OnWN"), 1500),
-    "STS14": _year(
+    "STS13": _make_year("STS13", ("FNWN", "headlines", "OnWN"), 1500),
+    "STS14": _make_year(
         "STS14", ("deft-forum", "deft-news", "headlines", "images", "OnWN", "tweet-news"), 3750
     ),
-    "STS15": _year(
+    "STS15": _make_year(
         "STS15", ("answers-forums", "answers-students", "belief", "headlines", "images"), 3000
     ),
-    "STS16": _year(
+    "STS16": _make_year(
         "STS16",
         ("answer-answer", "headlines", "plagiarism", "postediting", "question-question"),
         1186,

@@ -16,7 +16,7 @@ from typing import Literal
 
 from e5v.evaluation.cached_embedder import OwnModel
 from e5v.evaluation.published import PaperPrompt
-from e5v.evaluation.scores import Run, Setting
+from e5v.evaluation.scores import BenchmarkRun, Setting
 from e5v.evaluation.tasks import Pool
 from e5v.model.embedder import E5V
 from e5v.model.prompts import PROMPTS, Prompt
@@ -61,7 +61,7 @@ def variants(model: E5V, ablation: Ablation | None) -> Iterator[Variant]:
 def describe_setting(
     every: Sequence[Variant],
     pools: Sequence[Pool],
-    runs: Sequence[Run],
+    runs: Sequence[BenchmarkRun],
     *,
     name: str,
     paper: str,

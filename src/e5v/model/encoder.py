@@ -245,12 +245,18 @@ def add_image_tokens(loaded: Loaded, batch: Sequence[Prompted]) -> list[Prompted
 def _run_tower(
     loaded: Loaded, images: Sequence[Pixels], counts: Sequence[int]
 ) -> list[ImageTokens]:
-    if not images:
+    """Run the vision tower, once on an image that several items share."""
+    distinct = {id(image): place for place, image in enumerate(images)}
+    if not distinct:
         return []
+    pixels = [images[place] for place in distinct.values()]
+    shares = [counts[place] for place in distinct.values()]
     try:
-        return image_tokens(loaded.model, images, loaded.backbone.features, counts)
+        tokens = image_tokens(loaded.model, pixels, loaded.backbone.features, shares)
     except ValueError as error:
         raise ModelError(f"{loaded.name}: processor and model disagree: {error}") from error
+    known = dict(zip(distinct, tokens, strict=True))
+    return [known[id(image)] for image in images]
 
 
 def _replace_pixels(image: Pixels, tokens: ImageTokens) -> Pixels:

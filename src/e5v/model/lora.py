@@ -45,7 +45,7 @@ PLAIN_STARTS = (True, False, None, "gaussian", "orthogonal", "eva")  # others ch
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainedAdapter:
     """The adapter of a training run, with its recipe and base model, if known."""
 
     adapter: Path
@@ -71,7 +71,7 @@ class Lora:
         return (weight.float() + addition).to(weight.dtype)
 
 
-def find_run(folder: Path) -> Run:
+def find_run(folder: Path) -> TrainedAdapter:
     """Find the adapter in a training run's folder, or in its own folder.
 
     Raises:
@@ -83,7 +83,7 @@ def find_run(folder: Path) -> Run:
         raise UsageError(f"{folder} has no adapter; expected {CONFIG} or adapter/{CONFIG} in it")
     recipe = _read_json(folder / RECIPE) if (folder / RECIPE).is_file() else {}
     source = recipe.get("model") or _read_json(adapter / CONFIG).get("base_model_name_or_path")
-    return Run(adapter, recipe, source)
+    return TrainedAdapter(adapter, recipe, source)
 
 
 def open_lora(folder: Path) -> Lora:

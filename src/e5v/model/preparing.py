@@ -9,6 +9,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from hashlib import blake2b
+from threading import Lock
+from weakref import WeakValueDictionary
+
+import PIL.Image
 
 from e5v.errors import ItemError, PromptError
 from e5v.image_formats import is_image_name
@@ -49,7 +54,7 @@ class Preparer:
         tokenizer = loaded.processor.tokenizer
         self._tokenizer = PromptTokenizer(tokenizer, max_tokens)
         self.renderer = Renderer(loaded.processor, loaded.turn)
-        self._image_processor = ImageProcessor(loaded.processor)
+        self._pixels = SharedPixels(ImageProcessor(loaded.processor))
         self._image_token: str = tokenizer.convert_ids_to_tokens(loaded.image_token_id)
         self._image_token_id = loaded.image_token_id
 
@@ -65,7 +70,7 @@ class Preparer:
         try:
             given = normalise(raw, position)
             item = replace(given, parts=tuple(map(_read_part, given.parts)))
-            pixels = tuple(self._image_processor(decode(image)) for image in item.images)
+            pixels = tuple(map(self._pixels.read, item.images))
             prompted, cut = self._tokenize(item, prompt, pixels, fit)
             content = digest(item)
         except (UnreadableError, TooLongError) as error:
@@ -87,6 +92,37 @@ class Preparer:
                 f"its images need {sum(counts)} tokens, but its prompt has {places}"
             )
         return Prompted(tokens.ids, pixels, counts), tokens.cut
+
+
+class SharedPixels:
+    """Decodes images for a model; an image that several items have at a time is decoded once.
+
+    Equal files become the same `Pixels`, which the vision tower then sees once per batch. They are
+    kept only as long as an item needs them. PIL images are not compared: they are decoded already.
+    """
+
+    def __init__(self, process: Callable[[PIL.Image.Image], Pixels]) -> None:
+        self._process = process
+        self._found: WeakValueDictionary[bytes, Pixels] = WeakValueDictionary()
+        self._decoding: WeakValueDictionary[bytes, Lock] = WeakValueDictionary()
+        self._lock = Lock()
+
+    def read(self, image: Image) -> Pixels:
+        """Decode one image, unless another item has it.
+
+        Raises:
+            UnreadableError: it cannot be decoded, or the model's processor refuses it.
+        """
+        if not isinstance(image.source, bytes):
+            return self._process(decode(image))
+        content = blake2b(image.source, digest_size=16).digest()
+        with self._lock:
+            one_at_a_time = self._decoding.setdefault(content, Lock())
+        with one_at_a_time:
+            pixels = self._found.get(content)
+            if pixels is None:
+                pixels = self._found[content] = self._process(decode(image))
+        return pixels
 
 
 def _read_part(part: Part) -> Part:

@@ -98,7 +98,7 @@ Segment = str | Text | Image  # a str is from the template, Text and Image from 
 
 
 @dataclass(frozen=True)
-class Request:
+class FilledPrompt:
     """The user's turn of one item: segments in order, and whether it is a composed query.
 
     `system` is the system turn before it, if the item has one.
@@ -109,7 +109,7 @@ class Request:
     system: str | None = None
 
 
-def ask(item: Item, prompt: Prompt) -> Request:
+def ask(item: Item, prompt: Prompt) -> FilledPrompt:
     """Fill the prompt's template for one item.
 
     Raises:
@@ -124,7 +124,7 @@ def ask(item: Item, prompt: Prompt) -> Request:
         template, cir = prompt.image, prompt.cir
     else:
         template, cir = prompt.mixture, False
-    return Request(tuple(_fill(template, item)), cir, item.system)
+    return FilledPrompt(tuple(_fill(template, item)), cir, item.system)
 
 
 def _fill(template: str, item: Item) -> list[Segment]:
@@ -198,7 +198,7 @@ class Turn:
         """Check whether a model with this text model type and vocabulary uses this turn."""
         return language_model in self.language_models and all(has_token(m) for m in self.marks)
 
-    def wrap(self, request: Request) -> list[Segment]:
+    def wrap(self, request: FilledPrompt) -> list[Segment]:
         """Return the whole prompt of a request as segments."""
         segments = list(request.segments)
         if self.trim and isinstance(segments[-1], str):

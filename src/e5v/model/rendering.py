@@ -1,6 +1,6 @@
 """Render a request as the prompt a model expects, with the user's parts kept separate.
 
-    Request -> the paper's turn, or the model's chat template -> pieces: str | Text | Image
+    FilledPrompt -> the paper's turn, or the model's chat template -> pieces: str | Text | Image
 
 String pieces are from the template and may contain special tokens; Text and Image stay objects
 until `tokens` inserts them, so that special tokens in a user's text have no effect.
@@ -16,7 +16,7 @@ from typing import Any
 
 from e5v.errors import ModelError, PromptError
 from e5v.inputs import Image, Text
-from e5v.model.prompts import Request, Segment, Turn
+from e5v.model.prompts import FilledPrompt, Segment, Turn
 
 _PLACEHOLDER = re.compile("(\ue000[0-9]+\ue001)")  # for a user's text in the chat template
 _TODAY = re.compile(r"""strftime_now\(\s*(["'])(.*?)\1\s*\)""")
@@ -41,7 +41,7 @@ class Renderer:
         self._tokenizer = processor.tokenizer
         self._skeletons: dict[tuple[bool | str | type, ...], tuple[str, ...]] = {}
 
-    def render(self, request: Request) -> tuple[Segment, ...]:
+    def render(self, request: FilledPrompt) -> tuple[Segment, ...]:
         """Return the whole prompt in pieces, with the user's parts in their positions.
 
         Raises:
@@ -66,7 +66,7 @@ class Renderer:
             skeleton = self._skeletons[shape] = self._skeleton(request)
         return tuple(_fill_placeholders(skeleton, request, self.image_token))
 
-    def _skeleton(self, request: Request) -> tuple[str, ...]:
+    def _skeleton(self, request: FilledPrompt) -> tuple[str, ...]:
         """Render the chat template with a placeholder for each of the user's texts."""
         user = {"role": "user", "content": _content(request)}
         if request.system is None:
@@ -90,7 +90,9 @@ class Renderer:
             "it, or put its text into the user turn"
         )
 
-    def _apply_template(self, messages: list[dict[str, Any]], request: Request) -> tuple[str, ...]:
+    def _apply_template(
+        self, messages: list[dict[str, Any]], request: FilledPrompt
+    ) -> tuple[str, ...]:
         try:
             rendered: str = self._tokenizer.apply_chat_template(
                 messages, chat_template=self.template, add_generation_prompt=True, tokenize=False
@@ -121,7 +123,7 @@ def literal_prompt(pieces: Iterable[Segment], image_token: str) -> str:
     )
 
 
-def _content(request: Request) -> list[dict[str, str]]:
+def _content(request: FilledPrompt) -> list[dict[str, str]]:
     content: list[dict[str, str]] = []
     for place, segment in enumerate(request.segments):
         if isinstance(segment, Image):
@@ -141,7 +143,7 @@ def _placeholder(place: int) -> str:
 
 
 def _fill_placeholders(
-    skeleton: tuple[str, ...], request: Request, image_token: str
+    skeleton: tuple[str, ...], request: FilledPrompt, image_token: str
 ) -> list[Segment]:
     texts: list[Segment] = [*request.segments, Text(request.system or "")]
     images = iter([segment for segment in request.segments if isinstance(segment, Image)])

@@ -1,17 +1,118 @@
-"""The writer's view of an index: its records, marks, file states and faults, in memory.
+"""What is indexed, what could not be, and the state of its files: the writer's view, in memory.
 
-records, marks, states, faults -> Catalog -> changes are written back
+records, marks, faults.json, files.sqlite -> Catalog -> changes are written back
+
+Every record contains the size and mtime of its file at the time it was written. If a file is only
+touched, or a line is added to it, the old records stay unchanged, and the present state of the file
+is stored in files.sqlite. What could not be indexed is in faults.json, and is tried again only when
+it has changed. Only the writer reads these two.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
-from e5v.search.faults import Fault, read_faults, write_faults
+from e5v.files import write_file
 from e5v.search.marks import read_marks, write_marks
-from e5v.search.readers import Unchanged, look
-from e5v.search.sources import Known, Ledger
-from e5v.search.states import State, read_states, write_states
+from e5v.search.scan import FileState, read_state
+
+FAULTS, STATES = "faults.json", "files.sqlite"
+TABLE = """CREATE TABLE IF NOT EXISTS files
+    (path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime INTEGER NOT NULL) WITHOUT ROWID"""
+Away = Literal["", "missing", "unread"]
+
+# Returns the digest of an image that is unchanged since it was indexed, so that it is not read.
+Unchanged = Callable[[str], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file that names entries, as it was when read; `parts` is the number of its entries."""
+
+    path: str
+    size: int
+    mtime: int
+    parts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An existing record; `number` is unique and never reused, the rest is as in `Entry`."""
+
+    number: int
+    source: Source
+    id: str
+    path: str
+    kind: str
+    part: int
+    size: int
+    mtime: int
+    digest: str
+
+
+@dataclass
+class Ledger:
+    """All records, by id, by the path of their source, and by content."""
+
+    by_id: dict[str, Known] = field(default_factory=dict)
+    by_source: dict[str, dict[str, Known]] = field(default_factory=dict)
+    by_digest: dict[str, Known] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, known: Iterable[Known]) -> "Ledger":
+        """Return the ledger of records."""
+        ledger = cls()
+        for one in known:
+            ledger.add(one)
+        return ledger
+
+    def add(self, known: Known) -> None:
+        """Add a record; it replaces one with the same id."""
+        if known.id in self.by_id:
+            self.remove(self.by_id[known.id])
+        self.by_id[known.id] = known
+        self.by_source.setdefault(known.source.path, {})[known.id] = known
+        self.by_digest[known.digest] = known
+
+    def remove(self, known: Known) -> None:
+        """Remove a record."""
+        del self.by_id[known.id]
+        del self.by_source[known.source.path][known.id]
+        if not self.by_source[known.source.path]:
+            del self.by_source[known.source.path]
+        if self.by_digest.get(known.digest) is known:
+            del self.by_digest[known.digest]
+
+    def of_source(self, path: str) -> list[Known]:
+        """Return the records of a source file."""
+        return list(self.by_source.get(path, {}).values())
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A file, or one part of one, that could not be indexed.
+
+    `source` is the file that names it; `part` is 0 for the whole file, or for its invalid lines;
+    `path`, `size` and `mtime` are of the file itself. `away` is set if the content is missing or
+    unreadable, so that its entries are kept.
+    """
+
+    source: Source
+    part: int
+    path: str
+    size: int
+    mtime: int
+    reason: str
+    away: Away = ""
+
+    def __str__(self) -> str:
+        """Return what failed, where, and why."""
+        line = f" (line {self.part} of {self.source.path})" if self.part else ""
+        return f"{self.path}{line} {self.reason}"
 
 
 class Catalog:
@@ -100,7 +201,7 @@ class Catalog:
 
         def digest_of(path: str) -> str | None:
             one = by_path.get(path)
-            if one is None or look(path) != self.states.get(path, (one.size, one.mtime)):
+            if one is None or read_state(path) != self.states.get(path, (one.size, one.mtime)):
                 return None
             return one.digest
 
@@ -116,7 +217,7 @@ class Catalog:
         if self.faults.pop(path, None):
             self._faults_changed = True
 
-    def put_states(self, changed: dict[str, State], dropped: Iterable[str]) -> None:
+    def put_states(self, changed: dict[str, FileState], dropped: Iterable[str]) -> None:
         """Write states of files, and drop those of others."""
         fresh = {path: one for path, one in changed.items() if self.states.get(path) != one}
         old = {path for path in dropped if path in self.states and path not in changed}
@@ -134,3 +235,42 @@ class Catalog:
         if self._marks_changed:
             write_marks(self._folder, self.marks)
             self._marks_changed = False
+
+
+def read_faults(folder: Path) -> list[Fault]:
+    """Read the faults of an index; if that fails return none: all is tried again."""
+    try:
+        stored = json.loads((folder / FAULTS).read_text(encoding="utf-8"))
+        return [Fault(**one | {"source": Source(**one["source"])}) for one in stored]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+
+
+def write_faults(folder: Path, faults: Iterable[Fault]) -> None:
+    """Write all faults of an index."""
+    stored = [asdict(fault) for fault in faults]
+    write_file(folder / FAULTS, json.dumps(stored, indent=1))
+
+
+def read_states(folder: Path) -> dict[str, FileState]:
+    """Read all states; an unreadable file is removed, so that its files are read again."""
+    if not (folder / STATES).exists():
+        return {}
+    try:
+        with closing(sqlite3.connect(folder / STATES)) as database:
+            rows = database.execute("SELECT path, size, mtime FROM files").fetchall()
+        return {path: FileState(size, mtime) for path, size, mtime in rows}
+    except sqlite3.Error:
+        (folder / STATES).unlink(missing_ok=True)
+        return {}
+
+
+def write_states(folder: Path, changed: Mapping[str, FileState], dropped: Iterable[str]) -> None:
+    """Write some states and drop others, in one transaction, flushed to disk."""
+    with closing(sqlite3.connect(folder / STATES)) as database:
+        database.execute("PRAGMA synchronous = FULL")
+        with database:
+            database.execute(TABLE)
+            database.executemany("DELETE FROM files WHERE path = ?", ((one,) for one in dropped))
+            rows = ((path, state.size, state.mtime) for path, state in changed.items())
+            database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", rows)

@@ -1,23 +1,29 @@
 """Find new, changed and missing files by size and mtime alone; only JSON lines are read.
 
-roots -> Found -> differs from the catalog -> to read; in the catalog but not found -> missing
+roots -> FoundFile -> differs from the catalog -> to read; in the catalog but not found -> missing
 
 A file that is not found may return: a disk is mounted, a folder synchronised, a network share
-reconnected. So its entries are missing, not removed. What cannot be listed is assumed to exist.
+reconnected. So its entries are missing, not removed; so are those of JSON lines that are emptied.
+What cannot be listed is assumed to exist.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from e5v.left_out import LeftOut
-from e5v.search.catalog import Catalog
+from e5v.search.catalog import Catalog, Fault, Known
 from e5v.search.exclusion import Exclusion
-from e5v.search.faults import Fault
-from e5v.search.lines import Line, read_lines
-from e5v.search.passages import LONGEST
-from e5v.search.readers import NO_FILE, look
-from e5v.search.scan import Found, Other, Unlisted, is_missing, walk, within
-from e5v.search.sources import Known
+from e5v.search.readers import LONGEST_PASSAGE, Line, read_lines
+from e5v.search.scan import (
+    NO_FILE,
+    FoundFile,
+    OtherFile,
+    Unlisted,
+    is_missing,
+    read_state,
+    walk,
+    within,
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Changes:
         away: roots that are missing.
     """
 
-    fresh: tuple[Found, ...] = ()
+    fresh: tuple[FoundFile, ...] = ()
     gone: tuple[Known, ...] = ()
     missing: tuple[Known, ...] = ()
     present: tuple[Known, ...] = ()
@@ -57,7 +63,7 @@ class Changes:
 class Seen:
     """The result of listing the roots; `others` are files of unsupported types."""
 
-    found: dict[str, Found]
+    found: dict[str, FoundFile]
     others: set[str]
     unlisted: tuple[Unlisted, ...]
     away: tuple[str, ...]
@@ -86,14 +92,14 @@ class Scope:
         return all(self.exclusion.covers(path, root) for root in roots)
 
 
-def weight(found: Found) -> int:
+def weight(found: FoundFile) -> int:
     """Estimate the number of items in a file."""
-    return 1 if found.form == "image" else 1 + found.size // LONGEST
+    return 1 if found.form == "image" else 1 + found.size // LONGEST_PASSAGE
 
 
 def compare(scope: Scope, catalog: Catalog) -> Changes:
     """Compare folders with the catalog."""
-    seen = _list_roots(scope)
+    seen = _leave_out_emptied(_list_roots(scope), catalog)
     changed = {path for path, found in seen.found.items() if not _is_as_known(found, catalog)}
     lines = {found.path for found in seen.found.values() if found.form == "lines"}
     unseen = _unseen_in(scope, set(seen.found), seen.unlisted)
@@ -122,19 +128,29 @@ def compare(scope: Scope, catalog: Catalog) -> Changes:
 
 
 def _list_roots(scope: Scope) -> Seen:
-    found: dict[str, Found] = {}
+    found: dict[str, FoundFile] = {}
     others: set[str] = set()
     unlisted: list[Unlisted] = []
     away = tuple(filter(is_missing, scope.roots))
     for root in (root for root in scope.roots if root not in away):
         for one in walk(root, scope.exclusion):
-            if isinstance(one, Found):
+            if isinstance(one, FoundFile):
                 found.setdefault(one.path, one)
-            elif isinstance(one, Other):
+            elif isinstance(one, OtherFile):
                 others.add(one.path)
             else:
                 unlisted.append(one)
     return Seen(found, others, tuple(dict.fromkeys(unlisted)), away)
+
+
+def _leave_out_emptied(seen: Seen, catalog: Catalog) -> Seen:
+    """Leave out indexed JSON lines that are now empty, as between being emptied and written."""
+    found = {
+        path: one
+        for path, one in seen.found.items()
+        if one.form != "lines" or one.size or not catalog.ledger.of_source(path)
+    }
+    return replace(seen, found=found)
 
 
 def _sort_records(
@@ -149,7 +165,7 @@ def _sort_records(
         if path in kept:
             marked = filter(catalog.is_missing, catalog.ledger.of_source(path))
             for one in marked if catalog.marks.missing else ():
-                (missing if look(one.path) == NO_FILE else present).append(one)
+                (missing if read_state(one.path) == NO_FILE else present).append(one)
         elif path in seen.found or scope.drops(path):  # described by JSON lines, or excluded
             gone += catalog.ledger.of_source(path)
         elif unseen(path):
@@ -157,7 +173,7 @@ def _sort_records(
     return tuple(gone), tuple(missing), tuple(present)
 
 
-def _is_as_known(found: Found, catalog: Catalog) -> bool:
+def _is_as_known(found: FoundFile, catalog: Catalog) -> bool:
     """Return whether a file and the images that its lines name are unchanged."""
     known, wrong = catalog.ledger.of_source(found.path), catalog.faults.get(found.path, [])
     if any(fault.away == "unread" or fault.source.size < 0 for fault in wrong):
@@ -172,7 +188,9 @@ def _is_as_known(found: Found, catalog: Catalog) -> bool:
     return all(_looks_same(one, catalog) for one in parts if one.path != found.path)
 
 
-def _was_read_whole(found: Found, parts: Sequence[Known | Fault], wrong: Sequence[Fault]) -> bool:
+def _was_read_whole(
+    found: FoundFile, parts: Sequence[Known | Fault], wrong: Sequence[Fault]
+) -> bool:
     """Return whether all records of a file were written for its present content."""
     sources = {one.source for one in (*parts, *wrong)}
     if len(sources) != 1:
@@ -188,7 +206,7 @@ def _was_read_whole(found: Found, parts: Sequence[Known | Fault], wrong: Sequenc
 
 def _looks_same(one: Known | Fault, catalog: Catalog) -> bool:
     """Return whether an image that a line names is unchanged."""
-    now = look(one.path)
+    now = read_state(one.path)
     if isinstance(one, Known) and catalog.is_missing(one):
         return now == NO_FILE
     return now == catalog.states.get(one.path, (one.size, one.mtime))

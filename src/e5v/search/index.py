@@ -1,6 +1,7 @@
-"""Read and search an index by vector, without a model.
+"""Read and search an index.
 
-query vector (d,) -> candidates by sign bits -> exact cosines -> Hit, nearest first
+words, Query -> the index's own model -> query vector (d,)
+query vector -> candidates by sign bits -> exact cosines -> Hit, nearest first
 
 A reader sees the index as it was when opened; `refresh` moves it to the latest version. It never
 waits for the writer, and is thread-safe.
@@ -8,7 +9,8 @@ waits for the writer, and is thread-safe.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +18,16 @@ from numpy.typing import NDArray
 from e5v.errors import DataError, UsageError
 from e5v.search.duplicates import group_duplicates
 from e5v.search.entries import KINDS, Entry, Hit
-from e5v.search.manifest import Facts, read_facts
+from e5v.search.manifest import Manifest, read_manifest
 from e5v.search.nearest import cosines
 from e5v.search.recall_audit import Audit, Ways, audit
 from e5v.search.snapshot import TRIES, Snapshot, unreadable
 from e5v.vectors import unit
+
+if TYPE_CHECKING:
+    from e5v.model.embedder import E5V
+    from e5v.search.index_model import IndexModel
+    from e5v.search.query import Query
 
 Answer = TypeVar("Answer")
 
@@ -28,44 +35,49 @@ Answer = TypeVar("Answer")
 class Index:
     """A reader of an index folder; `Index.open(folder)` makes one."""
 
-    def __init__(self, folder: Path, facts: Facts) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, model: "E5V | None" = None) -> None:
         self._folder = folder
-        self._facts = facts
+        self._manifest = manifest
         self._seen = Snapshot.take(self._folder)
+        self._given_model = model
+        self._model: IndexModel | None = None
+        self._opening = Lock()
 
     @classmethod
-    def open(cls, folder: Path) -> "Index":
+    def open(cls, folder: str | Path, *, model: "E5V | None" = None) -> "Index":
         """Open the index in a folder.
+
+        Searches that need a model use `model`; by default the index's own is opened at the first.
 
         Raises:
             DataError: there is no index, or it cannot be read.
         """
-        return cls(folder, _read_facts(folder))
+        return cls(Path(folder), _read_manifest(Path(folder)), model)
 
     @property
-    def facts(self) -> Facts:
-        """The metadata of the index; `facts.check` checks whether a model fits."""
-        return self._facts
+    def manifest(self) -> Manifest:
+        """The metadata of the index; `manifest.check` checks whether a model fits."""
+        return self._manifest
 
     @property
     def fingerprint(self) -> str:
-        """Fingerprint of the model that made the vectors (`e5v.search.query.facts_of`)."""
-        return self._facts.fingerprint
+        """Fingerprint of the model that made the vectors (`e5v.search.index_model`)."""
+        return self._manifest.fingerprint
 
     @property
     def model(self) -> str:
         """The model's name, as given when the index was made."""
-        return self._facts.model
+        return self._manifest.model
 
     @property
     def dtype(self) -> str:
         """The dtype of the model: "float32", "bfloat16" or "float16"."""
-        return self._facts.dtype
+        return self._manifest.dtype
 
     @property
     def dim(self) -> int:
         """d, the width of a vector."""
-        return self._facts.dim
+        return self._manifest.dim
 
     def __len__(self) -> int:
         """Return the number of entries, without those that are offline."""
@@ -78,7 +90,7 @@ class Index:
 
     def check(self, fingerprint: str, model: str, dtype: str) -> None:
         """Raise `DataError` unless a model's vectors can be compared with those of the index."""
-        self._facts.check(Facts(fingerprint, model, dtype, self.dim))
+        self._manifest.check(Manifest(fingerprint, model, dtype, self.dim))
 
     def kinds(self) -> dict[str, int]:
         """Count the entries of each kind: {"image": ..., "text": ...}, zeros included."""
@@ -87,32 +99,51 @@ class Index:
 
     def search(
         self,
-        vector: NDArray[np.float32],
+        query: "str | Query | NDArray[np.float32]",
         *,
         k: int = 10,
         where: str | None = None,
         min_score: float | None = None,
         offline: bool = False,
     ) -> list[Hit]:
-        """Find the `k` entries nearest to a unit vector (d,), nearest first.
+        """Find the `k` entries nearest to a query, nearest first.
 
         Args:
-            vector: what `e5v.search.query.asked` returns.
+            query: words; a `Query`, such as `Query("at night", image="cat.jpg")`; or a unit vector
+                (d,) of the index's model, for which no model is needed.
             k: how many, at most.
             where: a LanceDB filter: "kind = 'image' AND path LIKE '%2024%'".
             min_score: the least cosine of a hit.
             offline: whether to include entries whose files are missing.
 
         Raises:
-            UsageError: `k`, `where` or the shape of the vector is invalid.
+            UsageError: `k`, `where` or the query is invalid.
+            DataError: the model is not the one that the index was made with.
+            ModelError: the index's model cannot be opened.
         """
         if k < 1:
             raise UsageError(f"k is {k}; expected at least 1")
-        if vector.shape != (self.dim,):
-            raise UsageError(f"the vector has shape {vector.shape}; expected ({self.dim},)")
-        query = np.ascontiguousarray(vector, np.float32)
-        hits = self._retry(lambda seen: seen.search(query, k, where, offline=offline))
+        if not isinstance(query, np.ndarray):
+            from e5v.search.query import Query, embed_query, find, load_stored_example
+
+            query = Query(query) if isinstance(query, str) else query
+            stored = load_stored_example(self, query)
+            vectors = embed_query(self._open_model(), query, stored)
+            return find(self, vectors, k=k, where=where, min_score=min_score, offline=offline)
+        if query.shape != (self.dim,):
+            raise UsageError(f"the vector has shape {query.shape}; expected ({self.dim},)")
+        vector = np.ascontiguousarray(query, np.float32)
+        hits = self._retry(lambda seen: seen.search(vector, k, where, offline=offline))
         return [hit for hit in hits if min_score is None or hit.score >= min_score]
+
+    def _open_model(self) -> "E5V":
+        """Return the model for queries, opened and checked once."""
+        from e5v.search.index_model import find_model
+
+        with self._opening:
+            if self._model is None:
+                self._model = find_model(self._given_model, self._manifest)
+            return self._model.open()
 
     def get(self, id: str) -> Entry | None:
         """Return the entry with that id, or None."""
@@ -188,9 +219,9 @@ class Index:
         """
         fresh = not self._seen.is_latest(self._folder)
         seen = Snapshot.take(self._folder) if fresh else self._seen
-        facts = _read_facts(self._folder)  # read after the snapshot, so that they match it
-        facts.check(self._facts)
-        self._facts, self._seen = facts, seen
+        manifest = _read_manifest(self._folder)  # read after the snapshot, so that they match it
+        manifest.check(self._manifest)
+        self._manifest, self._seen = manifest, seen
         return fresh
 
     def duplicates(self, threshold: float) -> list[list[Entry]]:
@@ -232,8 +263,8 @@ class Index:
         raise unreadable(self._folder, fault) from fault
 
 
-def _read_facts(folder: Path) -> Facts:
-    facts = read_facts(folder)
-    if facts is None:
+def _read_manifest(folder: Path) -> Manifest:
+    manifest = read_manifest(folder)
+    if manifest is None:
         raise DataError(f"{folder} contains no index; make one with: e5v index FOLDER")
-    return facts
+    return manifest

@@ -27,7 +27,7 @@ class Unmappable(Exception):
 
 
 @dataclass(frozen=True)
-class Page:
+class VectorPage:
     """Rows of a fragment whose values lie one after the other in a file, from `offset` (bytes)."""
 
     path: Path
@@ -35,7 +35,9 @@ class Page:
     rows: int
 
 
-def find_pages(table: Path, version: int, column: str, row_bytes: int) -> dict[int, list[Page]]:
+def find_pages(
+    table: Path, version: int, column: str, row_bytes: int
+) -> dict[int, list[VectorPage]]:
     """Return the pages of a column by fragment number; deleted rows are among them.
 
     Raises:
@@ -76,7 +78,9 @@ def _find_field(manifest: Message, column: str) -> int:
     raise Unmappable(f"no column {column}")
 
 
-def _pages_of_fragment(table: Path, fragment: Message, field: int, row_bytes: int) -> list[Page]:
+def _pages_of_fragment(
+    table: Path, fragment: Message, field: int, row_bytes: int
+) -> list[VectorPage]:
     """Return the pages of one column of a fragment."""
     for content in fragment[2]:
         file = _parse(content)
@@ -93,7 +97,7 @@ def _pages_of_fragment(table: Path, fragment: Message, field: int, row_bytes: in
     raise Unmappable("a fragment without the column")
 
 
-def _pages_of_file(path: Path, column: int, row_bytes: int) -> list[Page]:
+def _pages_of_file(path: Path, column: int, row_bytes: int) -> list[VectorPage]:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - FILE_END.size))
         _, columns, _, _, _, major, _, magic = FILE_END.unpack(file.read())
@@ -109,7 +113,7 @@ def _pages_of_file(path: Path, column: int, row_bytes: int) -> list[Page]:
         offsets, sizes, rows = _integers(page, 1), _integers(page, 2), _integer(page, 3)
         if sizes != [rows * row_bytes]:
             raise Unmappable(f"{path.name}: {rows} rows in {sizes} bytes")
-        pages.append(Page(path, offsets[0], rows))
+        pages.append(VectorPage(path, offsets[0], rows))
     return pages
 
 

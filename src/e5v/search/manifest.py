@@ -1,6 +1,6 @@
 """The metadata of an index: the model of its vectors, the followed folders; its default place.
 
-Facts <-> index.json, written atomically
+Manifest <-> index.json, written atomically
 """
 
 import json
@@ -23,7 +23,7 @@ FILE = "index.json"
 
 
 @dataclass(frozen=True)
-class Facts:
+class Manifest:
     """The metadata of an index.
 
     `fingerprint` identifies the model that made the vectors, `model` and `dtype` say how to open
@@ -41,7 +41,7 @@ class Facts:
     keep_days: float = KEEP_DAYS
     format: int = FORMAT
 
-    def check(self, other: "Facts") -> None:
+    def check(self, other: "Manifest") -> None:
         """Raise `DataError` unless the vectors of both models can be compared."""
         if self.fingerprint != other.fingerprint:
             raise DataError(
@@ -55,18 +55,18 @@ class Facts:
         return f"{self.model} (fingerprint {self.fingerprint[:8]}, {self.dtype})"
 
 
-class Remembered(TypedDict):
-    """What an index remembers of how it is updated."""
+class IndexSettings(TypedDict):
+    """The settings of an index that the next update uses, too."""
 
     exclude: tuple[str, ...]
     keep_days: float
 
 
-def read_facts(folder: Path) -> Facts | None:
-    """Read the facts of an index folder; None if there is no index.
+def read_manifest(folder: Path) -> Manifest | None:
+    """Read the manifest of an index folder; None if there is no index.
 
     Raises:
-        DataError: they cannot be read, or have another format.
+        DataError: it cannot be read, or has another format.
     """
     try:
         stored = json.loads((folder / FILE).read_text(encoding="utf-8"))
@@ -77,26 +77,26 @@ def read_facts(folder: Path) -> Facts | None:
                 argument="index",
             )
         lists = {name: tuple(stored.get(name, ())) for name in ("roots", "exclude")}
-        return Facts(**stored | lists | {"format": FORMAT})
+        return Manifest(**stored | lists | {"format": FORMAT})
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder / FILE} cannot be read as an index: {error!r}") from error
 
 
-def write_facts(folder: Path, facts: Facts) -> None:
-    """Write the facts atomically: after a power cut there are either the new or the old ones."""
-    write_file(folder / FILE, json.dumps(asdict(facts), indent=2) + "\n")
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest atomically: after a power cut there is either the new or the old one."""
+    write_file(folder / FILE, json.dumps(asdict(manifest), indent=2) + "\n")
 
 
-def settings_of(
-    there: Facts | None,
+def merge_settings(
+    there: Manifest | None,
     *,
     exclude: Iterable[str] = (),
     clear_exclude: bool = False,
     keep_days: float | None = None,
-) -> Remembered:
-    """Return what the index is to remember: what is excluded, how long missing files are kept.
+) -> IndexSettings:
+    """Return the settings to store: those of the index so far, with these changes.
 
     Raises:
         UsageError: a pattern is not understood.

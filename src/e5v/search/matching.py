@@ -10,9 +10,8 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from e5v.search.faults import Fault
+from e5v.search.catalog import Fault, Known
 from e5v.search.readers import Piece, id_of
-from e5v.search.sources import Known
 
 Key = tuple[str, ...]
 

@@ -28,7 +28,7 @@ BLOCKS_EACH = 4  # at least, per thread
 
 
 @dataclass(frozen=True)
-class Collection:
+class VectorCollection:
     """What is searched: the vectors of n records, and the row in `signs` of each, ascending.
 
     Without `signs`, because the cache is not there or lacks a record, all cosines are computed.
@@ -48,7 +48,7 @@ class Neighbours:
 
 
 def nearest(
-    collection: Collection, places: NDArray[np.int64], query: NDArray[np.float32], k: int
+    collection: VectorCollection, places: NDArray[np.int64], query: NDArray[np.float32], k: int
 ) -> Neighbours:
     """Return the `k` vectors among `places` (ascending) that are nearest to a unit vector (d,)."""
     if collection.signs is not None and len(places) * len(query) > DIRECT:
@@ -111,7 +111,7 @@ def _first_pass(
     every = len(rows) == len(signs.numbers)
     counts = apart.reshape(-1)
     counts = counts[: len(rows)] if every else counts[rows]
-    return _select_candidates(counts, Limits(k, kept, WORD * len(bits)))
+    return _select_candidates(counts, CandidateLimits(k, kept, WORD * len(bits)))
 
 
 def _second_pass(
@@ -122,7 +122,7 @@ def _second_pass(
     if kept >= len(rows):
         return np.arange(len(rows))
     apart = np.bitwise_count(signs.words[rows] ^ query).sum(axis=1, dtype=np.uint16)
-    return _select_candidates(apart, Limits(k, kept, WORD * len(query)))
+    return _select_candidates(apart, CandidateLimits(k, kept, WORD * len(query)))
 
 
 MOST_THREADS = 4  # more are limited by memory bandwidth
@@ -138,7 +138,7 @@ CHANCE = 6  # standard deviations of the sign differences of a near row
 
 
 @dataclass(frozen=True)
-class Limits:
+class CandidateLimits:
     """The number of hits requested, of candidates to keep, and of sign bits."""
 
     k: int
@@ -146,7 +146,7 @@ class Limits:
     bits: int
 
 
-def _select_candidates(apart: NDArray[np.uint16], limits: Limits) -> NDArray[np.int64]:
+def _select_candidates(apart: NDArray[np.uint16], limits: CandidateLimits) -> NDArray[np.int64]:
     """Return the ascending positions of candidates by their number of differing signs.
 
     Candidates differ in at most as many signs as the last of the `k` nearest plus `CHANCE`

@@ -3,18 +3,20 @@
 Piece -> Pending -> a new vector, or that of a record with the same content -> Record -> Known
 """
 
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from e5v.search.catalog import Catalog, Fault, Known, Source
 from e5v.search.entries import Entry
-from e5v.search.faults import Fault
 from e5v.search.readers import Piece
-from e5v.search.sources import Known, Source
 from e5v.search.thumbnails import Thumbnail
-from e5v.search.writer import Record
+from e5v.search.writer import Record, Writer
+
+COMMIT_ROWS, COMMIT_SECONDS = 1_000, 30.0  # whichever comes first
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,46 @@ class Pending:
         """Return the fault of an entry that could not be embedded."""
         one = self.entry
         return Fault(self.source, one.part, one.path, one.size, one.mtime, reason)
+
+
+class CommitQueue:
+    """The entries of the next commit, which have vectors."""
+
+    def __init__(self, writer: Writer, catalog: Catalog) -> None:
+        self._writer, self._catalog = writer, catalog
+        self._pending: list[Pending] = []
+        self._committed_at = time.monotonic()
+
+    def add(self, one: Pending) -> None:
+        """Add an entry."""
+        self._pending.append(one)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether enough entries wait for a commit."""
+        return len(self._pending) >= COMMIT_ROWS
+
+    @property
+    def is_due(self) -> bool:
+        """Whether enough entries wait, or the last commit was long ago."""
+        return self.is_full or time.monotonic() - self._committed_at >= COMMIT_SECONDS
+
+    def commit(self) -> list[int]:
+        """Write the entries, and the catalog; return the numbers of the records they replace."""
+        pending, self._pending = self._pending, []
+        replaced: list[int] = []
+        if pending:
+            self._catalog.put_states({}, {one.source.path for one in pending})
+            recalled = self._writer.recall([one.same_as for one in pending if one.same_as])
+            records = [record_of(one, recalled) for one in pending]
+            by_id = self._catalog.ledger.by_id
+            replaced = [by_id[id].number for one in records if (id := one.entry.id) in by_id]
+            numbers = self._writer.commit(records, replaced)
+            for number, record in zip(numbers, records, strict=True):
+                self._catalog.add(known_of(number, record))
+        self._catalog.save()
+        self._committed_at = time.monotonic()
+        return replaced
 
 
 def record_of(one: Pending, recalled: dict[int, Record]) -> Record:

@@ -1,136 +1,260 @@
-"""Turn a query into a vector: words, an image or both, and words to avoid.
+"""Search by text, by image or by both: the one path of the command line, of Python and of the page.
 
-text | image | image and text -> E5V -> remove the part along `without` -> unit vector (d,)
+Query -> QueryItems -> one call of the model -> QueryVectors -> Index -> Hit, nearest first
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
 
-from e5v.errors import UsageError
-from e5v.inputs import RawItem
-from e5v.model.embedder import E5V
-from e5v.model.fingerprint import fingerprint
-from e5v.search.entries import Hit
-from e5v.search.index import Index
-from e5v.search.manifest import Facts
+from e5v.errors import DataError, ItemError, UsageError
+from e5v.inputs import Image, ImageInput, Part, RawItem, Text, normalise
+from e5v.model.snapshots import take
+from e5v.search.index_model import PROMPT
+from e5v.search.readers import EXCERPT, whole_text
+from e5v.search.scan import FORMS
 from e5v.vectors import unit
+
+if TYPE_CHECKING:
+    from e5v.model.embedder import E5V
+    from e5v.search.entries import Entry, Hit
+    from e5v.search.index import Index
 
 COPIES = 10  # of an example, at most, that are removed from the hits
 SAME = 0.999  # cosine; passes differ by rounding
-PROMPT = "retrieval"  # for texts and images, in the index and in queries
+LEAST_LEFT = 1e-3  # of the remaining query's length; less is rounding error
 
 
 @dataclass(frozen=True)
-class Ask:
-    """A query.
+class Query:
+    """What to search an index for: words, an example, or both.
+
+    With an example, the words say how the result should differ from it, and the example itself is
+    not among the hits. Words are kept in Unicode's composed form (NFC), like the texts of the
+    index: systems differ in how they write "é". Blank words count as none.
 
     Attributes:
-        text: words; with an image, how the result should differ from it.
-        image: a Path, encoded bytes, or a PIL image: an example.
+        text: words.
+        image: an image as the example: a path, encoded bytes, a PIL image or a data URI.
         without: words for what to avoid.
+        like: the id of an entry of the index as the example, instead of an image.
+
+    Raises:
+        UsageError: there is nothing to search for, or there are two examples.
     """
 
     text: str | None = None
-    image: RawItem | None = None
+    image: ImageInput | str | None = None
     without: str | None = None
+    like: str | None = None
 
     def __post_init__(self) -> None:
-        """Raise UsageError if there is nothing to search for."""
-        if self.image is None and not (self.text and self.text.strip()):
+        """Clean the words and check that there is one example at most."""
+        for name in ("text", "without"):
+            words = getattr(self, name)
+            cleaned = normalize("NFC", words) if words and words.strip() else None
+            object.__setattr__(self, name, cleaned)
+        if self.text is None and self.image is None and self.like is None:
             raise UsageError("nothing to search for; give words, an image, or both")
+        if self.image is not None and self.like is not None:
+            raise UsageError("got both image and like; give one of them")
 
 
-def normal(text: str) -> str:
-    """Return a text in Unicode's composed form (NFC), like the texts of the index.
+@dataclass(frozen=True)
+class StoredExample:
+    """An entry of the index as the example of a query.
 
-    Systems differ in how they encode "é": as one character, or as two.
+    `vector` (d,) is the index's own; `part` is what it was embedded from, read only if the query
+    has words, too.
     """
-    return normalize("NFC", text)
+
+    vector: NDArray[np.float32]
+    part: Part | None
 
 
-def asked(model: E5V, ask: Ask) -> NDArray[np.float32]:
-    """Return the unit vector (d,) of a query.
+@dataclass(frozen=True)
+class QueryItems:
+    """The items of a query that the model must embed, and the vector that the index has.
 
-    An image and a text together are the paper's composed query ("like this, but ..."). What to
-    avoid is removed by orthogonal negation (Widdows 2003): only the part of the query that is
-    orthogonal to the unwanted vector is kept. That is the smallest change that removes it, and has
-    no weight to tune; subtracting a fixed share would be too little for one query, and turn another
-    into a search for the opposite.
-
-    Raises:
-        ItemError: the image cannot be read.
-        UsageError: what is wanted and what to avoid are the same.
+    Attributes:
+        wanted: what to search for; None if the index has its vector.
+        without: what to avoid; None for nothing.
+        example: the image alone, to know its copies; None if it may be a hit.
+        stored: the index's vector (d,) of the example.
+        like: the id of that entry.
     """
-    text = normal(ask.text) if ask.text and ask.text.strip() else None
-    wanted = {"image": ask.image, "text": text}
-    items = [{key: part for key, part in wanted.items() if part is not None}]
-    if ask.without and ask.without.strip():
-        items.append({"text": normal(ask.without)})
-    return apart(model.encode(items, prompt=PROMPT))
+
+    wanted: RawItem | None
+    without: RawItem | None
+    example: RawItem | None
+    stored: NDArray[np.float32] | None = None
+    like: str | None = None
+
+    def listed(self) -> list[RawItem]:
+        """Return the items to embed, in the order that `combine` expects their vectors in."""
+        every = (self.wanted, self.without, self.example)
+        return [item for item in every if item is not None]
+
+    def combine(self, rows: NDArray[np.float32]) -> QueryVectors:
+        """Combine the unit vectors (n, d) of the listed items.
+
+        Raises:
+            UsageError: what is wanted and what to avoid are the same.
+        """
+        left = iter(rows)
+        wanted = self.stored if self.wanted is None else next(left)
+        assert wanted is not None
+        unwanted = [] if self.without is None else [next(left)]
+        example = None if self.wanted is None else self.stored
+        if self.example is not None:
+            example = next(left)
+        return QueryVectors(remove_unwanted(wanted, unwanted), example, self.like)
 
 
-def example_of(model: E5V, ask: Ask) -> NDArray[np.float32] | None:
-    """Return the unit vector (d,) of the image of "like this, but ...", to remove it from hits.
+@dataclass(frozen=True)
+class QueryVectors:
+    """A query as vectors (d,) of length 1.
 
-    None for words alone or an image alone: then the image itself is a valid hit.
-
-    Raises:
-        ItemError: the image cannot be read.
+    Hits are the entries nearest to `query`, without copies of the `example` and without the entry
+    whose id is `like`; both may be None.
     """
-    if ask.image is None or not (ask.text and ask.text.strip()):
-        return None
-    vector: NDArray[np.float32] = model.encode([{"image": ask.image}], prompt=PROMPT)[0]
-    return vector
+
+    query: NDArray[np.float32]
+    example: NDArray[np.float32] | None = None
+    like: str | None = None
 
 
-def find(
-    index: Index,
-    vector: NDArray[np.float32],
-    example: NDArray[np.float32] | None = None,
-    *,
-    k: int,
-    where: str | None = None,
-    min_score: float | None = None,
-) -> list[Hit]:
-    """Search as `Index.search` does, but remove the example and up to `COPIES` copies of it.
+def list_items(query: Query, stored: StoredExample | None = None) -> QueryItems:
+    """List what the model must embed; `stored` is the entry of a query with `like`.
 
-    Raises:
-        UsageError: as `Index.search`.
+    An image and a text together are the paper's composed query ("like this, but ...").
     """
-    if example is None:
-        return index.search(vector, k=k, where=where, min_score=min_score)
-    hits = index.search(vector, k=k + COPIES, where=where, min_score=min_score)
-    own = [index.vector(hit.entry.id) for hit in hits]
-    pairs = zip(hits, own, strict=True)
-    return [hit for hit, one in pairs if one is None or float(one @ example) < SAME][:k]
+    words: list[RawItem] = [] if query.text is None else [{"text": query.text}]
+    without = None if query.without is None else {"text": query.without}
+    if stored is not None:
+        wanted = [stored.part, *words] if stored.part is not None else None
+        return QueryItems(wanted, without, None, stored.vector, query.like)
+    image: list[RawItem] = [] if query.image is None else [{"image": query.image}]
+    return QueryItems([*image, *words], without, image if image and words else None)
 
 
-def apart(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Remove from the first of unit vectors (n, d) its component along each other one, in turn.
+def remove_unwanted(
+    wanted: NDArray[np.float32], unwanted: Sequence[NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Remove from a unit vector (d,) its component along each unwanted one, in turn.
+
+    This is orthogonal negation (Widdows 2003): only the part of the query that is orthogonal to the
+    unwanted vector is kept. That is the smallest change that removes it, and has no weight to tune;
+    subtracting a fixed share would be too little for one query, and turn another into a search for
+    the opposite.
 
     Raises:
         UsageError: nothing is left of it.
     """
-    wanted = vectors[0]
-    for unwanted in vectors[1:]:
-        wanted = wanted - (wanted @ unwanted) * unwanted
+    for one in unwanted:
+        wanted = wanted - (wanted @ one) * one
     if np.linalg.norm(wanted) < LEAST_LEFT:
         raise UsageError("what to search for and what to avoid are the same; change one of them")
     return unit(wanted)
 
 
-LEAST_LEFT = 1e-3  # of the remaining query's length; less is rounding error
+def embed_query(model: E5V, query: Query, stored: StoredExample | None = None) -> QueryVectors:
+    """Embed a query in one call of the model; its image is read and decoded once.
+
+    `stored` is the entry of a query with `like`. The model must be that of the index that is
+    searched (`Manifest.check`).
+
+    Raises:
+        UsageError: the image cannot be read, or what is wanted and what to avoid are the same.
+    """
+    try:
+        items = list_items(_read_image(query), stored)
+        rows = model.encode(items.listed(), prompt=PROMPT)
+    except ItemError as error:
+        raise UsageError(f"the query cannot be embedded: {error.cause}") from error
+    return items.combine(rows)
 
 
-def fingerprint_of(model: E5V) -> str:
-    """Return the fingerprint of a model: its weights, preprocessing, dtype and prompt."""
-    return f"{fingerprint(model.loaded, model.encoder.readout)}-{PROMPT}"
+def _read_image(query: Query) -> Query:
+    """Return the query with its image read, so that the items that it is part of share it."""
+    if query.image is None:
+        return query
+    return replace(query, image=take(normalise({"image": query.image}), 0).images[0])
 
 
-def facts_of(model: E5V, name: str) -> Facts:
-    """Return the facts of a new index for a model of that name."""
-    dtype = str(model.dtype).removeprefix("torch.")
-    return Facts(fingerprint_of(model), name, dtype, model.width)
+def load_stored_example(index: Index, query: Query) -> StoredExample | None:
+    """Load the entry that a query names as its example; None if it names none.
+
+    Raises:
+        DataError: its whole text is needed, and its file has changed.
+        UsageError: there is no such entry.
+    """
+    if query.like is None:
+        return None
+    entry, vector = index.get(query.like), index.vector(query.like)
+    if entry is None or vector is None:
+        raise UsageError(f"the index has no entry {query.like[:80]!a}", argument="like")
+    return StoredExample(vector, None if query.text is None else _read_entry(entry))
+
+
+def _read_entry(entry: Entry) -> Part:
+    """Return what an entry was embedded from: of a long line the index keeps only the beginning.
+
+    Raises:
+        DataError: the file of a long line has changed since it was indexed, or is missing.
+    """
+    if entry.kind == "image":
+        return Image(Path(entry.path))
+    if len(entry.text) < EXCERPT or FORMS.get(Path(entry.path).suffix.lower()) != "lines":
+        return Text(entry.text)
+    try:
+        text = whole_text(entry.path, entry.digest)
+    except OSError:
+        text = None
+    if text is None:
+        raise DataError(
+            "the whole text of the like entry is not available: its file has changed since it was "
+            "indexed; run e5v index again, or leave out text",
+            argument="like",
+        )
+    return Text(text)
+
+
+def find(
+    index: Index,
+    vectors: QueryVectors,
+    *,
+    k: int,
+    where: str | None = None,
+    min_score: float | None = None,
+    offline: bool = False,
+) -> list[Hit]:
+    """Find the `k` nearest as `Index.search` does, without the example and its copies.
+
+    Up to `COPIES` copies are removed.
+
+    Raises:
+        UsageError: as `Index.search`.
+    """
+    more = COPIES * (vectors.example is not None) + (vectors.like is not None)
+    hits = index.search(
+        vectors.query, k=k + more, where=where, min_score=min_score, offline=offline
+    )
+    return [hit for hit in hits if not _is_example(index, hit, vectors)][:k]
+
+
+def _is_example(index: Index, hit: Hit, vectors: QueryVectors) -> bool:
+    """Return whether a hit is the example of the query, or a copy of it."""
+    if hit.entry.id == vectors.like:
+        return True
+    if vectors.example is None:
+        return False
+    own = index.vector(hit.entry.id)
+    return own is not None and float(own @ vectors.example) >= SAME

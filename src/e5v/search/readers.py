@@ -1,31 +1,30 @@
 """Read what can be embedded from a file.
 
-Found -> bytes -> an image | passages of a text | texts and images of JSON lines -> Piece, or Fault
+FoundFile -> an image | passages of a text | texts and images of JSON lines -> Piece, or Fault
+
+A text is split into paragraphs; long ones are split after a sentence, short ones joined. Keys and
+paths of JSON lines follow the rule of `e5v.captions`.
 """
 
 import errno
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from unicodedata import normalize
 
-from e5v.search.faults import Away, Fault
-from e5v.search.lines import Line, WrongLine, read_lines
-from e5v.search.passages import split
-from e5v.search.scan import Form, Found
-from e5v.search.sources import Source
+from e5v.captions import read_captions
+from e5v.jsonl import LineFault
+from e5v.search.catalog import Away, Fault, Source, Unchanged
+from e5v.search.scan import NO_FILE, Form, FoundFile, read_state
 
 EXCERPT = 1_000  # characters of a text that the index keeps
+LONGEST_PASSAGE = 1_000  # characters, about 250 tokens
+SENTENCE = re.compile(r"(?<=[.!?])\s+")
 NAMED = 5  # invalid lines that a fault names
-
-
-NO_FILE = (-1, -1)  # size and mtime of a missing file
-
-# Returns the digest of an image that is unchanged since it was indexed, so that it is not read.
-Unchanged = Callable[[str], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class Place:
     mtime: int
 
     @classmethod
-    def within(cls, found: Found, parts: int, part: int) -> "Place":
+    def within(cls, found: FoundFile, parts: int, part: int) -> "Place":
         """Return the place of one part of a file with `parts` parts."""
         size, mtime = found.size, found.mtime
         return cls(Source(found.path, size, mtime, parts), part, found.path, size, mtime)
@@ -86,12 +85,21 @@ class Piece:
         return Path(self.path).read_bytes() if self.content is None else self.content
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line: `image` is an absolute path; `text` is the text, or its captions, one per line."""
+
+    number: int
+    text: str
+    image: str | None = None
+
+
 def id_of(source: str, part: int, again: int = 0) -> str:
     """Return the id of a part of a file; `again` distinguishes parts that had the same number."""
     return _hash(f"{source}\0{part}{f'{chr(0)}{again}' if again else ''}".encode())
 
 
-def read(found: Found, unchanged: Unchanged = lambda _: None) -> Iterator[Piece | Fault]:
+def read_pieces(found: FoundFile, unchanged: Unchanged = lambda _: None) -> Iterator[Piece | Fault]:
     """Read a file; yield a fault for what cannot be read."""
     try:
         yield from READERS[found.form](found, unchanged)
@@ -101,16 +109,16 @@ def read(found: Found, unchanged: Unchanged = lambda _: None) -> Iterator[Piece 
         yield Place(unseen, 0, found.path, *NO_FILE).fault(reason, "unread")
 
 
-def _read_image(found: Found, unchanged: Unchanged) -> Iterator[Piece | Fault]:
+def _read_image(found: FoundFile, unchanged: Unchanged) -> Iterator[Piece | Fault]:
     place = Place.within(found, 1, 0)
     content = Path(found.path).read_bytes()
     yield place.piece(content, "") if content else place.fault("is empty (0 bytes)")
 
 
-def _read_text(found: Found, unchanged: Unchanged) -> Iterator[Piece | Fault]:
+def _read_text(found: FoundFile, unchanged: Unchanged) -> Iterator[Piece | Fault]:
     try:
         text = Path(found.path).read_text(encoding="utf-8-sig")
-        passages = split(normalize("NFC", text))
+        passages = split_passages(normalize("NFC", text))
         reason = "" if passages else "contains no text"
     except UnicodeDecodeError as error:
         passages, reason = [], f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
@@ -121,9 +129,41 @@ def _read_text(found: Found, unchanged: Unchanged) -> Iterator[Piece | Fault]:
         yield place.piece(passage, passage[:EXCERPT])
 
 
-def _read_jsonl(found: Found, unchanged: Unchanged) -> Iterator[Piece | Fault]:
+def split_passages(text: str) -> list[str]:
+    """Return the passages of a text, in order; none is empty."""
+    passages: list[str] = []
+    for piece in _split_paragraphs(text):
+        if passages and len(passages[-1]) + 2 + len(piece) <= LONGEST_PASSAGE:
+            passages[-1] += f"\n\n{piece}"
+        else:
+            passages.append(piece)
+    return passages
+
+
+def _split_paragraphs(text: str) -> Iterator[str]:
+    """Yield paragraphs, or pieces of long ones."""
+    for paragraph in re.split(r"\n\s*\n", text):
+        rest = paragraph.strip()
+        while len(rest) > LONGEST_PASSAGE:
+            cut = _find_cut(rest)
+            yield rest[:cut].strip()
+            rest = rest[cut:].strip()
+        if rest:
+            yield rest
+
+
+def _find_cut(text: str) -> int:
+    """Return where to split a long paragraph: after a sentence, else a word, else anywhere."""
+    ends = [found.start() for found in SENTENCE.finditer(text, 1, LONGEST_PASSAGE)]
+    if ends:
+        return ends[-1]
+    space = text.rfind(" ", 1, LONGEST_PASSAGE)
+    return space if space > 0 else LONGEST_PASSAGE
+
+
+def _read_jsonl(found: FoundFile, unchanged: Unchanged) -> Iterator[Piece | Fault]:
     """Read the file twice, so that its faults and number of parts are known first."""
-    wrong: list[WrongLine] = []
+    wrong: list[LineFault] = []
     right = wrongs = 0
     for line in read_lines(found.path):
         if isinstance(line, Line):
@@ -139,7 +179,21 @@ def _read_jsonl(found: Found, unchanged: Unchanged) -> Iterator[Piece | Fault]:
             yield _read_line(line, Place.within(found, right, line.number), unchanged)
 
 
-def _describe_invalid(wrong: list[WrongLine], count: int) -> str:
+def read_lines(path: str) -> Iterator[Line | LineFault]:
+    """Read a file line by line.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    for line in read_captions(Path(path)):
+        if isinstance(line, LineFault):
+            yield line
+        else:
+            image = None if line.image is None else os.path.normpath(line.image)
+            yield Line(line.number, "\n".join(line.texts), image)
+
+
+def _describe_invalid(wrong: list[LineFault], count: int) -> str:
     named = "; ".join(f"line {one.number} {one.reason}" for one in wrong)
     more = f"; and {count - len(wrong):,} more invalid lines" if count > len(wrong) else ""
     return f"has invalid lines: {named}{more}"
@@ -149,12 +203,12 @@ def _read_line(line: Line, place: Place, unchanged: Unchanged) -> Piece | Fault:
     text = normalize("NFC", line.text)
     if line.image is None:
         return place.piece(text, text[:EXCERPT])
-    size, mtime = look(line.image)
+    size, mtime = read_state(line.image)
     place = replace(place, path=line.image, size=size, mtime=mtime)
     if digest := unchanged(line.image):
         return place.piece(None, text[:EXCERPT], digest)
     try:
-        content = _content(line.image)
+        content = _read_regular_file(line.image)
     except (FileNotFoundError, NotADirectoryError):
         return place.fault("does not exist", "missing")
     except ValueError as error:
@@ -186,7 +240,7 @@ def digest_of(content: bytes | str) -> str:
     return _hash(b"image\0" + content)
 
 
-def _content(path: str) -> bytes:
+def _read_regular_file(path: str) -> bytes:
     """Read a regular file; refuse pipes and devices, which may have no end.
 
     Raises:
@@ -199,16 +253,7 @@ def _content(path: str) -> bytes:
     return Path(path).read_bytes()
 
 
-def look(path: str) -> tuple[int, int]:
-    """Return size and mtime of a file, or `NO_FILE` if there is none."""
-    try:
-        status = os.stat(path)  # noqa: PTH116
-    except (OSError, ValueError):
-        return NO_FILE
-    return status.st_size, status.st_mtime_ns
-
-
-READERS: dict[Form, Callable[[Found, Unchanged], Iterator[Piece | Fault]]] = {
+READERS: dict[Form, Callable[[FoundFile, Unchanged], Iterator[Piece | Fault]]] = {
     "image": _read_image,
     "text": _read_text,
     "lines": _read_jsonl,

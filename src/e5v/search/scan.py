@@ -1,6 +1,6 @@
 """List the files of a folder with their size and mtime.
 
-folder -> names; hidden and excluded ones skipped, links to folders not followed -> Found
+folder -> names; hidden and excluded ones skipped, links to folders not followed -> FoundFile
 """
 
 import os
@@ -8,7 +8,7 @@ import stat
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from e5v.errors import DataError
 from e5v.image_formats import IMAGE_SUFFIXES
@@ -24,8 +24,18 @@ FORMS: dict[str, Form] = {
 LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})  # of operating systems
 
 
+class FileState(NamedTuple):
+    """Size of a file in bytes, and mtime in nanoseconds since 1970."""
+
+    size: int
+    mtime: int
+
+
+NO_FILE = FileState(-1, -1)
+
+
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundFile:
     """A file of a supported type: its form, its size in bytes, and mtime in nanoseconds."""
 
     path: str
@@ -43,7 +53,7 @@ class Unlisted:
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
+class OtherFile:
     """A file of an unsupported type."""
 
     path: str
@@ -68,6 +78,15 @@ def absolute(roots: Iterable[Path], *, known: Collection[str] = ()) -> tuple[str
     return paths
 
 
+def read_state(path: str) -> FileState:
+    """Return size and mtime of a file, or `NO_FILE` if there is none."""
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except (OSError, ValueError):
+        return NO_FILE
+    return FileState(status.st_size, status.st_mtime_ns)
+
+
 def is_missing(root: str) -> bool:
     """Return whether a folder or file does not exist; False if it exists but cannot be read."""
     try:
@@ -79,7 +98,9 @@ def is_missing(root: str) -> bool:
     return False
 
 
-def walk(root: str, exclusion: Exclusion | None = None) -> Iterator[Found | Unlisted | Other]:
+def walk(
+    root: str, exclusion: Exclusion | None = None
+) -> Iterator[FoundFile | Unlisted | OtherFile]:
     """List a folder or a single file, ordered by path."""
     try:
         is_folder = stat.S_ISDIR(os.stat(root).st_mode)  # noqa: PTH116
@@ -94,7 +115,7 @@ def walk(root: str, exclusion: Exclusion | None = None) -> Iterator[Found | Unli
 
 def _walk_folder(
     folder: str, relative: str, exclusion: Exclusion
-) -> Iterator[Found | Unlisted | Other]:
+) -> Iterator[FoundFile | Unlisted | OtherFile]:
     """List a folder; `relative` is its path below the root, empty or ending in a slash."""
     try:
         with os.scandir(folder) as entries:
@@ -119,7 +140,7 @@ def _walk_folder(
             yield from _stat_file(entry.path)
 
 
-def _stat_file(path: str) -> Iterator[Found | Unlisted | Other]:
+def _stat_file(path: str) -> Iterator[FoundFile | Unlisted | OtherFile]:
     form = _form_of(path)
     try:
         path.encode()
@@ -136,9 +157,9 @@ def _stat_file(path: str) -> Iterator[Found | Unlisted | Other]:
     if not stat.S_ISREG(status.st_mode):  # a pipe, or a link to a folder
         return
     if form:
-        yield Found(path, form, status.st_size, status.st_mtime_ns)
+        yield FoundFile(path, form, status.st_size, status.st_mtime_ns)
     elif os.path.basename(path).lower() not in LITTER:  # noqa: PTH119
-        yield Other(path)
+        yield OtherFile(path)
 
 
 def _form_of(path: str) -> Form | None:

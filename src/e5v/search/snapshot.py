@@ -18,7 +18,7 @@ from e5v.search.entries import Entry, Hit
 from e5v.search.entry_table import COLUMNS, Table
 from e5v.search.live import Live
 from e5v.search.marks import Marks, read_marks, version_of
-from e5v.search.nearest import Collection, nearest
+from e5v.search.nearest import VectorCollection, nearest
 from e5v.search.signs import Signs
 
 with imported("an index"):
@@ -37,7 +37,7 @@ class Snapshot:
 
     table: Table
     live: Live
-    collection: Collection
+    collection: VectorCollection
     marks: Marks
     marked: object
 
@@ -132,14 +132,14 @@ class Snapshot:
         return _hits(self.entries(within), found.scores[counts][:k])
 
 
-def _collection(folder: Path, table: Table, live: Live) -> Collection:
+def _collection(folder: Path, table: Table, live: Live) -> VectorCollection:
     """Return the vectors of records, and their sign bits if the cache has them all."""
     signs = Signs.read(folder)
     rows = None if signs is None else signs.rows(live.numbers)
     vectors = table.open_vectors(live.addresses)
     if rows is None:
-        return Collection(vectors, None, np.zeros(0, np.int64))
-    return Collection(vectors, signs, rows)
+        return VectorCollection(vectors, None, np.zeros(0, np.int64))
+    return VectorCollection(vectors, signs, rows)
 
 
 def unreadable(folder: Path, error: Exception) -> DataError:

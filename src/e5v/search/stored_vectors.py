@@ -17,7 +17,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from e5v.search.lance_files import Page, Unmappable, find_pages
+from e5v.search.lance_files import Unmappable, VectorPage, find_pages
 
 FRAGMENT_BITS = 32  # an address is the fragment's number, then the row's number in it
 COLUMN, VALUE = "vector", 2  # name of the column, and bytes of a float16
@@ -108,7 +108,9 @@ def open_vectors(
     return mapped if _agrees(mapped, addresses, read) else loaded
 
 
-def _map(pages: dict[int, list[Page]], addresses: NDArray[np.uint64], dim: int) -> MappedVectors:
+def _map(
+    pages: dict[int, list[VectorPage]], addresses: NDArray[np.uint64], dim: int
+) -> MappedVectors:
     """Map the files of all pages, and find each record in them."""
     windows: list[NDArray[np.float16]] = []
     files = np.full(len(addresses), -1, np.int64)

@@ -16,30 +16,51 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from e5v.inputs import RawItem
 from e5v.model.embedder import E5V
 from e5v.model.streaming import Encoded, Skipped
-from e5v.search.catalog import Catalog
+from e5v.search.catalog import Catalog, Fault, Known
 from e5v.search.diff import Changes, Scope, compare, weight
 from e5v.search.exclusion import Exclusion
-from e5v.search.faults import Fault
+from e5v.search.index_model import PROMPT
 from e5v.search.matching import Plan, match
-from e5v.search.pending import Pending, entry_of, known_of, record_of
-from e5v.search.progress import Progress
-from e5v.search.query import PROMPT
-from e5v.search.readers import Piece, read
-from e5v.search.scan import Found, is_missing
-from e5v.search.sources import Known
-from e5v.search.states import State
+from e5v.search.pending import CommitQueue, Pending, entry_of
+from e5v.search.readers import Piece, read_pieces
+from e5v.search.scan import FileState, FoundFile, is_missing
 from e5v.search.thumbnails import thumbnail
 from e5v.search.writer import Writer
 
-COMMIT_ROWS, COMMIT_SECONDS = 1_000, 30.0  # whichever comes first
 THUMBNAIL_WORKERS = 2
 DAY = 86_400  # seconds
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The progress of a run. `total` is an estimate until every file was read.
+
+    `cut` counts texts too long for the model; `offline` counts entries whose files are newly
+    missing, `returned` those whose files are back; `unchanged` counts files; `seconds` is how long
+    the comparison with the folders took.
+    """
+
+    total: int = 0
+    done: int = 0
+    embedded: int = 0
+    reused: int = 0
+    removed: int = 0
+    offline: int = 0
+    returned: int = 0
+    unchanged: int = 0
+    cut: int = 0
+    seconds: float = 0.0
+
+    @property
+    def changed(self) -> bool:
+        """Whether the run changed what searches can find."""
+        return any((self.embedded, self.reused, self.removed, self.offline, self.returned))
 
 
 class Gallery:
@@ -71,24 +92,23 @@ class Gallery:
     @property
     def exclude(self) -> tuple[str, ...]:
         """The patterns of excluded files."""
-        return self._writer.facts.exclude
+        return self._writer.manifest.exclude
 
     @property
     def kept_until(self) -> datetime | None:
         """When the first offline entry will be removed; None if there are none."""
         missing = self._catalog.marks.missing
-        days = self._writer.facts.keep_days
+        days = self._writer.manifest.keep_days
         return datetime.fromtimestamp(min(missing.values()) + days * DAY) if missing else None
 
     def _reset(self, changes: Changes, seconds: float) -> None:
         self.changes = changes
         self._progress = Progress(changes.weight, unchanged=changes.unchanged, seconds=seconds)
-        self._pending: list[Pending] = []
+        self._queue = CommitQueue(self._writer, self._catalog)
         self._waiting: deque[Pending] = deque()  # given to the model, not yet answered
         self._stale: dict[int, Known] = {known.number: known for known in changes.gone}
         self._marked: set[int] = set()  # numbers of records found missing in this run
-        self._states: dict[str, State] = {}  # of changed files whose records stay
-        self._committed_at = time.monotonic()
+        self._states: dict[str, FileState] = {}  # of changed files whose records stay
         self._all_fed, self._forget = not changes.fresh, False
         for path in changes.cured:
             self._catalog.drop_faults(path)
@@ -98,7 +118,7 @@ class Gallery:
     ) -> Generator[Progress, None, None]:
         """Update the index from folders; yield the progress now and then.
 
-        Entries whose files are missing are kept offline, for `keep_days` of the index's facts. With
+        Entries whose files are missing are kept offline, for the `keep_days` of its manifest. With
         `forget` they are removed at once, and missing roots are no longer followed. Close the
         generator if you do not run it to its end.
 
@@ -111,7 +131,7 @@ class Gallery:
             self._writer.unfollow(lost)
             roots = [root for root in roots if root not in lost]
         exclusion = Exclusion(self.exclude)
-        changes = compare(Scope(roots, self._writer.facts.roots, exclusion), self._catalog)
+        changes = compare(Scope(roots, self._writer.manifest.roots, exclusion), self._catalog)
         self._reset(changes, time.monotonic() - begun)
         self._writer.follow(roots)
         self._mark(changes, forget=forget)
@@ -139,7 +159,7 @@ class Gallery:
         """Mark an entry as offline, or as stale if it has been so for `keep_days`."""
         now = int(time.time())
         since = self._catalog.marks.missing.get(known.number, now)
-        if self._forget or since <= now - self._writer.facts.keep_days * DAY:
+        if self._forget or since <= now - self._writer.manifest.keep_days * DAY:
             self._stale[known.number] = known
         elif self._catalog.mark_missing(known, now):
             self._marked.add(known.number)
@@ -153,7 +173,7 @@ class Gallery:
             unchanged = self._catalog.unchanged(known)
             named = [one.number for one in known if one.kind == "image" and one.part]
             captions = self._writer.captions(named)
-            parts: Iterable[Piece | Fault] = read(found, unchanged)
+            parts: Iterable[Piece | Fault] = read_pieces(found, unchanged)
             plan = Plan()
             if known:  # read once, kept in memory without image bytes
                 parts = [_without_bytes(one, found) for one in parts]
@@ -176,7 +196,7 @@ class Gallery:
 
     def _note_state(self, piece: Piece, record: Known | None) -> None:
         """Remember the size and mtime of an image if they differ from its record's."""
-        state = State(piece.size, piece.mtime)
+        state = FileState(piece.size, piece.mtime)
         other = record is not None and (record.size, record.mtime) != state
         if piece.kind == "image" and (other or piece.path in self._catalog.states):
             self._states[piece.path] = state
@@ -186,22 +206,22 @@ class Gallery:
         if self._catalog.mark_present(record):
             self._count(returned=1)
 
-    def _settle_records(self, found: Found, plan: Plan) -> None:
+    def _settle_records(self, found: FoundFile, plan: Plan) -> None:
         """Mark the missing and stale records of a file that was read whole."""
         for known in plan.missing:
             self._mark_missing(known)
         self._stale |= {known.number: known for known in plan.stale}
         if plan.keeps_any:
-            self._states[found.path] = State(found.size, found.mtime)
+            self._states[found.path] = FileState(found.size, found.mtime)
 
     def _embed(self, pieces: Iterator[Piece], pool: ThreadPoolExecutor) -> Iterator[Progress]:
         stream = self._model().encode_iter(self._feed(pieces, pool), prompt=PROMPT, on_error="skip")
         for result in stream:
             self._settle(self._waiting.popleft(), result)
-            if self._is_due():
+            if self._queue.is_due:
                 self._commit()
             yield self._progress
-        if self._is_due():
+        if self._queue.is_due:
             self._commit()
         yield self._progress
 
@@ -210,9 +230,9 @@ class Gallery:
         for piece in pieces:
             same = self._catalog.ledger.by_digest.get(piece.digest)
             if same is not None:
-                self._pending.append(Pending(entry_of(piece), piece.source, same_as=same.number))
+                self._queue.add(Pending(entry_of(piece), piece.source, same_as=same.number))
                 self._count(done=1, reused=1)
-                if len(self._pending) >= COMMIT_ROWS and not self._waiting:
+                if self._queue.is_full and not self._waiting:
                     return
                 continue
             try:
@@ -231,7 +251,7 @@ class Gallery:
 
     def _settle(self, asked: Pending, result: Encoded | Skipped) -> None:
         if isinstance(result, Encoded):
-            self._pending.append(replace(asked, vector=result.vector))
+            self._queue.add(replace(asked, vector=result.vector))
             self._count(done=1, embedded=1, cut=int(result.cut))
             return
         cause = getattr(result.error, "cause", str(result.error))
@@ -241,26 +261,10 @@ class Gallery:
             self._stale[known.number] = known
         self._count(done=1)
 
-    def _is_due(self) -> bool:
-        waited = time.monotonic() - self._committed_at
-        return len(self._pending) >= COMMIT_ROWS or waited >= COMMIT_SECONDS
-
     def _commit(self) -> None:
         """Write the entries that have vectors, replacing their old records."""
-        pending, self._pending = self._pending, []
-        if pending:
-            self._catalog.put_states({}, {one.source.path for one in pending})
-            recalled = self._writer.recall([one.same_as for one in pending if one.same_as])
-            records = [record_of(one, recalled) for one in pending]
-            by_id = self._catalog.ledger.by_id
-            replaced = [by_id[id].number for one in records if (id := one.entry.id) in by_id]
-            numbers = self._writer.commit(records, replaced)
-            for number, record in zip(numbers, records, strict=True):
-                self._catalog.add(known_of(number, record))
-            for number in replaced:
-                self._stale.pop(number, None)
-        self._catalog.save()
-        self._committed_at = time.monotonic()
+        for number in self._queue.commit():
+            self._stale.pop(number, None)
 
     def _sweep(self) -> None:
         """Remove stale records, now that moved files have reused their vectors."""
@@ -285,7 +289,7 @@ class Gallery:
         self._progress = replace(self._progress, **so_far)
 
 
-def _without_bytes(one: Piece | Fault, found: Found) -> Piece | Fault:
+def _without_bytes(one: Piece | Fault, found: FoundFile) -> Piece | Fault:
     """Drop the bytes of an image that a line names: a file may name thousands."""
     if isinstance(one, Piece) and one.kind == "image" and found.form == "lines":
         return replace(one, content=None)

@@ -19,14 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.files import locked, remove_temporary
+from e5v.search.catalog import FAULTS, Known, Source
 from e5v.search.entries import Entry
 from e5v.search.entry_table import COLUMNS, LEDGER, SOURCE, Table
-from e5v.search.faults import FILE as FAULTS
-from e5v.search.manifest import FILE as FACTS
-from e5v.search.manifest import Facts, read_facts, write_facts
+from e5v.search.manifest import FILE as MANIFEST
+from e5v.search.manifest import Manifest, read_manifest, write_manifest
 from e5v.search.marks import FILE as MARKS
 from e5v.search.signs import PREFIX, Signs, append, rebuild
-from e5v.search.sources import Known, Source
 
 # Entries from which LanceDB's own index is used. A search by signs takes 5 ms for 200,000 x 1,024
 # and 12 ms for 1,000,000 x 256; LanceDB's index 6 and 8 ms, and it finds as many of the nearest.
@@ -49,10 +48,10 @@ class Record:
 class Writer:
     """The only writer of an index folder; `writing` makes one."""
 
-    def __init__(self, folder: Path, facts: Facts) -> None:
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.folder = folder
-        self.facts = facts
-        self._table = Table.create(folder, facts.dim)
+        self.manifest = manifest
+        self._table = Table.create(folder, manifest.dim)
         self._signs = Signs.read(folder)
         self._commits = self._since = 0
         self._tidied_at = -TIDY_SECONDS
@@ -118,19 +117,19 @@ class Writer:
 
     def follow(self, roots: Collection[str]) -> None:
         """Add folders to those that are followed."""
-        fresh = tuple(root for root in roots if root not in self.facts.roots)
-        self.remember(roots=(*self.facts.roots, *fresh))
+        fresh = tuple(root for root in roots if root not in self.manifest.roots)
+        self.remember(roots=(*self.manifest.roots, *fresh))
 
     def unfollow(self, roots: Collection[str]) -> None:
         """Stop following folders."""
-        self.remember(roots=tuple(root for root in self.facts.roots if root not in roots))
+        self.remember(roots=tuple(root for root in self.manifest.roots if root not in roots))
 
-    def remember(self, **facts: Any) -> None:
-        """Change some of the facts of the index."""
-        fresh = replace(self.facts, **facts)
-        if fresh != self.facts:
-            self.facts = fresh
-            write_facts(self.folder, fresh)
+    def remember(self, **changes: Any) -> None:
+        """Change fields of the manifest."""
+        fresh = replace(self.manifest, **changes)
+        if fresh != self.manifest:
+            self.manifest = fresh
+            write_manifest(self.folder, fresh)
 
     def commit(self, records: Sequence[Record], gone: Collection[int]) -> list[int]:
         """Write records, remove those with numbers in `gone`, and flush to disk.
@@ -142,7 +141,7 @@ class Writer:
             vectors = np.stack([one.vector for one in records]).astype(np.float16)
             if self._signs is None:
                 self._signs = rebuild(
-                    self.folder, numbers, lambda start, end: vectors[start:end], self.facts.dim
+                    self.folder, numbers, lambda start, end: vectors[start:end], self.manifest.dim
                 )
             else:
                 self._signs = append(self._signs, numbers, vectors)
@@ -198,7 +197,7 @@ class Writer:
             self.folder,
             live.numbers,
             lambda start, end: self._table.vectors(live.addresses[start:end]),
-            self.facts.dim,
+            self.manifest.dim,
         )
 
 
@@ -210,8 +209,8 @@ def _make_row(number: int, record: Record) -> dict[str, Any]:
 
 
 @contextmanager
-def writing(folder: Path, facts: Callable[[], Facts]) -> Iterator[Writer]:
-    """Open the writer of an index folder; a new index is made with `facts()`.
+def writing(folder: Path, manifest: Callable[[], Manifest]) -> Iterator[Writer]:
+    """Open the writer of an index folder; a new index is made with `manifest()`.
 
     Raises:
         DataError: another process is writing, or the folder has another format.
@@ -219,26 +218,26 @@ def writing(folder: Path, facts: Callable[[], Facts]) -> Iterator[Writer]:
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         _remove_temporary(folder)
-        there = read_facts(folder)
+        there = read_manifest(folder)
         if there is None:
-            there = facts()
+            there = manifest()
             Table.create(folder, there.dim)
-            write_facts(folder, there)
+            write_manifest(folder, there)
         writer = Writer(folder, there)
         _remove_old_vectors(folder, there)
         yield writer
 
 
-def _remove_old_vectors(folder: Path, facts: Facts) -> None:
+def _remove_old_vectors(folder: Path, manifest: Manifest) -> None:
     """Convert an index of format 2, whose table has all vectors: remove the other copy of them."""
     old = list(folder.glob(f"{OLD_VECTORS}*"))
     if old:
-        write_facts(folder, facts)  # of this format, which earlier versions do not open
+        write_manifest(folder, manifest)  # of this format, which earlier versions do not open
     for path in old:
         shutil.rmtree(path, ignore_errors=True)
 
 
 def _remove_temporary(folder: Path) -> None:
     """Remove temporary files of a killed writer."""
-    for name in (FACTS, FAULTS, MARKS, PREFIX, OLD_VECTORS):
+    for name in (MANIFEST, FAULTS, MARKS, PREFIX, OLD_VECTORS):
         remove_temporary(folder, name)

@@ -8,10 +8,9 @@ import io
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from e5v.errors import DataError, first_line, plural
-from e5v.extras import imported
 from e5v.jsonl import (
     LineFault,
     TextLine,
@@ -22,6 +21,10 @@ from e5v.jsonl import (
     read_text,
     read_text_lines,
 )
+from e5v.parquet import open_parquet
+
+if TYPE_CHECKING:
+    from pyarrow import Scalar
 
 Unit = Literal["row", "line"]
 Check = Callable[[Path, Collection[str]], Collection[str]]
@@ -149,26 +152,19 @@ def _json_row(number: int, value: Any, unit: Unit) -> DataRow:
 
 
 def _parquet_rows(file: Path, check: Check) -> Iterator[DataRow]:
-    with imported("Parquet"):
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(file) as table:
-            names = table.schema_arrow.names
-            used = check(file, names)
-            count = 0
-            for batch in table.iter_batches(columns=[name for name in names if name in used]):
-                columns = [map(_value, column) for column in batch.columns]
-                for number, values in enumerate(zip(*columns, strict=True), count + 1):
-                    read = dict(zip(batch.schema.names, values, strict=True))
-                    yield DataRow(number, dict.fromkeys(names) | read)
-                count += len(batch)
-    except pa.ArrowException as error:
-        raise DataError(f"{file} cannot be read as Parquet: {first_line(error)}") from error
+    with open_parquet(file) as table:
+        names = table.schema_arrow.names
+        used = check(file, names)
+        count = 0
+        for batch in table.iter_batches(columns=[name for name in names if name in used]):
+            columns = [map(_read_value, column) for column in batch.columns]
+            for number, values in enumerate(zip(*columns, strict=True), count + 1):
+                read = dict(zip(batch.schema.names, values, strict=True))
+                yield DataRow(number, dict.fromkeys(names) | read)
+            count += len(batch)
 
 
-def _value(scalar: Any) -> object:
+def _read_value(scalar: "Scalar") -> object:
     try:
         return scalar.as_py()
     except UnicodeDecodeError as error:

@@ -21,6 +21,7 @@ from typing import Any, Protocol, TypeVar
 
 from e5v.errors import TrainingError, UsageError
 from e5v.files import LOCKS, locked, remove_temporary, replace_folder, write_file
+from e5v.model.locating import RECIPE as RECIPE
 
 
 class LogRecord(Protocol):
@@ -32,7 +33,6 @@ class LogRecord(Protocol):
 
 Logged = TypeVar("Logged", bound=LogRecord)
 CHECKPOINT = re.compile(r"checkpoint-\d{6,}")  # other names like checkpoint-* are the user's
-RECIPE = "recipe.json"
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def bar(total: int | None, *, shown: bool, paced: bool = False) -> Iterator[Bar]
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        _pace_column() if paced else TimeElapsedColumn(),
+        _make_pace_column() if paced else TimeElapsedColumn(),
         console=Console(stderr=True),
         transient=True,
         disable=not (shown and sys.stderr.isatty()),
@@ -81,7 +81,7 @@ def bar(total: int | None, *, shown: bool, paced: bool = False) -> Iterator[Bar]
         yield Bar(progress, progress.add_task("", total=total))
 
 
-def _pace_column() -> "ProgressColumn":
+def _make_pace_column() -> "ProgressColumn":
     from rich.progress import ProgressColumn
     from rich.text import Text
 

@@ -1,6 +1,6 @@
 """`e5v demo`: index a folder and search it, offline, on the model that comes with the package.
 
-700 emoji scenes -> index -> asked in words, by example, and "like this, but ..." -> what is found
+700 emoji scenes -> index -> queries in words, by example, and "like this, but ..." -> hits
 """
 
 import time
@@ -19,7 +19,7 @@ from e5v.verbs.paths import index_folder, need_possible_folder
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
-    from e5v.search.query import Ask
+    from e5v.search.query import Query
 
 SHOWN = 3  # of what is found
 CAPTIONS = ("captions.jsonl", "targets/captions.jsonl")
@@ -45,11 +45,11 @@ class Demo:
 
 
 @dataclass(frozen=True)
-class Asked:
+class DemoQuery:
     """A query, and how a person would put it."""
 
     title: str
-    ask: "Ask"
+    query: "Query"
 
 
 def demo(verb: Demo) -> None:
@@ -59,25 +59,24 @@ def demo(verb: Demo) -> None:
         E5VError: the scenes are missing, or the model cannot be opened.
     """
     need("e5v demo", *EXTRAS["search"])
-    captions = _captions(verb.scenes)
+    captions = _find_captions(verb.scenes)
     need_possible_folder(verb.index, "--index")
     check_model(verb.model)
     announce("indexing the scenes")
     from rich.console import Console
 
     from e5v.search.index import Index as Reader
-    from e5v.search.query import asked, example_of, find
+    from e5v.search.query import embed_query, find
     from e5v.verbs.search import show
 
     folder = verb.index or index_folder(None).with_name("demo")
     model = verb.opening.open(verb.model)
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-    console.print(_index(captions, folder, model, verb.model))
+    console.print(_update_index(captions, folder, model, verb.model))
     reader = Reader.open(folder)
-    for one in _questions(verb.scenes):
+    for one in _make_queries(verb.scenes):
         console.print(f"\n{one.title}", style="bold")
-        example = example_of(model, one.ask)
-        show([find(reader, asked(model, one.ask), example, k=SHOWN)])
+        show([find(reader, embed_query(model, one.query), k=SHOWN)])
     console.print(
         f"\nSearch it yourself:  e5v search 'a cat above a guitar' --index {folder}\n"
         f"Open the page:       e5v serve --index {folder}, then http://127.0.0.1:8000/\n"
@@ -86,7 +85,7 @@ def demo(verb: Demo) -> None:
     )
 
 
-def _captions(scenes: Path) -> tuple[Path, ...]:
+def _find_captions(scenes: Path) -> tuple[Path, ...]:
     """Return the files that list the scenes."""
     captions = tuple(scenes / name for name in CAPTIONS)
     missing = [file for file in captions if not file.is_file()]
@@ -97,18 +96,18 @@ def _captions(scenes: Path) -> tuple[Path, ...]:
     return captions
 
 
-def _index(captions: tuple[Path, ...], folder: Path, model: "E5V", name: str) -> str:
+def _update_index(captions: tuple[Path, ...], folder: Path, model: "E5V", name: str) -> str:
     """Bring the index up to date with the scenes; return a line that says what was done."""
-    from e5v.search.query import facts_of
+    from e5v.search.index_model import manifest_of
     from e5v.search.scan import absolute
     from e5v.search.sync import Gallery
     from e5v.search.writer import writing
 
-    facts = facts_of(model, name)
+    manifest = manifest_of(model, name)
     began = time.perf_counter()
     total = sum(len(file.read_bytes().splitlines()) for file in captions)
-    with writing(folder, lambda: facts) as writer, bar(total, shown=True) as drawn:
-        writer.facts.check(facts)
+    with writing(folder, lambda: manifest) as writer, bar(total, shown=True) as drawn:
+        writer.manifest.check(manifest)
         for progress in Gallery(writer, lambda: model).follow(absolute(captions)):
             drawn.reach(progress.done)
         seconds = time.perf_counter() - began
@@ -118,13 +117,13 @@ def _index(captions: tuple[Path, ...], folder: Path, model: "E5V", name: str) ->
         )
 
 
-def _questions(scenes: Path) -> list[Asked]:
-    from e5v.search.query import Ask
+def _make_queries(scenes: Path) -> list[DemoQuery]:
+    from e5v.search.query import Query
 
     example, source = scenes / "images" / "0042.png", scenes / "images" / "0181.png"
     words, edit = "a panda and a pumpkin", "a newspaper instead of the avocado"
     return [
-        Asked(f'In words: "{words}"', Ask(text=words)),
-        Asked(f"By example, {example} (three gowns)", Ask(image=example)),
-        Asked(f'Like {source}, but "{edit}"', Ask(image=source, text=edit)),
+        DemoQuery(f'In words: "{words}"', Query(text=words)),
+        DemoQuery(f"By example, {example} (three gowns)", Query(image=example)),
+        DemoQuery(f'Like {source}, but "{edit}"', Query(image=source, text=edit)),
     ]

@@ -1,6 +1,6 @@
 """`e5v encode`: items in, vectors out, a bounded number of them in memory.
 
-arguments | stdin -> Asked -> E5V.encode_iter -> Row -> stdout, or a file that replaces its target
+arguments | stdin -> InputItem -> E5V.encode_iter -> VectorRow -> stdout, or a file
 """
 
 import sys
@@ -17,7 +17,7 @@ from e5v.errors import E5VError, ItemError, UsageError
 from e5v.extras import need
 from e5v.inputs import RawItem
 from e5v.verbs.console import Bar, bar, say
-from e5v.verbs.inputs import Asked, Inputs, gather
+from e5v.verbs.inputs import InputItem, Inputs, gather
 from e5v.verbs.model_options import Opening, check_model, default_model
 from e5v.verbs.options import need_at_least_1
 from e5v.verbs.paths import need_new_file
@@ -25,7 +25,7 @@ from e5v.verbs.paths import need_new_file
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
     from e5v.model.streaming import Encoded
-    from e5v.verbs.vector_files import Row, Table
+    from e5v.verbs.vector_files import VectorFile, VectorRow
 
 Format = Literal["jsonl", "npy", "parquet"]
 SUFFIXES: dict[str, Format] = {".jsonl": "jsonl", ".npy": "npy", ".parquet": "parquet"}
@@ -101,19 +101,19 @@ def encode(verb: Encode) -> None:
     Raises:
         E5VError: an item, the model or an argument is at fault, or nothing was embedded.
     """
-    if _format(verb) == "parquet":
+    if _find_format(verb) == "parquet":
         need("Parquet", "pyarrow")
     _check(verb)
-    inputs = _inputs(verb)
+    inputs = _gather_inputs(verb)
     if not verb.skip_errors:
         inputs.check()
     check_model(verb.model)  # after the arguments: the hub may be asked
     items = inputs.begin()  # last: stdin may be slow
-    with _target(verb) as file, bar(inputs.count, shown=_is_apart(verb)) as drawn:
+    with _open_target(verb) as file, bar(inputs.count, shown=_is_apart(verb)) as drawn:
         drawn.name(f"Opening {verb.model}")
         model = verb.opening.open(verb.model, max_tokens=verb.max_tokens)
         drawn.name("Encoding")
-        with closing(_table(verb, model, file)) as table:
+        with closing(_open_vector_file(verb, model, file)) as table:
             tally = _embed(verb, model, items, table, drawn)
         if inputs.left_out:
             say(f"left out of the folders: {inputs.left_out}")
@@ -128,7 +128,7 @@ def _check(verb: Encode) -> None:
     need_new_file(verb.out, "--out")
 
 
-def _inputs(verb: Encode) -> Inputs:
+def _gather_inputs(verb: Encode) -> Inputs:
     if verb.inputs or verb.text:
         return gather(verb.inputs, verb.text)
     if sys.stdin is None or sys.stdin.isatty():
@@ -136,7 +136,7 @@ def _inputs(verb: Encode) -> Inputs:
     return gather(["-"])
 
 
-def _target(verb: Encode) -> AbstractContextManager[BinaryIO]:
+def _open_target(verb: Encode) -> AbstractContextManager[BinaryIO]:
     from e5v.verbs.vector_files import new_file
 
     return new_file(verb.out) if verb.out else nullcontext(sys.stdout.buffer)
@@ -147,7 +147,7 @@ def _is_apart(verb: Encode) -> bool:
     return bool(verb.out) or not sys.stdout.isatty()
 
 
-def _table(verb: Encode, model: "E5V", file: BinaryIO) -> "Table":
+def _open_vector_file(verb: Encode, model: "E5V", file: BinaryIO) -> "VectorFile":
     from e5v.verbs.vector_files import FORMATS
 
     facts = {
@@ -156,17 +156,19 @@ def _table(verb: Encode, model: "E5V", file: BinaryIO) -> "Table":
         "dim": str(verb.dim or model.width),
         "precision": verb.precision,
     }
-    return FORMATS[_format(verb)](file, facts)
+    return FORMATS[_find_format(verb)](file, facts)
 
 
-def _format(verb: Encode) -> Format:
+def _find_format(verb: Encode) -> Format:
     return verb.format or (SUFFIXES[verb.out.suffix.lower()] if verb.out else "jsonl")
 
 
-def _embed(verb: Encode, model: "E5V", items: Iterator[Asked], table: "Table", drawn: Bar) -> Tally:
+def _embed(
+    verb: Encode, model: "E5V", items: Iterator[InputItem], table: "VectorFile", drawn: Bar
+) -> Tally:
     from e5v.model.streaming import Encoded
 
-    waiting: deque[Asked] = deque()  # read by the embedder, not yet answered
+    waiting: deque[InputItem] = deque()  # read by the embedder, not yet answered
     stream = model.encode_iter(
         _feed(items, waiting, skip_errors=verb.skip_errors),
         prompt=verb.prompt,
@@ -176,32 +178,34 @@ def _embed(verb: Encode, model: "E5V", items: Iterator[Asked], table: "Table", d
     )
     tally = Tally()
     for result in stream:
-        asked = waiting.popleft()
+        item = waiting.popleft()
         drawn.step()
         if isinstance(result, Encoded):
             tally.encoded += 1
             tally.cut += result.cut
-            table.add(_row(verb, asked, result))
+            table.add(_make_row(verb, item, result))
         else:
             tally.left_out += 1
-            say(ItemError(result.position, asked.fault) if asked.fault else result.error)
+            say(ItemError(result.position, item.fault) if item.fault else result.error)
     return tally
 
 
-def _feed(items: Iterator[Asked], waiting: deque[Asked], *, skip_errors: bool) -> Iterator[RawItem]:
-    for position, asked in enumerate(items):
-        if asked.fault and not skip_errors:
-            raise ItemError(position, asked.fault)
-        waiting.append(asked)
-        yield asked.raw
+def _feed(
+    items: Iterator[InputItem], waiting: deque[InputItem], *, skip_errors: bool
+) -> Iterator[RawItem]:
+    for position, item in enumerate(items):
+        if item.fault and not skip_errors:
+            raise ItemError(position, item.fault)
+        waiting.append(item)
+        yield item.raw
 
 
-def _row(verb: Encode, asked: Asked, result: "Encoded") -> "Row":
+def _make_row(verb: Encode, item: InputItem, result: "Encoded") -> "VectorRow":
     from e5v.vectors import quantise
-    from e5v.verbs.vector_files import Row
+    from e5v.verbs.vector_files import VectorRow
 
     vector = quantise(result.vector[None], verb.precision)[0]
-    return Row(result.position, asked.label, asked.kind, vector)
+    return VectorRow(result.position, item.label, item.kind, vector)
 
 
 def _report(tally: Tally) -> None:

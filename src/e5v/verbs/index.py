@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,15 +16,14 @@ from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 from e5v.errors import DataError, UsageError
 from e5v.extras import EXTRAS, need
 from e5v.verbs.console import announce, bar, show_line, wants_lines
-from e5v.verbs.index_report import Report, report_roots
-from e5v.verbs.model_options import Opening, check_model, default_model
+from e5v.verbs.index_report import IndexReport, report_roots
+from e5v.verbs.model_options import Opening, check_model, choose_model, choose_opening
 from e5v.verbs.paths import index_folder, missing_index, need_possible_folder
 
 if TYPE_CHECKING:
-    from e5v.search.indexing import IndexModel
-    from e5v.search.manifest import Facts
-    from e5v.search.progress import Progress
-    from e5v.search.sync import Gallery
+    from e5v.search.index_model import IndexModel
+    from e5v.search.manifest import Manifest
+    from e5v.search.sync import Gallery, Progress
     from e5v.search.writer import Writer
 
 LONGEST_DAYS = 36_500
@@ -95,39 +94,39 @@ def index(verb: Index) -> None:
         E5VError: a folder, the index or the model is at fault.
     """
     need("e5v index", *EXTRAS["search"])
-    from e5v.search.manifest import read_facts, settings_of
+    from e5v.search.manifest import merge_settings, read_manifest
 
     folder = index_folder(verb.index)
     need_possible_folder(folder, "the index folder")
-    there = read_facts(folder)
+    there = read_manifest(folder)
     if verb.audit:
         if there is None:
             raise missing_index(folder, verb.index)
         _audit(verb, folder)
         return
     roots, unfollowed = _find_roots(verb, there)
-    settings = settings_of(
+    settings = merge_settings(
         there,
         exclude=verb.exclude,
         clear_exclude=verb.clear_exclude,
         keep_days=verb.keep_days,
     )
     if there is None or verb.model:  # else it is opened only if there is something to embed
-        check_model(name_of_model(verb.model, there))
+        check_model(choose_model(verb.model, there))
     announce("looking for changes")
     from e5v.search.sync import Gallery
     from e5v.search.writer import writing
 
-    model = _model(verb, there)
-    with writing(folder, model.facts) as writer:
+    model = _find_model(verb, there)
+    with writing(folder, model.manifest) as writer:
         writer.remember(**settings)
         writer.unfollow(unfollowed)
         gallery = Gallery(writer, model.open)
         progress = _follow(gallery, model, roots, forget=verb.forget)
-        Report(folder, gallery, progress, len(writer)).show(json=verb.json)
+        IndexReport(folder, gallery, progress, len(writer)).show(json=verb.json)
         writer.tidy()
         if verb.watch:
-            roots = tuple(root for root in roots if root in writer.facts.roots)
+            roots = tuple(root for root in roots if root in writer.manifest.roots)
             _watch(verb, _Run(folder, writer, gallery, model, roots, progress))
 
 
@@ -143,28 +142,15 @@ class _Run:
     progress: "Progress"
 
 
-def _model(verb: Index, there: "Facts | None") -> "IndexModel":
+def _find_model(verb: Index, there: "Manifest | None") -> "IndexModel":
     """Find the model; one that was asked for is opened at once, so that a wrong one is told."""
-    name, opening = name_of_model(verb.model, there), opening_of(verb.opening, there)
-    from e5v.search.indexing import IndexModel
+    name, opening = choose_model(verb.model, there), choose_opening(verb.opening, there)
+    from e5v.search.index_model import IndexModel
 
     model = IndexModel(name, opening.open, there)
     if there and (name, opening.dtype) != (there.model, there.dtype):
         model.open()
     return model
-
-
-def name_of_model(asked: str | None, there: "Facts | None") -> str:
-    """Name the model that an index is opened with: as asked for, or its own."""
-    name = asked or (there.model if there else default_model())
-    return str(Path(name).resolve()) if (Path(name) / "config.json").is_file() else name
-
-
-def opening_of(asked: Opening, there: "Facts | None") -> Opening:
-    """Compute in what the index was made in, unless something else is asked for."""
-    if there is None or asked.dtype != "auto":
-        return asked
-    return replace(asked, dtype=there.dtype)  # type: ignore[arg-type]
 
 
 def _follow(
@@ -182,7 +168,7 @@ def _follow(
     return progress
 
 
-def _find_roots(verb: Index, there: "Facts | None") -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _find_roots(verb: Index, there: "Manifest | None") -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the folders to follow, and those to follow no more.
 
     Raises:
@@ -191,7 +177,7 @@ def _find_roots(verb: Index, there: "Facts | None") -> tuple[tuple[str, ...], tu
     from e5v.search.scan import absolute
 
     known = there.roots if there else ()
-    unfollowed = _unfollowed(verb, known)
+    unfollowed = _find_unfollowed(verb, known)
     left = tuple(root for root in known if root not in unfollowed)
     try:
         roots = absolute(verb.folders or map(Path, left), known=left)
@@ -204,7 +190,7 @@ def _find_roots(verb: Index, there: "Facts | None") -> tuple[tuple[str, ...], tu
     return roots, unfollowed
 
 
-def _unfollowed(verb: Index, known: Sequence[str]) -> tuple[str, ...]:
+def _find_unfollowed(verb: Index, known: Sequence[str]) -> tuple[str, ...]:
     """Return the roots that are to be followed no more.
 
     Raises:
@@ -230,7 +216,7 @@ def _watch(verb: Index, run: "_Run") -> None:
         progress = _follow(gallery, run.model, run.roots)
         report_roots(away, gallery.changes.away)
         if progress.changed or len(gallery.faults) != faults:
-            Report(run.folder, gallery, progress, len(writer)).show(json=verb.json)
+            IndexReport(run.folder, gallery, progress, len(writer)).show(json=verb.json)
         writer.tidy()
 
 

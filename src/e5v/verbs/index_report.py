@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any
 from e5v.verbs.console import say, show_line, wants_lines
 
 if TYPE_CHECKING:
-    from e5v.search.progress import Progress
-    from e5v.search.sync import Gallery
+    from e5v.search.sync import Gallery, Progress
 
 NAMED = 20  # things that could not be read, on a terminal
 COUNTS = ("embedded", "reused", "removed", "cut")
 
 
 @dataclass(frozen=True)
-class Report:
+class IndexReport:
     """One run, to be reported: `count` is how many entries the index has, offline ones included."""
 
     folder: Path
@@ -32,12 +31,12 @@ class Report:
         faults = [str(fault) for fault in self.gallery.faults]
         faults += [f"{one.path} {one.reason}" for one in self.gallery.changes.unlisted]
         if wants_lines(json=json):
-            show_line({**self._values(), "unreadable": faults})
+            show_line({**self._make_values(), "unreadable": faults})
             return
         from rich.console import Console
 
         console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-        console.print(" ".join(self._sentences()))
+        console.print(" ".join(self._format_sentences()))
         if self.progress.cut:
             say(f"{self.progress.cut:,} texts were cut to fit the model")
         for root in self.gallery.changes.away:
@@ -47,7 +46,7 @@ class Report:
         if len(faults) > NAMED:
             say(f"and {len(faults) - NAMED:,} more that cannot be indexed; --json names them all")
 
-    def _values(self) -> dict[str, Any]:
+    def _make_values(self) -> dict[str, Any]:
         changes, until = self.gallery.changes, self.gallery.kept_until
         return {
             "index": str(self.folder),
@@ -60,7 +59,7 @@ class Report:
             "missing": list(changes.away),
         }
 
-    def _sentences(self) -> list[str]:
+    def _format_sentences(self) -> list[str]:
         progress, until = self.progress, self.gallery.kept_until
         done = [
             f"{progress.embedded:,} embedded",

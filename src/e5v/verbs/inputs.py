@@ -1,6 +1,6 @@
 """The arguments of a verb, as a stream of items.
 
-texts | image files | folders | JSON lines -> Asked, one by one, in order
+texts | image files | folders | JSON lines -> InputItem, one by one, in order
 """
 
 import itertools
@@ -25,7 +25,7 @@ SHOWN = 80  # characters of a data URI that are repeated in the output
 
 
 @dataclass(frozen=True)
-class Asked:
+class InputItem:
     """One item that a user asked for.
 
     `label` is what stands for it in the output; `kind` is text, image or mixture. `fault` says why
@@ -44,23 +44,23 @@ class ItemFile:
 
     path: Path
 
-    def __iter__(self) -> Iterator[Asked]:
+    def __iter__(self) -> Iterator[InputItem]:
         """Read every item in order."""
-        return _lines(self.path)
+        return _read_lines(self.path)
 
 
 @dataclass(frozen=True)
 class Inputs:
     """The items of one command, to be read once; a folder or JSON lines are read on the way."""
 
-    sources: tuple[Asked | Iterable[Asked], ...]
+    sources: tuple[InputItem | Iterable[InputItem], ...]
     left_out: LeftOut = field(default_factory=LeftOut)
     """Files of folders that are not images, counted as they are read."""
 
     @property
     def count(self) -> int | None:
         """How many items there are, where that is known before they are read."""
-        known = all(isinstance(source, Asked) for source in self.sources)
+        known = all(isinstance(source, InputItem) for source in self.sources)
         return len(self.sources) if known else None
 
     def check(self) -> None:
@@ -73,7 +73,9 @@ class Inputs:
             DataError: a line of a .jsonl file is broken, or names a missing image.
         """
         for source in self.sources:
-            if isinstance(source, Asked) and (fault := source.fault or _refusal(source.raw)):
+            if isinstance(source, InputItem) and (
+                fault := source.fault or _explain_refusal(source.raw)
+            ):
                 raise UsageError(fault)
         for source in self.sources:
             faults = (
@@ -84,7 +86,7 @@ class Inputs:
             if faults and isinstance(source, ItemFile):
                 raise DataError(f"{source.path}, {faults[0]}", argument="skip_errors")
 
-    def begin(self) -> Iterator[Asked]:
+    def begin(self) -> Iterator[InputItem]:
         """Read the first item, and return all of them in order.
 
         Raises:
@@ -96,10 +98,10 @@ class Inputs:
             raise E5VError("nothing to encode: no item was given")
         return itertools.chain([first], asked)
 
-    def __iter__(self) -> Iterator[Asked]:
+    def __iter__(self) -> Iterator[InputItem]:
         """Read every item in order."""
         for source in self.sources:
-            yield from [source] if isinstance(source, Asked) else source
+            yield from [source] if isinstance(source, InputItem) else source
 
 
 def gather(arguments: Iterable[str], texts: Iterable[str] = ()) -> Inputs:
@@ -112,12 +114,12 @@ def gather(arguments: Iterable[str], texts: Iterable[str] = ()) -> Inputs:
     if arguments.count("-") > 1:
         raise UsageError("- is given twice, but stdin can be read only once; remove one")
     left_out = LeftOut()
-    plain = (Asked({"text": text}, {"text": text}, "text") for text in texts)
+    plain = (InputItem({"text": text}, {"text": text}, "text") for text in texts)
     asked = [understand(argument, left_out) for argument in arguments]
     return Inputs((*asked, *plain), left_out)
 
 
-def understand(argument: str, left_out: LeftOut | None = None) -> Asked | Iterable[Asked]:
+def understand(argument: str, left_out: LeftOut | None = None) -> InputItem | Iterable[InputItem]:
     """Return what one argument stands for.
 
     `-` is JSON lines on stdin and a name ending in .jsonl a file of them; a folder is walked for
@@ -130,35 +132,35 @@ def understand(argument: str, left_out: LeftOut | None = None) -> Asked | Iterab
     if argument == "-":
         if sys.stdin is None:
             raise UsageError("stdin is closed; give INPUT, or JSON lines on stdin")
-        return _lines(sys.stdin.buffer)
+        return _read_lines(sys.stdin.buffer)
     if os.path.isdir(argument):  # noqa: PTH112  Path.is_dir raises where a text is very long
-        return _folder(Path(argument), LeftOut() if left_out is None else left_out)
+        return _list_folder(Path(argument), LeftOut() if left_out is None else left_out)
     if os.path.isfile(argument) and suffix_of(argument) == ".jsonl":  # noqa: PTH113
         return ItemFile(Path(argument))
-    return _one(argument)
+    return _read_argument(argument)
 
 
-def _one(argument: str) -> Asked:
+def _read_argument(argument: str) -> InputItem:
     """Tell an image file from a text, and from a name that is neither."""
     try:
         path = file_of_url(argument) or find_image_file(argument)
     except ValueError as error:
-        return _faulty(f"{argument} {error}")
+        return _make_faulty(f"{argument} {error}")
     if path is not None and os.path.isfile(path):  # noqa: PTH113
-        return _image(path)
+        return _make_image(path)
     if is_url(argument) and path is None:
-        return _faulty(
+        return _make_faulty(
             f"{argument} is a URL, which is not supported; "
             "name a file on this machine, or mark a text with --text"
         )
     if os.path.isfile(argument):  # noqa: PTH113
-        return _faulty(
+        return _make_faulty(
             f"{argument} is a file, but no image and no .jsonl; "
             "put its text in a .jsonl, or mark a text with --text"
         )
     if path is None and not looks_like_image(argument) and not _looks_like_other_file(argument):
-        return _asked(argument)
-    return _faulty(f"{argument} does not exist; check the path, or mark a text with --text")
+        return _make_item(argument)
+    return _make_faulty(f"{argument} does not exist; check the path, or mark a text with --text")
 
 
 def _looks_like_other_file(argument: str) -> bool:
@@ -171,38 +173,38 @@ def _looks_like_other_file(argument: str) -> bool:
     return name.startswith(ROOTS) or name.endswith("/") or suffix_of(name) in OTHER_SUFFIXES
 
 
-def _asked(raw: RawItem) -> Asked:
-    kind = _kind(raw)
+def _make_item(raw: RawItem) -> InputItem:
+    kind = _find_kind(raw)
     if isinstance(raw, str):
-        return Asked(raw, {"text" if kind == "text" else "path": _brief(raw)}, kind)
-    label = _brief(raw) if isinstance(raw, dict) else {"item": _brief(raw)}
-    return Asked(raw, label, kind)
+        return InputItem(raw, {"text" if kind == "text" else "path": _shorten(raw)}, kind)
+    label = _shorten(raw) if isinstance(raw, dict) else {"item": _shorten(raw)}
+    return InputItem(raw, label, kind)
 
 
-def _image(path: Path) -> Asked:
-    return Asked(path, {"path": str(path)}, "image")
+def _make_image(path: Path) -> InputItem:
+    return InputItem(path, {"path": str(path)}, "image")
 
 
-def _faulty(fault: str) -> Asked:
-    return Asked("", {}, "unreadable", fault)
+def _make_faulty(fault: str) -> InputItem:
+    return InputItem("", {}, "unreadable", fault)
 
 
-def _folder(folder: Path, left_out: LeftOut) -> Iterator[Asked]:
-    paths = _walk(folder, left_out)
+def _list_folder(folder: Path, left_out: LeftOut) -> Iterator[InputItem]:
+    paths = _list_images(folder, left_out)
     first = next(paths, None)
     if first is None:
         known = ", ".join(sorted(IMAGE_SUFFIXES))
         found = f"; it has {left_out}" if left_out else ""
         raise UsageError(f"{folder} holds no images; expected files ending in {known}{found}")
-    return map(_image, itertools.chain([first], paths))
+    return map(_make_image, itertools.chain([first], paths))
 
 
-def _walk(folder: Path, left_out: LeftOut) -> Iterator[Path]:
+def _list_images(folder: Path, left_out: LeftOut) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
         if path.is_dir() and not path.is_symlink():  # a link may lead back up
-            yield from _walk(path, left_out)
+            yield from _list_images(path, left_out)
         elif path.is_file():
             if is_image_name(path):
                 yield path
@@ -210,20 +212,20 @@ def _walk(folder: Path, left_out: LeftOut) -> Iterator[Path]:
                 left_out.add(path)
 
 
-def _lines(source: Path | BinaryIO) -> Iterator[Asked]:
+def _read_lines(source: Path | BinaryIO) -> Iterator[InputItem]:
     """Read JSON lines; an "id" in an object stands for it in the output."""
     named = f"{source}, " if isinstance(source, Path) else ""
     for line in read_items(source):
         if isinstance(line, LineFault):
-            yield _faulty(f"{named}{line}")
+            yield _make_faulty(f"{named}{line}")
         elif isinstance(line.value, dict) and "id" in line.value:
-            yield Asked(line.raw, {"id": line.value["id"]}, _kind(line.raw))
+            yield InputItem(line.raw, {"id": line.value["id"]}, _find_kind(line.raw))
         else:
-            asked = _asked(line.value)
-            yield Asked(line.raw, asked.label, _kind(line.raw))
+            asked = _make_item(line.value)
+            yield InputItem(line.raw, asked.label, _find_kind(line.raw))
 
 
-def _refusal(raw: RawItem) -> str | None:
+def _explain_refusal(raw: RawItem) -> str | None:
     """Say why an item cannot be embedded whatever the model, such as an empty text."""
     try:
         normalise(raw)
@@ -232,7 +234,7 @@ def _refusal(raw: RawItem) -> str | None:
     return None
 
 
-def _kind(raw: RawItem) -> str:
+def _find_kind(raw: RawItem) -> str:
     try:
         item = normalise(raw)
     except ItemError:
@@ -242,12 +244,12 @@ def _kind(raw: RawItem) -> str:
     return "mixture" if item.texts else "image"
 
 
-def _brief(value: Any, key: str = "") -> Any:
+def _shorten(value: Any, key: str = "") -> Any:
     """Leave the bulk of images out of what is repeated."""
     if isinstance(value, str) and (key == "base64" or value.startswith("data:")):
         return value if len(value) <= SHOWN else value[:SHOWN] + "..."
     if isinstance(value, list):
-        return [_brief(part, key) for part in value]
+        return [_shorten(part, key) for part in value]
     if isinstance(value, dict):
-        return {name: _brief(part, name) for name, part in value.items()}
+        return {name: _shorten(part, name) for name, part in value.items()}
     return value

@@ -2,7 +2,7 @@
 
 import os
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,6 +16,7 @@ from e5v.verbs.options import refuse_url
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
+    from e5v.search.manifest import Manifest
 
 VARIABLE = "E5V_MODEL"
 HUB_ID = re.compile(r"\w[\w.-]*(/[\w.-]+)?")
@@ -90,3 +91,16 @@ class Opening:
                 f"downloading {found.size / 1e9:.1f} GB; the model's weights need "
                 f"{found.memory / 1e9:.1f} GB of memory"
             )
+
+
+def choose_model(given: str | None, there: "Manifest | None") -> str:
+    """Return the name of the model to open an index with: the given one, or the index's own."""
+    name = given or (there.model if there else default_model())
+    return str(Path(name).resolve()) if (Path(name) / "config.json").is_file() else name
+
+
+def choose_opening(given: Opening, there: "Manifest | None") -> Opening:
+    """Return how to open the model of an index: in the index's dtype, unless one is given."""
+    if there is None or given.dtype != "auto":
+        return given
+    return replace(given, dtype=there.dtype)  # type: ignore[arg-type]

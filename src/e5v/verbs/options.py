@@ -50,7 +50,7 @@ def options_of(record: type[Any]) -> list[Option]:
     options: list[Option] = []
     hints = get_type_hints(record, include_extras=True)
     for field in fields(record):
-        kind, *notes = _parts_of(hints[field.name])
+        kind, *notes = _split_hint(hints[field.name])
         if is_dataclass(kind) and isinstance(kind, type):
             options += options_of(kind)
             continue
@@ -72,7 +72,7 @@ def flag_of(name: str) -> str:
     return f"-{name}" if name == "k" else f"--{name.replace('_', '-')}"
 
 
-def _parts_of(hint: Any) -> tuple[Any, ...]:
+def _split_hint(hint: Any) -> tuple[Any, ...]:
     """Split `Annotated[kind, note, ...]` into kind and notes."""
     return get_args(hint) if get_origin(hint) is Annotated else (hint,)
 
@@ -127,14 +127,14 @@ def check_values(record: Record, arguments: Sequence[str] = ()) -> Record:
     hints = get_type_hints(type(record), include_extras=True)
     for field in fields(record):  # type: ignore[arg-type]
         value = getattr(record, field.name)
-        notes = _parts_of(hints[field.name])[1:]
-        checked = _checked(value, _shown_name(field.name, notes), arguments)
+        notes = _split_hint(hints[field.name])[1:]
+        checked = _check_value(value, _find_shown_name(field.name, notes), arguments)
         if checked is not value:
             changed[field.name] = checked
     return replace(record, **changed) if changed else record  # type: ignore[type-var]
 
 
-def _shown_name(name: str, notes: Sequence[Any]) -> str:
+def _find_shown_name(name: str, notes: Sequence[Any]) -> str:
     """Return how an argument is named to users: its option, or what its help calls it."""
     if Positional not in notes:
         return flag_of(name)
@@ -142,22 +142,22 @@ def _shown_name(name: str, notes: Sequence[Any]) -> str:
     return next(filter(None, metavars), name).strip("[]").partition(" ")[0]
 
 
-def _checked(value: Any, name: str, arguments: Sequence[str]) -> Any:
+def _check_value(value: Any, name: str, arguments: Sequence[str]) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return check_values(value, arguments)
     if isinstance(value, tuple):
-        checked = tuple(_checked(one, name, arguments) for one in value)
+        checked = tuple(_check_value(one, name, arguments) for one in value)
         return value if checked == value else checked
     if isinstance(value, float) and not math.isfinite(value):
         raise UsageError(f"{name} is {value}; expected a finite number")
     if isinstance(value, Path):
-        return _whole_path(value, name, arguments)
+        return _check_path(value, name, arguments)
     if isinstance(value, str) and name in MODELS and value.startswith("~"):
-        return str(_whole_path(Path(value), name, arguments))
+        return str(_check_path(Path(value), name, arguments))
     return value
 
 
-def _whole_path(path: Path, name: str, arguments: Sequence[str]) -> Path:
+def _check_path(path: Path, name: str, arguments: Sequence[str]) -> Path:
     empty = {"", f"{name}="}
     if path == Path() and not empty.isdisjoint(arguments):
         raise UsageError(f"{name} is empty; expected a path")

@@ -16,7 +16,7 @@ def need_file(path: Path | None, name: str) -> None:
     """
     if path is None:
         return
-    _need(path, name)
+    _check_exists(path, name)
     if path.is_dir():
         raise UsageError(f"{name} {path} is a folder; expected a file")
     if not os.access(path, os.R_OK):
@@ -42,14 +42,14 @@ def need_folder(path: Path | None, name: str) -> None:
     """
     if path is None:
         return
-    _need(path, name)
+    _check_exists(path, name)
     if not path.is_dir():
         raise UsageError(f"{name} {path} is not a folder; expected a folder")
     if not os.access(path, os.R_OK | os.X_OK):
         raise UsageError(f"{name} {path} cannot be listed: permission denied")
 
 
-def _need(path: Path, name: str) -> None:
+def _check_exists(path: Path, name: str) -> None:
     try:
         there = path.exists()
     except OSError as error:
@@ -68,7 +68,7 @@ def need_new_file(path: Path | None, name: str) -> None:
         return
     if path.exists() and not path.is_file():
         raise UsageError(f"{name} {path} is not a plain file; name a file to write")
-    _need_parent(path, name)
+    _check_parent(path, name)
 
 
 def need_new_folder(path: Path, name: str, *, parents: bool = False) -> None:
@@ -87,7 +87,7 @@ def need_new_folder(path: Path, name: str, *, parents: bool = False) -> None:
     if parents:
         need_possible_folder(path, name)
     else:
-        _need_parent(path, name)
+        _check_parent(path, name)
 
 
 def index_folder(named: Path | None) -> Path:
@@ -125,7 +125,7 @@ def need_possible_folder(path: Path | None, name: str) -> None:
         raise UsageError(f"{name} {path} cannot be written: permission denied")
 
 
-def _need_parent(path: Path, name: str) -> None:
+def _check_parent(path: Path, name: str) -> None:
     parent = path.resolve().parent  # a link is written through
     if not parent.is_dir():
         raise UsageError(f"{name} {path}: the folder {path.parent} does not exist; make it first")

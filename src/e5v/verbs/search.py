@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from e5v.errors import ItemError, UsageError
+from e5v.errors import UsageError
 from e5v.extras import EXTRAS, need
 from e5v.image_names import named_file
 from e5v.verbs.console import announce, say, show_line, wants_lines
-from e5v.verbs.index import name_of_model, opening_of
-from e5v.verbs.model_options import Opening, check_model
+from e5v.verbs.model_options import Opening, check_model, choose_model, choose_opening
 from e5v.verbs.options import need_at_least_1
 from e5v.verbs.paths import index_folder, missing_index, need_image
 from e5v.verbs.where import check_filter
@@ -77,11 +76,11 @@ class Search:
         Raises:
             UsageError: names the option.
         """
-        asked = bool(self.query) or self.image is not None
+        has_query = bool(self.query) or self.image is not None
         need_at_least_1(self, "k")
-        if self.duplicates and (asked or self.without or self.where):
+        if self.duplicates and (has_query or self.without or self.where):
             raise UsageError("--duplicates compares everything; leave out what to look for")
-        if not self.duplicates and not asked:
+        if not self.duplicates and not has_query:
             raise UsageError("nothing to look for; give TEXT, --image FILE, or --duplicates")
         if self.min_score is not None and not -1 <= self.min_score <= 1:
             raise UsageError(f"--min-score is {self.min_score}; expected a cosine, -1 to 1")
@@ -113,7 +112,7 @@ def search(verb: Search) -> None:
     else:
         if verb.where is not None:
             _try_filter(reader, verb.where)  # before torch is imported
-        groups = [_found(verb, reader)]
+        groups = [_find(verb, reader)]
         like = f"like {verb.image.name}" if verb.image else ""
         without = f"without {verb.without}" if verb.without else ""
         title = " ".join(filter(None, [verb.query, like, without]))
@@ -129,14 +128,14 @@ def search(verb: Search) -> None:
 
 def _check(verb: Search, folder: Path) -> None:
     """Check what can be known before anything slow is imported."""
-    from e5v.search.manifest import read_facts
+    from e5v.search.manifest import read_manifest
 
     need_image(verb.image, "--image")
-    facts = read_facts(folder)
-    if facts is None:
+    manifest = read_manifest(folder)
+    if manifest is None:
         raise missing_index(folder, verb.index)
     if not verb.duplicates:
-        check_model(name_of_model(verb.model, facts))
+        check_model(choose_model(verb.model, manifest))
     if verb.query and (path := named_file(verb.query)):
         say(f"warning: searching for the text {verb.query}; for the image, use --image {path}")
 
@@ -155,21 +154,20 @@ def _duplicates(verb: Search, reader: "Reader") -> "list[Sequence[Hit]]":
     return groups
 
 
-def _found(verb: Search, reader: "Reader") -> "list[Hit]":
+def _find(verb: Search, reader: "Reader") -> "list[Hit]":
+    """Embed the query with the model of the index, and find what is nearest to it."""
     from e5v.model.bundled import limits_notice
-    from e5v.search.query import Ask, asked, example_of, facts_of, find
+    from e5v.search.index_model import manifest_of
+    from e5v.search.query import Query, embed_query, find
 
-    ask = Ask(verb.query, verb.image, verb.without)
-    name = name_of_model(verb.model, reader.facts)
-    model = opening_of(verb.opening, reader.facts).open(name)
-    reader.facts.check(facts_of(model, name))
+    query = Query(verb.query, verb.image, verb.without)
+    name = choose_model(verb.model, reader.manifest)
+    model = choose_opening(verb.opening, reader.manifest).open(name)
+    reader.manifest.check(manifest_of(model, name))
     if warning := limits_notice(name):
         say(warning)
-    try:
-        vector, example = asked(model, ask), example_of(model, ask)
-    except ItemError as error:
-        raise UsageError(f"the query cannot be embedded: {error.cause}") from error
-    return find(reader, vector, example, k=verb.k, where=verb.where, min_score=verb.min_score)
+    vectors = embed_query(model, query)
+    return find(reader, vectors, k=verb.k, where=verb.where, min_score=verb.min_score)
 
 
 def _try_filter(reader: "Reader", where: str) -> None:

@@ -26,7 +26,7 @@ class SearchPage:
 
 
 @dataclass(frozen=True)
-class Card:
+class HitCard:
     """One hit as the page shows it; `thumbnail` is base64, and empty for a text."""
 
     url: str
@@ -55,9 +55,9 @@ def _load_template() -> Template:
     return environment.get_template("search_page.html.jinja")
 
 
-def _make_card(hit: "Hit") -> Card:
+def _make_card(hit: "Hit") -> HitCard:
     entry = hit.entry
-    return Card(
+    return HitCard(
         url=Path(entry.path).as_uri(),
         thumbnail=base64.b64encode(entry.thumbnail).decode(),
         text=entry.text,

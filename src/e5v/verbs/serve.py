@@ -14,13 +14,12 @@ from tyro.conf import OmitArgPrefixes, UseAppendAction, arg
 from e5v.errors import UsageError
 from e5v.extras import EXTRAS, need
 from e5v.verbs.console import say
-from e5v.verbs.index import name_of_model, opening_of
-from e5v.verbs.model_options import Opening, check_model
+from e5v.verbs.model_options import Opening, check_model, choose_model, choose_opening
 from e5v.verbs.options import need_at_least_1
 from e5v.verbs.paths import index_folder, missing_index
 
 if TYPE_CHECKING:
-    from e5v.search.manifest import Facts
+    from e5v.search.manifest import Manifest
     from e5v.web.service import Settings
 
 KEY = "E5V_API_KEY"
@@ -83,13 +82,13 @@ def serve(verb: Serve) -> None:
     from e5v.web import serving
 
     folder = index_folder(verb.index)
-    facts = _read_facts(verb, folder)
-    name = name_of_model(verb.model, facts)
+    manifest = _read_manifest(verb, folder)
+    name = choose_model(verb.model, manifest)
     check_model(name)
     with serving.listen(verb.host, verb.port) as listening:
         if not sys.stderr.isatty():  # where it is a terminal, opening says so itself
             say(f"opening {name}")
-        model = opening_of(verb.opening, facts).open(name)
+        model = choose_opening(verb.opening, manifest).open(name)
 
         from e5v.web.app import create_app
         from e5v.web.index_view import Collection
@@ -106,14 +105,14 @@ def serve(verb: Serve) -> None:
         serving.serve(app, listening, lambda: say(started), settings.limits)
 
 
-def _read_facts(verb: Serve, folder: Path) -> "Facts | None":
+def _read_manifest(verb: Serve, folder: Path) -> "Manifest | None":
     """Read what the index says of itself; an index that is named must exist."""
-    from e5v.search.manifest import read_facts
+    from e5v.search.manifest import read_manifest
 
-    facts = read_facts(folder)
-    if facts is None and verb.index:
+    manifest = read_manifest(folder)
+    if manifest is None and verb.index:
         raise missing_index(folder, verb.index)
-    return facts
+    return manifest
 
 
 def _read_settings(verb: Serve) -> "Settings":

@@ -35,11 +35,11 @@ def parse(record: type[Record], name: str, arguments: Sequence[str]) -> Record:
     if {"-h", "--help"} & set(before):
         arguments = before = ["--help"]  # tyro leaves out of the help what stands before it
     _check_spelling(options, before)
-    arguments = [*_joined_lists(options, before), *arguments[len(before) :]]
+    arguments = [*_join_lists(options, before), *arguments[len(before) :]]
     read: Any = tyro.cli  # mypy takes no plain type variable here
     shown = io.StringIO()
     try:
-        with redirect_stdout(shown), _reporting(options, arguments):
+        with redirect_stdout(shown), _raise_usage_errors(options, arguments):
             parsed: Record = read(
                 record,
                 prog=f"e5v {name}",
@@ -57,14 +57,14 @@ def _check_spelling(options: Sequence[Option], arguments: Sequence[str]) -> None
     """Refuse a flag with a value, and a list without one."""
     known = {flag: option for option in options for flag in option.flags}
     for argument, following in itertools.zip_longest(arguments, arguments[1:], fillvalue="--"):
-        option = known.get(_flag(argument))
+        option = known.get(_find_flag(argument))
         if option and option.kind is bool and "=" in argument:
             raise UsageError(f"{option.flags[0]} takes no value")
         if option and option.is_list and "=" not in argument and following.startswith("--"):
             raise UsageError(f"{option.flags[0]} lacks its values")
 
 
-def _joined_lists(options: Sequence[Option], arguments: Sequence[str]) -> list[str]:
+def _join_lists(options: Sequence[Option], arguments: Sequence[str]) -> list[str]:
     """Join the values of a list that is given in parts: tyro would keep the last part only.
 
     Of an option with one value, the last counts, as usual.
@@ -75,11 +75,11 @@ def _joined_lists(options: Sequence[Option], arguments: Sequence[str]) -> list[s
     parts = [current]
     first: dict[str, list[str]] = {}
     for argument in arguments:
-        name = lists.get(_flag(argument), "")
+        name = lists.get(_find_flag(argument), "")
         if name in first:
             current = first[name]
             current += [argument.partition("=")[2]] if "=" in argument else []
-        elif _flag(argument) in known:
+        elif _find_flag(argument) in known:
             current = [argument]
             parts.append(current)
             first |= {name: current} if name else {}
@@ -88,12 +88,12 @@ def _joined_lists(options: Sequence[Option], arguments: Sequence[str]) -> list[s
     return [argument for part in parts for argument in part]
 
 
-def _flag(argument: str) -> str:
+def _find_flag(argument: str) -> str:
     """Return the option that an argument begins with, with hyphens."""
     return argument.partition("=")[0].replace("_", "-")
 
 
-def _reporting(
+def _raise_usage_errors(
     options: Sequence[Option], arguments: Sequence[str]
 ) -> AbstractContextManager[object]:
     """Raise what tyro finds wrong as a UsageError."""
@@ -103,18 +103,18 @@ def _reporting(
         return nullcontext()
 
     def report(event: Any) -> NoReturn:
-        explain = EXPLAINED.get(type(event).__name__, _unexplained)
+        explain = EXPLAINED.get(type(event).__name__, _explain_other)
         raise UsageError(explain(event, options, arguments))
 
     return on_parse_error(report)
 
 
-def _unexplained(event: Any, options: Sequence[Option], arguments: Sequence[str]) -> str:
+def _explain_other(event: Any, options: Sequence[Option], arguments: Sequence[str]) -> str:
     del event, options
     return f"cannot understand {' '.join(arguments)}"
 
 
-def _unknown(tokens: Sequence[str], options: Sequence[Option]) -> str:
+def _explain_unknown(tokens: Sequence[str], options: Sequence[Option]) -> str:
     """Report the first unknown option, or an argument too many."""
     flags = [flag for option in options for flag in option.flags]
     wrong = next((token for token in tokens if token.startswith("-") and token != "-"), None)
@@ -122,7 +122,7 @@ def _unknown(tokens: Sequence[str], options: Sequence[Option]) -> str:
         several = any(option.is_positional and option.is_list for option in options)
         return f"unexpected argument {tokens[0]}" + ("; keep all arguments together" * several)
     known = [*flags, "--help"]
-    flag = _flag(wrong)
+    flag = _find_flag(wrong)
     if flag in known:  # one that ends a list of values, or is in the place of a value
         return f"{flag} is in the wrong place, or lacks its value"
     if flag[1:2].isdigit() or not flag[1:].strip("-"):
@@ -132,17 +132,17 @@ def _unknown(tokens: Sequence[str], options: Sequence[Option]) -> str:
 
 
 def _explain_unrecognized(event: Any, options: Sequence[Option], _: Sequence[str]) -> str:
-    return _unknown(event.tokens, options)
+    return _explain_unknown(event.tokens, options)
 
 
 def _explain_missing(event: Any, options: Sequence[Option], _: Sequence[str]) -> str:
     if event.unrecognized_tokens:
-        return _unknown(event.unrecognized_tokens, options)
-    names = [_invocation(missing.arg) for missing in event.missing_arguments]
+        return _explain_unknown(event.unrecognized_tokens, options)
+    names = [_format_argument(missing.arg) for missing in event.missing_arguments]
     return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} missing"
 
 
-def _invocation(argument: Any) -> str:
+def _format_argument(argument: Any) -> str:
     """Return an argument as its help names it: "--out FOLDER", or MODEL."""
     metavar = str(argument.lowered.metavar or "")
     if argument.is_positional():
@@ -153,7 +153,7 @@ def _invocation(argument: Any) -> str:
 def _explain_value(event: Any, options: Sequence[Option], _: Sequence[str]) -> str:
     del options
     if event.reason == "too_few_values":
-        return f"{_invocation(event.argument)} lacks its value"
+        return f"{_format_argument(event.argument)} lacks its value"
     return f"{event.argument.lowered.name_or_flags[-1]} takes no value"
 
 
@@ -168,20 +168,20 @@ def _explain_choice(event: Any, options: Sequence[Option], _: Sequence[str]) -> 
 def _explain_failure(event: Any, options: Sequence[Option], arguments: Sequence[str]) -> str:
     """Report a value of the wrong type, or what the record itself refuses."""
     if event.argument is None:
-        return f"{event.message}{_option_at_fault(options)}"
+        return f"{event.message}{_find_option_at_fault(options)}"
     flags = set(event.argument.lowered.name_or_flags)
     option = next((one for one in options if flags & set(one.flags)), None)
     if option is None:
         return str(event.message).splitlines()[0]
-    got = _value_of(option, arguments)
+    got = _find_value(option, arguments)
     kinds = [kind for kind in EXPECTED if kind is option.kind or kind in get_args(option.kind)]
-    if not kinds and (choices := _choices(option.kind)):
+    if not kinds and (choices := _list_choices(option.kind)):
         return f"{option.flags[0]} is {got}; expected {', '.join(choices)}{suggest(got, choices)}"
     expected = EXPECTED[kinds[0]] if kinds else "another value"
     return f"{option.flags[0]} is {got}; expected {expected}"
 
 
-def _option_at_fault(options: Sequence[Option]) -> str:
+def _find_option_at_fault(options: Sequence[Option]) -> str:
     """Name the option of the error that a record has just raised, if the error says which."""
     error = sys.exception()
     while error is not None:
@@ -191,16 +191,16 @@ def _option_at_fault(options: Sequence[Option]) -> str:
     return ""
 
 
-def _choices(kind: Any) -> list[str]:
+def _list_choices(kind: Any) -> list[str]:
     """Return the words that a type of choices allows, inside `| None` too."""
-    found = [word for part in get_args(kind) for word in (_choices(part) or [part])]
+    found = [word for part in get_args(kind) for word in (_list_choices(part) or [part])]
     return [word for word in found if isinstance(word, str)]
 
 
-def _value_of(option: Option, arguments: Sequence[str]) -> str:
+def _find_value(option: Option, arguments: Sequence[str]) -> str:
     """Return what was given as the value of an option, as it was typed."""
     for place, argument in enumerate(arguments):
-        if argument.startswith("-") and _flag(argument) in option.flags:
+        if argument.startswith("-") and _find_flag(argument) in option.flags:
             if "=" in argument:
                 return argument.partition("=")[2]
             rest = arguments[place + 1 :]

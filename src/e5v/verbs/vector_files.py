@@ -1,6 +1,6 @@
 """Vectors as rows of a file: JSON lines, a NumPy array, or Parquet.
 
-Row, one by one -> a table of the format -> a file beside the target -> renamed onto the target
+VectorRow, one by one -> VectorFile of the format, beside the target -> renamed onto the target
 
 Rows are written as they come, so a table may be larger than memory.
 """
@@ -25,7 +25,7 @@ NAMES = frozenset({"id", "path", "text"})  # what may stand for an item alone
 
 
 @dataclass(frozen=True)
-class Row:
+class VectorRow:
     """One vector and what it is of: `label` as the user named it, `kind` text, image or mixture."""
 
     position: int
@@ -34,10 +34,10 @@ class Row:
     vector: NDArray[np.generic]
 
 
-class Table(Protocol):
+class VectorFile(Protocol):
     """A file of rows being written."""
 
-    def add(self, row: Row) -> None:
+    def add(self, row: VectorRow) -> None:
         """Write a row; every vector has the shape and type of the first."""
 
     def close(self) -> None:
@@ -51,7 +51,7 @@ class JsonLines:
         del facts  # a line is about its item alone
         self._file = file
 
-    def add(self, row: Row) -> None:
+    def add(self, row: VectorRow) -> None:
         """Write one line; numbers in the fewest digits that give the same value back."""
         label = json.dumps(dict(row.label))[1:-1]
         numbers = ", ".join(map(str, row.vector))
@@ -72,7 +72,7 @@ class Npy:
         self._shape: tuple[int, ...] = ()
         self._dtype: np.dtype[Any] = np.dtype(np.float32)
 
-    def add(self, row: Row) -> None:
+    def add(self, row: VectorRow) -> None:
         """Write one row of the array."""
         if not self._count:
             self._shape, self._dtype = row.vector.shape, row.vector.dtype
@@ -98,10 +98,10 @@ class Parquet:
     def __init__(self, file: BinaryIO, facts: Mapping[str, str]) -> None:
         self._file = file
         self._facts = {f"e5v.{name}": value for name, value in facts.items()}
-        self._rows: list[Row] = []
+        self._rows: list[VectorRow] = []
         self._writer: Any = None
 
-    def add(self, row: Row) -> None:
+    def add(self, row: VectorRow) -> None:
         """Keep the row until there are enough for a row group."""
         self._rows.append(row)
         count = len(self._rows)
@@ -123,7 +123,7 @@ class Parquet:
         vectors = np.stack([row.vector for row in self._rows])
         columns = {
             "position": pa.array([row.position for row in self._rows], pa.int64()),
-            "source": pa.array([_source(row.label) for row in self._rows], pa.string()),
+            "source": pa.array([_format_source(row.label) for row in self._rows], pa.string()),
             "kind": pa.array([row.kind for row in self._rows], pa.string()),
             "vector": pa.FixedSizeListArray.from_arrays(vectors.reshape(-1), vectors.shape[1]),
         }
@@ -133,14 +133,14 @@ class Parquet:
         self._rows = []
 
 
-FORMATS: dict[str, Callable[[BinaryIO, Mapping[str, str]], Table]] = {
+FORMATS: dict[str, Callable[[BinaryIO, Mapping[str, str]], VectorFile]] = {
     "jsonl": JsonLines,
     "npy": Npy,
     "parquet": Parquet,
 }
 
 
-def _source(label: Mapping[str, Any]) -> str:
+def _format_source(label: Mapping[str, Any]) -> str:
     """Name an item in one string: its id, path or text, or all of its label."""
     name = (
         next(iter(label.values())) if len(label) == 1 and NAMES.issuperset(label) else dict(label)

@@ -52,18 +52,18 @@ def verify(verb: Verify) -> bool:
 
 def show_checks(checks: "Iterator[Check]", *, json: bool) -> bool:
     """Show each check as soon as it is done; return whether all passed."""
-    shown = _lines(checks) if wants_lines(json=json) else _table(checks)
+    shown = _show_lines(checks) if wants_lines(json=json) else _show_table(checks)
     verdicts = [check.passed for check in shown]  # every check is made, whatever the first says
     return all(verdicts)
 
 
-def _lines(checks: "Iterator[Check]") -> "Iterator[Check]":
+def _show_lines(checks: "Iterator[Check]") -> "Iterator[Check]":
     for check in checks:
         show_line(asdict(check))
         yield check
 
 
-def _table(checks: "Iterator[Check]") -> "Iterator[Check]":
+def _show_table(checks: "Iterator[Check]") -> "Iterator[Check]":
     from rich.live import Live
     from rich.table import Table
     from rich.text import Text

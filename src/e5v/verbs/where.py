@@ -34,7 +34,7 @@ def check_filter(where: str) -> None:
         UsageError: the filter cannot be a condition.
     """
     if not where.strip():
-        raise _error(where, "it is empty")
+        raise _make_error(where, "it is empty")
     depth = 0
     for token in TOKEN.finditer(where):
         if token["call"]:
@@ -44,18 +44,18 @@ def check_filter(where: str) -> None:
         elif token["name"] or token["quoted"]:
             _check_name(where, token["name"] or token["quoted"][1:-1], quoted=bool(token["quoted"]))
     if depth:
-        raise _error(where, "a bracket is not closed")
+        raise _make_error(where, "a bracket is not closed")
 
 
 def _check_sign(where: str, sign: str, depth: int) -> int:
     """Return how many brackets are open after a sign."""
     if sign in {"'", '"', "`"}:
-        raise _error(where, f"the quote {sign} is not closed")
+        raise _make_error(where, f"the quote {sign} is not closed")
     if sign == ";":
-        raise _error(where, "it has a ;, and only one condition is possible")
+        raise _make_error(where, "it has a ;, and only one condition is possible")
     depth += (sign == "(") - (sign == ")")
     if depth < 0:
-        raise _error(where, "a bracket is closed that was not opened")
+        raise _make_error(where, "a bracket is closed that was not opened")
     return depth
 
 
@@ -65,10 +65,10 @@ def _check_name(where: str, name: str, *, quoted: bool) -> None:
     near = get_close_matches(name.lower(), COLUMNS, n=1, cutoff=0.75)
     meant = f" (did you mean {near[0]}?)" if near else ""
     text = "; put text in single quotes" if quoted or not near else ""
-    raise _error(where, f"no column is named {name}{meant}{text}")
+    raise _make_error(where, f"no column is named {name}{meant}{text}")
 
 
-def _error(where: str, reason: str) -> UsageError:
+def _make_error(where: str, reason: str) -> UsageError:
     return UsageError(
         f"the filter {where!r} cannot be used: {reason}; expected a condition such as {EXAMPLE} "
         f"on {', '.join(COLUMNS)}",

@@ -12,7 +12,7 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 from e5v.errors import UsageError
 from e5v.inputs import RawItem
 from e5v.verbs.console import show_line, wants_lines
-from e5v.verbs.inputs import Asked, ItemFile, understand
+from e5v.verbs.inputs import InputItem, ItemFile, understand
 from e5v.verbs.model_options import Opening, check_model, default_model
 from e5v.verbs.options import need_at_least_1
 from e5v.verbs.paths import need_image
@@ -64,7 +64,7 @@ def words(verb: Words) -> None:
     from e5v.model.prompts import find_prompt
 
     find_prompt(verb.prompt)
-    item = _item(verb)
+    item = _find_item(verb)
     check_model(verb.model)
     found = verb.opening.open(verb.model).words(item, verb.k, prompt=verb.prompt)
     if wants_lines(json=verb.json):
@@ -82,7 +82,7 @@ def words(verb: Words) -> None:
     Console().print(table)
 
 
-def _item(verb: Words) -> RawItem:
+def _find_item(verb: Words) -> RawItem:
     need_image(verb.image, "--image")
     if not verb.item and verb.image:
         return verb.image
@@ -90,7 +90,7 @@ def _item(verb: Words) -> RawItem:
     asked = understand(item)
     if isinstance(asked, ItemFile):
         raise UsageError(f"{item} is a file of JSON lines; expected one text or image file")
-    if not isinstance(asked, Asked):
+    if not isinstance(asked, InputItem):
         what = "stands for JSON lines on stdin" if item == "-" else "is a folder"
         raise UsageError(f"{item} {what}; expected one text or image file")
     if asked.fault:

@@ -9,9 +9,10 @@ until it is done, so that slow images cannot pile up.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 IMAGE_TOKENS = 2_500  # the estimate for an image: a photo in the paper's model
 BYTES_PER_TOKEN = 3  # of text, for the estimate
 FETCHERS = 8
+Fetch = Callable[[str], Awaitable[bytes]]
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,10 @@ class ItemEmbedder:
         with self.queue.reserve() as reserved:
             most = self._model.max_tokens
             reserved.set(sum(min(_estimate_tokens(item), most) for item in items))
-            prepared = await _gather_prepared(self._prepare(item, prompt, fit) for item in items)
+            fetch = cache(lambda url: asyncio.create_task(self._fetch(url)))  # each URL once
+            prepared = await _gather_prepared(
+                self._prepare(item, prompt, fit, fetch) for item in items
+            )
             tokens = sum(len(one.prompted.ids) for one in prepared)
             reserved.set(tokens)
             states = await self._batcher.states(prepared)
@@ -84,9 +89,12 @@ class ItemEmbedder:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._fetchers.shutdown(wait=False, cancel_futures=True)
 
-    async def _prepare(self, item: RequestItem, prompt: str, fit: Fit) -> Prepared:
+    async def _prepare(self, item: RequestItem, prompt: str, fit: Fit, fetch: Fetch) -> Prepared:
         try:
-            fetched = [await self._fetch(part) for part in item.parts]
+            fetched = [
+                await fetch(part.url) if isinstance(part, ImageSource) and part.url else part
+                for part in item.parts
+            ]
             return await self._prepare_on_thread(item, fetched, prompt, fit)
         except UnreadableError as error:
             raise refuse_item(item.position, str(error)) from None
@@ -95,11 +103,9 @@ class ItemEmbedder:
         except PromptError as error:
             raise refuse_item(item.position, str(error).removeprefix("item 0: ")) from None
 
-    async def _fetch(self, part: ItemPart) -> ItemPart | bytes:
-        if not isinstance(part, ImageSource) or not part.url:
-            return part
+    async def _fetch(self, url: str) -> bytes:
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._fetchers, self._fetcher.fetch, part.url)
+        work = loop.run_in_executor(self._fetchers, self._fetcher.fetch, url)
         try:
             return await asyncio.wait_for(work, 2 * self._fetcher.seconds)
         except TimeoutError:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from e5v.errors import DataError
 from e5v.search.entries import Entry
 from e5v.search.index import Index
-from e5v.search.manifest import read_facts
-from e5v.search.query import fingerprint_of
+from e5v.search.index_model import fingerprint_of
+from e5v.search.manifest import read_manifest
 from e5v.web.errors import Refused
 from e5v.web.projection import project
 
@@ -34,7 +34,7 @@ Reservation = TypeVar("Reservation")
 
 
 @dataclass(frozen=True)
-class Point:
+class MapPoint:
     """An entry's place on the map."""
 
     entry: Entry
@@ -47,7 +47,7 @@ class Map:
     """The points of one version of the index."""
 
     version: int
-    points: list[Point]
+    points: list[MapPoint]
 
 
 class Collection:
@@ -113,7 +113,7 @@ class Collection:
         """
         return _require(self.index().vector(id), id)
 
-    def map(self) -> list[Point]:
+    def map(self) -> list[MapPoint]:
         """Return the map of at most 2,000 entries; computed once per version of the index."""
         index, version = self.version()
         drawn = self._map
@@ -136,15 +136,15 @@ class Collection:
 
     def _still_exists(self, seen: Index) -> bool:
         """Return whether the index is still there; LanceDB would create a missing folder."""
-        facts = read_facts(self.folder)
-        made_by_same = facts is None or facts.fingerprint == seen.fingerprint
+        manifest = read_manifest(self.folder)
+        made_by_same = manifest is None or manifest.fingerprint == seen.fingerprint
         return made_by_same and self.folder.is_dir()
 
     def _open(self) -> Index:
         try:
             index = Index.open(self.folder)
         except DataError as error:
-            if read_facts(self.folder):
+            if read_manifest(self.folder):
                 raise
             raise Refused(404, "missing", str(error)) from None
         dtype = str(self.model.dtype).removeprefix("torch.")
@@ -161,10 +161,10 @@ def _require(found: Reservation | None, id: str) -> Reservation:
     return found
 
 
-def _compute_points(index: Index) -> list[Point]:
+def _compute_points(index: Index) -> list[MapPoint]:
     ids, vectors = index.vectors(MAP_POINTS)
     places = dict(zip(ids, project(vectors).tolist(), strict=True))
     return [
-        Point(entry, *(round(place, DIGITS) for place in places[entry.id]))
+        MapPoint(entry, *(round(place, DIGITS) for place in places[entry.id]))
         for entry in index.entries(ids)
     ]

@@ -118,7 +118,9 @@ def read_item(raw: object, position: int = 0) -> RequestItem:
 def _read_parts(raw: Any, depth: int) -> Iterator[ItemPart | SystemTurn]:
     if not depth:
         raise ValueError("is nested too deeply; give a flat list of parts")
-    if isinstance(raw, str):
+    if isinstance(raw, (Text, Image)):  # of our own index
+        yield raw
+    elif isinstance(raw, str):
         yield _read_text(raw)
     elif isinstance(raw, Mapping) and ("content" in raw or raw.get("role") == "assistant"):
         yield from _read_message(raw, depth)

@@ -274,12 +274,3 @@ class SearchRequest(Request):
         if self.image and self.like:
             raise ValueError("got both image and like; give one of them")
         return self
-
-    def example(self) -> RequestItem | None:
-        """Return the words and the image as one item; None without both."""
-        sent = {"text": self.text, "image": self.image}
-        return read_item(sent) if self.text or self.image else None
-
-    def unwanted(self) -> RequestItem | None:
-        """Return the words to avoid as an item."""
-        return read_item(self.without, 1) if self.without else None

@@ -18,7 +18,7 @@ from fastapi.responses import FileResponse
 from e5v.image_formats import FORMAT_OF_SUFFIX, suffix_of
 from e5v.model.bundled import PAPER, limits_notice
 from e5v.search.entries import Entry, Hit
-from e5v.search.manifest import VARIABLE, default_folder, read_facts
+from e5v.search.manifest import VARIABLE, default_folder, read_manifest
 from e5v.web.disconnects import cancel_on_disconnect
 from e5v.web.errors import Refused
 from e5v.web.replies import json_response
@@ -53,14 +53,14 @@ PAGE, LARGEST_PAGE = 60, 600  # entries in one reply
     summary="Search the index",
     responses=describe_replies("The nearest entries", SearchReply, *POSTED, 404, 409, 503),
 )
-async def search(request: Request, asked: SearchRequest) -> Response:
+async def search(request: Request, wanted: SearchRequest) -> Response:
     """Return the entries nearest to words, an image, both together, or another entry."""
     start = time.perf_counter()
     service = get_service(request)
     most = service.settings.limits.hits
-    if asked.k > most:
-        raise Refused(422, "fields", f"k is {asked.k}; expected at most {most}")
-    found = await cancel_on_disconnect(request, service.searcher.find(asked))
+    if wanted.k > most:
+        raise Refused(422, "fields", f"k is {wanted.k}; expected at most {most}")
+    found = await cancel_on_disconnect(request, service.searcher.find(wanted))
     took = round((time.perf_counter() - start) * 1000, 1)
     words = [{"word": one.word, "share": round(one.probability, 4)} for one in found.words]
     hits = [_hit(hit) for hit in found.hits]
@@ -233,6 +233,6 @@ def _command(service: Service) -> str:
     words = ["e5v", "index", "FOLDER"]
     if VARIABLE in os.environ or folder.absolute() != default_folder().absolute():
         words += ["--index", str(folder.absolute())]
-    if name != PAPER and read_facts(folder) is None:  # an index names its own model
+    if name != PAPER and read_manifest(folder) is None:  # an index names its own model
         words += ["--model", name]
     return shlex.join(words)

@@ -1,6 +1,6 @@
 """Run a search: from a request to hits and words.
 
-SearchRequest -> vectors of what is wanted and what is not -> one query vector
+SearchRequest -> Query -> its items -> one call of the embedder -> query vector
     -> the index -> hits
     -> the model's head -> predicted words
 """
@@ -8,32 +8,29 @@ SearchRequest -> vectors of what is wanted and what is not -> one query vector
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from e5v.inputs import Image, Text
+from e5v.errors import DataError, UsageError
 from e5v.model.words import Word, likely_words
-from e5v.search.query import PROMPT, apart, find, normal
-from e5v.search.readers import EXCERPT, whole_text
-from e5v.search.scan import FORMS
+from e5v.search.index_model import PROMPT
+from e5v.search.query import Query, QueryItems, find, list_items, load_stored_example
 from e5v.vectors import unit
 from e5v.web.batching import Batcher
 from e5v.web.embedding import ItemEmbedder
 from e5v.web.errors import Refused
 from e5v.web.example_queries import ExampleQueries
 from e5v.web.index_view import Collection
-from e5v.web.inputs import ItemPart, RequestItem
+from e5v.web.inputs import RequestItem, read_item
 from e5v.web.schemas import SearchRequest
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
-    from e5v.search.entries import Entry, Hit
+    from e5v.search.entries import Hit
     from e5v.search.index import Index
 
 WORDS = 8
@@ -62,20 +59,22 @@ class Searcher:
     length: float
     _examples: ExampleQueries = field(default_factory=ExampleQueries)
 
-    async def find(self, asked: SearchRequest) -> Found:
+    async def find(self, request: SearchRequest) -> Found:
         """Search; the entry that is given as the example is not among the hits.
 
         Raises:
             Refused: there is no index, or the request is invalid.
             UsageError: the filter is invalid, or `without` leaves nothing of the query.
         """
-        asked = _normalise(asked)
         index = await asyncio.to_thread(self.collection.index)
-        state, example = await asyncio.gather(self._state(asked), self._example(asked))
-        vector = unit(state[None])[0]
+        items = await asyncio.to_thread(_list_items, index, request)
+        states = (await self.embedder.embed(_read_items(items), PROMPT)).states
+        vectors = items.combine(unit(states))
+        length = self.length if items.wanted is None else float(np.linalg.norm(states[0]))
+        k, where, least = request.k, request.where, request.min_score
         hits, words = await asyncio.gather(
-            asyncio.to_thread(_hits, index, vector, example, asked),
-            self.batcher.do(lambda: self._words(state)),
+            asyncio.to_thread(find, index, vectors, k=k, where=where, min_score=least),
+            self._predict_words(vectors.query, length),
         )
         return Found(hits, words)
 
@@ -89,41 +88,12 @@ class Searcher:
 
     async def words_of(self, vector: NDArray[np.float32]) -> list[Word]:
         """Return the words predicted for an entry's unit vector (d,), likeliest first."""
-        state = vector * np.float32(self.length)
+        return await self._predict_words(vector, self.length)
+
+    async def _predict_words(self, vector: NDArray[np.float32], length: float) -> list[Word]:
+        """Return the words predicted for a unit vector (d,) that is scaled to a state's length."""
+        state = vector * np.float32(length)
         return await self.batcher.do(lambda: self._words(state))
-
-    async def _state(self, asked: SearchRequest) -> NDArray[np.float32]:
-        """Return the query vector (d,), scaled to the length of a model state for the head."""
-        wanted = await self._wanted(asked)
-        items = [one for one in (wanted, asked.unwanted()) if one]
-        states = (await self.embedder.embed(items, PROMPT)).states
-        rows, length = unit(states), self.length
-        if wanted:
-            length = float(np.linalg.norm(states[0]))
-        elif asked.like:
-            like = await asyncio.to_thread(self.collection.vector, asked.like)
-            rows = np.vstack([like, rows])
-        vector: NDArray[np.float32] = apart(rows) * np.float32(length)
-        return vector
-
-    async def _example(self, asked: SearchRequest) -> NDArray[np.float32] | None:
-        """Return the vector of the example of "like this, but ..."; None for other queries."""
-        if not asked.text or not (asked.image or asked.like):
-            return None
-        if asked.like:
-            return await asyncio.to_thread(self.collection.vector, asked.like)
-        alone = asked.model_copy(update={"text": None}).example()
-        states = (await self.embedder.embed([alone] if alone else [], PROMPT)).states
-        row: NDArray[np.float32] = unit(states)[0]
-        return row
-
-    async def _wanted(self, asked: SearchRequest) -> RequestItem | None:
-        """Return the item to embed; None if the index has its vector already."""
-        if not asked.like or not asked.text:
-            return asked.example()
-        entry = await asyncio.to_thread(self.collection.entry, asked.like)
-        example = await asyncio.to_thread(_as_part, entry)
-        return RequestItem(0, (example, Text(asked.text)))
 
     def _words(self, state: NDArray[np.float32]) -> list[Word]:
         loaded = self.model.loaded
@@ -132,41 +102,24 @@ class Searcher:
             return likely_words(loaded, given, WORDS)
 
 
-def _hits(
-    index: Index,
-    vector: NDArray[np.float32],
-    example: NDArray[np.float32] | None,
-    asked: SearchRequest,
-) -> list[Hit]:
-    """Search for one more than requested, so that the example itself can be removed."""
-    more = int(asked.like is not None)
-    where, least = asked.where, asked.min_score
-    hits = find(index, vector, example, k=asked.k + more, where=where, min_score=least)
-    return [hit for hit in hits if hit.entry.id != asked.like][: asked.k]
-
-
-def _normalise(asked: SearchRequest) -> SearchRequest:
-    """Return a query with its words in NFC, like the texts of the index."""
-    words = {"text": asked.text, "without": asked.without}
-    return asked.model_copy(update={name: normal(one) for name, one in words.items() if one})
-
-
-def _as_part(entry: Entry) -> ItemPart:
-    """Return an entry as the part that was embedded."""
-    return Image(Path(entry.path)) if entry.kind == "image" else Text(_whole_text(entry))
-
-
-def _whole_text(entry: Entry) -> str:
-    """Return the whole text of an entry: of a long line the index keeps only the beginning.
+def _list_items(index: Index, request: SearchRequest) -> QueryItems:
+    """List what a request needs the model for.
 
     Raises:
-        Refused: the file has changed since it was indexed, or is missing.
+        Refused: there is no entry of that id, or its file has changed since it was indexed.
     """
-    if len(entry.text) < EXCERPT or FORMS.get(Path(entry.path).suffix.lower()) != "lines":
-        return entry.text
-    with suppress(OSError):
-        text = whole_text(entry.path, entry.digest)
-        if text is not None:
-            return text
-    message = "its file has changed since it was indexed; run e5v index again, or leave out text"
-    raise Refused(409, "missing", f"the whole text of the like entry is not available: {message}")
+    query = Query(request.text, request.image, request.without, request.like)
+    try:
+        return list_items(query, load_stored_example(index, query))
+    except UsageError as error:
+        raise Refused(404, "missing", str(error)) from None
+    except DataError as error:
+        if error.argument != "like":  # the index itself cannot be read
+            raise
+        raise Refused(409, "missing", str(error)) from None
+
+
+def _read_items(items: QueryItems) -> list[RequestItem]:
+    """Read the items as a client's; a fault names 1 for `without`, else 0."""
+    places = ((items.wanted, 0), (items.without, 1), (items.example, 0))
+    return [read_item(item, place) for item, place in places if item is not None]

@@ -1,13 +1,12 @@
 """The page is searched with: by words, by an image, by both, and by what was found."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from e5v import E5V
-from e5v.search.index import Index
-from e5v.search.query import Ask, asked, example_of, find
+from e5v.search.query import Query, embed_query, find
 from e5v.web.index_view import Collection
 from tests.web.page.browsing import CAPTIONS, NOTES, Visit
 
@@ -26,9 +25,9 @@ def test_results_appear_as_one_types(visit: Visit, collection: Collection, model
     assert page.url.endswith("?q=a+tall+tower")
     assert visit.searches[-1]["text"] == "a tall tower"
     assert len(visit.searches) < 6
-    assert visit.ids() == _expected(collection, asked(model, Ask("a tall tower")))
+    assert visit.ids() == _expected(collection, model, Query("a tall tower"))
     first = page.locator(".grid li").first
-    hit = collection.index().search(asked(model, Ask("a tall tower")), k=1)[0]
+    hit = collection.index().search(embed_query(model, Query("a tall tower")).query, k=1)[0]
     expect(first.locator(".score")).to_have_text(f"{hit.score:.2f}")
     alts = page.locator(".grid img").evaluate_all("all => all.map((image) => image.alt)")
     assert sorted(alts) == sorted(CAPTIONS)
@@ -77,11 +76,10 @@ def test_like_this_but(visit: Visit, collection: Collection, model: E5V, folder:
     page.get_by_role("button", name="Without", exact=True).click()
     page.keyboard.type("a strip")
     _until(page, visit, "without", "a strip")
-    ask = Ask("at night", file, "a strip")
-    assert visit.ids() == _expected(collection, asked(model, ask), example_of(model, ask))
+    assert visit.ids() == _expected(collection, model, Query("at night", file, "a strip"))
     page.get_by_role("button", name="Search without this example").click()
     _until(page, visit, "image", None)
-    assert visit.ids() == _expected(collection, asked(model, Ask("at night", without="a strip")))
+    assert visit.ids() == _expected(collection, model, Query("at night", without="a strip"))
 
 
 def test_more_like_this(visit: Visit, collection: Collection) -> None:
@@ -165,9 +163,9 @@ def _answer(route: "Route") -> None:
     route.fulfill(json={"hits": [hit | rest for hit in hits], "words": [], "took_ms": 1})
 
 
-def _expected(collection: Collection, query: Any, example: Any = None) -> list[str]:
-    index: Index = collection.index()
-    return [hit.entry.id for hit in find(index, query, example, k=24)]
+def _expected(collection: Collection, model: E5V, query: Query) -> list[str]:
+    vectors = embed_query(model, query)
+    return [hit.entry.id for hit in find(collection.index(), vectors, k=24)]
 
 
 def _until(page: "Page", visit: Visit, field: str, value: str | None) -> None:

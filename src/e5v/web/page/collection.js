@@ -1,6 +1,6 @@
 // What is indexed: how much, and by which model.
 //
-// /v1/index -> counts, model, notice, command; asked again now and then, as the index may grow
+// /v1/index -> counts, model, notice, command; requested again now and then, as the index may grow
 
 import { askPatiently } from "/api.js";
 

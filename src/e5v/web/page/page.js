@@ -1,7 +1,7 @@
 // The page: what is searched for, and everything that shows it.
 //
-// keys, words, images -> Asked -> address -> search -> grid, words, map, viewer
-//                        nothing asked    -> browse -> grid
+// keys, words, images -> state -> address -> search -> grid, words, map, viewer
+//                        no query         -> browse -> grid
 
 import { NOTHING, isQuery, readUrl, writeUrl } from "/url.js";
 import { clearMessage, showError, showOutage } from "/message.js";
@@ -25,8 +25,8 @@ const MOST = 240;
 const NO_ANSWER = { key: "", hits: [], words: [] };
 const part = (name) => document.querySelector(name);
 
-let asked = { ...NOTHING };
-let before = asked; // what was asked before an image was given
+let state = { ...NOTHING };
+let before = state; // the state before an image was given
 let answered = NO_ANSWER;
 let k = PAGE_SIZE;
 let drafting = false; // typing goes on: the address changes, but no step back is added
@@ -62,11 +62,11 @@ const search = new Search({
   },
   refused(error) {
     const bad = error.code === "item" || error.status === 413;
-    if (bad && asked.picture) return dropPicture(error);
+    if (bad && state.picture) return dropPicture(error);
     answered = NO_ANSWER;
     showAnswer();
     showError(error);
-    if (error.status === 404 && !asked.like) collection.look();
+    if (error.status === 404 && !state.like) collection.look();
     return undefined;
   },
 });
@@ -78,18 +78,18 @@ const searchBox = new SearchBox(part(".ask"), {
   },
   given: give,
   freed: () => go({ like: "", picture: "" }),
-  down: () => (asked.view === "map" ? false : grid.focus()),
+  down: () => (state.view === "map" ? false : grid.focus()),
 });
 
 const grid = new Grid(part(".grid"), {
-  href: (id) => writeUrl({ ...asked, open: id }),
+  href: (id) => writeUrl({ ...state, open: id }),
   opens: (id) => go({ open: id }),
   leaves: () => searchBox.focus(),
 });
 
 const browse = new Browse(part(".end"), {
   entries() {
-    if (isQuery(asked)) return;
+    if (isQuery(state)) return;
     entries.add(browse.entries);
     grid.show(browse.entries);
     showViewer();
@@ -105,14 +105,14 @@ const map = new CollectionMap(part(".map"), { opens: (id) => go({ open: id }) })
 const viewer = new Viewer(part(".viewer"), {
   shut,
   step(by) {
-    const place = placeOf(asked.open);
+    const place = placeOf(state.open);
     const next = listed()[place + by];
     if (next && place >= 0) go({ open: next.id }, { replacing: true });
-    if (!isQuery(asked) && place + 10 > browse.entries.length) browse.more();
+    if (!isQuery(state) && place + 10 > browse.entries.length) browse.more();
   },
-  like: (entry) => go({ ...NOTHING, kind: asked.kind, like: entry.id }),
+  like: (entry) => go({ ...NOTHING, kind: state.kind, like: entry.id }),
   but(entry) {
-    go({ ...NOTHING, kind: asked.kind, like: entry.id });
+    go({ ...NOTHING, kind: state.kind, like: entry.id });
     searchBox.focus();
   },
 });
@@ -123,51 +123,51 @@ async function arrive() {
   const arrival = (arrivals += 1);
   const gone = there.picture && !(await recall(there.picture));
   if (arrival !== arrivals) return;
-  asked = gone ? { ...there, picture: "" } : there;
+  state = gone ? { ...there, picture: "" } : there;
   drafting = false;
   if (gone) {
-    const rest = isQuery(asked) ? " Until then, these are the results for the words alone." : "";
+    const rest = isQuery(state) ? " Until then, these are the results for the words alone." : "";
     showError(new Error(`The image of this search is gone; drop it again.${rest}`));
   }
 }
 
-/** Change what is asked or shown, and note it as a step that one can go back from. */
+/** Change the state, and note it as a step that one can go back from. */
 function go(change, { typing = false, replacing = false } = {}) {
-  const next = { ...asked, ...change };
+  const next = { ...state, ...change };
   if (change.text || change.like || change.picture) next.view = change.view ?? "";
   if (!("open" in change)) next.open = "";
-  const opened = replacing ? history.state?.opened : Boolean(next.open) && !asked.open;
+  const opened = replacing ? history.state?.opened : Boolean(next.open) && !state.open;
   const replace = replacing || (typing && drafting);
   arrivals += 1;
   history[replace ? "replaceState" : "pushState"]({ opened }, "", writeUrl(next));
   drafting = typing;
-  if (isQuery(next) !== isQuery(asked) || next.kind !== asked.kind) scrollTo(0, 0);
-  asked = next;
+  if (isQuery(next) !== isQuery(state) || next.kind !== state.kind) scrollTo(0, 0);
+  state = next;
   if (collection.index) clearMessage();
   render({ typing });
 }
 
 /** Close the entry: back to where it was opened from, if that was here. */
 function shut() {
-  const { open } = asked;
+  const { open } = state;
   if (history.state?.opened) return history.back();
   go({ open: "" }, { replacing: true });
   if (!isMap()) grid.focus(open);
 }
 
 window.addEventListener("popstate", async () => {
-  const { open } = asked;
+  const { open } = state;
   if (collection.index) clearMessage();
   await arrive();
   render();
-  if (open && !asked.open && !isMap()) grid.focus(open);
+  if (open && !state.open && !isMap()) grid.focus(open);
 });
 
 /** Search by an image; words that are there stay, and say how it is to differ. */
 async function give(file) {
   try {
     const key = await keep(file);
-    before = asked;
+    before = state;
     go({ picture: key, like: "" });
     searchBox.words.focus();
   } catch (error) {
@@ -177,31 +177,31 @@ async function give(file) {
 
 /** Take an image out of the query that the server cannot read, and say so. */
 function dropPicture(error) {
-  const { name } = picture(asked.picture);
+  const { name } = picture(state.picture);
   const reason = error.status === 413 ? error.message : unreadable(name, error.message);
-  forget(asked.picture);
-  asked = { ...asked, picture: "", like: before.like };
-  history.replaceState(history.state, "", writeUrl(asked));
+  forget(state.picture);
+  state = { ...state, picture: "", like: before.like };
+  history.replaceState(history.state, "", writeUrl(state));
   render();
   showError(new Error(reason));
 }
 
 /** Return whether the map is shown; it stays until there are results to show in its place. */
 function isMap() {
-  const stays = isQuery(asked) && !answered.key && !part(".map").hidden;
-  return asked.view === "map" || stays;
+  const stays = isQuery(state) && !answered.key && !part(".map").hidden;
+  return state.view === "map" || stays;
 }
 
 /** Return what the grid lists. */
 function listed() {
-  return isQuery(asked) ? answered.hits : browse.entries;
+  return isQuery(state) ? answered.hits : browse.entries;
 }
 
 function placeOf(id) {
   return listed().findIndex((entry) => entry.id === id);
 }
 
-/** Show what is asked; search if that is not what was answered. */
+/** Show the state; search if its query is not the one that was answered. */
 function render({ typing = false } = {}) {
   showExample();
   if (!collection.index?.items) return showViews();
@@ -210,7 +210,7 @@ function render({ typing = false } = {}) {
     search.stop();
     answered = NO_ANSWER;
     showAnswer();
-    browse.show(shownKind(asked, collection.index.kinds));
+    browse.show(shownKind(state, collection.index.kinds));
   } else {
     browse.rest();
     if (JSON.stringify(body) !== answered.key) {
@@ -224,9 +224,9 @@ function render({ typing = false } = {}) {
   return showViewer();
 }
 
-/** Return what is sent for what is asked; nothing for nothing. */
+/** Return the body of the search for the state; nothing without a query. */
 function request() {
-  const body = requestBody(asked, picture(asked.picture)?.image);
+  const body = requestBody(state, picture(state.picture)?.image);
   if (!body) return null;
   const query = JSON.stringify(body);
   if (query !== last) [k, last] = [PAGE_SIZE, query];
@@ -234,24 +234,24 @@ function request() {
 }
 
 async function showExample() {
-  const own = picture(asked.picture);
-  if (own) return searchBox.show(asked, { name: own.name, source: own.image });
-  if (!asked.like) return searchBox.show(asked);
-  searchBox.show(asked, { name: "…" });
-  const { like } = asked;
+  const own = picture(state.picture);
+  if (own) return searchBox.show(state, { name: own.name, source: own.image });
+  if (!state.like) return searchBox.show(state);
+  searchBox.show(state, { name: "…" });
+  const { like } = state;
   const entry = await entries.find(like);
-  if (entry && asked.like === like) searchBox.show(asked, { name: caption(entry), source: entry.thumbnail });
+  if (entry && state.like === like) searchBox.show(state, { name: caption(entry), source: entry.thumbnail });
   return undefined;
 }
 
 function showViews() {
   const { items = 0, kinds = {} } = collection.index ?? {};
-  const query = isQuery(asked);
-  tabs.show(asked, kinds);
+  const query = isQuery(state);
+  tabs.show(state, kinds);
   part(".map").hidden = !isMap() || !items;
   part(".found").hidden = isMap() || !items;
   examples.show(!query && items > 0 && !isMap());
-  document.title = asked.text.trim() ? `${asked.text.trim()} · e5v` : "e5v";
+  document.title = state.text.trim() ? `${state.text.trim()} · e5v` : "e5v";
   if (!part(".map").hidden) map.load({ trouble: showOutage, refused: showError });
   if (!query || !items) part(".status").textContent = countEntries(kinds);
 }
@@ -259,27 +259,27 @@ function showViews() {
 function showAnswer() {
   const { hits, words, key } = answered;
   showViews();
-  if (isQuery(asked)) grid.show(hits);
-  showWords(part(".summary"), words, (word) => go({ ...NOTHING, kind: asked.kind, text: word }));
+  if (isQuery(state)) grid.show(hits);
+  showWords(part(".summary"), words, (word) => go({ ...NOTHING, kind: state.kind, text: word }));
   map.mark(hits.map((hit) => hit.id));
   part(".nothing").hidden = !key || hits.length > 0;
   part(".more").hidden = !key || hits.length < k || k >= MOST || hits.length >= total();
-  if (isQuery(asked)) part(".status").textContent = key ? describeNearest(hits.length, { asked: k, total: total() }) : "";
+  if (isQuery(state)) part(".status").textContent = key ? describeNearest(hits.length, { requested: k, total: total() }) : "";
 }
 
 /** Return how many entries there are to show. */
 function total() {
-  return countListed(asked, collection.index, entries.kind(asked.like));
+  return countListed(state, collection.index, entries.kind(state.like));
 }
 
 async function showViewer() {
-  const { open } = asked;
+  const { open } = state;
   if (!open) return viewer.hide();
   const place = placeOf(open);
   const entry = place < 0 ? await entries.find(open) : listed()[place];
-  if (asked.open !== open) return undefined;
+  if (state.open !== open) return undefined;
   if (!entry) return go({ open: "" }, { replacing: true });
-  const count = isQuery(asked) ? answered.hits.length : total();
+  const count = isQuery(state) ? answered.hits.length : total();
   return viewer.show(entry, place + 1, { count, last: place + 1 === listed().length });
 }
 
@@ -291,7 +291,7 @@ takeImages(part(".drop"), { given: give, refused: showError });
 listenForShortcuts({
   starts: () => go({ ...NOTHING }),
   types: () => searchBox.focus(),
-  busy: () => Boolean(asked.open),
+  busy: () => Boolean(state.open),
 });
 await arrive();
 render();

@@ -1,4 +1,4 @@
-// A search: the last one asked is the one that is answered.
+// A search: only the last one that was sent is answered.
 //
 // body -> a short wait, in which a newer one takes its place -> server -> answer | refusal
 
@@ -46,11 +46,11 @@ export class Search {
   }
 }
 
-/** Return what is sent for what is asked, with the example image, if any; null for nothing. */
-export function requestBody(asked, image) {
-  const body = { text: asked.text.trim(), like: asked.like, image, without: asked.without.trim() };
+/** Return the body of a search, with the example image, if any; null without a query. */
+export function requestBody(state, image) {
+  const body = { text: state.text.trim(), like: state.like, image, without: state.without.trim() };
   if (!body.text && !body.like && !image) return null;
-  const where = asked.kind && `kind = '${asked.kind}'`;
+  const where = state.kind && `kind = '${state.kind}'`;
   return Object.fromEntries(Object.entries({ ...body, where }).filter(([, value]) => value));
 }
 

@@ -15,11 +15,11 @@ export class SearchBox {
     this.#listen();
   }
 
-  /** Show what is asked, and its example: {name, source} or nothing. */
-  show(asked, example) {
-    if (this.words.value !== asked.text) this.words.value = asked.text;
-    if (this.without.value !== asked.without) this.without.value = asked.without;
-    if (asked.without) this.#tuck(false);
+  /** Show the query of the state, and its example: {name, source} or nothing. */
+  show(state, example) {
+    if (this.words.value !== state.text) this.words.value = state.text;
+    if (this.without.value !== state.without) this.without.value = state.without;
+    if (state.without) this.#tuck(false);
     const chip = this.form.querySelector(".example");
     chip.hidden = !example;
     this.words.placeholder = example ? "Like this, but …" : "Words or an image";

@@ -12,15 +12,15 @@ export function countEntries(kinds) {
 }
 
 /** Return how many entries there are of the kind that is shown, without the example. */
-export function countListed(asked, { items, kinds }, exampleKind) {
-  const kind = isQuery(asked) ? asked.kind : shownKind(asked, kinds);
+export function countListed(state, { items, kinds }, exampleKind) {
+  const kind = isQuery(state) ? state.kind : shownKind(state, kinds);
   const ofKind = !kind || exampleKind === kind;
-  return (kind ? kinds[kind] : items) - Number(Boolean(asked.like) && ofKind);
+  return (kind ? kinds[kind] : items) - Number(Boolean(state.like) && ofKind);
 }
 
 /** Return how many of those that could be found are shown: "Nearest 24 of 500". */
-export function describeNearest(shown, { asked, total }) {
+export function describeNearest(shown, { requested, total }) {
   if (!shown) return "No result";
-  const all = shown < asked ? shown : Math.max(shown, total); // a filter may have left out others
+  const all = shown < requested ? shown : Math.max(shown, total); // a filter may have left out others
   return `Nearest ${shown.toLocaleString("en")} of ${all.toLocaleString("en")}`;
 }

@@ -1,6 +1,6 @@
 // The tabs: all results, photos, texts, or the map.
 //
-// what is asked, how much there is of each kind -> which tabs there are, and which one is chosen
+// state, how much there is of each kind -> which tabs there are, and which one is chosen
 
 import { isQuery } from "/url.js";
 
@@ -15,10 +15,10 @@ export class Tabs {
   }
 
   /** Show the tabs that have something in them. */
-  show(asked, kinds) {
+  show(state, kinds) {
     const both = Boolean(kinds.image && kinds.text);
-    const there = { "": both && isQuery(asked), image: kinds.image, text: kinds.text };
-    const current = asked.view === "map" ? "map" : shownKind(asked, kinds);
+    const there = { "": both && isQuery(state), image: kinds.image, text: kinds.text };
+    const current = state.view === "map" ? "map" : shownKind(state, kinds);
     this.group.hidden = !kinds.image && !kinds.text;
     for (const button of this.group.children) {
       button.hidden = button.value !== "map" && !there[button.value];
@@ -28,8 +28,8 @@ export class Tabs {
 }
 
 /** Return the kind that is shown: the one that was chosen, all for a query, else photos first. */
-export function shownKind(asked, kinds) {
-  if (asked.kind && kinds[asked.kind]) return asked.kind;
-  if (isQuery(asked) && kinds.image && kinds.text) return "";
+export function shownKind(state, kinds) {
+  if (state.kind && kinds[state.kind]) return state.kind;
+  if (isQuery(state) && kinds.image && kinds.text) return "";
   return kinds.image ? "image" : "text";
 }

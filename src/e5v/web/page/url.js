@@ -1,6 +1,6 @@
 // What is searched for and shown, as it stands in the page's address.
 //
-// ?q=words&like=id&image=key&without=words&kind=image&view=map&open=id <-> Asked
+// ?q=words&like=id&image=key&without=words&kind=image&view=map&open=id <-> state
 
 const NAMES = {
   text: "q",
@@ -22,15 +22,15 @@ export function readUrl(location) {
 }
 
 /** Write an address. */
-export function writeUrl(asked) {
+export function writeUrl(state) {
   const given = new URLSearchParams();
   for (const [field, name] of Object.entries(NAMES)) {
-    if (asked[field].trim()) given.set(name, asked[field]);
+    if (state[field].trim()) given.set(name, state[field]);
   }
   return `/${given.size ? `?${given}` : ""}`;
 }
 
 /** Return whether there is anything to search for. */
-export function isQuery(asked) {
-  return Boolean(asked.text.trim() || asked.like || asked.picture);
+export function isQuery(state) {
+  return Boolean(state.text.trim() || state.like || state.picture);
 }
