@@ -11,15 +11,13 @@ from nano.captions import bare_caption, caption, unsized
 from nano.concepts import CONCEPTS
 from nano.scenes import Scene, fits, flip, neighbours, part_of, split_of
 
-Value = str | int
-
 
 @dataclass(frozen=True, slots=True)
 class Fact:
     """One thing that is so; `about` and `other` are concepts by name, where it is about any."""
 
     kind: str
-    value: Value
+    value: str | int
     about: str = ""
     other: str = ""
 

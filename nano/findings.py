@@ -18,6 +18,7 @@ from statistics import fmean, stdev
 from typing import Any, Literal
 
 IMAGES, TEXTS, EDITS, PAIRS = "image retrieval", "text retrieval", "edits", "pairs"
+BOTH = "mean of both ways"
 ONE_WORD, NO_PROMPT, PROMPT = "one word", "no prompt", "prompt"
 SURE = 2.0  # standard errors
 Verdict = Literal["above", "below", "level"]
@@ -102,41 +103,35 @@ class Findings:
         """Return the result of the first seed."""
         return next(iter(self.results.get(setting, ())), None)
 
-    def candidates(self) -> int:
-        """Return among how many images a caption's is looked for."""
-        count: int = self.results["base"][0]["scores"][ONE_WORD]["figures"][IMAGES]["candidates"]
-        return count
-
-    def seeds(self) -> int:
-        """Return the largest number of seeds of any setting."""
-        return max(map(len, self.results.values()))
-
-    def title(self, setting: str) -> str:
-        """Return what a setting is called."""
-        title: str = self.results[setting][0]["title"]
-        return title
-
     def figure(
-        self, setting: str, task: str, metric: str, variant: str = ONE_WORD
+        self, setting: str, task: str, metric: str = "R@1", variant: str = ONE_WORD
     ) -> Sample | None:
-        """Return a figure of a variant."""
-        scores = [one["scores"].get(variant, {}) for one in self.results.get(setting, ())]
-        return _sample([one.get("figures", {}).get(task, {}) for one in scores], metric)
+        """Return a figure of a variant, or of other data: "lettered", "style" or "sts".
 
-    def both(self, setting: str, metric: str, variant: str = ONE_WORD) -> Sample | None:
-        """Return the mean of a figure both ways, texts to images and images to texts.
+        None where a seed does not have it. The task BOTH is the mean of both ways.
+        """
+        if task == BOTH:
+            return self._both(setting, metric, variant)
+        cells = [_figures(one, variant).get(task, {}) for one in self.results.get(setting, ())]
+        values = tuple(cell[metric] for cell in cells if cell.get(metric) is not None)
+        if not values or len(values) < len(cells):
+            return None
+        first = [cell["first"] for cell in cells if metric == "R@1" and "first" in cell]
+        return Sample(values, cells[0]["queries"], tuple(tuple(map(float, one)) for one in first))
+
+    def _both(self, setting: str, metric: str, variant: str) -> Sample | None:
+        """Return the mean of texts to images and images to texts.
 
         An image and its caption are one query of it: where one way fails, so does often the other.
         """
-        ways = [self.figure(setting, task, metric, variant) for task in (IMAGES, TEXTS)]
-        if ways[0] is None or ways[1] is None:
+        images, texts = (self.figure(setting, task, metric, variant) for task in (IMAGES, TEXTS))
+        if images is None or texts is None:
             return None
-        values = zip(ways[0].values, ways[1].values, strict=True)
-        first = zip(ways[0].first, ways[1].first, strict=True)
+        first = zip(images.first, texts.first, strict=True)
         return Sample(
-            tuple(fmean(pair) for pair in values),
-            ways[0].queries,
-            tuple(tuple(map(fmean, zip(*pair, strict=True))) for pair in first),
+            tuple(map(fmean, zip(images.values, texts.values, strict=True))),
+            images.queries,
+            tuple(tuple(map(fmean, zip(*ways, strict=True))) for ways in first),
         )
 
     def ways(self, setting: str, metric: str, variant: str = ONE_WORD) -> str | None:
@@ -144,45 +139,36 @@ class Findings:
         ways = [self.figure(setting, task, metric, variant) for task in (IMAGES, TEXTS)]
         return None if None in ways else " / ".join(map(str, ways))
 
-    def get(self, setting: str, kind: str, *names: str) -> Sample | None:
-        """Return a `figure` or an `extra`, whichever `kind` says."""
-        return (self.extra if kind == "extra" else self.figure)(setting, *names)
-
-    def extra(self, setting: str, what: str, task: str, metric: str) -> Sample | None:
-        """Return a figure of what only some settings are asked for."""
-        kept = [one.get(what, {}) for one in self.results.get(setting, ())]
-        return _sample([one.get(task, {}) for one in kept], metric)
+    def compare(self, first: str, second: str, task: str) -> Verdict | None:
+        """Compare R@1 of two settings; None where one has none."""
+        left, right = self.figure(first, task), self.figure(second, task)
+        return compare(left, right) if left and right else None
 
     def gap(self, setting: str, name: str, variant: str = ONE_WORD) -> float | None:
         """Return a measure of the gap, the mean over seeds."""
         scores = [one["scores"].get(variant, {}) for one in self.results.get(setting, ())]
-        values = [one["gap"][name] for one in scores if one.get("gap")]
-        return fmean(values) if values else None
+        return _mean([one["gap"][name] for one in scores if one.get("gap")])
 
     def cost_of(self, setting: str, name: str) -> float | None:
         """Return what a training cost, the mean over seeds."""
-        values = [one["cost"][name] for one in self.results.get(setting, ()) if one["cost"]]
-        return fmean(values) if values else None
+        return _mean([one["cost"][name] for one in self.results.get(setting, ()) if one["cost"]])
 
 
-def _sample(cells: Sequence[Record], metric: str) -> Sample | None:
-    """Gather a metric over seeds; none where a seed does not have it."""
-    values = [one.get(metric) for one in cells]
-    known = [one for one in values if one is not None]
-    if not known or len(known) < len(cells):
-        return None
-    first = [one["first"] for one in cells if metric == "R@1" and "first" in one]
-    return Sample(tuple(known), cells[0]["queries"], tuple(tuple(map(float, one)) for one in first))
+def _figures(result: Record, variant: str) -> Record:
+    figures: Record = result["scores"].get(variant, {}).get("figures", {})
+    return figures or result.get(variant, {})
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return fmean(values) if values else None
 
 
 def read_findings(folder: Path) -> Findings:
     """Read a folder of results."""
-    results: dict[str, list[Record]] = {}
-    for file in sorted(folder.glob("*.json")):
-        if file.name != "cost.json":
-            one = json.loads(file.read_text(encoding="utf-8"))
-            results.setdefault(one["setting"], []).append(one)
-    cost = folder / "cost.json"
-    return Findings(
-        results, json.loads(cost.read_text(encoding="utf-8")) if cost.exists() else None
-    )
+    files = sorted(folder.glob("*.json"))
+    read = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+    cost = read.pop("cost", None)
+    results: dict[str, list[Record]] = {one["setting"]: [] for one in read.values()}
+    for one in read.values():
+        results[one["setting"]].append(one)
+    return Findings(results, cost)

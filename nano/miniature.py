@@ -1,6 +1,6 @@
 """Writes docs/miniature.md: each table and figure of the paper, small, with the paper's beside it.
 
-nano/results/*.json -> Findings -> claims, rows and sentences -> miniature.md.jinja -> Markdown
+nano/results/*.json -> Findings -> claims, groups of queries -> miniature.md.jinja -> Markdown
 
     python -m nano.miniature
 
@@ -9,22 +9,22 @@ No number of ours is typed by hand, nor is a sentence that depends on one.
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import tyro
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from nano import findings as names
-from nano.claims import judge_claims
 from nano.export import make_gallery
 from nano.facts import facts
 from nano.findings import (
+    BOTH,
     EDITS,
-    IMAGES,
-    TEXTS,
+    PAIRS,
     Findings,
     Record,
     Sample,
@@ -36,28 +36,11 @@ from nano.scenes import Scene
 from nano.study import GAP, RESULTS, SCENES, texts_of, write
 
 FILE = GAP.with_name("miniature.md")
-SHOWN_WORDS = 2
 OURS, RIVAL = "text", "pairs"
 COMPARED = ("base", OURS, RIVAL, "mixed")
-STANDINGS: Mapping[Verdict, tuple[str, str]] = {
-    "above": ("ahead of", "ahead on"),
-    "below": ("behind", "behind on"),
-    "level": ("not told apart from", "not told apart on"),
-}
-KINDS = {
-    "one": "one thing",
-    "count": "several of one kind",
-    "pair": "two things",
-    "triple": "three things",
-    "four": "four things",
-}
-CHANGES = {  # the first of these that differs
-    "object": "which things there are",
-    "number": "how many",
-    "order": "what is where",
-    "size": "how large",
-    "background": "the background",
-}
+KINDS = ("one", "count", "pair", "triple", "four")
+CHANGES = ("object", "number", "order", "size", "background")  # the first of these that differs
+Side = tuple[str, str, str]  # what it is called in the claim, its setting and its variant
 
 
 def render(template: str, findings: Findings, **values: Any) -> str:
@@ -71,7 +54,7 @@ def render(template: str, findings: Findings, **values: Any) -> str:
         trim_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= FILTERS
+    environment.filters |= {"agreed": _agreed, "cell": _cell, "fixed": _fixed, "zip": zip}
     values |= {name: value for name, value in vars(names).items() if name.isupper()}
     values |= {"f": findings, "base": findings.first("base"), "text": findings.first("text")}
     return environment.get_template(template).render(values)
@@ -89,67 +72,62 @@ def write_miniature(findings: Findings) -> str:
     return render(
         "miniature.md.jinja",
         findings,
-        claims=list(judge_claims(findings)),
-        recovered_shares=recovered_shares,
-        standings=standings,
-        query_groups=query_groups,
+        COMPARED=COMPARED,
+        judge_claims=partial(judge_claims, findings),
+        groups=query_groups(findings),
     )
 
 
-def recovered_shares(findings: Findings) -> list[str]:
-    """Say how much of the gain of image-text training text-only training has, by task."""
-    shares = []
-    tasks = {"texts to images": IMAGES, "images to texts": TEXTS, "composed": EDITS}
-    for what, task in tasks.items():
-        base, text, pairs = (findings.figure(name, task, "R@1") for name in COMPARED[:3])
-        if base and text and pairs and compare(pairs, base) == "above":
-            share = 100 * (text.mean - base.mean) / (pairs.mean - base.mean)
-            shares.append(f"{share:.0f} % ({what}: {base}, {text} and {pairs})")
-    return shares
+def judge_claims(
+    findings: Findings, claims: Iterable[tuple[str, str, str, Side, Side]]
+) -> list[Record]:
+    """Judge the claims that there are results for: each says that one side is above the other.
 
-
-def standings(findings: Findings, name: str, others: Iterable[str]) -> Iterator[str]:
-    """Say where a setting stands against others, on retrieval and on composed retrieval."""
-    parts = []
-    for other in others:
-        left, right = findings.both(name, "R@1"), findings.both(other, "R@1")
-        first, second = (findings.figure(one, EDITS, "R@1") for one in (name, other))
-        if left and right and first and second:
-            parts.append(
-                f"{STANDINGS[compare(left, right)][0]} _{findings.title(other)}_ on retrieval "
-                f"({left} against {right}, R@1 of both ways), and "
-                f"{STANDINGS[compare(first, second)][0]} it on composed queries "
-                f"({first} against {second})"
-            )
-    if parts:
-        yield f"_{findings.title(name).capitalize()}_ is {'; '.join(parts)}."
+    A claim is the paper's sentence, the name of a task and the task, and both sides. Its first
+    metric decides, and the other stands beside it.
+    """
+    judged = []
+    for paper, title, task, *sides in claims:
+        figures = {
+            metric: [
+                findings.figure(setting, task, metric, variant) for _, setting, variant in sides
+            ]
+            for metric in (("Spearman",) if task == PAIRS else ("R@1", "R@5"))
+        }
+        left, right = next(iter(figures.values()))
+        if left and right:
+            (one, _, _), (other, _, _) = sides
+            ours = (f"{name} {one} {a}, {other} {b}" for name, (a, b) in figures.items())
+            told, verdict = f"{title}: {'; '.join(ours)}", compare(left, right)
+            judged.append({"paper": paper, "ours": told, "verdict": verdict})
+    return judged
 
 
 @dataclass(frozen=True)
-class Groups:
-    """R@1 of several settings by group of queries, and where ours stands in which group."""
+class Group:
+    """R@1 of each setting of COMPARED over some of the queries, and where ours stands."""
 
-    titles: list[str]
-    rows: list[tuple[object, ...]]
-    summary: str
+    kind: str
+    queries: int
+    recalls: Sequence[Sample]
+    verdict: Verdict
 
 
-def query_groups(findings: Findings) -> tuple[Groups, Groups] | None:
+def query_groups(findings: Findings) -> tuple[list[Group], list[Group]] | None:
     """Group queries by what their scene holds, and edits by what they change.
 
     None if the results are not of the scenes that this repository holds.
     """
-    known = [name for name in COMPARED if name in findings.results]
     base = findings.first("base")
-    if base is None or base["of"]["scenes"] != texts_of(SCENES) or not {OURS, RIVAL} < {*known}:
+    if base is None or base["of"]["scenes"] != texts_of(SCENES):
+        return None
+    if not {OURS, RIVAL} < findings.results.keys():
         return None
     gallery = make_gallery("test")
-    kinds = [scene.kind for scene in gallery.scenes]
+    held = [scene.kind for scene in gallery.scenes]
     asked = zip(gallery.queries, gallery.targets, strict=True)
-    changes = [_kind_of_change(gallery.scenes[query.image], target) for query, target in asked]
-    both = {name: findings.both(name, "R@1") for name in known}
-    edits = {name: findings.figure(name, EDITS, "R@1") for name in known}
-    return _grouped(findings, both, kinds, KINDS), _grouped(findings, edits, changes, CHANGES)
+    changed = [_kind_of_change(gallery.scenes[query.image], target) for query, target in asked]
+    return _group(findings, BOTH, held, KINDS), _group(findings, EDITS, changed, CHANGES)
 
 
 def _kind_of_change(before: Scene, after: Scene) -> str:
@@ -157,27 +135,18 @@ def _kind_of_change(before: Scene, after: Scene) -> str:
     return next(kind for kind in CHANGES if kind in differ)
 
 
-def _grouped(
-    findings: Findings,
-    recalls: Mapping[str, Sample | None],
-    kinds: Sequence[str],
-    titles: Mapping[str, str],
-) -> Groups:
-    """Compare settings group by group; `kinds` has the group of each query."""
-    known = {name: recall for name, recall in recalls.items() if recall}
-    rows: list[tuple[object, ...]] = []
-    standing: dict[Verdict, list[str]] = {}
-    for kind, title in titles.items():
-        places = [place for place, one in enumerate(kinds) if one == kind]
-        parts = {name: recall.only(places) for name, recall in known.items()}
-        rows.append((title, len(places), *parts.values()))
-        standing.setdefault(compare(parts[OURS], parts[RIVAL]), []).append(title)
-    told = [
-        f"{STANDINGS[one][1]} {', '.join(standing[one])}" for one in STANDINGS if one in standing
-    ]
-    ours, rival = (findings.title(name) for name in (OURS, RIVAL))
-    summary = f"_{ours.capitalize()}_ beside _{rival}_: {'; '.join(told)}."
-    return Groups([findings.title(name) for name in known], rows, summary)
+def _group(
+    findings: Findings, task: str, kind_of: Sequence[str], kinds: Sequence[str]
+) -> list[Group]:
+    """Compare settings group by group; `kind_of` has the group of each query."""
+    found = {name: findings.figure(name, task) for name in COMPARED}
+    groups = []
+    for kind in kinds:
+        places = [place for place, one in enumerate(kind_of) if one == kind]
+        recalls = {name: recall.only(places) for name, recall in found.items() if recall}
+        verdict = compare(recalls[OURS], recalls[RIVAL])
+        groups.append(Group(kind, len(places), list(recalls.values()), verdict))
+    return groups
 
 
 def _cell(text: str) -> str:
@@ -186,19 +155,7 @@ def _cell(text: str) -> str:
 
 
 def _fixed(value: float | None, form: str) -> str | None:
-    return None if value is None else form % value
-
-
-def _thousands(value: float | None) -> str | None:
-    return None if value is None else f"{value:,.0f}"
-
-
-def _share(value: float) -> str:
-    return f"{100 * value:.1f} %"
-
-
-def _words(words: Sequence[Record]) -> str:
-    return ", ".join(f"{one['word']} ({one['probability']:.2f})" for one in words[:SHOWN_WORDS])
+    return None if value is None else form.format(value)
 
 
 def _agreed(rows: Sequence[Record]) -> int:
@@ -209,26 +166,11 @@ def _agreed(rows: Sequence[Record]) -> int:
     )
 
 
-FILTERS: dict[str, Callable[..., Any]] = {
-    "agreed": _agreed,
-    "cell": _cell,
-    "fixed": _fixed,
-    "share": _share,
-    "thousands": _thousands,
-    "words": _words,
-    "zip": zip,
-}
-
-
-def main() -> None:
-    """Write the document."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--out", type=Path, default=FILE)
-    given = parser.parse_args()
-    write(given.out, write_miniature(read_findings(given.results)))
-    print(f"wrote {given.out}")  # noqa: T201
+def main(results: Path = RESULTS, out: Path = FILE) -> None:
+    """Write the document of a folder of results."""
+    write(out, write_miniature(read_findings(results)))
+    print(f"wrote {out}")  # noqa: T201
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main)

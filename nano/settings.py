@@ -5,14 +5,16 @@ The paper's tables 6 and 7, its training script's two bugs, and what it did not 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from e5v.errors import UsageError
 from e5v.evaluation.variants import BARE, SUMMARY, Ablation
 from e5v.training.recipe import Mode
 from nano.triplets import COMPOSED, REAL
+
+OF_TEXTS = ("rows", "composed", "nli_share", "text_tokens")  # no training on pictures alone has any
 
 
 @dataclass(frozen=True)
@@ -31,119 +33,116 @@ class Numbers:
     composed: float = COMPOSED
     nli_share: float = REAL
 
-    def of(self, how: OnText | OnPairs) -> dict[str, Any]:
-        """Return those that a training depends on: pictures alone are not read from rows."""
-        told = asdict(self)
-        if isinstance(how, OnPairs) and how.images == 1:
-            for name in ("rows", "composed", "nli_share", "text_tokens"):
-                del told[name]
-        return told
-
 
 @dataclass(frozen=True)
-class OnText:
-    """`e5v train` on triplets; what is None is as all have it in common."""
+class Training:
+    """How a model is trained: `images` is the share of pictures among the anchors.
 
+    `changes` are numbers that are not as all have them in common.
+    """
+
+    images: float = 0.0
+    negatives: bool = True
     prompt: str = "retrieval"
     template: Mode = "fixed"
     mask: Mode = "fixed"
-    composed: float | None = None
-    symmetric: bool | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
+    def change(self, common: Numbers) -> Numbers:
+        """Return the numbers of this training."""
+        return replace(common, **self.changes)
 
-@dataclass(frozen=True)
-class OnPairs:
-    """`nano.contrast`: `images` is the share of pictures among the anchors.
-
-    With `equal_compute` there are as many steps as text-only training of the same seed would pay
-    for; otherwise as many steps as it has.
-    """
-
-    images: float = 1.0
-    negatives: bool = True
-    equal_compute: bool = False
-    symmetric: bool | None = None
+    def used(self, numbers: Numbers) -> dict[str, Any]:
+        """Return those of some numbers that this training depends on."""
+        left_out = OF_TEXTS if self.images == 1 else ()
+        return {name: one for name, one in asdict(numbers).items() if name not in left_out}
 
 
 @dataclass(frozen=True)
 class Setting:
     """One line of the argument.
 
-    `labels` are the variants that are scored, of those of `ablations`; all if there are none.
-    With `whole`, it is also asked for words, English, another style, lettered captions and STS-B.
+    With `equal_compute` there are as many steps as text-only training of the same seed would pay
+    for; otherwise as many steps as it has. `labels` are the variants that are kept, of those of
+    `ablations`; all if there are none. With `whole`, it is also asked for words, English, another
+    style, lettered captions and STS-B.
     """
 
     name: str
     title: str
-    how: OnText | OnPairs | None = None
+    training: Training | None = None
+    equal_compute: bool = False
     ablations: tuple[Ablation | None, ...] = (None,)
     labels: tuple[str, ...] = ()
     whole: bool = False
 
 
+PAIRS = Training(images=1.0)
+BARE_PAIRS = replace(PAIRS, negatives=False)
+ONE_WAY = {"symmetric": False}
 SETTINGS: tuple[Setting, ...] = (
     Setting("base", "untuned", ablations=("prompt", "readout"), whole=True),
     Setting(
         "text",
         "text-only",
-        OnText(),
+        Training(),
         ablations=("readout",),
         labels=("one word", "read at before-mlp"),
         whole=True,
     ),
-    Setting("text-plain", "text-only, no edits among the rows", OnText(composed=0.0)),
-    Setting("text-one-way", "text-only, the paper's loss", OnText(symmetric=False)),
-    Setting("pairs", "image-text, hard negatives, equal steps", OnPairs(), whole=True),
     Setting(
-        "pairs-compute",
-        "image-text, hard negatives, equal compute",
-        OnPairs(equal_compute=True),
+        "text-plain", "text-only, no edits among the rows", Training(changes={"composed": 0.0})
     ),
-    Setting("pairs-bare", "image-text, no hard negatives, equal steps", OnPairs(negatives=False)),
+    Setting("text-one-way", "text-only, the paper's loss", Training(changes=ONE_WAY)),
+    Setting("pairs", "image-text, hard negatives, equal steps", PAIRS, whole=True),
+    Setting(
+        "pairs-compute", "image-text, hard negatives, equal compute", PAIRS, equal_compute=True
+    ),
+    Setting("pairs-bare", "image-text, no hard negatives, equal steps", BARE_PAIRS),
     Setting(
         "pairs-bare-compute",
         "image-text, no hard negatives, equal compute",
-        OnPairs(negatives=False, equal_compute=True),
+        BARE_PAIRS,
+        equal_compute=True,
     ),
     Setting(
         "pairs-one-way",
         "image-text, hard negatives, equal steps, the paper's loss",
-        OnPairs(symmetric=False),
+        replace(PAIRS, changes=ONE_WAY),
     ),
-    Setting("mixed", "half image-text, half text", OnPairs(images=0.5), whole=True),
-    Setting("faithful-template", "text-only, the script's template", OnText(template="faithful")),
-    Setting("faithful-mask", "text-only, the script's mask", OnText(mask="faithful")),
+    Setting("mixed", "half image-text, half text", Training(images=0.5), whole=True),
+    Setting("faithful-template", "text-only, the script's template", Training(template="faithful")),
+    Setting("faithful-mask", "text-only, the script's mask", Training(mask="faithful")),
     Setting(
         "faithful",
         "text-only, the script's template and mask",
-        OnText(template="faithful", mask="faithful"),
+        Training(template="faithful", mask="faithful"),
     ),
     Setting(
         "text-no-prompt",
         "text-only, no prompt",
-        OnText(prompt=BARE.text),
+        Training(prompt=BARE.text),
         ablations=("prompt",),
         labels=("no prompt",),
     ),
     Setting(
         "text-prompt",
         'text-only, without "in one word"',
-        OnText(prompt=SUMMARY.text),
+        Training(prompt=SUMMARY.text),
         ablations=("prompt",),
         labels=("prompt",),
     ),
 )
 
 
-def find_settings(names: Iterable[str]) -> list[Setting]:
+def find_settings(names: Collection[str]) -> list[Setting]:
     """Return the settings of some names in the table's order; all for none.
 
     Raises:
         UsageError: a name is not known.
     """
-    wanted = list(names)
-    known = {one.name for one in SETTINGS}
-    for name in wanted:
+    known = [one.name for one in SETTINGS]
+    for name in names:
         if name not in known:
             raise UsageError(f"setting {name} is not known; name some of {', '.join(known)}")
-    return [one for one in SETTINGS if not wanted or one.name in wanted]
+    return [one for one in SETTINGS if not names or one.name in names]

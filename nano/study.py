@@ -16,27 +16,30 @@ the study, so that no table holds both.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import CalledProcessError
 from typing import Any
 
+import tyro
+from tyro.conf import OmitArgPrefixes
+
 from benchmarks.machine import describe_machine, describe_versions
+from e5v import E5V
 from e5v.errors import E5VError, UsageError
 from e5v.evaluation.plane import Plane, draw_planes
 from e5v.files import write_file
-from nano.score import Folders, Judge, Told, open_model
-from nano.settings import Numbers, OnPairs, Setting, find_settings
-from nano.trainings import Cost, Order, Workshop, adapter_of, digest, run
+from e5v.model.lora import merge_into_model
+from nano import score
+from nano.settings import Numbers, Setting, find_settings
+from nano.trainings import Order, Workshop, digest, run
 
 RESULTS = Path(__file__).parent / "results"
 GAP = Path(__file__).parents[1] / "docs" / "miniature-gap.png"
-SEEDS = 3
 SCENES = Path(__file__).parents[1] / "examples" / "scenes"
 TEXTS = ("captions.jsonl", "edits.jsonl", "pairs.tsv")  # what tells one folder from another
 SHOWN = {  # the panels of Figure 3, of which result and variant
@@ -48,25 +51,44 @@ SHOWN = {  # the panels of Figure 3, of which result and variant
 
 @dataclass(frozen=True)
 class Study:
-    """What is compared on what, with which numbers, and where results go."""
+    """The paper's argument, rerun: what is compared on what, and where results go."""
 
-    shop: Workshop
-    folders: Folders
-    numbers: Numbers
-    results: Path
+    shop: OmitArgPrefixes[Workshop]
+    only: tuple[str, ...] = ()
+    """Settings by name; by default all."""
+    seeds: int = 3
+    scenes: Path = SCENES
+    style: Path | None = None
+    """The same scenes in a style not trained on."""
+    sts: Path | None = None
+    """SentEval's data/downstream."""
+    results: Path = RESULTS
+    gap: Path = GAP
+    """Where Figure 3 is drawn."""
+    numbers: OmitArgPrefixes[Numbers] = field(default_factory=Numbers)
 
     def of(self, setting: Setting) -> dict[str, Any]:
         """Return what a result depends on and another one must not differ in."""
-        numbers = {} if setting.how is None else self.numbers.of(setting.how)
+        numbers = setting.training.used(self.numbers) if setting.training else {}
         if "nli_share" in numbers and self.shop.nli is None:
             numbers["nli_share"] = 0.0
         return {
             "base": digest([self.shop.base / "model.safetensors"]),
-            "scenes": texts_of(self.folders.scenes),
+            "scenes": texts_of(self.scenes),
             **numbers,
         }
 
-    def done(self, setting: Setting, label: str) -> bool:
+    def make_all(self) -> Iterator[str]:
+        """Make what is not there yet; yield what is being made, before it is."""
+        settings = find_settings(self.only)
+        for seed in range(self.seeds):
+            for setting in settings:
+                label = label_of(setting, seed)
+                if not self._is_done(setting, label):
+                    yield label
+                    self._make(setting, seed)
+
+    def _is_done(self, setting: Setting, label: str) -> bool:
         """Tell whether a result is there.
 
         Raises:
@@ -83,22 +105,24 @@ class Study:
             )
         return True
 
-    def make(self, setting: Setting, seed: int) -> None:
+    def _make(self, setting: Setting, seed: int) -> None:
         """Train and score one setting, and keep what came of it."""
         label = label_of(setting, seed)
-        adapter, told, cost = self._trained(setting, seed)
-        model = open_model(str(self.shop.base), adapter, self.shop.device)
-        judge = Judge(model, self.folders)
-        scored = _scored(judge, setting)
+        order = self._order(setting, seed)
+        cost = run(order, self.shop) if order else None
+        model = open_model(self.shop, order)
+        scored, more = self.score(model, setting)
         result = {
             "setting": setting.name,
             "title": setting.title,
-            "seed": None if setting.how is None else seed,
+            "seed": order and seed,
             "of": self.of(setting),
-            "trained": told,
-            "scores": {name: {"figures": one.figures, "gap": one.gap} for name, one in scored},
-            **(self._whole(judge) if setting.whole else {}),
-            "cost": None if cost is None else asdict(cost),
+            "trained": order and order.told(),
+            "scores": {
+                name: {"figures": one.figures, "gap": one.gap} for name, one in scored.items()
+            },
+            **more,
+            "cost": cost and asdict(cost),
             "parameters": sum(one.numel() for one in model.loaded.model.parameters()),
             "machine": asdict(describe_machine()),
             "threads": os.environ.get("OMP_NUM_THREADS", "all"),
@@ -107,28 +131,21 @@ class Study:
             "versions": describe_versions(),
             "when": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        planes = {name: asdict(one.plane) for name, one in scored if one.plane}
+        planes = {name: asdict(one.plane) for name, one in scored.items() if one.plane}
         write(self.shop.work / "planes" / f"{label}.json", json.dumps(planes))
         write(self.results / f"{label}.json", json.dumps(result, indent=1) + "\n")
 
-    def _trained(
-        self, setting: Setting, seed: int
-    ) -> tuple[Path | None, dict[str, Any] | None, Cost | None]:
-        if setting.how is None:
-            return None, None, None
-        order = self._order(setting, seed)
-        cost = run(order, self.shop)
-        return adapter_of(order, self.shop), order.told(), cost
+    def _order(self, setting: Setting, seed: int) -> Order | None:
+        if setting.training is None:
+            return None
+        numbers = setting.training.change(self.numbers)
+        if setting.equal_compute:
+            rival = setting.name.removesuffix("-compute")
+            share = self._read_paid(f"text-{seed}") / self._read_paid(f"{rival}-{seed}")
+            numbers = replace(numbers, steps=max(1, round(numbers.steps * share)))
+        return Order(label_of(setting, seed), setting.training, numbers, seed)
 
-    def _order(self, setting: Setting, seed: int) -> Order:
-        assert setting.how is not None
-        order = Order(setting.name, setting.how, self.numbers, seed)
-        if not isinstance(setting.how, OnPairs) or not setting.how.equal_compute:
-            return order
-        paid = self._paid(f"text-{seed}") / self._paid(f"{setting.name[: -len('-compute')]}-{seed}")
-        return order.within(max(1, round(self.numbers.steps * paid)))
-
-    def _paid(self, label: str) -> float:
+    def _read_paid(self, label: str) -> float:
         """Return what a training took: CPU seconds, or on a GPU those of its steps.
 
         Raises:
@@ -142,22 +159,45 @@ class Study:
         paid: float = kept["cost"]["step_seconds" if on_gpu else "cpu_seconds"]
         return paid
 
-    def _whole(self, judge: Judge) -> dict[str, Any]:
-        asked = {"words": judge.words, "english": judge.english, "lettered": judge.lettered}
-        if self.folders.style:
-            asked["style"] = judge.style
-        if self.folders.sts:
-            asked["sts"] = judge.sts
-        return {name: ask() for name, ask in asked.items()}
+    def score(self, model: E5V, setting: Setting) -> tuple[dict[str, score.Scores], dict[str, Any]]:
+        """Return the scores of the variants that are kept, and what else a setting is asked for."""
+        scenes = score.read_data(self.scenes)
+        scored: dict[str, score.Scores] = {}
+        for ablation in setting.ablations:
+            scored |= score.score_variants(model, scenes, ablation)
+        if setting.labels:
+            scored = {name: scored[name] for name in setting.labels}
+        if not setting.whole:
+            return scored, {}
+        more: dict[str, Any] = {
+            "words": score.collect_words(model, scenes),
+            "english": score.find_by_english(model, scenes),
+            "lettered": score.score_model(model, score.letter_captions(scenes)),
+        }
+        if self.style:
+            more["style"] = score.score_model(model, score.read_data(self.style))
+        if self.sts:
+            more["sts"] = score.score_model(model, score.read_data(self.sts, "stsbenchmark"))
+        return scored, more
+
+    def draw_gap(self) -> bool:
+        """Draw the panels of Figure 3 beside each other, if all of them were measured here."""
+        planes: dict[str, Plane] = {}
+        for title, (label, variant) in SHOWN.items():
+            file = self.shop.work / "planes" / f"{label}.json"
+            if not file.exists():
+                return False
+            planes[title] = Plane(**json.loads(file.read_text(encoding="utf-8"))[variant])
+        write(self.gap, draw_planes(planes))
+        return True
 
 
-def _scored(judge: Judge, setting: Setting) -> list[tuple[str, Told]]:
-    """Score the variants that are asked for, each once."""
-    found: dict[str, Told] = {}
-    for ablation in setting.ablations:
-        for name, told in judge.variants(ablation, setting.labels):
-            found.setdefault(name, told)
-    return list(found.items())
+def open_model(shop: Workshop, order: Order | None = None) -> E5V:
+    """Open the base, with the adapter of a training added if there is one."""
+    model = E5V(shop.base, device=shop.device)
+    if order:
+        merge_into_model(order.adapter(shop), model.loaded.model)
+    return model
 
 
 def texts_of(folder: Path) -> str:
@@ -167,31 +207,7 @@ def texts_of(folder: Path) -> str:
 
 def label_of(setting: Setting, seed: int) -> str:
     """Name a result; what is not trained has no seed."""
-    return setting.name if setting.how is None else f"{setting.name}-{seed}"
-
-
-def make_all(study: Study, settings: Sequence[Setting], seeds: int) -> Iterator[str]:
-    """Make what is not there yet; yield what is being made, before it is."""
-    for seed in range(seeds):
-        for setting in settings:
-            label = label_of(setting, seed)
-            if not study.done(setting, label):
-                yield label
-                study.make(setting, seed)
-
-
-def draw_gap(work: Path, target: Path) -> bool:
-    """Draw the panels of Figure 3 beside each other, if all of them were measured here."""
-    planes: dict[str, Plane] = {}
-    for title, (label, variant) in SHOWN.items():
-        file = work / "planes" / f"{label}.json"
-        kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        if variant in kept:
-            planes[title] = Plane(**kept[variant])
-    if len(planes) < len(SHOWN):
-        return False
-    write(target, draw_planes(planes))
-    return True
+    return setting.name if setting.training is None else f"{setting.name}-{seed}"
 
 
 def write(file: Path, content: str | bytes) -> None:
@@ -200,43 +216,16 @@ def write(file: Path, content: str | bytes) -> None:
     write_file(file, content)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("base", type=Path)
-    parser.add_argument("--only", nargs="*", default=[], help="settings by name")
-    parser.add_argument("--seeds", type=int, default=SEEDS)
-    parser.add_argument("--scenes", type=Path, default=SCENES)
-    parser.add_argument("--style", type=Path, help="the same scenes in a style not trained on")
-    parser.add_argument("--sts", type=Path, help="SentEval's data/downstream")
-    parser.add_argument("--nli", type=Path, help="real triplets to mix in, as SimCSE's")
-    parser.add_argument("--work", type=Path, default=Path("build/nano/study"))
-    parser.add_argument("--art", type=Path, default=Path("build/nano"))
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--gap", type=Path, default=GAP, help="where Figure 3 is drawn")
-    parser.add_argument("--device")
-    for field in fields(Numbers):
-        word, kind = f"--{field.name.replace('_', '-')}", type(field.default)
-        if kind is bool:
-            parser.add_argument(word, action=argparse.BooleanOptionalAction, default=field.default)
-        else:
-            parser.add_argument(word, type=kind, default=field.default)
-    return parser
-
-
 def main() -> None:
     """Read the command line and make what is not there yet."""
-    given = _parser().parse_args()
-    shop = Workshop(given.base, given.work, given.art, given.nli, given.device)
-    numbers = Numbers(**{field.name: getattr(given, field.name) for field in fields(Numbers)})
-    folders = Folders(given.scenes, given.style, given.sts)
-    study = Study(shop, folders, numbers, given.results)
+    study = tyro.cli(Study)
     try:
-        for label in make_all(study, find_settings(given.only), given.seeds):
+        for label in study.make_all():
             print(label, flush=True)  # noqa: T201
     except (E5VError, CalledProcessError) as error:
         raise SystemExit(str(error)) from error
-    drawn = draw_gap(given.work, given.gap)
-    print(f"wrote {given.gap}" if drawn else "no gap plot: its planes are not here")  # noqa: T201
+    drawn = study.draw_gap()
+    print(f"wrote {study.gap}" if drawn else "no gap plot: its planes are not here")  # noqa: T201
 
 
 if __name__ == "__main__":

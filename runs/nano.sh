@@ -120,11 +120,12 @@ say "study -> $results"
 if [[ ! -f $results/cost.json ]]; then
     say "cost -> $results/cost.json"
     # shellcheck disable=SC2086
-    "$PYTHON" -m nano.cost --tokenizer "$stages/tokenizer" --out "$results/cost.json" $cost
+    "$PYTHON" -m benchmarks.image_training --tokenizer "$stages/tokenizer" --out "$results/cost.json" $cost
 fi
 
 say "miniature -> $docs/miniature.md"
 "$PYTHON" -m nano.miniature --results "$results" --out "$docs/miniature.md"
 say "done; which of text-0, text-1 and text-2 is best on the validation split, and into the package:"
-echo "python -m nano.score $base --adapter $stages/study/text-N/adapter --data $stages/validation"
+echo "e5v merge $stages/study/text-N --model $base --out $stages/text-N"
+echo "e5v evaluate $stages/text-N --data $stages/validation"
 echo "python -m nano.ship $base $stages/study/text-N/adapter"

@@ -20,6 +20,7 @@ from transformers import AutoTokenizer
 
 from benchmarks import machine, train, train_gpu, training_step
 from benchmarks.fresh import here
+from benchmarks.image_training import count_papers, make_trainer, measure, saved
 from benchmarks.memory import forget_peak, peak_mib, peak_since_mib
 from benchmarks.result import WIDTH
 from benchmarks.sizes import SIZES
@@ -29,6 +30,7 @@ from benchmarks.training_work import BATCH, FEW, BuildJob, build
 from e5v.model.encoder import Prompted
 from e5v.training.trainer import Trainer
 from e5v.training.triplets import read_triplets
+from tests.nano.small import tokenizer
 
 TRIPLETS = 26  # more than one micro-batch of the official script
 LONG = "one of the words that nobody would say again and again in a sentence " * 4
@@ -219,3 +221,23 @@ def test_another_gradient_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training_step, "plain_backward", askew)
     with pytest.raises(SystemExit, match="not the plain one"):
         train_gpu.measure(train_gpu.parse(GPU_WORDS))
+
+
+def test_the_papers_saving_is_what_its_tokens_make() -> None:
+    """The arithmetic would explain nothing if it came to another number than the paper's hours."""
+    photo = next(one for one in count_papers()["images"] if one["image_tokens"] == 2340)
+    assert photo["saved_flops_without_negatives"] == pytest.approx(95.7, abs=1.0)
+    assert saved(1.5, 34.9) == 95.7
+
+
+def test_a_larger_picture_costs_more(tmp_path: Path) -> None:
+    """A picture left out of the step, or made small: the document would say that it is cheap."""
+    measured = measure(make_trainer(tokenizer(), "tiny", tmp_path), batch=2)
+    images = measured["images"]
+    for name in ("flops", "tokens"):
+        costs = [one[name] for one in images]
+        assert costs == sorted(set(costs))
+    first = images[0]
+    for one in images[1:]:
+        more = one["image_tokens"] - first["image_tokens"]
+        assert one["tokens"] - first["tokens"] == 2 * more

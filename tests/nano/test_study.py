@@ -2,32 +2,27 @@
 
 import csv
 import json
-import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from e5v import E5V
 from e5v.errors import UsageError
-from e5v.model.loading import load
-from e5v.training.recipe import Adapter, Recipe
-from e5v.training.trainer import Trainer
-from e5v.training.triplets import Triplet
+from e5v.training.triplets import Triplet, read_triplets
 from nano import study as study_module
-from nano.contrast import Side, fit, pair
 from nano.findings import read_findings
 from nano.miniature import write_miniature
-from nano.score import Folders, open_model
-from nano.settings import SETTINGS, Numbers, OnPairs, OnText, Setting, find_settings
-from nano.study import Study, draw_gap, label_of, make_all, write
-from nano.trainings import Cost, Order, Workshop, adapter_of, rows_file, run
+from nano.pairs import write_pairs
+from nano.settings import SETTINGS, Numbers, Setting, Training, find_settings
+from nano.study import RESULTS, Study, label_of, open_model, write
+from nano.trainings import Cost, Order, Workshop, rows_file, run
 from nano.triplets import COLUMNS, Mixture, triplets, write_triplets
 from tests.nano.small import gray, write_base, write_result, write_scenes
 
 VARIANTS = ("no prompt", "one word")
+OTHERS = {"base", "scenes"}  # of the test, and not of the results
 FEW = Numbers(steps=2, batch=4, rank=2, rows=40)
 
 
@@ -46,8 +41,9 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def study(base: Path, scenes: Path, tmp_path: Path) -> Study:
     """Give a study that has no results yet."""
-    shop = Workshop(base, tmp_path / "work", tmp_path, None, "cpu")
-    return Study(shop, Folders(scenes), FEW, tmp_path / "results")
+    shop = Workshop(base, tmp_path / "work", tmp_path, device="cpu")
+    results, gap = tmp_path / "results", tmp_path / "docs" / "gap.png"
+    return Study(shop, seeds=1, scenes=scenes, results=results, gap=gap, numbers=FEW)
 
 
 def test_three_rows_in_ten_are_composed_and_ask_for_the_result() -> None:
@@ -86,8 +82,8 @@ def test_real_rows_are_mixed_in_at_their_share_and_each_once(tmp_path: Path) -> 
 @pytest.mark.slow
 def test_the_text_side_is_the_command_itself(study: Study, base: Path) -> None:
     """A training of our own would prove nothing about what users run."""
-    how = OnText(prompt="<text>", template="faithful", mask="faithful")
-    order = Order("faithful", how, FEW, 3)
+    how = Training(prompt="<text>", template="faithful", mask="faithful")
+    order = Order("faithful-3", how, FEW, 3)
     cost = run(order, study.shop)
     told = json.loads((study.shop.work / "faithful-3" / "recipe.json").read_text())
     asked = {"steps": 2, "batch": 4, "seed": 3, "template": "faithful", "prompt": "<text>"}
@@ -99,57 +95,78 @@ def test_the_text_side_is_the_command_itself(study: Study, base: Path) -> None:
     before = (study.shop.work / "faithful-3" / "recipe.json").stat().st_mtime_ns
     assert run(order, study.shop) == cost
     assert (study.shop.work / "faithful-3" / "recipe.json").stat().st_mtime_ns == before
-    tuned = open_model(str(base), adapter_of(order, study.shop), "cpu").encode(["a dog"])
+    tuned = open_model(study.shop, order).encode(["a dog"])
     assert (tuned != E5V(base, device="cpu").encode(["a dog"])).any()
     other = replace(study.shop, base=write_base(study.shop.work / "base", seed=2))
     run(order, other)
     assert (study.shop.work / "faithful-3" / "recipe.json").stat().st_mtime_ns != before
 
 
-def test_both_sides_learn_by_the_loss_that_is_asked_for(
+def test_both_sides_are_one_command_on_other_rows(
     study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Text-only by one loss against image-text by another would compare losses."""
+    """Another loss, or another number of tokens, on one side would compare these, and not data."""
     commands: list[list[str]] = []
 
     def pretend(command: list[str], **_: Any) -> None:
         commands.append(command)
-        target = next(Path(word) for word in command if word.endswith("-0"))
-        write(target / "fitted.json", json.dumps({"seconds": 1.0, "tokens": 1}))
+        write(
+            Path(command[command.index("--out") + 1]) / "log.jsonl", '{"seconds": 1, "tokens": 1}'
+        )
 
     monkeypatch.setattr("nano.trainings.subprocess.run", pretend)
-    hows: list[OnText | OnPairs] = [OnText(), OnPairs()]
-    hows += [replace(how, symmetric=False) for how in hows]
-    for number, how in enumerate(hows):
-        run(Order(f"s{number}", how, FEW, 0), study.shop)
+    monkeypatch.setattr("nano.trainings.load_art", lambda *_: gray())
+    for name in ("text", "pairs", "text-one-way", "pairs-one-way"):
+        (setting,) = find_settings([name])
+        assert setting.training is not None
+        numbers = setting.training.change(FEW)
+        run(Order(f"{name}-0", setting.training, numbers, 0), study.shop)
     assert ["--symmetric" in command for command in commands] == [True, True, False, False]
+    texts, pictures = (
+        [word for word in command if not word.startswith(str(study.shop.work))]
+        for command in commands[:2]
+    )
+    assert texts == pictures
 
 
-def test_pictures_are_seen_once_and_train_the_language_model_alone(
-    base: Path, tmp_path: Path
-) -> None:
-    """Vision run for every pass would make image-text training dearer than it is."""
-    recipe = Recipe(batch=4, steps=2, lr=1e-2, warmup=0, adapter=Adapter(rank=2), seed=1)
-    trainer = Trainer(load(base, device="cpu", dtype="float32"), recipe)
-    side = Side(1.0, negatives=True)
-    tower = [one.clone() for one in trainer.loaded.model.model.vision_tower.parameters()]
-    fitted = fit(trainer, tmp_path / "run", side, gray())
-    after = trainer.loaded.model.model.vision_tower.parameters()
-    assert all(torch.equal(*one) for one in zip(tower, after, strict=True))
-    assert fitted.tokens > 0
-    open_model(str(base), tmp_path / "run" / "adapter", "cpu")
+def test_a_picture_is_an_anchor_and_its_caption_tells_it(tmp_path: Path) -> None:
+    """Two scenes in one row, or a picture for two rows, would teach what is not so."""
+    how = Training(images=1.0)
+    file = write_pairs(tmp_path / "a", how, gray(), rows=8, seed=1)
+    rows = read_triplets([file]).rows
+    assert all(len(row.negatives) == 1 for row in rows)
+    assert len(list((tmp_path / "a" / "images").iterdir())) == len(rows) == 8
+    again = write_pairs(tmp_path / "b", how, gray(), rows=8, seed=1)
+    assert again.read_bytes() == file.read_bytes()
+    how = replace(how, negatives=False)
+    bare = write_pairs(tmp_path / "c", how, gray(), rows=8, seed=1)
+    assert not any(row.negatives for row in read_triplets([bare]).rows)
 
 
-def test_the_text_half_of_a_mixture_is_the_file_of_text_only() -> None:
+def test_the_text_half_of_a_mixture_is_the_file_of_text_only(tmp_path: Path) -> None:
     """Other rows on the two sides would compare data and not trainings."""
     row = Triplet("the anchor", "the positive", ("the negative",))
-    rng = random.Random(0)
-    drawn = [pair(rng, Side(0.5, negatives=True, texts=[row]), gray()) for _ in range(60)]
-    texts = [one for one in drawn if isinstance(one.anchor, str)]
+    how = Training(images=0.5)
+    file = write_pairs(tmp_path / "a", how, gray(), rows=60, seed=0, texts=[row])
+    rows = read_triplets([file]).rows
+    texts = [one for one in rows if isinstance(one.anchor, str)]
     assert len(texts) / 60 == pytest.approx(0.5, abs=0.2)
-    assert all(one.triplet == row for one in texts)
-    bare = Side(1.0, negatives=False)
-    assert pair(rng, bare, gray()).triplet.negatives == ()
+    assert set(texts) == {row}
+
+
+@pytest.mark.slow
+def test_a_training_on_pictures_leaves_an_adapter_and_no_pictures(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures of one training are hundreds of megabytes; a study makes a dozen."""
+    monkeypatch.setattr("nano.trainings.load_art", lambda *_: gray())
+    order = Order("mixed-0", Training(images=0.5), FEW, 0)
+    cost = run(order, study.shop)
+    assert cost.tokens > 0
+    left = {path.name for path in study.shop.work.iterdir() if not path.name.startswith("triplets")}
+    assert left == {"mixed-0"}
+    tuned = open_model(study.shop, order).encode(["a dog"])
+    assert (tuned != open_model(study.shop).encode(["a dog"])).any()
 
 
 def made(monkeypatch: pytest.MonkeyPatch, base: Path, costs: dict[str, float]) -> list[Order]:
@@ -164,8 +181,7 @@ def made(monkeypatch: pytest.MonkeyPatch, base: Path, costs: dict[str, float]) -
 
     monkeypatch.setattr(study_module, "run", pretend)
     monkeypatch.setattr(study_module, "open_model", lambda *_: opened)
-    monkeypatch.setattr(study_module, "_scored", lambda *_: [])
-    monkeypatch.setattr(Study, "_whole", lambda *_: {})
+    monkeypatch.setattr(Study, "score", lambda *_: ({}, {}))
     return orders
 
 
@@ -174,14 +190,14 @@ def test_equal_compute_makes_as_many_steps_as_text_only_pays_for(
 ) -> None:
     """Equal steps under another name would hide what images cost."""
     orders = made(monkeypatch, base, {"text-0": 60.0, "pairs-0": 120.0})
-    study = replace(study, numbers=replace(FEW, steps=100))
-    names = ["text", "pairs", "pairs-compute"]
-    assert list(make_all(study, find_settings(names), 1)) == [f"{name}-0" for name in names]
+    names = ("text", "pairs", "pairs-compute")
+    study = replace(study, only=names, numbers=replace(FEW, steps=100))
+    assert list(study.make_all()) == [f"{name}-0" for name in names]
     assert [order.numbers.steps for order in orders] == [100, 100, 50]
     (study.results / "pairs-0.json").unlink()
     (study.results / "pairs-compute-0.json").unlink()
     with pytest.raises(UsageError, match="make it first"):
-        list(make_all(study, find_settings(["pairs-compute"]), 1))
+        list(replace(study, only=names[2:]).make_all())
 
 
 def test_a_result_is_made_once_and_never_mixed_with_one_of_another_model(
@@ -189,22 +205,22 @@ def test_a_result_is_made_once_and_never_mixed_with_one_of_another_model(
 ) -> None:
     """A table of two bases, or of two numbers of steps, would compare what nobody asked."""
     made(monkeypatch, base, {})
-    wanted = find_settings(["base", "text"])
-    assert list(make_all(study, wanted, 2)) == ["base", "text-0", "text-1"]
-    assert list(make_all(study, wanted, 2)) == []
+    study = replace(study, only=("base", "text"), seeds=2)
+    assert list(study.make_all()) == ["base", "text-0", "text-1"]
+    assert list(study.make_all()) == []
     with pytest.raises(UsageError, match="other steps"):
-        list(make_all(replace(study, numbers=replace(FEW, steps=3)), wanted, 1))
+        list(replace(study, numbers=replace(FEW, steps=3)).make_all())
     kept = json.loads((study.results / "base.json").read_text())
     kept["of"]["base"] = "another"
     write_result(study.results, "base", kept)
     with pytest.raises(UsageError, match="other base"):
-        list(make_all(study, wanted, 1))
+        list(study.make_all())
 
 
 @pytest.mark.slow
 def test_a_result_holds_all_that_the_document_is_made_of(study: Study) -> None:
     """A study of hours that forgot to ask for something would have to be made again."""
-    assert list(make_all(study, find_settings(["base"]), 1)) == ["base"]
+    assert list(replace(study, only=("base",)).make_all()) == ["base"]
     result = json.loads((study.results / "base.json").read_text())
     assert {"no prompt", "prompt", "one word", "read at before-mlp"} <= result["scores"].keys()
     assert {"words", "english", "lettered", "versions", "machine"} <= result.keys()
@@ -215,15 +231,15 @@ def test_a_result_holds_all_that_the_document_is_made_of(study: Study) -> None:
     assert "# The paper in miniature" in write_miniature(read_findings(study.results))
 
 
-def test_the_gap_is_drawn_once_all_of_its_panels_are_measured(tmp_path: Path) -> None:
+def test_the_gap_is_drawn_once_all_of_its_panels_are_measured(study: Study) -> None:
     """A figure with a panel missing would look like the whole of it."""
     plane = {"images": [[0.1, 0.2]], "texts": [[0.3, 0.4]], "shares": [0.5, 0.1]}
-    target = tmp_path / "docs" / "gap.png"
-    write(tmp_path / "planes" / "base.json", json.dumps(dict.fromkeys(VARIANTS, plane)))
-    assert not draw_gap(tmp_path, target)
-    write(tmp_path / "planes" / "text-0.json", json.dumps({"one word": plane}))
-    assert draw_gap(tmp_path, target)
-    assert target.read_bytes().startswith(b"\x89PNG")
+    planes = study.shop.work / "planes"
+    write(planes / "base.json", json.dumps(dict.fromkeys(VARIANTS, plane)))
+    assert not study.draw_gap()
+    write(planes / "text-0.json", json.dumps({"one word": plane}))
+    assert study.draw_gap()
+    assert study.gap.read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_table_of_settings_says_what_it_means() -> None:
@@ -233,10 +249,10 @@ def test_the_table_of_settings_says_what_it_means() -> None:
     known = {"one word", "no prompt", "prompt", "read at before-mlp"}
     for one in SETTINGS:
         assert set(one.labels) <= known
-        if isinstance(one.how, OnPairs) and one.how.equal_compute:
+        if one.equal_compute:
             assert one.name.endswith("-compute")
             rival = next(other for other in SETTINGS if f"{other.name}-compute" == one.name)
-            assert replace(one.how, equal_compute=False) == rival.how
+            assert one.training == rival.training
     assert label_of(Setting("a", "a"), 2) == "a"
     with pytest.raises(UsageError, match="not known"):
         find_settings(["text", "nonsense"])
@@ -244,8 +260,18 @@ def test_the_table_of_settings_says_what_it_means() -> None:
 
 def test_both_kinds_of_rows_have_files_of_their_own(study: Study) -> None:
     """One file for both would make the setting without composed rows the same as the other."""
-    files: list[Any] = [rows_file(study.shop, FEW, share) for share in (0.3, 0.0)]
+    files = [rows_file(study.shop, replace(FEW, composed=share)) for share in (0.3, 0.0)]
     texts = [file.read_text() for file in files]
     assert texts[0] != texts[1]
     assert "modify" in texts[0].lower()
     assert "modify" not in texts[1].lower()
+
+
+def test_the_committed_results_are_those_that_the_study_would_make(study: Study) -> None:
+    """A setting renamed, or a number added: the study would stop at its own results."""
+    study = replace(study, numbers=Numbers(), shop=replace(study.shop, nli=Path("nli.csv")))
+    for setting in SETTINGS:
+        file = RESULTS / f"{label_of(setting, 0)}.json"
+        kept = json.loads(file.read_text())["of"] if file.exists() else {}
+        now = {name: one for name, one in study.of(setting).items() if name not in OTHERS}
+        assert not kept or now.items() <= kept.items()

@@ -149,7 +149,12 @@ def evaluate_data(
     )
     gaps = {one.run.benchmark: one.gap for one in found if one.gap}
     files: Mapping[str, str] = {key: text for one in found for key, text in one.files.items()}
-    return Report(Results(setting, figures, gaps), files)
+    ranks = {
+        (one.run.benchmark, task): tuple(places)
+        for one in found
+        for task, places in one.places.items()
+    }
+    return Report(Results(setting, figures, gaps), files, ranks)
 
 
 def _score_variant(

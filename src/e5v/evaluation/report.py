@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from e5v.evaluation.gap import Gap
+from e5v.evaluation.metrics import Places
 from e5v.evaluation.plane import Plane, draw_planes
 from e5v.evaluation.report_html import to_html
 from e5v.evaluation.report_text import (
@@ -39,11 +40,15 @@ class Report:
     """What an evaluation found; `str(report)` is its table.
 
     `results` has everything that report.json has. `files` are those for test servers (CIRR, CIRCO),
-    their text by name.
+    their text by name. `ranks` has the ranks of the true candidates of each query of a search, from
+    0 and ascending, by names of benchmark and task: two models can be compared query by query.
     """
 
     results: Results
     files: Mapping[str, str] = field(default_factory=dict)
+    ranks: Mapping[tuple[str, str], Sequence[Places]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def scores(self) -> tuple[Figure, ...]:

@@ -1,51 +1,50 @@
 """What a picture costs in training, by the tokens that it takes: here, and at the paper's size.
 
-a model of this shape, pictures of more and more tiles -> one step each -> CPU seconds, operations
-LLaVA-NeXT-8B's shape, its tokens                      -> benchmarks.flops -> operations
+a model of nano's shape, pictures of more and more tiles -> one step each -> CPU seconds, operations
+LLaVA-NeXT-8B's shape, its tokens                        -> benchmarks.flops -> operations
 
-    python -m nano.cost --tokenizer build/nano/tokenizer
+    python -m benchmarks.image_training --tokenizer build/nano/tokenizer
 
 A step goes forward once and back once, over the same captions in all cases: anchor, positive and
 hard negative, or a picture in the anchor's place. The vision tower is frozen: it only goes forward.
+The result is one of those that docs/miniature.md is written from.
 """
 
-from __future__ import annotations
-
-import argparse
-import json
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
+import tyro
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.flops import own_flops, vision_flops
-from benchmarks.machine import describe_machine, describe_versions
+from benchmarks.machine import ROOT, describe_machine, describe_versions
+from benchmarks.result import say, write_down
 from benchmarks.sizes import SIZES as SHAPES
 from benchmarks.training_flops import adapter_flops
-from e5v.model.encoder import Prompted, add_image_tokens
 from e5v.model.loading import load, quiet
 from e5v.training.loss import batch_loss
 from e5v.training.recipe import Adapter, Recipe
 from e5v.training.sampler import Batch
 from e5v.training.trainer import Trainer
 from e5v.training.triplets import Triplet
-from nano.architecture import SIZES, new_model, new_processor
+from nano.architecture import new_model, new_processor
 from nano.picture import TILE
-from nano.study import write
 from nano.tokenizer import load_tokenizer
 from nano.triplets import triplets
 
-FILE = Path(__file__).parent / "results" / "cost.json"
+FILE = ROOT / "nano" / "results" / "cost.json"
 GRIDS = (1, 2, 3, 4)  # tiles along a side; the whole picture is one more tile
 REPEATS = 2
 RANK = 16
+TEXT_TOKENS = 1_000  # captions are shorter, so none is cut
 PAPERS = "llava-next-8b"
 PAPERS_RANK = 64
 PAPERS_SENTENCE = 11  # tokens: the mean of SNLI triplets under LLaMA-3's tokenizer
@@ -64,8 +63,8 @@ class Step:
     tokens: int
 
 
-def trainer_of(tokenizer: Any, size: str, folder: Path) -> Trainer:
-    """Return a trainer of random weights that takes pictures of every grid."""
+def make_trainer(tokenizer: Any, size: str, folder: Path) -> Trainer:
+    """Return a trainer of a model of random weights that takes pictures of every grid."""
     pinpoints = [[side * TILE, side * TILE] for side in GRIDS]
     model, processor = new_model(size, tokenizer, seed=0), new_processor(tokenizer)
     model.config.image_grid_pinpoints = pinpoints
@@ -73,7 +72,8 @@ def trainer_of(tokenizer: Any, size: str, folder: Path) -> Trainer:
     with quiet():
         model.save_pretrained(folder)
     processor.save_pretrained(folder)
-    recipe = Recipe(batch=2, steps=1, warmup=0, adapter=Adapter(rank=RANK))
+    adapter = Adapter(rank=RANK)
+    recipe = Recipe(batch=2, steps=1, warmup=0, text_tokens=TEXT_TOKENS, adapter=adapter)
     return Trainer(load(folder, device="cpu"), recipe)
 
 
@@ -81,17 +81,17 @@ def measure(trainer: Trainer, batch: int) -> Record:
     """Measure a step on captions alone, and one for each number of tiles."""
     rows = [
         Triplet(one.anchor, one.positive, (one.negative,))
-        for one, _ in zip(triplets(1, composed=0.0), range(batch), strict=False)
+        for one in islice(triplets(1, composed=0.0), batch)
     ]
-    timed(trainer, rows)  # once for nothing: the first step opens what later ones use
-    text = timed(trainer, rows)
+    measure_step(trainer, rows)  # once for nothing: the first step opens what later ones use
+    text = measure_step(trainer, rows)
     found = []
     for side in GRIDS:
-        one = timed(trainer, list(_pictured(rows, side)))
+        one = measure_step(trainer, list(_replace_anchors(rows, side)))
         found.append(
             {
                 "tiles": side**2 + 1,
-                "image_tokens": image_tokens(trainer, side),
+                "image_tokens": count_image_tokens(trainer, side),
                 **asdict(one),
                 "saved_cpu": saved(text.cpu_seconds, one.cpu_seconds),
                 "saved_flops": saved(text.flops, one.flops),
@@ -100,45 +100,43 @@ def measure(trainer: Trainer, batch: int) -> Record:
     return {"batch": batch, "text": asdict(text), "images": found}
 
 
-def _pictured(rows: Sequence[Triplet], side: int) -> Iterator[Triplet]:
+def _replace_anchors(rows: Sequence[Triplet], side: int) -> Iterator[Triplet]:
     noise = np.random.default_rng(0)
     for row in rows:
         pixels = noise.integers(0, 255, (side * TILE, side * TILE, 3), np.uint8)
         yield replace(row, anchor=Image.fromarray(pixels))
 
 
-def image_tokens(trainer: Trainer, side: int) -> int:
+def count_image_tokens(trainer: Trainer, side: int) -> int:
     """Return the places that a picture of so many tiles along a side takes."""
     picture = Image.new("RGB", (side * TILE, side * TILE))
     return sum(trainer.embedder.prepare(picture).prompted.counts)
 
 
-def timed(trainer: Trainer, rows: Sequence[Triplet]) -> Step:
+def measure_step(trainer: Trainer, rows: Sequence[Triplet]) -> Step:
     """Make a step a few times, the best of which counts, and once more to count operations."""
     seconds = []
     for _ in range(REPEATS):
         start = time.process_time()
-        texts = step(trainer, rows)
+        tokens = take_step(trainer, rows)
         seconds.append(time.process_time() - start)
     with FlopCounterMode(display=False) as counter:
-        step(trainer, rows)
-    return Step(
-        round(min(seconds), 3), counter.get_total_flops(), sum(len(one.ids) for one in texts)
-    )
+        take_step(trainer, rows)
+    return Step(round(min(seconds), 3), counter.get_total_flops(), tokens)
 
 
-def step(trainer: Trainer, rows: Sequence[Triplet]) -> list[Prompted]:
-    """Go forward and back over a batch; the weights stay as they are."""
-    batch = Batch(tuple(rows), ())
+def take_step(trainer: Trainer, rows: Sequence[Triplet]) -> int:
+    """Go forward and back over a batch, and return its tokens; the weights stay as they are."""
+    batch, way = Batch(tuple(rows), ()), trainer.gradients.way
     prompts = [one.prompted for one in trainer.prompts.prepare(batch.items)]
-    shown = add_image_tokens(trainer.loaded, prompts)
-    with trainer.autocast(), trainer.embedder.encoder.passing(shown) as states:
+    inputs = way.add_image_tokens(prompts)
+    with trainer.autocast(), way.states(inputs) as states:
         batch_loss(states.float(), batch, trainer.recipe).value.backward()  # type: ignore[no-untyped-call]
     trainer.optimiser.zero_grad()
-    return prompts
+    return sum(len(one.ids) for one in prompts)
 
 
-def papers() -> Record:
+def count_papers() -> Record:
     """Count the same at the paper's size, where nothing of ours can be run."""
     text = 3 * _learnt(PAPERS_ASKED + PAPERS_SENTENCE)
     found = []
@@ -174,28 +172,21 @@ def saved(text: float, image: float) -> float:
     return round(100 * (1 - text / image), 1)
 
 
-def main() -> None:
+def main(
+    tokenizer: Path = Path("build/nano/tokenizer"),
+    size: Literal["nano", "tiny"] = "nano",
+    batch: int = 16,
+    out: Path = FILE,
+) -> None:
     """Measure, count and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tokenizer", type=Path, default=Path("build/nano/tokenizer"))
-    parser.add_argument("--size", choices=SIZES, default="nano")
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--out", type=Path, default=FILE)
-    given = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        trainer = trainer_of(load_tokenizer(given.tokenizer), given.size, Path(folder))
-        ours = measure(trainer, given.batch)
-    found = {
-        "size": given.size,
-        "nano": ours,
-        PAPERS: papers(),
-        "machine": asdict(describe_machine()),
-        "versions": describe_versions(),
-    }
-    write(given.out, json.dumps(found, indent=1) + "\n")
-    print(json.dumps({"nano": ours, PAPERS: found[PAPERS]}, indent=1))  # noqa: T201
+        ours = measure(make_trainer(load_tokenizer(tokenizer), size, Path(folder)), batch)
+    machine, versions = asdict(describe_machine()), describe_versions()
+    found = {"nano": ours, PAPERS: count_papers(), "machine": machine, "versions": versions}
+    write_down(out, {"size": size, **found})
+    say(f"wrote {out}")
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main)
