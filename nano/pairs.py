@@ -18,8 +18,7 @@ from e5v.training.triplets import Triplet
 from nano.art import Art
 from nano.captions import caption
 from nano.changes import changed
-from nano.layout import TILE
-from nano.picture import draw
+from nano.picture import TILE, draw
 from nano.scenes import sample
 from nano.settings import Training
 
