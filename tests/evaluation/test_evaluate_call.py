@@ -52,6 +52,16 @@ def test_options_reach_the_scores(folder: Path, model: E5V, tmp_path: Path) -> N
     assert [run.embedded for run in again.results.setting.runs] == [0, 0, 0]
 
 
+def test_ranks_are_those_of_the_scores(folder: Path, model: E5V) -> None:
+    """Catches ranks of another variant: two models would be compared on other answers."""
+    report = evaluate(model, data=folder, options=EvaluationOptions(ablate="prompt"))
+    recalls = {(one.benchmark, one.task): one.value for one in report.scores if one.metric == "R@1"}
+    assert recalls.keys() == report.ranks.keys()
+    for search, ranks in report.ranks.items():
+        first = [int(own[0]) == 0 for own in ranks]
+        assert recalls[search] == pytest.approx(100 * sum(first) / len(first))
+
+
 def test_a_report_shows_and_writes_itself(
     folder: Path, model: E5V, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
