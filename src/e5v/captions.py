@@ -250,17 +250,14 @@ def find_texts(value: Mapping[str, object]) -> tuple[str, ...]:
     key = next((key for key in TEXT_KEYS if not _is_blank(value.get(key))), None)
     if key is None:
         return ()
-    given = value[key]
-    several: list[object] = given if isinstance(given, list) else [given]
-    return tuple(_check_text(key, text) for text in several)
-
-
-def _check_text(key: str, text: object) -> str:
-    if not isinstance(text, str):
-        raise Wrong(f'has "{key}" of type {type(text).__name__}; expected a string')
-    if not text.strip():
-        raise Wrong(f'has an empty text in "{key}"; expected text: fill it or remove it')
-    return text
+    texts: list[str] = []
+    for text in given if isinstance(given := value[key], list) else [given]:
+        if not isinstance(text, str):
+            raise Wrong(f'has "{key}" of type {type(text).__name__}; expected a string')
+        if not text.strip():
+            raise Wrong(f'has an empty text in "{key}"; expected text: fill it or remove it')
+        texts.append(text)
+    return tuple(texts)
 
 
 def _why_no_text(value: Mapping[str, object]) -> str:

@@ -1,81 +1,27 @@
-"""Pictures as a person sees them, whatever file they come in; and one clear line for all others."""
+"""Pictures as a person sees them, whatever file they come in."""
 
 import io
 import struct
-import time
-import tracemalloc
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PIL.Image
-import pillow_heif
 import pytest
 from numpy.typing import NDArray
 
-from e5v.image_formats import FORMAT_OF_SUFFIX, IMAGE_SUFFIXES
-from e5v.inputs import Image, Item, normalise
-from e5v.model.image_files import UnreadableError, read_bytes
+from e5v.inputs import Image, Item
 from e5v.model.images import decode, decode_small, digest
-
-ORIENTATION = 0x0112
-FIRST_ROW_AND_COLUMN = {  # where they are in the picture, in the words of the EXIF standard
-    1: ("top", "left"),
-    2: ("top", "right"),
-    3: ("bottom", "right"),
-    4: ("bottom", "left"),
-    5: ("left", "top"),
-    6: ("right", "top"),
-    7: ("right", "bottom"),
-    8: ("left", "bottom"),
-}
-COLOURS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (0, 255, 255), (255, 0, 255))
-
-
-def blocks(side: int = 16) -> PIL.Image.Image:
-    """Draw 3 x 2 blocks, each of another colour: no turn or mirroring leaves it the same."""
-    pixels = np.array(COLOURS, np.uint8).reshape(2, 3, 3)
-    return PIL.Image.fromarray(pixels.repeat(side, axis=0).repeat(side, axis=1))
-
-
-def encoded(picture: PIL.Image.Image, form: str, **options: Any) -> bytes:
-    """Write a picture into bytes of a file format."""
-    stream = io.BytesIO()
-    picture.save(stream, form, **options)
-    return stream.getvalue()
-
-
-def pixels_of(image: Image) -> NDArray[np.uint8]:
-    """Decode into (height, width, 3)."""
-    picture = decode(image)
-    assert picture.mode == "RGB"
-    return np.asarray(picture)
-
-
-def assert_like(image: Image, expected: PIL.Image.Image, most: int = 12) -> None:
-    """Check that an image decodes to about the expected RGB pixels (JPEG is not exact)."""
-    pixels = pixels_of(image).astype(int)
-    wanted = np.asarray(expected).astype(int)
-    assert pixels.shape == wanted.shape
-    assert np.abs(pixels - wanted).max() <= most
-
-
-def exif(orientation: int) -> bytes:
-    """Make an EXIF block that says how the camera was held."""
-    block = PIL.Image.Exif()
-    block[ORIENTATION] = orientation
-    return block.tobytes()
-
-
-def as_held(orientation: int) -> PIL.Image.Image:
-    """Turn `blocks` to what a camera held that way stores."""
-    ends = FIRST_ROW_AND_COLUMN[orientation]
-    pixels = np.asarray(blocks())
-    pixels = pixels[::-1] if "bottom" in ends else pixels
-    pixels = pixels[:, ::-1] if "right" in ends else pixels
-    pixels = pixels.transpose(1, 0, 2) if ends[0] in {"left", "right"} else pixels
-    return PIL.Image.fromarray(np.ascontiguousarray(pixels))
+from tests.model.pictures import (
+    ORIENTATION,
+    as_held,
+    assert_like,
+    blocks,
+    encoded,
+    exif,
+    heif,
+    pixels_of,
+)
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
@@ -205,111 +151,6 @@ def test_the_first_frame_of_many(tmp_path: Path, form: str) -> None:
     assert_like(Image(path), blocks())
 
 
-def huge_png(width: int, height: int) -> bytes:
-    """Make a PNG whose header claims a size, with next to no data behind it."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    data = zlib.compress(b"\0" * 1000)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
-    )
-
-
-def test_a_bomb_is_refused_by_its_header(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches a file of 100 bytes that takes 600 megabytes of memory, or down the server."""
-    path = tmp_path / "bomb.png"
-    path.write_bytes(huge_png(20_000, 10_000))
-
-    def load(*_: object) -> None:
-        pytest.fail("the bomb was decoded")
-
-    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", load)
-    tracemalloc.start()
-    start = time.perf_counter()
-    with pytest.raises(UnreadableError, match=r"bomb\.png has more than 178 megapixels; refused"):
-        decode(Image(path))
-    assert time.perf_counter() - start < 1
-    assert tracemalloc.get_traced_memory()[1] < 2**20
-    tracemalloc.stop()
-
-
-JPEG = encoded(blocks(64), "JPEG")
-PNG = encoded(blocks(), "PNG")
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "cause"),
-    [
-        ("cut.jpg", JPEG[: len(JPEG) * 4 // 5], r"cut\.jpg is broken: .*truncated"),
-        ("cut.png", PNG[:-40], r"cut\.png is broken: "),
-        ("header only.png", PNG[:30], r"header only\.png is (broken|not an image)"),
-        ("zero.jpg", b"", r"zero\.jpg is empty \(0 bytes\)"),
-        ("words.jpg", b"I am a text file.\n" * 20, r"words\.jpg is not an image of a known format"),
-        ("page.png", b"<!DOCTYPE html><p>404", r"page\.png is not an image of a known format"),
-        ("dot.png", encoded(blocks().crop((0, 0, 1, 1)), "PNG"), r"dot\.png is 1x1 pixels"),
-        ("line.png", encoded(blocks().crop((0, 0, 9, 1)), "PNG"), "is 9x1 pixels; expected at"),
-    ],
-)
-def test_what_cannot_be_read(tmp_path: Path, name: str, content: bytes, cause: str) -> None:
-    """Catches half a picture embedded as a whole one, and errors that do not say which file."""
-    path = tmp_path / name
-    path.write_bytes(content)
-    with pytest.raises(UnreadableError, match=cause) as caught:
-        decode(Image(path))
-    assert "\n" not in str(caught.value)
-    with pytest.raises(UnreadableError, match=name):
-        decode(read_bytes(Image(path)), str(path))
-
-
-def complaint(image: Image) -> str:
-    """Say why an image cannot be decoded, or nothing if it can."""
-    try:
-        decode(image, "damaged.jpg")
-    except UnreadableError as error:
-        return str(error)
-    return ""
-
-
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "DDS"])
-def test_damaged_bytes(form: str) -> None:
-    """Catches whatever a decoder raises on damage coming through as a traceback."""
-    whole = encoded(blocks(4), form)
-    generator = np.random.default_rng(0)
-    for _ in range(60):
-        damaged = bytearray(whole[: generator.integers(20, len(whole) + 1)])
-        for place in generator.integers(0, min(len(damaged), 200), 3):
-            damaged[place] = generator.integers(256)
-        told = complaint(Image(bytes(damaged)))
-        assert told == "" or told.startswith("damaged.jpg ")
-        assert "\n" not in told
-
-
-def test_no_file_there(tmp_path: Path) -> None:
-    """Catches a wrong path told by a traceback, or not told at all."""
-    for path, cause in (
-        (tmp_path / "nowhere.jpg", r"nowhere\.jpg does not exist; check the path"),
-        (tmp_path, "is a folder; expected an image file"),
-        (tmp_path / "nul\0.jpg", "cannot be read: embedded null byte"),
-        (tmp_path / ("x" * 5000), r"x\.\.\. cannot be read: File name too long"),
-    ):
-        with pytest.raises(UnreadableError, match=cause):
-            read_bytes(Image(path))
-        with pytest.raises(UnreadableError, match=cause):
-            decode(Image(path))
-
-
-def heif(picture: PIL.Image.Image, **options: Any) -> bytes:
-    """Write a picture into bytes of a HEIC file, without registering anything with Pillow."""
-    stream = io.BytesIO()
-    pillow_heif.from_pillow(picture).save(stream, quality=-1, chroma=444, **options)
-    return stream.getvalue()
-
-
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_photo_of_a_phone_is_turned_once(orientation: int) -> None:
     """Catches HEIC and AVIF photos that are refused, or turned twice or not at all."""
@@ -319,55 +160,6 @@ def test_a_photo_of_a_phone_is_turned_once(orientation: int) -> None:
     assert_like(Image(stored), blocks(), most=16)
     assert decode_small(stored, 64)[1] == blocks().size
     assert decode_small(heif(held, exif=exif(orientation)), 64)[1] == blocks().size
-
-
-def test_heif_is_not_registered_for_the_process() -> None:
-    """Catches a library call that changes what the caller's own `PIL.Image.open` does."""
-    decode(Image(heif(blocks())))
-    assert "HEIF" not in PIL.Image.OPEN
-    assert ".heic" not in PIL.Image.registered_extensions()
-
-
-def test_the_content_decides_and_not_the_suffix(tmp_path: Path) -> None:
-    """Catches a photo refused because a program gave it another format's suffix."""
-    forms = {
-        "PNG": encoded(blocks(), "PNG"),
-        "WEBP": encoded(blocks(), "WEBP", lossless=True),
-        "HEIF": heif(blocks()),
-        "TIFF": encoded(blocks(), "TIFF"),
-    }
-    for form, content in forms.items():
-        for suffix in (".jpg", ".heic", ".png"):
-            path = tmp_path / f"{form}{suffix}"
-            path.write_bytes(content)
-            assert_like(Image(path), blocks(), most=16)
-
-
-@pytest.mark.parametrize("suffix", sorted(IMAGE_SUFFIXES))
-def test_every_suffix_decodes(suffix: str, tmp_path: Path) -> None:
-    """Catches a suffix that folders take for an image and the decoder does not."""
-    form = FORMAT_OF_SUFFIX[suffix].name
-    drawn = blocks().convert("L" if suffix in {".pgm", ".pfm"} else "RGB")
-    drawn = drawn.convert("1") if suffix == ".pbm" else drawn
-    drawn = drawn.convert("F") if suffix == ".pfm" else drawn
-    content = heif(drawn) if form == "HEIF" else encoded(drawn, form)
-    path = tmp_path / f"picture{suffix.upper()}"
-    path.write_bytes(content)
-    assert normalise(str(path)).images
-    width, height = decode(Image(path)).size
-    assert form == "ICO" or (width, height) == blocks().size
-
-
-def test_a_broken_heic() -> None:
-    """Catches a damaged photo of a phone that ends in a traceback, and a bomb that is decoded."""
-    whole = heif(blocks(4))
-    for length in (12, 40, len(whole) // 2, len(whole) - 5):
-        with pytest.raises(UnreadableError, match=r"^damaged\.jpg "):
-            decode(Image(whole[:length]), "damaged.jpg")
-    size = whole.index(b"ispe") + 8
-    bomb = whole[:size] + struct.pack(">II", 60_000, 60_000) + whole[size + 8 :]
-    with pytest.raises(UnreadableError, match=r"damaged\.jpg (has more than|is broken)"):
-        decode(Image(bomb), "damaged.jpg")
 
 
 def brightness(greys: NDArray[Any]) -> NDArray[np.int64]:
@@ -413,55 +205,3 @@ def test_floats_that_are_not_numbers() -> None:
     assert (brightness(np.full((4, 4), -7, np.int32)) == 0).all()
     tiny = np.array([[0, 1e-40], [5e-41, 1e-40]], np.float32)
     assert brightness(tiny).tolist() == [[0, 255], [127, 255]] or brightness(tiny)[1, 0] == 128
-
-
-EPS = b"""%!PS-Adobe-3.0 EPSF-3.0
-%%BoundingBox: 0 0 32 32
-%%EndComments
-0 0 32 32 rectfill
-showpage
-%%EOF
-"""
-
-
-@pytest.mark.parametrize("suffix", [".eps", ".jpg", ".png", ".tiff"])
-def test_no_file_reaches_another_program(
-    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Catches an EPS file, whatever it is called, handed to Ghostscript."""
-    program = tmp_path / "gs"
-    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)
-    path = tmp_path / f"drawing{suffix}"
-    path.write_bytes(EPS)
-    for attempt in (
-        lambda: decode(Image(path)),
-        lambda: decode(Image(EPS)),
-        lambda: decode_small(EPS, 64),
-    ):
-        with pytest.raises(UnreadableError, match="is not an image of a known format"):
-            attempt()
-    assert not (tmp_path / "started").exists()
-
-
-@pytest.mark.parametrize("form", ["PSD", "PCX", "TGA", "ICNS", "DDS", "SGI", "MSP"])
-def test_other_formats_of_pillow_are_refused(form: str) -> None:
-    """Catches formats that are tried only because Pillow happens to know them."""
-    PIL.Image.init()
-    if form not in PIL.Image.SAVE:
-        content = b"8BPS\0\1" + bytes(6) + b"\0\3\0\0\0\4\0\0\0\4\0\x08\0\3" + bytes(80)
-    else:
-        content = encoded(blocks().convert("1" if form == "MSP" else "RGB"), form)
-    with pytest.raises(UnreadableError, match="is not an image of a known format"):
-        decode(Image(content))
-
-
-def test_the_format_that_is_not_supported_is_named(tmp_path: Path) -> None:
-    """Catches a refusal that leaves a user to guess whether the file is broken."""
-    path = tmp_path / "drawing.psd"
-    path.write_bytes(b"8BPS")
-    with pytest.raises(UnreadableError, match=r"drawing\.psd .*: \.psd is not supported"):
-        decode(Image(path))
-    assert normalise(str(path)).images

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.search.catalog import Source
-from e5v.search.entries import Entry
+from e5v.search.entries import Entry, Hit
 from e5v.search.manifest import Manifest
 from e5v.search.writer import Record, Writer, writing
 from e5v.vectors import unit
@@ -75,3 +75,8 @@ def change(folder: Path, act: Callable[[Writer], object], *, dim: int = DIM) -> 
 def ids(numbers: Sequence[int] | NDArray[np.int64]) -> list[str]:
     """Return the ids of records."""
     return [f"id{number:05d}" for number in numbers]
+
+
+def found(hits: list[Hit]) -> list[str]:
+    """Return the ids of hits."""
+    return [hit.entry.id for hit in hits]
