@@ -10,6 +10,7 @@ from e5v.model.loading import Loaded, load
 from e5v.training.cells import identify
 from e5v.training.recipe import Adapter, Recipe
 from e5v.training.triplets import Triplet
+from tests.training.pictures import make_picture, write_lines
 
 Checkpoints = Callable[[str], Path]
 SUBJECTS = ("a dog", "two cats", "the old man", "a girl in a red coat", "some people")
@@ -64,3 +65,15 @@ def short() -> Recipe:
         text_tokens=100,
         adapter=Adapter(rank=4, alpha=8, dropout=0.0),
     )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Give a folder of eight images with captions, named under images/."""
+    (tmp_path / "data" / "images").mkdir(parents=True)
+    lines = []
+    for number in range(8):
+        make_picture(number).save(tmp_path / "data" / "images" / f"{number}.png")
+        lines.append({"image": f"{number}.png", "text": f"noise number {number}"})
+    write_lines(tmp_path / "data" / "captions.jsonl", lines)
+    return tmp_path / "data"

@@ -1,12 +1,10 @@
 """Training on images and mixtures: the gradient, the tower, the files of data, and whole runs."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import PIL.Image
 import pytest
 import torch
@@ -19,22 +17,16 @@ from e5v.model.encoder import Prompted
 from e5v.model.loading import load
 from e5v.training.adapter import WEIGHTS
 from e5v.training.chunks import PackedPass
-from e5v.training.loss import batch_loss, distinct
+from e5v.training.loss import batch_loss
 from e5v.training.recipe import Adapter, Recipe
 from e5v.training.run import Run, Step
 from e5v.training.sampler import Batch
 from e5v.training.trainer import Trainer, fit
 from e5v.training.triplets import Triplet, read_triplets
+from tests.training.pictures import make_picture
 
 Checkpoints = Callable[[str], Path]
 FAMILIES = ("llava_next_llama3", "qwen2_5_vl", "qwen3_vl", "gemma3", "aya_vision")
-
-
-def make_picture(number: int) -> PIL.Image.Image:
-    """Return a picture of noise."""
-    noise = np.random.default_rng(number)
-    size = (40 + 8 * number, 48, 3)
-    return PIL.Image.fromarray(noise.integers(0, 255, size, np.uint8))
 
 
 @pytest.fixture
@@ -48,24 +40,6 @@ def mixed() -> tuple[Triplet, ...]:
         ),
         Triplet("an old man", "a man", ("a girl", "snow")),
     )
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Give a folder of eight images with captions, named under images/."""
-    (tmp_path / "data" / "images").mkdir(parents=True)
-    lines = []
-    for number in range(8):
-        make_picture(number).save(tmp_path / "data" / "images" / f"{number}.png")
-        lines.append({"image": f"{number}.png", "text": f"noise number {number}"})
-    write_lines(tmp_path / "data" / "captions.jsonl", lines)
-    return tmp_path / "data"
-
-
-def write_lines(file: Path, lines: list[dict[str, Any]]) -> Path:
-    """Write JSON lines."""
-    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return file
 
 
 def _open(folder: Path, recipe: Recipe) -> Trainer:
@@ -176,67 +150,6 @@ def test_python_rows_are_those_of_a_file(
         train(model, data, tmp_path / name, recipe=short, progress=seen.append, device="cpu")
         losses.append([one.loss for one in seen if isinstance(one, Step)])
     assert losses[0] == losses[1]
-
-
-@pytest.mark.parametrize(
-    ("line", "anchor", "positives"),
-    [
-        ({"image": "0.png", "captions": ["a", "b"]}, "image", ["a", "b"]),
-        ({"file_name": "0.png", "text": "a"}, "image", ["a"]),
-        ({"anchor": {"image": "0.png"}, "positive": "a"}, "image", ["a"]),
-        ({"query": "a", "pos": [{"image": "0.png"}]}, "a", ["image"]),
-        ({"anchor": {"image": "0.png", "text": "x"}, "positive": "a"}, "both", ["a"]),
-        ({"image": "0.png", "text": "x", "target": ["1.png", "2.png"]}, "both", ["image"] * 2),
-        ({"anchor": {"text": "0.png is a name"}, "positive": "a"}, "0.png is a name", ["a"]),
-    ],
-)
-def test_rows_with_images_are_read(
-    folder: Path, line: dict[str, Any], anchor: str, positives: list[str]
-) -> None:
-    """An image's name trained on as a text; a caption trained on as the change to an image."""
-    rows = read_triplets([write_lines(folder / "rows.jsonl", [line])]).rows
-    assert {_kind(row.anchor) for row in rows} == {anchor}
-    assert [_kind(row.positive) for row in rows] == positives
-
-
-def _kind(item: Any) -> str:
-    if isinstance(item, str):
-        return item
-    return "both" if item.texts else "image"
-
-
-@pytest.mark.parametrize(
-    ("line", "cause"),
-    [
-        ({"anchor": {"image": "no.png"}, "positive": "a"}, "missing from the folder"),
-        ({"anchor": "images/0.png", "positive": "a"}, "write it as {\"image\": 'images/0.png'}"),
-        ({"anchor": "a", "positive": {"imgae": "0.png"}}, "is of type dict"),
-        ({"image": "0.png", "text": ""}, "text is empty"),
-        ({"image": None, "text": "a"}, "image has 0 images"),
-        ({"image": "0.png", "text": ["a", "b"], "target": "1.png"}, "has 2 texts and 1 targets"),
-        ({"anchor": {"image": "http://x/y.png"}, "positive": "a"}, "URLs are not downloaded"),
-    ],
-)
-def test_a_row_that_cannot_be_used_is_named(folder: Path, line: dict[str, Any], cause: str) -> None:
-    """A row without its image that is trained on all the same."""
-    good = {"image": "1.png", "text": "a"}
-    if "anchor" in line:
-        good = {"anchor": "a", "positive": "b"}
-    broken = read_triplets([write_lines(folder / "rows.jsonl", [good, line])]).broken
-    assert len(broken) == 1
-    assert cause in str(broken[0])
-
-
-def test_equal_images_are_no_negatives(folder: Path) -> None:
-    """An image pushed away from a copy of itself, or from itself under another name."""
-    picture = PIL.Image.open(folder / "images" / "0.png")
-    path, other = folder / "images" / "0.png", folder / "images" / ".." / "images" / "0.png"
-    rows = [Triplet(path, "a"), Triplet(other, "b"), Triplet(picture, "c"), Triplet("c", picture)]
-    allowed = distinct(rows)
-    assert not bool(allowed[0, 1])
-    assert not bool(allowed[1, 0])
-    assert bool(allowed[0, 2])  # a file and pixels are not compared: that would open every file
-    assert not bool(allowed[2, 3])
 
 
 def test_an_image_that_breaks_later_stops_the_run(
