@@ -127,7 +127,7 @@ def measure_step(trainer: Trainer, rows: Sequence[Triplet]) -> Step:
 
 def take_step(trainer: Trainer, rows: Sequence[Triplet]) -> int:
     """Go forward and back over a batch, and return its tokens; the weights stay as they are."""
-    batch, way = Batch(tuple(rows), ()), trainer.gradients.way
+    batch, way = Batch(tuple(rows), ()), trainer.gradients.forward
     prompts = [one.prompted for one in trainer.prompts.prepare(batch.items)]
     inputs = way.add_image_tokens(prompts)
     with trainer.autocast(), way.states(inputs) as states:

@@ -107,7 +107,7 @@ def _e5v(job: Job) -> Learner:
         """Make a step on a few texts."""
         prompts = trainer.prompts.prepare([row.anchor for row in data.rows[:WARM_UP]])
         texts = [one.prompted for one in prompts]
-        with trainer.autocast(), trainer.gradients.way.states(texts) as states:
+        with trainer.autocast(), trainer.gradients.forward.states(texts) as states:
             states.float().sum().backward()  # type: ignore[no-untyped-call]
         trainer.update(0)
 

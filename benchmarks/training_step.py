@@ -28,8 +28,8 @@ def backward(
     trainer: Trainer, texts: Sequence[Prompted], triplets: Sequence[Triplet], chunk_tokens: int
 ) -> Loss:
     """Take the gradient of a batch as `e5v train` does."""
-    way = PackedPass(trainer.embedder.encoder, chunk_tokens)
-    trainer.gradients = replace(trainer.gradients, way=way)
+    forward = PackedPass(trainer.embedder.encoder, chunk_tokens)
+    trainer.gradients = replace(trainer.gradients, forward=forward)
     return trainer.accumulate(texts, Batch(tuple(triplets), ()))
 
 

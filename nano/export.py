@@ -56,7 +56,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Gallery:
+class FolderSync:
     """Scenes with a caption each, edits of some of them, and the scene after each edit."""
 
     scenes: tuple[Scene, ...]
@@ -66,7 +66,7 @@ class Gallery:
     pairs: tuple[Pair, ...]
 
 
-def make_gallery(split: Split) -> Gallery:
+def make_gallery(split: Split) -> FolderSync:
     """Draw all that the folder of a split holds."""
     rng = random.Random(SEEDS[split])
     seen: set[frozenset[Fact]] = set()
@@ -82,7 +82,7 @@ def make_gallery(split: Split) -> Gallery:
         seen.add(facts(asked.target))
         queries.append(Query(number, asked.instruction))
         targets.append(asked.target)
-    return Gallery(
+    return FolderSync(
         tuple(scenes), captions, tuple(queries), tuple(targets), tuple(_pairs(rng, split))
     )
 
@@ -110,7 +110,7 @@ def _pairs(rng: random.Random, split: Split) -> Iterator[Pair]:
                 yield Pair(caption(left, rng), caption(right, rng), round(shared, 2))
 
 
-def write_gallery(gallery: Gallery, folder: Path, art: Art) -> None:
+def write_gallery(gallery: FolderSync, folder: Path, art: Art) -> None:
     """Write a folder that is not there yet."""
     if folder.exists():
         raise FileExistsError(f"{folder} is there already; remove it first, or name another")

@@ -13,7 +13,7 @@ from e5v.model.streaming import Encoded, Skipped
 from e5v.search.entries import Entry
 from e5v.search.index import Index
 from e5v.search.index_model import manifest_of
-from e5v.search.sync import Gallery, Progress
+from e5v.search.sync import FolderSync, Progress
 from e5v.search.writer import writing
 
 WHOLE = {
@@ -64,12 +64,12 @@ class Followed:
         self.given = counting.given
         paths = [str(root) for root in roots or (self.folder,)]
         with writing(self.index, lambda: manifest_of(self.model, "small")) as writer:
-            gallery = Gallery(writer, lambda: counting)  # type: ignore[arg-type, return-value]
-            yield from gallery.follow(paths, forget=forget)
-            self.away = gallery.changes.away
-            self.left_out = dict(gallery.changes.left_out.counts)
-            self.faults = [str(fault) for fault in gallery.faults]
-            self.faults += [f"{one.path} {one.reason}" for one in gallery.changes.unlisted]
+            sync = FolderSync(writer, lambda: counting)  # type: ignore[arg-type, return-value]
+            yield from sync.follow(paths, forget=forget)
+            self.away = sync.changes.away
+            self.left_out = dict(sync.changes.left_out.counts)
+            self.faults = [str(fault) for fault in sync.faults]
+            self.faults += [f"{one.path} {one.reason}" for one in sync.changes.unlisted]
 
     def tidy(self) -> None:
         """Free what old versions take, as the end of a run does."""

@@ -226,7 +226,7 @@ class KilledError(BaseException):
         "catalog.write_marks",
         "catalog.write_states",
         "catalog.write_faults",
-        "sync.Gallery._sweep",
+        "sync.FolderSync._sweep",
         "entry_table.Table.add",
         "entry_table.Table.remove",
     ],

@@ -152,12 +152,12 @@ def test_a_run_without_anything_new_opens_no_model(followed: Followed, model: E5
     followed.follow()
     (followed.folder / "a.png").unlink()
     from e5v.search.index_model import manifest_of
-    from e5v.search.sync import Gallery
+    from e5v.search.sync import FolderSync
     from e5v.search.writer import writing
 
     def refuse() -> E5V:
         raise AssertionError("the model was opened")
 
     with writing(followed.index, lambda: manifest_of(model, "small")) as writer:
-        *_, last = Gallery(writer, refuse).follow([str(followed.folder)])
+        *_, last = FolderSync(writer, refuse).follow([str(followed.folder)])
     assert last.offline == 1

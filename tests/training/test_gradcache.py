@@ -10,7 +10,7 @@ from torch import Tensor
 
 from e5v.model.encoder import Prompted
 from e5v.model.loading import Loaded
-from e5v.training.chunks import PackedPass, Pass
+from e5v.training.chunks import ForwardPass, PackedPass
 from e5v.training.loss import batch_loss
 from e5v.training.recipe import Recipe
 from e5v.training.sampler import Batch
@@ -34,8 +34,8 @@ def _prompts(trainer: Trainer, batch: Batch) -> list[Prompted]:
     return [one.prompted for one in trainer.prompts.prepare(batch.items)]
 
 
-def _use_chunks(trainer: Trainer, way: Pass) -> None:
-    trainer.gradients = replace(trainer.gradients, way=way)
+def _use_chunks(trainer: Trainer, forward: ForwardPass) -> None:
+    trainer.gradients = replace(trainer.gradients, forward=forward)
 
 
 def _gradients(trainer: Trainer) -> list[Tensor]:
@@ -84,12 +84,12 @@ def test_dropout_falls_on_the_same_values_twice(
     made: list[Tensor] = []
 
     class Spy:
-        def __init__(self, way: PackedPass) -> None:
-            self.way, self.chunks = way, way.chunks
-            self.add_image_tokens = way.add_image_tokens
+        def __init__(self, forward: PackedPass) -> None:
+            self.forward, self.chunks = forward, forward.chunks
+            self.add_image_tokens = forward.add_image_tokens
 
         def states(self, chunk: list[object]) -> object:
-            context = self.way.states(chunk)  # type: ignore[arg-type]
+            context = self.forward.states(chunk)  # type: ignore[arg-type]
             states = context.__enter__()
             made.append(states.detach().clone())
             context.__exit__(None, None, None)

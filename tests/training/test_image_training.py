@@ -84,8 +84,8 @@ def test_chunks_of_images_have_the_gradient_of_the_whole(
     plain.value.backward()  # type: ignore[no-untyped-call]
     expected = _take_gradient(trainer)
     for budget in (64, 100_000):
-        way = PackedPass(trainer.embedder.encoder, budget)
-        trainer.gradients = replace(trainer.gradients, way=way)
+        forward = PackedPass(trainer.embedder.encoder, budget)
+        trainer.gradients = replace(trainer.gradients, forward=forward)
         loss = trainer.accumulate(prompts, batch)
         assert abs(float(loss.value) - plain.value.item()) < 1e-4
         got = _take_gradient(trainer)

@@ -14,7 +14,7 @@ from e5v.errors import DataError
 from e5v.files import locked
 from e5v.search.index import Index
 from e5v.search.index_model import manifest_of
-from e5v.search.sync import Gallery
+from e5v.search.sync import FolderSync
 from e5v.search.writer import writing
 from e5v.verbs import index_report
 from e5v.verbs.console import Bar
@@ -189,20 +189,20 @@ def test_nothing_is_written_once_the_lock_is_gone(
     run: Run, things: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches an interrupted run that commits while another may already be writing."""
-    commit, held = Gallery._commit, []
+    commit, held = FolderSync._commit, []
 
-    def watched(gallery: Gallery) -> None:
+    def watched(sync: FolderSync) -> None:
         try:
             with locked(tmp_path / "index"):
                 held.append(False)
         except DataError:
             held.append(True)
-        commit(gallery)
+        commit(sync)
 
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Gallery, "_commit", watched)
+    monkeypatch.setattr(FolderSync, "_commit", watched)
     monkeypatch.setattr(Bar, "reach", interrupt)
     done = run("index", things, "--index", tmp_path / "index")
     assert (done.code, held) == (130, [True])

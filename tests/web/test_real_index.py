@@ -12,7 +12,7 @@ from e5v import E5V
 from e5v.errors import DataError
 from e5v.search.index_model import manifest_of
 from e5v.search.manifest import read_manifest, write_manifest
-from e5v.search.sync import Gallery
+from e5v.search.sync import FolderSync
 from e5v.search.writer import writing
 from e5v.web.index_view import Collection
 from tests.web.asking import CAT, PHOTOS, Ask, data_uri, fault, vectors
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 def _index(model: E5V, folder: Path, photos: Path) -> None:
     with writing(folder, lambda: manifest_of(model, "toy")) as writer:
-        steps: Iterator[object] = Gallery(writer, lambda: model).follow([str(photos)])
+        steps: Iterator[object] = FolderSync(writer, lambda: model).follow([str(photos)])
         for _ in steps:
             pass
 

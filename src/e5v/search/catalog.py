@@ -55,7 +55,7 @@ class Known:
 
 
 @dataclass
-class Ledger:
+class RecordIndex:
     """All records, by id, by the path of their source, and by content."""
 
     by_id: dict[str, Known] = field(default_factory=dict)
@@ -63,12 +63,12 @@ class Ledger:
     by_digest: dict[str, Known] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, known: Iterable[Known]) -> "Ledger":
-        """Return the ledger of records."""
-        ledger = cls()
+    def of(cls, known: Iterable[Known]) -> "RecordIndex":
+        """Index records."""
+        index = cls()
         for one in known:
-            ledger.add(one)
-        return ledger
+            index.add(one)
+        return index
 
     def add(self, known: Known) -> None:
         """Add a record; it replaces one with the same id."""
@@ -118,7 +118,7 @@ class Fault:
 class Catalog:
     """The catalog of one index folder, in memory.
 
-    `ledger` has the records; `marks` and `states` what changed without rewriting a record;
+    `records` has the records; `marks` and `states` what changed without rewriting a record;
     `faults` what could not be indexed, by the path of its source.
     """
 
@@ -126,14 +126,14 @@ class Catalog:
         self._folder = folder
         self.marks = read_marks(folder)
         parts = self.marks.parts
-        self.ledger = Ledger.of(
+        self.records = RecordIndex.of(
             replace(one, part=parts[one.number]) if one.number in parts else one for one in known
         )
         self.states = read_states(folder)
         self.faults: dict[str, list[Fault]] = {}
         for fault in read_faults(folder):
             self.faults.setdefault(fault.source.path, []).append(fault)
-        self.marks.drop_all_but({one.number for one in self.ledger.by_id.values()})
+        self.marks.drop_all_but({one.number for one in self.records.by_id.values()})
         self._faults_changed = self._marks_changed = False
 
     def is_missing(self, known: Known) -> bool:
@@ -144,7 +144,7 @@ class Catalog:
         """Return the records that are marked as missing."""
         if not self.marks.missing:
             return []
-        return [one for one in self.ledger.by_id.values() if self.is_missing(one)]
+        return [one for one in self.records.by_id.values() if self.is_missing(one)]
 
     def mark_missing(self, known: Known, now: int) -> bool:
         """Mark a record's file as missing since `now`; return whether that is new."""
@@ -165,20 +165,20 @@ class Catalog:
         """Set the line or passage number of a record."""
         if known.part != part:
             self.marks.parts[known.number] = part
-            self.ledger.add(replace(known, part=part))
+            self.records.add(replace(known, part=part))
             self._marks_changed = True
 
     def add(self, known: Known) -> None:
         """Add a record; it replaces one with the same id."""
-        replaced = self.ledger.by_id.get(known.id)
+        replaced = self.records.by_id.get(known.id)
         if replaced is not None:
             self._drop_marks(replaced)
-        self.ledger.add(known)
+        self.records.add(known)
 
     def remove(self, known: Known) -> None:
         """Remove a record, and its marks."""
         self._drop_marks(known)
-        self.ledger.remove(self.ledger.by_id[known.id])
+        self.records.remove(self.records.by_id[known.id])
 
     def _drop_marks(self, known: Known) -> None:
         for marks in (self.marks.missing, self.marks.parts):
@@ -190,7 +190,7 @@ class Catalog:
         digests = {known.digest for known in missing}
         there = {
             known.digest
-            for known in (self.ledger.by_id.values() if digests else ())
+            for known in (self.records.by_id.values() if digests else ())
             if known.digest in digests and not self.is_missing(known)
         }
         return [known for known in missing if known.digest in there]

@@ -148,7 +148,7 @@ def _leave_out_emptied(seen: Seen, catalog: Catalog) -> Seen:
     found = {
         path: one
         for path, one in seen.found.items()
-        if one.form != "lines" or one.size or not catalog.ledger.of_source(path)
+        if one.form != "lines" or one.size or not catalog.records.of_source(path)
     }
     return replace(seen, found=found)
 
@@ -161,21 +161,21 @@ def _sort_records(
     missing: list[Known] = []
     present: list[Known] = []
     unseen = _unseen_in(scope, kept, seen.unlisted)
-    for path in catalog.ledger.by_source:
+    for path in catalog.records.by_source:
         if path in kept:
-            marked = filter(catalog.is_missing, catalog.ledger.of_source(path))
+            marked = filter(catalog.is_missing, catalog.records.of_source(path))
             for one in marked if catalog.marks.missing else ():
                 (missing if read_state(one.path) == NO_FILE else present).append(one)
         elif path in seen.found or scope.drops(path):  # described by JSON lines, or excluded
-            gone += catalog.ledger.of_source(path)
+            gone += catalog.records.of_source(path)
         elif unseen(path):
-            missing += catalog.ledger.of_source(path)
+            missing += catalog.records.of_source(path)
     return tuple(gone), tuple(missing), tuple(present)
 
 
 def _is_as_known(found: FoundFile, catalog: Catalog) -> bool:
     """Return whether a file and the images that its lines name are unchanged."""
-    known, wrong = catalog.ledger.of_source(found.path), catalog.faults.get(found.path, [])
+    known, wrong = catalog.records.of_source(found.path), catalog.faults.get(found.path, [])
     if any(fault.away == "unread" or fault.source.size < 0 for fault in wrong):
         return False  # always tried again: changed permissions leave no mtime
     parts: list[Known | Fault] = [*known, *(fault for fault in wrong if fault.part)]
@@ -215,7 +215,7 @@ def _looks_same(one: Known | Fault, catalog: Catalog) -> bool:
 def _images_of_lines(catalog: Catalog, reread: set[str], unseen: Callable[[str], bool]) -> set[str]:
     """Return the images that JSON lines describe, which are not entries of their own."""
     parts: list[Known | Fault] = [one for some in catalog.faults.values() for one in some]
-    parts += catalog.ledger.by_id.values()
+    parts += catalog.records.by_id.values()
     claimed = {
         one.path
         for one in parts

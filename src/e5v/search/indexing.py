@@ -14,7 +14,7 @@ from e5v.model.embedder import E5V
 from e5v.search.index_model import find_model
 from e5v.search.manifest import default_folder, merge_settings, read_manifest
 from e5v.search.scan import absolute
-from e5v.search.sync import Gallery, Progress
+from e5v.search.sync import FolderSync, Progress
 from e5v.search.writer import writing
 
 
@@ -69,14 +69,14 @@ def index(
     opened = find_model(model, there)
     with writing(folder, opened.manifest) as writer:
         writer.remember(**remembered)
-        gallery = Gallery(writer, opened.open)
+        sync = FolderSync(writer, opened.open)
         done = Progress()
-        with closing(gallery.follow(roots)) as steps:
+        with closing(sync.follow(roots)) as steps:
             for done in steps:
                 if progress is not None:
                     progress(done)
-        unlisted = (f"{one.path} {one.reason}" for one in gallery.changes.unlisted)
-        faults = (*map(str, gallery.faults), *unlisted)
-        entries = len(writer) - gallery.offline
+        unlisted = (f"{one.path} {one.reason}" for one in sync.changes.unlisted)
+        faults = (*map(str, sync.faults), *unlisted)
+        entries = len(writer) - sync.offline
         writer.tidy()
     return Indexed(folder, entries, done, faults)

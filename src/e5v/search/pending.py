@@ -68,7 +68,7 @@ class CommitQueue:
             self._catalog.put_states({}, {one.source.path for one in pending})
             recalled = self._writer.recall([one.same_as for one in pending if one.same_as])
             records = [record_of(one, recalled) for one in pending]
-            by_id = self._catalog.ledger.by_id
+            by_id = self._catalog.records.by_id
             replaced = [by_id[id].number for one in records if (id := one.entry.id) in by_id]
             numbers = self._writer.commit(records, replaced)
             for number, record in zip(numbers, records, strict=True):

@@ -63,7 +63,7 @@ class Progress:
         return any((self.embedded, self.reused, self.removed, self.offline, self.returned))
 
 
-class Gallery:
+class FolderSync:
     """An index that follows folders, with the model that embeds for it.
 
     The model is opened when there is something to embed. Not thread-safe.
@@ -169,7 +169,7 @@ class Gallery:
         """Read changed files; yield the pieces that need a record, and record faults."""
         for found in changes.fresh:
             self._catalog.drop_faults(found.path)
-            known = self._catalog.ledger.of_source(found.path)
+            known = self._catalog.records.of_source(found.path)
             unchanged = self._catalog.unchanged(known)
             named = [one.number for one in known if one.kind == "image" and one.part]
             captions = self._writer.captions(named)
@@ -228,7 +228,7 @@ class Gallery:
     def _feed(self, pieces: Iterator[Piece], pool: ThreadPoolExecutor) -> Iterator[RawItem]:
         """Yield new content for the model; stop when enough reused vectors wait for a commit."""
         for piece in pieces:
-            same = self._catalog.ledger.by_digest.get(piece.digest)
+            same = self._catalog.records.by_digest.get(piece.digest)
             if same is not None:
                 self._queue.add(Pending(entry_of(piece), piece.source, same_as=same.number))
                 self._count(done=1, reused=1)
@@ -256,7 +256,7 @@ class Gallery:
             return
         cause = getattr(result.error, "cause", str(result.error))
         self._catalog.add_fault(asked.fault(cause.removeprefix(f"<{asked.entry.size} bytes> ")))
-        known = self._catalog.ledger.by_id.get(asked.entry.id)
+        known = self._catalog.records.by_id.get(asked.entry.id)
         if known is not None:
             self._stale[known.number] = known
         self._count(done=1)
@@ -269,7 +269,7 @@ class Gallery:
     def _sweep(self) -> None:
         """Remove stale records, now that moved files have reused their vectors."""
         self._stale |= {known.number: known for known in self._catalog.superseded()}
-        by_id = self._catalog.ledger.by_id
+        by_id = self._catalog.records.by_id
         gone = [
             known
             for known in self._stale.values()

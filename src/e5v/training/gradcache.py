@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from e5v.model.encoder import Prompted
-from e5v.training.chunks import Pass
+from e5v.training.chunks import ForwardPass
 from e5v.training.loss import Loss
 from e5v.training.ranks import Ranks
 
@@ -29,7 +29,7 @@ LossOf = Callable[[Tensor], Loss]  # of the states (m, d) of all items of a batc
 class GradCache:
     """Computes gradients of a model with states of `width`; `autocast` sets the precision."""
 
-    way: Pass
+    forward: ForwardPass
     width: int
     device: torch.device
     ranks: Ranks
@@ -42,11 +42,11 @@ class GradCache:
 
         The first `triplets` of `prompts` are the anchors. Dropout is seeded with `seed`.
         """
-        own = self.ranks.own(self.way.chunks(prompts, triplets))
+        own = self.ranks.own(self.forward.chunks(prompts, triplets))
         states = torch.zeros(len(prompts), self.width, device=self.device)
         inputs: dict[int, Sequence[Prompted]] = {}  # of this rank's chunks
         for number, chunk in own:
-            inputs[number] = self.way.add_image_tokens([prompts[place] for place in chunk])
+            inputs[number] = self.forward.add_image_tokens([prompts[place] for place in chunk])
             with torch.no_grad(), self._run(inputs[number], seed + number) as made:
                 states[chunk] = made.float()
         self.ranks.add(states)
@@ -66,5 +66,5 @@ class GradCache:
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices), self.autocast():
             torch.manual_seed(seed)
-            with self.way.states(prompts) as states:
+            with self.forward.states(prompts) as states:
                 yield states

@@ -153,9 +153,9 @@ class Trainer:
         self.optimiser = torch.optim.AdamW(self.weights, lr=recipe.lr, weight_decay=0.0)
         self.embedder = E5V(loaded)
         self.prompts = TrainingPrompts(loaded, recipe)
-        way = choose_pass(self.embedder.encoder, recipe)
+        forward = choose_pass(self.embedder.encoder, recipe)
         width, place = self.embedder.width, self.embedder.device
-        self.gradients = GradCache(way, width, place, ranks, self.autocast)
+        self.gradients = GradCache(forward, width, place, ranks, self.autocast)
         set_training_mode(loaded, recompute=recipe.recompute)
 
     def step(self, step: int, batch: Batch) -> StepResult:

@@ -100,7 +100,7 @@ def _update_index(captions: tuple[Path, ...], folder: Path, model: "E5V", name: 
     """Bring the index up to date with the scenes; return a line that says what was done."""
     from e5v.search.index_model import manifest_of
     from e5v.search.scan import absolute
-    from e5v.search.sync import Gallery
+    from e5v.search.sync import FolderSync
     from e5v.search.writer import writing
 
     manifest = manifest_of(model, name)
@@ -108,7 +108,7 @@ def _update_index(captions: tuple[Path, ...], folder: Path, model: "E5V", name: 
     total = sum(len(file.read_bytes().splitlines()) for file in captions)
     with writing(folder, lambda: manifest) as writer, bar(total, shown=True) as drawn:
         writer.manifest.check(manifest)
-        for progress in Gallery(writer, lambda: model).follow(absolute(captions)):
+        for progress in FolderSync(writer, lambda: model).follow(absolute(captions)):
             drawn.reach(progress.done)
         seconds = time.perf_counter() - began
         return (

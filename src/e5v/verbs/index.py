@@ -1,6 +1,6 @@
 """`e5v index`: folders in, an index that follows them.
 
-folders -> E5V -> Gallery.follow -> a bar on stderr -> what was done, and what could not be read
+folders -> E5V -> FolderSync.follow -> a bar on stderr -> what was done, and what could not be read
 """
 
 import os
@@ -23,7 +23,7 @@ from e5v.verbs.paths import index_folder, missing_index, need_possible_folder
 if TYPE_CHECKING:
     from e5v.search.index_model import IndexModel
     from e5v.search.manifest import Manifest
-    from e5v.search.sync import Gallery, Progress
+    from e5v.search.sync import FolderSync, Progress
     from e5v.search.writer import Writer
 
 LONGEST_DAYS = 36_500
@@ -114,20 +114,20 @@ def index(verb: Index) -> None:
     if there is None or verb.model:  # else it is opened only if there is something to embed
         check_model(choose_model(verb.model, there))
     announce("looking for changes")
-    from e5v.search.sync import Gallery
+    from e5v.search.sync import FolderSync
     from e5v.search.writer import writing
 
     model = _find_model(verb, there)
     with writing(folder, model.manifest) as writer:
         writer.remember(**settings)
         writer.unfollow(unfollowed)
-        gallery = Gallery(writer, model.open)
-        progress = _follow(gallery, model, roots, forget=verb.forget)
-        IndexReport(folder, gallery, progress, len(writer)).show(json=verb.json)
+        sync = FolderSync(writer, model.open)
+        progress = _follow(sync, model, roots, forget=verb.forget)
+        IndexReport(folder, sync, progress, len(writer)).show(json=verb.json)
         writer.tidy()
         if verb.watch:
             roots = tuple(root for root in roots if root in writer.manifest.roots)
-            _watch(verb, _Run(folder, writer, gallery, model, roots, progress))
+            _watch(verb, _Run(folder, writer, sync, model, roots, progress))
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class _Run:
 
     folder: Path
     writer: "Writer"
-    gallery: "Gallery"
+    sync: "FolderSync"
     model: "IndexModel"
     roots: Sequence[str]
     progress: "Progress"
@@ -154,9 +154,9 @@ def _find_model(verb: Index, there: "Manifest | None") -> "IndexModel":
 
 
 def _follow(
-    gallery: "Gallery", model: "IndexModel", roots: Sequence[str], *, forget: bool = False
+    sync: "FolderSync", model: "IndexModel", roots: Sequence[str], *, forget: bool = False
 ) -> "Progress":
-    with closing(gallery.follow(roots, forget=forget)) as steps:
+    with closing(sync.follow(roots, forget=forget)) as steps:
         progress = next(steps)
         with bar(None, shown=bool(progress.total), paced=True) as drawn:
             drawn.name(f"Opening {model.name}")
@@ -208,15 +208,15 @@ def _find_unfollowed(verb: Index, known: Sequence[str]) -> tuple[str, ...]:
 
 def _watch(verb: Index, run: "_Run") -> None:
     """Follow the folders until interrupted; report changes, and folders that go or come back."""
-    gallery, writer = run.gallery, run.writer
+    sync, writer = run.sync, run.writer
     progress = run.progress
     while True:
         time.sleep(max(verb.every, RESTS * progress.seconds))
-        faults, away = len(gallery.faults), gallery.changes.away
-        progress = _follow(gallery, run.model, run.roots)
-        report_roots(away, gallery.changes.away)
-        if progress.changed or len(gallery.faults) != faults:
-            IndexReport(run.folder, gallery, progress, len(writer)).show(json=verb.json)
+        faults, away = len(sync.faults), sync.changes.away
+        progress = _follow(sync, run.model, run.roots)
+        report_roots(away, sync.changes.away)
+        if progress.changed or len(sync.faults) != faults:
+            IndexReport(run.folder, sync, progress, len(writer)).show(json=verb.json)
         writer.tidy()
 
 

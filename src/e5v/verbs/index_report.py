@@ -1,6 +1,6 @@
 """What `e5v index` reports after a run: one line on a terminal, or one JSON object.
 
-Gallery, Progress -> counts, what is offline, what was left out -> stdout; the rest -> stderr
+FolderSync, Progress -> counts, what is offline, what was left out -> stdout; the rest -> stderr
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from e5v.verbs.console import say, show_line, wants_lines
 
 if TYPE_CHECKING:
-    from e5v.search.sync import Gallery, Progress
+    from e5v.search.sync import FolderSync, Progress
 
 NAMED = 20  # things that could not be read, on a terminal
 COUNTS = ("embedded", "reused", "removed", "cut")
@@ -22,14 +22,14 @@ class IndexReport:
     """One run, to be reported: `count` is how many entries the index has, offline ones included."""
 
     folder: Path
-    gallery: "Gallery"
+    sync: "FolderSync"
     progress: "Progress"
     count: int
 
     def show(self, *, json: bool) -> None:
         """Print what was done, and what could not be read on stderr."""
-        faults = [str(fault) for fault in self.gallery.faults]
-        faults += [f"{one.path} {one.reason}" for one in self.gallery.changes.unlisted]
+        faults = [str(fault) for fault in self.sync.faults]
+        faults += [f"{one.path} {one.reason}" for one in self.sync.changes.unlisted]
         if wants_lines(json=json):
             show_line({**self._make_values(), "unreadable": faults})
             return
@@ -39,7 +39,7 @@ class IndexReport:
         console.print(" ".join(self._format_sentences()))
         if self.progress.cut:
             say(f"{self.progress.cut:,} texts were cut to fit the model")
-        for root in self.gallery.changes.away:
+        for root in self.sync.changes.away:
             say(away(root))
         for fault in faults[:NAMED]:
             say(fault)
@@ -47,20 +47,20 @@ class IndexReport:
             say(f"and {len(faults) - NAMED:,} more that cannot be indexed; --json names them all")
 
     def _make_values(self) -> dict[str, object]:
-        changes, until = self.gallery.changes, self.gallery.kept_until
+        changes, until = self.sync.changes, self.sync.kept_until
         return {
             "index": str(self.folder),
-            "items": self.count - self.gallery.offline,
+            "items": self.count - self.sync.offline,
             **{name: getattr(self.progress, name) for name in COUNTS},
-            "offline": self.gallery.offline,
+            "offline": self.sync.offline,
             "kept_until": until.date().isoformat() if until else None,
             "left_out": dict(changes.left_out.counts.most_common()),
-            "excluded": list(self.gallery.exclude),
+            "excluded": list(self.sync.exclude),
             "missing": list(changes.away),
         }
 
     def _format_sentences(self) -> list[str]:
-        progress, until = self.progress, self.gallery.kept_until
+        progress, until = self.progress, self.sync.kept_until
         done = [
             f"{progress.embedded:,} embedded",
             f"{progress.reused:,} reused",
@@ -71,15 +71,15 @@ class IndexReport:
         if until:
             date = until.date().isoformat()
             done.append(
-                f"{self.gallery.offline:,} offline (kept until {date}; e5v index --forget removes "
+                f"{self.sync.offline:,} offline (kept until {date}; e5v index --forget removes "
                 "them)"
             )
-        items = self.count - self.gallery.offline
+        items = self.count - self.sync.offline
         sentences = [f"{items:,} items in {self.folder}: {', '.join(done)}."]
-        if self.gallery.changes.left_out:
-            sentences.append(f"Left out: {self.gallery.changes.left_out}.")
-        if self.gallery.exclude:
-            sentences.append(f"Excluded: {', '.join(self.gallery.exclude)}.")
+        if self.sync.changes.left_out:
+            sentences.append(f"Left out: {self.sync.changes.left_out}.")
+        if self.sync.exclude:
+            sentences.append(f"Excluded: {', '.join(self.sync.exclude)}.")
         return sentences
 
 

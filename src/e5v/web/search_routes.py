@@ -1,6 +1,6 @@
 """`POST /v1/search`, and the contents of the index: entries, thumbnails, map.
 
-SearchRequest -> Searcher -> Found -> JSON
+SearchRequest -> Searcher -> SearchResult -> JSON
 """
 
 import asyncio

@@ -37,7 +37,7 @@ WORDS = 8
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """The hits of a search, and the words that the model predicts for its vector."""
 
     hits: list[Hit]
@@ -59,7 +59,7 @@ class Searcher:
     length: float
     _examples: ExampleQueries = field(default_factory=ExampleQueries)
 
-    async def find(self, request: SearchRequest) -> Found:
+    async def find(self, request: SearchRequest) -> SearchResult:
         """Search; the entry that is given as the example is not among the hits.
 
         Raises:
@@ -76,7 +76,7 @@ class Searcher:
             asyncio.to_thread(find, index, vectors, k=k, where=where, min_score=least),
             self._predict_words(vectors.query, length),
         )
-        return Found(hits, words)
+        return SearchResult(hits, words)
 
     async def examples(self) -> list[str]:
         """Return up to three queries that find something in this collection.

@@ -19,7 +19,7 @@ import uvicorn
 
 from e5v import E5V
 from e5v.search.index_model import manifest_of
-from e5v.search.sync import Gallery
+from e5v.search.sync import FolderSync
 from e5v.search.writer import writing
 from e5v.web.app import create_app
 from e5v.web.index_view import Collection
@@ -72,7 +72,7 @@ def draw_folder(folder: Path, photos: list[PIL.Image.Image]) -> Path:
 def index_folder(model: E5V, folder: Path, index: Path) -> None:
     """Index a folder."""
     with writing(index, lambda: manifest_of(model, "toy")) as writer:
-        for _ in Gallery(writer, lambda: model).follow([str(folder)]):
+        for _ in FolderSync(writer, lambda: model).follow([str(folder)]):
             pass
 
 
