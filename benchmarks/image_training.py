@@ -129,7 +129,7 @@ def take_step(trainer: Trainer, rows: Sequence[Triplet]) -> int:
     """Go forward and back over a batch, and return its tokens; the weights stay as they are."""
     batch, way = Batch(tuple(rows), ()), trainer.gradients.forward
     prompts = [one.prompted for one in trainer.prompts.prepare(batch.items)]
-    inputs = way.add_image_tokens(prompts)
+    inputs = way.add_image_tokens(prompts, {})
     with trainer.autocast(), way.states(inputs) as states:
         batch_loss(states.float(), batch, trainer.recipe).value.backward()  # type: ignore[no-untyped-call]
     trainer.optimiser.zero_grad()

@@ -100,6 +100,8 @@ def _resolve(value: object, folder: str) -> object:
         return [_resolve(part, folder) for part in value]
     if not isinstance(value, dict):
         return value
+    if value.get("bytes") is not None:  # Hugging Face's image: its path is only a name
+        return value
     if "content" in value:
         return {**value, "content": _resolve(value["content"], folder)}
     images = {*IMAGE_KEYS, *FILE_KEYS}

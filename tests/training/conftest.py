@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from e5v.model.loading import Loaded, load
-from e5v.training.cells import identify
+from e5v.training.contents import identify
 from e5v.training.recipe import Adapter, Recipe
 from e5v.training.triplets import Triplet
 from tests.training.pictures import make_picture, write_lines

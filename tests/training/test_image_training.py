@@ -13,6 +13,7 @@ from torch import Tensor
 import e5v.model.encoder
 from e5v import E5V, train
 from e5v.errors import DataError, PromptError, TrainingError, UsageError
+from e5v.inputs import Item
 from e5v.model.encoder import Prompted
 from e5v.model.loading import load
 from e5v.training.adapter import WEIGHTS
@@ -152,20 +153,44 @@ def test_python_rows_are_those_of_a_file(
     assert losses[0] == losses[1]
 
 
-def test_an_image_that_breaks_later_stops_the_run(
+def test_an_image_that_goes_away_stops_the_run(
     checkpoints: Checkpoints, folder: Path, short: Recipe, tmp_path: Path
 ) -> None:
     """A traceback in the middle of a run, or a row that is passed over in silence."""
-    (folder / "images" / "3.png").write_bytes(b"\x89PNG\r\n\x1a\n but no more")
-    run = Run(
-        str(checkpoints("llava_next_llama3")),
-        (folder / "captions.jsonl",),
-        tmp_path / "run",
-        short,
-        device="cpu",
-    )
-    with pytest.raises(TrainingError, match=r"step 1: .*3\.png.*replace its image and resume"):
-        list(fit(run))
+    model = str(checkpoints("llava_next_llama3"))
+    run = Run(model, (folder / "captions.jsonl",), tmp_path / "run", short, every=1, device="cpu")
+    events = fit(run)
+    assert [type(next(events)).__name__ for _ in range(2)] == ["Begun", "Step"]
+    image = folder / "images" / "3.png"
+    content = image.read_bytes()
+    image.unlink()
+    with pytest.raises(TrainingError, match=r"step 2: .*3\.png.*restore its image and resume"):
+        list(events)
+    image.write_bytes(content)
+    resumed = [one.step for one in fit(replace(run, resume=True)) if isinstance(one, Step)]
+    assert resumed[-1] == 4
+    (folder / "images" / "4.png").write_bytes((folder / "images" / "5.png").read_bytes())
+    with pytest.raises(UsageError, match="was started with content"):
+        list(fit(replace(run, resume=True)))
+
+
+def test_a_batch_with_one_image_in_many_rows_runs_the_tower_once(
+    checkpoints: Checkpoints, folder: Path, short: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An image with four captions that is seen four times, in as many chunks."""
+    trainer = _open(checkpoints("llava_next_llama3"), replace(short, chunk_tokens=64))
+    seen: list[int] = []
+    real = e5v.model.encoder.image_tokens  # type: ignore[attr-defined]
+
+    def count(model: Any, images: Any, *rest: Any) -> Any:
+        seen.append(len(images))
+        return real(model, images, *rest)
+
+    monkeypatch.setattr(e5v.model.encoder, "image_tokens", count)
+    image = folder / "images" / "0.png"
+    rows = tuple(Triplet({"image": image}, f"caption {n}") for n in range(4))
+    trainer.step(0, Batch(rows, ()))
+    assert sum(seen) == 1
 
 
 @pytest.mark.parametrize(
@@ -194,6 +219,12 @@ def test_a_recipe_for_texts_is_refused_before_a_model_is_opened(
         ([Triplet("a", "b"), "c"], "files and triplets"),
         ([Triplet("a", 3)], "row 1 of the data: is of type int"),  # type: ignore[arg-type]
         ([("a", "b")], "row 1 of the data is of type tuple; expected Triplet"),
+        (Triplet("a", "b"), "data is of type Triplet; expected files or a list"),
+        (None, "data is of type NoneType; expected files or a list"),
+        ([Triplet("a", Path("none.png"))], "row 1 of the data: none.png does not exist"),
+        ([Triplet("a", b"junk")], "row 1 of the data: .* is not an image"),
+        ([Triplet("a", [{"role": "system", "content": "s"}, "b"])], "has a system turn"),
+        ([Triplet("a", Item(()))], "row 1 of the data is empty"),
     ],
 )
 def test_rows_from_python_are_checked(data: Any, message: str, tmp_path: Path) -> None:
@@ -201,6 +232,18 @@ def test_rows_from_python_are_checked(data: Any, message: str, tmp_path: Path) -
     with pytest.raises((DataError, UsageError), match=message):
         train("nano-base", data, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_negatives_are_several_items() -> None:
+    """Three negatives, "d", "o" and "g", where one was meant."""
+    with pytest.raises(UsageError, match="negatives is of type str; expected a tuple of items"):
+        Triplet("a", "b", "dog")  # type: ignore[arg-type]
+
+
+def test_triplets_from_a_generator(tmp_path: Path) -> None:
+    """Rows that are gone before they are read."""
+    run = Run.of("nano-base", (Triplet(str(n), "b") for n in range(3)), tmp_path, Recipe())
+    assert len(run.read_data().rows) == 3
 
 
 def test_a_tuned_model_and_no_steps_are_refused(tmp_path: Path) -> None:

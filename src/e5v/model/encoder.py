@@ -223,23 +223,26 @@ class Encoder:
 
 
 @torch.no_grad()
-def add_image_tokens(loaded: Loaded, batch: Sequence[Prompted]) -> list[Prompted]:
+def add_image_tokens(
+    loaded: Loaded, batch: Sequence[Prompted], known: dict[int, Pixels] | None = None
+) -> list[Prompted]:
     """Run the vision tower; return the prompts with image tokens, on the CPU, instead of pixels.
 
-    The encoder then runs the language model only. `loaded` may be the vision tower alone.
+    The encoder then runs the language model only. `loaded` may be the vision tower alone. `known`
+    collects images by `id`, so that other batches which share them need not run it again.
 
     Raises:
         ModelError: processor and vision tower disagree on the number of image tokens, or the
             model's own code failed.
     """
-    images = [image for one in batch for image in one.images]
-    counts = [count for one in batch for count in one.counts]
+    known = {} if known is None else known
+    pairs = [pair for one in batch for pair in zip(one.images, one.counts, strict=True)]
+    fresh = {id(image): (image, count) for image, count in pairs if id(image) not in known}
+    images = [image for image, _ in fresh.values()]
     with model_errors(loaded.name):
-        made = iter(_run_tower(loaded, images, counts))
-    return [
-        replace(one, images=tuple(_replace_pixels(image, next(made)) for image in one.images))
-        for one in batch
-    ]
+        made = _run_tower(loaded, images, [count for _, count in fresh.values()])
+    known |= zip(fresh, map(_replace_pixels, images, made), strict=True)
+    return [replace(one, images=tuple(known[id(image)] for image in one.images)) for one in batch]
 
 
 def _run_tower(

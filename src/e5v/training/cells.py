@@ -1,25 +1,35 @@
 """From the cells of a row of training data to items.
 
 text | Tevatron passage | {"image": path, "text": ...} | list of these -> text or Item, or why not
+captioned image | image with a text and its targets    -> anchor and positives
 
 In training a string is a text, whatever it looks like. An image is given as an object by the rule
 of `e5v.captions`; Hugging Face's image column, `{"bytes": ..., "path": ...}`, is known, too.
 """
 
-import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
-from e5v.captions import existing_image, find_image, image_key, image_name
+from e5v.captions import (
+    check_keys,
+    existing_image,
+    find_image,
+    find_texts,
+    image_key,
+    image_name,
+)
 from e5v.errors import ItemError
 from e5v.image_formats import is_image_name
-from e5v.inputs import Image, Item, Part, RawItem, Text, normalise
+from e5v.inputs import Image, Item, RawItem, Text, normalise
 from e5v.item_lines import read_object
 from e5v.jsonl import Wrong, undecoded
 
 Cells = Mapping[str, Any]  # of one row, by column
+TARGET = "target"
+HOW = "images are given in JSON lines, as {}"
 
 
 class UnusableError(Exception):
@@ -65,59 +75,103 @@ def as_item(raw: RawItem) -> Item:
     return Item((Text(raw),)) if isinstance(raw, str) else normalise(raw)
 
 
-def identify(raw: RawItem) -> str:
-    """Return a string that is equal for items of equal content: a text without outer spaces.
+@dataclass(frozen=True)
+class Captioned:
+    """The anchor and the positives of a captioned image, or of an edit of an image."""
 
-    An image is known by its path, or by its bytes or pixels if it has none.
+    anchor: RawItem
+    positives: Sequence[RawItem]
+
+
+def read_captioned(cells: Cells, folder: str) -> Captioned:
+    """Read a row of captions.jsonl, an image with captions; or of edits.jsonl, with targets.
+
+    Raises:
+        UnusableError: it breaks the rule of `e5v.captions`, or names a missing image.
     """
-    if isinstance(raw, str):
-        return raw.strip()
-    return "".join(map(_identify_part, as_item(raw).parts))
-
-
-def _identify_part(part: Part) -> str:
-    if isinstance(part, Text):
-        return part.text.strip()
-    source = part.source
-    if isinstance(source, Path):
-        return f"\0{os.path.realpath(source)}\0"
-    content = source if isinstance(source, bytes) else repr(source.size).encode() + source.tobytes()
-    return f"\0{hashlib.blake2b(content, digest_size=16).hexdigest()}\0"
+    given = {key: None if value == "" else value for key, value in cells.items()}  # of a CSV
+    try:
+        key, texts = image_key(given), find_texts(given)
+        check_keys(given, folder, image=key is not None, text=bool(texts))
+    except Wrong as wrong:
+        raise UnusableError(str(wrong)) from None
+    if key is None or not texts:
+        raise UnusableError(f"has no {'image' if key is None else 'text'}; expected both")
+    image = _read_image(key, given[key], folder)
+    captions = [_read_text("text", text, folder) for text in texts]
+    if given.get(TARGET) is None:
+        return Captioned(image, captions)
+    targets = read_images(given, (TARGET,), folder)
+    if len(captions) != 1 or not targets:
+        raise UnusableError(
+            f"has {len(captions)} texts and {len(targets)} targets; expected one text"
+        )
+    return Captioned(replace(image, parts=(*image.parts, *as_item(captions[0]).parts)), targets)
 
 
 def _read_item(column: str, value: Any, folder: str) -> RawItem:
     """Return an item; an empty string for one that is missing or blank."""
     if isinstance(value, dict):
-        if isinstance(value.get("bytes"), bytes) or image_key(value):
-            return _read_object(column, value, folder)
-        if isinstance(value.get("text"), str):  # a Tevatron passage
-            value = f"{value.get('title') or ''} {value['text']}".strip()
+        return _read_mapping(column, value, folder)
     if isinstance(value, bytes):
         value = value.decode("utf-8", "surrogateescape")
     if not isinstance(value, str | None):
         raise UnusableError(f"{column} is of type {type(value).__name__}; expected text")
-    text = value or ""
+    return _read_text(column, value or "", folder)
+
+
+def _read_text(column: str, text: str, folder: str) -> str:
+    """Return a text; an empty string for a blank one."""
     if reason := undecoded(text):  # a byte that did not decode, or half of a "\ud83d\ude00"
         raise UnusableError(f"{column} {reason}")
     if is_image_name(text) and os.path.isfile(find_image(folder, text)):  # noqa: PTH113
-        raise UnusableError(f'{column} names an image; write it as {{"image": {text!a}}}')
+        how = HOW.format(json.dumps({"image": text}))
+        raise UnusableError(f"{column} is a text that names an image; {how}")
+    if text.startswith(("data:image/", "{")) and _is_image(text):
+        how = HOW.format('{"image": path}')
+        raise UnusableError(f"{column} is a text that holds an image; {how}")
     return text if text.strip() else ""
 
 
-def _read_object(column: str, value: Mapping[str, Any], folder: str) -> Item:
+def _is_image(text: str) -> bool:
+    """Return whether a text is a data URI, or JSON of an object with an image."""
+    if text.startswith("data:"):
+        return True
     try:
-        has_bytes = isinstance(value.get("bytes"), bytes)
-        return normalise(dict(value) if has_bytes else read_object(value, folder))
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and image_key(value) is not None
+
+
+def _read_mapping(column: str, value: Mapping[str, Any], folder: str) -> RawItem:
+    """Return the item of an object; an empty string for an image of Hugging Face's without any."""
+    if set(value) == {"bytes", "path"}:
+        return _read_image(column, value, folder) if any(value.values()) else ""
+    try:
+        if image_key(value):
+            return normalise(read_object(value, folder))
+        if not isinstance(value.get("text"), str):
+            raise UnusableError(f"{column} is of type dict; expected text")
+        check_keys(value, folder, image=False, text=True)  # an image under a misspelt key
     except Wrong as wrong:
         raise UnusableError(f"{column} {wrong}") from None
     except ItemError as error:
         raise UnusableError(f"{column} {error.cause}") from None
+    passage = f"{value.get('title') or ''} {value['text']}".strip()  # Tevatron's
+    return _read_text(column, passage, folder)
 
 
 def _read_image(column: str, value: Any, folder: str) -> Item:
-    if isinstance(value, dict):
-        return _read_object(column, value, folder)
+    if isinstance(value, bytes):
+        return Item((Image(value),))
     try:
-        return Item((Image(existing_image(folder, image_name(column, value))),))
+        if not isinstance(value, dict):
+            return Item((Image(existing_image(folder, image_name(column, value))),))
+        if value.get("bytes") is not None:
+            return Item((Image(value["bytes"], str(value.get("path") or "")),))
+        if value.get("path") is None:
+            raise UnusableError(f"{column} is empty")
+        return Item((Image(existing_image(folder, image_name("path", value["path"]))),))
     except Wrong as wrong:
         raise UnusableError(str(wrong)) from None

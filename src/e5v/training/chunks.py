@@ -18,6 +18,7 @@ from torch import Tensor
 
 from e5v.model.encoder import Encoder, Prompted, add_image_tokens
 from e5v.model.failures import model_errors
+from e5v.model.image_inputs import Pixels
 from e5v.model.token_batches import token_batches
 from e5v.training.recipe import Recipe
 
@@ -32,8 +33,10 @@ class ForwardPass(Protocol):
     def chunks(self, prompts: Sequence[Prompted], triplets: int) -> list[list[int]]:
         """Return which prompts go together; the first `triplets` of them are the anchors."""
 
-    def add_image_tokens(self, prompts: Sequence[Prompted]) -> Sequence[Prompted]:
-        """Run the frozen vision tower over a chunk's images, once for both of its passes."""
+    def add_image_tokens(
+        self, prompts: Sequence[Prompted], known: dict[int, Pixels]
+    ) -> Sequence[Prompted]:
+        """Run the frozen vision tower over those images of a chunk that are not `known`."""
 
     def states(self, prompts: Sequence[Prompted]) -> AbstractContextManager[Tensor]:
         """Yield the pooled states (n, d) of a chunk; use the block for the backward pass, too."""
@@ -54,11 +57,13 @@ class PackedPass:
             lengths, self.budget, padded=padded, alone_above=self.encoder.alone_above
         )
 
-    def add_image_tokens(self, prompts: Sequence[Prompted]) -> Sequence[Prompted]:
+    def add_image_tokens(
+        self, prompts: Sequence[Prompted], known: dict[int, Pixels]
+    ) -> Sequence[Prompted]:
         """Run the vision tower, unless the model can only be run as a whole."""
         if self.encoder.layout == "whole":
             return prompts
-        return add_image_tokens(self.encoder.loaded, prompts)
+        return add_image_tokens(self.encoder.loaded, prompts, known)
 
     def states(self, prompts: Sequence[Prompted]) -> AbstractContextManager[Tensor]:
         """Run the encoder."""
@@ -86,7 +91,9 @@ class OfficialPass:
             for first in range(0, triplets, OFFICIAL_ROWS)
         ]
 
-    def add_image_tokens(self, prompts: Sequence[Prompted]) -> Sequence[Prompted]:
+    def add_image_tokens(
+        self, prompts: Sequence[Prompted], _known: dict[int, Pixels]
+    ) -> Sequence[Prompted]:
         """Return the prompts as they are: the official script trains on texts."""
         return prompts
 

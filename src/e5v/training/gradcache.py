@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from e5v.model.encoder import Prompted
+from e5v.model.image_inputs import Pixels
 from e5v.training.chunks import ForwardPass
 from e5v.training.loss import Loss
 from e5v.training.ranks import Ranks
@@ -45,8 +46,10 @@ class GradCache:
         own = self.ranks.own(self.forward.chunks(prompts, triplets))
         states = torch.zeros(len(prompts), self.width, device=self.device)
         inputs: dict[int, Sequence[Prompted]] = {}  # of this rank's chunks
+        known: dict[int, Pixels] = {}  # images with their tokens: each is seen once per step
         for number, chunk in own:
-            inputs[number] = self.forward.add_image_tokens([prompts[place] for place in chunk])
+            shown = [prompts[place] for place in chunk]
+            inputs[number] = self.forward.add_image_tokens(shown, known)
             with torch.no_grad(), self._run(inputs[number], seed + number) as made:
                 states[chunk] = made.float()
         self.ranks.add(states)

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from e5v.inputs import RawItem
-from e5v.training.cells import identify
+from e5v.training.contents import identify
 from e5v.training.recipe import Recipe
 from e5v.training.sampler import Batch
 from e5v.training.teacher import Teacher

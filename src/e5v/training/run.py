@@ -3,9 +3,8 @@
 Run -> fit -> Begun, then a Step for each step, and Measured where there is validation data
 """
 
-import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Any, TypedDict, Unpack
 from e5v.errors import UsageError
 from e5v.model.bundled import BASE, NANO
 from e5v.model.loading import DTypeName
-from e5v.training.cells import identify
 from e5v.training.recipe import Recipe
 from e5v.training.triplets import Broken, Triplet, Triplets, collect_triplets, read_triplets
 from e5v.training.validation import Measures
@@ -66,14 +64,19 @@ class Run:
     def of(
         cls,
         model: str,
-        data: Path | str | Sequence[Path | str] | Sequence[Triplet],
+        data: Path | str | Iterable[Path | str] | Iterable[Triplet],
         out: Path | str,
         recipe: Recipe,
         evaluation: Path | str | None = None,
         **options: Unpack[TrainOptions],
     ) -> "Run":
         """Return the run that the arguments of `e5v.train` describe."""
-        sources = [data] if isinstance(data, str | Path) else data
+        if isinstance(data, Triplet) or not isinstance(data, Iterable | Path):
+            raise UsageError(
+                f"data is of type {type(data).__name__}; expected files or a list of triplets",
+                argument="data",
+            )
+        sources = [data] if isinstance(data, str | Path) else list(data)
         paths = [Path(one) for one in sources if isinstance(one, str | Path)]
         triplets = [one for one in sources if not isinstance(one, str | Path)]
         if paths and triplets:
@@ -98,15 +101,12 @@ class Run:
 
     def record(self, data: Triplets) -> dict[str, Any]:
         """Return the options, data and versions: a resumed run must have the same."""
-        content = hashlib.blake2b(digest_size=16)
-        for row in data.rows:
-            content.update("\n".join(map(identify, row.items)).encode() + b"\0")
         model = str(Path(self.model).resolve()) if Path(self.model).is_dir() else self.model
         about = {
             "model": model,
             "data": [str(file) for file in self.files],
             "rows": len(data.rows),
-            "content": content.hexdigest(),
+            "content": data.content,
         }
         versions = {name: version(name) for name in ("e5v", "torch", "transformers", "peft")}
         return about | {"dtype": self.dtype} | self.recipe.told() | versions

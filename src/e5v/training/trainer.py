@@ -10,7 +10,7 @@ loaded, stays frozen and sees each image once per step (the image-text training 
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -45,7 +45,7 @@ from e5v.training.validation import Validation
 
 def train(
     model: str,
-    data: Path | str | Sequence[Path | str] | Sequence[Triplet],
+    data: Path | str | Iterable[Path | str] | Iterable[Triplet],
     out: Path | str,
     *,
     recipe: Recipe | None = None,
@@ -266,7 +266,7 @@ def _step_errors(step: int, trainer: Trainer, folder: RunFolder) -> Iterator[Non
     except ItemError as error:
         raise TrainingError(
             f"step {step + 1}: an item of the data cannot be embedded: {error.cause}; "
-            f"{folder.kept()}; replace its image and resume the run",
+            f"{folder.kept()}; restore its image and resume the run",
             argument="resume",
         ) from error
 

@@ -15,15 +15,18 @@ Broken rows are skipped and reported; unused columns are reported.
 
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+from hashlib import blake2b
 from pathlib import Path
 
-from e5v.captions import FILE_KEYS, IMAGE_KEYS, TEXT_KEYS
-from e5v.errors import DataError, ItemError
+from e5v.captions import FILE_KEYS, IMAGE_KEYS, KNOWN_KEYS, TEXT_KEYS
+from e5v.errors import DataError, ItemError, UsageError, plural
+from e5v.image_formats import is_image_name
 from e5v.inputs import Item, RawItem, normalise
 from e5v.jsonl import listed
-from e5v.training.cells import Cells, UnusableError, as_item, read_images, read_items
+from e5v.training.cells import TARGET, UnusableError, as_item, read_captioned, read_items
+from e5v.training.contents import Content, read_contents
 from e5v.training.data_files import DataRow, Unit, read_rows
 
 
@@ -38,6 +41,16 @@ class Triplet:
     anchor: RawItem
     positive: RawItem
     negatives: tuple[RawItem, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check that the negatives are several items: one string would be many texts.
+
+        Raises:
+            UsageError: they are not a tuple or a list.
+        """
+        if not isinstance(self.negatives, tuple | list):
+            kind = type(self.negatives).__name__
+            raise UsageError(f"negatives is of type {kind}; expected a tuple of items")
 
     @property
     def items(self) -> tuple[RawItem, ...]:
@@ -69,13 +82,14 @@ class Triplets:
 
     `places[i]` is the index of `rows[i]` among all rows of data, broken ones included; a row with
     several positives counts once for each. A teacher's file uses the same indices. `notes` name
-    the unused columns of each file.
+    the unused columns of each file. `content` is a digest of all rows, images included.
     """
 
     rows: tuple[Triplet, ...]
     places: tuple[int, ...]
     broken: tuple[Broken, ...]
     notes: tuple[str, ...] = ()
+    content: str = field(default="", compare=False)
 
     @property
     def count(self) -> int:
@@ -91,22 +105,17 @@ class Triplets:
 
 @dataclass(frozen=True)
 class _Columns:
-    """The columns of a row that are used, and for what.
-
-    `image` is the column of an image, which is the anchor, or with `targets` a part of it.
-    """
+    """The columns of a row that are used, and for what; `captioned` are those of an image's row."""
 
     anchor: str = ""
     positives: tuple[str, ...] = ()
     negatives: tuple[str, ...] = ()
-    image: str = ""
-    targets: str = ""
+    captioned: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of all columns."""
-        one = (self.image, self.anchor, self.targets)
-        return tuple(filter(None, (*one, *self.positives, *self.negatives)))
+        return (*filter(None, [self.anchor]), *self.positives, *self.negatives, *self.captioned)
 
 
 POSITIVE = re.compile(r"pos(itive)?s?[ _-]?\d*|positive_passages", re.IGNORECASE)
@@ -116,7 +125,6 @@ ANCHORS = {
     "sent0": re.compile("sent1"),  # SimCSE's nli_for_simcse.csv
     "query": POSITIVE,  # FlagEmbedding, Tevatron, sentence-transformers
 }
-TARGET = "target"
 EXPECTED = (
     "anchor and positive (and negative), sent0 and sent1 (and hard_neg), query and pos, "
     "or image and text"
@@ -128,12 +136,16 @@ def collect_triplets(rows: Iterable[Triplet]) -> Triplets:
     """Check triplets that are given in Python.
 
     Raises:
-        DataError: there is none, or an item is empty or of an unknown kind; names its row.
+        DataError: there is none, or an item cannot be used; names its row.
     """
     checked = tuple(_check_triplet(row, number) for number, row in enumerate(rows, 1))
     if not checked:
         raise DataError("the data has no rows; give one or more triplets", argument="data")
-    return Triplets(checked, tuple(range(len(checked))), ())
+    contents = read_contents([row.items for row in checked])
+    for number, content in enumerate(contents, 1):
+        if content.fault:
+            raise DataError(f"row {number} of the data: {content.fault}", argument="data")
+    return Triplets(checked, tuple(range(len(checked))), (), content=_join_digests(contents))
 
 
 def _check_triplet(row: Triplet, number: int) -> Triplet:
@@ -152,8 +164,15 @@ def _check_item(raw: RawItem, number: int) -> RawItem:
         item = normalise({"text": raw} if isinstance(raw, str) else raw)
     except ItemError as error:
         raise DataError(f"row {number} of the data: {error.cause}", argument="data") from None
-    alone = len(item.parts) == 1 and item.system is None
-    return item.texts[0] if alone and item.texts else item
+    if not item.parts or item.system is not None:
+        cause = "is empty" if not item.parts else "has a system turn, which is not trained on"
+        raise DataError(f"row {number} of the data {cause}", argument="data")
+    return item.texts[0] if len(item.parts) == 1 and item.texts else item
+
+
+def _join_digests(contents: Iterable[Content]) -> str:
+    """Return a digest of all rows that can be used."""
+    return blake2b(b"".join(one.digest for one in contents), digest_size=16).hexdigest()
 
 
 def read_triplets(files: Sequence[Path]) -> Triplets:
@@ -163,31 +182,29 @@ def read_triplets(files: Sequence[Path]) -> Triplets:
         DataError: a file cannot be read, its format is not supported, its columns are not known,
             or none of its rows can be used.
     """
-    read = [(file, _read_file(file)) for file in files]
-    rows = [row for _, of_file in read for row in of_file.rows]
-    places = [place for place, row in enumerate(rows) if isinstance(row, Triplet)]
+    read = [_read_file(file) for file in files]
+    rows = [row for one in read for row in one.rows]
     return Triplets(
         tuple(row for row in rows if isinstance(row, Triplet)),
-        tuple(places),
+        tuple(place for place, row in enumerate(rows) if isinstance(row, Triplet)),
         tuple(row for row in rows if isinstance(row, Broken)),
-        tuple(
-            f"{file}: ignored columns: {listed(of_file.ignored)}"
-            for file, of_file in read
-            if of_file.ignored
-        ),
+        tuple(note for one in read for note in one.notes),
+        _join_digests(content for one in read for content in one.contents),
     )
 
 
 @dataclass(frozen=True)
 class _File:
-    """The rows of one file, and its unused columns."""
+    """The rows of one file and their contents, and what to note of it."""
 
     rows: list[Triplet | Broken]
-    ignored: list[str]
+    contents: list[Content]
+    notes: list[str]
 
 
 def _read_file(file: Path) -> _File:
     rows: list[Triplet | Broken] = []
+    sources: list[DataRow] = []  # of each row
     ignored: dict[str, None] = {}
     for row in read_rows(file, _check_columns):
         try:
@@ -197,10 +214,27 @@ def _read_file(file: Path) -> _File:
         else:
             used = _used_columns(row.cells)
             ignored |= {name: None for name in row.cells if name not in used}
+        sources += [replace(row, cells={})] * (len(rows) - len(sources))
+    contents = read_contents([row.items if isinstance(row, Triplet) else () for row in rows])
+    for place, content in enumerate(contents):
+        if content.fault:
+            source = sources[place]
+            rows[place] = Broken(file, source.number, content.fault, source.unit)
     if not any(isinstance(row, Triplet) for row in rows):
         first = str(rows[0]).removeprefix(f"{file}, ") if rows else "it has no rows"
         raise DataError(f"{file} has no usable row ({first})")
-    return _File(rows, list(ignored))
+    notes = [f"{file}: ignored columns: {listed(ignored)}"] if ignored else []
+    return _File(rows, contents, notes + _note_image_names(file, rows))
+
+
+def _note_image_names(file: Path, rows: Sequence[Triplet | Broken]) -> list[str]:
+    """Note texts that look like the names of images."""
+    items = (item for row in rows if isinstance(row, Triplet) for item in row.items)
+    names = [item for item in items if isinstance(item, str) and is_image_name(item)]
+    if not names:
+        return []
+    texts = plural(len(names), "text")
+    return [f"{file}: {texts} named like an image, trained on as text: {listed(names[:3])}"]
 
 
 def _parse_row(file: Path, row: DataRow) -> list[Triplet]:
@@ -210,15 +244,10 @@ def _parse_row(file: Path, row: DataRow) -> list[Triplet]:
     columns = _find_columns(cells)
     if columns is None:
         raise UnusableError(f"its columns are {_list_names(cells)}; expected {EXPECTED}")
-    anchors, positives = _read_sides(cells, columns, folder)
     negatives = tuple(read_items(cells, columns.negatives, folder))
-    return [Triplet(anchors, one, negatives) for one in positives]
-
-
-def _read_sides(cells: Cells, columns: _Columns, folder: str) -> tuple[RawItem, Sequence[RawItem]]:
-    """Return the anchor and the positives of a row."""
-    if columns.image:
-        return _read_captioned(cells, columns, folder)
+    if columns.captioned:
+        captioned = read_captioned(cells, folder)
+        return [Triplet(captioned.anchor, one, negatives) for one in captioned.positives]
     anchor = cells[columns.anchor]
     if not isinstance(anchor, str | bytes | dict | None):
         raise UnusableError(f"{columns.anchor} is of type {type(anchor).__name__}; expected text")
@@ -227,25 +256,7 @@ def _read_sides(cells: Cells, columns: _Columns, folder: str) -> tuple[RawItem, 
     for name, items in ((columns.anchor, anchors), (columns.positives[0], positives)):
         if not items:
             raise UnusableError(f"{name} is empty")
-    return anchors[0], positives
-
-
-def _read_captioned(
-    cells: Cells, columns: _Columns, folder: str
-) -> tuple[RawItem, Sequence[RawItem]]:
-    """Return an image and its captions; or an image with a text, and the images that it targets."""
-    images = read_images(cells, (columns.image,), folder)
-    texts = read_items(cells, columns.positives, folder)
-    if len(images) != 1:
-        raise UnusableError(f"{columns.image} has {len(images)} images; expected one")
-    if not texts:
-        raise UnusableError(f"{columns.positives[0]} is empty")
-    if not columns.targets:
-        return images[0], texts
-    targets = read_images(cells, (columns.targets,), folder)
-    if len(texts) != 1 or not targets:
-        raise UnusableError(f"has {len(texts)} texts and {len(targets)} targets; expected one text")
-    return Item((*images[0].parts, *as_item(texts[0]).parts)), targets
+    return [Triplet(anchors[0], one, negatives) for one in positives]
 
 
 def _find_columns(names: Collection[str]) -> _Columns | None:
@@ -258,12 +269,10 @@ def _find_columns_of(names: tuple[str, ...]) -> _Columns | None:
         positives = _matching(positive, names)
         if anchor in names and positives:
             return _Columns(anchor, positives, _matching(NEGATIVE, names))
-    image = next((key for key in (*IMAGE_KEYS, *FILE_KEYS) if key in names), "")
-    text = next((key for key in TEXT_KEYS if key in names), "")
-    if not (image and text):
+    if not ({*IMAGE_KEYS, *FILE_KEYS}.intersection(names) and set(TEXT_KEYS).intersection(names)):
         return None
-    targets = TARGET if TARGET in names else ""
-    return _Columns("", (text,), _matching(NEGATIVE, names), image, targets)
+    captioned = tuple(name for name in names if name in KNOWN_KEYS or name == TARGET)
+    return _Columns(negatives=_matching(NEGATIVE, names), captioned=captioned)
 
 
 def _matching(pattern: re.Pattern[str], names: Collection[str]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from e5v.captions import CAPTIONS, CaptionedImage, read_captioned
 from e5v.errors import DataError, plural
 from e5v.jsonl import LineFault
-from e5v.training.cells import identify
+from e5v.training.contents import identify
 from e5v.training.triplets import read_triplets
 
 NAMED = 3  # broken rows that an error names
@@ -75,6 +75,11 @@ def read_held_out(data: Path, limit: int) -> HeldOut:
         DataError: the data cannot be read, or has rows that cannot be used: skipping them would
             change the results.
     """
+    if not data.exists():
+        raise DataError(
+            f"{data} does not exist; expected a file of triplets, or a folder with {CAPTIONS}",
+            argument="evaluation",
+        )
     return _read_captions(data, limit) if data.is_dir() else _read_triplets(data, limit)
 
 
