@@ -158,11 +158,11 @@ def test_the_hub_has_the_time_it_is_given(
     at: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A host that takes a connection and never answers, waited for without an end."""
-    monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", "0.2")
+    monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", "2")
     with silent() as url:
         at(url)
         began = monotonic()
-        assert "did not answer in 0.2 seconds" in _refusal("no/such-model")
+        assert "did not answer in 2 seconds" in _refusal("no/such-model")
         assert monotonic() - began < 2
 
 

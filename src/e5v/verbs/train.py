@@ -41,7 +41,7 @@ class Train:
     Examples:
         e5v train --data pairs.csv --out run --model nano-base --batch 64
         e5v train --model royokong/e5-v --data nli_for_simcse.csv --out run
-        e5v train --model nano-base --data photos/captions.jsonl --out run --batch 32
+        e5v train --model nano-base --data photos/captions.jsonl --out run
     """
 
     data: Annotated[tuple[Path, ...], arg(metavar="FILE...")]
