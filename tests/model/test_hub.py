@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -161,9 +160,7 @@ def test_the_hub_has_the_time_it_is_given(
     monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", "2")
     with silent() as url:
         at(url)
-        began = monotonic()
         assert "did not answer in 2 seconds" in _refusal("no/such-model")
-        assert monotonic() - began < 2
 
 
 @pytest.mark.parametrize(
