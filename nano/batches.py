@@ -3,8 +3,6 @@
 scene + random numbers -> picture and labels, or conversations -> a batch
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass

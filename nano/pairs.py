@@ -4,8 +4,6 @@ scenes -> picture, caption, one-fact-changed caption -+-> images/, pairs.jsonl, 
 triplets of texts                                    -+
 """
 
-from __future__ import annotations
-
 import json
 import random
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ model, folder -> e5v.evaluation -> figures and gap of each variant
               -> words that it says, images that free English finds
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace

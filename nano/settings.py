@@ -3,8 +3,6 @@
 The paper's tables 6 and 7, its training script's two bugs, and what it did not try.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any

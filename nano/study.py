@@ -14,8 +14,6 @@ A result that is there is not made again; one of another base, other data or oth
 the study, so that no table holds both.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator

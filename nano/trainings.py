@@ -5,8 +5,6 @@ order -> rows of texts, of pictures or of both -> e5v train, in a fresh process 
 A training that is there is not made again; one that was killed is, and one of another base.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import resource

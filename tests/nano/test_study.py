@@ -13,7 +13,7 @@ from e5v.errors import UsageError
 from e5v.training.triplets import Triplet, read_triplets
 from nano import study as study_module
 from nano.findings import read_findings
-from nano.miniature import write_miniature
+from nano.miniature import write_document
 from nano.pairs import write_pairs
 from nano.settings import SETTINGS, Numbers, Setting, Training, find_settings
 from nano.study import RESULTS, Study, label_of, open_model, write
@@ -228,7 +228,7 @@ def test_a_result_holds_all_that_the_document_is_made_of(study: Study) -> None:
     assert len(edits["first"]) == edits["queries"] == 12
     assert edits["R@1"] == pytest.approx(100 * edits["first"].count("1") / 12, abs=0.01)
     assert all(one["found"] for one in result["english"])
-    assert "# The paper in miniature" in write_miniature(read_findings(study.results))
+    assert "# The paper in miniature" in write_document("miniature", read_findings(study.results))
 
 
 def test_the_gap_is_drawn_once_all_of_its_panels_are_measured(study: Study) -> None:
