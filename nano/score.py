@@ -6,7 +6,7 @@ model, folder -> e5v.evaluation -> figures and gap of each variant
 
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,43 +17,19 @@ from e5v import E5V
 from e5v.evaluation.benchmark_data import read_benchmark
 from e5v.evaluation.benchmarks import find_benchmarks
 from e5v.evaluation.evaluate import BenchmarkData, EvaluationOptions, evaluate_data
-from e5v.evaluation.plane import Plane
 from e5v.evaluation.report import Report
 from e5v.evaluation.tasks import Grading, Material, Pool, Search, Task
 from e5v.evaluation.variants import Ablation
 from e5v.inputs import RawItem, normalise
+from nano.concepts import WORDINGS
 from nano.text_images import letter
 
 WORDED = 8  # scenes whose words are told
 SAID = 4  # words each
 FOUND = 3  # images of a query
-QUERIES = (
-    "a puppy in the dark",
-    "something sweet to eat",
-    "two animals next to each other",
-    "a vehicle on a red background",
-    "it is raining",
-    "a person could wear this",
-    "music",
-    "many of the same thing",
-    "a house under something",
-    "things for a sports match",
-)
+QUERIES: list[str] = WORDINGS["queries"]
 OWN = {"": "one word", "read at last": "one word"}  # the model itself, whatever else is tried
 Record = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Scores:
-    """What one variant got: figures by task and metric, in percent, and its gap, with the plane.
-
-    Among a task's figures, "queries" and "candidates" count what it is of, and "first" has a 1 for
-    each query of a search whose answer came first, else a 0.
-    """
-
-    figures: Record
-    gap: Record
-    plane: Plane | None
 
 
 def read_data(folder: Path, name: str = "folder") -> BenchmarkData:
@@ -64,8 +40,13 @@ def read_data(folder: Path, name: str = "folder") -> BenchmarkData:
 
 def score_variants(
     model: E5V, data: BenchmarkData, ablation: Ablation | None = None
-) -> dict[str, Scores]:
-    """Evaluate the variants of an ablation, or the model itself; return their scores by name."""
+) -> dict[str, Record]:
+    """Evaluate the variants of an ablation, or the model itself; return their scores by name.
+
+    Scores are figures by task and metric, in percent, and the gap, with its plane. Among a task's
+    figures, "queries" and "candidates" count what it is of, and "first" has a 1 for each query of a
+    search whose answer came first, else a 0.
+    """
     gap = data.benchmark.name == "folder"
     options = EvaluationOptions(gap=gap, ablate=ablation)
     report = evaluate_data(model, [data], options, name=model.loaded.name)
@@ -79,10 +60,11 @@ def score_variants(
 
 def score_model(model: E5V, data: BenchmarkData) -> Record:
     """Return the figures of the model itself."""
-    return score_variants(model, data)["one word"].figures
+    figures: Record = score_variants(model, data)["one word"]["figures"]
+    return figures
 
 
-def _collect_scores(report: Report, benchmark: str, material: Material) -> Scores:
+def _collect_scores(report: Report, benchmark: str, material: Material) -> Record:
     figures = {task.name: _count_items(task) for task in material.tasks}
     for (name, task), ranks in report.ranks.items():
         if name == benchmark:
@@ -93,9 +75,9 @@ def _collect_scores(report: Report, benchmark: str, material: Material) -> Score
             figures[figure.task][figure.metric] = value
     gap = report.gaps.get(benchmark)
     numbers = asdict(gap) if gap else {}
-    numbers.pop("plane", None)
+    plane = numbers.pop("plane", None)
     rounded = {name: round(v, 4) if isinstance(v, float) else v for name, v in numbers.items()}
-    return Scores(figures, rounded, gap.plane if gap else None)
+    return {"figures": figures, "gap": rounded, "plane": plane}
 
 
 def _count_items(task: Task) -> Record:

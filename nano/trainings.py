@@ -24,27 +24,13 @@ from tyro.conf import Positional
 from e5v.training.triplets import read_triplets
 from nano.art import load_art
 from nano.pairs import write_pairs
-from nano.settings import Numbers, Training
+from nano.settings import Numbers, Setting
 from nano.triplets import Mixture, write_triplets
 
 COST = "cost.json"
 ROWS_SEED = 1
 GIVEN = ("steps", "batch", "lr", "rank", "alpha", "dropout", "text_tokens")  # to e5v train
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a training took: its whole command, opening the model included.
-
-    `step_seconds` is the wall clock of the steps alone; `tokens` are those of all its prompts.
-    """
-
-    cpu_seconds: float
-    seconds: float
-    step_seconds: float
-    tokens: int
-    steps: int
-    batch: int
+HOW = ("images", "negatives", "prompt", "template", "mask")
 
 
 @dataclass(frozen=True)
@@ -64,22 +50,21 @@ class Workshop:
 
 @dataclass(frozen=True)
 class Order:
-    """One training: how, with which numbers of its own, and its seed."""
+    """One training: of a setting, with numbers of its own, and its seed."""
 
-    label: str
-    training: Training
+    setting: Setting
     numbers: Numbers
     seed: int
 
+    @property
+    def label(self) -> str:
+        """The name of its result, and of its folder in the workshop."""
+        return self.setting.label(self.seed)
+
     def told(self) -> dict[str, Any]:
         """Return how it is trained, as it is kept beside its result."""
-        how = asdict(self.training)
-        del how["changes"]
-        return {**self.training.used(self.numbers), **how, "seed": self.seed}
-
-    def adapter(self, shop: Workshop) -> Path:
-        """Return the folder of the adapter that it leaves."""
-        return shop.work / self.label / "adapter"
+        how = {name: getattr(self.setting, name) for name in HOW}
+        return {**asdict(self.numbers), **how, "seed": self.seed}
 
 
 def digest(files: Sequence[Path]) -> str:
@@ -90,8 +75,10 @@ def digest(files: Sequence[Path]) -> str:
     return state.hexdigest()
 
 
-def run(order: Order, shop: Workshop) -> Cost:
-    """Train, unless that very training is there; its adapter is then in `order.adapter`.
+def run(order: Order, shop: Workshop) -> dict[str, float]:
+    """Train, unless that very training is there; return what its whole command took.
+
+    "step_seconds" is the wall clock of the steps alone; "tokens" are those of all its prompts.
 
     Raises:
         subprocess.CalledProcessError: the command failed; it has said why.
@@ -100,7 +87,8 @@ def run(order: Order, shop: Workshop) -> Cost:
     asked = {"base": digest([shop.base / "model.safetensors"]), "told": order.told()}
     kept = json.loads((target / COST).read_text()) if (target / COST).exists() else {}
     if kept and asked.items() <= kept.items():
-        return Cost(**kept["cost"])
+        cost: dict[str, float] = kept["cost"]
+        return cost
     shutil.rmtree(target, ignore_errors=True)
     shop.work.mkdir(parents=True, exist_ok=True)
     with _write_data(order, shop) as data:
@@ -110,15 +98,14 @@ def run(order: Order, shop: Workshop) -> Cost:
         seconds, cpu = time.perf_counter() - began, _children_cpu() - cpu
     log = (target / "log.jsonl").read_text(encoding="utf-8").splitlines()
     steps = [json.loads(line) for line in log]
-    cost = Cost(
-        cpu_seconds=round(cpu, 1),
-        seconds=round(seconds, 1),
-        step_seconds=round(sum(one["seconds"] for one in steps), 1),
-        tokens=sum(one["tokens"] for one in steps),
-        steps=order.numbers.steps,
-        batch=order.numbers.batch,
-    )
-    (target / COST).write_text(json.dumps(asked | {"cost": asdict(cost)}) + "\n", encoding="utf-8")
+    cost = {
+        "cpu_seconds": round(cpu, 1),
+        "seconds": round(seconds, 1),
+        "step_seconds": round(sum(one["seconds"] for one in steps), 1),
+        "tokens": sum(one["tokens"] for one in steps),
+        "steps": order.numbers.steps,
+    }
+    (target / COST).write_text(json.dumps(asked | {"cost": cost}) + "\n", encoding="utf-8")
     return cost
 
 
@@ -135,7 +122,7 @@ def rows_file(shop: Workshop, numbers: Numbers) -> Path:
 @contextmanager
 def _write_data(order: Order, shop: Workshop) -> Iterator[Path]:
     """Write the rows of a training, each picture for one use; remove what is its own at the end."""
-    how, numbers = order.training, order.numbers
+    how, numbers = order.setting, order.numbers
     texts = rows_file(shop, numbers) if how.images < 1 else None
     if texts and how.images == 0:
         yield texts
@@ -152,7 +139,7 @@ def _write_data(order: Order, shop: Workshop) -> Iterator[Path]:
 
 
 def _options(order: Order, shop: Workshop, data: Path, target: Path) -> list[str]:
-    how, numbers = order.training, order.numbers
+    how, numbers = order.setting, order.numbers
     values = {
         "model": shop.base,
         "data": data,
