@@ -5,11 +5,11 @@ Scene -> a part of it, of a combination that its split may hold -> entailed capt
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from nano.captions import bare_caption, caption, unsized
+from nano.captions import bare_caption, caption
 from nano.concepts import CONCEPTS
-from nano.scenes import Scene, fits, flip, neighbours, part_of, split_of
+from nano.scenes import Scene, Thing, flip, neighbours, part_of, split_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,9 @@ def entailed(scene: Scene, rng: random.Random) -> str:
         raise ValueError(f"{scene} is of no split; expected one of train, validation and test")
     part = _part(scene, rng)
     if flip(rng, 0.5):
-        part = unsized(part)
+        part = replace(part, things=tuple(Thing(thing.concept) for thing in part.things))
     whole = len(part.things) == len(scene.things) and part == scene
-    if not whole and flip(rng, 0.5) and fits(part, split):
+    if not whole and flip(rng, 0.5) and split_of(part) in ("train", split):
         return caption(part, rng)
     return bare_caption(part, rng)
 

@@ -61,8 +61,7 @@ def query_groups(findings: Findings) -> list[list[Record]]:
         return []
     gallery = make_gallery("test")
     held = [scene.kind for scene in gallery.scenes]
-    asked = zip(gallery.queries, gallery.targets, strict=True)
-    changed = [_kind_of_change(gallery.scenes[query.image], target) for query, target in asked]
+    changed = [_kind_of_change(gallery.scenes[place], one.target) for place, one in gallery.edits]
     return [_group(findings, BOTH, held, KINDS), _group(findings, EDITS, changed, CHANGES)]
 
 

@@ -88,11 +88,6 @@ def split_of(scene: Scene) -> Split | None:
     return found.pop() if len(found) == 1 else None
 
 
-def fits(scene: Scene, split: Split) -> bool:
-    """Return whether a scene holds nothing that is kept from a split."""
-    return {pair_split(*pair) for pair in pairs(scene)} <= {"train", split}
-
-
 def may_meet(concepts: Iterable[int], split: Split) -> bool:
     """Return whether no two concepts make a combination that is kept from a split."""
     emoji = [CONCEPTS[one].emoji for one in concepts]

@@ -8,7 +8,6 @@ import random
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -22,14 +21,14 @@ from e5v.evaluation.tasks import Grading, Material, Pool, Search, Task
 from e5v.evaluation.variants import Ablation
 from e5v.inputs import RawItem, normalise
 from nano.concepts import WORDINGS
+from nano.findings import IMAGES, ONE_WORD, Record
 from nano.text_images import letter
 
 WORDED = 8  # scenes whose words are told
 SAID = 4  # words each
 FOUND = 3  # images of a query
 QUERIES: list[str] = WORDINGS["queries"]
-OWN = {"": "one word", "read at last": "one word"}  # the model itself, whatever else is tried
-Record = dict[str, Any]
+OWN = {"": ONE_WORD, "read at last": ONE_WORD}  # the model itself, whatever else is tried
 
 
 def read_data(folder: Path, name: str = "folder") -> BenchmarkData:
@@ -60,7 +59,7 @@ def score_variants(
 
 def score_model(model: E5V, data: BenchmarkData) -> Record:
     """Return the figures of the model itself."""
-    figures: Record = score_variants(model, data)["one word"]["figures"]
+    figures: Record = score_variants(model, data)[ONE_WORD]["figures"]
     return figures
 
 
@@ -90,7 +89,7 @@ def letter_captions(data: BenchmarkData) -> BenchmarkData:
     """Draw the captions as images, which are to find the scenes: the paper's Table 4."""
     search = _find_search(data)
     texts = _read_texts(search)
-    drawn = [letter(text, "wide", random.Random(n)).pixels for n, text in enumerate(texts)]
+    drawn = [letter(text, random.Random(n)).pixels for n, text in enumerate(texts)]
     pool = Pool([Image.fromarray(pixels) for pixels in drawn], "image", "rendered")
     return replace(data, material=Material((replace(search, queries=(pool,)),), ""))
 
@@ -123,15 +122,14 @@ def find_by_english(model: E5V, data: BenchmarkData) -> list[Record]:
     found = []
     for query, row in zip(QUERIES, cosines, strict=True):
         best = [place for place in np.argsort(-row, kind="stable") if place in caption][:FOUND]
-        cosine = round(float(row[best[0]]), 3)
-        found.append({"query": query, "found": [caption[one] for one in best], "cosine": cosine})
+        found.append({"query": query, "found": [caption[one] for one in best]})
     return found
 
 
 def _find_search(data: BenchmarkData) -> Search:
     """Return the task that looks for images by their captions."""
     searches = (task for task in data.material.tasks if isinstance(task, Search))
-    return next(one for one in searches if one.name == "image retrieval")
+    return next(one for one in searches if one.name == IMAGES)
 
 
 def _read_texts(search: Search) -> Sequence[str]:

@@ -32,7 +32,7 @@ from e5v.evaluation.plane import Plane, draw_planes
 from e5v.files import write_file
 from e5v.model.lora import merge_into_model
 from nano import score
-from nano.score import Record
+from nano.findings import Record
 from nano.settings import Numbers, Setting, find_settings
 from nano.trainings import Order, Workshop, digest, run
 

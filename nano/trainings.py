@@ -11,7 +11,6 @@ import resource
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -25,7 +24,7 @@ from e5v.training.triplets import read_triplets
 from nano.art import load_art
 from nano.pairs import write_pairs
 from nano.settings import Numbers, Setting
-from nano.triplets import Mixture, write_triplets
+from nano.triplets import write_triplets
 
 COST = "cost.json"
 ROWS_SEED = 1
@@ -93,14 +92,13 @@ def run(order: Order, shop: Workshop) -> dict[str, float]:
     shop.work.mkdir(parents=True, exist_ok=True)
     with _write_data(order, shop) as data:
         command = [sys.executable, "-m", "e5v.cli", "train", *_options(order, shop, data, target)]
-        began, cpu = time.perf_counter(), _children_cpu()
+        before = _children_cpu()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        seconds, cpu = time.perf_counter() - began, _children_cpu() - cpu
+        cpu = _children_cpu() - before
     log = (target / "log.jsonl").read_text(encoding="utf-8").splitlines()
     steps = [json.loads(line) for line in log]
     cost = {
         "cpu_seconds": round(cpu, 1),
-        "seconds": round(seconds, 1),
         "step_seconds": round(sum(one["seconds"] for one in steps), 1),
         "tokens": sum(one["tokens"] for one in steps),
         "steps": order.numbers.steps,
@@ -114,8 +112,8 @@ def rows_file(shop: Workshop, numbers: Numbers) -> Path:
     mixed = f"-nli{numbers.nli_share:g}" if shop.nli else ""
     file = shop.work / f"triplets-{numbers.rows}-composed{numbers.composed:g}{mixed}.csv"
     if not file.exists():
-        mixture = Mixture(numbers.composed, shop.nli, numbers.nli_share)
-        write_triplets(file, rows=numbers.rows, seed=ROWS_SEED, mixture=mixture)
+        shares = {"composed": numbers.composed, "nli_share": numbers.nli_share}
+        write_triplets(file, rows=numbers.rows, seed=ROWS_SEED, nli=shop.nli, **shares)
     return file
 
 

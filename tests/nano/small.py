@@ -51,7 +51,7 @@ def write_scenes(folder: Path) -> Path:
 
 def gray() -> Art:
     """Return art without a package."""
-    return Art("noto", {n: np.full((len(CONCEPTS), n, n, 4), 128, dtype=np.uint8) for n in LEVELS})
+    return Art({n: np.full((len(CONCEPTS), n, n, 4), 128, dtype=np.uint8) for n in LEVELS})
 
 
 def firsts(recall: float, queries: int = 500) -> str:

@@ -26,8 +26,8 @@ def gallery() -> Gallery:
 
 def test_a_gallery_is_held_out_and_no_two_images_say_the_same(gallery: Gallery) -> None:
     """Would catch an image that is right for two captions, or was trained on."""
-    scenes = (*gallery.scenes, *gallery.targets)
-    assert (len(gallery.scenes), len(gallery.targets), len(gallery.pairs)) == (500, 200, 600)
+    scenes = (*gallery.scenes, *(one.target for _, one in gallery.edits))
+    assert (len(gallery.scenes), len(gallery.edits), len(gallery.pairs)) == (500, 200, 600)
     assert {split_of(scene) for scene in scenes} == {"test"}
     assert len({facts(scene) for scene in scenes}) == 700
 
@@ -43,7 +43,7 @@ def test_a_quarter_differs_in_one_fact(gallery: Gallery) -> None:
 
 def test_grades_are_spread(gallery: Gallery) -> None:
     """Would catch a rank correlation that only parts the alike from the unlike."""
-    counts = Counter(round(pair.grade) for pair in gallery.pairs)
+    counts = Counter(round(grade) for _, _, grade in gallery.pairs)
     assert counts == dict.fromkeys(range(6), 100)
 
 
@@ -53,8 +53,7 @@ def test_the_evaluation_reads_the_folder(gallery: Gallery, tmp_path: Path) -> No
         gallery,
         scenes=gallery.scenes[:3],
         captions=gallery.captions[:3],
-        queries=tuple(replace(query, image=1) for query in gallery.queries[:2]),
-        targets=gallery.targets[:2],
+        edits=tuple((1, one) for _, one in gallery.edits[:2]),
     )
     write_gallery(few, tmp_path / "scenes", gray())
     images, texts, edits, pairs = read_folder(tmp_path / "scenes").tasks

@@ -119,9 +119,9 @@ def test_a_query_counts_under_what_its_scene_holds_and_its_edit_changes() -> Non
     """Queries under another kind than theirs would explain the wrong thing."""
     gallery = make_gallery("test")
     alone = "".join("01"[scene.kind == "one"] for scene in gallery.scenes)
-    asked = zip(gallery.queries, gallery.targets, strict=True)
     moved = "".join(
-        "01"[gallery.scenes[query.image].background != target.background] for query, target in asked
+        "01"[gallery.scenes[place].background != one.target.background]
+        for place, one in gallery.edits
     )
     of = {"scenes": texts_of(SCENES)}
     every = Findings(

@@ -19,7 +19,7 @@ from nano.pairs import write_pairs
 from nano.settings import SETTINGS, Numbers, Setting, find_settings
 from nano.study import RESULTS, Study, open_model, write
 from nano.trainings import Order, Workshop, rows_file, run
-from nano.triplets import COLUMNS, Mixture, triplets, write_triplets
+from nano.triplets import COLUMNS, triplets, write_triplets
 from tests.nano.small import gray, write_base, write_result, write_scenes
 
 VARIANTS = ("no prompt", "one word")
@@ -71,8 +71,8 @@ def test_real_rows_are_mixed_in_at_their_share_and_each_once(tmp_path: Path) -> 
         lines.writerow([*COLUMNS, "source"])
         lines.writerows([f"real {n}", f"so {n}", f"not {n}", "snli"] for n in range(100))
         lines.writerow(["real without a negative", "so", "", "snli"])
-    mixture = Mixture(nli=tmp_path / "nli.csv", nli_share=0.3)
-    write_triplets(tmp_path / "out.csv", rows=300, seed=1, mixture=mixture)
+    nli = tmp_path / "nli.csv"
+    write_triplets(tmp_path / "out.csv", rows=300, seed=1, nli=nli, nli_share=0.3)
     with (tmp_path / "out.csv").open(newline="") as file:
         real = [row["sent0"] for row in csv.DictReader(file) if row["sent0"].startswith("real")]
     assert len(real) / 300 == pytest.approx(0.3, abs=0.08)
