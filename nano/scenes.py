@@ -103,15 +103,6 @@ def neighbours(scene: Scene) -> dict[tuple[int, int], Relation]:
     return {(place, place + 1): scene.relation for place in range(len(scene.things) - 1)}
 
 
-def part_of(scene: Scene, *places: int) -> Scene:
-    """Return one thing of a scene, or two neighbours, on the same background."""
-    things = tuple(scene.things[place] for place in places)
-    if len(things) == 1:
-        return Scene("one", things, None, 1, scene.background)
-    relation = neighbours(scene)[places[0], places[1]]
-    return Scene("pair", things, relation, len(things), scene.background)
-
-
 def sample(rng: random.Random, split: Split) -> Scene:
     """Draw a scene of a split."""
     kind = rng.choices(tuple(KINDS), tuple(KINDS.values()))[0]

@@ -1,6 +1,6 @@
 """Runs one training of the argument as a command of its own, and keeps what it took.
 
-order -> rows of texts, of pictures or of both -> e5v train, in a fresh process -> adapter, Cost
+order -> rows of texts, of pictures or of both -> e5v train, in a fresh process -> adapter, its cost
 
 A training that is there is not made again; one that was killed is, and one of another base.
 """
