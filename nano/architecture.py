@@ -7,8 +7,6 @@ rows (+ image tokens) -> language model -> loss of the answers
 A picture is a base tile and the tiles of its grid (1x1, 1x2 or 2x1), as LLaVA-NeXT's anyres has it.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from dataclasses import dataclass

@@ -52,7 +52,6 @@ class Art:
     `levels[n]` holds every concept at n pixels, "concepts n n 4", premultiplied.
     """
 
-    style: Style
     levels: dict[int, NDArray[np.uint8]]
     _images: dict[tuple[int, int], Image.Image] = field(default_factory=dict)
 
@@ -74,7 +73,7 @@ def load_art(style: Style, folder: Path = FOLDER) -> Art:
     with np.load(file) as stored:
         if [str(one) for one in stored["emoji"]] != [one.emoji for one in CONCEPTS]:
             raise ValueError(f"{file} is of other concepts; remove it, and it is made anew")
-        return Art(style, {level: stored[str(level)] for level in LEVELS})
+        return Art({level: stored[str(level)] for level in LEVELS})
 
 
 def build_atlas(style: Style, folder: Path = FOLDER) -> None:

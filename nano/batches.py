@@ -3,8 +3,6 @@
 scene + random numbers -> picture and labels, or conversations -> a batch
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +32,7 @@ from nano.conversations import (
 from nano.picture import SIDE, TILE, Drawing, draw
 from nano.questions import Noun, describe, one_word, questions
 from nano.scenes import Scene, Shape, flip, sample
-from nano.text_images import letter, named_by
+from nano.text_images import LETTERED, letter, named_by
 
 ASKED = 4  # questions per X
 ENGLISH = 0.2  # share of the language stage's conversations
@@ -47,7 +45,6 @@ READ = 0.25  # share of captions that are learnt as plain text, too
 LEARNT_BY = 0.7  # of the steps: when paraphrases have wholly taken over from canonical captions
 GROUND = 0.2  # share of the background's patches that are learnt: most patches are background
 SHAPES: dict[Shape, float] = {"square": 0.76, "wide": 0.12, "tall": 0.12}
-LETTERED: Shape = "wide"
 EDIT_WORD = 'Modify this image with "{}", desribe modified image in one word:'  # sic: the paper's
 
 
@@ -132,7 +129,9 @@ class Batches:
             if lettered or scene.shape == shape:
                 scenes.append(scene)
         drawn = [
-            _letter(scene, rng) if lettered else self._draw(scene, rng, RESTYLED)
+            letter(text := caption(scene, rng), rng, named=named_by(text, scene))
+            if lettered
+            else self._draw(scene, rng, RESTYLED)
             for scene in scenes
         ]
         conversations = [_about_picture(scene, rng) for scene in scenes]
@@ -154,11 +153,6 @@ class Batches:
 def _cut(array: Any, place: Sequence[int], side: int) -> Any:
     row, column = (slice(start * side, (start + 1) * side) for start in place)
     return array[row, column]
-
-
-def _letter(scene: Scene, rng: random.Random) -> Drawing:
-    text = caption(scene, rng)
-    return letter(text, LETTERED, rng, named=named_by(text, scene))
 
 
 def _pictured(

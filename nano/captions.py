@@ -7,7 +7,6 @@ of the scene but the categories, in lower case and plain ASCII.
 """
 
 import random
-from dataclasses import replace
 
 from nano.concepts import CONCEPTS, NUMBERS, WORDINGS, article, plural, singular
 from nano.scenes import Scene, Size, Thing, flip
@@ -43,11 +42,6 @@ def bare_caption(scene: Scene, rng: random.Random) -> str:
     if scene.kind == "count":
         opener = opener.replace(" is ", " are ")
     return opener.format(said)
-
-
-def unsized(scene: Scene) -> Scene:
-    """Return the scene as one tells it who does not look at sizes."""
-    return replace(scene, things=tuple(Thing(thing.concept) for thing in scene.things))
 
 
 def name_of(thing: Thing, rng: random.Random | None) -> str:

@@ -9,8 +9,6 @@ turn. The turn is the paper's (paper section 1.2), so that "in one word" is aske
 use.
 """
 
-from __future__ import annotations
-
 import json
 import random
 import re
@@ -77,7 +75,7 @@ class Rows:
         hidden = torch.zeros(seen.shape, dtype=dtype, device=self.tokens.device)
         return hidden.masked_fill_(~seen, torch.finfo(dtype).min)[:, None]
 
-    def to(self, device: torch.device) -> Rows:
+    def to(self, device: torch.device) -> "Rows":
         """Return the rows on a device."""
         moved = (self.tokens, self.positions, self.branches, self.labels)
         return Rows(self.places, *(tensor.to(device, non_blocking=True) for tensor in moved))

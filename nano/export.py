@@ -20,14 +20,14 @@ from functools import partial
 from pathlib import Path
 
 import tyro
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Template
 from PIL import Image
 from tyro.conf import Positional
 
 from e5v.files import replace_folder
 from nano.art import Art, Style, load_art
 from nano.captions import canonical, caption
-from nano.changes import changed, edit
+from nano.changes import Edit, changed, edit
 from nano.facts import Fact, facts, similarity
 from nano.picture import draw
 from nano.scenes import Scene, Split, sample
@@ -39,34 +39,20 @@ SEEDS: dict[Split, int] = {"train": 1, "validation": 2, "test": 3}
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
-    """An edit of the image of that number, counted from 0."""
+class Gallery:
+    """Scenes with a caption each, edits of some of them, and pairs of other captions.
 
-    image: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two captions, and how alike what they say is, from 0 to 5."""
-
-    left: str
-    right: str
-    grade: float
-
-
-@dataclass(frozen=True, slots=True)
-class FolderSync:
-    """Scenes with a caption each, edits of some of them, and the scene after each edit."""
+    An edit stands beside the place of its scene; a pair has a grade from 0 to 5, for how alike what
+    they say is.
+    """
 
     scenes: tuple[Scene, ...]
     captions: tuple[str, ...]
-    queries: tuple[Query, ...]
-    targets: tuple[Scene, ...]
-    pairs: tuple[Pair, ...]
+    edits: tuple[tuple[int, Edit], ...]
+    pairs: tuple[tuple[str, str, float], ...]
 
 
-def make_gallery(split: Split) -> FolderSync:
+def make_gallery(split: Split) -> Gallery:
     """Draw all that the folder of a split holds."""
     rng = random.Random(SEEDS[split])
     seen: set[frozenset[Fact]] = set()
@@ -74,17 +60,14 @@ def make_gallery(split: Split) -> FolderSync:
     originals = rng.sample(scenes, SIBLINGS)
     scenes += [_unseen(seen, partial(changed, one, rng, split)) for one in originals]
     captions = tuple(caption(scene, rng) for scene in scenes)
-    queries, targets = [], []
+    edits = []
     for number in rng.sample(range(IMAGES), EDITS):
         asked = edit(scenes[number], rng, split)
         while facts(asked.target) in seen:
             asked = edit(scenes[number], rng, split)
         seen.add(facts(asked.target))
-        queries.append(Query(number, asked.instruction))
-        targets.append(asked.target)
-    return FolderSync(
-        tuple(scenes), captions, tuple(queries), tuple(targets), tuple(_pairs(rng, split))
-    )
+        edits.append((number, asked))
+    return Gallery(tuple(scenes), captions, tuple(edits), tuple(_pairs(rng, split)))
 
 
 def _unseen(seen: set[frozenset[Fact]], make: Callable[[], Scene]) -> Scene:
@@ -95,7 +78,7 @@ def _unseen(seen: set[frozenset[Fact]], make: Callable[[], Scene]) -> Scene:
     return scene
 
 
-def _pairs(rng: random.Random, split: Split) -> Iterator[Pair]:
+def _pairs(rng: random.Random, split: Split) -> Iterator[tuple[str, str, float]]:
     """Draw pairs of scenes that share more and more, as many of each grade."""
     for grade in GRADES:
         wanted = PAIRS // len(GRADES)
@@ -107,31 +90,36 @@ def _pairs(rng: random.Random, split: Split) -> Iterator[Pair]:
             shared = GRADES[-1] * similarity(left, right)
             if round(shared) == grade:
                 wanted -= 1
-                yield Pair(caption(left, rng), caption(right, rng), round(shared, 2))
+                yield caption(left, rng), caption(right, rng), round(shared, 2)
 
 
-def write_gallery(gallery: FolderSync, folder: Path, art: Art) -> None:
+def write_gallery(gallery: Gallery, folder: Path, art: Art) -> None:
     """Write a folder that is not there yet."""
     if folder.exists():
         raise FileExistsError(f"{folder} is there already; remove it first, or name another")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with replace_folder(folder) as part:
+        targets = [one.target for _, one in gallery.edits]
         _write_images(gallery.scenes, part / "images", art)
-        _write_images(gallery.targets, part / "targets", art)
+        _write_images(targets, part / "targets", art)
         _write_captions(gallery.captions, part)
-        _write_captions(map(canonical, gallery.targets), part / "targets")
-        names = map(_name, range(len(gallery.queries)))
+        _write_captions(map(canonical, targets), part / "targets")
+        names = map(_png, range(len(targets)))
         edits = [
-            {"image": f"images/{_name(one.image)}", "text": one.text, "target": f"targets/{target}"}
-            for one, target in zip(gallery.queries, names, strict=True)
+            {
+                "image": f"images/{_png(place)}",
+                "text": one.instruction,
+                "target": f"targets/{name}",
+            }
+            for name, (place, one) in zip(names, gallery.edits, strict=True)
         ]
         _write_lines(part / "edits.jsonl", edits)
-        pairs = [f"{one.left}\t{one.right}\t{one.grade}\n" for one in gallery.pairs]
-        text = "text1\ttext2\tgrade\n" + "".join(pairs)
+        rows = [("text1", "text2", "grade"), *gallery.pairs]
+        text = "".join("\t".join(map(str, row)) + "\n" for row in rows)
         (part / "pairs.tsv").write_text(text, encoding="utf-8")
 
 
-def _name(number: int) -> str:
+def _png(number: int) -> str:
     """Return the file of an image; the first one is 0001.png."""
     return f"{number + 1:04}.png"
 
@@ -143,11 +131,11 @@ def _write_images(scenes: Sequence[Scene], folder: Path, art: Art) -> None:
         rng = random.Random(f"{folder.name}/{number}")
         image = Image.fromarray(draw(scene, rng, art, tile=TILE).pixels)
         image = image.quantize(256, dither=Image.Dither.NONE)
-        image.save(folder / _name(number), optimize=True)
+        image.save(folder / _png(number), optimize=True)
 
 
 def _write_captions(texts: Iterable[str], folder: Path) -> None:
-    rows = [{"image": _name(number), "text": text} for number, text in enumerate(texts)]
+    rows = [{"image": _png(number), "text": text} for number, text in enumerate(texts)]
     _write_lines(folder / "captions.jsonl", rows)
 
 
@@ -157,12 +145,10 @@ def _write_lines(file: Path, rows: Sequence[dict[str, str]]) -> None:
 
 def readme(split: Split, style: Style) -> str:
     """Say what the folder holds, and whose drawings these are."""
-    environment = Environment(
-        keep_trailing_newline=True, trim_blocks=True, undefined=StrictUndefined
-    )
-    template = Path(__file__).with_name("scenes.md.jinja").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("scenes.md.jinja").read_text(encoding="utf-8")
+    template: Template = Template(text, keep_trailing_newline=True, trim_blocks=True)
     counts = {"images": IMAGES, "siblings": SIBLINGS, "edits": EDITS, "pairs": PAIRS}
-    return environment.from_string(template).render(split=split, style=style, **counts)
+    return template.render(split=split, style=style, **counts)
 
 
 def main(folder: Positional[Path], split: Split = "test", style: Style = "noto") -> None:

@@ -5,11 +5,11 @@ Scene -> a part of it, of a combination that its split may hold -> entailed capt
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from nano.captions import bare_caption, caption, unsized
+from nano.captions import bare_caption, caption
 from nano.concepts import CONCEPTS
-from nano.scenes import Scene, fits, flip, neighbours, part_of, split_of
+from nano.scenes import Scene, Thing, flip, neighbours, split_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +56,22 @@ def entailed(scene: Scene, rng: random.Random) -> str:
         raise ValueError(f"{scene} is of no split; expected one of train, validation and test")
     part = _part(scene, rng)
     if flip(rng, 0.5):
-        part = unsized(part)
-    whole = len(part.things) == len(scene.things) and part == scene
-    if not whole and flip(rng, 0.5) and fits(part, split):
+        part = replace(part, things=tuple(Thing(thing.concept) for thing in part.things))
+    if part != scene and flip(rng, 0.5) and split_of(part) in ("train", split):
         return caption(part, rng)
     return bare_caption(part, rng)
 
 
 def _part(scene: Scene, rng: random.Random) -> Scene:
     """Leave out all things but one or two neighbours, or none."""
-    near = list(neighbours(scene))
-    parts = [[place] for place in range(len(scene.things))] if near else []
+    near = neighbours(scene)
+    parts: list[tuple[int, ...]] = [(place,) for place in range(len(scene.things))] if near else []
     if len(near) > 1:
-        parts += [list(pair) for pair in near] * 2
-    chosen = rng.choice([*parts, list(range(len(scene.things)))])
-    return scene if len(chosen) == len(scene.things) else part_of(scene, *chosen)
+        parts += [*near, *near]
+    chosen = rng.choice([*parts, tuple(range(len(scene.things)))])
+    if len(chosen) == len(scene.things):
+        return scene
+    things = tuple(scene.things[place] for place in chosen)
+    if len(things) == 1:
+        return Scene("one", things, None, 1, scene.background)
+    return Scene("pair", things, near[chosen[0], chosen[1]], 2, scene.background)

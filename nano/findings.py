@@ -7,8 +7,6 @@ queries are a sample of all that could be asked, and so many seeds of all traini
 asked the same queries, so it is the differences query by query that are a sample.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Sequence
@@ -16,6 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 IMAGES, TEXTS, EDITS, PAIRS = "image retrieval", "text retrieval", "edits", "pairs"
 BOTH = "mean of both ways"
@@ -29,13 +30,13 @@ Record = dict[str, Any]
 class Sample:
     """A figure in percent, once for each seed, over so many queries.
 
-    `first` says of R@1 how often each query was answered rightly, by seed, 0 to 1. Without it, the
-    figure is taken for a rank correlation where samples are compared.
+    `first`, "seeds queries", says of R@1 how often each query was answered rightly, 0 to 1. Without
+    it, the figure is taken for a rank correlation where samples are compared.
     """
 
-    values: tuple[float, ...]
+    values: Sequence[float]
     queries: int
-    first: tuple[tuple[float, ...], ...] = field(default=(), repr=False)
+    first: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     @property
     def mean(self) -> float:
@@ -48,19 +49,14 @@ class Sample:
         return stdev(self.values) if len(self.values) > 1 else None
 
     @property
-    def answered(self) -> tuple[float, ...]:
-        """How often each query was answered rightly, over seeds, in percent."""
-        return tuple(100 * fmean(seeds) for seeds in zip(*self.first, strict=True))
-
-    @property
     def trained(self) -> float:
         """The standard error of the mean that is of the seeds."""
         return (self.spread or 0.0) / math.sqrt(len(self.values))
 
-    def only(self, places: Sequence[int]) -> Sample:
+    def only(self, places: Sequence[int]) -> "Sample":
         """Return the share of some queries alone that was answered rightly."""
-        first = tuple(tuple(seed[place] for place in places) for seed in self.first)
-        return Sample(tuple(100 * fmean(seed) for seed in first), len(places), first)
+        first = self.first[:, places]
+        return Sample(list(100 * first.mean(1)), len(places), first)
 
     def __str__(self) -> str:
         """Write the mean, and the spread where there is one."""
@@ -82,14 +78,11 @@ def _asked(left: Sample, right: Sample) -> float:
 
     Of correlations it is that of independent ones, which is too large for those of the same pairs.
     """
-    if left.first and right.first:
-        apart = [one - other for one, other in zip(left.answered, right.answered, strict=True)]
-        return stdev(apart) / math.sqrt(len(apart))
-    return math.hypot(*(_correlated(one) for one in (left, right)))
-
-
-def _correlated(one: Sample) -> float:
-    return 100 * (1 - (one.mean / 100) ** 2) / math.sqrt(one.queries - 1)
+    if left.first.size and right.first.size:
+        apart = left.first.mean(0) - right.first.mean(0)
+        return 100 * float(apart.std(ddof=1)) / math.sqrt(len(apart))
+    errors = ((1 - (one.mean / 100) ** 2) / math.sqrt(one.queries - 1) for one in (left, right))
+    return 100 * math.hypot(*errors)
 
 
 @dataclass(frozen=True)
@@ -108,40 +101,31 @@ class Findings:
     ) -> Sample | None:
         """Return a figure of a variant, or of other data: "lettered", "style" or "sts".
 
-        None where a seed does not have it. The task BOTH is the mean of both ways.
+        None where a seed does not have it. The task BOTH is the mean of both ways: an image and its
+        caption are one query of it, as where one way fails, so does often the other.
         """
         if task == BOTH:
-            return self._both(setting, metric, variant)
+            images, texts = (self.figure(setting, one, metric, variant) for one in (IMAGES, TEXTS))
+            if images is None or texts is None:
+                return None
+            values = [fmean(ways) for ways in zip(images.values, texts.values, strict=True)]
+            return Sample(values, images.queries, (images.first + texts.first) / 2)
         cells = [_figures(one, variant).get(task, {}) for one in self.results.get(setting, ())]
-        values = tuple(cell[metric] for cell in cells if cell.get(metric) is not None)
+        values = [cell[metric] for cell in cells if cell.get(metric) is not None]
         if not values or len(values) < len(cells):
             return None
-        first = [cell["first"] for cell in cells if metric == "R@1" and "first" in cell]
-        return Sample(values, cells[0]["queries"], tuple(tuple(map(float, one)) for one in first))
-
-    def _both(self, setting: str, metric: str, variant: str) -> Sample | None:
-        """Return the mean of texts to images and images to texts.
-
-        An image and its caption are one query of it: where one way fails, so does often the other.
-        """
-        images, texts = (self.figure(setting, task, metric, variant) for task in (IMAGES, TEXTS))
-        if images is None or texts is None:
-            return None
-        first = zip(images.first, texts.first, strict=True)
-        return Sample(
-            tuple(map(fmean, zip(images.values, texts.values, strict=True))),
-            images.queries,
-            tuple(tuple(map(fmean, zip(*ways, strict=True))) for ways in first),
-        )
+        first = [[*cell["first"]] for cell in cells if metric == "R@1" and "first" in cell]
+        return Sample(values, cells[0]["queries"], np.array(first, dtype=np.float64))
 
     def ways(self, setting: str, metric: str, variant: str = ONE_WORD) -> str | None:
         """Return a figure as the paper writes it: texts to images / images to texts."""
         ways = [self.figure(setting, task, metric, variant) for task in (IMAGES, TEXTS)]
         return None if None in ways else " / ".join(map(str, ways))
 
-    def compare(self, first: str, second: str, task: str) -> Verdict | None:
-        """Compare R@1 of two settings; None where one has none."""
-        left, right = self.figure(first, task), self.figure(second, task)
+    def compare(self, one: Sequence[str], other: Sequence[str], task: str) -> Verdict | None:
+        """Compare R@1 or the correlation of two settings, each with a variant unless ONE_WORD."""
+        metric = "Spearman" if task == PAIRS else "R@1"
+        left, right = (self.figure(side[0], task, metric, *side[1:]) for side in (one, other))
         return compare(left, right) if left and right else None
 
     def gap(self, setting: str, name: str, variant: str = ONE_WORD) -> float | None:
@@ -168,7 +152,7 @@ def read_findings(folder: Path) -> Findings:
     files = sorted(folder.glob("*.json"))
     read = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
     cost = read.pop("cost", None)
-    results: dict[str, list[Record]] = {one["setting"]: [] for one in read.values()}
+    results: dict[str, list[Record]] = {}
     for one in read.values():
-        results[one["setting"]].append(one)
+        results.setdefault(one["setting"], []).append(one)
     return Findings(results, cost)

@@ -3,8 +3,6 @@
 gradients -> masters -> Muon for the matrices, AdamW for the rest -> weights
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

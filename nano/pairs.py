@@ -4,8 +4,6 @@ scenes -> picture, caption, one-fact-changed caption -+-> images/, pairs.jsonl, 
 triplets of texts                                    -+
 """
 
-from __future__ import annotations
-
 import json
 import random
 from collections.abc import Sequence
@@ -20,12 +18,12 @@ from nano.captions import caption
 from nano.changes import changed
 from nano.picture import TILE, draw
 from nano.scenes import sample
-from nano.settings import Training
+from nano.settings import Setting
 
 
 def write_pairs(
     folder: Path,
-    training: Training,
+    setting: Setting,
     art: Art,
     *,
     rows: int,
@@ -39,11 +37,11 @@ def write_pairs(
     file = folder / "pairs.jsonl"
     with file.open("w", encoding="utf-8") as lines:
         for number in range(rows):
-            if rng.random() >= training.images:
+            if rng.random() >= setting.images:
                 items = rng.choice(texts).items
                 row = dict(zip(("anchor", "positive", "negative"), items, strict=False))
             else:
-                row = _draw_row(images / f"{number:06}.png", art, rng, negatives=training.negatives)
+                row = _draw_row(images / f"{number:06}.png", art, rng, negatives=setting.negatives)
             lines.write(f"{json.dumps(row)}\n")
     return file
 

@@ -8,8 +8,6 @@ assemble   all of them as a checkpoint that plain transformers opens, in FOLDER/
     python -m nano.pretrain vision --folder build/nano --steps 6000
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

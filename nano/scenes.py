@@ -88,11 +88,6 @@ def split_of(scene: Scene) -> Split | None:
     return found.pop() if len(found) == 1 else None
 
 
-def fits(scene: Scene, split: Split) -> bool:
-    """Return whether a scene holds nothing that is kept from a split."""
-    return {pair_split(*pair) for pair in pairs(scene)} <= {"train", split}
-
-
 def may_meet(concepts: Iterable[int], split: Split) -> bool:
     """Return whether no two concepts make a combination that is kept from a split."""
     emoji = [CONCEPTS[one].emoji for one in concepts]
@@ -106,15 +101,6 @@ def neighbours(scene: Scene) -> dict[tuple[int, int], Relation]:
     if scene.relation is None:
         return {}
     return {(place, place + 1): scene.relation for place in range(len(scene.things) - 1)}
-
-
-def part_of(scene: Scene, *places: int) -> Scene:
-    """Return one thing of a scene, or two neighbours, on the same background."""
-    things = tuple(scene.things[place] for place in places)
-    if len(things) == 1:
-        return Scene("one", things, None, 1, scene.background)
-    relation = neighbours(scene)[places[0], places[1]]
-    return Scene("pair", things, relation, len(things), scene.background)
 
 
 def sample(rng: random.Random, split: Split) -> Scene:

@@ -4,13 +4,10 @@ model, folder -> e5v.evaluation -> figures and gap of each variant
               -> words that it says, images that free English finds
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -19,43 +16,19 @@ from e5v import E5V
 from e5v.evaluation.benchmark_data import read_benchmark
 from e5v.evaluation.benchmarks import find_benchmarks
 from e5v.evaluation.evaluate import BenchmarkData, EvaluationOptions, evaluate_data
-from e5v.evaluation.plane import Plane
 from e5v.evaluation.report import Report
 from e5v.evaluation.tasks import Grading, Material, Pool, Search, Task
 from e5v.evaluation.variants import Ablation
 from e5v.inputs import RawItem, normalise
+from nano.concepts import WORDINGS
+from nano.findings import IMAGES, ONE_WORD, Record
 from nano.text_images import letter
 
 WORDED = 8  # scenes whose words are told
 SAID = 4  # words each
 FOUND = 3  # images of a query
-QUERIES = (
-    "a puppy in the dark",
-    "something sweet to eat",
-    "two animals next to each other",
-    "a vehicle on a red background",
-    "it is raining",
-    "a person could wear this",
-    "music",
-    "many of the same thing",
-    "a house under something",
-    "things for a sports match",
-)
-OWN = {"": "one word", "read at last": "one word"}  # the model itself, whatever else is tried
-Record = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Scores:
-    """What one variant got: figures by task and metric, in percent, and its gap, with the plane.
-
-    Among a task's figures, "queries" and "candidates" count what it is of, and "first" has a 1 for
-    each query of a search whose answer came first, else a 0.
-    """
-
-    figures: Record
-    gap: Record
-    plane: Plane | None
+QUERIES: list[str] = WORDINGS["queries"]
+OWN = {"": ONE_WORD, "read at last": ONE_WORD}  # the model itself, whatever else is tried
 
 
 def read_data(folder: Path, name: str = "folder") -> BenchmarkData:
@@ -66,8 +39,13 @@ def read_data(folder: Path, name: str = "folder") -> BenchmarkData:
 
 def score_variants(
     model: E5V, data: BenchmarkData, ablation: Ablation | None = None
-) -> dict[str, Scores]:
-    """Evaluate the variants of an ablation, or the model itself; return their scores by name."""
+) -> dict[str, Record]:
+    """Evaluate the variants of an ablation, or the model itself; return their scores by name.
+
+    Scores are figures by task and metric, in percent, and the gap, with its plane. Among a task's
+    figures, "queries" and "candidates" count what it is of, and "first" has a 1 for each query of a
+    search whose answer came first, else a 0.
+    """
     gap = data.benchmark.name == "folder"
     options = EvaluationOptions(gap=gap, ablate=ablation)
     report = evaluate_data(model, [data], options, name=model.loaded.name)
@@ -81,10 +59,11 @@ def score_variants(
 
 def score_model(model: E5V, data: BenchmarkData) -> Record:
     """Return the figures of the model itself."""
-    return score_variants(model, data)["one word"].figures
+    figures: Record = score_variants(model, data)[ONE_WORD]["figures"]
+    return figures
 
 
-def _collect_scores(report: Report, benchmark: str, material: Material) -> Scores:
+def _collect_scores(report: Report, benchmark: str, material: Material) -> Record:
     figures = {task.name: _count_items(task) for task in material.tasks}
     for (name, task), ranks in report.ranks.items():
         if name == benchmark:
@@ -95,9 +74,9 @@ def _collect_scores(report: Report, benchmark: str, material: Material) -> Score
             figures[figure.task][figure.metric] = value
     gap = report.gaps.get(benchmark)
     numbers = asdict(gap) if gap else {}
-    numbers.pop("plane", None)
+    plane = numbers.pop("plane", None)
     rounded = {name: round(v, 4) if isinstance(v, float) else v for name, v in numbers.items()}
-    return Scores(figures, rounded, gap.plane if gap else None)
+    return {"figures": figures, "gap": rounded, "plane": plane}
 
 
 def _count_items(task: Task) -> Record:
@@ -110,7 +89,7 @@ def letter_captions(data: BenchmarkData) -> BenchmarkData:
     """Draw the captions as images, which are to find the scenes: the paper's Table 4."""
     search = _find_search(data)
     texts = _read_texts(search)
-    drawn = [letter(text, "wide", random.Random(n)).pixels for n, text in enumerate(texts)]
+    drawn = [letter(text, random.Random(n)).pixels for n, text in enumerate(texts)]
     pool = Pool([Image.fromarray(pixels) for pixels in drawn], "image", "rendered")
     return replace(data, material=Material((replace(search, queries=(pool,)),), ""))
 
@@ -143,15 +122,14 @@ def find_by_english(model: E5V, data: BenchmarkData) -> list[Record]:
     found = []
     for query, row in zip(QUERIES, cosines, strict=True):
         best = [place for place in np.argsort(-row, kind="stable") if place in caption][:FOUND]
-        cosine = round(float(row[best[0]]), 3)
-        found.append({"query": query, "found": [caption[one] for one in best], "cosine": cosine})
+        found.append({"query": query, "found": [caption[one] for one in best]})
     return found
 
 
 def _find_search(data: BenchmarkData) -> Search:
     """Return the task that looks for images by their captions."""
     searches = (task for task in data.material.tasks if isinstance(task, Search))
-    return next(one for one in searches if one.name == "image retrieval")
+    return next(one for one in searches if one.name == IMAGES)
 
 
 def _read_texts(search: Search) -> Sequence[str]:

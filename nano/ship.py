@@ -1,12 +1,10 @@
 """Puts the bundled model into the package: base, adapter and a card that says what it is.
 
-base, in bfloat16 + adapter of `e5v train` -> base/ adapter/ README.md, beside their place
+base + adapter of `e5v train` -> base/ adapter/ README.md, beside their place
      -> opened by name, held against `e5v merge` -> renamed
 
     python -m nano.ship build/nano/base build/nano/study/text-0/adapter
 """
-
-from __future__ import annotations
 
 import json
 import shutil
@@ -15,10 +13,8 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
-import torch
 import tyro
 from PIL import Image
-from safetensors.torch import load_file, save_file
 from tyro.conf import Positional
 
 from e5v import E5V
@@ -29,7 +25,7 @@ from e5v.model import bundled
 from e5v.model.locating import ADAPTER_CONFIG
 from e5v.model.lora import WEIGHTS, find_run
 from nano.findings import Findings, read_findings
-from nano.miniature import write_card
+from nano.miniature import write_document
 from nano.study import RESULTS
 
 LARGEST = 40_000_000  # bytes in all
@@ -37,39 +33,27 @@ SAME = 0.9999  # cosine
 KEPT = ("*.json", "*.safetensors", "*.jinja")  # of the base
 
 
-class Unfit(Exception):
-    """Why a model is not shipped."""
-
-
 def ship(base: Path, run: Path, target: Path, findings: Findings) -> None:
     """Write the folder of the bundled model in place of the one before, if it passes all checks.
 
     Raises:
-        Unfit: it is too large, or not the model that `e5v merge` makes.
+        SystemExit: it is too large, or not the model that `e5v merge` makes.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with replace_folder(target) as part:
         _copy_base(base, part / "base")
         _copy_adapter(find_run(run).adapter, part / "adapter")
-        (part / "README.md").write_text(write_card(findings), encoding="utf-8")
+        (part / "README.md").write_text(write_document("model_card", findings), encoding="utf-8")
         size = sum(file.stat().st_size for file in part.rglob("*") if file.is_file())
         if size > LARGEST:
-            raise Unfit(f"the bundled model has {size:,} bytes; expected at most {LARGEST:,}")
+            raise SystemExit(f"the bundled model has {size:,} bytes; expected at most {LARGEST:,}")
         _check_vectors(part, base, run)
 
 
 def _copy_base(base: Path, folder: Path) -> None:
-    """Copy a base, with its weights in bfloat16."""
     folder.mkdir()
     for file in (file for pattern in KEPT for file in base.glob(pattern)):
         shutil.copyfile(file, folder / file.name)
-    file = folder / "model.safetensors"
-    weights = {
-        name: weight.to(torch.bfloat16) if weight.is_floating_point() else weight
-        for name, weight in load_file(file).items()
-    }
-    save_file(weights, file, {"format": "pt"})
-    file.chmod(0o644)
 
 
 def _copy_adapter(adapter: Path, folder: Path) -> None:
@@ -101,9 +85,11 @@ def _check_vectors(folder: Path, base: Path, run: Path) -> None:
     for name, (left, right) in zip(bundled.NAMES, expected, strict=True):
         least = float((left * right).sum(1).min())
         if not least >= SAME:
-            raise Unfit(f"{name} has a cosine of {least:.5f} to what it is made of, below {SAME}")
+            raise SystemExit(
+                f"{name} has a cosine of {least:.5f} to what it is made of, below {SAME}"
+            )
     if np.allclose(tuned, untuned):
-        raise Unfit("nano and nano-base give the same vectors; expected a tuned model")
+        raise SystemExit("nano and nano-base give the same vectors; expected a tuned model")
 
 
 def main(
@@ -113,10 +99,7 @@ def main(
     target: Path = bundled.FOLDER,
 ) -> None:
     """Ship a base with a folder that `e5v train` wrote, or an adapter."""
-    try:
-        ship(base, run, target, read_findings(results))
-    except Unfit as why:
-        raise SystemExit(f"{why}; nothing was written") from why
+    ship(base, run, target, read_findings(results))
     print(f"wrote {target}")  # noqa: T201
 
 

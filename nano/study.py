@@ -14,8 +14,6 @@ A result that is there is not made again; one of another base, other data or oth
 the study, so that no table holds both.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator
@@ -23,7 +21,6 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import CalledProcessError
-from typing import Any
 
 import tyro
 from tyro.conf import OmitArgPrefixes
@@ -35,6 +32,7 @@ from e5v.evaluation.plane import Plane, draw_planes
 from e5v.files import write_file
 from e5v.model.lora import merge_into_model
 from nano import score
+from nano.findings import Record
 from nano.settings import Numbers, Setting, find_settings
 from nano.trainings import Order, Workshop, digest, run
 
@@ -67,10 +65,10 @@ class Study:
     """Where Figure 3 is drawn."""
     numbers: OmitArgPrefixes[Numbers] = field(default_factory=Numbers)
 
-    def of(self, setting: Setting) -> dict[str, Any]:
+    def of(self, setting: Setting) -> Record:
         """Return what a result depends on and another one must not differ in."""
-        numbers = setting.training.used(self.numbers) if setting.training else {}
-        if "nli_share" in numbers and self.shop.nli is None:
+        numbers = asdict(self.numbers) if setting.trained else {}
+        if numbers and self.shop.nli is None:
             numbers["nli_share"] = 0.0
         return {
             "base": digest([self.shop.base / "model.safetensors"]),
@@ -83,7 +81,7 @@ class Study:
         settings = find_settings(self.only)
         for seed in range(self.seeds):
             for setting in settings:
-                label = label_of(setting, seed)
+                label = setting.label(seed)
                 if not self._is_done(setting, label):
                     yield label
                     self._make(setting, seed)
@@ -98,7 +96,7 @@ class Study:
         if not file.exists():
             return False
         kept, now = json.loads(file.read_text(encoding="utf-8"))["of"], self.of(setting)
-        other = [name for name in now if now[name] != kept.get(name)]
+        other = [name for name in now if now[name] != kept.get(name, now[name])]
         if other:
             raise UsageError(
                 f"{file} is of other {', '.join(other)}; remove it, and it is made anew"
@@ -107,22 +105,21 @@ class Study:
 
     def _make(self, setting: Setting, seed: int) -> None:
         """Train and score one setting, and keep what came of it."""
-        label = label_of(setting, seed)
+        label = setting.label(seed)
         order = self._order(setting, seed)
         cost = run(order, self.shop) if order else None
         model = open_model(self.shop, order)
         scored, more = self.score(model, setting)
+        planes = {name: one.pop("plane") for name, one in scored.items()}
         result = {
             "setting": setting.name,
             "title": setting.title,
             "seed": order and seed,
             "of": self.of(setting),
             "trained": order and order.told(),
-            "scores": {
-                name: {"figures": one.figures, "gap": one.gap} for name, one in scored.items()
-            },
+            "scores": scored,
             **more,
-            "cost": cost and asdict(cost),
+            "cost": cost,
             "parameters": sum(one.numel() for one in model.loaded.model.parameters()),
             "machine": asdict(describe_machine()),
             "threads": os.environ.get("OMP_NUM_THREADS", "all"),
@@ -131,19 +128,18 @@ class Study:
             "versions": describe_versions(),
             "when": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        planes = {name: asdict(one.plane) for name, one in scored.items() if one.plane}
         write(self.shop.work / "planes" / f"{label}.json", json.dumps(planes))
         write(self.results / f"{label}.json", json.dumps(result, indent=1) + "\n")
 
     def _order(self, setting: Setting, seed: int) -> Order | None:
-        if setting.training is None:
+        if not setting.trained:
             return None
-        numbers = setting.training.change(self.numbers)
-        if setting.equal_compute:
-            rival = setting.name.removesuffix("-compute")
+        numbers = replace(self.numbers, **setting.changes)
+        rival = setting.name.removesuffix("-compute")
+        if rival != setting.name:
             share = self._read_paid(f"text-{seed}") / self._read_paid(f"{rival}-{seed}")
             numbers = replace(numbers, steps=max(1, round(numbers.steps * share)))
-        return Order(label_of(setting, seed), setting.training, numbers, seed)
+        return Order(setting, numbers, seed)
 
     def _read_paid(self, label: str) -> float:
         """Return what a training took: CPU seconds, or on a GPU those of its steps.
@@ -159,17 +155,15 @@ class Study:
         paid: float = kept["cost"]["step_seconds" if on_gpu else "cpu_seconds"]
         return paid
 
-    def score(self, model: E5V, setting: Setting) -> tuple[dict[str, score.Scores], dict[str, Any]]:
-        """Return the scores of the variants that are kept, and what else a setting is asked for."""
+    def score(self, model: E5V, setting: Setting) -> tuple[dict[str, Record], Record]:
+        """Return the scores of the variants, and what else a setting is asked for."""
         scenes = score.read_data(self.scenes)
-        scored: dict[str, score.Scores] = {}
-        for ablation in setting.ablations:
+        scored: dict[str, Record] = {}
+        for ablation in setting.ablations or (None,):
             scored |= score.score_variants(model, scenes, ablation)
-        if setting.labels:
-            scored = {name: scored[name] for name in setting.labels}
         if not setting.whole:
             return scored, {}
-        more: dict[str, Any] = {
+        more = {
             "words": score.collect_words(model, scenes),
             "english": score.find_by_english(model, scenes),
             "lettered": score.score_model(model, score.letter_captions(scenes)),
@@ -196,18 +190,13 @@ def open_model(shop: Workshop, order: Order | None = None) -> E5V:
     """Open the base, with the adapter of a training added if there is one."""
     model = E5V(shop.base, device=shop.device)
     if order:
-        merge_into_model(order.adapter(shop), model.loaded.model)
+        merge_into_model(shop.work / order.label / "adapter", model.loaded.model)
     return model
 
 
 def texts_of(folder: Path) -> str:
     """Tell a folder of scenes from any other, by its texts."""
     return digest([folder / name for name in TEXTS])
-
-
-def label_of(setting: Setting, seed: int) -> str:
-    """Name a result; what is not trained has no seed."""
-    return setting.name if setting.training is None else f"{setting.name}-{seed}"
 
 
 def write(file: Path, content: str | bytes) -> None:

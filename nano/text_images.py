@@ -19,33 +19,30 @@ from nano.picture import TILE, Drawing, extent, label_patches
 from nano.scenes import BACKGROUNDS, Scene, Shape
 
 FONT = Path(__file__).parents[1] / "src" / "e5v" / "assets" / "fonts" / "LiberationSans-Regular.ttf"
-SIZES = (11, 10, 9, 8, 7)  # pixels at a tile of 60, tried in this order
+LETTERED: Shape = "wide"
+SIZES = (11, 10, 9, 8, 7)  # pixels, tried in this order
 MARGIN = 2
 COVERED = 0.35  # of a patch: from here on it shows the word
 UNLABELLED = -1  # the label of what names nothing
 WORD = re.compile(r"\S+")
 
 
-def letter(
-    text: str, shape: Shape, rng: random.Random, *, named: Sequence[int] = (), tile: int = TILE
-) -> Drawing:
-    """Write a text as large as it fits; `rng` moves it about a little.
+def letter(text: str, rng: random.Random, *, named: Sequence[int] = ()) -> Drawing:
+    """Write a text as large as it fits in a picture of two tiles; `rng` moves it about a little.
 
     What does not fit at the smallest size runs over the edge. `named` is the label of each word,
     which the patches that show it get.
     """
-    height, width = extent(shape, tile)
-    margin = MARGIN * tile // TILE
-    sizes = [size * tile // TILE for size in SIZES]
-    for size in sizes[rng.randrange(2) :]:  # not always the largest
-        lines = _wrap(text, size, width - 2 * margin)
-        if len(lines) * size <= height - margin:
+    height, width = extent(LETTERED, TILE)
+    for size in SIZES[rng.randrange(2) :]:  # not always the largest
+        lines = _wrap(text, size, width - 2 * MARGIN)
+        if len(lines) * size <= height - MARGIN:
             break
     image = Image.new("L", (width, height), 255)
     draw = ImageDraw.Draw(image)
     widest = max((_length(line, size) for line in lines), default=0)
-    x = margin + rng.randrange(max(1, width - 2 * margin - widest + 1))
-    y = rng.randrange(max(1, height - margin - len(lines) * size + 1))
+    x = MARGIN + rng.randrange(max(1, width - 2 * MARGIN - widest + 1))
+    y = rng.randrange(max(1, height - MARGIN - len(lines) * size + 1))
     sheets = dict[int, Pixels]()
     labels = iter(named)
     for line in lines:
@@ -55,7 +52,7 @@ def letter(
             sheet = sheets.setdefault(label, np.zeros((height, width), dtype=np.float32))
             sheet[y : y + size, x + start : x + stop] = 1
         y += size
-    patches = label_patches(sheets.items(), shape, before=UNLABELLED, least=COVERED)
+    patches = label_patches(sheets.items(), LETTERED, before=UNLABELLED, least=COVERED)
     return Drawing(np.repeat(np.asarray(image)[..., None], 3, axis=2), patches)
 
 

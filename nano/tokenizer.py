@@ -3,8 +3,6 @@
 captions + questions + sentences -> byte-level BPE -> LLaMA-3's marks -> a fast tokenizer
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain

@@ -1,11 +1,9 @@
 """Runs one training of the argument as a command of its own, and keeps what it took.
 
-order -> rows of texts, of pictures or of both -> e5v train, in a fresh process -> adapter, Cost
+order -> rows of texts, of pictures or of both -> e5v train, in a fresh process -> adapter, its cost
 
 A training that is there is not made again; one that was killed is, and one of another base.
 """
-
-from __future__ import annotations
 
 import hashlib
 import json
@@ -13,7 +11,6 @@ import resource
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -26,27 +23,13 @@ from tyro.conf import Positional
 from e5v.training.triplets import read_triplets
 from nano.art import load_art
 from nano.pairs import write_pairs
-from nano.settings import Numbers, Training
-from nano.triplets import Mixture, write_triplets
+from nano.settings import Numbers, Setting
+from nano.triplets import write_triplets
 
 COST = "cost.json"
 ROWS_SEED = 1
 GIVEN = ("steps", "batch", "lr", "rank", "alpha", "dropout", "text_tokens")  # to e5v train
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a training took: its whole command, opening the model included.
-
-    `step_seconds` is the wall clock of the steps alone; `tokens` are those of all its prompts.
-    """
-
-    cpu_seconds: float
-    seconds: float
-    step_seconds: float
-    tokens: int
-    steps: int
-    batch: int
+HOW = ("images", "negatives", "prompt", "template", "mask")
 
 
 @dataclass(frozen=True)
@@ -66,22 +49,21 @@ class Workshop:
 
 @dataclass(frozen=True)
 class Order:
-    """One training: how, with which numbers of its own, and its seed."""
+    """One training: of a setting, with numbers of its own, and its seed."""
 
-    label: str
-    training: Training
+    setting: Setting
     numbers: Numbers
     seed: int
 
+    @property
+    def label(self) -> str:
+        """The name of its result, and of its folder in the workshop."""
+        return self.setting.label(self.seed)
+
     def told(self) -> dict[str, Any]:
         """Return how it is trained, as it is kept beside its result."""
-        how = asdict(self.training)
-        del how["changes"]
-        return {**self.training.used(self.numbers), **how, "seed": self.seed}
-
-    def adapter(self, shop: Workshop) -> Path:
-        """Return the folder of the adapter that it leaves."""
-        return shop.work / self.label / "adapter"
+        how = {name: getattr(self.setting, name) for name in HOW}
+        return {**asdict(self.numbers), **how, "seed": self.seed}
 
 
 def digest(files: Sequence[Path]) -> str:
@@ -92,8 +74,10 @@ def digest(files: Sequence[Path]) -> str:
     return state.hexdigest()
 
 
-def run(order: Order, shop: Workshop) -> Cost:
-    """Train, unless that very training is there; its adapter is then in `order.adapter`.
+def run(order: Order, shop: Workshop) -> dict[str, float]:
+    """Train, unless that very training is there; return what its whole command took.
+
+    "step_seconds" is the wall clock of the steps alone; "tokens" are those of all its prompts.
 
     Raises:
         subprocess.CalledProcessError: the command failed; it has said why.
@@ -102,25 +86,24 @@ def run(order: Order, shop: Workshop) -> Cost:
     asked = {"base": digest([shop.base / "model.safetensors"]), "told": order.told()}
     kept = json.loads((target / COST).read_text()) if (target / COST).exists() else {}
     if kept and asked.items() <= kept.items():
-        return Cost(**kept["cost"])
+        cost: dict[str, float] = kept["cost"]
+        return cost
     shutil.rmtree(target, ignore_errors=True)
     shop.work.mkdir(parents=True, exist_ok=True)
     with _write_data(order, shop) as data:
         command = [sys.executable, "-m", "e5v.cli", "train", *_options(order, shop, data, target)]
-        began, cpu = time.perf_counter(), _children_cpu()
+        before = _children_cpu()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        seconds, cpu = time.perf_counter() - began, _children_cpu() - cpu
+        cpu = _children_cpu() - before
     log = (target / "log.jsonl").read_text(encoding="utf-8").splitlines()
     steps = [json.loads(line) for line in log]
-    cost = Cost(
-        cpu_seconds=round(cpu, 1),
-        seconds=round(seconds, 1),
-        step_seconds=round(sum(one["seconds"] for one in steps), 1),
-        tokens=sum(one["tokens"] for one in steps),
-        steps=order.numbers.steps,
-        batch=order.numbers.batch,
-    )
-    (target / COST).write_text(json.dumps(asked | {"cost": asdict(cost)}) + "\n", encoding="utf-8")
+    cost = {
+        "cpu_seconds": round(cpu, 1),
+        "step_seconds": round(sum(one["seconds"] for one in steps), 1),
+        "tokens": sum(one["tokens"] for one in steps),
+        "steps": order.numbers.steps,
+    }
+    (target / COST).write_text(json.dumps(asked | {"cost": cost}) + "\n", encoding="utf-8")
     return cost
 
 
@@ -129,15 +112,15 @@ def rows_file(shop: Workshop, numbers: Numbers) -> Path:
     mixed = f"-nli{numbers.nli_share:g}" if shop.nli else ""
     file = shop.work / f"triplets-{numbers.rows}-composed{numbers.composed:g}{mixed}.csv"
     if not file.exists():
-        mixture = Mixture(numbers.composed, shop.nli, numbers.nli_share)
-        write_triplets(file, rows=numbers.rows, seed=ROWS_SEED, mixture=mixture)
+        shares = {"composed": numbers.composed, "nli_share": numbers.nli_share}
+        write_triplets(file, rows=numbers.rows, seed=ROWS_SEED, nli=shop.nli, **shares)
     return file
 
 
 @contextmanager
 def _write_data(order: Order, shop: Workshop) -> Iterator[Path]:
     """Write the rows of a training, each picture for one use; remove what is its own at the end."""
-    how, numbers = order.training, order.numbers
+    how, numbers = order.setting, order.numbers
     texts = rows_file(shop, numbers) if how.images < 1 else None
     if texts and how.images == 0:
         yield texts
@@ -154,7 +137,7 @@ def _write_data(order: Order, shop: Workshop) -> Iterator[Path]:
 
 
 def _options(order: Order, shop: Workshop, data: Path, target: Path) -> list[str]:
-    how, numbers = order.training, order.numbers
+    how, numbers = order.setting, order.numbers
     values = {
         "model": shop.base,
         "data": data,

@@ -20,7 +20,7 @@ from itertools import islice
 from pathlib import Path
 
 import tyro
-from tyro.conf import OmitArgPrefixes, Positional
+from tyro.conf import Positional
 
 from e5v.files import replace_file
 from nano.captions import caption
@@ -43,15 +43,6 @@ class Triplet:
     anchor: str
     positive: str
     negative: str
-
-
-@dataclass(frozen=True)
-class Mixture:
-    """What a file holds: the share of composed rows, and of the NLI rows that a file has."""
-
-    composed: float = COMPOSED
-    nli: Path | None = None
-    nli_share: float = REAL
 
 
 def triplets(seed: int, *, composed: float = COMPOSED) -> Iterator[Triplet]:
@@ -102,13 +93,18 @@ def write_triplets(
     *,
     rows: int = 20_000,
     seed: int = 1,
-    mixture: OmitArgPrefixes[Mixture] = Mixture(),
+    composed: float = COMPOSED,
+    nli: Path | None = None,
+    nli_share: float = REAL,
 ) -> None:
-    """Write a CSV of triplets, which appears when it is whole."""
-    made = triplets(seed, composed=mixture.composed)
-    if mixture.nli:
-        rng = random.Random(f"{seed}/real")
-        made = _mixed(made, read_nli(mixture.nli), rng, mixture.nli_share)
+    """Write a CSV of triplets, which appears when it is whole.
+
+    `composed` is the share of composed rows among the world's, `nli_share` that of the rows of an
+    NLI file among all.
+    """
+    made = triplets(seed, composed=composed)
+    if nli:
+        made = _mixed(made, read_nli(nli), random.Random(f"{seed}/real"), nli_share)
     file.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(file) as part, part.open("w", encoding="utf-8", newline="") as out:
         lines = csv.writer(out, lineterminator="\n")

@@ -1,7 +1,6 @@
 """A base model, scenes and results that are small enough for a test."""
 
 import json
-from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from nano.architecture import new_model, new_processor
 from nano.art import LEVELS, Art
 from nano.concepts import CONCEPTS
 from nano.tokenizer import learn_tokenizer
-from nano.trainings import Cost
 
 SCENES = 12
 
@@ -53,7 +51,7 @@ def write_scenes(folder: Path) -> Path:
 
 def gray() -> Art:
     """Return art without a package."""
-    return Art("noto", {n: np.full((len(CONCEPTS), n, n, 4), 128, dtype=np.uint8) for n in LEVELS})
+    return Art({n: np.full((len(CONCEPTS), n, n, 4), 128, dtype=np.uint8) for n in LEVELS})
 
 
 def firsts(recall: float, queries: int = 500) -> str:
@@ -85,7 +83,7 @@ def result(setting: str, recall: float, *, seed: int | None = None, **more: Any)
         "seed": seed,
         "of": {"scenes": "others"},
         "scores": {variant: {"figures": figures, "gap": gap} for variant in variants},
-        "cost": None if seed is None else asdict(Cost(90.0, 91.0, 80.0, 1000, 100, 64)),
+        "cost": None if seed is None else {"cpu_seconds": 90.0, "tokens": 1000, "steps": 100},
         "parameters": 10_000_000,
         "machine": {"cpu": "a processor"},
         "device": "cpu",

@@ -10,7 +10,7 @@ from PIL import Image
 from e5v.evaluation.own_folder import read_folder
 from e5v.evaluation.tasks import Grading, Search
 from e5v.training.triplets import read_triplets
-from nano.export import FolderSync, make_gallery, readme, write_gallery
+from nano.export import Gallery, make_gallery, readme, write_gallery
 from nano.facts import facts
 from nano.scenes import split_of
 from nano.triplets import triplets, write_triplets
@@ -19,20 +19,20 @@ from tests.nano.test_changes import differences
 
 
 @pytest.fixture(scope="module")
-def gallery() -> FolderSync:
+def gallery() -> Gallery:
     """All that the test folder holds."""
     return make_gallery("test")
 
 
-def test_a_gallery_is_held_out_and_no_two_images_say_the_same(gallery: FolderSync) -> None:
+def test_a_gallery_is_held_out_and_no_two_images_say_the_same(gallery: Gallery) -> None:
     """Would catch an image that is right for two captions, or was trained on."""
-    scenes = (*gallery.scenes, *gallery.targets)
-    assert (len(gallery.scenes), len(gallery.targets), len(gallery.pairs)) == (500, 200, 600)
+    scenes = (*gallery.scenes, *(one.target for _, one in gallery.edits))
+    assert (len(gallery.scenes), len(gallery.edits), len(gallery.pairs)) == (500, 200, 600)
     assert {split_of(scene) for scene in scenes} == {"test"}
     assert len({facts(scene) for scene in scenes}) == 700
 
 
-def test_a_quarter_differs_in_one_fact(gallery: FolderSync) -> None:
+def test_a_quarter_differs_in_one_fact(gallery: Gallery) -> None:
     """Would catch a gallery in which the objects alone find every image."""
     for sibling in gallery.scenes[375:]:
         assert any(
@@ -41,20 +41,19 @@ def test_a_quarter_differs_in_one_fact(gallery: FolderSync) -> None:
         )
 
 
-def test_grades_are_spread(gallery: FolderSync) -> None:
+def test_grades_are_spread(gallery: Gallery) -> None:
     """Would catch a rank correlation that only parts the alike from the unlike."""
-    counts = Counter(round(pair.grade) for pair in gallery.pairs)
+    counts = Counter(round(grade) for _, _, grade in gallery.pairs)
     assert counts == dict.fromkeys(range(6), 100)
 
 
-def test_the_evaluation_reads_the_folder(gallery: FolderSync, tmp_path: Path) -> None:
+def test_the_evaluation_reads_the_folder(gallery: Gallery, tmp_path: Path) -> None:
     """Would catch a field or a path that `e5v evaluate` does not know, and targets among images."""
     few = replace(
         gallery,
         scenes=gallery.scenes[:3],
         captions=gallery.captions[:3],
-        queries=tuple(replace(query, image=1) for query in gallery.queries[:2]),
-        targets=gallery.targets[:2],
+        edits=tuple((1, one) for _, one in gallery.edits[:2]),
     )
     write_gallery(few, tmp_path / "scenes", gray())
     images, texts, edits, pairs = read_folder(tmp_path / "scenes").tasks
@@ -70,7 +69,7 @@ def test_the_evaluation_reads_the_folder(gallery: FolderSync, tmp_path: Path) ->
         write_gallery(few, tmp_path / "scenes", gray())
 
 
-def test_a_gallery_is_the_same_each_time_and_another_for_validation(gallery: FolderSync) -> None:
+def test_a_gallery_is_the_same_each_time_and_another_for_validation(gallery: Gallery) -> None:
     """Would catch numbers that nobody can make again, and choices made on the test."""
     assert make_gallery("test") == gallery
     assert {split_of(scene) for scene in make_gallery("validation").scenes} == {"validation"}

@@ -26,7 +26,7 @@ def squares() -> Art:
         rows = np.full((len(CONCEPTS), level, level, 4), 255, dtype=np.uint8)
         rows[..., :3] = tones[:, None, None, None]
         levels[level] = rows
-    return Art("noto", levels)
+    return Art(levels)
 
 
 def ink(drawn: Drawing, thing: Thing) -> NDArray[np.bool_]:
@@ -127,7 +127,7 @@ def test_light_and_dark_side_by_side_stay_so() -> None:
         levels[level] = glass
     for size in get_args(Size):
         scene = Scene("one", (Thing(10, size),), None, 1, "white")
-        row = draw(scene, random.Random(8), Art("noto", levels)).pixels.min(axis=(0, 2))
+        row = draw(scene, random.Random(8), Art(levels)).pixels.min(axis=(0, 2))
         assert row.min() > 120
         assert row[: row.argmin() - 3].min() > 240
 
@@ -136,7 +136,7 @@ def test_letters_are_black_on_white_and_fit() -> None:
     """Would catch a caption that runs out of its picture, or is labelled unasked."""
     rng = random.Random(9)
     for _ in range(100):
-        drawn = letter(caption(sample(rng, "train"), rng), "wide", rng)
+        drawn = letter(caption(sample(rng, "train"), rng), rng)
         assert drawn.pixels.shape == (60, 120, 3)
         assert (drawn.labels == -1).all()
         assert drawn.labels.shape == (5, 10)
@@ -154,8 +154,8 @@ def test_words_are_labelled_where_they_stand() -> None:
     ground = len(CONCEPTS) + BACKGROUNDS.index("purple")
     assert named == [-1, ground, -1, dog, -1, -1, bread, bread, bread]
     for seed in range(20):
-        drawn = letter(text, "wide", random.Random(seed), named=named)
-        blank = letter("", "wide", random.Random(seed)).pixels
+        drawn = letter(text, random.Random(seed), named=named)
+        blank = letter("", random.Random(seed)).pixels
         assert set(np.unique(drawn.labels)) == {-1, ground, dog, bread}
         for row, column in np.argwhere(drawn.labels >= 0):
             patch = np.s_[12 * row : 12 * row + 12, 12 * column : 12 * column + 12]

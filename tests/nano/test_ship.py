@@ -9,8 +9,8 @@ from e5v import E5V
 from e5v.model import bundled
 from nano import ship as shipping
 from nano.findings import Findings, read_findings
-from nano.miniature import write_card
-from nano.ship import Unfit, ship
+from nano.miniature import write_document
+from nano.ship import ship
 from nano.study import RESULTS
 from tests.adapters import write_adapter
 from tests.nano.small import result, write_base
@@ -55,10 +55,10 @@ def test_a_model_that_is_too_large_or_another_one_is_not_shipped(
     (target / "kept").mkdir(parents=True)
     with monkeypatch.context() as patch:
         patch.setattr(shipping, "LARGEST", 1000)
-        with pytest.raises(Unfit, match="at most 1,000"):
+        with pytest.raises(SystemExit, match="at most 1,000"):
             ship(base, run, target, NOTHING)
     monkeypatch.setattr("e5v.model.loading.adapter_of", lambda _: None)
-    with pytest.raises(Unfit, match="nano has a cosine of"):
+    with pytest.raises(SystemExit, match="nano has a cosine of"):
         ship(base, run, target, NOTHING)
     assert [one.name for one in target.iterdir()] == ["kept"]
     assert not list(tmp_path.glob("*.partial"))
@@ -66,9 +66,11 @@ def test_a_model_that_is_too_large_or_another_one_is_not_shipped(
 
 def test_the_card_has_the_numbers_of_the_results() -> None:
     """A card with numbers of another model is worse than one without."""
-    assert "not rerun" in write_card(NOTHING)
+    assert "not rerun" in write_document("model_card", NOTHING)
     base = result("base", 61.0, variants=("no prompt", "one word"))
-    card = write_card(Findings({"base": [base], "text": [result("text", 80.0, seed=0)]}, None))
+    card = write_document(
+        "model_card", Findings({"base": [base], "text": [result("text", 80.0, seed=0)]}, None)
+    )
     assert "10.0 million parameters" in card
     assert "| texts to images, R@1 | 61.0 | 61.0 | 80.0 |" in card
     assert "Photographs" in card
@@ -77,4 +79,4 @@ def test_the_card_has_the_numbers_of_the_results() -> None:
 def test_the_card_in_the_package_says_what_the_results_say() -> None:
     """Numbers of the model before this one, beside the weights of this one."""
     card = (bundled.FOLDER / "README.md").read_text(encoding="utf-8")
-    assert card == write_card(read_findings(RESULTS)), "run python -m nano.ship"
+    assert card == write_document("model_card", read_findings(RESULTS)), "run python -m nano.ship"

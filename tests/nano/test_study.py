@@ -10,15 +10,16 @@ import pytest
 
 from e5v import E5V
 from e5v.errors import UsageError
+from e5v.evaluation.variants import BARE, SUMMARY
 from e5v.training.triplets import Triplet, read_triplets
 from nano import study as study_module
 from nano.findings import read_findings
-from nano.miniature import write_miniature
+from nano.miniature import write_document
 from nano.pairs import write_pairs
-from nano.settings import SETTINGS, Numbers, Setting, Training, find_settings
-from nano.study import RESULTS, Study, label_of, open_model, write
-from nano.trainings import Cost, Order, Workshop, rows_file, run
-from nano.triplets import COLUMNS, Mixture, triplets, write_triplets
+from nano.settings import SETTINGS, Numbers, Setting, find_settings
+from nano.study import RESULTS, Study, open_model, write
+from nano.trainings import Order, Workshop, rows_file, run
+from nano.triplets import COLUMNS, triplets, write_triplets
 from tests.nano.small import gray, write_base, write_result, write_scenes
 
 VARIANTS = ("no prompt", "one word")
@@ -70,8 +71,8 @@ def test_real_rows_are_mixed_in_at_their_share_and_each_once(tmp_path: Path) -> 
         lines.writerow([*COLUMNS, "source"])
         lines.writerows([f"real {n}", f"so {n}", f"not {n}", "snli"] for n in range(100))
         lines.writerow(["real without a negative", "so", "", "snli"])
-    mixture = Mixture(nli=tmp_path / "nli.csv", nli_share=0.3)
-    write_triplets(tmp_path / "out.csv", rows=300, seed=1, mixture=mixture)
+    nli = tmp_path / "nli.csv"
+    write_triplets(tmp_path / "out.csv", rows=300, seed=1, nli=nli, nli_share=0.3)
     with (tmp_path / "out.csv").open(newline="") as file:
         real = [row["sent0"] for row in csv.DictReader(file) if row["sent0"].startswith("real")]
     assert len(real) / 300 == pytest.approx(0.3, abs=0.08)
@@ -82,16 +83,16 @@ def test_real_rows_are_mixed_in_at_their_share_and_each_once(tmp_path: Path) -> 
 @pytest.mark.slow
 def test_the_text_side_is_the_command_itself(study: Study, base: Path) -> None:
     """A training of our own would prove nothing about what users run."""
-    how = Training(prompt="<text>", template="faithful", mask="faithful")
-    order = Order("faithful-3", how, FEW, 3)
+    how = Setting("faithful", "", prompt="<text>", template="faithful", mask="faithful")
+    order = Order(how, FEW, 3)
     cost = run(order, study.shop)
     told = json.loads((study.shop.work / "faithful-3" / "recipe.json").read_text())
     asked = {"steps": 2, "batch": 4, "seed": 3, "template": "faithful", "prompt": "<text>"}
     assert asked.items() <= told.items()
     assert told["symmetric"] is True
-    assert (cost.steps, cost.batch) == (2, 4)
-    assert cost.tokens > 0
-    assert cost.cpu_seconds > 0
+    assert cost["steps"] == 2
+    assert cost["tokens"] > 0
+    assert cost["cpu_seconds"] > 0
     before = (study.shop.work / "faithful-3" / "recipe.json").stat().st_mtime_ns
     assert run(order, study.shop) == cost
     assert (study.shop.work / "faithful-3" / "recipe.json").stat().st_mtime_ns == before
@@ -118,9 +119,7 @@ def test_both_sides_are_one_command_on_other_rows(
     monkeypatch.setattr("nano.trainings.load_art", lambda *_: gray())
     for name in ("text", "pairs", "text-one-way", "pairs-one-way"):
         (setting,) = find_settings([name])
-        assert setting.training is not None
-        numbers = setting.training.change(FEW)
-        run(Order(f"{name}-0", setting.training, numbers, 0), study.shop)
+        run(Order(setting, replace(FEW, **setting.changes), 0), study.shop)
     assert ["--symmetric" in command for command in commands] == [True, True, False, False]
     texts, pictures = (
         [word for word in command if not word.startswith(str(study.shop.work))]
@@ -131,7 +130,7 @@ def test_both_sides_are_one_command_on_other_rows(
 
 def test_a_picture_is_an_anchor_and_its_caption_tells_it(tmp_path: Path) -> None:
     """Two scenes in one row, or a picture for two rows, would teach what is not so."""
-    how = Training(images=1.0)
+    how = Setting("pairs", "", images=1.0)
     file = write_pairs(tmp_path / "a", how, gray(), rows=8, seed=1)
     rows = read_triplets([file]).rows
     assert all(len(row.negatives) == 1 for row in rows)
@@ -146,7 +145,7 @@ def test_a_picture_is_an_anchor_and_its_caption_tells_it(tmp_path: Path) -> None
 def test_the_text_half_of_a_mixture_is_the_file_of_text_only(tmp_path: Path) -> None:
     """Other rows on the two sides would compare data and not trainings."""
     row = Triplet("the anchor", "the positive", ("the negative",))
-    how = Training(images=0.5)
+    how = Setting("mixed", "", images=0.5)
     file = write_pairs(tmp_path / "a", how, gray(), rows=60, seed=0, texts=[row])
     rows = read_triplets([file]).rows
     texts = [one for one in rows if isinstance(one.anchor, str)]
@@ -160,9 +159,8 @@ def test_a_training_on_pictures_leaves_an_adapter_and_no_pictures(
 ) -> None:
     """Pictures of one training are hundreds of megabytes; a study makes a dozen."""
     monkeypatch.setattr("nano.trainings.load_art", lambda *_: gray())
-    order = Order("mixed-0", Training(images=0.5), FEW, 0)
-    cost = run(order, study.shop)
-    assert cost.tokens > 0
+    order = Order(Setting("mixed", "", images=0.5), FEW, 0)
+    assert run(order, study.shop)["tokens"] > 0
     left = {path.name for path in study.shop.work.iterdir() if not path.name.startswith("triplets")}
     assert left == {"mixed-0"}
     tuned = open_model(study.shop, order).encode(["a dog"])
@@ -174,10 +172,10 @@ def made(monkeypatch: pytest.MonkeyPatch, base: Path, costs: dict[str, float]) -
     orders: list[Order] = []
     opened = E5V(base, device="cpu")
 
-    def pretend(order: Order, _: Workshop) -> Cost:
+    def pretend(order: Order, _: Workshop) -> dict[str, float]:
         orders.append(order)
         seconds = costs.get(order.label, 1.0)
-        return Cost(seconds, seconds, seconds, 10, order.numbers.steps, order.numbers.batch)
+        return {"cpu_seconds": seconds, "steps": order.numbers.steps}
 
     monkeypatch.setattr(study_module, "run", pretend)
     monkeypatch.setattr(study_module, "open_model", lambda *_: opened)
@@ -228,7 +226,7 @@ def test_a_result_holds_all_that_the_document_is_made_of(study: Study) -> None:
     assert len(edits["first"]) == edits["queries"] == 12
     assert edits["R@1"] == pytest.approx(100 * edits["first"].count("1") / 12, abs=0.01)
     assert all(one["found"] for one in result["english"])
-    assert "# The paper in miniature" in write_miniature(read_findings(study.results))
+    assert "# The paper in miniature" in write_document("miniature", read_findings(study.results))
 
 
 def test_the_gap_is_drawn_once_all_of_its_panels_are_measured(study: Study) -> None:
@@ -243,17 +241,17 @@ def test_the_gap_is_drawn_once_all_of_its_panels_are_measured(study: Study) -> N
 
 
 def test_the_table_of_settings_says_what_it_means() -> None:
-    """A setting that is scored under a name that no ablation has would have no figures."""
-    names = [one.name for one in SETTINGS]
-    assert len(set(names)) == len(names)
-    known = {"one word", "no prompt", "prompt", "read at before-mlp"}
-    for one in SETTINGS:
-        assert set(one.labels) <= known
-        if one.equal_compute:
-            assert one.name.endswith("-compute")
-            rival = next(other for other in SETTINGS if f"{other.name}-compute" == one.name)
-            assert one.training == rival.training
-    assert label_of(Setting("a", "a"), 2) == "a"
+    """A setting of equal compute that is trained otherwise than its rival compares nothing."""
+    settings = {one.name: one for one in SETTINGS}
+    assert len(settings) == len(SETTINGS)
+    for name, one in settings.items():
+        rival = settings[name.removesuffix("-compute")]
+        assert replace(one, name="", title="", whole=False) == replace(
+            rival, name="", title="", whole=False
+        )
+    assert settings["text-no-prompt"].prompt == BARE.text
+    assert settings["text-prompt"].prompt == SUMMARY.text
+    assert Setting("a", "a", trained=False).label(2) == "a"
     with pytest.raises(UsageError, match="not known"):
         find_settings(["text", "nonsense"])
 
@@ -271,7 +269,7 @@ def test_the_committed_results_are_those_that_the_study_would_make(study: Study)
     """A setting renamed, or a number added: the study would stop at its own results."""
     study = replace(study, numbers=Numbers(), shop=replace(study.shop, nli=Path("nli.csv")))
     for setting in SETTINGS:
-        file = RESULTS / f"{label_of(setting, 0)}.json"
+        file = RESULTS / f"{setting.label(0)}.json"
         kept = json.loads(file.read_text())["of"] if file.exists() else {}
         now = {name: one for name, one in study.of(setting).items() if name not in OTHERS}
-        assert not kept or now.items() <= kept.items()
+        assert all(one == kept.get(name, one) for name, one in now.items())
