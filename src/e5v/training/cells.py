@@ -22,13 +22,14 @@ from e5v.captions import (
     image_name,
 )
 from e5v.errors import ItemError
-from e5v.image_formats import is_image_name
+from e5v.image_formats import IMAGE_SUFFIXES, is_image_name
 from e5v.inputs import Image, Item, RawItem, Text, normalise
 from e5v.item_lines import read_object
 from e5v.jsonl import Wrong, undecoded
 
 Cells = Mapping[str, Any]  # of one row, by column
 TARGET = "target"
+LONGEST_SUFFIX = max(map(len, IMAGE_SUFFIXES))
 HOW = "images are given in JSON lines, as {}"
 
 
@@ -124,13 +125,18 @@ def _read_text(column: str, text: str, folder: str) -> str:
     """Return a text; an empty string for a blank one."""
     if reason := undecoded(text):  # a byte that did not decode, or half of a "\ud83d\ude00"
         raise UnusableError(f"{column} {reason}")
-    if is_image_name(text) and os.path.isfile(find_image(folder, text)):  # noqa: PTH113
+    if looks_like_name(text) and os.path.isfile(find_image(folder, text)):  # noqa: PTH113
         how = HOW.format(json.dumps({"image": text}))
         raise UnusableError(f"{column} is a text that names an image; {how}")
     if text.startswith(("data:image/", "{")) and _is_image(text):
         how = HOW.format('{"image": path}')
         raise UnusableError(f"{column} is a text that holds an image; {how}")
     return text if text.strip() else ""
+
+
+def looks_like_name(text: str) -> bool:
+    """Return whether a text ends in the suffix of an image."""
+    return "." in text[-LONGEST_SUFFIX:] and is_image_name(text)  # few texts have a full stop there
 
 
 def _is_image(text: str) -> bool:

@@ -6,7 +6,7 @@ The digests tell whether a run that is resumed has the same data. An image that 
 found here, and not in the middle of a run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -31,20 +31,20 @@ def read_contents(rows: Sequence[Sequence[RawItem]]) -> list[Content]:
     mixed = {id(item): item for row in rows for item in row if not isinstance(item, str)}
     with ThreadPoolExecutor(WORKERS, thread_name_prefix="e5v-contents") as pool:
         known = dict(zip(mixed, pool.map(_read_item, mixed.values()), strict=True))
-    return [
-        _join([_digest_text(item) if isinstance(item, str) else known[id(item)] for item in row])
-        for row in rows
-    ]
+    return [_read_row(row, known) for row in rows]
 
 
-def _join(items: Sequence[Content]) -> Content:
-    fault = next((item.fault for item in items if item.fault), "")
-    whole = blake2b(b"".join(item.digest for item in items), digest_size=16)
-    return Content(b"" if fault else whole.digest(), fault)
-
-
-def _digest_text(text: str) -> Content:
-    return Content(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest())
+def _read_row(row: Sequence[RawItem], known: Mapping[int, Content]) -> Content:
+    parts = []
+    for item in row:
+        if isinstance(item, str):
+            text = item.encode("utf-8", "surrogatepass")
+            parts.append(b"%d %s" % (len(text), text))
+        elif known[id(item)].fault:
+            return known[id(item)]
+        else:
+            parts.append(b"item " + known[id(item)].digest)
+    return Content(blake2b(b"".join(parts), digest_size=16).digest())
 
 
 def _read_item(raw: RawItem) -> Content:

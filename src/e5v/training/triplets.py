@@ -13,19 +13,23 @@ Texts stay as they are. A row without anchor or positive is broken, a row withou
 Broken rows are skipped and reported; unused columns are reported.
 """
 
-import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 
-from e5v.captions import FILE_KEYS, IMAGE_KEYS, KNOWN_KEYS, TEXT_KEYS
 from e5v.errors import DataError, ItemError, UsageError, plural
-from e5v.image_formats import is_image_name
 from e5v.inputs import Item, RawItem, normalise
 from e5v.jsonl import listed
-from e5v.training.cells import TARGET, UnusableError, as_item, read_captioned, read_items
+from e5v.training.cells import (
+    UnusableError,
+    as_item,
+    looks_like_name,
+    read_captioned,
+    read_items,
+)
+from e5v.training.columns import EXPECTED, find_columns, list_names
 from e5v.training.contents import Content, read_contents
 from e5v.training.data_files import DataRow, Unit, read_rows
 
@@ -103,35 +107,6 @@ class Triplets:
         return tuple(item for item in map(as_item, items) if item.images)
 
 
-@dataclass(frozen=True)
-class _Columns:
-    """The columns of a row that are used, and for what; `captioned` are those of an image's row."""
-
-    anchor: str = ""
-    positives: tuple[str, ...] = ()
-    negatives: tuple[str, ...] = ()
-    captioned: tuple[str, ...] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of all columns."""
-        return (*filter(None, [self.anchor]), *self.positives, *self.negatives, *self.captioned)
-
-
-POSITIVE = re.compile(r"pos(itive)?s?[ _-]?\d*|positive_passages", re.IGNORECASE)
-NEGATIVE = re.compile(r"(hard[ _-]?)?neg(ative)?s?[ _-]?\d*|negative_passages", re.IGNORECASE)
-ANCHORS = {
-    "anchor": POSITIVE,
-    "sent0": re.compile("sent1"),  # SimCSE's nli_for_simcse.csv
-    "query": POSITIVE,  # FlagEmbedding, Tevatron, sentence-transformers
-}
-EXPECTED = (
-    "anchor and positive (and negative), sent0 and sent1 (and hard_neg), query and pos, "
-    "or image and text"
-)
-SHOWN = 200  # characters of a list of columns in a message; a longer one is likely data
-
-
 def collect_triplets(rows: Iterable[Triplet]) -> Triplets:
     """Check triplets that are given in Python.
 
@@ -204,17 +179,20 @@ class _File:
 
 def _read_file(file: Path) -> _File:
     rows: list[Triplet | Broken] = []
-    sources: list[DataRow] = []  # of each row
+    sources: dict[int, DataRow] = {}  # of rows with images
     ignored: dict[str, None] = {}
     for row in read_rows(file, _check_columns):
         try:
-            rows += _parse_row(file, row)
+            triplets = _parse_row(file, row)
         except UnusableError as cause:
             rows.append(Broken(file, row.number, str(cause), row.unit))
         else:
             used = _used_columns(row.cells)
             ignored |= {name: None for name in row.cells if name not in used}
-        sources += [replace(row, cells={})] * (len(rows) - len(sources))
+            mixed = any(not isinstance(item, str) for one in triplets for item in one.items)
+            places = range(len(rows), len(rows) + len(triplets)) if mixed else ()
+            sources |= dict.fromkeys(places, row)
+            rows += triplets
     contents = read_contents([row.items if isinstance(row, Triplet) else () for row in rows])
     for place, content in enumerate(contents):
         if content.fault:
@@ -230,7 +208,7 @@ def _read_file(file: Path) -> _File:
 def _note_image_names(file: Path, rows: Sequence[Triplet | Broken]) -> list[str]:
     """Note texts that look like the names of images."""
     items = (item for row in rows if isinstance(row, Triplet) for item in row.items)
-    names = [item for item in items if isinstance(item, str) and is_image_name(item)]
+    names = [item for item in items if isinstance(item, str) and looks_like_name(item)]
     if not names:
         return []
     texts = plural(len(names), "text")
@@ -241,9 +219,9 @@ def _parse_row(file: Path, row: DataRow) -> list[Triplet]:
     if row.fault:
         raise UnusableError(row.fault)
     cells, folder = row.cells, str(file.parent)
-    columns = _find_columns(cells)
+    columns = find_columns(cells)
     if columns is None:
-        raise UnusableError(f"its columns are {_list_names(cells)}; expected {EXPECTED}")
+        raise UnusableError(f"its columns are {list_names(cells)}; expected {EXPECTED}")
     negatives = tuple(read_items(cells, columns.negatives, folder))
     if columns.captioned:
         captioned = read_captioned(cells, folder)
@@ -259,40 +237,13 @@ def _parse_row(file: Path, row: DataRow) -> list[Triplet]:
     return [Triplet(anchors[0], one, negatives) for one in positives]
 
 
-def _find_columns(names: Collection[str]) -> _Columns | None:
-    return _find_columns_of(tuple(names))
-
-
-@lru_cache(maxsize=100)
-def _find_columns_of(names: tuple[str, ...]) -> _Columns | None:
-    for anchor, positive in ANCHORS.items():
-        positives = _matching(positive, names)
-        if anchor in names and positives:
-            return _Columns(anchor, positives, _matching(NEGATIVE, names))
-    if not ({*IMAGE_KEYS, *FILE_KEYS}.intersection(names) and set(TEXT_KEYS).intersection(names)):
-        return None
-    captioned = tuple(name for name in names if name in KNOWN_KEYS or name == TARGET)
-    return _Columns(negatives=_matching(NEGATIVE, names), captioned=captioned)
-
-
-def _matching(pattern: re.Pattern[str], names: Collection[str]) -> tuple[str, ...]:
-    """Return the columns that match, numbered ones by number."""
-    found = [name for name in names if pattern.fullmatch(name)]
-    return tuple(sorted(found, key=lambda name: int(re.sub(r"\D", "", name) or 0)))
-
-
-def _list_names(names: Collection[str]) -> str:
-    line = ascii(", ".join(names) or "none")[1:-1]
-    return line if len(line) <= SHOWN else f"{line[:SHOWN]}..."
-
-
 def _check_columns(file: Path, names: Collection[str]) -> Collection[str]:
     """Return the columns of a file that are used."""
-    if _find_columns(names) is None:
-        raise DataError(f"{file}: its columns are {_list_names(names)}; expected {EXPECTED}")
+    if find_columns(names) is None:
+        raise DataError(f"{file}: its columns are {list_names(names)}; expected {EXPECTED}")
     return _used_columns(names)
 
 
 def _used_columns(names: Collection[str]) -> Collection[str]:
-    columns = _find_columns(names)
+    columns = find_columns(names)
     return columns.names if columns else ()
