@@ -93,7 +93,7 @@ def _rows(given: object, side: str) -> NDArray[np.float32]:
     """Convert vectors of any supported type to float32 rows (n, d)."""
     parts = given if isinstance(given, (list, tuple)) else [given]
     try:
-        arrays = [np.asarray(_on_cpu(part)) for part in parts]
+        arrays = [to_array(part) for part in parts]
         rows = np.stack(arrays) if isinstance(given, (list, tuple)) and arrays else arrays[0]
     except (ValueError, TypeError, IndexError) as error:
         raise UsageError(
@@ -109,9 +109,12 @@ def _rows(given: object, side: str) -> NDArray[np.float32]:
     return np.atleast_2d(rows).astype(np.float32)
 
 
-def _on_cpu(part: Any) -> Any:
-    """Convert a torch tensor to a numpy array (bfloat16 to float32); return others unchanged."""
-    if not hasattr(part, "detach"):
-        return part
-    tensor = part.detach().cpu()
-    return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+def to_array(given: Any) -> NDArray[Any]:
+    """Return anything array-like as an array; a torch tensor may be on any device.
+
+    bfloat16 becomes float32, because numpy has no such type.
+    """
+    if not hasattr(given, "detach"):
+        return np.asarray(given)
+    tensor = given.detach().cpu()
+    return np.asarray((tensor.float() if tensor.is_floating_point() else tensor).numpy())

@@ -54,8 +54,6 @@ def test_what_cannot_be_asked(tmp_path: Path) -> None:
     index = Index.open(fill(tmp_path, vectors(10)))
     with pytest.raises(UsageError, match=r"shape \(7,\); expected \(48,\)"):
         index.search(np.ones(7, np.float32))
-    with pytest.raises(UsageError, match="k is 0"):
-        index.search(vectors(1)[0], k=0)
     for wrong in ("{", '{"format": 9}', "[]"):
         (tmp_path / "index.json").write_text(wrong)
         with pytest.raises(DataError):

@@ -1,6 +1,7 @@
 """From a query to vectors: words, an example, both, and what is not wanted."""
 
 import io
+from typing import Any
 from unicodedata import normalize
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import e5v
 from e5v import E5V
 from e5v.errors import DataError, UsageError
-from e5v.inputs import RawItem
+from e5v.inputs import Image, RawItem
 from e5v.search.index import Index
 from e5v.search.index_model import fingerprint_of, manifest_of
 from e5v.search.manifest import default_folder
@@ -91,6 +92,42 @@ def test_nothing_to_look_for(model: E5V) -> None:
         Query(image=b"an image", like="an entry")
     with pytest.raises(UsageError, match=r"the query cannot be embedded: .* not an image"):
         embed_query(model, Query(image=b"not an image"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ({"text": 3}, "text is of type int; expected a string"),
+        ({"text": ["a dog"]}, "text is of type list; expected a string"),
+        ({"text": "a dog", "without": b"snow"}, "without is of type bytes; expected a string"),
+        ({"like": 7}, "like is of type int; expected a string"),
+        ({"image": ["1.png", "2.png"]}, "image is a list of 2; expected one image: a path, "),
+        ({"image": ("1.png",)}, "image is a tuple of 1; expected one image: "),
+        ({"image": {"text": "x"}}, "image is a mapping with 0 images and 1 text; expected one "),
+        ({"image": {"image": ["1.png", "2.png"]}}, "image is a mapping with 2 images and 0 texts"),
+        ({"image": {"image": "1.png", "text": "x"}}, "a mapping with 1 image and 1 text; expected"),
+        ({"image": {}}, "image is a mapping that is empty: .*; expected one image: "),
+        ({"image": {"colour": "red"}}, 'image is a mapping that has the key "colour"; expected '),
+        ({"image": 5}, "image is of type int; expected one image: "),
+        ({"image": np.zeros((4, 4, 3))}, "image is of type ndarray; expected one image: "),
+    ],
+)
+def test_fields_of_another_type(fields: dict[str, Any], fault: str) -> None:
+    """Catches a second image that is silently not searched for, and an error deep in a library."""
+    with pytest.raises(UsageError, match=fault) as told:
+        Query(**fields)
+    assert "\n" not in str(told.value)
+
+
+def test_every_form_of_one_image_is_an_example(model: E5V, followed: Followed) -> None:
+    """Catches the check of a query that refuses an image that the model would read."""
+    file = followed.folder / "a.png"
+    data = file.read_bytes()
+    expected = model.encode([file])[0]
+    for image in (str(file), file, data, memoryview(data), PIL.Image.open(file), Image(file)):
+        np.testing.assert_array_equal(embed_query(model, Query(image=image)).query, expected)
+    for mapping in ({"bytes": data, "path": "a.png"}, {"image": file, "text": None}):
+        np.testing.assert_array_equal(embed_query(model, Query(image=mapping)).query, expected)
 
 
 def test_an_index_is_searched_in_one_call(followed: Followed, model: E5V) -> None:

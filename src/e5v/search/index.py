@@ -21,10 +21,13 @@ from e5v.search.entries import KINDS, Entry, Hit
 from e5v.search.manifest import Manifest, read_manifest
 from e5v.search.nearest import cosines
 from e5v.search.recall_audit import Audit, Ways, audit
+from e5v.search.search_arguments import check_options, is_vector, read_vector
 from e5v.search.snapshot import TRIES, Snapshot, unreadable
 from e5v.vectors import unit
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from e5v.model.embedder import E5V
     from e5v.search.index_model import IndexModel
     from e5v.search.query import Query
@@ -99,7 +102,7 @@ class Index:
 
     def search(
         self,
-        query: "str | Query | NDArray[np.float32]",
+        query: "str | Query | NDArray[np.float32] | Tensor",
         *,
         k: int = 10,
         where: str | None = None,
@@ -110,31 +113,50 @@ class Index:
 
         Args:
             query: words; a `Query`, such as `Query("at night", image="cat.jpg")`; or a unit vector
-                (d,) of the index's model, for which no model is needed.
+                (d,) of the index's model, an array or a tensor, for which no model is needed.
             k: how many, at most.
             where: a LanceDB filter: "kind = 'image' AND path LIKE '%2024%'".
             min_score: the least cosine of a hit.
             offline: whether to include entries whose files are missing.
 
         Raises:
-            UsageError: `k`, `where` or the query is invalid.
+            UsageError: the query or an option is out of range or of another type.
             DataError: the model is not the one that the index was made with.
             ModelError: the index's model cannot be opened.
         """
-        if k < 1:
-            raise UsageError(f"k is {k}; expected at least 1")
-        if not isinstance(query, np.ndarray):
-            from e5v.search.query import Query, embed_query, find, load_stored_example
+        check_options(k, where, min_score)
+        if not is_vector(query):
+            from e5v.search.query import embed_query, find, load_stored_example
 
-            query = Query(query) if isinstance(query, str) else query
-            stored = load_stored_example(self, query)
-            vectors = embed_query(self._open_model(), query, stored)
+            asked = self._read_query(query)
+            stored = load_stored_example(self, asked)
+            if where is not None and self._model is None:
+                self.check_filter(where)
+            vectors = embed_query(self._open_model(), asked, stored)
             return find(self, vectors, k=k, where=where, min_score=min_score, offline=offline)
-        if query.shape != (self.dim,):
-            raise UsageError(f"the vector has shape {query.shape}; expected ({self.dim},)")
-        vector = np.ascontiguousarray(query, np.float32)
+        vector = read_vector(query, self.dim)
         hits = self._retry(lambda seen: seen.search(vector, k, where, offline=offline))
         return [hit for hit in hits if min_score is None or hit.score >= min_score]
+
+    def check_filter(self, where: str) -> None:
+        """Search with any vector, so that a bad filter is refused before a model is opened.
+
+        Raises:
+            UsageError: the filter is invalid.
+        """
+        self.search(np.eye(1, self.dim, dtype=np.float32)[0], k=1, where=where)
+
+    def _read_query(self, query: object) -> "Query":
+        from e5v.search.query import Query
+
+        if isinstance(query, Query):
+            return query
+        if isinstance(query, str):
+            return Query(query)
+        raise UsageError(
+            f"the query is of type {type(query).__name__}; expected words, a vector ({self.dim},), "
+            "or a Query: for an image, Query(image=...)"
+        )
 
     def _open_model(self) -> "E5V":
         """Return the model for queries, opened and checked once."""

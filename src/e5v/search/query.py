@@ -5,8 +5,9 @@ Query -> QueryItems -> one call of the model -> QueryVectors -> Index -> Hit, ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unicodedata import normalize
@@ -14,7 +15,7 @@ from unicodedata import normalize
 import numpy as np
 from numpy.typing import NDArray
 
-from e5v.errors import DataError, ItemError, UsageError
+from e5v.errors import DataError, ItemError, UsageError, plural
 from e5v.inputs import Image, ImageInput, Part, RawItem, Text, normalise
 from e5v.model.snapshots import take
 from e5v.search.index_model import PROMPT
@@ -36,27 +37,34 @@ LEAST_LEFT = 1e-3  # of the remaining query's length; less is rounding error
 class Query:
     """What to search an index for: words, an example, or both.
 
-    With an example, the words say how the result should differ from it, and the example itself is
-    not among the hits. Words are kept in Unicode's composed form (NFC), like the texts of the
-    index: systems differ in how they write "é". Blank words count as none.
+    With an example, the words say how the result should differ from it. The hits leave out an image
+    and its copies only if there are words, too: an image alone is a search for that image. They
+    always leave out the entry that `like` names. Words are kept in Unicode's composed form (NFC),
+    like the texts of the index: systems differ in how they write "é". Blank words count as none.
 
     Attributes:
         text: words.
-        image: an image as the example: a path, encoded bytes, a PIL image or a data URI.
+        image: one image as the example: a path, encoded bytes, a PIL image, a data URI, or a
+            mapping with one of these, such as `{"bytes": ...}`.
         without: words for what to avoid.
         like: the id of an entry of the index as the example, instead of an image.
 
     Raises:
-        UsageError: there is nothing to search for, or there are two examples.
+        UsageError: there is nothing to search for, there are two examples, or one of them is of
+            another type.
     """
 
     text: str | None = None
-    image: ImageInput | str | None = None
+    image: ImageInput | Mapping[str, object] | str | None = None
     without: str | None = None
     like: str | None = None
 
     def __post_init__(self) -> None:
         """Clean the words and check that there is one example at most."""
+        for name in ("text", "without", "like"):
+            _need_text(name, getattr(self, name))
+        if self.image is not None:
+            _need_one_image(self.image)
         for name in ("text", "without"):
             words = getattr(self, name)
             cleaned = normalize("NFC", words) if words and words.strip() else None
@@ -65,6 +73,34 @@ class Query:
             raise UsageError("nothing to search for; give words, an image, or both")
         if self.image is not None and self.like is not None:
             raise UsageError("got both image and like; give one of them")
+
+
+def _need_text(name: str, value: object) -> None:
+    """Raise `UsageError` unless the value of an argument is a string or None."""
+    if value is not None and not isinstance(value, str):
+        raise UsageError(f"{name} is of type {type(value).__name__}; expected a string")
+
+
+def _need_one_image(image: object) -> None:
+    """Raise `UsageError` unless the example of a query is one image.
+
+    A string, a path or bytes are not read here: they count as one image.
+    """
+    if isinstance(image, (str, PathLike)):
+        return
+    expected = "expected one image: a path, encoded bytes, a PIL image or a data URI"
+    if isinstance(image, (list, tuple)):
+        raise UsageError(f"image is a {type(image).__name__} of {len(image)}; {expected}")
+    try:
+        item = normalise({"image": image})
+    except ItemError as error:
+        cause = f"is of type {type(image).__name__}"
+        if isinstance(image, Mapping):
+            cause = f"is a mapping that {error.cause}"
+        raise UsageError(f"image {cause.partition(';')[0]}; {expected}") from None
+    if item.texts or len(item.images) != 1:
+        counts = f"{plural(len(item.images), 'image')} and {plural(len(item.texts), 'text')}"
+        raise UsageError(f"image is a mapping with {counts}; {expected}")
 
 
 @dataclass(frozen=True)

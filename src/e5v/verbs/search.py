@@ -111,7 +111,7 @@ def search(verb: Search) -> None:
         title = f"Near-duplicates: {len(groups)} groups"
     else:
         if verb.where is not None:
-            _try_filter(reader, verb.where)  # before torch is imported
+            reader.check_filter(verb.where)  # before torch is imported
         groups = [_find(verb, reader)]
         like = f"like {verb.image.name}" if verb.image else ""
         without = f"without {verb.without}" if verb.without else ""
@@ -168,13 +168,6 @@ def _find(verb: Search, reader: "Reader") -> "list[Hit]":
         say(warning)
     vectors = embed_query(model, query)
     return find(reader, vectors, k=verb.k, where=verb.where, min_score=verb.min_score)
-
-
-def _try_filter(reader: "Reader", where: str) -> None:
-    """Search with any vector, so that a filter that LanceDB refuses is found before a model."""
-    import numpy as np
-
-    reader.search(np.eye(1, reader.dim, dtype=np.float32)[0], k=1, where=where)
 
 
 def _fields(hit: "Hit") -> dict[str, object]:

@@ -60,7 +60,7 @@ class Searcher:
     _examples: ExampleQueries = field(default_factory=ExampleQueries)
 
     async def find(self, request: SearchRequest) -> SearchResult:
-        """Search; the entry that is given as the example is not among the hits.
+        """Search as `find` does: which examples are left out of the hits, `Query` says.
 
         Raises:
             Refused: there is no index, or the request is invalid.
