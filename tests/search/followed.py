@@ -23,6 +23,9 @@ WHOLE = {
     *(("note.md", part) for part in (1, 2, 3)),
 }
 
+EMPTY = "is empty; its entries are kept offline until it has lines again"
+UNFINISHED = "was being written; its entries are kept until the next run"
+
 
 class Counting:
     """A model, and the items that it was given to embed."""

@@ -1,6 +1,6 @@
 """JSON lines in a folder that is followed: texts, and images with captions."""
 
-from tests.search.followed import WHOLE, Followed, check_vectors, entries, write_lines
+from tests.search.followed import EMPTY, WHOLE, Followed, check_vectors, entries, write_lines
 
 
 def test_texts_cut_to_fit_the_model_are_counted(followed: Followed) -> None:
@@ -83,12 +83,14 @@ def test_lines_that_are_emptied_for_a_moment_lose_nothing(followed: Followed) ->
     before = entries(followed)
     lines.write_bytes(b"")
     progress = followed.follow()
-    assert (progress.removed, progress.offline, followed.faults) == (0, 2, [])
+    assert (progress.removed, progress.offline) == (0, 2)
+    assert followed.faults == [f"{lines} {EMPTY}"]
     assert entries(followed).keys() == WHOLE
     assert not followed.follow().changed
+    assert followed.faults == [f"{lines} {EMPTY}"]
     write_lines(lines, *texts, {"text": "third"})
     progress = followed.follow()
-    assert (progress.embedded, progress.returned) == (1, 2)
+    assert (progress.embedded, progress.returned, followed.faults) == (1, 2, [])
     assert {id: entries(followed)[id].id for id in before} == {id: before[id].id for id in before}
     lines.write_bytes(b"")
     assert followed.follow(forget=True).removed == 3

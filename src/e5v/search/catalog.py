@@ -109,6 +109,11 @@ class Fault:
     reason: str
     away: Away = ""
 
+    @property
+    def is_retried(self) -> bool:
+        """Whether the file is read again in every run: no mtime says that it can be read now."""
+        return self.away == "unread" or self.source.size < 0
+
     def __str__(self) -> str:
         """Return what failed, where, and why."""
         line = f" (line {self.part} of {self.source.path})" if self.part else ""
@@ -185,8 +190,11 @@ class Catalog:
             self._marks_changed |= marks.pop(known.number, None) is not None
 
     def superseded(self) -> list[Known]:
-        """Return missing records whose content has another entry, such as those of moved files."""
-        missing = self.missing()
+        """Return missing records whose content has another entry, such as those of moved files.
+
+        Those of files that could not be read whole are left out.
+        """
+        missing = [one for one in self.missing() if not self.is_unread(one.source.path)]
         digests = {known.digest for known in missing}
         there = {
             known.digest
@@ -207,15 +215,20 @@ class Catalog:
 
         return digest_of
 
+    def is_unread(self, path: str) -> bool:
+        """Return whether a file could not be read whole in the last run."""
+        return any(one.away == "unread" and not one.part for one in self.faults.get(path, ()))
+
     def add_fault(self, fault: Fault) -> None:
         """Record what could not be indexed."""
         self.faults.setdefault(fault.source.path, []).append(fault)
         self._faults_changed = True
 
-    def drop_faults(self, path: str) -> None:
-        """Drop the faults of a source."""
-        if self.faults.pop(path, None):
-            self._faults_changed = True
+    def drop_faults(self, path: str) -> list[Fault]:
+        """Drop the faults of a source; return them."""
+        dropped = self.faults.pop(path, [])
+        self._faults_changed |= bool(dropped)
+        return dropped
 
     def put_states(self, changed: dict[str, FileState], dropped: Iterable[str]) -> None:
         """Write states of files, and drop those of others."""

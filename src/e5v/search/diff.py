@@ -4,16 +4,17 @@ roots -> FoundFile -> differs from the catalog -> to read; in the catalog but no
 
 A file that is not found may return: a disk is mounted, a folder synchronised, a network share
 reconnected. So its entries are missing, not removed; so are those of JSON lines that are emptied.
-What cannot be listed is assumed to exist.
+What cannot be listed is assumed to exist, and so are the lines that an unfinished file lacks.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from e5v.left_out import LeftOut
 from e5v.search.catalog import Catalog, Fault, Known
 from e5v.search.exclusion import Exclusion
 from e5v.search.readers import LONGEST_PASSAGE, Line, read_lines
+from e5v.search.rereading import is_blank, is_unfinished
 from e5v.search.scan import (
     NO_FILE,
     FoundFile,
@@ -41,6 +42,7 @@ class Changes:
         left_out: skipped files of unsupported types.
         unchanged: number of unchanged files.
         away: roots that are missing.
+        emptied: files of JSON lines that have records, but no lines now.
     """
 
     fresh: tuple[FoundFile, ...] = ()
@@ -52,6 +54,7 @@ class Changes:
     left_out: LeftOut = field(default_factory=LeftOut)
     unchanged: int = 0
     away: tuple[str, ...] = ()
+    emptied: tuple[str, ...] = ()
 
     @property
     def weight(self) -> int:
@@ -99,11 +102,12 @@ def weight(found: FoundFile) -> int:
 
 def compare(scope: Scope, catalog: Catalog) -> Changes:
     """Compare folders with the catalog."""
-    seen = _leave_out_emptied(_list_roots(scope), catalog)
+    seen = _list_roots(scope)
     changed = {path for path, found in seen.found.items() if not _is_as_known(found, catalog)}
-    lines = {found.path for found in seen.found.values() if found.form == "lines"}
+    emptied = _take_emptied(seen, changed, catalog)
+    lines = [seen.found[path] for path in changed if seen.found[path].form == "lines"]
     unseen = _unseen_in(scope, set(seen.found), seen.unlisted)
-    claimed = _images_of_lines(catalog, changed & lines, unseen)
+    claimed = _images_of_lines(catalog, lines, unseen)
     kept = {path for path in seen.found if path not in claimed}
     gone, missing, present = _sort_records(catalog, scope, kept, seen)
     dropped = _unseen_in(scope, kept, seen.unlisted)
@@ -124,6 +128,7 @@ def compare(scope: Scope, catalog: Catalog) -> Changes:
         left_out=left_out,
         unchanged=len(kept - changed),
         away=seen.away,
+        emptied=emptied,
     )
 
 
@@ -143,14 +148,17 @@ def _list_roots(scope: Scope) -> Seen:
     return Seen(found, others, tuple(dict.fromkeys(unlisted)), away)
 
 
-def _leave_out_emptied(seen: Seen, catalog: Catalog) -> Seen:
-    """Leave out indexed JSON lines that are now empty, as between being emptied and written."""
-    found = {
-        path: one
-        for path, one in seen.found.items()
-        if one.form != "lines" or one.size or not catalog.records.of_source(path)
-    }
-    return replace(seen, found=found)
+def _take_emptied(seen: Seen, changed: set[str], catalog: Catalog) -> tuple[str, ...]:
+    """Remove indexed JSON lines that have no lines now from what was found; return their paths."""
+    emptied = tuple(
+        path
+        for path in sorted(changed)
+        if seen.found[path].form == "lines" and catalog.records.of_source(path) and is_blank(path)
+    )
+    for path in emptied:
+        del seen.found[path]
+        changed.remove(path)
+    return emptied
 
 
 def _sort_records(
@@ -176,8 +184,8 @@ def _sort_records(
 def _is_as_known(found: FoundFile, catalog: Catalog) -> bool:
     """Return whether a file and the images that its lines name are unchanged."""
     known, wrong = catalog.records.of_source(found.path), catalog.faults.get(found.path, [])
-    if any(fault.away == "unread" or fault.source.size < 0 for fault in wrong):
-        return False  # always tried again: changed permissions leave no mtime
+    if any(fault.is_retried for fault in wrong):
+        return False
     parts: list[Known | Fault] = [*known, *(fault for fault in wrong if fault.part)]
     state = catalog.states.get(found.path)
     if state is None:
@@ -212,27 +220,38 @@ def _looks_same(one: Known | Fault, catalog: Catalog) -> bool:
     return now == catalog.states.get(one.path, (one.size, one.mtime))
 
 
-def _images_of_lines(catalog: Catalog, reread: set[str], unseen: Callable[[str], bool]) -> set[str]:
+def _images_of_lines(
+    catalog: Catalog, reread: Sequence[FoundFile], unseen: Callable[[str], bool]
+) -> set[str]:
     """Return the images that JSON lines describe, which are not entries of their own."""
     parts: list[Known | Fault] = [one for some in catalog.faults.values() for one in some]
     parts += catalog.records.by_id.values()
+    again = {found.path for found in reread}
     claimed = {
         one.path
         for one in parts
         if one.path != one.source.path
-        and one.source.path not in reread
+        and one.source.path not in again
         and not unseen(one.source.path)
     }
-    for path in reread:
-        try:
-            claimed |= {
-                line.image
-                for line in read_lines(path)
-                if isinstance(line, Line) and line.image is not None
-            }
-        except OSError:  # reported when it is read
-            continue
+    for found in reread:
+        claimed |= _images_of_file(found, catalog)
     return claimed
+
+
+def _images_of_file(found: FoundFile, catalog: Catalog) -> set[str]:
+    """Return the images that the lines of a file describe, or have described if unfinished."""
+    images: set[str] = set()
+    line = None
+    try:
+        for line in read_lines(found.path):
+            if isinstance(line, Line) and line.image is not None:
+                images.add(line.image)
+        if is_unfinished(found, line, catalog.faults.get(found.path, ())):
+            images |= {one.path for one in catalog.records.of_source(found.path)} - {found.path}
+    except OSError:  # reported when it is read
+        return set()
+    return images
 
 
 def _unseen_in(scope: Scope, seen: set[str], unlisted: Iterable[Unlisted]) -> Callable[[str], bool]:

@@ -23,7 +23,8 @@ class Indexed:
     """What a call of `index` did.
 
     `entries` is how many things a search can find now; `progress` counts what was embedded, reused
-    and removed; `faults` name what could not be read, a line each.
+    and removed; `faults` name what could not be read, and files of lines that were empty or being
+    written, a line each.
     """
 
     folder: Path

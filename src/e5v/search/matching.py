@@ -21,18 +21,18 @@ class Plan:
     """What to do with the records of a file.
 
     `kept` are those whose content is still in the file, by part; `missing` are of missing images
-    that lines name; `stale` are of content that is no longer in the file. Records of unreadable
-    content are in none of them: they stay.
+    that lines name, or of all lines if the file is empty; `stale` are of content that is no longer
+    in the file. Those of content that is `unread`, as of an unfinished file, stay.
     """
 
     kept: dict[int, Known] = field(default_factory=dict)
     missing: list[Known] = field(default_factory=list)
     stale: list[Known] = field(default_factory=list)
-    unread: int = 0
+    unread: list[Known] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Collect the ids in use."""
-        self._taken = {one.id for one in (*self.kept.values(), *self.missing)}
+        self._taken = {one.id for one in (*self.kept.values(), *self.missing, *self.unread)}
 
     @property
     def keeps_any(self) -> bool:
@@ -82,16 +82,18 @@ def match(
     return Plan(kept, missing, list(left.values()), unread)
 
 
-def _take_unreadable(left: dict[int, Known], faults: Sequence[Fault]) -> tuple[list[Known], int]:
-    """Remove unreadable content from `left`; return missing records, and count the others."""
+def _take_unreadable(
+    left: dict[int, Known], faults: Sequence[Fault]
+) -> tuple[list[Known], list[Known]]:
+    """Remove unreadable content from `left`; return missing records, and the others."""
     missing: list[Known] = []
-    unread = 0
+    unread: list[Known] = []
     by_path: dict[str, list[Known]] = defaultdict(list)
     for one in left.values():
         by_path[one.path].append(one)
     for fault in (fault for fault in faults if fault.away):
-        if not fault.part:  # the whole file is unreadable
-            unread += len(left)
+        if not fault.part:  # of the whole file
+            (missing if fault.away == "missing" else unread).extend(left.values())
             left.clear()
             return missing, unread
         some = by_path[fault.path]
@@ -100,10 +102,7 @@ def _take_unreadable(left: dict[int, Known], faults: Sequence[Fault]) -> tuple[l
         one = next((one for one in some if one.part == fault.part), some[0])
         some.remove(one)
         del left[one.number]
-        if fault.away == "missing":
-            missing.append(one)
-        else:
-            unread += 1
+        (missing if fault.away == "missing" else unread).append(one)
     return missing, unread
 
 

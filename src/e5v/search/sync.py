@@ -29,6 +29,7 @@ from e5v.search.index_model import PROMPT
 from e5v.search.matching import Plan, match
 from e5v.search.pending import CommitQueue, Pending, entry_of
 from e5v.search.readers import Piece, read_pieces
+from e5v.search.rereading import make_empty_fault, reread
 from e5v.search.scan import FileState, FoundFile, is_missing
 from e5v.search.thumbnails import thumbnail
 from e5v.search.writer import Writer
@@ -153,6 +154,9 @@ class FolderSync:
             self._mark_missing(known)
         for known in changes.present:
             self._count(returned=self._catalog.mark_present(known))
+        for path in changes.emptied:
+            if any(one.number not in self._stale for one in self._catalog.records.of_source(path)):
+                self._catalog.add_fault(make_empty_fault(path))
         self._catalog.save()
 
     def _mark_missing(self, known: Known) -> None:
@@ -168,16 +172,17 @@ class FolderSync:
     def _pieces(self, changes: Changes) -> Iterator[Piece]:
         """Read changed files; yield the pieces that need a record, and record faults."""
         for found in changes.fresh:
-            self._catalog.drop_faults(found.path)
+            told = self._catalog.drop_faults(found.path)
             known = self._catalog.records.of_source(found.path)
             unchanged = self._catalog.unchanged(known)
             named = [one.number for one in known if one.kind == "image" and one.part]
             captions = self._writer.captions(named)
-            parts: Iterable[Piece | Fault] = read_pieces(found, unchanged)
-            plan = Plan()
-            if known:  # read once, kept in memory without image bytes
-                parts = [_without_bytes(one, found) for one in parts]
+            parts: Iterable[Piece | Fault] = ()
+            if known:
+                parts = reread(found, unchanged, told)
                 plan = match(known, captions, parts)
+            else:
+                plan, parts = Plan(), read_pieces(found, unchanged)
             count = kept = 0
             for one in parts:
                 if isinstance(one, Fault):
@@ -207,11 +212,12 @@ class FolderSync:
             self._count(returned=1)
 
     def _settle_records(self, found: FoundFile, plan: Plan) -> None:
-        """Mark the missing and stale records of a file that was read whole."""
+        """Mark the missing and stale records of a file that was read."""
         for known in plan.missing:
             self._mark_missing(known)
         self._stale |= {known.number: known for known in plan.stale}
-        if plan.keeps_any:
+        retried = any(one.is_retried for one in self._catalog.faults.get(found.path, ()))
+        if plan.keeps_any and not retried:
             self._states[found.path] = FileState(found.size, found.mtime)
 
     def _embed(self, pieces: Iterator[Piece], pool: ThreadPoolExecutor) -> Iterator[Progress]:
@@ -287,10 +293,3 @@ class FolderSync:
     def _count(self, **more: int) -> None:
         so_far = {name: getattr(self._progress, name) + count for name, count in more.items()}
         self._progress = replace(self._progress, **so_far)
-
-
-def _without_bytes(one: Piece | Fault, found: FoundFile) -> Piece | Fault:
-    """Drop the bytes of an image that a line names: a file may name thousands."""
-    if isinstance(one, Piece) and one.kind == "image" and found.form == "lines":
-        return replace(one, content=None)
-    return one
