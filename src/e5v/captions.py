@@ -1,4 +1,4 @@
-"""Read JSON lines of images with captions, or of texts: one rule for all verbs.
+"""Read captions.jsonl and edits.jsonl: images with captions, or texts, by one rule for all verbs.
 
 captions.jsonl -> JsonLine -> keys, path of the image -> CaptionLine, or LineFault
 edits.jsonl    -> JsonLine -> keys, path of the image -> EditLine, or LineFault

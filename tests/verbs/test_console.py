@@ -1,10 +1,11 @@
 """What a verb tells while it works."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
-from e5v.verbs.console import bar, pace
+from e5v.verbs.console import bar, find_command, pace
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,16 @@ def test_a_bar_goes_over_to_what_is_timed_anew(
     assert "Opening [red]small" in told.err
     assert "50/100" in told.err
     assert "2.5/s, 0:00:20 left" in told.err
+
+
+def test_a_hint_can_be_pasted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A hint that ends in "command not found", since its environment is not active."""
+    script = tmp_path / "venv" / "e5v"
+    script.parent.mkdir()
+    script.touch(mode=0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", str(script.with_name("python")))
+    monkeypatch.setenv("PATH", "")
+    assert find_command() == "venv/e5v"
+    monkeypatch.setenv("PATH", str(script.parent))
+    assert find_command() == "e5v"

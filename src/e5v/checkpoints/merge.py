@@ -10,7 +10,7 @@ to find out which tensors belong to its language model, under the names that its
 import json
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
@@ -41,7 +41,7 @@ class Merged:
 
     folder: Path
     source: Path
-    changed: tuple[str, ...]
+    changed: tuple[str, ...] = field(repr=False)
     model: str = ""
 
 

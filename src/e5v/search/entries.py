@@ -1,6 +1,6 @@
 """Results of a search: an entry of the index, and a hit, which is an entry with its score."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 KINDS = ("image", "text")
 
@@ -32,7 +32,7 @@ class Entry:
     mtime: int
     digest: str
     text: str
-    thumbnail: bytes
+    thumbnail: bytes = field(repr=False)
     width: int
     height: int
     offline: bool = False

@@ -34,17 +34,17 @@ class Indexed:
 
 
 def index(
-    folders: Iterable[str | Path] = (),
+    folders: str | Path | Iterable[str | Path] = (),
     *,
     index: str | Path | None = None,
     model: str | Path | E5V | None = None,
-    exclude: Iterable[str] = (),
+    exclude: str | Iterable[str] = (),
     progress: Callable[[Progress], object] | None = None,
 ) -> Indexed:
     """Index folders of images and texts for search; only what is new or changed is embedded.
 
     Args:
-        folders: folders, or files: images, .txt, .md and .jsonl; those indexed before if empty.
+        folders: one or more folders or files (images, .txt, .md, .jsonl); by default those before.
         index: the folder of the index; by default $E5V_INDEX, or the user's application data.
         model: an open model, or its name: "nano", a hub id, or a folder; by default the index's
             own. A new index needs one.
@@ -63,10 +63,12 @@ def index(
     folder = default_folder() if index is None else Path(index)
     there = read_manifest(folder)
     known = there.roots if there else ()
-    roots = absolute(map(Path, folders), known=known) or known
+    given = [folders] if isinstance(folders, str | Path) else folders
+    roots = absolute(map(Path, given), known=known) or known
     if not roots:
         raise UsageError("nothing to index; give a folder", argument="folders")
-    remembered = merge_settings(there, exclude=exclude)
+    patterns = [exclude] if isinstance(exclude, str) else exclude
+    remembered = merge_settings(there, exclude=patterns)
     opened = find_model(model, there)
     with writing(folder, opened.manifest) as writer:
         writer.remember(**remembered)

@@ -1,4 +1,4 @@
-"""Search by text, by image or by both: the one path of the command line, of Python and of the page.
+"""Turn a query, words or an image or both, into a vector and its hits: one path for all faces.
 
 Query -> QueryItems -> one call of the model -> QueryVectors -> Index -> Hit, nearest first
 """

@@ -1,4 +1,4 @@
-"""Trains the language model on triplets of items, so that the whole model embeds better.
+"""Training, step by step: the language model learns from triplets of items.
 
     triplets -> batch -> prompts -> loss and its gradient -> optimiser -> log
              -> every so many steps: measurement on validation data, checkpoint

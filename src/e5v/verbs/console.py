@@ -1,11 +1,14 @@
 """What a verb prints: results on stdout, everything else on stderr."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +19,12 @@ if TYPE_CHECKING:
 def say(message: object) -> None:
     """Write one line on stderr, whatever the message holds."""
     sys.stderr.write(f"e5v: {' '.join(str(message).splitlines())}\n")
+
+
+def find_command() -> str:
+    """Return how this shell calls e5v: by its path, if its environment is not active."""
+    script = Path(sys.executable).with_name("e5v")
+    return "e5v" if which("e5v") or not script.exists() else os.path.relpath(script)
 
 
 def announce(doing: str) -> None:

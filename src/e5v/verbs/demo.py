@@ -5,6 +5,7 @@
 
 import time
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,7 @@ from tyro.conf import OmitArgPrefixes, arg
 from e5v.errors import UsageError
 from e5v.extras import EXTRAS, need
 from e5v.model.bundled import NANO, PAPER
-from e5v.verbs.console import announce, bar
+from e5v.verbs.console import announce, bar, find_command
 from e5v.verbs.model_options import Opening, check_model
 from e5v.verbs.paths import index_folder, need_possible_folder
 
@@ -77,12 +78,21 @@ def demo(verb: Demo) -> None:
     for one in _make_queries(verb.scenes):
         console.print(f"\n{one.title}", style="bold")
         show([find(reader, embed_query(model, one.query), k=SHOWN)])
+    command = find_command()
     console.print(
-        f"\nSearch it yourself:  e5v search 'a cat above a guitar' --index {folder}\n"
-        f"Open the page:       e5v serve --index {folder}, then http://127.0.0.1:8000/\n"
+        f"\nSearch it yourself:  {command} search 'a cat above a guitar' --index {folder}\n"
+        f"Open the page:       {command} serve --index {folder}, then http://127.0.0.1:8000/"
+        f"{_how_to_serve()}\n"
         "The bundled model is small and knows emoji scenes only. For your own photos and texts:\n"
-        f"                     e5v index ~/Photos --model {PAPER}"
+        f"                     {command} index ~/Photos --model {PAPER}"
     )
+
+
+def _how_to_serve() -> str:
+    """Return what the page needs first, if that is not installed."""
+    if all(find_spec(library) for library in EXTRAS["serve"]):
+        return ""
+    return "\n                     (first: pip install 'e5v[serve]')"
 
 
 def _find_captions(scenes: Path) -> tuple[Path, ...]:
