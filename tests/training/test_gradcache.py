@@ -10,7 +10,7 @@ from torch import Tensor
 
 from e5v.model.encoder import Prompted
 from e5v.model.loading import Loaded
-from e5v.training.chunks import ForwardPass, PackedPass
+from e5v.training.chunks import ChunkPass, PackedPass
 from e5v.training.loss import batch_loss
 from e5v.training.recipe import Recipe
 from e5v.training.sampler import Batch
@@ -34,7 +34,7 @@ def _prompts(trainer: Trainer, batch: Batch) -> list[Prompted]:
     return [one.prompted for one in trainer.prompts.prepare(batch.items)]
 
 
-def _use_chunks(trainer: Trainer, forward: ForwardPass) -> None:
+def _use_chunks(trainer: Trainer, forward: ChunkPass) -> None:
     trainer.gradients = replace(trainer.gradients, forward=forward)
 
 

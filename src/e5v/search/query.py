@@ -8,29 +8,47 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
 
-from e5v.errors import DataError, ItemError, UsageError, plural
-from e5v.inputs import Image, ImageInput, Part, RawItem, Text, normalise
+from e5v.errors import ItemError, UsageError, plural
+from e5v.inputs import ImageInput, RawItem, normalise
 from e5v.model.snapshots import take
 from e5v.search.index_model import PROMPT
-from e5v.search.readers import EXCERPT, whole_text
-from e5v.search.scan import FORMS
+from e5v.search.stored_example import StoredExample, read_part
 from e5v.vectors import unit
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
     from e5v.search.entries import Entry, Hit
-    from e5v.search.index import Index
 
 COPIES = 10  # of an example, at most, that are removed from the hits
 SAME = 0.999  # cosine; passes differ by rounding
 LEAST_LEFT = 1e-3  # of the remaining query's length; less is rounding error
+
+
+class StoredEntries(Protocol):
+    """What a query needs of an index: `e5v.search.index.Index`."""
+
+    def search(
+        self,
+        query: NDArray[np.float32],
+        *,
+        k: int,
+        where: str | None,
+        min_score: float | None,
+        offline: bool,
+    ) -> list[Hit]:
+        """Find the entries nearest to a unit vector (d,)."""
+
+    def get(self, id: str) -> Entry | None:
+        """Return an entry, or None."""
+
+    def vector(self, id: str) -> NDArray[np.float32] | None:
+        """Return the unit vector (d,) of an entry, or None."""
 
 
 @dataclass(frozen=True)
@@ -101,18 +119,6 @@ def _need_one_image(image: object) -> None:
     if item.texts or len(item.images) != 1:
         counts = f"{plural(len(item.images), 'image')} and {plural(len(item.texts), 'text')}"
         raise UsageError(f"image is a mapping with {counts}; {expected}")
-
-
-@dataclass(frozen=True)
-class StoredExample:
-    """An entry of the index as the example of a query.
-
-    `vector` (d,) is the index's own; `part` is what it was embedded from, read only if the query
-    has words, too.
-    """
-
-    vector: NDArray[np.float32]
-    part: Part | None
 
 
 @dataclass(frozen=True)
@@ -225,7 +231,7 @@ def _read_image(query: Query) -> Query:
     return replace(query, image=take(normalise({"image": query.image}), 0).images[0])
 
 
-def load_stored_example(index: Index, query: Query) -> StoredExample | None:
+def load_stored_example(index: StoredEntries, query: Query) -> StoredExample | None:
     """Load the entry that a query names as its example; None if it names none.
 
     Raises:
@@ -237,34 +243,11 @@ def load_stored_example(index: Index, query: Query) -> StoredExample | None:
     entry, vector = index.get(query.like), index.vector(query.like)
     if entry is None or vector is None:
         raise UsageError(f"the index has no entry {query.like[:80]!a}", argument="like")
-    return StoredExample(vector, None if query.text is None else _read_entry(entry))
-
-
-def _read_entry(entry: Entry) -> Part:
-    """Return what an entry was embedded from: of a long line the index keeps only the beginning.
-
-    Raises:
-        DataError: the file of a long line has changed since it was indexed, or is missing.
-    """
-    if entry.kind == "image":
-        return Image(Path(entry.path))
-    if len(entry.text) < EXCERPT or FORMS.get(Path(entry.path).suffix.lower()) != "lines":
-        return Text(entry.text)
-    try:
-        text = whole_text(entry.path, entry.digest)
-    except OSError:
-        text = None
-    if text is None:
-        raise DataError(
-            "the whole text of the like entry is not available: its file has changed since it was "
-            "indexed; run e5v index again, or leave out text",
-            argument="like",
-        )
-    return Text(text)
+    return StoredExample(vector, None if query.text is None else read_part(entry))
 
 
 def find(
-    index: Index,
+    index: StoredEntries,
     vectors: QueryVectors,
     *,
     k: int,
@@ -286,7 +269,7 @@ def find(
     return [hit for hit in hits if not _is_example(index, hit, vectors)][:k]
 
 
-def _is_example(index: Index, hit: Hit, vectors: QueryVectors) -> bool:
+def _is_example(index: StoredEntries, hit: Hit, vectors: QueryVectors) -> bool:
     """Return whether a hit is the example of the query, or a copy of it."""
     if hit.entry.id == vectors.like:
         return True

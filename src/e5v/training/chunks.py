@@ -27,7 +27,7 @@ OFFICIAL_ROWS = 24  # triplets on one of the paper's GPUs
 OFFICIAL_MULTIPLE = 8  # widths are padded to a multiple of it
 
 
-class ForwardPass(Protocol):
+class ChunkPass(Protocol):
     """A way to run prompts through the model."""
 
     def chunks(self, prompts: Sequence[Prompted], triplets: int) -> list[list[int]]:
@@ -127,7 +127,7 @@ class OfficialPass:
         return torch.nn.functional.pad(block, (width - block.shape[1], 0), value=self.padding)
 
 
-def choose_pass(encoder: Encoder, recipe: Recipe) -> ForwardPass:
+def choose_pass(encoder: Encoder, recipe: Recipe) -> ChunkPass:
     """Return the way to run prompts that a recipe's mask asks for."""
     if recipe.mask == "faithful":
         return OfficialPass(encoder, encoder.loaded.processor.tokenizer.eos_token_id)

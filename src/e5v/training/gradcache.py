@@ -19,7 +19,7 @@ from torch import Tensor
 
 from e5v.model.encoder import Prompted
 from e5v.model.image_inputs import Pixels
-from e5v.training.chunks import ForwardPass
+from e5v.training.chunks import ChunkPass
 from e5v.training.loss import Loss
 from e5v.training.ranks import Ranks
 
@@ -30,7 +30,7 @@ LossOf = Callable[[Tensor], Loss]  # of the states (m, d) of all items of a batc
 class GradCache:
     """Computes gradients of a model with states of `width`; `autocast` sets the precision."""
 
-    forward: ForwardPass
+    forward: ChunkPass
     width: int
     device: torch.device
     ranks: Ranks

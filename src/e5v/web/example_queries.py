@@ -25,11 +25,11 @@ from e5v.search.index_model import PROMPT
 from e5v.vectors import unit
 from e5v.web.errors import Refused
 from e5v.web.inputs import RequestItem
+from e5v.web.searching import Searcher
 
 if TYPE_CHECKING:
     from e5v.search.entries import Entry
     from e5v.search.index import Index
-    from e5v.web.searching import Searcher
 
 WANTED = 3
 SAMPLE = 256  # entries considered

@@ -138,7 +138,8 @@ async def one_entry(request: Request, id: EntryId) -> Response:
 )
 async def examples(request: Request) -> Response:
     """Return up to three short queries that find something in this index."""
-    return json_response({"queries": await get_service(request).searcher.examples()})
+    service = get_service(request)
+    return json_response({"queries": await service.examples.get(service.searcher)})
 
 
 @router.get(

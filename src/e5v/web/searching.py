@@ -8,7 +8,7 @@ SearchRequest -> Query -> its items -> one call of the embedder -> query vector
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +23,6 @@ from e5v.vectors import unit
 from e5v.web.batching import Batcher
 from e5v.web.embedding import ItemEmbedder
 from e5v.web.errors import Refused
-from e5v.web.example_queries import ExampleQueries
 from e5v.web.index_view import Collection
 from e5v.web.inputs import RequestItem, read_item
 from e5v.web.schemas import SearchRequest
@@ -57,7 +56,6 @@ class Searcher:
     batcher: Batcher
     collection: Collection
     length: float
-    _examples: ExampleQueries = field(default_factory=ExampleQueries)
 
     async def find(self, request: SearchRequest) -> SearchResult:
         """Search as `find` does: which examples are left out of the hits, `Query` says.
@@ -77,14 +75,6 @@ class Searcher:
             self._predict_words(vectors.query, length),
         )
         return SearchResult(hits, words)
-
-    async def examples(self) -> list[str]:
-        """Return up to three queries that find something in this collection.
-
-        Raises:
-            Refused: there is no index.
-        """
-        return await self._examples.get(self)
 
     async def words_of(self, vector: NDArray[np.float32]) -> list[Word]:
         """Return the words predicted for an entry's unit vector (d,), likeliest first."""

@@ -18,6 +18,7 @@ from e5v.web.access import AccessRules
 from e5v.web.admission import Limits
 from e5v.web.batching import Batcher, ForwardPass
 from e5v.web.embedding import ItemEmbedder
+from e5v.web.example_queries import ExampleQueries
 from e5v.web.index_view import Collection
 from e5v.web.metrics import Meters
 from e5v.web.searching import Searcher
@@ -45,6 +46,7 @@ class Service:
     meters: Meters
     embedder: ItemEmbedder
     searcher: Searcher
+    examples: ExampleQueries = field(default_factory=ExampleQueries)
 
     @property
     def name(self) -> str:
