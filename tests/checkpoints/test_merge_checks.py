@@ -37,7 +37,6 @@ def _spoil(merged: Merged, edit: Callable[[Tensors], object]) -> None:
     save_file(tensors, merged.folder / "model.safetensors", {"format": "pt"})
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_a_good_merge_passes(merged: Merged, dtype: str) -> None:
     """A proof that cries wolf, or that leaves a part of itself out."""

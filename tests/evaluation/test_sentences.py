@@ -205,6 +205,7 @@ def minilm() -> Any:
     return SentenceTransformer(str(package.get_model_path()), device="cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", get_args(Name))
 def test_a_published_figure_comes_out(minilm: Any, name: Name) -> None:
     """Catches a harness that measures something else than everybody does."""

@@ -191,7 +191,6 @@ def test_batches_are_planned_by_tokens(model: E5V, embedded: list[list[Prompted]
     assert len(embedded) < len(texts)
 
 
-@pytest.mark.slow
 def test_stream_holds_a_bounded_window(model: E5V) -> None:
     """A generator of a million items that is read to its end before the first vector."""
     read = itertools.count()

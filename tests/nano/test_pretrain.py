@@ -149,7 +149,6 @@ def stage(batches: Batches, last: int = 10**9) -> Stage:
     return replace(language_stage(made, batches), batch=batch)
 
 
-@pytest.mark.slow
 def test_a_stage_that_is_killed_goes_on_to_the_same_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

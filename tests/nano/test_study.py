@@ -153,7 +153,6 @@ def test_the_text_half_of_a_mixture_is_the_file_of_text_only(tmp_path: Path) -> 
     assert set(texts) == {row}
 
 
-@pytest.mark.slow
 def test_a_training_on_pictures_leaves_an_adapter_and_no_pictures(
     study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,7 +214,6 @@ def test_a_result_is_made_once_and_never_mixed_with_one_of_another_model(
         list(study.make_all())
 
 
-@pytest.mark.slow
 def test_a_result_holds_all_that_the_document_is_made_of(study: Study) -> None:
     """A study of hours that forgot to ask for something would have to be made again."""
     assert list(replace(study, only=("base",)).make_all()) == ["base"]

@@ -45,7 +45,6 @@ def _gradients(trainer: Trainer) -> list[Tensor]:
     return [one.clone() for one in found if one is not None]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("activations", ["kept", "recomputed"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_chunks_have_the_gradient_of_the_whole(

@@ -73,7 +73,6 @@ def _run_alone(trainer: Trainer, one: Prompted) -> Tensor:
     return state
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_chunks_of_images_have_the_gradient_of_the_whole(
     family: str, checkpoints: Checkpoints, short: Recipe, mixed: tuple[Triplet, ...]

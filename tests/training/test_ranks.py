@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import distributed
 from torch.multiprocessing.spawn import start_processes
@@ -35,6 +36,7 @@ def _one_of_two(rank: int, run: Run, meeting: Path, results: Path) -> None:
     distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_gradient_of_one(
     checkpoints: Any, nli: Path, short: Recipe, tmp_path: Path
 ) -> None:

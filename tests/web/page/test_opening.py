@@ -121,6 +121,7 @@ def test_texts_alone(browser: "Browser", model: E5V, tmp_path: Path) -> None:
         expect(page.locator(".tabs button:visible")).to_have_text(["Texts", "Map"])
 
 
+@pytest.mark.slow
 def test_new_pictures_come_first(browser: "Browser", model: E5V, tmp_path: Path) -> None:
     """Catches a page that shows what the index was when it was opened."""
     photos = tmp_path / "photos"
