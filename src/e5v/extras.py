@@ -32,7 +32,7 @@ def need(what: str, *libraries: str, extra: str | None = None) -> None:
         MissingExtraError: a library is missing.
     """
     for library in libraries:
-        if not _is_installed(library):
+        if not is_installed(library):
             raise _missing(what, library, extra)
 
 
@@ -52,7 +52,8 @@ def imported(what: str, *, extra: str | None = None) -> Iterator[None]:
         raise _missing(what, library, extra) from error
 
 
-def _is_installed(library: str) -> bool:
+def is_installed(library: str) -> bool:
+    """Return whether a library is installed, without importing it."""
     try:
         return find_spec(library) is not None
     except (ImportError, ValueError):  # ValueError: imported without a specification

@@ -43,6 +43,20 @@ def mixed() -> tuple[Triplet, ...]:
     )
 
 
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Give the number of images in each run of the vision tower."""
+    counts: list[int] = []
+    real = e5v.model.encoder.image_tokens  # type: ignore[attr-defined]
+
+    def count(model: Any, images: Any, *rest: Any) -> Any:
+        counts.append(len(images))
+        return real(model, images, *rest)
+
+    monkeypatch.setattr(e5v.model.encoder, "image_tokens", count)
+    return counts
+
+
 def _open(folder: Path, recipe: Recipe) -> Trainer:
     trainer = Trainer(load(folder, dtype="float32", device="cpu"), recipe)
     generator = torch.Generator().manual_seed(1)
@@ -93,18 +107,10 @@ def test_chunks_of_images_have_the_gradient_of_the_whole(
 
 
 def test_the_tower_sees_an_image_once_and_stays_as_it_is(
-    checkpoints: Checkpoints, short: Recipe, mixed: tuple[Triplet, ...], monkeypatch: Any
+    checkpoints: Checkpoints, short: Recipe, mixed: tuple[Triplet, ...], seen: list[int]
 ) -> None:
     """A tower that runs in both passes of a chunk, is trained, or drops values in training."""
     trainer = _open(checkpoints("llava_next_llama3"), short)
-    seen: list[int] = []
-    real = e5v.model.encoder.image_tokens  # type: ignore[attr-defined]
-
-    def count(model: Any, images: Any, *rest: Any) -> Any:
-        seen.append(len(images))
-        return real(model, images, *rest)
-
-    monkeypatch.setattr(e5v.model.encoder, "image_tokens", count)
     frozen = {
         name: value.clone()
         for name, value in trainer.loaded.model.state_dict().items()
@@ -174,18 +180,10 @@ def test_an_image_that_goes_away_stops_the_run(
 
 
 def test_a_batch_with_one_image_in_many_rows_runs_the_tower_once(
-    checkpoints: Checkpoints, folder: Path, short: Recipe, monkeypatch: pytest.MonkeyPatch
+    checkpoints: Checkpoints, folder: Path, short: Recipe, seen: list[int]
 ) -> None:
     """An image with four captions that is seen four times, in as many chunks."""
     trainer = _open(checkpoints("llava_next_llama3"), replace(short, chunk_tokens=64))
-    seen: list[int] = []
-    real = e5v.model.encoder.image_tokens  # type: ignore[attr-defined]
-
-    def count(model: Any, images: Any, *rest: Any) -> Any:
-        seen.append(len(images))
-        return real(model, images, *rest)
-
-    monkeypatch.setattr(e5v.model.encoder, "image_tokens", count)
     image = folder / "images" / "0.png"
     rows = tuple(Triplet({"image": image}, f"caption {n}") for n in range(4))
     trainer.step(0, Batch(rows, ()))

@@ -8,6 +8,7 @@ Only the formats of `e5v.image_formats` are tried, so that no file goes to anoth
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import PIL.Image
 
 from e5v.errors import E5VError
 from e5v.image_formats import PILLOW_FORMATS
-from e5v.inputs import Image
+from e5v.inputs import Image, Item
 
 UPRIGHT = {  # transposition for each EXIF orientation
     2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
@@ -60,6 +61,16 @@ def read_bytes(image: Image) -> Image:
     if not content:
         raise UnreadableError(f"{image} is empty (0 bytes)")
     return Image(content, str(image))
+
+
+def read_images(item: Item) -> Item:
+    """Return an item with the bytes of its images in place of their paths.
+
+    Raises:
+        UnreadableError: as `read_bytes`.
+    """
+    parts = (read_bytes(part) if isinstance(part, Image) else part for part in item.parts)
+    return replace(item, parts=tuple(parts))
 
 
 def open_image(content: bytes) -> PIL.Image.Image:

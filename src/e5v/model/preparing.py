@@ -8,7 +8,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from threading import Lock
 from weakref import WeakValueDictionary
@@ -17,9 +17,9 @@ import PIL.Image
 
 from e5v.errors import ItemError, PromptError
 from e5v.image_formats import is_image_name
-from e5v.inputs import Image, Item, Part, RawItem, normalise
+from e5v.inputs import Image, Item, RawItem, normalise
 from e5v.model.encoder import Prompted
-from e5v.model.image_files import UnreadableError, read_bytes
+from e5v.model.image_files import UnreadableError, read_images
 from e5v.model.image_inputs import Pixels
 from e5v.model.images import decode, digest
 from e5v.model.loading import Loaded
@@ -68,8 +68,7 @@ class Preparer:
             PromptError: the prompt has no slot for a part of it; names `position`.
         """
         try:
-            given = normalise(raw, position)
-            item = replace(given, parts=tuple(map(_read_part, given.parts)))
+            item = read_images(normalise(raw, position))
             pixels = tuple(map(self._pixels.read, item.images))
             prompted, cut = self._tokenize(item, prompt, pixels, fit)
             content = digest(item)
@@ -123,10 +122,6 @@ class SharedPixels:
             if pixels is None:
                 pixels = self._found[content] = self._process(decode(image))
         return pixels
-
-
-def _read_part(part: Part) -> Part:
-    return read_bytes(part) if isinstance(part, Image) else part
 
 
 def ahead(

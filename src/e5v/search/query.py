@@ -1,4 +1,4 @@
-"""Turn a query, words or an image or both, into a vector and its hits: one path for all faces.
+"""Turn a query into a vector and its hits: one path for the command line, Python and the page.
 
 Query -> QueryItems -> one call of the model -> QueryVectors -> Index -> Hit, nearest first
 """

@@ -9,7 +9,7 @@ of `e5v.captions`; Hugging Face's image column, `{"bytes": ..., "path": ...}`, i
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,7 +25,7 @@ from e5v.errors import ItemError
 from e5v.image_formats import IMAGE_SUFFIXES, is_image_name
 from e5v.inputs import Image, Item, RawItem, Text, normalise
 from e5v.item_lines import read_object
-from e5v.jsonl import Wrong, undecoded
+from e5v.jsonl import Wrong, parse, undecoded
 
 Cells = Mapping[str, Any]  # of one row, by column
 TARGET = "target"
@@ -45,11 +45,8 @@ def read_items(cells: Cells, columns: Sequence[str], folder: str) -> list[RawIte
     Raises:
         UnusableError: a cell is neither a text nor an item, or names a missing image.
     """
-    items = (
-        _read_item(column, one, folder)
-        for column in columns
-        for one in (cells[column] if isinstance(cells[column], list) else [cells[column]])
-    )
+    values = _list_values(cells, columns)
+    items = (_read_item(column, value, folder) for column, value in values)
     return [item for item in items if item]
 
 
@@ -59,12 +56,15 @@ def read_images(cells: Cells, columns: Sequence[str], folder: str) -> list[Item]
     Raises:
         UnusableError: a cell is not an image, or names a missing one.
     """
-    return [
-        _read_image(column, one, folder)
-        for column in columns
-        for one in (cells[column] if isinstance(cells[column], list) else [cells[column]])
-        if one is not None
-    ]
+    values = _list_values(cells, columns)
+    return [_read_image(column, value, folder) for column, value in values if value is not None]
+
+
+def _list_values(cells: Cells, columns: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """Yield the values of some cells, each with its column; a list has several."""
+    for column in columns:
+        value = cells[column]
+        yield from ((column, one) for one in (value if isinstance(value, list) else [value]))
 
 
 def as_item(raw: RawItem) -> Item:
@@ -144,8 +144,8 @@ def _is_image(text: str) -> bool:
     if text.startswith("data:"):
         return True
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = parse(text)
+    except Wrong:
         return False
     return isinstance(value, dict) and image_key(value) is not None
 

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
-from e5v.inputs import Image, Item, Part, RawItem, Text
-from e5v.model.image_files import UnreadableError, read_bytes
+from e5v.inputs import RawItem, Text
+from e5v.model.image_files import UnreadableError, read_images
 from e5v.model.images import decode, digest
 from e5v.model.preparing import WORKERS
 from e5v.training.cells import as_item
@@ -67,16 +67,3 @@ def identify(raw: RawItem) -> str:
     item = read_images(as_item(raw))
     parts = (Text(part.text.strip()) if isinstance(part, Text) else part for part in item.parts)
     return f"\0{digest(replace(item, parts=tuple(parts))).hex()}"
-
-
-def read_images(item: Item) -> Item:
-    """Return an item with the bytes of its images in place of their paths.
-
-    Raises:
-        UnreadableError: a file cannot be read.
-    """
-    return replace(item, parts=tuple(map(_read_part, item.parts)))
-
-
-def _read_part(part: Part) -> Part:
-    return read_bytes(part) if isinstance(part, Image) else part

@@ -5,7 +5,7 @@ Run -> fit -> Begun, then a Step for each step, and Measured where there is vali
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -129,24 +129,10 @@ class Begun:
 
 
 @dataclass(frozen=True)
-class StepResult:
-    """What a step computed. `accuracy` is the share of anchors whose positive is nearest, 0 to 1.
+class Step:
+    """One step, from 1. `accuracy` is the share of anchors whose positive is nearest, 0 to 1.
 
     `grad_norm` is the gradient norm before clipping; `cut` counts the truncated items.
-    """
-
-    loss: float
-    accuracy: float
-    lr: float
-    grad_norm: float
-    tokens: int
-    cut: int
-
-
-@dataclass(frozen=True)
-class Step:
-    """A `StepResult` with its number, from 1, and its time.
-
     `seconds_left` is an estimate for all later steps.
     """
 
@@ -157,16 +143,8 @@ class Step:
     grad_norm: float
     tokens: int
     cut: int
-    seconds: float
-    seconds_left: float
-
-    @classmethod
-    def of(cls, step: int, result: StepResult, pace: "Pace") -> "Step":
-        """Return the record of a step that ends now."""
-        pace.count_step()
-        return cls(
-            step=step, seconds=pace.seconds, seconds_left=pace.seconds_left, **asdict(result)
-        )
+    seconds: float = 0.0
+    seconds_left: float = 0.0
 
     @property
     def tokens_per_second(self) -> float:
@@ -194,23 +172,19 @@ class Pace:
     """Measures the time of a step and estimates the time of those left."""
 
     def __init__(self, steps: int) -> None:
-        self.seconds = 0.0
         self._left, self._done, self._spent = steps, 0, 0.0
         self.resume()
-
-    @property
-    def seconds_left(self) -> float:
-        """An estimate, from the steps taken so far."""
-        return self._left * self._spent / max(self._done, 1)
 
     def resume(self) -> None:
         """Restart the clock after work that is not a step."""
         self._since = time.perf_counter()
 
-    def count_step(self) -> None:
-        """Count a step that ends now."""
-        self.seconds = time.perf_counter() - self._since
-        self._spent += self.seconds
+    def time(self, step: Step) -> Step:
+        """Return a step that ends now with its time, and that of the steps left."""
+        seconds = time.perf_counter() - self._since
+        self._spent += seconds
         self._done += 1
         self._left -= 1
         self.resume()
+        left = self._left * self._spent / self._done
+        return replace(step, seconds=seconds, seconds_left=left)

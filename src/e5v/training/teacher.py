@@ -73,8 +73,3 @@ class Teacher:
             return torch.from_numpy(picked.astype(np.float32))
         vectors = unit(picked)
         return torch.from_numpy(vectors[:, 0] @ vectors[:, 1].T)
-
-
-def open_teacher(file: Path | None, rows: int) -> Teacher | None:
-    """Open a teacher's file as `Teacher.open`, if there is one."""
-    return Teacher.open(file, rows) if file else None

@@ -34,10 +34,10 @@ from e5v.training.loss import Loss, batch_loss
 from e5v.training.plots import draw
 from e5v.training.ranks import Ranks, joined
 from e5v.training.recipe import Recipe
-from e5v.training.run import Begun, Measured, Pace, Run, Step, StepResult, TrainOptions
+from e5v.training.run import Begun, Measured, Pace, Run, Step, TrainOptions
 from e5v.training.run_folder import RunFolder, write_folder
 from e5v.training.sampler import Batch, Batches
-from e5v.training.teacher import Teacher, open_teacher
+from e5v.training.teacher import Teacher
 from e5v.training.training_prompts import TrainingPrompts
 from e5v.training.triplets import Triplet, Triplets
 from e5v.training.validation import Validation
@@ -96,7 +96,8 @@ def fit(run: Run) -> Iterator[Begun | Step | Measured]:
         folder.check(record, resume=run.resume)
         check_data(data, recipe)
         batches = Batches(data, recipe.batch, recipe.seed)
-        teacher = open_teacher(recipe.objective.teacher, data.count)
+        file = recipe.objective.teacher
+        teacher = Teacher.open(file, data.count) if file else None
         validation = _open_validation(run, device) if ranks.leads else None
         trainer = Trainer(_load(run, data, device), recipe, ranks, teacher)
         first = trainer.restore(folder.latest())
@@ -111,11 +112,11 @@ def fit(run: Run) -> Iterator[Begun | Step | Measured]:
         pace = Pace(recipe.steps - first)
         for step in range(first, recipe.steps):
             with _step_errors(step, trainer, folder):
-                result = trainer.step(step, batches[step])
-            _check_finite(step, result, folder)
+                taken = trainer.step(step, batches[step])
+            _check_finite(taken, folder)
             if not ranks.leads:
                 continue
-            yield folder.append(Step.of(step + 1, result, pace))
+            yield folder.append(pace.time(taken))
 
             if (step + 1) % run.every == 0 or step + 1 == recipe.steps:
                 if validation:
@@ -158,7 +159,7 @@ class Trainer:
         self.gradients = GradCache(forward, width, place, ranks, self.autocast)
         set_training_mode(loaded, recompute=recipe.recompute)
 
-    def step(self, step: int, batch: Batch) -> StepResult:
+    def step(self, step: int, batch: Batch) -> Step:
         """Take step `step`, from 0: gradient of the batch, then update of the weights.
 
         Raises:
@@ -166,7 +167,8 @@ class Trainer:
         """
         prompts = self.prompts.prepare(batch.items)
         loss = self.accumulate([one.prompted for one in prompts], batch, step)
-        return StepResult(
+        return Step(
+            step=step + 1,
             loss=float(loss.value),
             accuracy=float(loss.accuracy),
             lr=self.recipe.learning_rate(step),
@@ -271,11 +273,11 @@ def _step_errors(step: int, trainer: Trainer, folder: RunFolder) -> Iterator[Non
         ) from error
 
 
-def _check_finite(step: int, result: StepResult, folder: RunFolder) -> None:
-    if math.isfinite(result.loss) and math.isfinite(result.grad_norm):
+def _check_finite(taken: Step, folder: RunFolder) -> None:
+    if math.isfinite(taken.loss) and math.isfinite(taken.grad_norm):
         return
     raise TrainingError(
-        f"step {step + 1} has a loss of {result.loss:g} and a gradient norm of "
-        f"{result.grad_norm:g}; {folder.kept()}; lower the learning rate, or use float32",
+        f"step {taken.step} has a loss of {taken.loss:g} and a gradient norm of "
+        f"{taken.grad_norm:g}; {folder.kept()}; lower the learning rate, or use float32",
         argument="lr",
     )

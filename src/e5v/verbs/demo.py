@@ -5,14 +5,13 @@
 
 import time
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, arg
 
 from e5v.errors import UsageError
-from e5v.extras import EXTRAS, need
+from e5v.extras import EXTRAS, is_installed, need
 from e5v.model.bundled import NANO, PAPER
 from e5v.verbs.console import announce, bar, find_command
 from e5v.verbs.model_options import Opening, check_model
@@ -90,7 +89,7 @@ def demo(verb: Demo) -> None:
 
 def _how_to_serve() -> str:
     """Return what the page needs first, if that is not installed."""
-    if all(find_spec(library) for library in EXTRAS["serve"]):
+    if all(map(is_installed, EXTRAS["serve"])):
         return ""
     return "\n                     (first: pip install 'e5v[serve]')"
 
