@@ -158,14 +158,15 @@ def test_the_peak_is_that_of_the_work() -> None:
     forget_peak()
     before = peak_since_mib()
     _hold(64)
-    assert 60 < peak_since_mib() - before < 128
+    assert 60 < peak_since_mib() - before < 100
     assert peak_since_mib() <= peak_mib() + 1
 
 
 def _hold(mib: int) -> None:
     """Take memory and give it back."""
     with mmap.mmap(-1, mib * 2**20) as held:
-        held.write(bytes([1]) * len(held))
+        for page in range(0, len(held), mmap.PAGESIZE):  # in place: bytes to write would count, too
+            held[page] = 1
 
 
 def test_adapter_of_the_8b_model() -> None:
