@@ -131,7 +131,7 @@ class Study:
         write(self.shop.work / "planes" / f"{label}.json", json.dumps(planes))
         write(self.results / f"{label}.json", json.dumps(result, indent=1) + "\n")
 
-    def _order(self, setting: Setting, seed: int) -> Order | None:
+    def _order(self, setting: Setting, seed: int) -> Order[Numbers] | None:
         if not setting.trained:
             return None
         numbers = replace(self.numbers, **setting.changes)
@@ -186,7 +186,7 @@ class Study:
         return True
 
 
-def open_model(shop: Workshop, order: Order | None = None) -> E5V:
+def open_model(shop: Workshop, order: Order[Numbers] | None = None) -> E5V:
     """Open the base, with the adapter of a training added if there is one."""
     model = E5V(shop.base, device=shop.device)
     if order:
