@@ -17,8 +17,9 @@ from nano import findings as names
 from nano.export import make_gallery
 from nano.facts import facts
 from nano.findings import BOTH, EDITS, Findings, Record, compare, read_findings
+from nano.kept import write
 from nano.scenes import Scene
-from nano.study import GAP, RESULTS, SCENES, texts_of, write
+from nano.study import GAP, RESULTS, SCENES, texts_of
 
 FILE = GAP.with_name("miniature.md")
 OURS, RIVAL = "text", "pairs"

@@ -27,16 +27,16 @@ from tyro.conf import OmitArgPrefixes, Positional
 
 from e5v.errors import E5VError, TrainingError
 from e5v.files import replace_folder, write_file
-from e5v.model.loading import load
+from e5v.model.loading import DTypeName, load
 from e5v.training.recipe import Recipe
 from e5v.training.training_prompts import TrainingPrompts
 from e5v.verbs.paths import need_file
 from nano.settings import Setting
-from nano.trainings import digest, sum_steps
 from nano.trainings import Order as OrderOf
+from nano.trainings import digest, sum_steps
 from photos.settings import CURVED, Numbers, find_settings
 
-DTYPE = "bfloat16"
+DTYPE: DTypeName = "bfloat16"
 GIVEN = ("steps", "batch", "lr", "rank", "alpha", "dropout", "chunk_tokens", "every")
 SAMPLE = "a dog on a log"  # its tokens, with the prompt around it, tell one prompt from another
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
@@ -77,10 +77,10 @@ class Trainings:
         trained = [one for one in find_settings(self.only) if one.trained]
         for seed in self.seeds:
             for setting in trained:
-                yield order(setting, self.numbers, seed)
+                yield make_order(setting, self.numbers, seed)
 
 
-def order(setting: Setting, numbers: Numbers, seed: int) -> Order:
+def make_order(setting: Setting, numbers: Numbers, seed: int) -> Order:
     """Return the training of a setting, whose own numbers count before the common ones."""
     return OrderOf(setting, replace(numbers, **setting.changes), seed)
 
@@ -161,7 +161,8 @@ def _train(order: Order, shop: Workshop, target: Path) -> Iterator[str]:
         for line in process.stdout or ():
             _keep_checkpoints(target, curve)
             step = json.loads(line)
-            yield f"{order.label}: step {step['step']}/{order.numbers.steps}, loss {step['loss']:.3f}"
+            done = f"step {step['step']}/{order.numbers.steps}, loss {step['loss']:.3f}"
+            yield f"{order.label}: {done}"
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
     lost = [step for step in curve if not adapter_after(target, step).exists()]
