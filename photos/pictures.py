@@ -61,8 +61,17 @@ def lay_out(listed: list[Listed], out: Path, source: Path | None = None) -> Iter
         if not target.exists() or digest(target.read_bytes()) != one.sha256:
             yield one.file
             write(target, _take(one, source) if source else _download(one))
+    write(out / CAPTIONS, _write_captions(listed))
+
+
+def identify(listed: list[Listed]) -> str:
+    """Tell photographs from any others by their captions, as results name them."""
+    return hashlib.blake2b(_write_captions(listed).encode(), digest_size=8).hexdigest()
+
+
+def _write_captions(listed: list[Listed]) -> str:
     rows = ({"image": one.file, "captions": one.captions} for one in listed)
-    write(out / CAPTIONS, "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows))
+    return "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
 
 
 def digest(content: bytes) -> str:

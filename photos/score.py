@@ -128,17 +128,18 @@ def collect_words(model: E5V, data: BenchmarkData) -> list[Record]:
     """Return what some of the photos say, evenly picked by their number."""
     tasks = (task for task in data.material.tasks if isinstance(task, Search))
     search = next(one for one in tasks if one.name == IMAGES)
-    captions = [normalise(item).texts[0] for item in search.queries[0].items]
-    owner = [true[0] for true in search.relevance.true]
+    captions: dict[int, list[str]] = {}
+    for item, (owner, *_) in zip(search.queries[0].items, search.relevance.true, strict=True):
+        captions.setdefault(owner, []).append(normalise(item).texts[0])
     photos = search.candidates.items
     count = min(WORDED, len(photos))
     picked = [place * len(photos) // count for place in range(count)]
     return [
         {
             "image": Path(str(photos[place])).name,
-            "caption": captions[owner.index(place)],
+            "captions": captions[place],
             "says": find_words(model, photos[place]),
         }
         for place in picked
-        if place in owner
+        if place in captions
     ]

@@ -74,6 +74,7 @@ class Study:
             "base": digest([base / WEIGHTS]),
             "photos": digest([self.photos / CAPTIONS]),
             "demo": digest([self.demo / CAPTIONS]),
+            "sts": self.sts is not None,
             **numbers,
         }
 
