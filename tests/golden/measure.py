@@ -30,7 +30,7 @@ from tests.families import build
 
 ROOT = Path(__file__).parents[2]
 SCENES = ROOT / "examples" / "scenes"
-PHOTOS = ROOT / "examples" / "photos"
+PHOTOS = ROOT / "tests" / "photos"
 FAMILIES = ("llava_next_llama3", "llava_15", "qwen2_5_vl", "qwen3_vl", "gemma3", "internvl")
 PRECISIONS = ("float32", "float16", "int8", "binary")
 FEW = 40  # scenes

@@ -8,7 +8,7 @@ import pytest
 
 from tests.verbs.done import PHOTOS, Run
 
-SCENES = PHOTOS.parent / "scenes"
+SCENES = Path(__file__).parents[2] / "examples" / "scenes"
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from e5v.web.app import create_app
 from e5v.web.index_view import Collection
 from e5v.web.service import Settings
 
-PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
+PHOTOS = Path(__file__).parents[1] / "photos"
 CAT = PHOTOS / "cat.jpg"
 URL = "http://testserver"
 
