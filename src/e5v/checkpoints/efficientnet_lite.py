@@ -109,8 +109,8 @@ def convert_tower(
         if module in STEM:
             weights[f"{STEM[module]}.{rest}"] = tensor
         elif module == "_blocks":
-            block, part, kind = rest.split(".")
-            weights[f"encoder.blocks.{block}.{MODULES[part]}.{kind}"] = tensor
+            place, part, kind = rest.split(".")
+            weights[f"encoder.blocks.{place}.{MODULES[part]}.{kind}"] = tensor
     weights |= _make_class_stage(published, f"encoder.blocks.{blocks}", variant, classes)
     weights |= _make_top(classes)
     for block in range(blocks + 1):
