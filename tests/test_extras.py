@@ -77,7 +77,6 @@ def test_a_verb_says_at_once_which_extra_it_needs(
     ("hidden", "arguments", "message"),
     [
         ("pyarrow", ["search", "a dog"], "e5v search needs pyarrow"),
-        ("platformdirs", ["index", "."], "e5v index needs platformdirs"),
         ("lancedb", ["serve"], "e5v serve needs lancedb"),
         ("prometheus_client", ["serve"], "e5v serve needs prometheus_client"),
         ("matplotlib", ["train", "--data", "a.csv", "--out", "run"], "e5v train needs matplotlib"),
@@ -115,11 +114,6 @@ for arguments in (["encode", "a cat", "--out", "v.npy"], ["words", "a cat", "--j
 PYTHON = [
     ("from e5v.search.index import Index", "an index needs lancedb", "search"),
     ("from e5v.search.writer import writing", "an index needs lancedb", "search"),
-    (
-        "from e5v.search.manifest import default_folder; default_folder()",
-        "an index needs platformdirs",
-        "search",
-    ),
     ("from e5v.web.app import create_app", "the server needs fastapi", "serve"),
     (
         "from e5v.training.trainer import fit; from e5v.training.run import Run\n"

@@ -24,7 +24,7 @@ def folder(
     """Let the names mean a small random model and an adapter of it."""
     base = copytree(checkpoints("llava_next_llama3"), tmp_path / "nano" / "base")
     write_adapter(tmp_path / "nano" / "adapter", base)
-    monkeypatch.setattr(bundled, "FOLDER", tmp_path / "nano")
+    monkeypatch.setitem(bundled.FOLDERS, "nano", tmp_path / "nano")
     return tmp_path / "nano"
 
 
@@ -35,7 +35,7 @@ def test_nano_is_the_merged_model_and_nano_base_the_one_before(
     both = {"image": photos[1], "text": "in blue"}
     items: list[Any] = ["a dog", "a red car on the left", photos[0], both]
     merge(folder / "adapter", folder.parent / "merged", folder / "base")
-    tuned, base = (E5V(name, dtype="float32").encode(items) for name in bundled.NAMES)
+    tuned, base = (E5V(name, dtype="float32").encode(items) for name in ("nano", "nano-base"))
     merged = E5V(folder.parent / "merged", dtype="float32").encode(items)
     np.testing.assert_allclose(tuned, merged, atol=1e-5)
     np.testing.assert_allclose(base, E5V(folder / "base", dtype="float32").encode(items), atol=1e-6)
@@ -69,7 +69,7 @@ def test_a_package_without_its_model_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Someone with a broken installation is to read one line, not a traceback of the hub's."""
-    monkeypatch.setattr(bundled, "FOLDER", tmp_path / "gone")
+    monkeypatch.setitem(bundled.FOLDERS, "nano", tmp_path / "gone")
     with pytest.raises(ModelError, match="gone"):
         E5V("nano")
 
