@@ -38,30 +38,7 @@ CURVE = "photographs-curve.png"
 THUMBNAILS = "photographs"  # the folder beside the document
 GROUPED = ("base", "text", MINILM)
 SPECIAL = re.compile(r"([\\`*_<>|\[\]#~])")
-EMPTY = set(
-    [
-        "a",
-        "an",
-        "the",
-        "this",
-        "that",
-        "there",
-        "and",
-        "or",
-        "of",
-        "in",
-        "on",
-        "at",
-        "with",
-        "by",
-        "to",
-        "from",
-        "is",
-        "are",
-        "it",
-        "its",
-    ]
-)
+EMPTY = {"a", "an", "and", "at", "in", "is", "it", "of", "on", "or", "that", "the", "this", "to"}
 EFFECT = (  # the columns of the table in the guide to training
     Side("untuned, no prompt", "base", NO_PROMPT),
     Side("untuned, one word", "base"),

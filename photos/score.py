@@ -27,7 +27,7 @@ WORDED = 20  # photos whose words are told
 
 
 @dataclass(frozen=True)
-class Tests:
+class Exam:
     """What is asked: captioned photos, pairs of texts if there are any, demo photos with edits."""
 
     photos: BenchmarkData
@@ -36,7 +36,7 @@ class Tests:
     cache: Cache
 
     @classmethod
-    def read(cls, photos: Path, sts: Path | None, demo: Path, cache: Path) -> "Tests":
+    def read(cls, photos: Path, sts: Path | None, demo: Path, cache: Path) -> "Exam":
         """Read the folders of the data; `cache` is a file that keeps vectors.
 
         Raises:
@@ -46,23 +46,23 @@ class Tests:
         return cls(read_data(photos), graded, read_data(demo), Cache(cache))
 
 
-def score_model(model: E5V, tests: Tests, ablation: Ablation | None = None) -> dict[str, Record]:
+def score_model(model: E5V, exam: Exam, ablation: Ablation | None = None) -> dict[str, Record]:
     """Score the variants of an ablation, or the model itself; read-outs on photos alone."""
     scores: dict[str, Record] = {}
     for one in variants(model, ablation):
         label = OWN.get(one.label, one.label)
         texts = ablation != "readout" or label == ONE_WORD
-        scores |= score(one.embedder, tests, label, texts=texts)
+        scores |= score(one.embedder, exam, label, texts=texts)
     return scores
 
 
-def score(embedder: Embedder, tests: Tests, label: str, *, texts: bool = True) -> dict[str, Record]:
+def score(embedder: Embedder, exam: Exam, label: str, *, texts: bool = True) -> dict[str, Record]:
     """Score an embedder on the photos, as it is and centred, and on the pairs of texts."""
-    cached = CachedEmbedder(embedder, tests.cache)
-    raw = score_embedder(cached, tests.photos)
-    if tests.sts and texts:
-        raw["figures"] |= score_embedder(cached, tests.sts)["figures"]
-    centred = {"figures": score_centred(cached, tests.photos), "gap": {}, "plane": None}
+    cached = CachedEmbedder(embedder, exam.cache)
+    raw = score_embedder(cached, exam.photos)
+    if exam.sts and texts:
+        raw["figures"] |= score_embedder(cached, exam.sts)["figures"]
+    centred = {"figures": score_centred(cached, exam.photos), "gap": {}, "plane": None}
     return {label: raw, f"{label}, {CENTRED}": centred}
 
 
@@ -98,14 +98,14 @@ def _centre(rows: Vectors) -> Vectors:
     return centred
 
 
-def score_demo(embedder: Embedder, tests: Tests) -> tuple[Record, list[Record]]:
+def score_demo(embedder: Embedder, exam: Exam) -> tuple[Record, list[Record]]:
     """Return the figures on the demo photos, and where each composed query finds what it is after.
 
     Places are from 1; of several targets, that of the best.
     """
-    cached = CachedEmbedder(embedder, tests.cache)
-    figures: Record = score_embedder(cached, tests.demo)["figures"]
-    return figures, list(_find_edits(cached, tests.demo))
+    cached = CachedEmbedder(embedder, exam.cache)
+    figures: Record = score_embedder(cached, exam.demo)["figures"]
+    return figures, list(_find_edits(cached, exam.demo))
 
 
 def _find_edits(embedder: CachedEmbedder, data: BenchmarkData) -> Iterator[Record]:

@@ -30,7 +30,7 @@ from nano.kept import describe_conditions, draw_gap, is_kept, write
 from nano.settings import Setting
 from nano.trainings import digest
 from photos.baseline import NameReader
-from photos.score import Tests, collect_words, score, score_demo, score_model
+from photos.score import Exam, collect_words, score, score_demo, score_model
 from photos.settings import CURVED, Numbers, find_settings
 from photos.trainings import Order, Workshop, adapter_after, describe, make_order, read_record
 
@@ -84,13 +84,13 @@ class Study:
         Raises:
             UsageError: a training is not there, or a result is of something else.
         """
-        tests = Tests.read(self.photos, self.sts, self.demo, self.shop.work / "vectors.sqlite")
+        exam = Exam.read(self.photos, self.sts, self.demo, self.shop.work / "vectors.sqlite")
         for setting in self._settings():
             for seed in self.seeds if setting.trained else (None,):
                 label = setting.label(seed or 0)
                 if not is_kept(self.results / f"{label}.json", self.of(setting)):
                     yield label
-                    self._make(setting, seed, tests)
+                    self._make(setting, seed, exam)
 
     def _settings(self) -> list[Setting]:
         """Return what is scored; what is shipped, only beside its own base."""
@@ -100,18 +100,18 @@ class Study:
     def _shipped(self) -> str:
         return self.shop.model.removesuffix("-base")
 
-    def _make(self, setting: Setting, seed: int | None, tests: Tests) -> None:
+    def _make(self, setting: Setting, seed: int | None, exam: Exam) -> None:
         """Score one setting, and keep what came of it."""
         label = setting.label(seed or 0)
         trained = None if seed is None else make_order(setting, self.numbers, seed)
         record = self._find_training(trained) if trained else {}
         self._write_look(label)
         model = self._open(setting, trained)
-        scores, more = self._score(model, setting, tests)
+        scores, more = self._score(model, setting, exam)
         if trained and setting.name == CURVED:
             for step in trained.numbers.curve:
                 tuned = self._open(setting, trained, step)
-                scores |= score(OwnModel(tuned), tests, f"after {step}")
+                scores |= score(OwnModel(tuned), exam, f"after {step}")
         planes = {name: one.pop("plane") for name, one in scores.items()}
         result = {
             "setting": setting.name,
@@ -127,21 +127,19 @@ class Study:
         write(self.shop.work / "planes" / f"{label}.json", json.dumps(planes))
         write(self.results / f"{label}.json", json.dumps(result, indent=1) + "\n")
 
-    def _score(
-        self, model: E5V, setting: Setting, tests: Tests
-    ) -> tuple[dict[str, Record], Record]:
+    def _score(self, model: E5V, setting: Setting, exam: Exam) -> tuple[dict[str, Record], Record]:
         """Return the scores of the variants, and what else a setting is asked for."""
         if setting.name == MINILM:
             reader = NameReader(model)
-            demo, edits = score_demo(reader, tests)
-            return score(reader, tests, ONE_WORD), {"demo": demo, "edits": edits}
+            demo, edits = score_demo(reader, exam)
+            return score(reader, exam, ONE_WORD), {"demo": demo, "edits": edits}
         scores: dict[str, Record] = {}
         for ablation in setting.ablations or (None,):
-            scores |= score_model(model, tests, ablation)
+            scores |= score_model(model, exam, ablation)
         if not setting.whole:
             return scores, {}
-        demo, edits = score_demo(OwnModel(model), tests)
-        words = collect_words(model, tests.demo)
+        demo, edits = score_demo(OwnModel(model), exam)
+        words = collect_words(model, exam.demo)
         return scores, {"demo": demo, "edits": edits, "words": words}
 
     def _find_training(self, trained: Order) -> Record:
