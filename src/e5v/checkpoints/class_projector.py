@@ -37,11 +37,11 @@ def project_classes(
     rest = settings.mean_share * mean / mean.norm()
     matrix = torch.zeros(table.shape[1], channels, dtype=torch.float64)
     for channel, one in enumerate(classes):
-        words = sum(
-            weight * (table[list(tokenize(word))].mean(0) - mean)
-            for word, weight in _weigh_words(one, settings)
-        )
-        matrix[:, channel] = settings.scale * length * (words / torch.norm(words) + rest)
+        words = torch.zeros_like(mean)
+        for word, weight in _weigh_words(one, settings):
+            apart = table[list(tokenize(word))].mean(0) - mean
+            words += weight * apart / apart.norm()
+        matrix[:, channel] = settings.scale * length * (words / words.norm() + rest)
     return matrix
 
 
