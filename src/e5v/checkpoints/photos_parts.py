@@ -18,7 +18,7 @@ import transformers
 from safetensors.torch import save_file
 from torch import Tensor
 
-from e5v.checkpoints.class_projector import project_classes
+from e5v.checkpoints.class_projector import Projector, project_classes
 from e5v.checkpoints.efficientnet_lite import (
     CHANNELS,
     SIDE,
@@ -132,19 +132,23 @@ def _make_config(llama: Llama) -> Any:
 
 
 def _name_weights(
-    llama: Llama, tower: Mapping[str, Tensor], projector: Tensor, rows: int
+    llama: Llama, tower: Mapping[str, Tensor], projector: Projector, rows: int
 ) -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors by their names in the model; floats are rounded to bfloat16.
 
     Rows of the embedding without a token of the Llama's own have the mean embedding.
     """
-    width = len(projector)
+    width = len(projector.bias)
     table = llama.weights["embed_tokens.weight"]
-    mean = table.double().mean(0).to(table.dtype)
-    added = {"embed_tokens.weight": torch.cat([table, mean.expand(rows - len(table), -1)])}
+    mean = table.double().mean(0)
+    added = {
+        "embed_tokens.weight": torch.cat(
+            [table, mean.to(table.dtype).expand(rows - len(table), -1)]
+        )
+    }
     joined = {
-        "linear_1.weight": projector,
-        "linear_1.bias": torch.zeros(width),
+        "linear_1.weight": projector.weight,
+        "linear_1.bias": projector.bias,
         "linear_2.weight": torch.eye(width),
         "linear_2.bias": torch.zeros(width),
     }

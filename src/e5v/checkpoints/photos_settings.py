@@ -30,8 +30,8 @@ class PhotosSettings:
 
     The other numbers say which vector a class puts into a cell: the words of the table count with
     the weight of their column; `mean_share` is the length of the mean word embedding in it,
-    relative to that of the words; `scale` is the length of it all, relative to a word embedding,
-    when the class is 1 above the threshold.
+    relative to that of the words; `scale` is the length of the words, relative to a word embedding,
+    when the channel is 1. `mean_bias` times the mean word embedding is in every cell.
     """
 
     threshold: float
@@ -41,6 +41,7 @@ class PhotosSettings:
     hypernym_weight: float
     implied_weight: float
     mean_share: float
+    mean_bias: float
     scale: float
     digest: str
 
@@ -55,7 +56,7 @@ class PhotosSettings:
         for name in ("slope", "name_weight", "scale"):
             if not getattr(self, name) > 0:
                 raise DataError(f"{name} is {getattr(self, name)}; expected more than 0")
-        for name in ("hypernym_weight", "implied_weight", "mean_share"):
+        for name in ("hypernym_weight", "implied_weight", "mean_share", "mean_bias"):
             if not getattr(self, name) >= 0:
                 raise DataError(f"{name} is {getattr(self, name)}; expected at least 0")
         if not DIGEST.fullmatch(self.digest):
