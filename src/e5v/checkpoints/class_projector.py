@@ -5,8 +5,8 @@ class -> its words -> their tokens' embeddings - the mean embedding -> weighted 
 
 A cell of the image in which one class speaks enters the language model as about the embedding of
 its name; one in which none does, as the mean embedding. That is two thirds as long as an embedding
-and a part of every one: without it, the language model does not read a cell as a word. The sums are computed in float64, so that the stored bfloat16 values are the same on every
-machine.
+and a part of every one: without it, the language model does not read a cell as a word. The sums are
+computed in float64, so that the stored bfloat16 values are the same on every machine.
 """
 
 from collections.abc import Callable, Sequence
