@@ -83,7 +83,7 @@ def read_settings(folder: Path) -> PhotosSettings:
         stored = json.loads(file.read_text(encoding="utf-8"))
         _check_names(stored)
         return PhotosSettings(**stored)
-    except (OSError, ValueError, TypeError, DataError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, DataError) as error:
         raise DataError(f"{file} cannot be used: {error}") from None
 
 

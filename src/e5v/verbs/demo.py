@@ -12,7 +12,7 @@ from tyro.conf import OmitArgPrefixes, arg
 
 from e5v.errors import UsageError
 from e5v.extras import EXTRAS, is_installed, need
-from e5v.model.bundled import NANO, PAPER
+from e5v.model.bundled import NANO, PAPER, PHOTOS
 from e5v.verbs.console import announce, bar, find_command
 from e5v.verbs.model_options import Opening, check_model
 from e5v.verbs.paths import index_folder, need_possible_folder
@@ -83,7 +83,9 @@ def demo(verb: Demo) -> None:
         f"Open the page:       {command} serve --index {folder}, then http://127.0.0.1:8000/"
         f"{_how_to_serve()}\n"
         "The bundled model is small and knows emoji scenes only. For your own photos and texts:\n"
-        f"                     {command} index ~/Photos --model {PAPER}"
+        f"  a first look:      {command} assemble {PHOTOS}\n"
+        f"                     {command} index ~/Photos --model {PHOTOS}\n"
+        f"  the real thing:    {command} index ~/Photos --model {PAPER}"
     )
 
 
