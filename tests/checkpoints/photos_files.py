@@ -20,7 +20,7 @@ import torch
 import transformers
 from torch import Tensor
 
-from e5v.checkpoints.efficientnet_lite import LITE0
+from e5v.checkpoints.efficientnet_lite import OUT, REPEATS
 from e5v.checkpoints.llama_gguf import NAMES
 from e5v.checkpoints.photos_parts import LANGUAGE, VISION, Parts
 from e5v.checkpoints.photos_settings import CLASSES, TEMPLATE
@@ -132,7 +132,7 @@ def make_lite0() -> dict[str, Tensor]:
 def list_blocks() -> Iterator[tuple[int, int, int, int, int]]:
     """List the blocks of Lite0: channels in and out, expansion, kernel, stride."""
     width = 32
-    stages = zip(LITE0.channels, LITE0.repeats, WIDEN, KERNELS, STRIDES, strict=True)
+    stages = zip(OUT, REPEATS, WIDEN, KERNELS, STRIDES, strict=True)
     for out, repeats, widen, kernel, stride in stages:
         for place in range(repeats):
             yield width, out, widen, kernel, stride if place == 0 else 1

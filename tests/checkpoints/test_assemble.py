@@ -87,7 +87,7 @@ def test_it_opens_in_plain_transformers(small: Small, photos: list[Image.Image])
     prompt = processor.apply_chat_template(message)
     assert prompt == '<image> is"'
     inputs = processor(images=photos[0], text=prompt, return_tensors="pt")
-    assert (inputs["input_ids"] == opened.config.image_token_id).sum() == 49
+    assert (inputs["input_ids"] == opened.config.image_token_id).sum() == SIDE**2
     pixels = inputs["pixel_values"]
     assert pixels.shape == (1, 3, 224, 224)
     assert -127 / 128 <= pixels.min() < pixels.max() <= 1

@@ -20,6 +20,7 @@ SETTINGS = replace(
     hypernym_weight=0.5,
     implied_weight=0.25,
     mean_share=0.1,
+    mean_bias=0.25,
     scale=0.5,
 )
 WORDS = {"beagle": [3, 4], "dog": [5], "grass": [6], "ball": [7], "cat": [1]}
@@ -32,14 +33,10 @@ def table() -> Tensor:
 
 
 def project(table: Tensor, *classes: ClassName, **changes: float) -> Tensor:
-    """Project classes with some other settings."""
-    return project_classes(
-        classes,
-        replace(SETTINGS, **changes),  # type: ignore[arg-type]
-        WORDS.__getitem__,
-        table,
-        len(classes) + 2,
-    )
+    """Return the matrix of classes with some other settings."""
+    settings = replace(SETTINGS, **changes)  # type: ignore[arg-type]
+    tokenize = WORDS.__getitem__
+    return project_classes(classes, settings, tokenize, table, len(classes) + 2).weight
 
 
 def test_a_class_is_the_weighted_sum_of_its_words(table: Tensor) -> None:
@@ -48,6 +45,8 @@ def test_a_class_is_the_weighted_sum_of_its_words(table: Tensor) -> None:
     matrix = project(table, beagle, mean_share=0)
     centred = (table - table.mean(0)).double()
     name = (centred[3] + centred[4]) / 2
+    name = name / name.norm()
+    centred = centred / centred.norm(dim=1, keepdim=True)  # a word counts by its direction
     words = name + 0.5 * centred[5] + 0.25 * centred[6] + 0.25 * centred[7]
     expected = 0.5 * table.norm(dim=1).mean() * words / words.norm()
     torch.testing.assert_close(matrix[:, 0], expected, rtol=1e-5, atol=1e-5)
@@ -62,6 +61,12 @@ def test_length_and_share_of_the_mean_are_those_asked_for(table: Tensor) -> None
     torch.testing.assert_close(plain.norm(), 0.5 * length, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close((shared - plain).norm(), 0.05 * length, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(project(table, ClassName("cat"), scale=1.0)[:, 0], 2 * shared)
+
+
+def test_a_cell_without_a_class_is_the_mean_embedding(table: Tensor) -> None:
+    """Catches photos of nothing known whose vectors are those of a token without content."""
+    projector = project_classes([ClassName("cat")], SETTINGS, WORDS.__getitem__, table, 3)
+    torch.testing.assert_close(projector.bias, 0.25 * table.double().mean(0))
 
 
 def test_the_settings_of_the_package_are_read() -> None:
