@@ -10,7 +10,8 @@ PLAIN := build/plain
 TORCH ?= torch==2.13.0
 PLAIN_TESTS := tests/test_files.py tests/model/test_embedder.py tests/model/test_exact.py \
 	tests/model/test_failures.py tests/search/test_query.py
-EXTRA_VERBS := "index ." "search cat" demo serve "train --data cat.npy --out run" "evaluate nano"
+EXTRA_VERBS := "index ." "search cat" demo serve "train --data cat.npy --out run" "evaluate nano" \
+	"assemble photos"
 
 .PHONY: demo demo-photos test test-fast test-plain check docs format clean
 
@@ -41,7 +42,7 @@ test-plain:
 	$(PYTHON) -m venv $(PLAIN)
 	$(PLAIN)/bin/pip install --quiet '$(TORCH)' .
 	cd $(PLAIN) && bin/e5v encode "a cat" --model nano --out cat.npy
-	cd $(PLAIN) && for verb in $(EXTRA_VERBS); do bin/e5v $$verb 2>&1 | grep "pip install 'e5v" \
+	cd $(PLAIN) && for verb in $(EXTRA_VERBS); do E5V_CACHE=none bin/e5v $$verb 2>&1 | grep "pip install 'e5v" \
 		|| exit 1; done
 	$(PLAIN)/bin/pip install --quiet '$(TORCH)' '.[search]' pytest pytest-xdist beartype
 	$(PLAIN)/bin/e5v demo --index $(PLAIN)/demo

@@ -2,7 +2,8 @@
 
 settings.json -> PhotosSettings | classes.tsv -> ClassName, one for each class of ImageNet
 
-The numbers were chosen on photographs; the digest is that of the checkpoint they give.
+The numbers were chosen on photographs; the digest is that of the checkpoint they give. Whoever
+changes one of them is told the new digest by `e5v assemble photos`, and trains the adapter anew.
 """
 
 import json
@@ -83,7 +84,7 @@ def read_settings(folder: Path) -> PhotosSettings:
         stored = json.loads(file.read_text(encoding="utf-8"))
         _check_names(stored)
         return PhotosSettings(**stored)
-    except (OSError, ValueError, TypeError, DataError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, DataError) as error:
         raise DataError(f"{file} cannot be used: {error}") from None
 
 

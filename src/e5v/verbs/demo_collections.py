@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from e5v.model.bundled import NANO, PAPER, PHOTOS
+from e5v.model.bundled import NANO, PHOTOS
 
 if TYPE_CHECKING:
     from e5v.search.query import Query
@@ -74,10 +74,8 @@ COLLECTIONS = {
             edits={"images/0181.png": "a newspaper instead of the avocado"},
             worded=(),
             example="a cat above a guitar",
-            next_step="The same with photographs:\n"
-            f"                     {{command}} assemble {PHOTOS}, then {{command}} demo {PHOTOS}\n"
-            "For your own photos and texts:\n"
-            f"                     {{command}} index ~/Photos --model {PAPER}",
+            next_step="With photographs:    {command} assemble "
+            f"{PHOTOS}, then {{command}} demo {PHOTOS}",
         ),
         Collection(
             name="photos",
