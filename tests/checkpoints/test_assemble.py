@@ -17,6 +17,7 @@ from e5v import E5V
 from e5v.checkpoints import assemble as assembling
 from e5v.checkpoints import photos_parts
 from e5v.checkpoints.assemble import assemble
+from e5v.checkpoints.efficientnet_lite import SIDE
 from e5v.checkpoints.weights_digest import digest_of
 from e5v.errors import DataError, E5VError, MissingExtraError, ModelError
 from e5v.files import LOCKS, locked
