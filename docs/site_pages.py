@@ -33,6 +33,7 @@ PLAN = re.compile(r"(?<=<!-- plan -->\n).*(?=<!-- end of plan -->)", re.DOTALL)
 ROOMS = ("verbs", "web", "training", "evaluation", "search", "checkpoints", "model")
 PLAIN_FILES = {  # what is not Python, by folder: it has no docstring
     "assets/nano": "the bundled model: base, adapter and model card",
+    "assets/photos": "what photos has in the package: adapter, class names and settings",
     "assets/fonts": "the font of captions that are drawn as images",
     "web/page": "the page: HTML, CSS and plain JavaScript modules, without a build",
 }

@@ -30,6 +30,7 @@ from nano.study import RESULTS
 
 LARGEST = 40_000_000  # bytes in all
 SAME = 0.9999  # cosine
+NAMES = (bundled.NANO, bundled.BASE)
 KEPT = ("*.json", "*.safetensors", "*.jinja")  # of the base
 
 
@@ -76,13 +77,13 @@ def _check_vectors(folder: Path, base: Path, run: Path) -> None:
         picture,
         edited,
     ]
-    with patch.object(bundled, "FOLDER", folder):  # it is not in its place yet
-        tuned, untuned = (E5V(name).encode(items) for name in bundled.NAMES)
+    with patch.dict(bundled.FOLDERS, nano=folder):  # it is not in its place yet
+        tuned, untuned = (E5V(name).encode(items) for name in NAMES)
     with tempfile.TemporaryDirectory() as made:
         merge(run, Path(made) / "merged", base)
         merged = E5V(Path(made) / "merged").encode(items)
     expected = (tuned, merged), (untuned, E5V(base).encode(items))
-    for name, (left, right) in zip(bundled.NAMES, expected, strict=True):
+    for name, (left, right) in zip(NAMES, expected, strict=True):
         least = float((left * right).sum(1).min())
         if not least >= SAME:
             raise SystemExit(
@@ -96,7 +97,7 @@ def main(
     base: Positional[Path],
     run: Positional[Path],
     results: Path = RESULTS,
-    target: Path = bundled.FOLDER,
+    target: Path = bundled.FOLDERS[bundled.NANO],
 ) -> None:
     """Ship a base with a folder that `e5v train` wrote, or an adapter."""
     ship(base, run, target, read_findings(results))

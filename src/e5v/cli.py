@@ -20,6 +20,7 @@ from typing import Any
 from e5v.errors import E5VError, ItemError, PromptError, UsageError, first_line
 from e5v.model.bundled import PAPER
 from e5v.model.malloc import keep_freed_memory
+from e5v.verbs.assemble import Assemble, assemble
 from e5v.verbs.completion import OPTION, print_completion
 from e5v.verbs.console import say
 from e5v.verbs.convert import Convert, convert
@@ -38,7 +39,20 @@ from e5v.verbs.usage import parse
 from e5v.verbs.verify import Verify, verify
 from e5v.verbs.words import Words, words
 
-Verb = Encode | Index | Search | Serve | Words | Evaluate | Train | Merge | Convert | Verify | Demo
+Verb = (
+    Encode
+    | Index
+    | Search
+    | Serve
+    | Words
+    | Evaluate
+    | Train
+    | Merge
+    | Convert
+    | Verify
+    | Demo
+    | Assemble
+)
 ACTS: dict[type[Any], Callable[[Any], bool | None]] = {
     Encode: encode,
     Index: index,
@@ -51,6 +65,7 @@ ACTS: dict[type[Any], Callable[[Any], bool | None]] = {
     Convert: convert,
     Verify: verify,
     Demo: demo,
+    Assemble: assemble,
 }
 VERBS: dict[str, type[Any]] = {record.__name__.lower(): record for record in ACTS}
 FAILED, MISUSED = 1, 2

@@ -13,11 +13,12 @@ from e5v.errors import MissingExtraError
 
 # In the order of pyproject.toml; messages name the first extra that has the library.
 EXTRAS = {
-    "search": ("lancedb", "pyarrow", "platformdirs"),
+    "search": ("lancedb", "pyarrow"),
     "serve": ("fastapi", "uvicorn", "prometheus_client", "orjson"),
     "train": ("peft", "matplotlib"),
     "qlora": ("bitsandbytes",),
     "eval": ("datasets", "mteb", "scipy", "sklearn"),
+    "assemble": ("gguf",),
 }
 EXTRA_OF = {library: extra for extra, libraries in EXTRAS.items() for library in libraries}
 

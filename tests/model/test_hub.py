@@ -16,6 +16,7 @@ from e5v.model import downloads, hub
 from e5v.model.locating import find_model
 from tests.model.fake_hub import Answer, Hub, record, refusing, serve, silent
 
+BUNDLED = "nano, nano-base, photos, photos-base"
 MODEL = {"config.json": 1_000, "tokenizer.json": 9_000, "README.md": 500}
 
 
@@ -105,7 +106,7 @@ def test_the_nearest_name_is_suggested(
     """A typing mistake that is answered with a page about connections."""
     cache = at(refusing())
     message = _refusal(name)
-    assert message.startswith(f"{name} is neither bundled (nano, nano-base), nor a folder, nor ")
+    assert message.startswith(f"{name} is neither bundled ({BUNDLED}), nor a folder, nor ")
     assert message.endswith(f"; did you mean {meant}?")
     assert not cache.exists()
 
@@ -144,7 +145,7 @@ def test_an_unreachable_hub_takes_no_time_and_leaves_nothing(kind: str, tmp_path
             check=True,
         )
     message, last = done.stdout.splitlines()
-    assert message.startswith("no/such-model is neither bundled (nano, nano-base), nor a folder")
+    assert message.startswith(f"no/such-model is neither bundled ({BUNDLED}), nor a folder")
     assert "nor reachable: 127.0.0.1:" in message
     assert done.stderr == ""
     imported, seconds = last.split()

@@ -38,8 +38,8 @@ def test_what_is_shipped_opens_by_name_and_tells_no_path(
     """Someone's home folder in a package, or a model that only opens where it was made."""
     target = tmp_path / "assets" / "nano"
     ship(base, run, target, NOTHING)
-    monkeypatch.setattr(bundled, "FOLDER", target)
-    tuned, untuned = (E5V(name).encode(["a dog"]) for name in bundled.NAMES)
+    monkeypatch.setitem(bundled.FOLDERS, "nano", target)
+    tuned, untuned = (E5V(name).encode(["a dog"]) for name in shipping.NAMES)
     assert (tuned * untuned).sum() < 0.999
     texts = [file.read_text() for file in target.rglob("*.json")]
     assert not any(str(base) in text for text in texts)
@@ -78,5 +78,5 @@ def test_the_card_has_the_numbers_of_the_results() -> None:
 
 def test_the_card_in_the_package_says_what_the_results_say() -> None:
     """Numbers of the model before this one, beside the weights of this one."""
-    card = (bundled.FOLDER / "README.md").read_text(encoding="utf-8")
+    card = (bundled.FOLDERS["nano"] / "README.md").read_text(encoding="utf-8")
     assert card == write_document("model_card", read_findings(RESULTS)), "run python -m nano.ship"

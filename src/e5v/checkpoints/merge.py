@@ -19,7 +19,7 @@ from e5v.checkpoints.model_card import ModelCard, write_card
 from e5v.checkpoints.sentence_transformers import NAMES, write_sentence_files
 from e5v.checkpoints.tensors import Weights, new_folder, open_weights
 from e5v.errors import ModelError, UsageError, first_line
-from e5v.model.bundled import BASE, NANO
+from e5v.model.bundled import untuned_name
 from e5v.model.loading import Loaded, outline, quiet
 from e5v.model.locating import find_model
 from e5v.model.lora import Lora, find_run, open_lora
@@ -102,8 +102,8 @@ def fetch(source: str | Path) -> Path:
     Raises:
         ModelError: there is no such folder, nor such a model on the hub or in its cache.
     """
-    if str(source) == NANO:
-        raise ModelError(f"{NANO} is {BASE} with an adapter; give {BASE}")
+    if base := untuned_name(str(source)):
+        raise ModelError(f"{source} is {base} with an adapter; give {base}")
     found = find_model(source)
     if Path(found).is_dir():
         return Path(found)

@@ -54,6 +54,7 @@ BACKBONES: tuple[Backbone, ...] = (
     Backbone("Idefics3", ("idefics3",)),
     Backbone("Gemma 3", ("gemma3",), layout="padded"),
     Backbone("InternVL", ("internvl",)),
+    Backbone("FastVLM", ("fast_vlm",)),
     Backbone(
         "Phi-4-multimodal",
         ("phi4_multimodal",),

@@ -29,6 +29,7 @@ from e5v.model.processors import image_token_id, open_processor
 from e5v.model.prompts import TURNS, Turn
 from e5v.model.rendering import chat_template
 
+OLDEST = (5, 17)  # version of transformers
 DTypeName = Literal["auto", "float32", "bfloat16", "float16"]
 
 
@@ -184,7 +185,16 @@ def _read_config(name: str, source: str, *, trust_remote_code: bool) -> Any:
                 source, trust_remote_code=trust_remote_code
             )
     except Exception as error:
-        raise ModelError(f"{name} cannot be opened as a model: {first_line(error)}") from error
+        reason = f"{first_line(error)}{advise_version()}"
+        raise ModelError(f"{name} cannot be opened as a model: {reason}") from error
+
+
+def advise_version() -> str:
+    """Return "; expected ..." if transformers is older than it must be, or nothing."""
+    found = transformers.__version__
+    major, minor = map(int, found.split(".")[:2])
+    wanted = ".".join(map(str, OLDEST))
+    return f"; expected transformers {wanted}, got {found}" if (major, minor) < OLDEST else ""
 
 
 def _check_kind(name: str, config: Any, backbone: Backbone) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TypedDict
 
 from e5v.errors import DataError
-from e5v.extras import imported
 from e5v.files import write_file
 from e5v.search.exclusion import Exclusion
 
@@ -115,6 +114,6 @@ def default_folder() -> Path:
     """
     if named := os.environ.get(VARIABLE):
         return Path(named).expanduser()
-    with imported("the default place of an index"):
-        from platformdirs import user_data_path
+    from platformdirs import user_data_path
+
     return user_data_path("e5v", appauthor=False) / "index"

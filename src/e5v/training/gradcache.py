@@ -4,6 +4,9 @@
            -> gradient at each state
     chunks -> states again, with a graph -> that gradient is propagated to the weights
 
+The states of the last chunk are computed once: its graph is kept while the loss is computed. A
+batch of one chunk thus costs one forward and one backward pass.
+
 A contrastive loss compares everything with everything, but depends on the model only through the
 states. So the gradient equals that of the full batch; both passes use the same dropout masks, and
 the same image tokens, since the vision tower is frozen.
@@ -11,7 +14,7 @@ Under torchrun every rank computes some of the chunks, and the loss of all of th
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -45,29 +48,41 @@ class GradCache:
         """
         own = self.ranks.own(self.forward.chunks(prompts, triplets))
         states = torch.zeros(len(prompts), self.width, device=self.device)
-        inputs: dict[int, Sequence[Prompted]] = {}  # of this rank's chunks
         known: dict[int, Pixels] = {}  # images with their tokens: each is seen once per step
-        for number, chunk in own:
-            shown = [prompts[place] for place in chunk]
-            inputs[number] = self.forward.add_image_tokens(shown, known)
-            with torch.no_grad(), self._run(inputs[number], seed + number) as made:
-                states[chunk] = made.float()
-        self.ranks.add(states)
+        inputs = {
+            number: self.forward.add_image_tokens([prompts[place] for place in chunk], known)
+            for number, chunk in own
+        }
+        with ExitStack() as kept:  # the last chunk's graph is kept: its states are computed once
+            for number, chunk in own[:-1]:
+                with torch.no_grad(), self._run(inputs[number], seed + number) as made:
+                    states[chunk] = made.float()
+            last = [
+                (chunk, kept.enter_context(self._run(inputs[number], seed + number)).float())
+                for number, chunk in own[-1:]
+            ]
+            for chunk, made in last:
+                states[chunk] = made.detach()
+            self.ranks.add(states)
 
-        states.requires_grad_()
-        loss = loss_of(states)
-        loss.value.backward()  # type: ignore[no-untyped-call]
-        assert states.grad is not None
+            states.requires_grad_()
+            loss = loss_of(states)
+            loss.value.backward()  # type: ignore[no-untyped-call]
+            gradient = states.grad
+            assert gradient is not None
+            for chunk, made in last:
+                made.backward(gradient[chunk])  # type: ignore[no-untyped-call]
 
-        for number, chunk in own:
+        for number, chunk in own[:-1]:
             with self._run(inputs[number], seed + number) as made:
-                made.float().backward(states.grad[chunk])  # type: ignore[no-untyped-call]
+                made.float().backward(gradient[chunk])  # type: ignore[no-untyped-call]
         return Loss(loss.value.detach(), loss.accuracy)
 
     @contextmanager
     def _run(self, prompts: Sequence[Prompted], seed: int) -> Iterator[Tensor]:
         devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices), self.autocast():
-            torch.manual_seed(seed)
-            with self.forward.states(prompts) as states:
-                yield states
+        with ExitStack() as held:
+            with torch.random.fork_rng(devices), self.autocast():
+                torch.manual_seed(seed)
+                states = held.enter_context(self.forward.states(prompts))
+            yield states

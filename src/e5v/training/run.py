@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from e5v.errors import UsageError
-from e5v.model.bundled import BASE, NANO
+from e5v.model.bundled import untuned_name
 from e5v.model.loading import DTypeName
+from e5v.model.locating import absolute_name
 from e5v.training.recipe import Recipe
 from e5v.training.triplets import Broken, Triplet, Triplets, collect_triplets, read_triplets
 from e5v.training.validation import Measures
@@ -55,9 +56,9 @@ class Run:
         """
         if self.every < 1:
             raise UsageError(f"every is {self.every}; expected at least 1", argument="every")
-        if self.model == NANO:
+        if base := untuned_name(self.model):
             raise UsageError(
-                f"model is {NANO}, which is tuned already; expected {BASE}", argument="model"
+                f"model is {self.model}, which is tuned already; expected {base}", argument="model"
             )
 
     @classmethod
@@ -101,9 +102,8 @@ class Run:
 
     def record(self, data: Triplets) -> dict[str, Any]:
         """Return the options, data and versions: a resumed run must have the same."""
-        model = str(Path(self.model).resolve()) if Path(self.model).is_dir() else self.model
         about = {
-            "model": model,
+            "model": absolute_name(self.model),
             "data": [str(file) for file in self.files],
             "rows": len(data.rows),
             "content": data.content,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import arg
 
 from e5v.errors import ModelError, UsageError
-from e5v.model.bundled import PAPER
+from e5v.model.bundled import NAMES, PAPER
 from e5v.model.locating import HUB_URL, find_model
 from e5v.verbs.console import announce, say
 from e5v.verbs.options import refuse_url
@@ -52,8 +52,8 @@ def check_model(model: str) -> None:
     try:
         find_model(model)
     except ModelError as error:
-        if HUB_ID.fullmatch(model) and not Path(model).exists():
-            raise  # the answer of the hub
+        if model in NAMES or (HUB_ID.fullmatch(model) and not Path(model).exists()):
+            raise  # it is not assembled yet, or the answer of the hub
         raise UsageError(str(error)) from None
 
 
@@ -96,7 +96,8 @@ class Opening:
 def choose_model(given: str | None, there: "Manifest | None") -> str:
     """Return the name of the model to open an index with: the given one, or the index's own."""
     name = given or (there.model if there else default_model())
-    return str(Path(name).resolve()) if (Path(name) / "config.json").is_file() else name
+    is_folder = name not in NAMES and (Path(name) / "config.json").is_file()
+    return str(Path(name).resolve()) if is_folder else name
 
 
 def choose_opening(given: Opening, there: "Manifest | None") -> Opening:

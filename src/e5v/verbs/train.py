@@ -13,7 +13,7 @@ from tyro.conf import OmitArgPrefixes, arg
 
 from e5v.errors import UsageError, plural
 from e5v.extras import EXTRAS, need
-from e5v.model.bundled import BASE, NANO
+from e5v.model.bundled import untuned_name
 from e5v.training.recipe import Recipe
 from e5v.verbs.console import announce, say, show_line, wants_lines
 from e5v.verbs.model_options import Opening, check_model, default_model
@@ -70,8 +70,8 @@ class Train:
         if not self.data:
             raise UsageError("--data names no file; give one or more files of triplets")
         need_at_least_1(self, "every")
-        if self.model == NANO:
-            raise UsageError(f"--model is {NANO}, which is tuned already; expected {BASE}")
+        if base := untuned_name(self.model):
+            raise UsageError(f"--model is {self.model}, which is tuned already; expected {base}")
 
 
 def train(verb: Train) -> None:

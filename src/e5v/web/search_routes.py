@@ -16,7 +16,7 @@ from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse
 
 from e5v.image_formats import FORMAT_OF_SUFFIX, suffix_of
-from e5v.model.bundled import PAPER, limits_notice
+from e5v.model.bundled import PAPER, visitors_notice
 from e5v.search.entries import Entry, Hit
 from e5v.search.manifest import VARIABLE, default_folder, read_manifest
 from e5v.web.disconnects import cancel_on_disconnect
@@ -41,10 +41,6 @@ router = APIRouter(route_class=JsonRoute, tags=["search"])
 
 EntryId = Annotated[str, PathParameter(description="The id of an entry, percent-encoded.")]
 CACHED = {"Cache-Control": "private, max-age=300"}
-VISITORS = (
-    "This is a small demonstration model. It knows simple drawings of everyday things; its results "
-    "for photographs and longer texts are poor."
-)
 PAGE, LARGEST_PAGE = 60, 600  # entries in one reply
 
 
@@ -92,7 +88,7 @@ async def index(request: Request) -> Response:
             "items": items,
             "kinds": kinds,
             "model": service.name,
-            "notice": VISITORS if limits_notice(service.model.loaded.name) else None,
+            "notice": visitors_notice(service.model.loaded.name),
             "command": await asyncio.to_thread(_command, service),
         }
     )
