@@ -58,6 +58,14 @@ class Sample:
         first = self.first[:, places]
         return Sample(list(100 * first.mean(1)), len(places), first)
 
+    def by(self, groups: int) -> "Sample":
+        """Return it with so many queries: captions of one image, which rise and fall together.
+
+        Those of a group follow each other, and all groups are of one size.
+        """
+        first = self.first.reshape(len(self.first), groups, -1).mean(2)
+        return Sample(self.values, groups, first)
+
     def __str__(self) -> str:
         """Write the mean, and the spread where there is one."""
         spread = "" if self.spread is None else f" ± {self.spread:.1f}"
@@ -102,14 +110,17 @@ class Findings:
         """Return a figure of a variant, or of other data: "lettered", "style" or "sts".
 
         None where a seed does not have it. The task BOTH is the mean of both ways: an image and its
-        caption are one query of it, as where one way fails, so does often the other.
+        captions are one query of it, as where one way fails, so does often the other.
         """
         if task == BOTH:
             images, texts = (self.figure(setting, one, metric, variant) for one in (IMAGES, TEXTS))
             if images is None or texts is None:
                 return None
             values = [fmean(ways) for ways in zip(images.values, texts.values, strict=True)]
-            return Sample(values, images.queries, (images.first + texts.first) / 2)
+            if not images.first.size:
+                return Sample(values, texts.queries)
+            asked = images.by(texts.queries)
+            return Sample(values, asked.queries, (asked.first + texts.first) / 2)
         cells = [_figures(one, variant).get(task, {}) for one in self.results.get(setting, ())]
         values = [cell[metric] for cell in cells if cell.get(metric) is not None]
         if not values or len(values) < len(cells):

@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import tyro
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from nano import findings as names
 from nano.export import make_gallery
 from nano.facts import facts
 from nano.findings import BOTH, EDITS, Findings, Record, compare, read_findings
+from nano.kept import write
 from nano.scenes import Scene
-from nano.study import GAP, RESULTS, SCENES, texts_of, write
+from nano.study import GAP, RESULTS, SCENES, texts_of
+from nano.templates import fill_in
 
 FILE = GAP.with_name("miniature.md")
 OURS, RIVAL = "text", "pairs"
@@ -30,22 +31,12 @@ CHANGES = ("object", "number", "order", "size", "background")  # the first of th
 def write_document(name: str, findings: Findings) -> str:
     """Fill in a Markdown template of this folder, "miniature" or "model_card".
 
-    What is None is left empty. Without results, the card says that nothing was measured.
+    Without results, the card says that nothing was measured.
     """
-    environment = Environment(
-        autoescape=False,  # Markdown, of our own results
-        finalize=lambda value: "" if value is None else value,
-        keep_trailing_newline=True,
-        loader=FileSystemLoader(Path(__file__).parent, encoding="utf-8"),
-        lstrip_blocks=True,
-        trim_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters |= {"cell": _cell, "fixed": _fixed, "zip": zip}
     values = {name: value for name, value in vars(names).items() if name.isupper()}
     values |= {"f": findings, "base": findings.first("base"), "text": findings.first("text")}
     values |= {"COMPARED": COMPARED, "query_groups": query_groups}
-    return environment.get_template(f"{name}.md.jinja").render(values)
+    return fill_in(Path(__file__).parent, name, values)
 
 
 def query_groups(findings: Findings) -> list[list[Record]]:
@@ -83,15 +74,6 @@ def _group(
         group = {"kind": kind, "queries": len(places), "verdict": verdict}
         groups.append({**group, "recalls": list(recalls.values())})
     return groups
-
-
-def _cell(text: str) -> str:
-    """Return a text as it may stand in a cell of a table."""
-    return text.replace("|", "\\|").replace("\n", " ")
-
-
-def _fixed(value: float | None, form: str) -> str | None:
-    return None if value is None else form.format(value)
 
 
 def main(results: Path = RESULTS, out: Path = FILE) -> None:

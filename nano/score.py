@@ -14,11 +14,13 @@ from PIL import Image
 
 from e5v import E5V
 from e5v.evaluation.benchmark_data import read_benchmark
+from e5v.evaluation.benchmark_scores import score_benchmark
 from e5v.evaluation.benchmarks import find_benchmarks
-from e5v.evaluation.evaluate import BenchmarkData, EvaluationOptions, evaluate_data
-from e5v.evaluation.report import Report
+from e5v.evaluation.cache import Cache
+from e5v.evaluation.cached_embedder import CachedEmbedder
+from e5v.evaluation.evaluate import BenchmarkData
 from e5v.evaluation.tasks import Grading, Material, Pool, Search, Task
-from e5v.evaluation.variants import Ablation
+from e5v.evaluation.variants import Ablation, variants
 from e5v.inputs import RawItem, normalise
 from nano.concepts import WORDINGS
 from nano.findings import IMAGES, ONE_WORD, Record
@@ -40,43 +42,38 @@ def read_data(folder: Path, name: str = "folder") -> BenchmarkData:
 def score_variants(
     model: E5V, data: BenchmarkData, ablation: Ablation | None = None
 ) -> dict[str, Record]:
-    """Evaluate the variants of an ablation, or the model itself; return their scores by name.
-
-    Scores are figures by task and metric, in percent, and the gap, with its plane. Among a task's
-    figures, "queries" and "candidates" count what it is of, and "first" has a 1 for each query of a
-    search whose answer came first, else a 0.
-    """
-    gap = data.benchmark.name == "folder"
-    options = EvaluationOptions(gap=gap, ablate=ablation)
-    report = evaluate_data(model, [data], options, name=model.loaded.name)
-    title = data.benchmark.title
-    labels = [run.benchmark.removeprefix(title) for run in report.results.setting.runs]
+    """Score the variants of an ablation, or the model itself; return their scores by name."""
+    cache = Cache()
     return {
-        OWN.get(label[2:], label[2:]): _collect_scores(report, f"{title}{label}", data.material)
-        for label in labels
+        OWN.get(one.label, one.label): score_embedder(CachedEmbedder(one.embedder, cache), data)
+        for one in variants(model, ablation)
     }
+
+
+def score_embedder(embedder: CachedEmbedder, data: BenchmarkData) -> Record:
+    """Return the scores of an embedder: figures by task, in percent, and the gap, with its plane.
+
+    Among a task's figures, "queries" and "candidates" count what it is of, and "first" has a 1 for
+    each query of a search whose answer came first, else a 0.
+    """
+    measured = data.benchmark.name == "folder"
+    scores = score_benchmark(data.benchmark, data.material, embedder, gap=measured)
+    figures = {task.name: _count_items(task) for task in data.material.tasks}
+    for task, ranks in scores.places.items():
+        figures[task]["first"] = "".join(str(int(one[0] == 0)) for one in ranks)
+    for figure in scores.figures:
+        value = None if figure.value is None else round(figure.value, 2)
+        figures[figure.task][figure.metric] = value
+    numbers = asdict(scores.gap) if scores.gap else {}
+    plane = numbers.pop("plane", None)
+    rounded = {name: round(v, 4) if isinstance(v, float) else v for name, v in numbers.items()}
+    return {"figures": figures, "gap": rounded, "plane": plane}
 
 
 def score_model(model: E5V, data: BenchmarkData) -> Record:
     """Return the figures of the model itself."""
     figures: Record = score_variants(model, data)[ONE_WORD]["figures"]
     return figures
-
-
-def _collect_scores(report: Report, benchmark: str, material: Material) -> Record:
-    figures = {task.name: _count_items(task) for task in material.tasks}
-    for (name, task), ranks in report.ranks.items():
-        if name == benchmark:
-            figures[task]["first"] = "".join(str(int(one[0] == 0)) for one in ranks)
-    for figure in report.scores:
-        if figure.benchmark == benchmark:
-            value = None if figure.value is None else round(figure.value, 2)
-            figures[figure.task][figure.metric] = value
-    gap = report.gaps.get(benchmark)
-    numbers = asdict(gap) if gap else {}
-    plane = numbers.pop("plane", None)
-    rounded = {name: round(v, 4) if isinstance(v, float) else v for name, v in numbers.items()}
-    return {"figures": figures, "gap": rounded, "plane": plane}
 
 
 def _count_items(task: Task) -> Record:
@@ -100,12 +97,13 @@ def collect_words(model: E5V, data: BenchmarkData) -> list[Record]:
     found = []
     for place, text in enumerate(_read_texts(search)[:WORDED]):
         image = search.candidates.items[search.relevance.true[place][0]]
-        says = {"caption says": _find_words(model, text), "image says": _find_words(model, image)}
+        says = {"caption says": find_words(model, text), "image says": find_words(model, image)}
         found.append({"caption": text, **says})
     return found
 
 
-def _find_words(model: E5V, item: RawItem) -> list[Record]:
+def find_words(model: E5V, item: RawItem) -> list[Record]:
+    """Return the first words that an item says, with their probabilities."""
     item = {"text": item} if isinstance(item, str) else item
     return [
         {"word": one.word, "probability": round(one.probability, 2)}

@@ -59,19 +59,21 @@ class Setting:
         return f"{self.name}-{seed}" if self.trained else self.name
 
 
-SETTINGS = [
-    Setting(**one)
-    for one in json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
-]
+def read_settings(file: Path) -> list[Setting]:
+    """Read a table of settings."""
+    return [Setting(**one) for one in json.loads(file.read_text(encoding="utf-8"))]
 
 
-def find_settings(names: Collection[str]) -> list[Setting]:
+SETTINGS = read_settings(Path(__file__).with_suffix(".json"))
+
+
+def find_settings(names: Collection[str], settings: Sequence[Setting] = SETTINGS) -> list[Setting]:
     """Return the settings of some names in the table's order; all for none.
 
     Raises:
         UsageError: a name is not known.
     """
-    known = [one.name for one in SETTINGS]
+    known = [one.name for one in settings]
     if unknown := set(names).difference(known):
         raise UsageError(f"setting {min(unknown)} is not known; name some of {', '.join(known)}")
-    return [one for one in SETTINGS if not names or one.name in names]
+    return [one for one in settings if not names or one.name in names]

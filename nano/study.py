@@ -15,24 +15,20 @@ the study, so that no table holds both.
 """
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import CalledProcessError
 
 import tyro
 from tyro.conf import OmitArgPrefixes
 
-from benchmarks.machine import describe_machine, describe_versions
 from e5v import E5V
 from e5v.errors import E5VError, UsageError
-from e5v.evaluation.plane import Plane, draw_planes
-from e5v.files import write_file
 from e5v.model.lora import merge_into_model
 from nano import score
 from nano.findings import Record
+from nano.kept import describe_conditions, draw_gap, is_kept, write
 from nano.settings import Numbers, Setting, find_settings
 from nano.trainings import Order, Workshop, digest, run
 
@@ -82,26 +78,9 @@ class Study:
         for seed in range(self.seeds):
             for setting in settings:
                 label = setting.label(seed)
-                if not self._is_done(setting, label):
+                if not is_kept(self.results / f"{label}.json", self.of(setting)):
                     yield label
                     self._make(setting, seed)
-
-    def _is_done(self, setting: Setting, label: str) -> bool:
-        """Tell whether a result is there.
-
-        Raises:
-            UsageError: it is one of something else.
-        """
-        file = self.results / f"{label}.json"
-        if not file.exists():
-            return False
-        kept, now = json.loads(file.read_text(encoding="utf-8"))["of"], self.of(setting)
-        other = [name for name in now if now[name] != kept.get(name, now[name])]
-        if other:
-            raise UsageError(
-                f"{file} is of other {', '.join(other)}; remove it, and it is made anew"
-            )
-        return True
 
     def _make(self, setting: Setting, seed: int) -> None:
         """Train and score one setting, and keep what came of it."""
@@ -120,18 +99,12 @@ class Study:
             "scores": scored,
             **more,
             "cost": cost,
-            "parameters": sum(one.numel() for one in model.loaded.model.parameters()),
-            "machine": asdict(describe_machine()),
-            "threads": os.environ.get("OMP_NUM_THREADS", "all"),
-            "device": str(model.device),
-            "dtype": str(model.dtype).removeprefix("torch."),
-            "versions": describe_versions(),
-            "when": datetime.now(UTC).isoformat(timespec="seconds"),
+            **describe_conditions(model),
         }
         write(self.shop.work / "planes" / f"{label}.json", json.dumps(planes))
         write(self.results / f"{label}.json", json.dumps(result, indent=1) + "\n")
 
-    def _order(self, setting: Setting, seed: int) -> Order | None:
+    def _order(self, setting: Setting, seed: int) -> Order[Numbers] | None:
         if not setting.trained:
             return None
         numbers = replace(self.numbers, **setting.changes)
@@ -175,18 +148,11 @@ class Study:
         return scored, more
 
     def draw_gap(self) -> bool:
-        """Draw the panels of Figure 3 beside each other, if all of them were measured here."""
-        planes: dict[str, Plane] = {}
-        for title, (label, variant) in SHOWN.items():
-            file = self.shop.work / "planes" / f"{label}.json"
-            if not file.exists():
-                return False
-            planes[title] = Plane(**json.loads(file.read_text(encoding="utf-8"))[variant])
-        write(self.gap, draw_planes(planes))
-        return True
+        """Draw Figure 3, if all of its panels were measured here."""
+        return draw_gap(SHOWN, self.shop.work / "planes", self.gap)
 
 
-def open_model(shop: Workshop, order: Order | None = None) -> E5V:
+def open_model(shop: Workshop, order: Order[Numbers] | None = None) -> E5V:
     """Open the base, with the adapter of a training added if there is one."""
     model = E5V(shop.base, device=shop.device)
     if order:
@@ -197,12 +163,6 @@ def open_model(shop: Workshop, order: Order | None = None) -> E5V:
 def texts_of(folder: Path) -> str:
     """Tell a folder of scenes from any other, by its texts."""
     return digest([folder / name for name in TEXTS])
-
-
-def write(file: Path, content: str | bytes) -> None:
-    """Write a file that appears when it is whole, in a folder that may have to be made."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_file(file, content)
 
 
 def main() -> None:

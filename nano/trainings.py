@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tyro.conf import Positional
 
@@ -26,10 +26,14 @@ from nano.pairs import write_pairs
 from nano.settings import Numbers, Setting
 from nano.triplets import write_triplets
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 COST = "cost.json"
 ROWS_SEED = 1
 GIVEN = ("steps", "batch", "lr", "rank", "alpha", "dropout", "text_tokens")  # to e5v train
 HOW = ("images", "negatives", "prompt", "template", "mask")
+N = TypeVar("N", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -48,11 +52,11 @@ class Workshop:
 
 
 @dataclass(frozen=True)
-class Order:
+class Order(Generic[N]):
     """One training: of a setting, with numbers of its own, and its seed."""
 
     setting: Setting
-    numbers: Numbers
+    numbers: N
     seed: int
 
     @property
@@ -74,7 +78,7 @@ def digest(files: Sequence[Path]) -> str:
     return state.hexdigest()
 
 
-def run(order: Order, shop: Workshop) -> dict[str, float]:
+def run(order: Order[Numbers], shop: Workshop) -> dict[str, float]:
     """Train, unless that very training is there; return what its whole command took.
 
     "step_seconds" is the wall clock of the steps alone; "tokens" are those of all its prompts.
@@ -95,16 +99,20 @@ def run(order: Order, shop: Workshop) -> dict[str, float]:
         before = _children_cpu()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         cpu = _children_cpu() - before
-    log = (target / "log.jsonl").read_text(encoding="utf-8").splitlines()
-    steps = [json.loads(line) for line in log]
-    cost = {
-        "cpu_seconds": round(cpu, 1),
-        "step_seconds": round(sum(one["seconds"] for one in steps), 1),
-        "tokens": sum(one["tokens"] for one in steps),
-        "steps": order.numbers.steps,
-    }
+    cost = {"cpu_seconds": round(cpu, 1), **sum_steps(target)}
     (target / COST).write_text(json.dumps(asked | {"cost": cost}) + "\n", encoding="utf-8")
     return cost
+
+
+def sum_steps(target: Path) -> dict[str, float]:
+    """Return what the steps of a training took, all together, from its log."""
+    log = (target / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    steps = [json.loads(line) for line in log]
+    return {
+        "step_seconds": round(sum(one["seconds"] for one in steps), 1),
+        "tokens": sum(one["tokens"] for one in steps),
+        "steps": len(steps),
+    }
 
 
 def rows_file(shop: Workshop, numbers: Numbers) -> Path:
@@ -118,7 +126,7 @@ def rows_file(shop: Workshop, numbers: Numbers) -> Path:
 
 
 @contextmanager
-def _write_data(order: Order, shop: Workshop) -> Iterator[Path]:
+def _write_data(order: Order[Numbers], shop: Workshop) -> Iterator[Path]:
     """Write the rows of a training, each picture for one use; remove what is its own at the end."""
     how, numbers = order.setting, order.numbers
     texts = rows_file(shop, numbers) if how.images < 1 else None
@@ -136,7 +144,7 @@ def _write_data(order: Order, shop: Workshop) -> Iterator[Path]:
         )
 
 
-def _options(order: Order, shop: Workshop, data: Path, target: Path) -> list[str]:
+def _options(order: Order[Numbers], shop: Workshop, data: Path, target: Path) -> list[str]:
     how, numbers = order.setting, order.numbers
     values = {
         "model": shop.base,

@@ -14,10 +14,11 @@ from e5v.evaluation.variants import BARE, SUMMARY
 from e5v.training.triplets import Triplet, read_triplets
 from nano import study as study_module
 from nano.findings import read_findings
+from nano.kept import write
 from nano.miniature import write_document
 from nano.pairs import write_pairs
 from nano.settings import SETTINGS, Numbers, Setting, find_settings
-from nano.study import RESULTS, Study, open_model, write
+from nano.study import RESULTS, Study, open_model
 from nano.trainings import Order, Workshop, rows_file, run
 from nano.triplets import COLUMNS, triplets, write_triplets
 from tests.nano.small import gray, write_base, write_result, write_scenes
@@ -166,12 +167,14 @@ def test_a_training_on_pictures_leaves_an_adapter_and_no_pictures(
     assert (tuned != open_model(study.shop).encode(["a dog"])).any()
 
 
-def made(monkeypatch: pytest.MonkeyPatch, base: Path, costs: dict[str, float]) -> list[Order]:
+def made(
+    monkeypatch: pytest.MonkeyPatch, base: Path, costs: dict[str, float]
+) -> list[Order[Numbers]]:
     """Let trainings cost what is said, and make nothing; return the orders as they come."""
-    orders: list[Order] = []
+    orders: list[Order[Numbers]] = []
     opened = E5V(base, device="cpu")
 
-    def pretend(order: Order, _: Workshop) -> dict[str, float]:
+    def pretend(order: Order[Numbers], _: Workshop) -> dict[str, float]:
         orders.append(order)
         seconds = costs.get(order.label, 1.0)
         return {"cpu_seconds": seconds, "steps": order.numbers.steps}
