@@ -84,8 +84,8 @@ def list_windows(image: Tensor, weights: Weights) -> Tensor:
 
 def run_tower(image: Tensor, published: Weights, classes: ClassMap) -> Tensor:
     """Return the map of the converted tower, (3, 3, 1280)."""
-    tower: Any = transformers.EfficientNetModel(make_config()).eval()
-    tower.load_state_dict(convert_tower(published, classes))
+    tower: Any = transformers.EfficientNetModel(make_config())
+    tower.eval().load_state_dict(convert_tower(published, classes))
     with torch.inference_mode():
         cells: Tensor = tower(image).last_hidden_state
     return cells[0].permute(1, 2, 0)
