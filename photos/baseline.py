@@ -13,10 +13,10 @@ from importlib import import_module
 from typing import Any
 
 import torch
-from e5v.checkpoints.photos_settings import CLASSES, read_classes
 from torch import Tensor
 
 from e5v import E5V
+from e5v.checkpoints.photos_settings import CLASSES, read_classes
 from e5v.errors import ModelError
 from e5v.evaluation.cached_embedder import Vectors
 from e5v.extras import need
@@ -66,30 +66,34 @@ class NameReader:
 def name_classes(model: E5V, photo: RawItem, count: int = NAMED) -> list[str]:
     """Return the names of the classes that the tower sees in a photo, the best first.
 
-    The tower applies ImageNet's classifier to each cell; the mean over cells is that of the photo.
+    The classifier is applied as it was trained: to the mean of the features over all cells.
 
     Raises:
         ModelError: the model's tower is another one.
     """
+    stage = _find_class_stage(model)
     seen: list[Tensor] = []
-    hook = _find_classifier(model).register_forward_hook(lambda _, __, out: seen.append(out))
+    hook = stage.expansion.register_forward_hook(lambda _, __, out: seen.append(out))
     try:
         model.encode([photo])
     finally:
         hook.remove()
+    features = seen[-1].mean(dim=(2, 3), keepdim=True)
+    with torch.inference_mode():
+        logits: Tensor = stage.projection.project_bn(stage.projection.project_conv(features))
     names = [one.name for one in read_classes(FOLDERS[PHOTOS] / CLASSES)]
-    best = seen[-1].float().mean(dim=(0, 2, 3)).topk(count).indices
+    best = logits.flatten().float().topk(count).indices
     return [names[place] for place in best.tolist()]
 
 
-def _find_classifier(model: E5V) -> torch.nn.Module:
-    """Return the module whose output (1, 1000, h, w) is the logits of each cell."""
-    whole: Any = model.loaded.model
-    modules = [one for name, one in whole.named_modules() if name.endswith("project_bn")]
-    if not modules or modules[-1].num_features != len(read_classes(FOLDERS[PHOTOS] / CLASSES)):
+def _find_class_stage(model: E5V) -> Any:
+    """Return the last stage of the tower, whose projection is ImageNet's classifier."""
+    tower = getattr(model.loaded.model.base_model, "vision_tower", None)
+    blocks = getattr(getattr(tower, "encoder", None), "blocks", None)
+    classes = len(read_classes(FOLDERS[PHOTOS] / CLASSES))
+    if not blocks or blocks[-1].projection.project_bn.num_features != classes:
         raise ModelError(f"{model.loaded.name} has no tower that holds a classifier; take photos")
-    last: torch.nn.Module = modules[-1]
-    return last
+    return blocks[-1]
 
 
 def _open_minilm() -> Any:

@@ -9,7 +9,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from e5v.checkpoints.photos_settings import CLASSES, ClassName, read_classes
-
 from e5v.model.bundled import FOLDERS, PHOTOS
 from nano.findings import BOTH, SURE, Findings, Sample, Verdict
 from photos.pictures import Listed, identify, read_list

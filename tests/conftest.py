@@ -9,6 +9,7 @@ os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,6 +17,9 @@ import torch
 from PIL import Image, ImageDraw
 
 from tests.families import build
+
+if TYPE_CHECKING:
+    from tests.checkpoints.small_photos import Small
 
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
@@ -32,6 +36,22 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
         return build(name, root / name)
 
     return checkpoint
+
+
+@pytest.fixture(scope="session")
+def photos_parts(tmp_path_factory: pytest.TempPathFactory) -> "Small":
+    """Give small random parts of the model "photos", made once."""
+    from tests.checkpoints.small_photos import make_small
+
+    return make_small(tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture
+def small(photos_parts: "Small", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Small":
+    """Let "photos" mean a small model, which is not assembled yet."""
+    monkeypatch.setenv("E5V_CACHE", "")  # so that it is restored
+    photos_parts.use(tmp_path / "cache", monkeypatch.setattr)
+    return photos_parts
 
 
 def _photo(width: int, height: int, *, seed: int) -> Image.Image:

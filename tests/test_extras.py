@@ -1,5 +1,6 @@
 """What a base install can do, and what it says of what it cannot."""
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -38,7 +39,10 @@ Done = subprocess.CompletedProcess[str]
 def without(hidden: Iterable[str], code: str, folder: Path) -> Done:
     """Run code in a Python of its own that cannot import some libraries."""
     command = [sys.executable, "-c", HIDE.format(hidden=sorted(hidden)) + code]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    nothing = os.environ | {"E5V_CACHE": str(folder / "cache")}  # assembled
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=folder, env=nothing
+    )
 
 
 VERBS = [
@@ -50,6 +54,7 @@ VERBS = [
     (["serve"], "e5v serve needs fastapi", "serve"),
     (["train", "--data", "a.csv", "--out", "run"], "e5v train needs peft", "train"),
     (["evaluate", "nano", "--data", "."], "e5v evaluate needs scipy", "eval"),
+    (["assemble", "photos"], "e5v assemble needs gguf", "assemble"),
     (["encode", "a cat", "--model", "nano", "--out", "v.parquet"], "Parquet needs", "search"),
     (
         ["encode", "a cat", "--model", "nano", "--out", "v.bin", "--format", "parquet"],

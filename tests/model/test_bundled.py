@@ -74,8 +74,51 @@ def test_a_package_without_its_model_says_so(
         E5V("nano")
 
 
-def test_the_bundled_model_is_told_of() -> None:
+def test_a_bundled_model_is_told_of() -> None:
     """Catches a user who looks for photos with a model of emoji, and is not told."""
-    assert "emoji" in (bundled.limits_notice("nano") or "")
-    assert "royokong/e5-v" in (bundled.limits_notice("nano") or "")
+    for name in ("nano", "nano-base"):
+        told = bundled.limits_notice(name) or ""
+        for said in ("emoji", "e5v assemble photos", "royokong/e5-v"):
+            assert said in told
+    for name in ("photos", "photos-base"):
+        told = bundled.limits_notice(name) or ""
+        for said in ("1,000 classes", "first look", "royokong/e5-v"):
+            assert said in told
     assert bundled.limits_notice("royokong/e5-v") is None
+
+
+def test_the_page_tells_visitors_of_each_model() -> None:
+    """Catches a line for a shell, shown to somebody who has none, and a notice of another model."""
+    told = [bundled.visitors_notice(name) or "" for name in ("nano", "photos", "photos-base")]
+    assert all(one.startswith("This is a small demonstration model.") for one in told)
+    assert not any("e5v" in one for one in told)
+    assert ("drawings" in told[0], "drawings" in told[1], told[1] == told[2]) == (True, False, True)
+    assert bundled.visitors_notice("royokong/e5-v") is None
+
+
+def test_each_tuned_model_names_its_base() -> None:
+    """Catches "expected nano-base" where photos was asked for."""
+    names = {name: bundled.untuned_name(name) for name in (*bundled.NAMES, "royokong/e5-v")}
+    assert names == {
+        "nano": "nano-base",
+        "nano-base": None,
+        "photos": "photos-base",
+        "photos-base": None,
+        "royokong/e5-v": None,
+    }
+
+
+def test_the_cache_is_where_the_user_wants_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a variable that is ignored, and one set to nothing taken for the current folder."""
+    monkeypatch.setenv("E5V_CACHE", str(tmp_path))
+    assert bundled.photos_folder().parent == tmp_path
+    monkeypatch.setenv("E5V_CACHE", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    usual = bundled.cache_folder()
+    assert usual.name == "e5v"
+    assert usual.is_absolute()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("E5V_CACHE", "here")
+    assert bundled.cache_folder() == tmp_path / "here"

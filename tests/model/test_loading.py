@@ -1,6 +1,7 @@
 """Opening checkpoints: every layout of the hub, and one clear error for whatever is not a model."""
 
 import json
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from shutil import copytree
@@ -9,11 +10,12 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 
 from e5v import E5V, ModelError, UsageError
 from e5v.model.devices import pick_dtype
-from e5v.model.loading import load
+from e5v.model.loading import OLDEST, load
 from tests.families import FAMILIES, old_layout
 
 Checkpoints = Callable[[str], Path]
@@ -102,6 +104,27 @@ def test_broken_config(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "llava_ne')
     with pytest.raises(ModelError, match="cannot be opened"):
         E5V(tmp_path)
+
+
+def test_an_old_transformers_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A family that came later: the version that knows it, not a page on how to install."""
+    (tmp_path / "config.json").write_text('{"model_type": "of_tomorrow"}')
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(ModelError) as caught:
+        E5V(tmp_path)
+    assert "expected transformers" not in str(caught.value)
+    monkeypatch.setattr(transformers, "__version__", "5.2.0.dev0")
+    with pytest.raises(
+        ModelError, match=r"`of_tomorrow`.*; expected transformers 5\.17, got 5\.2\.0"
+    ):
+        E5V(tmp_path)
+
+
+def test_the_oldest_transformers_is_that_of_the_package() -> None:
+    """Advice to install a version that pip then refuses."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    wanted = ".".join(map(str, OLDEST))
+    assert any(line.startswith(f"transformers>={wanted},") for line in project["dependencies"])
 
 
 def test_text_only_model(checkpoints: Checkpoints) -> None:

@@ -10,10 +10,9 @@ import torch
 import transformers
 from PIL import Image
 
-from e5v.checkpoints.efficientnet_lite import Variant, make_config
+from e5v.checkpoints.efficientnet_lite import SIDE, SIZE, make_config
 from tests.nano.small import result, tokenizer
 
-TOWER = Variant(64, (8,) * 7, (1,) * 7)
 PHOTOS = 12
 RULE = "one word"
 TASKS = ("image retrieval", "text retrieval")
@@ -36,9 +35,9 @@ def write_base(folder: Path, *, language: int = 1, tower: int = 1) -> Path:
             "head_dim": 16,
             "tie_word_embeddings": True,
         },
-        vision_config=make_config(TOWER).to_dict(),
+        vision_config=make_config().to_dict(),
         image_token_id=image,
-        image_seq_length=TOWER.cells**2,
+        image_seq_length=SIDE**2,
         projector_hidden_act="linear",
         vision_feature_layer=-1,
         vision_feature_select_strategy="full",
@@ -57,12 +56,12 @@ def write_base(folder: Path, *, language: int = 1, tower: int = 1) -> Path:
 
 def _make_processor(words: Any) -> Any:
     images: Any = transformers.CLIPImageProcessorPil
-    side = {"height": TOWER.size, "width": TOWER.size}
+    side = {"height": SIZE, "width": SIZE}
     made: Any = transformers.LlavaProcessor
     return made(
         images(size=side, do_center_crop=False),
         words,
-        patch_size=TOWER.size // TOWER.cells,
+        patch_size=SIZE // SIDE,
         vision_feature_select_strategy="full",
         num_additional_image_tokens=0,
         chat_template=words.chat_template,

@@ -130,6 +130,12 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "a run that exists": (["train", "--data", "pairs.csv", "--out", "run"], "--resume"),
     "a run folder with more": (["train", "--data", "pairs.csv", "--out", "pictures"], "not empty"),
     "a tuned model": (["train", "--data", "a", "--out", "b", "--model", "nano"], "nano-base"),
+    "a tuned model of photos": (
+        ["train", "--data", "a", "--out", "b", "--model", "photos"],
+        "--model is photos, which is tuned already; expected photos-base",
+    ),
+    "no model to assemble": (["assemble", "foto"], "expected photos; did you mean photos?"),
+    "missing wheels": (["assemble", "photos", "--wheels", "none"], "--wheels none does not exist"),
     "a missing run": (["merge", "no-run", "--out", "new"], "RUN no-run does not exist"),
     "a merged folder that exists": (["merge", "run", "--out", "pictures"], "not empty"),
     "a converted folder that exists": (["convert", "a/b", "--out", "data.bin"], "is a file"),

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from e5v.verbs.demo_collections import COLLECTIONS
 from tests.verbs.done import PHOTOS, Run
 
-SCENES = Path(__file__).parents[2] / "examples" / "scenes"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SCENES = EXAMPLES / "scenes"
 
 
 @pytest.fixture
@@ -29,13 +31,13 @@ def scenes(tmp_path: Path) -> Path:
 
 def test_the_demo_indexes_and_finds(run: Run, scenes: Path, tmp_path: Path) -> None:
     """Catches a demo that finds nothing, shows no captions, or does not say how to go on."""
-    done = run("demo", "--scenes", scenes, "--index", tmp_path / "index")
+    done = run("demo", "--folder", scenes, "--index", tmp_path / "index")
     assert done.code == 0
-    assert "6 scenes" in done.out
+    assert "6 images" in done.out
     example = done.out.split("By example")[1].split("Like")[0]
     assert example.index("0042.png") < example.index("three huge gowns")
     assert f"e5v serve --index {tmp_path / 'index'}" in done.out
-    again = run("demo", "--scenes", scenes, "--index", tmp_path / "index")
+    again = run("demo", "--folder", scenes, "--index", tmp_path / "index")
     assert "0 embedded" in again.out
 
 
@@ -53,9 +55,31 @@ def test_the_demo_asks_for_what_the_scenes_show() -> None:
 
 def test_the_demo_without_scenes(run: Run, tmp_path: Path) -> None:
     """Catches a traceback where the examples are not at hand."""
-    done = run("demo", "--scenes", tmp_path)
+    done = run("demo", "--folder", tmp_path)
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert f"{tmp_path}/captions.jsonl" in done.err
+
+
+def test_the_demo_of_photos(run: Run, tmp_path: Path) -> None:
+    """Catches five questions that are not asked, photos without words, or a wrong model."""
+    done = run("demo", "photos", "--model", "nano", "--index", tmp_path / "index")
+    assert done.code == 0, done.err
+    assert "52 images" in done.out
+    assert done.out.count("In words:") == 3
+    assert done.out.count("By example,") == done.out.count("Like ") == 1
+    said = done.out.split("In one word:")[1].splitlines()[1:7]
+    assert all(line.split()[0].endswith(".jpg") and len(line.split()) == 7 for line in said)
+
+
+def test_the_demo_of_photos_asks_for_what_they_show() -> None:
+    """Catches photos that were numbered anew under a demo that names them."""
+    collection = COLLECTIONS["photos"]
+    rows = map(json.loads, (EXAMPLES / "photos" / "captions.jsonl").read_text().splitlines())
+    captions = {f"images/{row['image']}": " ".join(row["captions"]) for row in rows}
+    assert "bird" in captions[next(iter(collection.examples))]
+    assert "cat" in captions[next(iter(collection.edits))]
+    assert "rooster" in captions["images/07.jpg"]
+    assert set(collection.worded) <= captions.keys()
 
 
 def test_the_photos_are_small_and_credited() -> None:

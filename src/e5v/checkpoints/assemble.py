@@ -15,6 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from safetensors import SafetensorError
+
 from e5v.checkpoints.photos_parts import LANGUAGE, VISION, Parts, need_classes, write_checkpoint
 from e5v.checkpoints.photos_settings import read_settings
 from e5v.checkpoints.weights_digest import digest_of
@@ -86,11 +88,18 @@ def _write(target: Path, source: Path | None, progress: Progress) -> None:
             _check_digest(folder, settings.digest)
             sizes = {file.name: file.stat().st_size for file in folder.iterdir()}
             (folder / LIST).write_text(json.dumps(sizes, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise DataError(
-            f"{target} cannot be written: {error.strerror or first_line(error)}; it needs "
-            f"{DISK / 1e6:,.0f} MB of disk while it is assembled"
+            f"{PHOTOS} cannot be assembled in {target.parent}: {_find_reason(error)}; it needs "
+            f"{DISK / 1e6:,.0f} MB of disk meanwhile"
         ) from error
+
+
+def _find_reason(error: Exception) -> str:
+    """Return the reason of an error of the disk, with the file where it is known."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return first_line(error)
 
 
 def _check_digest(folder: Path, expected: str) -> None:

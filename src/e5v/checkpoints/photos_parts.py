@@ -18,8 +18,15 @@ import transformers
 from safetensors.torch import save_file
 from torch import Tensor
 
-from e5v.checkpoints.class_projector import project_classes
-from e5v.checkpoints.efficientnet_lite import CHANNELS, LITE0, ClassMap, convert_tower, make_config
+from e5v.checkpoints.class_projector import Projector, project_classes
+from e5v.checkpoints.efficientnet_lite import (
+    CHANNELS,
+    SIDE,
+    SIZE,
+    ClassMap,
+    convert_tower,
+    make_config,
+)
 from e5v.checkpoints.llama_gguf import Llama, read_llama
 from e5v.checkpoints.photos_settings import CLASSES, TEMPLATE, PhotosSettings, read_classes
 from e5v.checkpoints.tensors import SINGLE
@@ -94,7 +101,6 @@ def write_checkpoint(parts: Parts, assets: Path, settings: PhotosSettings, folde
         )
         tower = convert_tower(
             torch.load(parts.vision, map_location="cpu", weights_only=True),
-            LITE0,
             ClassMap(settings.threshold, settings.slope, settings.context),
         )
         weights = dict(_name_weights(llama, tower, projector, config.text_config.vocab_size))
@@ -114,9 +120,9 @@ def _make_config(llama: Llama) -> Any:
         architectures=[CLASS],
         dtype=torch.bfloat16,
         text_config=text,
-        vision_config=make_config(LITE0).to_dict(),
+        vision_config=make_config().to_dict(),
         image_token_id=llama.tokenizer.convert_tokens_to_ids(IMAGE),
-        image_seq_length=LITE0.cells**2,
+        image_seq_length=SIDE**2,
         projector_hidden_act="linear",
         multimodal_projector_bias=True,
         vision_feature_layer=-1,
@@ -126,19 +132,23 @@ def _make_config(llama: Llama) -> Any:
 
 
 def _name_weights(
-    llama: Llama, tower: Mapping[str, Tensor], projector: Tensor, rows: int
+    llama: Llama, tower: Mapping[str, Tensor], projector: Projector, rows: int
 ) -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors by their names in the model; floats are rounded to bfloat16.
 
     Rows of the embedding without a token of the Llama's own have the mean embedding.
     """
-    width = len(projector)
+    width = len(projector.bias)
     table = llama.weights["embed_tokens.weight"]
-    mean = table.double().mean(0).to(table.dtype)
-    added = {"embed_tokens.weight": torch.cat([table, mean.expand(rows - len(table), -1)])}
+    mean = table.double().mean(0)
+    added = {
+        "embed_tokens.weight": torch.cat(
+            [table, mean.to(table.dtype).expand(rows - len(table), -1)]
+        )
+    }
     joined = {
-        "linear_1.weight": projector,
-        "linear_1.bias": torch.zeros(width),
+        "linear_1.weight": projector.weight,
+        "linear_1.bias": projector.bias,
         "linear_2.weight": torch.eye(width),
         "linear_2.bias": torch.zeros(width),
     }
@@ -170,12 +180,11 @@ def _check_names(config: Any, weights: Mapping[str, Tensor]) -> None:
 
 
 def _make_processor(tokenizer: Any, template: str) -> Any:
-    side = LITE0.size
     images: Any = transformers.CLIPImageProcessorPil
     made: Any = transformers.LlavaProcessor
     return made(
         images(
-            size={"height": side, "width": side},  # squashed, as the tower was trained
+            size={"height": SIZE, "width": SIZE},  # squashed, as the tower was trained
             resample=3,  # bicubic
             do_center_crop=False,
             rescale_factor=PIXEL,
@@ -183,7 +192,7 @@ def _make_processor(tokenizer: Any, template: str) -> Any:
             image_std=[1.0] * 3,
         ),
         tokenizer,
-        patch_size=side // LITE0.cells,
+        patch_size=SIZE // SIDE,
         vision_feature_select_strategy="full",
         num_additional_image_tokens=0,
         image_token=IMAGE,

@@ -2,7 +2,8 @@
 
 settings.json -> PhotosSettings | classes.tsv -> ClassName, one for each class of ImageNet
 
-The numbers were chosen on photographs; the digest is that of the checkpoint they give.
+The numbers were chosen on photographs; the digest is that of the checkpoint they give. Whoever
+changes one of them is told the new digest by `e5v assemble photos`, and trains the adapter anew.
 """
 
 import json
@@ -30,8 +31,8 @@ class PhotosSettings:
 
     The other numbers say which vector a class puts into a cell: the words of the table count with
     the weight of their column; `mean_share` is the length of the mean word embedding in it,
-    relative to that of the words; `scale` is the length of it all, relative to a word embedding,
-    when the class is 1 above the threshold.
+    relative to that of the words; `scale` is the length of the words, relative to a word embedding,
+    when the channel is 1. `mean_bias` times the mean word embedding is in every cell.
     """
 
     threshold: float
@@ -41,6 +42,7 @@ class PhotosSettings:
     hypernym_weight: float
     implied_weight: float
     mean_share: float
+    mean_bias: float
     scale: float
     digest: str
 
@@ -55,7 +57,7 @@ class PhotosSettings:
         for name in ("slope", "name_weight", "scale"):
             if not getattr(self, name) > 0:
                 raise DataError(f"{name} is {getattr(self, name)}; expected more than 0")
-        for name in ("hypernym_weight", "implied_weight", "mean_share"):
+        for name in ("hypernym_weight", "implied_weight", "mean_share", "mean_bias"):
             if not getattr(self, name) >= 0:
                 raise DataError(f"{name} is {getattr(self, name)}; expected at least 0")
         if not DIGEST.fullmatch(self.digest):
@@ -82,7 +84,7 @@ def read_settings(folder: Path) -> PhotosSettings:
         stored = json.loads(file.read_text(encoding="utf-8"))
         _check_names(stored)
         return PhotosSettings(**stored)
-    except (OSError, ValueError, TypeError, DataError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, DataError) as error:
         raise DataError(f"{file} cannot be used: {error}") from None
 
 

@@ -109,7 +109,10 @@ def _refuse(wheels: Sequence[Wheel], told: str) -> None:
     if refused := REFUSED.search(told):
         wheel = next(one for one in wheels if one.package == refused[1])
         raise DataError(_describe_other(wheel, f"{wheel.file} of the index", refused[2]))
-    raise DataError(f"the wheels cannot be downloaded: {_find_cause(told)}; {_advise(wheels)}")
+    raise DataError(
+        f"the wheels cannot be downloaded: {_find_cause(told)}; {_advise(wheels)}",
+        argument="wheels",
+    )
 
 
 def _find_cause(told: str) -> str:
