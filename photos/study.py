@@ -124,7 +124,7 @@ class Study:
             "cost": record.get("cost"),
             **describe_conditions(model),
         }
-        write(self.shop.work / "planes" / f"{label}.json", json.dumps(planes))
+        write(self._planes() / f"{label}.json", json.dumps(planes))
         write(self.results / f"{label}.json", json.dumps(result, indent=1) + "\n")
 
     def _score(self, model: E5V, setting: Setting, exam: Exam) -> tuple[dict[str, Record], Record]:
@@ -179,7 +179,11 @@ class Study:
 
     def draw_gap(self) -> bool:
         """Draw Figure 3, if all of its panels were measured here."""
-        return draw_gap(SHOWN, self.shop.work / "planes", self.gap)
+        return draw_gap(SHOWN, self._planes(), self.gap)
+
+    def _planes(self) -> Path:
+        """Return the folder of the planes of these photos."""
+        return self.shop.work / f"planes-{digest([self.photos / CAPTIONS])}"
 
 
 def main() -> None:

@@ -74,6 +74,7 @@ def pretend_training(study: Study, name: str) -> None:
     write(study.shop.work / f"{order.label}.json", json.dumps(kept))
 
 
+@pytest.mark.slow
 def test_a_result_holds_all_that_the_document_is_made_of(study: Study, tmp_path: Path) -> None:
     """A study of hours that forgot to ask for something would have to be made again."""
     study = replace(study, only=("base", "minilm", "shipped"))
@@ -94,6 +95,7 @@ def test_a_result_holds_all_that_the_document_is_made_of(study: Study, tmp_path:
     assert list(study.make_all()) == []
 
 
+@pytest.mark.slow
 def test_what_is_tuned_is_another_model_step_by_step(
     study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +134,7 @@ def test_a_result_is_never_mixed_with_one_of_other_photos(study: Study, tmp_path
         list(other.make_all())
 
 
+@pytest.mark.slow
 def test_every_look_at_the_photos_is_written_down(study: Study) -> None:
     """A test set that is looked at until the numbers please tests nothing."""
     study = replace(study, only=("minilm",))
