@@ -10,9 +10,10 @@ import torch
 import transformers
 from PIL import Image
 
-from e5v.checkpoints.efficientnet_lite import SIDE, SIZE, make_config
+from e5v.checkpoints.efficientnet_lite import make_config
 from tests.nano.small import result, tokenizer
 
+SIZE = 64  # pixels along a side of an image, which is one token
 PHOTOS = 12
 RULE = "one word"
 TASKS = ("image retrieval", "text retrieval")
@@ -35,9 +36,9 @@ def write_base(folder: Path, *, language: int = 1, tower: int = 1) -> Path:
             "head_dim": 16,
             "tie_word_embeddings": True,
         },
-        vision_config=make_config().to_dict(),
+        vision_config=_make_tower(),
         image_token_id=image,
-        image_seq_length=SIDE**2,
+        image_seq_length=1,
         projector_hidden_act="linear",
         vision_feature_layer=-1,
         vision_feature_select_strategy="full",
@@ -54,6 +55,20 @@ def write_base(folder: Path, *, language: int = 1, tower: int = 1) -> Path:
     return folder
 
 
+def _make_tower() -> dict[str, Any]:
+    """Return the config of the real tower with narrow stages of one block each."""
+    described: dict[str, Any] = make_config().to_dict()
+    narrow = [8] * 7
+    return described | {
+        "image_size": SIZE,
+        "in_channels": [32, *narrow],
+        "out_channels": [*narrow, 1000],
+        "num_block_repeats": [1] * 8,
+        "kernel_sizes": [3] * 8,
+        "num_hidden_layers": 32,
+    }
+
+
 def _make_processor(words: Any) -> Any:
     images: Any = transformers.CLIPImageProcessorPil
     side = {"height": SIZE, "width": SIZE}
@@ -61,7 +76,7 @@ def _make_processor(words: Any) -> Any:
     return made(
         images(size=side, do_center_crop=False),
         words,
-        patch_size=SIZE // SIDE,
+        patch_size=SIZE,
         vision_feature_select_strategy="full",
         num_additional_image_tokens=0,
         chat_template=words.chat_template,
