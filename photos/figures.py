@@ -65,9 +65,10 @@ def draw_curve(points: list[Point]) -> bytes | None:
         marker="o",
         capsize=3,
     )
-    for (step, _, _), x, y in zip(drawn, xs, ys, strict=True):
+    for place, ((step, _, _), x, y) in enumerate(zip(drawn, xs, ys, strict=True)):
         title = f"{step} steps" if step else "untuned"
-        axes.annotate(title, (x, y), (6, -14), textcoords="offset points", color=GREY)
+        offset = (6, 8) if place % 2 else (6, -14)  # neighbours lie close together
+        axes.annotate(title, (x, y), offset, textcoords="offset points", color=GREY)
     axes.set_xlabel("texts: STS-B, Spearman x 100", color=GREY)
     axes.set_ylabel("photographs: R@1, mean of both ways", color=GREY)
     axes.grid(color=LINE)
