@@ -71,7 +71,9 @@ def test_a_training_is_the_command_itself_and_made_once(shop: Workshop, base: Pa
         vectors.append(model.encode(["a dog"]))
     assert (vectors[0] != vectors[1]).any()
     assert (vectors[1] != vectors[2]).any()
-    assert train("text", shop, replace(FEW, lr=1e-3)) != []
+    (setting,) = find_settings(["text"])
+    other = make_order(setting, replace(FEW, lr=1e-3), 3)
+    assert describe(other, shop) != record["asked"], "made anew with another rate"
 
 
 def test_what_sees_images_is_no_part_of_a_training(base: Path, tmp_path: Path) -> None:

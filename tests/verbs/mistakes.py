@@ -140,7 +140,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "a merged folder that exists": (["merge", "run", "--out", "pictures"], "not empty"),
     "a converted folder that exists": (["convert", "a/b", "--out", "data.bin"], "is a file"),
     "a missing source": (["convert", "./none", "--out", "new"], "SOURCE none does not exist"),
-    "missing scenes": (["demo", "--scenes", "none"], "none/captions.jsonl does not exist"),
+    "missing scenes": (["demo", "--folder", "none"], "none/captions.jsonl does not exist"),
     "an unknown benchmark": (
         ["evaluate", "nano", "--benchmark", "coc"],
         "not known; did you mean coco?",
@@ -203,7 +203,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
         ["evaluate", "nano", "--data", "pictures", "--cache", "s3://b/c"],
         "s3://b/c",
     ),
-    "a URL of scenes": (["demo", "--scenes", "s3://b/c"], "s3://b/c"),
+    "a URL of scenes": (["demo", "--folder", "s3://b/c"], "s3://b/c"),
 }
 
 

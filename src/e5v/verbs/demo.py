@@ -33,8 +33,8 @@ class Demo:
     """Index and search emoji scenes or photographs; downloads nothing.
 
     Uses the images of the repository: run it where e5v was cloned. The scenes
-    are searched by the bundled model, nano; the photos by the model that
-    e5v assemble photos makes.
+    are searched by the bundled model, nano; the photos by the model photos,
+    which has to be assembled first.
 
     Examples:
         e5v demo
