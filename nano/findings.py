@@ -74,8 +74,13 @@ class Sample:
 
 def compare(left: Sample, right: Sample) -> Verdict:
     """Tell whether one figure is above another, as far as it can be told."""
+    return judge(left, right, _asked(left, right))
+
+
+def judge(left: Sample, right: Sample, asked: float) -> Verdict:
+    """Tell how two figures stand; `asked` is the standard error of the queries, in percent."""
     difference = left.mean - right.mean
-    error = math.hypot(_asked(left, right), left.trained, right.trained)
+    error = math.hypot(asked, left.trained, right.trained)
     if abs(difference) <= SURE * error:
         return "level"
     return "above" if difference > 0 else "below"

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from PIL import Image
 
+from e5v.evaluation.plane import BLUE, GREY, LINE
 from nano.findings import BOTH, ONE_WORD, Findings, Sample
 from photos.claims import STS
 
 SIDE = 168  # pixels of a thumbnail, at most
 QUALITY = 75  # of a thumbnail's JPEG
 INCHES, DPI = (6.0, 4.2), 150
-BLUE, GREY, LINE = "#2b6cb0", "#6b7280", "#e5e7eb"
+LABELS = ((8, -14, "left"), (-8, 6, "right"), (8, 4, "left"))  # neighbours lie close together
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,8 @@ def draw_curve(points: list[Point]) -> bytes | None:
     )
     for place, ((step, _, _), x, y) in enumerate(zip(drawn, xs, ys, strict=True)):
         title = f"{step} steps" if step else "untuned"
-        offset = (6, 8) if place % 2 else (6, -14)  # neighbours lie close together
-        axes.annotate(title, (x, y), offset, textcoords="offset points", color=GREY)
+        right, up, side = LABELS[place % len(LABELS)]
+        axes.annotate(title, (x, y), (right, up), textcoords="offset points", ha=side, color=GREY)
     axes.set_xlabel("texts: STS-B, Spearman x 100", color=GREY)
     axes.set_ylabel("photographs: R@1, mean of both ways", color=GREY)
     axes.grid(color=LINE)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from e5v.checkpoints.photos_settings import CLASSES, ClassName, read_classes
 from e5v.model.bundled import FOLDERS, PHOTOS
-from nano.findings import BOTH, SURE, Findings, Sample, Verdict
+from nano.findings import BOTH, Findings, Sample, Verdict, judge
 from photos.pictures import Listed, identify, read_list
 
 
@@ -68,8 +68,4 @@ def group_photos(findings: Findings, settings: Sequence[str]) -> list[Group]:
 def compare_apart(left: Sample, right: Sample) -> Verdict:
     """Tell whether a recall is above another one that is of other queries."""
     asked = [100 * one.first.mean(0).std(ddof=1) / math.sqrt(one.queries) for one in (left, right)]
-    error = math.hypot(*asked, left.trained, right.trained)
-    difference = left.mean - right.mean
-    if abs(difference) <= SURE * error:
-        return "level"
-    return "above" if difference > 0 else "below"
+    return judge(left, right, math.hypot(*asked))

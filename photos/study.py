@@ -168,10 +168,13 @@ class Study:
 
     def _write_look(self, label: str) -> None:
         """Write down that a result is about to be made on these photos."""
+        (base,) = find_settings([BASE])
+        of = self.of(base)
         look = {
             "when": datetime.now(UTC).isoformat(timespec="seconds"),
             "result": label,
-            **{name: self.of(find_settings([BASE])[0])[name] for name in ("base", "photos")},
+            "base": of["base"],
+            "photos": of["photos"],
         }
         file = self.results / LOOKS
         before = file.read_text(encoding="utf-8") if file.exists() else ""

@@ -81,7 +81,7 @@ def demo(verb: Demo) -> None:
     reader = Reader.open(folder)
     for one in collection.queries(images):
         console.print(f"\n{one.title}", style="bold")
-        show([find(reader, embed_query(model, one.query()), k=SHOWN)])
+        show([find(reader, embed_query(model, one.query), k=SHOWN)])
     _show_words(console, model, [images / file for file in collection.worded])
     _show_next(console, collection, folder, name)
 

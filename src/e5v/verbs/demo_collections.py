@@ -19,14 +19,7 @@ class DemoQuery:
     """A query, and how a person would put it."""
 
     title: str
-    text: str | None = None
-    image: Path | None = None
-
-    def query(self) -> "Query":
-        """Return the query as the index takes it."""
-        from e5v.search.query import Query
-
-        return Query(text=self.text, image=self.image)
+    query: "Query"
 
 
 @dataclass(frozen=True)
@@ -52,12 +45,16 @@ class Collection:
 
     def queries(self, folder: Path) -> Iterator[DemoQuery]:
         """Yield the queries; `folder` is where the images are."""
+        from e5v.search.query import Query
+
         for words in self.words:
-            yield DemoQuery(f'In words: "{words}"', words)
+            yield DemoQuery(f'In words: "{words}"', Query(text=words))
         for file, shows in self.examples.items():
-            yield DemoQuery(f"By example, {folder / file} ({shows})", image=folder / file)
+            image = folder / file
+            yield DemoQuery(f"By example, {image} ({shows})", Query(image=image))
         for file, edit in self.edits.items():
-            yield DemoQuery(f'Like {folder / file}, but "{edit}"', edit, folder / file)
+            image = folder / file
+            yield DemoQuery(f'Like {image}, but "{edit}"', Query(text=edit, image=image))
 
 
 COLLECTIONS = {
