@@ -42,8 +42,8 @@ test-plain:
 	$(PYTHON) -m venv $(PLAIN)
 	$(PLAIN)/bin/pip install --quiet '$(TORCH)' .
 	cd $(PLAIN) && bin/e5v encode "a cat" --model nano --out cat.npy
-	cd $(PLAIN) && for verb in $(EXTRA_VERBS); do E5V_CACHE=none bin/e5v $$verb 2>&1 | grep "pip install 'e5v" \
-		|| exit 1; done
+	cd $(PLAIN) && for verb in $(EXTRA_VERBS); do E5V_CACHE=none bin/e5v $$verb 2>&1 \
+		| grep "pip install 'e5v" || exit 1; done
 	$(PLAIN)/bin/pip install --quiet '$(TORCH)' '.[search]' pytest pytest-xdist beartype
 	$(PLAIN)/bin/e5v demo --index $(PLAIN)/demo
 	OMP_NUM_THREADS=1 $(PLAIN)/bin/pytest -n 2 -p no:cacheprovider $(PLAIN_TESTS)
