@@ -14,7 +14,11 @@ from torch import Tensor
 
 from e5v.model.image_inputs import ImageTokens, Pixels
 
-CHUNK_VALUES = 8_000_000  # pixel values in one call of the vision tower: 23 tiles of 336 x 336
+# Pixel values in one call of the vision tower: 23 tiles of 336 x 336, which fill a GPU. A CPU is
+# full with two; more would only move the activations out of its cache.
+CHUNK_VALUES = {"cpu": 1_000_000}
+LARGE_CHUNK = 8_000_000
+IMAGES = 4  # dimensions of a batch of images: (n, channels, H, W)
 
 
 def image_tokens(
@@ -25,15 +29,16 @@ def image_tokens(
     Images of equal shape share a call. Results are in the order of the images.
     """
     found: dict[int, ImageTokens] = {}
-    for places in _chunks(images):
+    most = CHUNK_VALUES.get(model.device.type, LARGE_CHUNK)
+    for places in _chunks(images, most):
         arrays = _stack([images[place].arrays for place in places], model.device)
         share = [counts[place] for place in places]
         found |= zip(places, FEATURES[way](model, arrays, share), strict=True)
     return [found[place] for place in range(len(images))]
 
 
-def _chunks(images: Sequence[Pixels]) -> Iterator[list[int]]:
-    """Group indices of images whose arrays can be stacked, up to CHUNK_VALUES values each."""
+def _chunks(images: Sequence[Pixels], most: int) -> Iterator[list[int]]:
+    """Group indices of images whose arrays can be stacked, up to `most` pixel values each."""
 
     def shape(place: int) -> list[tuple[str, tuple[int, ...]]]:
         return sorted((key, tuple(x.shape[1:])) for key, x in images[place].arrays.items())
@@ -43,7 +48,7 @@ def _chunks(images: Sequence[Pixels]) -> Iterator[list[int]]:
         values = 0
         for place in alike:
             size = max(x.numel() for x in images[place].arrays.values())
-            if chunk and values + size > CHUNK_VALUES:
+            if chunk and values + size > most:
                 yield chunk
                 chunk, values = [], 0
             chunk.append(place)
@@ -94,8 +99,14 @@ def _rows(features: Tensor | Sequence[Tensor]) -> Float[Tensor, "n d"]:
 
 
 def cast(value: Tensor, dtype: torch.dtype) -> Tensor:
-    """Cast pixels to the model's dtype; integers (sizes, grids, masks) are unchanged."""
-    return value.to(dtype) if value.is_floating_point() else value
+    """Cast pixels to the model's dtype; integers (sizes, grids, masks) are unchanged.
+
+    Images (n, 3, H, W) are stored with channels last, in which a CPU's convolutions are faster.
+    """
+    if not value.is_floating_point():
+        return value
+    layout = torch.channels_last if value.dim() == IMAGES else torch.preserve_format
+    return value.to(dtype, memory_format=layout)
 
 
 def _split(joined: Float[Tensor, "n d"], counts: Sequence[int]) -> tuple[Tensor, ...]:
