@@ -62,6 +62,7 @@ def check(
         yield Finding(data.name, "rows", str(error), passed=False)
         return
     yield from _check_rows(data, source, contents)
+    yield from (Finding(data.name, "note", note) for note in contents.notes)
     if contents.images:
         yield _check_images(data, contents, None if all_images else SAMPLE)
 
@@ -71,7 +72,7 @@ def _check_source(data: DataSet, source: Source | None) -> Finding:
     if source is None:
         found, expected, passed = "not fetched by e5v: no source.json", "", True
     elif not source.is_complete:
-        found, expected, passed = "an unfinished fetch", "fetch it again to finish it", False
+        found, expected, passed = "an unfinished fetch", "a finished one (fetch it again)", False
     else:
         pinned = {one.id: one.revision for one in data.sources if one.revision}
         others = [

@@ -20,10 +20,11 @@ AHEAD = 64  # images in memory at a time
 
 @dataclass(frozen=True)
 class Contents:
-    """Counts of rows by what they are, and all images."""
+    """Counts of rows by what they are, all images, and what else is to be told."""
 
     rows: Mapping[str, int]
     images: Sequence[RawItem] = ()
+    notes: tuple[str, ...] = ()
 
 
 Reader = Callable[[DataSet, Path], Contents]  # reads a data set in its folder

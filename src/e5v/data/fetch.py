@@ -12,11 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from e5v.captions import CAPTIONS
 from e5v.data.contents import Reader, compare_rows
 from e5v.data.conversations import write_captions
 from e5v.data.hub_files import Progress, download_file, list_files, part_of
 from e5v.data.records import DataSet, HubFiles
 from e5v.data.source import (
+    SOURCE,
     Download,
     Source,
     find_facts,
@@ -25,7 +27,7 @@ from e5v.data.source import (
 )
 from e5v.data.unpack import unpack
 from e5v.errors import DataError
-from e5v.files import locked
+from e5v.files import locked, remove_temporary
 from e5v.image_formats import is_image_name
 
 
@@ -69,20 +71,27 @@ def fetch(data: DataSet, root: Path, read: Reader, progress: Progress = lambda *
     except OSError as error:
         raise DataError(f"{folder} cannot be made: {error.strerror}") from None
     with locked(folder):
-        if source.downloads:
-            _write(folder, source)
-        for download, name, target in _list_targets(folder, source):
-            if not _has_size(target, download.files[name].size):
-                download_file(download, name, target, progress)
-        for archive in data.archives:
-            if (folder / archive.file).is_file():
-                unpack(archive, folder, progress)
-        if data.conversations:
-            write_captions(folder, data.conversations)
+        for name in (SOURCE, CAPTIONS):
+            remove_temporary(folder, name)
+        _obtain(data, folder, source, progress)
         source = _describe(data, folder, source, read, progress)
         _write(folder, source)
         _remove_archives(data, folder, source)
     return Fetched(folder, source, fresh=True)
+
+
+def _obtain(data: DataSet, folder: Path, source: Source, progress: Progress) -> None:
+    """Download what is missing, unpack it, and write what training reads."""
+    if source.downloads:
+        _write(folder, source)
+    for download, name, target in _list_targets(folder, source):
+        if not _has_size(target, download.files[name].size):
+            download_file(download, name, target, progress)
+    for archive in data.archives:
+        if (folder / archive.file).is_file():
+            unpack(archive, folder, progress)
+    if data.conversations:
+        write_captions(folder, data.conversations)
 
 
 def find_layout(data: DataSet, folder: Path) -> list[str] | None:
@@ -183,10 +192,10 @@ def _describe(
             )
     contents = read(data, folder)
     if faults := compare_rows(data.rows, contents.rows):
-        what = "the hub's files" if source.downloads else "the copy that was there"
+        what = "the hub's copy" if source.downloads else "this copy"
         raise DataError(
-            f"{folder} has {', '.join(faults)}: {what} are not the published data; "
-            "move the folder away to fetch them anew"
+            f"{folder} has {', '.join(faults)}: {what} is not the published one; "
+            "move the folder away to fetch it anew"
         )
     return replace(source, files=files, rows=contents.rows)
 

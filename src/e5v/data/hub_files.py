@@ -10,13 +10,13 @@ Its addresses, headers, tokens and settings (HF_ENDPOINT, HF_HUB_OFFLINE, HF_TOK
 from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path
+from urllib.parse import quote
 
 from huggingface_hub import (
     HfApi,
     constants,
     get_session,
     get_token,
-    hf_hub_url,
     hf_raise_for_status,
 )
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
@@ -29,7 +29,6 @@ from e5v.files import sync
 from e5v.jsonl import listed
 from e5v.model.hub import explain_failure, find_timeout, run_with_timeout
 
-CHUNK = 2**20  # bytes
 PARTIAL_CONTENT = 206  # HTTP status: the server continues where it was asked to
 
 Progress = Callable[[str, int, int], object]  # what is done, bytes of it, bytes in all
@@ -117,13 +116,8 @@ def download_file(download: Download, name: str, target: Path, progress: Progres
 
 def _receive(download: Download, name: str, part: Path, progress: Progress) -> None:
     """Receive a file from where its part ends."""
-    url = hf_hub_url(
-        download.id,
-        name,
-        repo_type="dataset",
-        revision=download.revision,
-        endpoint=constants.ENDPOINT,
-    )
+    place = f"datasets/{download.id}/resolve/{download.revision}/{quote(name)}"
+    url = f"{constants.ENDPOINT}/{place}"
     with part.open("ab") as out:
         done, total = out.tell(), download.files[name].size
         headers = {"Accept-Encoding": "identity", "Range": f"bytes={done}-"}
@@ -135,7 +129,7 @@ def _receive(download: Download, name: str, part: Path, progress: Progress) -> N
             if response.status_code != PARTIAL_CONTENT:
                 out.truncate(0)  # the server begins anew
                 done = 0
-            for chunk in response.iter_bytes(CHUNK):
+            for chunk in response.iter_bytes():  # as it comes: what is received is kept
                 out.write(chunk)
                 done += len(chunk)
                 progress(f"downloading {name}", done, total)

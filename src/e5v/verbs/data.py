@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from e5v.data.records import DATA_SETS, RECORDS, DataSet, find_data_sets
+from e5v.data.records import RECORDS, DataSet, find_data_sets
 from e5v.errors import DataError, UsageError
 from e5v.extras import need
 from e5v.verbs.console import bar, say, show_line, wants_lines
@@ -66,7 +66,7 @@ def data(verb: Data) -> bool:
     if verb.all_images and verb.action != "check":
         raise UsageError("--all-images is an option of check")
     if verb.action == "list":
-        _list(verb, chosen or list(DATA_SETS))
+        _list(verb, chosen or list(RECORDS.values()))
         return True
     if verb.data is None:
         raise UsageError("--data FOLDER is missing")
@@ -191,7 +191,7 @@ def _show_fetched(verb: Data, one: DataSet, fetched: "Fetched") -> None:
 def _check(verb: Data, chosen: Sequence[DataSet], root: Path) -> bool:
     """Check data sets; return whether all are as expected."""
     need_folder(root, "--data")
-    chosen = chosen or [one for one in DATA_SETS if (root / one.home).is_dir()]
+    chosen = chosen or [one for one in RECORDS.values() if (root / one.home).is_dir()]
     if not chosen:
         raise DataError(f"{root} has none of the data sets {', '.join(RECORDS)}; fetch one first")
     _need_libraries(chosen)

@@ -32,40 +32,43 @@ def read_contents(data: DataSet, folder: Path) -> Contents:
 
 
 def _read_nli(folder: Path) -> Contents:
-    """Read SimCSE's triplets; each must have its hard negative."""
+    """Read SimCSE's triplets. What training leaves out is only noted."""
     from e5v.training.triplets import read_triplets
 
     file = folder / "nli_for_simcse.csv"
     triplets = read_triplets([file])
-    if triplets.broken:
-        count = f"{len(triplets.broken):,} of {plural(triplets.count, 'row')}"
-        raise DataError(f"{count} cannot be used; the first: {triplets.broken[0]}")
-    if lacking := sum(not row.negatives for row in triplets.rows):
+    lacking = sum(not row.negatives for row in triplets.rows)
+    if lacking == len(triplets.rows):
         raise DataError(
-            f"{file}: {lacking:,} of {plural(triplets.count, 'row')} have no hard negative; "
-            "expected the columns sent0, sent1 and hard_neg"
+            f"{file}: none of {plural(lacking, 'row')} has a hard negative; expected the columns "
+            "sent0, sent1 and hard_neg"
         )
-    return Contents({"triplets": len(triplets.rows)})
+    notes = [f"{plural(lacking, 'row')} without a hard negative"] if lacking else []
+    if triplets.broken:
+        first = f"row {triplets.broken[0].row}: {triplets.broken[0].cause}"
+        notes.append(f"{plural(len(triplets.broken), 'row')} that training leaves out ({first})")
+    return Contents({"triplets": triplets.count}, notes=tuple(notes))
 
 
 def _read_llava(folder: Path) -> Contents:
-    """Read LLaVA's pairs as training does; every image must be there."""
-    from e5v.captions import CAPTIONS, read_captioned
-    from e5v.jsonl import LineFault
+    """Read LLaVA's pairs, as training does; every image must be there."""
+    from e5v.captions import CAPTIONS, CaptionLine, read_captions
 
     file = folder / CAPTIONS
     try:
-        lines = list(read_captioned(file))
+        lines = list(read_captions(file))
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror}") from None
-    faults = [line for line in lines if isinstance(line, LineFault)]
-    if faults:
-        count = f"{len(faults):,} of {plural(len(lines), 'line')}"
+    pairs = [one for one in lines if isinstance(one, CaptionLine) and one.image and one.texts]
+    images = [Path(one.image) for one in pairs if one.image]
+    if missing := [image for image in images if not image.is_file()]:
         raise DataError(
-            f"{file}: {count} cannot be used (line {faults[0].number} {faults[0].reason})"
+            f"{len(missing):,} of {plural(len(images), 'image')} are missing; the first is "
+            f"{missing[0]}"
         )
-    images = [line.image for line in lines if not isinstance(line, LineFault)]
-    return Contents({"pairs": len(images)}, images)
+    unusable = len(lines) - len(pairs)
+    notes = (f"{plural(unusable, 'pair')} that training leaves out",) if unusable else ()
+    return Contents({"pairs": len(lines)}, images, notes)
 
 
 def _read_captions(name: str, folder: Path) -> Contents:
