@@ -24,6 +24,7 @@ from e5v.verbs.assemble import Assemble, assemble
 from e5v.verbs.completion import OPTION, print_completion
 from e5v.verbs.console import say
 from e5v.verbs.convert import Convert, convert
+from e5v.verbs.data import Data, data
 from e5v.verbs.demo import Demo, demo
 from e5v.verbs.encode import Encode, encode
 from e5v.verbs.evaluate import Evaluate, evaluate
@@ -52,6 +53,7 @@ Verb = (
     | Verify
     | Demo
     | Assemble
+    | Data
 )
 ACTS: dict[type[Any], Callable[[Any], bool | None]] = {
     Encode: encode,
@@ -66,6 +68,7 @@ ACTS: dict[type[Any], Callable[[Any], bool | None]] = {
     Verify: verify,
     Demo: demo,
     Assemble: assemble,
+    Data: data,
 }
 VERBS: dict[str, type[Any]] = {record.__name__.lower(): record for record in ACTS}
 FAILED, MISUSED = 1, 2

@@ -156,6 +156,20 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
         ["evaluate", "nano", "--data", "pictures", "--out", "data.bin"],
         "--out data.bin is a file",
     ),
+    "data of an unknown name": (
+        ["data", "fetch", "flickr", "--data", "d"],
+        "data set flickr is not known; did you mean flickr30k?",
+    ),
+    "data without a name": (["data", "fetch", "--data", "d"], "NAME is missing; the data sets are"),
+    "data without a folder": (["data", "fetch", "nli"], "--data FOLDER is missing"),
+    "data in a file": (["data", "fetch", "nli", "--data", "data.bin"], "data.bin is a file"),
+    "nothing done with data": (["data", "fetsch", "nli"], "expected list, fetch or check; did you"),
+    "data to check in no folder": (
+        ["data", "check", "--data", "none"],
+        "--data none does not exist",
+    ),
+    "no data to check": (["data", "check", "--data", "empty"], "empty has none of the data sets"),
+    "images of a list": (["data", "list", "--all-images"], "--all-images is an option of check"),
     "a path left empty": (
         ["index", "pictures", "--index", ""],
         "--index is empty; expected a path",

@@ -1,12 +1,16 @@
 """Reads the data of benchmarks, from folders or from the hub.
 
 names, folder -> Benchmark, its folder -> Material, with notes on sizes that are not the paper's
+
+A folder is read as it was published or, if it holds the hub's files, as the hub's copy.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from e5v.data.records import DATA_SETS
+from e5v.data.source import SOURCE, refuse_unfinished
 from e5v.errors import DataError, UsageError
 from e5v.evaluation.benchmarks import BENCHMARKS, Benchmark
 from e5v.evaluation.captions import rendered
@@ -22,6 +26,7 @@ def find_folder(benchmark: Benchmark, data: Path | None) -> Path | None:
         return None
     own = data / (benchmark.folder or benchmark.name)
     several = any((data / (one.folder or one.name)).is_dir() for one in BENCHMARKS)
+    several = several or any((data / one.home / SOURCE).is_file() for one in DATA_SETS)
     if own.is_dir():
         return own
     return None if several and benchmark.hub else data
@@ -39,24 +44,32 @@ def read_benchmark(
         UsageError: the hub has no copy, or the font cannot be read.
         MissingExtraError: `datasets` is not installed.
     """
-    material = _read_source(benchmark, folder)
+    if folder is not None:
+        refuse_unfinished(folder)
+    material = read_material(benchmark, folder)
     if notes := tuple(_compare_sizes(benchmark, material)):
         material = replace(material, notes=material.notes + notes)
     return rendered(material, font) if benchmark.drawn else material
 
 
-def _read_source(benchmark: Benchmark, folder: Path | None) -> Material:
+def read_material(benchmark: Benchmark, folder: Path | None) -> Material:
+    """Read a benchmark's data as they are, whether or not their fetch is finished.
+
+    Raises:
+        DataError, UsageError, MissingExtraError: as for `read_benchmark`.
+    """
     if folder is not None:
         if not folder.is_dir():
             raise DataError(f"{folder} is not a folder; give the folder of {benchmark.source}")
-        return benchmark.read(folder)
+        copy = benchmark.hub.find_in(folder) if benchmark.hub else None
+        return copy.open() if copy else benchmark.read(folder)
     if benchmark.hub is None:
         raise UsageError(
             f"benchmark {benchmark.name} is not on the hub; give a folder of its data "
             f"({benchmark.source})",
             argument="data",
         )
-    return benchmark.hub()
+    return benchmark.hub.open()
 
 
 def _compare_sizes(benchmark: Benchmark, material: Material) -> Iterator[str]:

@@ -11,10 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
+from e5v.data.records import RECORDS, find_revision
 from e5v.errors import UsageError
 from e5v.evaluation.captions import read_captions
-from e5v.evaluation.composed import read_circo, read_cirr, read_fashioniq
+from e5v.evaluation.composed import CATEGORIES, read_circo, read_cirr, read_fashioniq
 from e5v.evaluation.hub import (
+    HubCopy,
     HubSet,
     read_hub_captions,
     read_hub_cirr,
@@ -34,7 +36,7 @@ Sizes = Mapping[str, tuple[int, int]]  # task -> queries, candidates
 class Benchmark:
     """One benchmark.
 
-    `source` is where the data are published, `read` reads a folder in that layout, and `hub` reads
+    `source` is where the data are published, `read` reads a folder in that layout, and `hub` is
     the hub's copy, if there is one; `protocol` says in a sentence what affects the figures; `paper`
     has E5-V's figures from `table`, on data of `sizes`: queries and candidates of a task. If
     `drawn`, captions are drawn as images. `folder` is the name of the data's folder, if not the
@@ -48,7 +50,7 @@ class Benchmark:
     read: Callable[[Path], Material]
     paper: Published
     table: str = ""
-    hub: Callable[[], Material] | None = None
+    hub: HubCopy | None = None
     sizes: Sizes = field(default_factory=dict)
     drawn: bool = False
     folder: str = ""
@@ -62,23 +64,31 @@ def _make_both(images: tuple[float, float, float], texts: tuple[float, float, fl
     return {**_make_recalls("image retrieval", *images), **_make_recalls("text retrieval", *texts)}
 
 
-FLICKR = partial(read_hub_captions, HubSet("royokong/flickr30k_test", "test"))
-COCO = partial(read_hub_captions, HubSet("royokong/coco_test", "test"))
-CIRR = partial(
-    read_hub_cirr, HubSet("royokong/cirr_val", "val"), HubSet("royokong/cirr_imgs", "val")
+def _make_set(name: str, split: str) -> HubSet:
+    """Return a split of a data set of the hub, at the revision that is pinned if one is."""
+    return HubSet(name, split, find_revision(name))
+
+
+FLICKR = HubCopy(read_hub_captions, (_make_set("royokong/flickr30k_test", "test"),))
+COCO = HubCopy(read_hub_captions, (_make_set("royokong/coco_test", "test"),))
+CIRR = HubCopy(
+    read_hub_cirr, (_make_set("royokong/cirr_val", "val"), _make_set("royokong/cirr_imgs", "val"))
 )
-CIRR_TEST = partial(
-    read_hub_cirr_test, HubSet("royokong/cirr_test", "test"), HubSet("royokong/cirr_imgs", "test")
+CIRR_TEST = HubCopy(
+    read_hub_cirr_test,
+    (_make_set("royokong/cirr_test", "test"), _make_set("royokong/cirr_imgs", "test")),
 )
-FASHIONIQ = partial(
+FASHIONIQ = HubCopy(
     read_hub_fashioniq,
-    HubSet("royokong/fashioniq_val", "val"),
-    HubSet("royokong/fashioniq_val_imgs", "val"),
+    (_make_set("royokong/fashioniq_val", "val"), _make_set("royokong/fashioniq_val_imgs", "val")),
 )
 HIT = "hit rate in both directions, the first five captions of an image"
 DRAWN = "captions drawn as images and embedded as images; " + HIT
-FLICKR_SIZE = {"image retrieval": (5_000, 1_000)}
-COCO_SIZE = {"image retrieval": (25_000, 5_000)}
+FLICKR_SIZE, COCO_SIZE = (
+    {"image retrieval": (RECORDS[name].rows["captions"], RECORDS[name].rows["images"])}
+    for name in ("flickr30k", "coco")
+)
+CIRR_ROWS, FASHIONIQ_ROWS = RECORDS["cirr"].rows, RECORDS["fashioniq"].rows
 SPEARMAN = "Spearman over all pairs of the set together, sentences cleaned as in the official code"
 STS = {
     "STS12": 80.03,
@@ -148,7 +158,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         {("CIRR", "R@5"): 66.6},
         "Table 6",
         hub=CIRR,
-        sizes={"CIRR": (4_181, 2_297)},
+        sizes={"CIRR": (CIRR_ROWS["queries"], CIRR_ROWS["images"])},
     ),
     Benchmark(
         "cirr-test",
@@ -174,7 +184,10 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         },
         "Table 3",
         hub=FASHIONIQ,
-        sizes={"shirt": (2_038, 6_346), "dress": (2_017, 3_817), "toptee": (1_961, 5_373)},
+        sizes={
+            category: (FASHIONIQ_ROWS[f"{category} queries"], FASHIONIQ_ROWS[f"{category} images"])
+            for category in CATEGORIES
+        },
     ),
     Benchmark(
         "circo",

@@ -54,6 +54,35 @@ class HubSet:
         return f"{self.name}@{self.revision or 'main'}"
 
 
+@dataclass(frozen=True)
+class HubCopy:
+    """A benchmark's copy on the hub: its data sets, and the function that reads them."""
+
+    read: Callable[..., Material]
+    sets: tuple[HubSet, ...]
+
+    def open(self) -> Material:
+        """Read it.
+
+        Raises:
+            DataError: a set cannot be opened, lacks a column, or has a row that cannot be used.
+            MissingExtraError: the package `datasets` is not installed.
+        """
+        return self.read(*self.sets)
+
+    def find_in(self, folder: Path) -> "HubCopy | None":
+        """Return the copy that a folder has of it, each set in a subfolder of its name, or None.
+
+        A copy of one set has no subfolders: the benchmark's own reader knows its Parquet files.
+        """
+        own = [folder / one.name.rpartition("/")[2] for one in self.sets]
+        if len(own) == 1 or not all(any(one.rglob("*.parquet")) for one in own):
+            return None
+        pairs = zip(self.sets, own, strict=True)
+        moved = (replace(one, name=str(path), revision=None) for one, path in pairs)
+        return HubCopy(self.read, tuple(moved))
+
+
 def read_hub_captions(source: HubSet, *, most: int | None = MOST) -> Material:
     """Read captioned images: royokong/flickr30k_test or coco_test, split test.
 

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from e5v.data.records import RECORDS
 from e5v.errors import DataError, plural
 from e5v.evaluation.tasks import Grading, Material, Pool
 
@@ -44,14 +45,6 @@ class Columns:
     heading: str = ""
 
 
-@dataclass(frozen=True)
-class Similarities:
-    """One set: how to read its pairs from SentEval's folder, and their number in the paper."""
-
-    read: Callable[[Path], Iterator[Pair]]
-    pairs: int
-
-
 def read_sts(folder: Path, name: Name, *, cleaned: bool = True) -> Material:
     """Read the test pairs of one set from SentEval's folder of data (`data/downstream`).
 
@@ -63,11 +56,10 @@ def read_sts(folder: Path, name: Name, *, cleaned: bool = True) -> Material:
     Raises:
         DataError: a file is missing or broken; names it and the line.
     """
-    known = SETS[name]
-    pairs = list(known.read(folder))
+    pairs = list(READERS[name](folder))
     notes = []
-    if len(pairs) != known.pairs:
-        notes.append(f"{len(pairs):,} pairs; the paper's set has {known.pairs:,}")
+    if len(pairs) != (expected := RECORDS["sts"].rows[name]):
+        notes.append(f"{len(pairs):,} pairs; the paper's set has {expected:,}")
     if any(UNTOKENISED.search(pair.left + " " + pair.right) for pair in pairs):
         notes.append("sentences are not tokenised, as the paper's are by SentEval's script")
     if not cleaned:
@@ -169,35 +161,32 @@ def _compute_revision(pairs: Sequence[Pair]) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
-def _make_year(year: str, subsets: Sequence[str], pairs: int) -> Similarities:
-    return Similarities(partial(_read_year, year, subsets), pairs)
-
-
-SETS: dict[Name, Similarities] = {
-    "STS12": _make_year(
-        "STS12", ("MSRpar", "MSRvid", "SMTeuroparl", "surprise.OnWN", "surprise.SMTnews"), 3108
+READERS: dict[Name, Callable[[Path], Iterator[Pair]]] = {
+    "STS12": partial(
+        _read_year,
+        "STS12",
+        ("MSRpar", "MSRvid", "SMTeuroparl", "surprise.OnWN", "surprise.SMTnews"),
     ),
-    "STS13": _make_year("STS13", ("FNWN", "headlines", "OnWN"), 1500),
-    "STS14": _make_year(
-        "STS14", ("deft-forum", "deft-news", "headlines", "images", "OnWN", "tweet-news"), 3750
+    "STS13": partial(_read_year, "STS13", ("FNWN", "headlines", "OnWN")),
+    "STS14": partial(
+        _read_year,
+        "STS14",
+        ("deft-forum", "deft-news", "headlines", "images", "OnWN", "tweet-news"),
     ),
-    "STS15": _make_year(
-        "STS15", ("answers-forums", "answers-students", "belief", "headlines", "images"), 3000
+    "STS15": partial(
+        _read_year,
+        "STS15",
+        ("answers-forums", "answers-students", "belief", "headlines", "images"),
     ),
-    "STS16": _make_year(
+    "STS16": partial(
+        _read_year,
         "STS16",
         ("answer-answer", "headlines", "plagiarism", "postediting", "question-question"),
-        1186,
     ),
-    "STSBenchmark": Similarities(
-        partial(_read_table, "STS/STSBenchmark/sts-test.csv", Columns(5, 6, grade=4)), 1379
-    ),
-    "SICKRelatedness": Similarities(
-        partial(
-            _read_table,
-            "SICK/SICK_test_annotated.txt",
-            Columns(1, 2, grade=3, heading="pair_ID"),
-        ),
-        4927,
+    "STSBenchmark": partial(_read_table, "STS/STSBenchmark/sts-test.csv", Columns(5, 6, grade=4)),
+    "SICKRelatedness": partial(
+        _read_table,
+        "SICK/SICK_test_annotated.txt",
+        Columns(1, 2, grade=3, heading="pair_ID"),
     ),
 }

@@ -1,4 +1,4 @@
-"""Ask the hub for a model's files, once and with a short timeout, before transformers does.
+"""Ask the hub, once and with a short timeout, and say why it does not give what is asked.
 
 hub id -> one request, a few seconds at most -> its record: names, sizes | an error
 
@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from huggingface_hub import HfApi, ModelInfo, constants, try_to_load_from_cache
 from huggingface_hub.errors import (
@@ -20,6 +20,7 @@ from huggingface_hub.errors import (
     HfHubHTTPError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
+    RevisionNotFoundError,
 )
 
 from e5v.errors import ModelError, first_line
@@ -29,6 +30,8 @@ TIMEOUT = 3.0  # seconds, unless HF_HUB_ETAG_TIMEOUT is set
 WHOLE = ("model.safetensors", "pytorch_model.bin")
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 
+Kind = Literal["model", "data set"]
+PAGES: dict[Kind, str] = {"model": "", "data set": "datasets/"}  # on the hub's site
 Made = TypeVar("Made")
 
 
@@ -76,28 +79,40 @@ def _is_whole(folder: Path) -> bool:
 @lru_cache(maxsize=16)
 def model_info(name: str) -> ModelInfo:
     """Return the hub's record of a model, if this user may download it."""
-    host = constants.ENDPOINT.removeprefix("https://").removeprefix("http://")
-    seconds = float(os.environ.get("HF_HUB_ETAG_TIMEOUT") or TIMEOUT)
     try:
-        return _run_with_timeout(seconds, lambda: _request_info(name, seconds))
-    except GatedRepoError:
-        raise NotFoundError(
-            f"open to you on {host}: request access at {constants.ENDPOINT}/{name}, "
-            "then log in with hf auth login"
-        ) from None
-    except RepositoryNotFoundError:
-        raise NotFoundError(f"a model on {host} that you may see") from None
-    except HfHubHTTPError as error:
-        status = error.response.status_code
-        raise NotFoundError(f"available: {host} answered with HTTP status {status}") from None
-    except OfflineModeIsEnabled:
-        raise NotFoundError("complete in the hub's cache, and HF_HUB_OFFLINE is set") from None
-    except TimeoutError:
-        raise NotFoundError(f"reachable: {host} did not answer in {seconds:g} seconds") from None
+        return run_with_timeout(find_timeout(), lambda: _request_info(name, find_timeout()))
     except Exception as error:
-        raise NotFoundError(
-            f"reachable: {host} cannot be connected to ({first_line(error)})"
-        ) from None
+        raise NotFoundError(explain_failure(error, name)) from None
+
+
+def find_timeout() -> float:
+    """Return how many seconds the hub is given to answer."""
+    return float(os.environ.get("HF_HUB_ETAG_TIMEOUT") or TIMEOUT)
+
+
+def explain_failure(error: Exception, name: str, kind: Kind = "model") -> str:
+    """Return why the hub did not give what was asked; completes "the model is not ..."."""
+    host = constants.ENDPOINT.removeprefix("https://").removeprefix("http://")
+    match error:
+        case GatedRepoError():
+            page = f"{constants.ENDPOINT}/{PAGES[kind]}{name}"
+            return (
+                f"open to you on {host}: request access at {page}, then log in with hf auth login"
+            )
+        case RepositoryNotFoundError():
+            why = f"a {kind} on {host} that you may see"
+        case RevisionNotFoundError():
+            why = f"on {host} at the revision that is asked for"
+        case HfHubHTTPError():
+            why = f"available: {host} answered with HTTP status {error.response.status_code}"
+        case OfflineModeIsEnabled():
+            where = "in the hub's cache" if kind == "model" else "in the folder"
+            why = f"complete {where}, and HF_HUB_OFFLINE is set"
+        case TimeoutError():
+            why = f"reachable: {host} did not answer in {find_timeout():g} seconds"
+        case _:
+            why = f"reachable: {host} cannot be connected to ({first_line(error)})"
+    return why
 
 
 def _request_info(name: str, seconds: float) -> ModelInfo:
@@ -108,7 +123,7 @@ def _request_info(name: str, seconds: float) -> ModelInfo:
     return info
 
 
-def _run_with_timeout(seconds: float, act: Callable[[], Made]) -> Made:
+def run_with_timeout(seconds: float, act: Callable[[], Made]) -> Made:
     """Return what `act` returns, or raise `TimeoutError` after some seconds.
 
     The timeouts of a connection do not cover the DNS lookup.
