@@ -208,12 +208,12 @@ def test_the_font_of_rendered_captions_is_told(
     """Figures of one font taken for those of another; a font that is no font, told at the end."""
     plain = read_captions(folder_of(tmp_path, {"image": "cat.jpg", "text": "a cat"}))
     ours = rendered(plain)
-    assert ours.revision == f"{plain.revision}, drawn in Liberation Sans Regular"
+    assert ours.revision == f"{plain.revision}, drawn in Liberation Sans Regular, basic layout"
     assert ours.notes == (
         "captions are drawn in Liberation Sans Regular; the paper's are in Arial Regular",
     )
     other = rendered(plain, OTHER_FONT)
-    assert other.revision.endswith("DejaVu Sans Book")
+    assert other.revision.endswith("DejaVu Sans Book, basic layout")
     assert (
         items_of(searches_of(other)[0].queries[0])[0].tobytes()
         == draw_caption("a cat", OTHER_FONT).tobytes()
