@@ -97,7 +97,7 @@ def _join_tiles(
     The first tile is the whole image in small; a line end follows each row of the others.
     """
     joined = []
-    for features, size in zip(image_features, image_sizes, strict=True):
+    for features, size in zip(image_features, image_sizes.cpu(), strict=True):
         grid = _join_grid(config, features[1:], size)
         ends = model.image_newline[:, None, None].expand(-1, grid.shape[1], 1).to(grid)
         rows = torch.cat((grid, ends), dim=-1).flatten(1).T
