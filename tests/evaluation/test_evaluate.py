@@ -20,6 +20,7 @@ from e5v.evaluation.benchmark_scores import compute_means, score_benchmark
 from e5v.evaluation.benchmarks import BENCHMARKS, find_benchmarks
 from e5v.evaluation.cache import Cache
 from e5v.evaluation.cached_embedder import PART, AnyModel, CachedEmbedder, OwnModel
+from e5v.evaluation.hub import HubCopy
 from e5v.evaluation.published import COLUMNS, MEAN
 from e5v.evaluation.scores import Figure
 from e5v.evaluation.tasks import Material, Pool, Relevance, Search, Submission, pools
@@ -212,7 +213,8 @@ def test_the_hub_is_read_where_no_folder_is_given() -> None:
     """A benchmark that only a reader of the code can reach; one that is not there at all."""
     coco, circo = find_benchmarks(["coco", "circo"])
     material = _search([["aab"]], ["aab"], [0])
-    assert read_benchmark(replace(coco, hub=lambda: material), None).tasks == material.tasks
+    copied = replace(coco, hub=HubCopy(lambda: material, ()))
+    assert read_benchmark(copied, None).tasks == material.tasks
     with pytest.raises(UsageError, match=r"circo is not on the hub; give a folder of its data"):
         read_benchmark(circo, None)
     on_the_hub = {one.name for one in BENCHMARKS if one.hub}
