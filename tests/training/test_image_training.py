@@ -243,6 +243,16 @@ def test_triplets_from_a_generator(tmp_path: Path) -> None:
     assert len(run.read_data().rows) == 3
 
 
+def test_weights_from_python(tmp_path: Path) -> None:
+    """Weights of a dictionary that are lost, or a share of nothing."""
+    run = Run.of("nano-base", {"a.csv": 0.8, "b.csv": 0.2}, tmp_path, Recipe())
+    assert (run.data, run.weights) == ((Path("a.csv"), Path("b.csv")), (0.8, 0.2))
+    with pytest.raises(UsageError, match="a weight is 0; expected above 0"):
+        Run.of("nano-base", {"a.csv": 1, "b.csv": 0}, tmp_path, Recipe())
+    with pytest.raises(UsageError, match="there are 1 weights for 2 files; expected one for each"):
+        replace(run, weights=(1.0,))
+
+
 def test_a_tuned_model_and_no_steps_are_refused(tmp_path: Path) -> None:
     """A division by zero after the first step; an adapter on top of an adapter."""
     with pytest.raises(UsageError, match="every is 0"):

@@ -12,6 +12,7 @@ from tyro.conf import OmitArgPrefixes, arg
 from e5v.errors import UsageError
 
 Mode = Literal["fixed", "faithful"]
+Batching = Literal["mixed", "homogeneous"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,9 @@ class Recipe:
 
     batch: Annotated[int, arg(metavar="N")] = 768
     """Batch size in triplets, over all devices together."""
+    batches: Batching = "mixed"
+    """Batches of several files: mixed has rows of all files in every batch, homogeneous the rows of
+    one file."""
     steps: Annotated[int, arg(metavar="N")] = 1000
     """Number of optimiser steps."""
     lr: Annotated[float, arg(metavar="X")] = 4e-4

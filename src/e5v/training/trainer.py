@@ -10,7 +10,7 @@ loaded, stays frozen and sees each image once per step (the image-text training 
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -34,18 +34,18 @@ from e5v.training.loss import Loss, batch_loss
 from e5v.training.plots import draw
 from e5v.training.ranks import Ranks, joined
 from e5v.training.recipe import Recipe
-from e5v.training.run import Begun, Measured, Pace, Run, Step, TrainOptions
+from e5v.training.run import Begun, Data, Measured, Pace, Run, Step, TrainOptions
 from e5v.training.run_folder import RunFolder, write_folder
 from e5v.training.sampler import Batch, Batches
 from e5v.training.teacher import Teacher
 from e5v.training.training_prompts import TrainingPrompts
-from e5v.training.triplets import Triplet, Triplets
+from e5v.training.triplets import Triplets
 from e5v.training.validation import Validation
 
 
 def train(
     model: str,
-    data: Path | str | Iterable[Path | str] | Iterable[Triplet],
+    data: Data,
     out: Path | str,
     *,
     recipe: Recipe | None = None,
@@ -59,7 +59,8 @@ def train(
 
     Args:
         model: a hub id or a folder of an image-text-to-text model, or "nano-base".
-        data: one or more files of triplets (see `e5v.training.triplets`), or a list of `Triplet`.
+        data: one or more files of triplets (see `e5v.training.triplets`), files with their weights
+            (`{"nli.csv": 0.8, "pairs.jsonl": 0.2}`), or a list of `Triplet`.
         out: the folder of the run, new or empty: log, checkpoints, adapter.
         recipe: how to train; by default the paper's recipe, 1,000 steps of 768 triplets.
         evaluation: validation data, a file of triplets of texts, or a folder of images with
@@ -95,7 +96,9 @@ def fit(run: Run) -> Iterator[Begun | Step | Measured]:
     with joined(run.device) as (ranks, device), ExitStack() as held:
         folder.check(record, resume=run.resume)
         check_data(data, recipe)
-        batches = Batches(data, recipe.batch, recipe.seed)
+        batches = Batches(
+            data, recipe.batch, recipe.seed, weights=run.weights, batching=recipe.batches
+        )
         file = recipe.objective.teacher
         teacher = Teacher.open(file, data.count) if file else None
         validation = _open_validation(run, device) if ranks.leads else None
@@ -175,6 +178,7 @@ class Trainer:
             grad_norm=self.update(step),
             tokens=sum(len(one.prompted.ids) for one in prompts),
             cut=sum(one.cut for one in prompts),
+            sources=batch.sources,
         )
 
     def accumulate(self, prompts: Sequence[Prompted], batch: Batch, step: int = 0) -> Loss:

@@ -81,12 +81,21 @@ class Broken:
 
 
 @dataclass(frozen=True)
+class Source:
+    """A source of rows, such as a file: its name, and how many of its rows can be used."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True)
 class Triplets:
     """The rows of all files, in order: those that can be used, and the broken ones.
 
     `places[i]` is the index of `rows[i]` among all rows of data, broken ones included; a row with
     several positives counts once for each. A teacher's file uses the same indices. `notes` name
     the unused columns of each file. `content` is a digest of all rows, images included.
+    `sources` are the files, in order; their sizes add up to the number of rows.
     """
 
     rows: tuple[Triplet, ...]
@@ -94,6 +103,7 @@ class Triplets:
     broken: tuple[Broken, ...]
     notes: tuple[str, ...] = ()
     content: str = field(default="", compare=False)
+    sources: tuple[Source, ...] = field(default=(), compare=False)
 
     @property
     def count(self) -> int:
@@ -120,7 +130,13 @@ def collect_triplets(rows: Iterable[Triplet]) -> Triplets:
     for number, content in enumerate(contents, 1):
         if content.fault:
             raise DataError(f"row {number} of the data: {content.fault}", argument="data")
-    return Triplets(checked, tuple(range(len(checked))), (), content=_join_digests(contents))
+    return Triplets(
+        checked,
+        tuple(range(len(checked))),
+        (),
+        content=_join_digests(contents),
+        sources=(Source("the data", len(checked)),),
+    )
 
 
 def _check_triplet(row: Triplet, number: int) -> Triplet:
@@ -165,6 +181,7 @@ def read_triplets(files: Sequence[Path]) -> Triplets:
         tuple(row for row in rows if isinstance(row, Broken)),
         tuple(note for one in read for note in one.notes),
         _join_digests(content for one in read for content in one.contents),
+        _name_sources(files, read),
     )
 
 
@@ -175,6 +192,14 @@ class _File:
     rows: list[Triplet | Broken]
     contents: list[Content]
     notes: list[str]
+
+
+def _name_sources(files: Sequence[Path], read: Sequence[_File]) -> tuple[Source, ...]:
+    """Name each file, by its whole path where two have one name."""
+    names = [file.name for file in files]
+    shown = [file.name if names.count(file.name) == 1 else str(file) for file in files]
+    sizes = [sum(isinstance(row, Triplet) for row in one.rows) for one in read]
+    return tuple(map(Source, shown, sizes))
 
 
 def _read_file(file: Path) -> _File:
