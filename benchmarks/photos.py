@@ -25,10 +25,10 @@ from benchmarks.result import say, write_down
 from e5v import E5V
 from e5v.model.backbones import GENERIC, Backbone
 from e5v.model.loading import Loaded, load
+from e5v.training.reading import read_triplets
 from e5v.training.recipe import Adapter, Recipe
 from e5v.training.sampler import Batches
 from e5v.training.trainer import Trainer
-from e5v.training.triplets import read_triplets
 
 EXAMPLES = Path("examples")
 NOTES = (

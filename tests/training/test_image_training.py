@@ -19,11 +19,12 @@ from e5v.model.loading import load
 from e5v.training.adapter import WEIGHTS
 from e5v.training.chunks import PackedPass
 from e5v.training.loss import batch_loss
+from e5v.training.reading import read_triplets
 from e5v.training.recipe import Adapter, Recipe
 from e5v.training.run import Run, Step
 from e5v.training.sampler import Batch
 from e5v.training.trainer import Trainer, fit
-from e5v.training.triplets import Triplet, read_triplets
+from e5v.training.triplets import Triplet
 from tests.training.pictures import make_picture
 
 Checkpoints = Callable[[str], Path]

@@ -22,7 +22,7 @@ def check_data(data: Triplets, recipe: Recipe) -> None:
     """
     prompt = find_prompt(recipe.prompt)
     ask(Item((Text("a text"),)), prompt)
-    for item in data.items_with_images:
+    for item in (*data.items_with_images, *data.items_with_instructions):
         ask(item, prompt)
     if data.items_with_images and "faithful" in {recipe.template, recipe.mask}:
         name = "mask" if recipe.mask == "faithful" else "template"

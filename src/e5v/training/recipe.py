@@ -68,7 +68,8 @@ class Recipe:
     seed: Annotated[int, arg(metavar="N")] = 42
     """Random seed of the data order, the adapter's initial weights and dropout."""
     prompt: Annotated[str, arg(metavar="PROMPT")] = "retrieval"
-    """Name of a prompt, or your own with <text> where the text goes."""
+    """Name of a prompt, or your own with <text> where the text goes, and <instruction> if rows have
+    one."""
     text_tokens: Annotated[int, arg(metavar="N")] = 32
     """Truncate each text to N tokens, not counting the prompt."""
     template: Mode = "fixed"

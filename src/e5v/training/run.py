@@ -15,8 +15,9 @@ from e5v.errors import UsageError, plural
 from e5v.model.bundled import untuned_name
 from e5v.model.loading import DTypeName
 from e5v.model.locating import absolute_name
+from e5v.training.reading import read_triplets
 from e5v.training.recipe import Recipe
-from e5v.training.triplets import Broken, Triplet, Triplets, collect_triplets, read_triplets
+from e5v.training.triplets import Broken, Triplet, Triplets, collect_triplets
 from e5v.training.validation import Measures
 
 

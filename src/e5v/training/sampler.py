@@ -42,9 +42,9 @@ class Batch:
     @property
     def items(self) -> list[RawItem]:
         """All items: the anchors, the positives, then the hard negatives."""
-        anchors = [one.anchor for one in self.triplets]
-        positives = [one.positive for one in self.triplets]
-        return anchors + positives + [item for one in self.triplets for item in one.negatives]
+        rows = [one.items for one in self.triplets]
+        anchors, positives = [row[0] for row in rows], [row[1] for row in rows]
+        return anchors + positives + [item for row in rows for item in row[2:]]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from e5v.captions import CAPTIONS, CaptionedImage, read_captioned
 from e5v.errors import DataError, plural
 from e5v.jsonl import LineFault
 from e5v.training.contents import identify
-from e5v.training.triplets import read_triplets
+from e5v.training.reading import read_triplets
 
 NAMED = 3  # broken rows that an error names
 
@@ -89,6 +89,10 @@ def _read_triplets(file: Path, limit: int) -> HeldOut:
     if triplets.items_with_images:
         raise DataError(
             f"{file} has images; expected triplets of texts, or a folder of images with {CAPTIONS}"
+        )
+    if triplets.items_with_instructions:
+        raise DataError(
+            f"{file} has instructions, which validation data cannot have; leave out their columns"
         )
     rows = triplets.rows[:limit]
     pairs = [(identify(row.anchor), identify(row.positive)) for row in rows]
