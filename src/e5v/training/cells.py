@@ -56,7 +56,9 @@ def read_instruction(cells: Cells, column: str, folder: str) -> str:
     Raises:
         UnusableError: it is not a text.
     """
-    value = cells[column] if column else None
+    if not column:
+        return ""
+    value = cells[column]
     if not isinstance(value, str | bytes | None):
         raise UnusableError(f"{column} is of type {type(value).__name__}; expected text")
     read = _read_item(column, value, folder)

@@ -1,147 +1,191 @@
 """Read triplets from files.
 
-CSV | TSV | JSON | JSON lines | Parquet -> the cells of a row -> Triplets, or Broken with its cause
+file, small or large -> its rows, some hundreds at a time -> triplets -> images decoded -> digest
+                     -> Triplets: in memory, or an index of rows that stay on disk
 
-The columns are anchor and positive; SimCSE's sent0 and sent1; or FlagEmbedding's query and pos.
-Hard negatives are under negative, neg, hard_neg or hard_negative. Positives and negatives may have
-several columns (negative_1, negative_2), or be lists: a row gives one triplet for each positive,
-with all its negatives. The column instruction (query_instruction, or FlagEmbedding's prompt) says
-what the anchor is for, positive_instruction (document_instruction) the other side.
-
-A cell is a text, a passage of Tevatron's, or an item with an image: `{"image": path, "text": ...}`
-(`e5v.training.cells`). Captioned images are triplets, too: an image with each of its captions; an
-image and a text together, with each of their targets.
-
-Texts stay as they are. A row without anchor or positive is broken, a row without a negative is not.
 Broken rows are skipped and reported; unused columns are reported.
 """
 
-from collections.abc import Collection, Sequence
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import accumulate, chain, islice
 from pathlib import Path
+from typing import Any, overload
 
 from e5v.errors import DataError, plural
+from e5v.inputs import RawItem
 from e5v.jsonl import listed
-from e5v.training.cells import (
-    UnusableError,
-    looks_like_name,
-    read_captioned,
-    read_instruction,
-    read_items,
-)
-from e5v.training.columns import EXPECTED, find_columns, list_names
-from e5v.training.contents import Content, read_contents
+from e5v.training.cells import UnusableError, looks_like_name
+from e5v.training.contents import read_contents
 from e5v.training.data_files import DataRow, read_rows
-from e5v.training.triplets import Broken, Source, Triplet, Triplets, join_digests
+from e5v.training.stored_rows import StoredTriplets, open_store
+from e5v.training.triplet_rows import check_columns, parse_row, used_columns
+from e5v.training.triplets import Broken, Kinds, Source, Triplet, Triplets
+
+ROWS_AT_ONCE = 256  # whose images are in memory together
+NAMED = 3  # texts that a note names
 
 
 def read_triplets(files: Sequence[Path]) -> Triplets:
     """Read the rows of all files, each in the format of its suffix.
 
+    Large files of JSON lines and Parquet stay on disk (`e5v.training.stored_rows`).
+
     Raises:
         DataError: a file cannot be read, its format is not supported, its columns are not known,
             or none of its rows can be used.
     """
-    read = [_read_file(file) for file in files]
-    rows = [row for one in read for row in one.rows]
+    kinds, content, places = Kinds(), blake2b(digest_size=16), array("q")
+    read: list[_Reading] = []
+    for file in files:
+        one = _open(file, kinds, content, sum(earlier.count for earlier in read))
+        one.read()
+        places += one.places
+        read.append(one)
+    parts = [one.kept for one in read]
+    small = all(isinstance(part, list) for part in parts)
     return Triplets(
-        tuple(row for row in rows if isinstance(row, Triplet)),
-        tuple(place for place, row in enumerate(rows) if isinstance(row, Triplet)),
-        tuple(row for row in rows if isinstance(row, Broken)),
-        tuple(note for one in read for note in one.notes),
-        join_digests(content for one in read for content in one.contents),
-        _name_sources(files, read),
+        tuple(chain.from_iterable(parts)) if small else _Joined(parts),
+        tuple(places) if small else places,
+        tuple(broken for one in read for broken in one.broken),
+        tuple(note for one in read for note in one.notes()),
+        content.hexdigest(),
+        tuple(_name_sources(files, parts)),
+        kinds,
     )
 
 
-@dataclass(frozen=True)
-class _File:
-    """The rows of one file and their contents, and what to note of it."""
+def _open(file: Path, kinds: Kinds, content: Any, first: int) -> "_Reading":
+    store = open_store(file, check_columns)
+    if store is None:
+        return _Reading(file, read_rows(file, check_columns), [], kinds, content, first)
+    kept = StoredTriplets(file, store, parse_row)
+    return _Reading(file, store.rows(), kept, kinds, content, first)
 
-    rows: list[Triplet | Broken]
-    contents: list[Content]
-    notes: list[str]
 
-
-def _name_sources(files: Sequence[Path], read: Sequence[_File]) -> tuple[Source, ...]:
+def _name_sources(files: Sequence[Path], parts: Sequence[Sequence[Triplet]]) -> Iterator[Source]:
     """Name each file, by its whole path where two have one name."""
     names = [file.name for file in files]
-    shown = [file.name if names.count(file.name) == 1 else str(file) for file in files]
-    sizes = [sum(isinstance(row, Triplet) for row in one.rows) for one in read]
-    return tuple(map(Source, shown, sizes))
+    for file, part in zip(files, parts, strict=True):
+        name = file.name if names.count(file.name) == 1 else str(file)
+        groups = part.groups if isinstance(part, StoredTriplets) else ()
+        together = part.store.together if isinstance(part, StoredTriplets) else 1
+        yield Source(name, len(part), groups, together)
 
 
-def _read_file(file: Path) -> _File:
-    rows: list[Triplet | Broken] = []
-    sources: dict[int, DataRow] = {}  # of rows with images
-    ignored: dict[str, None] = {}
-    for row in read_rows(file, _check_columns):
+@dataclass(slots=True)
+class _Found:
+    """A triplet of a row, the `which`-th, and its items; or why the row has none."""
+
+    row: DataRow
+    which: int = 0
+    triplet: Triplet | None = None
+    items: Sequence[RawItem] = ()
+    cause: str = ""
+
+
+class _Reading:
+    """The pass over a file: the triplets it keeps, and what is known of all of them.
+
+    `first` is the place of the file's first row among the rows of all files.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        rows: Iterable[DataRow],
+        kept: list[Triplet] | StoredTriplets,
+        kinds: Kinds,
+        content: Any,
+        first: int,
+    ) -> None:
+        self._file, self._rows = file, rows
+        self.kept = kept
+        self._kinds, self._content, self._first = kinds, content, first
+        self.broken: list[Broken] = []
+        self.places = array("q")
+        self.count = 0
+        self._ignored: dict[str, None] = {}
+        self._named: list[str] = []
+        self._name_count = 0
+
+    def read(self) -> None:
+        """Read all rows.
+
+        Raises:
+            DataError: the file cannot be read, or no row can be used.
+        """
+        rows = iter(self._rows)
+        while some := list(islice(rows, ROWS_AT_ONCE)):
+            self._take([found for row in some for found in self._parse(row)])
+        if not self.places:
+            told = str(self.broken[0]).removeprefix(f"{self._file}, ") if self.broken else ""
+            raise DataError(f"{self._file} has no usable row ({told or 'it has no rows'})")
+
+    def notes(self) -> Iterator[str]:
+        """Note the columns that are not used, and texts that look like the names of images."""
+        if self._ignored:
+            yield f"{self._file}: ignored columns: {listed(self._ignored)}"
+        if self._named:
+            texts = plural(self._name_count, "text")
+            yield (
+                f"{self._file}: {texts} named like an image, trained on as text: "
+                f"{listed(self._named)}"
+            )
+
+    def _parse(self, row: DataRow) -> list[_Found]:
         try:
-            triplets = _parse_row(file, row)
+            triplets = parse_row(self._file, row)
         except UnusableError as cause:
-            rows.append(Broken(file, row.number, str(cause), row.unit))
+            return [_Found(row, cause=str(cause))]
+        used = used_columns(row.cells)
+        if len(used) < len(row.cells):
+            self._ignored |= {name: None for name in row.cells if name not in used}
+        return [_Found(row, which, one, one.items) for which, one in enumerate(triplets)]
+
+    def _take(self, found: Sequence[_Found]) -> None:
+        contents = read_contents([one.items for one in found])
+        for one, content in zip(found, contents, strict=True):
+            self._content.update(content.digest)
+            if one.triplet is None or content.fault:
+                cause, row = one.cause or content.fault, one.row
+                self.broken.append(Broken(self._file, row.number, cause, row.unit))
+            else:
+                self._keep(one.triplet, one)
+                self.places.append(self._first + self.count)
+            self.count += 1
+
+    def _keep(self, triplet: Triplet, found: _Found) -> None:
+        self._kinds.add(found.items)
+        for item in found.items:
+            if isinstance(item, str) and looks_like_name(item):
+                self._name_count += 1
+                self._named += [item] if len(self._named) < NAMED else []
+        if isinstance(self.kept, list):
+            self.kept.append(triplet)
         else:
-            used = _used_columns(row.cells)
-            ignored |= {name: None for name in row.cells if name not in used}
-            mixed = any(not isinstance(item, str) for one in triplets for item in one.items)
-            places = range(len(rows), len(rows) + len(triplets)) if mixed else ()
-            sources |= dict.fromkeys(places, row)
-            rows += triplets
-    contents = read_contents([row.items if isinstance(row, Triplet) else () for row in rows])
-    for place, content in enumerate(contents):
-        if content.fault:
-            source = sources[place]
-            rows[place] = Broken(file, source.number, content.fault, source.unit)
-    if not any(isinstance(row, Triplet) for row in rows):
-        first = str(rows[0]).removeprefix(f"{file}, ") if rows else "it has no rows"
-        raise DataError(f"{file} has no usable row ({first})")
-    notes = [f"{file}: ignored columns: {listed(ignored)}"] if ignored else []
-    return _File(rows, contents, notes + _note_image_names(file, rows))
+            self.kept.add(found.row, found.which)
 
 
-def _note_image_names(file: Path, rows: Sequence[Triplet | Broken]) -> list[str]:
-    """Note texts that look like the names of images."""
-    items = (item for row in rows if isinstance(row, Triplet) for item in row.items)
-    names = [item for item in items if isinstance(item, str) and looks_like_name(item)]
-    if not names:
-        return []
-    texts = plural(len(names), "text")
-    return [f"{file}: {texts} named like an image, trained on as text: {listed(names[:3])}"]
+@dataclass(frozen=True, eq=False)
+class _Joined(Sequence[Triplet]):
+    """Several sequences, one after the other."""
 
+    parts: Sequence[Sequence[Triplet]]
 
-def _parse_row(file: Path, row: DataRow) -> list[Triplet]:
-    if row.fault:
-        raise UnusableError(row.fault)
-    cells, folder = row.cells, str(file.parent)
-    columns = find_columns(cells)
-    if columns is None:
-        raise UnusableError(f"its columns are {list_names(cells)}; expected {EXPECTED}")
-    negatives = tuple(read_items(cells, columns.negatives, folder))
-    asked = [
-        read_instruction(cells, name, folder)
-        for name in (columns.instruction, columns.positive_instruction)
-    ]
-    if columns.captioned:
-        captioned = read_captioned(cells, folder)
-        return [Triplet(captioned.anchor, one, negatives, *asked) for one in captioned.positives]
-    anchor = cells[columns.anchor]
-    if not isinstance(anchor, str | bytes | dict | None):
-        raise UnusableError(f"{columns.anchor} is of type {type(anchor).__name__}; expected text")
-    anchors = read_items(cells, (columns.anchor,), folder)
-    positives = read_items(cells, columns.positives, folder)
-    for name, items in ((columns.anchor, anchors), (columns.positives[0], positives)):
-        if not items:
-            raise UnusableError(f"{name} is empty")
-    return [Triplet(anchors[0], one, negatives, *asked) for one in positives]
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
 
-
-def _check_columns(file: Path, names: Collection[str]) -> Collection[str]:
-    """Return the columns of a file that are used."""
-    if find_columns(names) is None:
-        raise DataError(f"{file}: its columns are {list_names(names)}; expected {EXPECTED}")
-    return _used_columns(names)
-
-
-def _used_columns(names: Collection[str]) -> Collection[str]:
-    columns = find_columns(names)
-    return columns.names if columns else ()
+    @overload
+    def __getitem__(self, place: int) -> Triplet: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Triplet]: ...
+    def __getitem__(self, place: int | slice) -> Triplet | Sequence[Triplet]:
+        if isinstance(place, slice):
+            return [self[one] for one in range(*place.indices(len(self)))]
+        starts = [*accumulate(map(len, self.parts), initial=0)]
+        part = bisect_right(starts, place) - 1
+        return self.parts[part][place - starts[part]]

@@ -5,10 +5,13 @@
 
 Without weights, the rows of all sources are shuffled together, and reshuffled every epoch. With
 weights, or with one source per batch, every source is shuffled by itself and has its own epochs:
-each row once, then reshuffled. How many rows a batch takes from a source depends on the seed and
-the step alone, so that a run can be resumed at any step; after any number of steps the share of a
-source is its weight, to about one row (or one batch). A batch that takes the end of one epoch of a
-source and the start of the next may hold a row twice.
+each row once, then reshuffled. So it is where a source is read from disk by groups of rows: its
+groups are shuffled, and then the rows of some groups together.
+
+How many rows a batch takes from a source depends on the seed and the step alone, so that a run can
+be resumed at any step; after any number of steps the share of a source is its weight, to about one
+row (or one batch). A batch that takes the end of one epoch of a source and the start of the next
+may hold a row twice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -83,7 +86,7 @@ class Batches:
         self._data, self._size, self._seed = data, size, seed
         self._alone = batching == "homogeneous"
         self._starts = np.cumsum([0, *(one.size for one in data.sources)])
-        if not (weights or self._alone):
+        if not (weights or self._alone or any(one.groups for one in data.sources)):
             self._pools = [_Pool(0, 0, len(data.rows), len(data.rows) // size * size)]
             self._edges = np.array([1.0])
         else:
@@ -155,8 +158,10 @@ class Batches:
     def _shuffle(self, pool: _Pool, epoch: int) -> NDArray[np.int64]:
         seed = self._seed + epoch + pool.number * APART  # sources of equal size in other orders
         generator = torch.Generator().manual_seed(seed)
-        order: NDArray[np.int64] = torch.randperm(pool.size, generator=generator).numpy()
-        return order
+        sources = self._data.sources[pool.number : pool.number + 1]
+        if not (sources and sources[0].groups):
+            return _permute(pool.size, generator)
+        return _shuffle_windows(sources[0].groups, sources[0].together, generator)
 
     def _count_sources(self, rows: Sequence[int]) -> Mapping[str, int]:
         if len(self._data.sources) < 2:  # noqa: PLR2004
@@ -165,3 +170,22 @@ class Batches:
         counts = np.bincount(found, minlength=len(self._data.sources))
         names = [one.name for one in self._data.sources]
         return {name: int(n) for name, n in zip(names, counts, strict=True) if n}
+
+
+def _permute(size: int, generator: torch.Generator) -> NDArray[np.int64]:
+    order: NDArray[np.int64] = torch.randperm(size, generator=generator).numpy()
+    return order
+
+
+def _shuffle_windows(
+    groups: Sequence[int], together: int, generator: torch.Generator
+) -> NDArray[np.int64]:
+    """Shuffle the groups, then the rows of so many groups together."""
+    starts = np.cumsum([0, *groups])
+    shuffled = _permute(len(groups), generator)
+    windows = []
+    for first in range(0, len(groups), together):
+        chosen = shuffled[first : first + together]
+        rows = np.concatenate([np.arange(starts[n], starts[n + 1]) for n in chosen])
+        windows.append(rows[_permute(len(rows), generator)])
+    return np.concatenate(windows)

@@ -249,7 +249,7 @@ def _load(run: Run, data: Triplets, device: str | None) -> Loaded:
     """Open the language model; the vision tower only if the data have images."""
     return load(
         run.model,
-        part="whole" if data.items_with_images else "language",
+        part="whole" if data.has_images else "language",
         device=device,
         dtype=run.dtype,
         trust_remote_code=run.trust_remote_code,

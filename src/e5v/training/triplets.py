@@ -7,9 +7,8 @@ triplets, too: an image with each of its captions; an image and a text together,
 targets.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 
@@ -50,6 +49,8 @@ class Triplet:
     def items(self) -> tuple[RawItem, ...]:
         """The anchor, the positive and the negatives, each with its instruction if it has one."""
         others = (self.positive, *self.negatives)
+        if not (self.instruction or self.positive_instruction):
+            return (self.anchor, *others)
         return (
             _instruct(self.anchor, self.instruction),
             *(_instruct(one, self.positive_instruction) for one in others),
@@ -80,46 +81,72 @@ class Broken:
 
 @dataclass(frozen=True)
 class Source:
-    """A source of rows, such as a file: its name, and how many of its rows can be used."""
+    """A source of rows, such as a file: its name, and how many of its rows can be used.
+
+    `groups` are the numbers of rows that are read from disk together, `together` of them at a time;
+    empty if any row can be read at any time.
+    """
 
     name: str
     size: int
+    groups: tuple[int, ...] = ()
+    together: int = 1
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """What kinds of rows there are: the numbers of hard negatives, and examples of items.
+
+    There is an example of each sequence of texts and images, with and without an instruction; none
+    of a text alone.
+    """
+
+    negatives: set[int] = field(default_factory=set)
+    examples: dict[tuple[object, ...], Item] = field(default_factory=dict)
+
+    def add(self, items: Sequence[RawItem]) -> None:
+        """Add the kinds of a row's items: the anchor, the positive and the negatives."""
+        self.negatives.add(len(items) - 2)
+        for raw in items:
+            if not isinstance(raw, str):
+                item = as_item(raw)
+                kind = (*map(type, item.parts), bool(item.instruction))
+                self.examples.setdefault(kind, item)
 
 
 @dataclass(frozen=True)
 class Triplets:
     """The rows of all files, in order: those that can be used, and the broken ones.
 
-    `places[i]` is the index of `rows[i]` among all rows of data, broken ones included; a row with
-    several positives counts once for each. A teacher's file uses the same indices. `notes` name
-    the unused columns of each file. `content` is a digest of all rows, images included.
-    `sources` are the files, in order; their sizes add up to the number of rows.
+    Rows of large files stay on disk, and are read when they are asked for. `places[i]` is the index
+    of `rows[i]` among all rows of data, broken ones included; a row with several positives counts
+    once for each. A teacher's file uses the same indices. `notes` name the unused columns of each
+    file. `content` is a digest of all rows, images included. `sources` are the files, in order;
+    their sizes add up to the number of rows.
     """
 
-    rows: tuple[Triplet, ...]
-    places: tuple[int, ...]
+    rows: Sequence[Triplet]
+    places: Sequence[int]
     broken: tuple[Broken, ...]
     notes: tuple[str, ...] = ()
     content: str = field(default="", compare=False)
     sources: tuple[Source, ...] = field(default=(), compare=False)
+    kinds: Kinds = field(default_factory=Kinds, compare=False)
 
     @property
     def count(self) -> int:
         """The number of rows of data, broken ones included."""
         return len(self.rows) + len(self.broken)
 
-    @cached_property
-    def items_with_images(self) -> tuple[Item, ...]:
-        """All items that have an image."""
-        items = (item for row in self.rows for item in row.items if not isinstance(item, str))
-        return tuple(item for item in map(as_item, items) if item.images)
+    @property
+    def has_images(self) -> bool:
+        """Whether an item has an image."""
+        return any(item.images for item in self.kinds.examples.values())
 
-    @cached_property
-    def items_with_instructions(self) -> tuple[Item, ...]:
-        """All items that have an instruction."""
-        rows = (row for row in self.rows if row.instruction or row.positive_instruction)
-        items = (as_item(item) for row in rows for item in row.items)
-        return tuple(item for item in items if item.instruction)
+    @property
+    def has_instructions(self) -> bool:
+        """Whether an item has an instruction."""
+        return any(item.instruction for item in self.kinds.examples.values())
 
 
 def collect_triplets(rows: Iterable[Triplet]) -> Triplets:
@@ -135,12 +162,16 @@ def collect_triplets(rows: Iterable[Triplet]) -> Triplets:
     for number, content in enumerate(contents, 1):
         if content.fault:
             raise DataError(f"row {number} of the data: {content.fault}", argument="data")
+    kinds = Kinds()
+    for row in checked:
+        kinds.add(row.items)
     return Triplets(
         checked,
         tuple(range(len(checked))),
         (),
-        content=join_digests(contents),
+        content=_join_digests(contents),
         sources=(Source("the data", len(checked)),),
+        kinds=kinds,
     )
 
 
@@ -175,6 +206,6 @@ def _check_item(raw: RawItem, number: int) -> RawItem:
     return item.texts[0] if len(item.parts) == 1 and item.texts else item
 
 
-def join_digests(contents: Iterable[Content]) -> str:
+def _join_digests(contents: Iterable[Content]) -> str:
     """Return a digest of all rows that can be used."""
     return blake2b(b"".join(one.digest for one in contents), digest_size=16).hexdigest()

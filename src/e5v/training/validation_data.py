@@ -86,11 +86,11 @@ def read_held_out(data: Path, limit: int) -> HeldOut:
 def _read_triplets(file: Path, limit: int) -> HeldOut:
     triplets = read_triplets([file])
     _refuse(triplets.broken)
-    if triplets.items_with_images:
+    if triplets.has_images:
         raise DataError(
             f"{file} has images; expected triplets of texts, or a folder of images with {CAPTIONS}"
         )
-    if triplets.items_with_instructions:
+    if triplets.has_instructions:
         raise DataError(
             f"{file} has instructions, which validation data cannot have; leave out their columns"
         )
