@@ -1,7 +1,7 @@
 """Read triplets from files.
 
-file, small or large -> its rows, some hundreds at a time -> triplets -> images decoded -> digest
-                     -> Triplets: in memory, or an index of rows that stay on disk
+file | data set of the hub -> some hundreds of rows at a time -> triplets -> images decoded, digest
+                           -> Triplets: in memory, or an index of rows that stay on disk
 
 Broken rows are skipped and reported; unused columns are reported.
 """
@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any, overload
 
 from e5v.errors import DataError, plural
+from e5v.hub_sets import HubSplit
 from e5v.inputs import RawItem
 from e5v.jsonl import listed
 from e5v.training.cells import UnusableError, looks_like_name
 from e5v.training.contents import read_contents
 from e5v.training.data_files import DataRow, read_rows
+from e5v.training.hub_rows import HubStore
 from e5v.training.stored_rows import StoredTriplets, open_store
 from e5v.training.triplet_rows import check_columns, parse_row, used_columns
 from e5v.training.triplets import Broken, Kinds, Source, Triplet, Triplets
@@ -32,11 +34,13 @@ NAMED = 3  # texts that a note names
 def read_triplets(files: Sequence[Path]) -> Triplets:
     """Read the rows of all files, each in the format of its suffix.
 
-    Large files of JSON lines and Parquet stay on disk (`e5v.training.stored_rows`).
+    Large files of JSON lines and Parquet stay on disk (`e5v.training.stored_rows`), and so does a
+    data set of the hub, which is given as hub:ORG/NAME:SPLIT (`e5v.training.hub_rows`).
 
     Raises:
         DataError: a file cannot be read, its format is not supported, its columns are not known,
             or none of its rows can be used.
+        MissingExtraError: a data set of the hub is given, and `datasets` is not installed.
     """
     kinds, content, places = Kinds(), blake2b(digest_size=16), array("q")
     read: list[_Reading] = []
@@ -59,7 +63,8 @@ def read_triplets(files: Sequence[Path]) -> Triplets:
 
 
 def _open(file: Path, kinds: Kinds, content: Any, first: int) -> "_Reading":
-    store = open_store(file, check_columns)
+    split = HubSplit.of(file)
+    store = HubStore(file, split, check_columns) if split else open_store(file, check_columns)
     if store is None:
         return _Reading(file, read_rows(file, check_columns), [], kinds, content, first)
     kept = StoredTriplets(file, store, parse_row)

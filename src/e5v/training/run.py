@@ -38,9 +38,9 @@ Data = Path | str | Iterable[Path | str] | Mapping[Path | str, float] | Iterable
 class Run:
     """Which model to train on which data, and the folder to write to.
 
-    `data` are files of triplets, or triplets. `weights` are the shares of the files in what is
-    trained on, in any unit; without any, a file's share is that of its rows. Every `every` steps
-    there is a checkpoint, and a measurement on `evaluation` if that is given.
+    `data` are files of triplets, or hub:ORG/NAME:SPLIT; or triplets. `weights` are the shares of
+    the files in what is trained on, in any unit; without any, a file's share is that of its rows.
+    Every `every` steps there is a checkpoint, and a measurement on `evaluation` if that is given.
     """
 
     model: str

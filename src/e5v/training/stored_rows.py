@@ -2,7 +2,6 @@
 
     JSON lines (UTF-8) -> the byte offset of every line    -> any row at any time
     Parquet            -> row groups, the latest in memory -> rows of a few groups at a time
-    hub:ORG/NAME:SPLIT -> mapped files of `datasets`       -> any row at any time
 
 Only an index is kept: about 20 bytes for each triplet. The order of JSON lines is an exact shuffle.
 Rows of Parquet are shuffled within windows of row groups, which are shuffled, too: a window is as
@@ -13,7 +12,7 @@ many groups as take `WINDOW` bytes, at least one. Small files are read into memo
 import json
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate, pairwise
@@ -197,10 +196,8 @@ class TableStore:
 
 def table_row(names: Sequence[str], table: Any, place: int, key: int) -> DataRow:
     """Return a row of an Arrow table; columns of `names` that it lacks are empty."""
-    cells: Mapping[str, Any] = {
-        name: read_value(table.column(name)[place]) for name in table.schema.names
-    }
-    return DataRow(key + 1, {**dict.fromkeys(names), **cells}, key=key)
+    cells = {name: read_value(table.column(name)[place]) for name in table.schema.names}
+    return DataRow(key + 1, dict.fromkeys(names) | cells, key=key)
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,7 +53,8 @@ class Train:
     """
 
     data: Annotated[tuple[Path, ...], arg(metavar="FILE...")]
-    """Files of pairs or triplets; FILE:WEIGHT sets the share of a file."""
+    """Files of pairs or triplets; FILE:WEIGHT sets the share of a file. hub:ORG/NAME:SPLIT is a
+    data set of the hub."""
     out: Annotated[Path, arg(metavar="FOLDER")]
     """Folder of the run: log, checkpoints, adapter."""
     model: Annotated[str, arg(metavar="MODEL")] = field(default_factory=default_model)
@@ -157,11 +158,15 @@ def _find_data(given: Sequence[Path]) -> _Data:
 
 def _check(verb: Train, files: Sequence[Path]) -> None:
     """Check what can be known before anything slow is imported."""
+    from e5v.hub_sets import HubSplit
     from e5v.model.prompts import find_prompt
     from e5v.training.data_files import FORMATS
     from e5v.training.run_folder import RECIPE
 
     for file in files:
+        if HubSplit.of(file):
+            need("a data set of the hub", "datasets")
+            continue
         need_file(file, "--data")
         if file.suffix.lower() not in FORMATS:
             known = ", ".join(FORMATS)
