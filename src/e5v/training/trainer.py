@@ -6,7 +6,8 @@
 An item is a text, an image or a mixture of both. The paper trains on texts alone: what the language
 model learns from sentences applies to images too, because the one-word prompt maps both to the same
 space (E5-V, section 3.2). The vision tower is then not loaded. If the data have images, it is
-loaded, stays frozen and sees each image once per step (the image-text training of Table 7).
+loaded and stays frozen (the image-text training of Table 7); its tokens of an image are kept for
+later steps (`e5v.training.image_cache`).
 """
 
 import math
@@ -30,6 +31,7 @@ from e5v.training.checkpoint import optimiser_files, restore_checkpoint
 from e5v.training.checks import check_data, check_model
 from e5v.training.chunks import choose_pass
 from e5v.training.gradcache import GradCache
+from e5v.training.image_cache import ImageCache, open_cache
 from e5v.training.loss import Loss, batch_loss
 from e5v.training.plots import draw
 from e5v.training.ranks import Ranks, joined
@@ -68,7 +70,8 @@ def train(
             captions.jsonl; recalls are 0 to 1.
         progress: is called with `Begun`, then with each `Step` and `Measured`.
         options: `every`, the steps between checkpoints and between measurements (50); `resume`,
-            continue the run in `out`; `device`, `dtype`, `trust_remote_code` as in `E5V`.
+            continue the run in `out`; `image_cache` and `image_cache_disk`, GiB of image tokens
+            kept in memory (2) and on disk (0); `device`, `dtype`, `trust_remote_code` as in `E5V`.
 
     Raises:
         DataError: the data cannot be used, or has fewer rows than a batch.
@@ -103,7 +106,8 @@ def fit(run: Run) -> Iterator[Begun | Step | Measured]:
         file = recipe.objective.teacher
         teacher = Teacher.open(file, data.count) if file else None
         validation = _open_validation(run, device) if ranks.leads else None
-        trainer = Trainer(_load(run, data, device), recipe, ranks, teacher)
+        images = held.enter_context(open_cache(run.image_cache, run.image_cache_disk))
+        trainer = Trainer(_load(run, data, device), recipe, ranks, teacher, images)
         first = trainer.restore(folder.latest())
         if ranks.leads:
             held.enter_context(folder.held())
@@ -137,6 +141,7 @@ class Trainer:
     """A model with its adapter, loss and optimiser; takes one step at a time.
 
     The model may be open as a whole, or without its vision tower: then batches have texts only.
+    `images` keeps image tokens from step to step.
 
     Raises:
         UsageError: the recipe does not fit the model.
@@ -148,6 +153,7 @@ class Trainer:
         recipe: Recipe,
         ranks: Ranks = Ranks(),  # noqa: B008  immutable: one process
         teacher: Teacher | None = None,
+        images: ImageCache | None = None,
     ) -> None:
         check_model(loaded, recipe)
         self.recipe = recipe
@@ -157,8 +163,8 @@ class Trainer:
         self.weights = trained(loaded)
         self.optimiser = torch.optim.AdamW(self.weights, lr=recipe.lr, weight_decay=0.0)
         self.embedder = E5V(loaded)
-        self.prompts = TrainingPrompts(loaded, recipe)
-        forward = choose_pass(self.embedder.encoder, recipe)
+        self.prompts = TrainingPrompts(loaded, recipe, images)
+        forward = choose_pass(self.embedder.encoder, recipe, images)
         width, place = self.embedder.width, self.embedder.device
         self.gradients = GradCache(forward, width, place, ranks, self.autocast)
         set_training_mode(loaded, recompute=recipe.recompute)

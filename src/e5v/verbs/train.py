@@ -20,7 +20,7 @@ from e5v.model.bundled import untuned_name
 from e5v.training.recipe import Recipe
 from e5v.verbs.console import announce, say, show_line, wants_lines
 from e5v.verbs.model_options import Opening, check_model, default_model
-from e5v.verbs.options import need_at_least_1
+from e5v.verbs.options import flag_of, need_at_least_1
 from e5v.verbs.paths import need_file, need_new_folder, need_possible_folder
 
 if TYPE_CHECKING:
@@ -65,6 +65,10 @@ class Train:
     """Steps between checkpoints, and between evaluations."""
     resume: bool = False
     """Continue the run in FOLDER; the result is the same as without an interruption."""
+    image_cache: Annotated[float, arg(metavar="GIB")] = 2.0
+    """Image tokens to keep in memory from step to step, in GiB; each process keeps its own."""
+    image_cache_disk: Annotated[float, arg(metavar="GIB")] = 0.0
+    """Image tokens to keep on disk as well, in GiB, in the folder of temporary files."""
     json: bool = False
     """Write JSON lines, the default when stdout is not a terminal."""
     recipe: OmitArgPrefixes[Recipe] = field(default_factory=Recipe)
@@ -79,6 +83,10 @@ class Train:
         if not self.data:
             raise UsageError("--data names no file; give one or more files of triplets")
         need_at_least_1(self, "every")
+        for option in ("image_cache", "image_cache_disk"):
+            if getattr(self, option) < 0:
+                flag, got = flag_of(option), getattr(self, option)
+                raise UsageError(f"{flag} is {got}; expected 0 or more")
         if base := untuned_name(self.model):
             raise UsageError(f"--model is {self.model}, which is tuned already; expected {base}")
 
@@ -110,6 +118,8 @@ def train(verb: Train) -> None:
         evaluation=verb.evaluation,
         every=verb.every,
         resume=verb.resume,
+        image_cache=verb.image_cache,
+        image_cache_disk=verb.image_cache_disk,
         **asdict(verb.opening),
     )
     lines = wants_lines(json=verb.json)
