@@ -100,7 +100,7 @@ def test_a_run_with_images_is_resumed_bit_for_bit(
     data = (folder / "captions.jsonl",)
     recipe = replace(short, batch=3, adapter=Adapter(rank=4, alpha=8, dropout=0.2))
     whole = Run(model, data, tmp_path / "whole", recipe, every=2, device="cpu")
-    broken = replace(whole, out=tmp_path / "broken", image_cache_disk=1, image_cache=0)
+    broken = replace(whole, out=tmp_path / "broken", image_disk=1, image_memory=0)
     list(fit(whole))
     events = fit(broken)
     for event in events:

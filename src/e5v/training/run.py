@@ -29,8 +29,8 @@ class TrainOptions(TypedDict, total=False):
     device: str | None
     dtype: DTypeName
     trust_remote_code: bool
-    image_cache: float
-    image_cache_disk: float
+    image_memory: float
+    image_disk: float
 
 
 Data = Path | str | Iterable[Path | str] | Mapping[Path | str, float] | Iterable[Triplet]
@@ -43,7 +43,7 @@ class Run:
     `data` are files of triplets, or hub:ORG/NAME:SPLIT; or triplets. `weights` are the shares of
     the files in what is trained on, in any unit; without any, a file's share is that of its rows.
     Every `every` steps there is a checkpoint, and a measurement on `evaluation` if that is given.
-    Image tokens are kept in up to `image_cache` GiB of memory, and `image_cache_disk` GiB of disk.
+    Image tokens are kept in up to `image_memory` GiB of memory, and `image_disk` GiB of disk.
     """
 
     model: str
@@ -57,8 +57,8 @@ class Run:
     dtype: DTypeName = "auto"
     trust_remote_code: bool = False
     weights: tuple[float, ...] = ()
-    image_cache: float = 2.0
-    image_cache_disk: float = 0.0
+    image_memory: float = 2.0
+    image_disk: float = 0.0
 
     def __post_init__(self) -> None:
         """Check what needs no data and no model.
@@ -82,7 +82,7 @@ class Run:
             raise UsageError(
                 f"model is {self.model}, which is tuned already; expected {base}", argument="model"
             )
-        for name in ("image_cache", "image_cache_disk"):
+        for name in ("image_memory", "image_disk"):
             if not 0 <= getattr(self, name) < math.inf:
                 got = getattr(self, name)
                 raise UsageError(f"{name} is {got}; expected 0 or more", argument=name)

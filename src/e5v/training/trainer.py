@@ -70,7 +70,7 @@ def train(
             captions.jsonl; recalls are 0 to 1.
         progress: is called with `Begun`, then with each `Step` and `Measured`.
         options: `every`, the steps between checkpoints and between measurements (50); `resume`,
-            continue the run in `out`; `image_cache` and `image_cache_disk`, GiB of image tokens
+            continue the run in `out`; `image_memory` and `image_disk`, GiB of image tokens
             kept in memory (2) and on disk (0); `device`, `dtype`, `trust_remote_code` as in `E5V`.
 
     Raises:
@@ -106,7 +106,7 @@ def fit(run: Run) -> Iterator[Begun | Step | Measured]:
         file = recipe.objective.teacher
         teacher = Teacher.open(file, data.count) if file else None
         validation = _open_validation(run, device) if ranks.leads else None
-        images = held.enter_context(open_cache(run.image_cache, run.image_cache_disk))
+        images = held.enter_context(open_cache(run.image_memory, run.image_disk))
         trainer = Trainer(_load(run, data, device), recipe, ranks, teacher, images)
         first = trainer.restore(folder.latest())
         if ranks.leads:

@@ -65,9 +65,9 @@ class Train:
     """Steps between checkpoints, and between evaluations."""
     resume: bool = False
     """Continue the run in FOLDER; the result is the same as without an interruption."""
-    image_cache: Annotated[float, arg(metavar="GIB")] = 2.0
+    image_memory: Annotated[float, arg(metavar="GIB")] = 2.0
     """Image tokens to keep in memory from step to step, in GiB; each process keeps its own."""
-    image_cache_disk: Annotated[float, arg(metavar="GIB")] = 0.0
+    image_disk: Annotated[float, arg(metavar="GIB")] = 0.0
     """Image tokens to keep on disk as well, in GiB, in the folder of temporary files."""
     json: bool = False
     """Write JSON lines, the default when stdout is not a terminal."""
@@ -83,7 +83,7 @@ class Train:
         if not self.data:
             raise UsageError("--data names no file; give one or more files of triplets")
         need_at_least_1(self, "every")
-        for option in ("image_cache", "image_cache_disk"):
+        for option in ("image_memory", "image_disk"):
             if getattr(self, option) < 0:
                 flag, got = flag_of(option), getattr(self, option)
                 raise UsageError(f"{flag} is {got}; expected 0 or more")
@@ -118,8 +118,8 @@ def train(verb: Train) -> None:
         evaluation=verb.evaluation,
         every=verb.every,
         resume=verb.resume,
-        image_cache=verb.image_cache,
-        image_cache_disk=verb.image_cache_disk,
+        image_memory=verb.image_memory,
+        image_disk=verb.image_disk,
         **asdict(verb.opening),
     )
     lines = wants_lines(json=verb.json)
