@@ -26,10 +26,10 @@ from e5v.model.backbones import GENERIC, Backbone
 from e5v.model.image_inputs import Pixels
 from e5v.model.loading import Loaded, load
 from e5v.model.vision import image_tokens
+from e5v.training.reading import read_triplets
 from e5v.training.recipe import Adapter, Recipe
 from e5v.training.sampler import Batches
 from e5v.training.trainer import Trainer
-from e5v.training.triplets import read_triplets
 
 EXAMPLES = Path("examples")
 TOKENS = 9  # of a photo

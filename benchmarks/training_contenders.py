@@ -18,8 +18,9 @@ from typing import Any
 
 from benchmarks.memory import forget_peak, peak_mib, peak_since_mib
 from benchmarks.training_work import LANGUAGE
+from e5v.training.reading import read_triplets
 from e5v.training.recipe import Adapter, Recipe
-from e5v.training.triplets import Triplet, read_triplets
+from e5v.training.triplets import Triplet
 
 RECIPE = Recipe()  # the paper's
 WARM_UP = 8  # triplets of the untimed step

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.sizes import SIZES
+from e5v.training.reading import read_triplets
 from e5v.training.recipe import Recipe
-from e5v.training.triplets import Triplet, read_triplets
+from e5v.training.triplets import Triplet
 
 BATCH, FEW = "batch.csv", "few.csv"  # the triplets of a step, and of the comparison before it
 COLUMNS = ("anchor", "positive", "negative")

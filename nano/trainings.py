@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tyro.conf import Positional
 
-from e5v.training.triplets import read_triplets
+from e5v.training.reading import read_triplets
 from nano.art import load_art
 from nano.pairs import write_pairs
 from nano.settings import Numbers, Setting

@@ -28,8 +28,8 @@ from benchmarks.training_contenders import CONTENDERS, Job, Outcome, run
 from benchmarks.training_flops import adapter_flops, count_work
 from benchmarks.training_work import BATCH, FEW, BuildJob, build
 from e5v.model.encoder import Prompted
+from e5v.training.reading import read_triplets
 from e5v.training.trainer import Trainer
-from e5v.training.triplets import read_triplets
 from tests.nano.small import tokenizer
 
 TRIPLETS = 26  # more than one micro-batch of the official script

@@ -69,10 +69,13 @@ class Item:
     """One thing to embed: its parts (at least one), in order.
 
     `system` is the system turn of a chat, such as an instruction. It is not itself embedded.
+    `instruction` says what the item is for, such as "Find an answer"; it goes where the prompt has
+    a slot for it.
     """
 
     parts: tuple[Part, ...]
     system: str | None = None
+    instruction: str = ""
 
     @property
     def texts(self) -> tuple[str, ...]:

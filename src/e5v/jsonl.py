@@ -70,6 +70,17 @@ def read_json_lines(source: Path | BinaryIO) -> Iterator[JsonLine | LineFault]:
             yield LineFault(line.number, str(wrong))
 
 
+def read_line(number: int, line: bytes) -> JsonLine | LineFault | None:
+    """Read one line of UTF-8, as `read_json_lines` does; None if it is blank."""
+    text = line.decode("utf-8", "surrogateescape").removeprefix(BYTE_ORDER_MARK).rstrip("\r\n")
+    if reason := undecoded(text):
+        return LineFault(number, reason)
+    try:
+        return JsonLine(number, parse(text)) if text.strip() else None
+    except Wrong as wrong:
+        return LineFault(number, str(wrong))
+
+
 def parse_file(file: Path) -> Any:
     """Return the value of a JSON file.
 

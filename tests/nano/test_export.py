@@ -9,7 +9,7 @@ from PIL import Image
 
 from e5v.evaluation.own_folder import read_folder
 from e5v.evaluation.tasks import Grading, Search
-from e5v.training.triplets import read_triplets
+from e5v.training.reading import read_triplets
 from nano.export import Gallery, make_gallery, readme, write_gallery
 from nano.facts import facts
 from nano.scenes import split_of

@@ -11,7 +11,8 @@ import pytest
 from e5v import E5V
 from e5v.errors import UsageError
 from e5v.evaluation.variants import BARE, SUMMARY
-from e5v.training.triplets import Triplet, read_triplets
+from e5v.training.reading import read_triplets
+from e5v.training.triplets import Triplet
 from nano import study as study_module
 from nano.findings import read_findings
 from nano.kept import write

@@ -7,7 +7,8 @@ import PIL.Image
 import pytest
 
 from e5v.training.loss import distinct
-from e5v.training.triplets import Triplet, read_triplets
+from e5v.training.reading import read_triplets
+from e5v.training.triplets import Triplet
 from tests.training.pictures import make_picture, write_lines
 from tests.training.triplet_files import write
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from e5v.errors import DataError
-from e5v.training.triplets import Triplet, Triplets, read_triplets
+from e5v.training.reading import read_triplets
+from e5v.training.triplets import Triplet, Triplets
 from tests.training.triplet_files import CAT, DOG, ROWS, causes, write, write_csv
 
 

@@ -19,11 +19,12 @@ from e5v.model.loading import load
 from e5v.training.adapter import WEIGHTS
 from e5v.training.chunks import PackedPass
 from e5v.training.loss import batch_loss
+from e5v.training.reading import read_triplets
 from e5v.training.recipe import Adapter, Recipe
 from e5v.training.run import Run, Step
 from e5v.training.sampler import Batch
 from e5v.training.trainer import Trainer, fit
-from e5v.training.triplets import Triplet, read_triplets
+from e5v.training.triplets import Triplet
 from tests.training.pictures import make_picture
 
 Checkpoints = Callable[[str], Path]
@@ -256,6 +257,16 @@ def test_triplets_from_a_generator(tmp_path: Path) -> None:
     """Rows that are gone before they are read."""
     run = Run.of("nano-base", (Triplet(str(n), "b") for n in range(3)), tmp_path, Recipe())
     assert len(run.read_data().rows) == 3
+
+
+def test_weights_from_python(tmp_path: Path) -> None:
+    """Weights of a dictionary that are lost, or a share of nothing."""
+    run = Run.of("nano-base", {"a.csv": 0.8, "b.csv": 0.2}, tmp_path, Recipe())
+    assert (run.data, run.weights) == ((Path("a.csv"), Path("b.csv")), (0.8, 0.2))
+    with pytest.raises(UsageError, match="a weight is 0; expected above 0"):
+        Run.of("nano-base", {"a.csv": 1, "b.csv": 0}, tmp_path, Recipe())
+    with pytest.raises(UsageError, match="there are 1 weights for 2 files; expected one for each"):
+        replace(run, weights=(1.0,))
 
 
 def test_a_tuned_model_and_no_steps_are_refused(tmp_path: Path) -> None:

@@ -13,11 +13,11 @@ from torch.nn import functional
 
 from e5v.model.loading import load
 from e5v.training.adapter import CONFIG
+from e5v.training.reading import read_triplets
 from e5v.training.recipe import Adapter, Recipe
 from e5v.training.run import Run, Step
 from e5v.training.sampler import Batch, Batches
 from e5v.training.trainer import Trainer, fit
-from e5v.training.triplets import read_triplets
 
 AWKWARD = [  # anchors twice, a positive twice, an anchor as a negative, a positive as a negative
     {"sent0": "a dog runs", "sent1": "an animal", "hard_neg": "a dog sleeps"},

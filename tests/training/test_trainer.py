@@ -249,3 +249,30 @@ def test_one_call_does_what_a_run_does(run: Run, tmp_path: Path) -> None:
     assert isinstance(seen[0], Begun)
     assert [one.loss for one in seen if isinstance(one, Step)] == [one.loss for one in events]
     assert _same(plain, replace(run, out=tmp_path / "call"))
+
+
+@pytest.mark.parametrize("batches", ["mixed", "homogeneous"])
+def test_a_mixture_is_resumed_where_it_was(
+    run: Run, batches: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mixture that begins anew when it is resumed, or whose record forgets the weights."""
+    other = tmp_path / "b:0.5.jsonl"
+    rows = [{"anchor": f"b {n}", "positive": f"c {n}"} for n in range(20)]
+    other.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    recipe = replace(run.recipe, steps=6, batches=batches)
+    mixed = replace(run, data=(*run.data, other), weights=(0.75, 0.25), recipe=recipe)
+    whole, broken = (replace(mixed, out=tmp_path / name) for name in ("whole", "broken"))
+    list(fit(whole))
+    with monkeypatch.context() as patch:
+        _stop_at(patch, 3)
+        with pytest.raises(KeyboardInterrupt):
+            list(fit(broken))
+    list(fit(replace(broken, resume=True)))
+    assert _same(whole, broken)
+    logs = [(one.out / "log.jsonl").read_text().splitlines() for one in (whole, broken)]
+    counts = [[json.loads(line)["sources"] for line in log] for log in logs]
+    assert counts[0] == counts[1]
+    assert all(len(one) == (2 if batches == "mixed" else 1) for one in counts[0])
+    assert json.loads((whole.out / "recipe.json").read_text())["weights"] == [0.75, 0.25]
+    with pytest.raises(UsageError, match=r"was started with weights \[0.75, 0.25\], got \[1, 1\]"):
+        list(fit(replace(broken, weights=(1, 1), resume=True)))

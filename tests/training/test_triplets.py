@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from e5v.errors import DataError
-from e5v.training.triplets import Triplet, Triplets, read_triplets
+from e5v.training.reading import read_triplets
+from e5v.training.triplets import Triplet, Triplets
 from tests.training.triplet_files import CAT, DOG, ROWS, write, write_csv
 
 NLI = Path(__file__).parents[2] / "examples" / "nli"

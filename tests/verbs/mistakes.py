@@ -118,6 +118,22 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     ),
     "a target that is a folder": (["encode", "a", "--out", "folder.npy"], "is not a plain file"),
     "missing data": (["train", "--data", "no.csv", "--out", "b"], "--data no.csv does not exist"),
+    "data of the hub without a split": (
+        ["train", "--data", "hub:org/name", "--out", "b"],
+        "hub:org/name is no data set of the hub; expected hub:ORG/NAME:SPLIT",
+    ),
+    "data without a weight": (
+        ["train", "--data", "pairs.csv", "items.jsonl:0.5", "--out", "b"],
+        "--data pairs.csv has no weight, but others have; give all a weight or none",
+    ),
+    "data of a negative weight": (
+        ["train", "--data", "pairs.csv:1", "items.jsonl:-1", "--out", "b"],
+        "--data items.jsonl:-1 has the weight -1; expected above 0",
+    ),
+    "missing data with a weight": (
+        ["train", "--data", "no.csv:1", "--out", "b"],
+        "--data no.csv does not exist",
+    ),
     "data of no format": (["train", "--data", "data.bin", "--out", "b"], "unknown format"),
     "a missing teacher": (
         ["train", "--data", "pairs.csv", "--out", "b", "--teacher", "t.npy"],

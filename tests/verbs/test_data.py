@@ -16,7 +16,7 @@ from e5v.data.records import RECORDS
 from e5v.evaluation.benchmark_data import find_folder, read_benchmark
 from e5v.evaluation.benchmarks import find_benchmarks
 from e5v.evaluation.sentences import READERS
-from e5v.training.triplets import read_triplets
+from e5v.training.reading import read_triplets
 from tests.data.file_hub import COMMIT, FileHub, make_small, serve_files
 from tests.model.fake_hub import refusing
 

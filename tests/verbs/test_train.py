@@ -62,6 +62,21 @@ def test_lines_for_a_reader(
     assert second.endswith("0:00:00 left")
 
 
+def test_files_with_weights(
+    command: list[str], data: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A name with a colon that is taken for a weight, or a step that hides what it trained on."""
+    other = data.rename(tmp_path / "b:0.5.csv").name
+    data.write_text((tmp_path / other).read_text())
+    at = command.index("--data") + 1
+    command[at : at + 1] = [f"{data}:3", f"{tmp_path / other}:1"]
+    assert main(command) == 0
+    printed = capsys.readouterr()
+    lines = [json.loads(line) for line in printed.out.splitlines()]
+    assert [line["sources"] for line in lines] == [{"nli.csv": 6, "b:0.5.csv": 2}] * 2
+    assert "56 rows" in printed.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

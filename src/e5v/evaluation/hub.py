@@ -10,15 +10,13 @@ royokong/cirr_test                  candidate (image), candidate_id, caption, pa
 royokong/cirr_imgs                  img, id
 """
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from e5v.errors import DataError, first_line
+from e5v.errors import DataError
 from e5v.evaluation.captions import MOST, searches
 from e5v.evaluation.composed import (
     CATEGORIES,
@@ -32,7 +30,7 @@ from e5v.evaluation.image_files import Captioned, Lazy
 from e5v.evaluation.parquet import encoded
 from e5v.evaluation.rows import Row, make_each
 from e5v.evaluation.tasks import Material, Pool, Relevance, Search, Submission
-from e5v.extras import imported
+from e5v.hub_sets import open_split
 from e5v.inputs import RawItem
 from e5v.jsonl import listed
 
@@ -194,17 +192,14 @@ class _Table:
 
 
 def _open_table(source: HubSet, columns: Sequence[str]) -> _Table:
-    with imported("a data set of the hub"):
-        from datasets import Image, load_dataset
-    try:
-        with _silence_libraries():
-            data: Any = load_dataset(source.name, split=source.split, revision=source.revision)
-    except Exception as error:  # of many kinds: the network's, the hub's, its own
-        raise DataError(
-            f"the data set {source}, split {source.split}, cannot be opened: {first_line(error)}; "
-            "without network, give a folder with a local copy of the data",
-            argument="data",
-        ) from error
+    data: Any = open_split(
+        source.name,
+        source.split,
+        revision=source.revision,
+        shown=f"{source}, split {source.split},",
+    )
+    from datasets import Image
+
     source = replace(source, revision=_find_revision(data) or source.revision)
     if missing := [column for column in columns if column not in data.column_names]:
         raise DataError(
@@ -224,22 +219,3 @@ def _find_revision(data: Any) -> str:
     """
     folders = {Path(file["filename"]).parent.name for file in data.cache_files}
     return folders.pop()[:12] if len(folders) == 1 else ""
-
-
-@contextmanager
-def _silence_libraries() -> Iterator[None]:
-    """Silence messages about attempts to reach the hub; show progress bars in a terminal only."""
-    from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
-    from huggingface_hub.utils import logging
-
-    logs: Any = logging
-    before, bars = logs.get_verbosity(), not are_progress_bars_disabled()
-    logs.set_verbosity_error()
-    if not sys.stderr.isatty():
-        disable_progress_bars()
-    try:
-        yield
-    finally:
-        logs.set_verbosity(before)
-        if bars:
-            enable_progress_bars()

@@ -224,12 +224,18 @@ class Encoder:
 
 @torch.no_grad()
 def add_image_tokens(
-    loaded: Loaded, batch: Sequence[Prompted], known: dict[int, Pixels] | None = None
+    loaded: Loaded,
+    batch: Sequence[Prompted],
+    known: dict[int, Pixels] | None = None,
+    *,
+    alone: bool = False,
 ) -> list[Prompted]:
     """Run the vision tower; return the prompts with image tokens, on the CPU, instead of pixels.
 
     The encoder then runs the language model only. `loaded` may be the vision tower alone. `known`
-    collects images by `id`, so that other batches which share them need not run it again.
+    collects images by `id`, so that other batches which share them need not run it again. Images
+    that have tokens already stay as they are. `alone` runs the tower on one image at a time: tokens
+    are then equal, bit for bit, whatever else is in the batch.
 
     Raises:
         ModelError: processor and vision tower disagree on the number of image tokens, or the
@@ -237,11 +243,14 @@ def add_image_tokens(
     """
     known = {} if known is None else known
     pairs = [pair for one in batch for pair in zip(one.images, one.counts, strict=True)]
+    known |= {id(image): image for image, _ in pairs if image.tokens}
     fresh = {id(image): (image, count) for image, count in pairs if id(image) not in known}
-    images = [image for image, _ in fresh.values()]
-    with model_errors(loaded.name):
-        made = _run_tower(loaded, images, [count for _, count in fresh.values()])
-    known |= zip(fresh, map(_replace_pixels, images, made), strict=True)
+    together = [[key] for key in fresh] if alone else [list(fresh)]
+    for keys in together:
+        images = [fresh[key][0] for key in keys]
+        with model_errors(loaded.name):
+            made = _run_tower(loaded, images, [fresh[key][1] for key in keys])
+        known |= zip(keys, map(_replace_pixels, images, made), strict=True)
     return [replace(one, images=tuple(known[id(image)] for image in one.images)) for one in batch]
 
 

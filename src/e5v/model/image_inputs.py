@@ -32,9 +32,11 @@ class Pixels:
 
     `arrays` is what the model's processor returns for one image (first axis 1, or patches);
     `expansion` is the string that replaces its placeholder in the prompt. `tokens` are the output
-    of the vision tower if it is already known; the tower is then not run.
+    of the vision tower if it is already known; the tower is then not run. `content` is a digest of
+    the file, if that is known.
     """
 
     arrays: dict[str, Tensor]
     expansion: str
     tokens: ImageTokens | None = None
+    content: bytes = b""

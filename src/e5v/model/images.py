@@ -46,6 +46,9 @@ def digest(item: Item) -> bytes:
     if item.system is not None:
         system = item.system.encode("utf-8", "surrogatepass")
         state.update(b"6 system %d " % len(system) + system)
+    if item.instruction:
+        instruction = item.instruction.encode("utf-8", "surrogatepass")
+        state.update(b"11 instruction %d " % len(instruction) + instruction)
     for part in item.parts:
         if isinstance(part, Text):
             kind, content = b"text", part.text.encode("utf-8", "surrogatepass")

@@ -8,7 +8,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from threading import Lock
 from weakref import WeakValueDictionary
@@ -48,13 +48,21 @@ class Prepared:
 
 
 class Preparer:
-    """Prepares items for one model; thread-safe."""
+    """Prepares items for one model; thread-safe.
 
-    def __init__(self, loaded: Loaded, max_tokens: int) -> None:
+    `known` returns an image whose tokens are known, by the digest of its file, else None.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        max_tokens: int,
+        known: Callable[[bytes], Pixels | None] | None = None,
+    ) -> None:
         tokenizer = loaded.processor.tokenizer
         self._tokenizer = PromptTokenizer(tokenizer, max_tokens)
         self.renderer = Renderer(loaded.processor, loaded.turn)
-        self._pixels = SharedPixels(ImageProcessor(loaded.processor))
+        self._pixels = SharedPixels(ImageProcessor(loaded.processor), known)
         self._image_token: str = tokenizer.convert_ids_to_tokens(loaded.image_token_id)
         self._image_token_id = loaded.image_token_id
 
@@ -98,10 +106,16 @@ class SharedPixels:
 
     Equal files become the same `Pixels`, which the vision tower then sees once per batch. They are
     kept only as long as an item needs them. PIL images are not compared: they are decoded already.
+    An image that is `known` is not decoded.
     """
 
-    def __init__(self, process: Callable[[PIL.Image.Image], Pixels]) -> None:
+    def __init__(
+        self,
+        process: Callable[[PIL.Image.Image], Pixels],
+        known: Callable[[bytes], Pixels | None] | None = None,
+    ) -> None:
         self._process = process
+        self._known = known
         self._found: WeakValueDictionary[bytes, Pixels] = WeakValueDictionary()
         self._decoding: WeakValueDictionary[bytes, Lock] = WeakValueDictionary()
         self._lock = Lock()
@@ -118,9 +132,10 @@ class SharedPixels:
         with self._lock:
             one_at_a_time = self._decoding.setdefault(content, Lock())
         with one_at_a_time:
-            pixels = self._found.get(content)
+            pixels = (self._known and self._known(content)) or self._found.get(content)
             if pixels is None:
-                pixels = self._found[content] = self._process(decode(image))
+                made = replace(self._process(decode(image)), content=content)
+                pixels = self._found[content] = made
         return pixels
 
 

@@ -3,7 +3,8 @@
     item + Prompt -> the user's turn T, in segments -> a Turn wraps T -> pieces for the tokenizer
 
 A template is a string with slots. `<text>` and `<image>` take the item's texts and images in order,
-`<parts>` takes all parts in order. Templates are verbatim from the official code, to reproduce its
+`<parts>` takes all parts in order; `<instruction>`, which may be left empty, takes what the item
+is for. Templates are verbatim from the official code, to reproduce its
 results; odd spacing and spelling are kept and marked `# sic`.
 """
 
@@ -17,7 +18,7 @@ from difflib import get_close_matches
 from e5v.errors import PromptError
 from e5v.inputs import Image, Item, Text
 
-SLOT = re.compile(r"<(text|image|parts)>")
+SLOT = re.compile(r"<(text|image|parts|instruction)>")
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,7 @@ def _fill(template: str, item: Item) -> list[Segment]:
         "text": [part for part in item.parts if isinstance(part, Text)],
         "image": [part for part in item.parts if isinstance(part, Image)],
         "parts": list(item.parts),
+        "instruction": [Text(item.instruction)] if item.instruction else [],
     }
     _check_slots(template, slots, remaining)
     segments: list[Segment] = [pieces[0]]
@@ -151,8 +153,13 @@ def _fill(template: str, item: Item) -> list[Segment]:
 
 
 def _check_slots(template: str, slots: Sequence[str], remaining: dict[str, list[Segment]]) -> None:
+    if remaining["instruction"] and "instruction" not in slots:
+        raise PromptError(
+            f"prompt {template!r} has no <instruction> slot, but the item has an instruction; "
+            "add <instruction> where it goes, or remove the instruction"
+        )
     if "parts" in slots:
-        if len(slots) > 1:
+        if len(slots) > 1 + slots.count("instruction"):
             raise PromptError(f"prompt {template!r} has <parts> and other slots; use <parts> alone")
         return
     counts = [(kind, len(remaining[kind]), slots.count(kind)) for kind in ("text", "image")]

@@ -50,6 +50,22 @@ def read_items(cells: Cells, columns: Sequence[str], folder: str) -> list[RawIte
     return [item for item in items if item]
 
 
+def read_instruction(cells: Cells, column: str, folder: str) -> str:
+    """Return the instruction in a column; empty if there is none, or no such column.
+
+    Raises:
+        UnusableError: it is not a text.
+    """
+    if not column:
+        return ""
+    value = cells[column]
+    if not isinstance(value, str | bytes | None):
+        raise UnusableError(f"{column} is of type {type(value).__name__}; expected text")
+    read = _read_item(column, value, folder)
+    assert isinstance(read, str)
+    return read
+
+
 def read_images(cells: Cells, columns: Sequence[str], folder: str) -> list[Item]:
     """Return the images of cells that are paths, or Hugging Face's images.
 

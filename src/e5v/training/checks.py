@@ -22,14 +22,14 @@ def check_data(data: Triplets, recipe: Recipe) -> None:
     """
     prompt = find_prompt(recipe.prompt)
     ask(Item((Text("a text"),)), prompt)
-    for item in data.items_with_images:
+    for item in data.kinds.examples.values():
         ask(item, prompt)
-    if data.items_with_images and "faithful" in {recipe.template, recipe.mask}:
+    if data.has_images and "faithful" in {recipe.template, recipe.mask}:
         name = "mask" if recipe.mask == "faithful" else "template"
         raise DataError(
             f"the faithful {name} takes texts only; the data have images", argument=name
         )
-    if recipe.mask == "faithful" and not all(len(row.negatives) == 1 for row in data.rows):
+    if recipe.mask == "faithful" and data.kinds.negatives != {1}:
         raise DataError(
             "the faithful mask needs one hard negative in every row; some rows have none "
             "or several",

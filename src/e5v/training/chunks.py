@@ -20,6 +20,7 @@ from e5v.model.encoder import Encoder, Prompted, add_image_tokens
 from e5v.model.failures import model_errors
 from e5v.model.image_inputs import Pixels
 from e5v.model.token_batches import token_batches
+from e5v.training.image_cache import ImageCache
 from e5v.training.recipe import Recipe
 
 CPU_CHUNK, GPU_CHUNK = 2_048, 16_384  # tokens whose activations are in memory at once
@@ -44,10 +45,14 @@ class ChunkPass(Protocol):
 
 @dataclass(frozen=True)
 class PackedPass:
-    """The encoder used for embedding: no padding where the architecture allows it."""
+    """The encoder used for embedding: no padding where the architecture allows it.
+
+    `cache` keeps image tokens for later steps.
+    """
 
     encoder: Encoder
     budget: int
+    cache: ImageCache | None = None
 
     def chunks(self, prompts: Sequence[Prompted], triplets: int) -> list[list[int]]:
         """Fill chunks up to the budget, with prompts of similar length."""
@@ -63,7 +68,12 @@ class PackedPass:
         """Run the vision tower, unless the model can only be run as a whole."""
         if self.encoder.layout == "whole":
             return prompts
-        return add_image_tokens(self.encoder.loaded, prompts, known)
+        loaded, alone = self.encoder.loaded, self.cache is not None
+        made = add_image_tokens(loaded, prompts, known, alone=alone)
+        for image in (image for one in made for image in one.images):
+            if self.cache is not None:
+                self.cache.put(image)
+        return made
 
     def states(self, prompts: Sequence[Prompted]) -> AbstractContextManager[Tensor]:
         """Run the encoder."""
@@ -127,9 +137,9 @@ class OfficialPass:
         return torch.nn.functional.pad(block, (width - block.shape[1], 0), value=self.padding)
 
 
-def choose_pass(encoder: Encoder, recipe: Recipe) -> ChunkPass:
+def choose_pass(encoder: Encoder, recipe: Recipe, cache: ImageCache | None = None) -> ChunkPass:
     """Return the way to run prompts that a recipe's mask asks for."""
     if recipe.mask == "faithful":
         return OfficialPass(encoder, encoder.loaded.processor.tokenizer.eos_token_id)
     usual = GPU_CHUNK if encoder.loaded.model.device.type == "cuda" else CPU_CHUNK
-    return PackedPass(encoder, recipe.chunk_tokens or usual)
+    return PackedPass(encoder, recipe.chunk_tokens or usual, cache)

@@ -5,7 +5,7 @@ names -> Columns: anchor and positive, sent0 and sent1, query and pos, or those 
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from e5v.captions import FILE_KEYS, IMAGE_KEYS, KNOWN_KEYS, TEXT_KEYS
@@ -20,11 +20,14 @@ class Columns:
     positives: tuple[str, ...] = ()
     negatives: tuple[str, ...] = ()
     captioned: tuple[str, ...] = ()
+    instruction: str = ""
+    positive_instruction: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of all columns."""
-        return (*filter(None, [self.anchor]), *self.positives, *self.negatives, *self.captioned)
+        single = (self.anchor, self.instruction, self.positive_instruction)
+        return (*filter(None, single), *self.positives, *self.negatives, *self.captioned)
 
 
 POSITIVE = re.compile(r"pos(itive)?s?[ _-]?\d*|positive_passages", re.IGNORECASE)
@@ -34,6 +37,8 @@ ANCHORS = {
     "sent0": re.compile("sent1"),  # SimCSE's nli_for_simcse.csv
     "query": POSITIVE,  # FlagEmbedding, Tevatron, sentence-transformers
 }
+INSTRUCTIONS = ("instruction", "query_instruction", "anchor_instruction", "prompt")
+POSITIVE_INSTRUCTIONS = ("positive_instruction", "document_instruction", "passage_instruction")
 EXPECTED = (
     "anchor and positive (and negative), sent0 and sent1 (and hard_neg), query and pos, "
     "or image and text"
@@ -48,6 +53,17 @@ def find_columns(names: Collection[str]) -> Columns | None:
 
 @lru_cache(maxsize=100)
 def _find_columns_of(names: tuple[str, ...]) -> Columns | None:
+    found = _find_items(names)
+    if found is None:
+        return None
+    first, second = (
+        next((one for one in known if one in names and one not in found.names), "")
+        for known in (INSTRUCTIONS, POSITIVE_INSTRUCTIONS)
+    )
+    return replace(found, instruction=first, positive_instruction=second)
+
+
+def _find_items(names: tuple[str, ...]) -> Columns | None:
     for anchor, positive in ANCHORS.items():
         positives = _matching(positive, names)
         if anchor in names and positives:

@@ -34,13 +34,15 @@ Check = Callable[[Path, Collection[str]], Collection[str]]
 class DataRow:
     """A row of data, counted from 1: a CSV's header does not count, its blank lines do.
 
-    For JSON lines, `number` is the line number. `fault` says why there are no cells.
+    For JSON lines, `number` is the line number. `fault` says why there are no cells. `key` finds
+    the row again if it stays on disk (`e5v.training.stored_rows`).
     """
 
     number: int
     cells: Mapping[str, Any]
     fault: str = ""
     unit: Unit = "row"
+    key: int = 0
 
 
 def read_rows(file: Path, check: Check) -> Iterator[DataRow]:
@@ -114,13 +116,13 @@ def _json_rows(file: Path, _: Check) -> Iterator[DataRow]:
     """Read JSON lines, or a file that is one JSON array of rows."""
     values = _array(file)
     if values is not None:
-        yield from (_json_row(number, value, "row") for number, value in enumerate(values, 1))
+        yield from (json_row(number, value, "row") for number, value in enumerate(values, 1))
         return
     for line in read_json_lines(file):
         if isinstance(line, LineFault):
             yield DataRow(line.number, {}, line.reason, "line")
         else:
-            yield _json_row(line.number, line.value, "line")
+            yield json_row(line.number, line.value, "line")
 
 
 def _array(file: Path) -> list[Any] | None:
@@ -145,10 +147,12 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _json_row(number: int, value: Any, unit: Unit) -> DataRow:
+def json_row(number: int, value: Any, unit: Unit, key: int = 0) -> DataRow:
+    """Return the row of a JSON value, which must be an object."""
     if isinstance(value, dict):
-        return DataRow(number, value, unit=unit)
-    return DataRow(number, {}, f"is of type {type(value).__name__}; expected an object", unit)
+        return DataRow(number, value, unit=unit, key=key)
+    fault = f"is of type {type(value).__name__}; expected an object"
+    return DataRow(number, {}, fault, unit, key)
 
 
 def _parquet_rows(file: Path, check: Check) -> Iterator[DataRow]:
@@ -157,14 +161,15 @@ def _parquet_rows(file: Path, check: Check) -> Iterator[DataRow]:
         used = check(file, names)
         count = 0
         for batch in table.iter_batches(columns=[name for name in names if name in used]):
-            columns = [map(_read_value, column) for column in batch.columns]
+            columns = [map(read_value, column) for column in batch.columns]
             for number, values in enumerate(zip(*columns, strict=True), count + 1):
                 read = dict(zip(batch.schema.names, values, strict=True))
                 yield DataRow(number, dict.fromkeys(names) | read)
             count += len(batch)
 
 
-def _read_value(scalar: "Scalar") -> object:
+def read_value(scalar: "Scalar") -> object:
+    """Return the value of a cell of a table; bytes if it is a text that is not UTF-8."""
     try:
         return scalar.as_py()
     except UnicodeDecodeError as error:

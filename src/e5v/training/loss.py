@@ -39,8 +39,9 @@ def distinct(triplets: Sequence[Triplet]) -> Bool[Tensor, "n c"]:
     """Mark which candidates each anchor is compared with; c is n plus the hard negatives.
 
     False for false negatives, known by their content: the candidate repeats the anchor or its
-    positive, or is another positive of the same anchor. Spaces around a text do not count. The own
-    positive, at [i, i], is True. The left square, transposed, applies to positives against anchors.
+    positive, or is another positive of the same anchor with the same instruction. Spaces around a
+    text do not count. The own positive, at [i, i], is True. The left square, transposed, applies to
+    positives against anchors.
     """
     numbers: dict[str, int] = {}
 
@@ -53,7 +54,10 @@ def distinct(triplets: Sequence[Triplet]) -> Bool[Tensor, "n c"]:
     negatives = [item for one in triplets for item in one.negatives]
     candidates = torch.cat([positives, numbered(negatives)])
     same = (candidates == anchors[:, None]) | (candidates == positives[:, None])
-    same[:, : len(triplets)] |= anchors == anchors[:, None]
+    asked: dict[tuple[int, str], int] = {}
+    pairs = zip(anchors.tolist(), (one.instruction for one in triplets), strict=True)
+    queries = torch.tensor([asked.setdefault(pair, len(asked)) for pair in pairs])
+    same[:, : len(triplets)] |= queries == queries[:, None]
     return ~same.fill_diagonal_(False)  # noqa: FBT003  torch takes it by position
 
 

@@ -12,6 +12,7 @@ from tyro.conf import OmitArgPrefixes, arg
 from e5v.errors import UsageError
 
 Mode = Literal["fixed", "faithful"]
+Batching = Literal["mixed", "homogeneous"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,9 @@ class Recipe:
 
     batch: Annotated[int, arg(metavar="N")] = 768
     """Batch size in triplets, over all devices together."""
+    batches: Batching = "mixed"
+    """Batches of several files: mixed has rows of all files in every batch, homogeneous the rows of
+    one file."""
     steps: Annotated[int, arg(metavar="N")] = 1000
     """Number of optimiser steps."""
     lr: Annotated[float, arg(metavar="X")] = 4e-4
@@ -64,7 +68,8 @@ class Recipe:
     seed: Annotated[int, arg(metavar="N")] = 42
     """Random seed of the data order, the adapter's initial weights and dropout."""
     prompt: Annotated[str, arg(metavar="PROMPT")] = "retrieval"
-    """Name of a prompt, or your own with <text> where the text goes."""
+    """Name of a prompt, or your own with <text> where the text goes, and <instruction> if rows have
+    one."""
     text_tokens: Annotated[int, arg(metavar="N")] = 32
     """Truncate each text to N tokens, not counting the prompt."""
     template: Mode = "fixed"

@@ -3,20 +3,22 @@
 Run -> fit -> Begun, then a Step for each step, and Measured where there is validation data
 """
 
+import math
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Unpack
 
-from e5v.errors import UsageError
+from e5v.errors import UsageError, plural
 from e5v.model.backbones import Tiling
 from e5v.model.bundled import untuned_name
 from e5v.model.locating import absolute_name
 from e5v.model.opening import DTypeName, OpenOptions
+from e5v.training.reading import read_triplets
 from e5v.training.recipe import Recipe
-from e5v.training.triplets import Broken, Triplet, Triplets, collect_triplets, read_triplets
+from e5v.training.triplets import Broken, Triplet, Triplets, collect_triplets
 from e5v.training.validation import Measures
 
 
@@ -25,14 +27,21 @@ class TrainOptions(OpenOptions, total=False):
 
     every: int
     resume: bool
+    image_memory: float
+    image_disk: float
+
+
+Data = Path | str | Iterable[Path | str] | Mapping[Path | str, float] | Iterable[Triplet]
 
 
 @dataclass(frozen=True)
 class Run:
     """Which model to train on which data, and the folder to write to.
 
-    `data` are files of triplets, or triplets. Every `every` steps there is a checkpoint, and a
-    measurement on `evaluation` if that is given.
+    `data` are files of triplets, or hub:ORG/NAME:SPLIT; or triplets. `weights` are the shares of
+    the files in what is trained on, in any unit; without any, a file's share is that of its rows.
+    Every `every` steps there is a checkpoint, and a measurement on `evaluation` if that is given.
+    Image tokens are kept in up to `image_memory` GiB of memory, and `image_disk` GiB of disk.
     """
 
     model: str
@@ -46,25 +55,42 @@ class Run:
     dtype: DTypeName = "auto"
     trust_remote_code: bool = False
     tiling: Tiling = "correct"
+    weights: tuple[float, ...] = ()
+    image_memory: float = 2.0
+    image_disk: float = 0.0
 
     def __post_init__(self) -> None:
         """Check what needs no data and no model.
 
         Raises:
-            UsageError: `every` is below 1, or the model is tuned already.
+            UsageError: `every` is below 1, the model is tuned already, the weights are not
+                positive numbers, one for each file, or a cache is below 0.
         """
+        if self.weights and len(self.weights) != len(self.files):
+            raise UsageError(
+                f"there are {len(self.weights)} weights for {plural(len(self.files), 'file')}; "
+                "expected one for each, or none",
+                argument="data",
+            )
+        for weight in self.weights:
+            if not (isinstance(weight, int | float) and 0 < weight < math.inf):
+                raise UsageError(f"a weight is {weight}; expected above 0", argument="data")
         if self.every < 1:
             raise UsageError(f"every is {self.every}; expected at least 1", argument="every")
         if base := untuned_name(self.model):
             raise UsageError(
                 f"model is {self.model}, which is tuned already; expected {base}", argument="model"
             )
+        for name in ("image_memory", "image_disk"):
+            if not 0 <= getattr(self, name) < math.inf:
+                got = getattr(self, name)
+                raise UsageError(f"{name} is {got}; expected 0 or more", argument=name)
 
     @classmethod
     def of(
         cls,
         model: str,
-        data: Path | str | Iterable[Path | str] | Iterable[Triplet],
+        data: Data,
         out: Path | str,
         recipe: Recipe,
         evaluation: Path | str | None = None,
@@ -82,7 +108,9 @@ class Run:
         if paths and triplets:
             raise UsageError("data has files and triplets; expected one of them", argument="data")
         held_out = None if evaluation is None else Path(evaluation)
-        return cls(model, tuple(paths) or tuple(triplets), Path(out), recipe, held_out, **options)
+        weights = tuple(data.values()) if isinstance(data, Mapping) else ()
+        run = cls(model, tuple(paths) or tuple(triplets), Path(out), recipe, held_out, **options)
+        return replace(run, weights=weights)
 
     @property
     def opening(self) -> OpenOptions:
@@ -114,6 +142,7 @@ class Run:
         about = {
             "model": absolute_name(self.model),
             "data": [str(file) for file in self.files],
+            "weights": self.weights or None,
             "rows": len(data.rows),
             "content": data.content,
         }
@@ -142,7 +171,8 @@ class Begun:
 class Step:
     """One step, from 1. `accuracy` is the share of anchors whose positive is nearest, 0 to 1.
 
-    `grad_norm` is the gradient norm before clipping; `cut` counts the truncated items.
+    `grad_norm` is the gradient norm before clipping; `cut` counts the truncated items. `sources`
+    counts the rows of each file, by name; empty if there is one file.
     `seconds_left` is an estimate for all later steps.
     """
 
@@ -153,6 +183,7 @@ class Step:
     grad_norm: float
     tokens: int
     cut: int
+    sources: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     seconds_left: float = 0.0
 
@@ -161,9 +192,10 @@ class Step:
         """Tokens trained on per second."""
         return self.tokens / self.seconds
 
-    def line(self) -> Mapping[str, float]:
-        """Return the step as it is logged."""
-        return asdict(self) | {"tokens_per_second": round(self.tokens_per_second, 1)}
+    def line(self) -> Mapping[str, Any]:
+        """Return the step as it is logged; `sources` only if there are several."""
+        values = asdict(self) | {"tokens_per_second": round(self.tokens_per_second, 1)}
+        return values if self.sources else {k: v for k, v in values.items() if k != "sources"}
 
 
 @dataclass(frozen=True)

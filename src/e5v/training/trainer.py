@@ -6,11 +6,12 @@
 An item is a text, an image or a mixture of both. The paper trains on texts alone: what the language
 model learns from sentences applies to images too, because the one-word prompt maps both to the same
 space (E5-V, section 3.2). The vision tower is then not loaded. If the data have images, it is
-loaded, stays frozen and sees each image once per step (the image-text training of Table 7).
+loaded and stays frozen (the image-text training of Table 7); its tokens of an image are kept for
+later steps (`e5v.training.image_cache`).
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -30,22 +31,23 @@ from e5v.training.checkpoint import optimiser_files, restore_checkpoint
 from e5v.training.checks import check_data, check_model
 from e5v.training.chunks import choose_pass
 from e5v.training.gradcache import GradCache
+from e5v.training.image_cache import ImageCache, open_cache
 from e5v.training.loss import Loss, batch_loss
 from e5v.training.plots import draw
 from e5v.training.ranks import Ranks, joined
 from e5v.training.recipe import Recipe
-from e5v.training.run import Begun, Measured, Pace, Run, Step, TrainOptions
+from e5v.training.run import Begun, Data, Measured, Pace, Run, Step, TrainOptions
 from e5v.training.run_folder import RunFolder, write_folder
 from e5v.training.sampler import Batch, Batches
 from e5v.training.teacher import Teacher
 from e5v.training.training_prompts import TrainingPrompts
-from e5v.training.triplets import Triplet, Triplets
+from e5v.training.triplets import Triplets
 from e5v.training.validation import Validation
 
 
 def train(
     model: str,
-    data: Path | str | Iterable[Path | str] | Iterable[Triplet],
+    data: Data,
     out: Path | str,
     *,
     recipe: Recipe | None = None,
@@ -59,14 +61,18 @@ def train(
 
     Args:
         model: a hub id or a folder of an image-text-to-text model, or "nano-base".
-        data: one or more files of triplets (see `e5v.training.triplets`), or a list of `Triplet`.
+        data: one or more files of triplets (see `e5v.training.reading`), or data sets of the hub,
+            "hub:ORG/NAME:SPLIT"; the same with their weights
+            (`{"nli.csv": 0.8, "pairs.jsonl": 0.2}`), or a list of `Triplet`.
         out: the folder of the run, new or empty: log, checkpoints, adapter.
         recipe: how to train; by default the paper's recipe, 1,000 steps of 768 triplets.
         evaluation: validation data, a file of triplets of texts, or a folder of images with
             captions.jsonl; recalls are 0 to 1.
         progress: is called with `Begun`, then with each `Step` and `Measured`.
         options: `every`, the steps between checkpoints and between measurements (50); `resume`,
-            continue the run in `out`; `device`, `dtype`, `trust_remote_code`, `tiling` as in `E5V`.
+            continue the run in `out`; `image_memory` and `image_disk`, GiB of image tokens kept in
+            memory (2) and on disk (0); `device`, `dtype`, `trust_remote_code`, `tiling` as in
+            `E5V`.
 
     Raises:
         DataError: the data cannot be used, or has fewer rows than a batch.
@@ -95,11 +101,14 @@ def fit(run: Run) -> Iterator[Begun | Step | Measured]:
     with joined(run.device) as (ranks, device), ExitStack() as held:
         folder.check(record, resume=run.resume)
         check_data(data, recipe)
-        batches = Batches(data, recipe.batch, recipe.seed)
+        batches = Batches(
+            data, recipe.batch, recipe.seed, weights=run.weights, batching=recipe.batches
+        )
         file = recipe.objective.teacher
         teacher = Teacher.open(file, data.count) if file else None
         validation = _open_validation(run, device) if ranks.leads else None
-        trainer = Trainer(_load(run, data, device), recipe, ranks, teacher)
+        images = held.enter_context(open_cache(run.image_memory, run.image_disk))
+        trainer = Trainer(_load(run, data, device), recipe, ranks, teacher, images)
         first = trainer.restore(folder.latest())
         if ranks.leads:
             held.enter_context(folder.held())
@@ -133,6 +142,7 @@ class Trainer:
     """A model with its adapter, loss and optimiser; takes one step at a time.
 
     The model may be open as a whole, or without its vision tower: then batches have texts only.
+    `images` keeps image tokens from step to step.
 
     Raises:
         UsageError: the recipe does not fit the model.
@@ -144,6 +154,7 @@ class Trainer:
         recipe: Recipe,
         ranks: Ranks = Ranks(),  # noqa: B008  immutable: one process
         teacher: Teacher | None = None,
+        images: ImageCache | None = None,
     ) -> None:
         check_model(loaded, recipe)
         self.recipe = recipe
@@ -153,8 +164,8 @@ class Trainer:
         self.weights = trained(loaded)
         self.optimiser = torch.optim.AdamW(self.weights, lr=recipe.lr, weight_decay=0.0)
         self.embedder = E5V(loaded)
-        self.prompts = TrainingPrompts(loaded, recipe)
-        forward = choose_pass(self.embedder.encoder, recipe)
+        self.prompts = TrainingPrompts(loaded, recipe, images)
+        forward = choose_pass(self.embedder.encoder, recipe, images)
         width, place = self.embedder.width, self.embedder.device
         self.gradients = GradCache(forward, width, place, ranks, self.autocast)
         set_training_mode(loaded, recompute=recipe.recompute)
@@ -175,6 +186,7 @@ class Trainer:
             grad_norm=self.update(step),
             tokens=sum(len(one.prompted.ids) for one in prompts),
             cut=sum(one.cut for one in prompts),
+            sources=batch.sources,
         )
 
     def accumulate(self, prompts: Sequence[Prompted], batch: Batch, step: int = 0) -> Loss:
@@ -246,7 +258,7 @@ def _load(run: Run, data: Triplets, device: str | None) -> Loaded:
     """Open the language model; the vision tower only if the data have images."""
     return load(
         run.model,
-        part="whole" if data.items_with_images else "language",
+        part="whole" if data.has_images else "language",
         four_bit=run.recipe.four_bit,
         **run.opening | {"device": device},
     )

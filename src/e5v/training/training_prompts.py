@@ -21,15 +21,20 @@ from e5v.model.preparing import Prepared, Preparer, ahead
 from e5v.model.prompts import Segment, ask, find_prompt
 from e5v.model.tokens import PromptTokenizer
 from e5v.training.cells import as_item
+from e5v.training.image_cache import ImageCache
 from e5v.training.recipe import Recipe
 
 
 class TrainingPrompts:
-    """Builds prompts from items, each text truncated to the recipe's `text_tokens` tokens."""
+    """Builds prompts from items, each text truncated to the recipe's `text_tokens` tokens.
 
-    def __init__(self, loaded: Loaded, recipe: Recipe) -> None:
+    Images that `cache` knows are not decoded again.
+    """
+
+    def __init__(self, loaded: Loaded, recipe: Recipe, cache: ImageCache | None = None) -> None:
         tokenizer = loaded.processor.tokenizer
-        self._preparer = Preparer(loaded, loaded.context)
+        known = None if cache is None else cache.get
+        self._preparer = Preparer(loaded, loaded.context, known)
         self._tokenizer = PromptTokenizer(tokenizer, loaded.context)
         self._backend: Any = tokenizer.backend_tokenizer
         # cleaned up by default in the script's transformers 4.41, and never for BPE in 5

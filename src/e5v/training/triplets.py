@@ -1,37 +1,22 @@
-"""Training data: triplets of items, read from files or given in Python.
+"""Training data: triplets of items, and what is known of all of them.
 
-CSV | TSV | JSON | JSON lines | Parquet -> the cells of a row -> Triplets, or Broken with its cause
+files (`e5v.training.reading`) | rows given in Python -> checked -> Triplets
 
-The columns are anchor and positive; SimCSE's sent0 and sent1; or FlagEmbedding's query and pos.
-Hard negatives are under negative, neg, hard_neg or hard_negative. Positives and negatives may have
-several columns (negative_1, negative_2), or be lists: a row gives one triplet for each positive,
-with all its negatives. A cell is a text, a passage of Tevatron's, or an item with an image:
-`{"image": path, "text": ...}` (`e5v.training.cells`). Captioned images are triplets, too: an image
-with each of its captions; an image and a text together, with each of their targets.
-
-Texts stay as they are. A row without anchor or positive is broken, a row without a negative is not.
-Broken rows are skipped and reported; unused columns are reported.
+A triplet is an anchor, a positive that belongs to it, and any hard negatives. Captioned images are
+triplets, too: an image with each of its captions; an image and a text together, with each of their
+targets.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 
-from e5v.errors import DataError, ItemError, UsageError, plural
+from e5v.errors import DataError, ItemError, UsageError
 from e5v.inputs import Item, RawItem, normalise
-from e5v.jsonl import listed
-from e5v.training.cells import (
-    UnusableError,
-    as_item,
-    looks_like_name,
-    read_captioned,
-    read_items,
-)
-from e5v.training.columns import EXPECTED, find_columns, list_names
+from e5v.training.cells import as_item
 from e5v.training.contents import Content, read_contents
-from e5v.training.data_files import DataRow, Unit, read_rows
+from e5v.training.data_files import Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +24,16 @@ class Triplet:
     """An anchor, a positive that belongs to it, and any hard negatives.
 
     Each is an item as `E5V.encode` takes it: an image (Path, PIL image, bytes) or a mixture
-    (`{"image": ..., "text": ...}`); but a string is always a text.
+    (`{"image": ..., "text": ...}`); but a string is always a text. `instruction` says what the
+    anchor is for, `positive_instruction` the positive and the negatives; they go where the prompt
+    has the slot `<instruction>`.
     """
 
     anchor: RawItem
     positive: RawItem
     negatives: tuple[RawItem, ...] = ()
+    instruction: str = ""
+    positive_instruction: str = ""
 
     def __post_init__(self) -> None:
         """Check that the negatives are several items: one string would be many texts.
@@ -58,8 +47,18 @@ class Triplet:
 
     @property
     def items(self) -> tuple[RawItem, ...]:
-        """The anchor, the positive and the negatives."""
-        return (self.anchor, self.positive, *self.negatives)
+        """The anchor, the positive and the negatives, each with its instruction if it has one."""
+        others = (self.positive, *self.negatives)
+        if not (self.instruction or self.positive_instruction):
+            return (self.anchor, *others)
+        return (
+            _instruct(self.anchor, self.instruction),
+            *(_instruct(one, self.positive_instruction) for one in others),
+        )
+
+
+def _instruct(raw: RawItem, instruction: str) -> RawItem:
+    return replace(as_item(raw), instruction=instruction) if instruction else raw
 
 
 @dataclass(frozen=True)
@@ -81,30 +80,73 @@ class Broken:
 
 
 @dataclass(frozen=True)
+class Source:
+    """A source of rows, such as a file: its name, and how many of its rows can be used.
+
+    `groups` are the numbers of rows that are read from disk together, `together` of them at a time;
+    empty if any row can be read at any time.
+    """
+
+    name: str
+    size: int
+    groups: tuple[int, ...] = ()
+    together: int = 1
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """What kinds of rows there are: the numbers of hard negatives, and examples of items.
+
+    There is an example of each sequence of texts and images, with and without an instruction; none
+    of a text alone.
+    """
+
+    negatives: set[int] = field(default_factory=set)
+    examples: dict[tuple[object, ...], Item] = field(default_factory=dict)
+
+    def add(self, items: Sequence[RawItem]) -> None:
+        """Add the kinds of a row's items: the anchor, the positive and the negatives."""
+        self.negatives.add(len(items) - 2)
+        for raw in items:
+            if not isinstance(raw, str):
+                item = as_item(raw)
+                kind = (*map(type, item.parts), bool(item.instruction))
+                self.examples.setdefault(kind, item)
+
+
+@dataclass(frozen=True)
 class Triplets:
     """The rows of all files, in order: those that can be used, and the broken ones.
 
-    `places[i]` is the index of `rows[i]` among all rows of data, broken ones included; a row with
-    several positives counts once for each. A teacher's file uses the same indices. `notes` name
-    the unused columns of each file. `content` is a digest of all rows, images included.
+    Rows of large files stay on disk, and are read when they are asked for. `places[i]` is the index
+    of `rows[i]` among all rows of data, broken ones included; a row with several positives counts
+    once for each. A teacher's file uses the same indices. `notes` name the unused columns of each
+    file. `content` is a digest of all rows, images included. `sources` are the files, in order;
+    their sizes add up to the number of rows.
     """
 
-    rows: tuple[Triplet, ...]
-    places: tuple[int, ...]
+    rows: Sequence[Triplet]
+    places: Sequence[int]
     broken: tuple[Broken, ...]
     notes: tuple[str, ...] = ()
     content: str = field(default="", compare=False)
+    sources: tuple[Source, ...] = field(default=(), compare=False)
+    kinds: Kinds = field(default_factory=Kinds, compare=False)
 
     @property
     def count(self) -> int:
         """The number of rows of data, broken ones included."""
         return len(self.rows) + len(self.broken)
 
-    @cached_property
-    def items_with_images(self) -> tuple[Item, ...]:
-        """All items that have an image."""
-        items = (item for row in self.rows for item in row.items if not isinstance(item, str))
-        return tuple(item for item in map(as_item, items) if item.images)
+    @property
+    def has_images(self) -> bool:
+        """Whether an item has an image."""
+        return any(item.images for item in self.kinds.examples.values())
+
+    @property
+    def has_instructions(self) -> bool:
+        """Whether an item has an instruction."""
+        return any(item.instruction for item in self.kinds.examples.values())
 
 
 def collect_triplets(rows: Iterable[Triplet]) -> Triplets:
@@ -120,7 +162,17 @@ def collect_triplets(rows: Iterable[Triplet]) -> Triplets:
     for number, content in enumerate(contents, 1):
         if content.fault:
             raise DataError(f"row {number} of the data: {content.fault}", argument="data")
-    return Triplets(checked, tuple(range(len(checked))), (), content=_join_digests(contents))
+    kinds = Kinds()
+    for row in checked:
+        kinds.add(row.items)
+    return Triplets(
+        checked,
+        tuple(range(len(checked))),
+        (),
+        content=_join_digests(contents),
+        sources=(Source("the data", len(checked)),),
+        kinds=kinds,
+    )
 
 
 def _check_triplet(row: Triplet, number: int) -> Triplet:
@@ -129,8 +181,17 @@ def _check_triplet(row: Triplet, number: int) -> Triplet:
             f"row {number} of the data is of type {type(row).__name__}; expected Triplet",
             argument="data",
         )
-    anchor, positive, *negatives = (_check_item(item, number) for item in row.items)
-    return Triplet(anchor, positive, tuple(negatives))
+    for instruction in (row.instruction, row.positive_instruction):
+        if not isinstance(instruction, str):
+            kind = type(instruction).__name__
+            raise DataError(
+                f"row {number} of the data has an instruction of type {kind}; expected a string",
+                argument="data",
+            )
+    anchor, positive, *negatives = (
+        _check_item(item, number) for item in (row.anchor, row.positive, *row.negatives)
+    )
+    return replace(row, anchor=anchor, positive=positive, negatives=tuple(negatives))
 
 
 def _check_item(raw: RawItem, number: int) -> RawItem:
@@ -148,102 +209,3 @@ def _check_item(raw: RawItem, number: int) -> RawItem:
 def _join_digests(contents: Iterable[Content]) -> str:
     """Return a digest of all rows that can be used."""
     return blake2b(b"".join(one.digest for one in contents), digest_size=16).hexdigest()
-
-
-def read_triplets(files: Sequence[Path]) -> Triplets:
-    """Read the rows of all files, each in the format of its suffix.
-
-    Raises:
-        DataError: a file cannot be read, its format is not supported, its columns are not known,
-            or none of its rows can be used.
-    """
-    read = [_read_file(file) for file in files]
-    rows = [row for one in read for row in one.rows]
-    return Triplets(
-        tuple(row for row in rows if isinstance(row, Triplet)),
-        tuple(place for place, row in enumerate(rows) if isinstance(row, Triplet)),
-        tuple(row for row in rows if isinstance(row, Broken)),
-        tuple(note for one in read for note in one.notes),
-        _join_digests(content for one in read for content in one.contents),
-    )
-
-
-@dataclass(frozen=True)
-class _File:
-    """The rows of one file and their contents, and what to note of it."""
-
-    rows: list[Triplet | Broken]
-    contents: list[Content]
-    notes: list[str]
-
-
-def _read_file(file: Path) -> _File:
-    rows: list[Triplet | Broken] = []
-    sources: dict[int, DataRow] = {}  # of rows with images
-    ignored: dict[str, None] = {}
-    for row in read_rows(file, _check_columns):
-        try:
-            triplets = _parse_row(file, row)
-        except UnusableError as cause:
-            rows.append(Broken(file, row.number, str(cause), row.unit))
-        else:
-            used = _used_columns(row.cells)
-            ignored |= {name: None for name in row.cells if name not in used}
-            mixed = any(not isinstance(item, str) for one in triplets for item in one.items)
-            places = range(len(rows), len(rows) + len(triplets)) if mixed else ()
-            sources |= dict.fromkeys(places, row)
-            rows += triplets
-    contents = read_contents([row.items if isinstance(row, Triplet) else () for row in rows])
-    for place, content in enumerate(contents):
-        if content.fault:
-            source = sources[place]
-            rows[place] = Broken(file, source.number, content.fault, source.unit)
-    if not any(isinstance(row, Triplet) for row in rows):
-        first = str(rows[0]).removeprefix(f"{file}, ") if rows else "it has no rows"
-        raise DataError(f"{file} has no usable row ({first})")
-    notes = [f"{file}: ignored columns: {listed(ignored)}"] if ignored else []
-    return _File(rows, contents, notes + _note_image_names(file, rows))
-
-
-def _note_image_names(file: Path, rows: Sequence[Triplet | Broken]) -> list[str]:
-    """Note texts that look like the names of images."""
-    items = (item for row in rows if isinstance(row, Triplet) for item in row.items)
-    names = [item for item in items if isinstance(item, str) and looks_like_name(item)]
-    if not names:
-        return []
-    texts = plural(len(names), "text")
-    return [f"{file}: {texts} named like an image, trained on as text: {listed(names[:3])}"]
-
-
-def _parse_row(file: Path, row: DataRow) -> list[Triplet]:
-    if row.fault:
-        raise UnusableError(row.fault)
-    cells, folder = row.cells, str(file.parent)
-    columns = find_columns(cells)
-    if columns is None:
-        raise UnusableError(f"its columns are {list_names(cells)}; expected {EXPECTED}")
-    negatives = tuple(read_items(cells, columns.negatives, folder))
-    if columns.captioned:
-        captioned = read_captioned(cells, folder)
-        return [Triplet(captioned.anchor, one, negatives) for one in captioned.positives]
-    anchor = cells[columns.anchor]
-    if not isinstance(anchor, str | bytes | dict | None):
-        raise UnusableError(f"{columns.anchor} is of type {type(anchor).__name__}; expected text")
-    anchors = read_items(cells, (columns.anchor,), folder)
-    positives = read_items(cells, columns.positives, folder)
-    for name, items in ((columns.anchor, anchors), (columns.positives[0], positives)):
-        if not items:
-            raise UnusableError(f"{name} is empty")
-    return [Triplet(anchors[0], one, negatives) for one in positives]
-
-
-def _check_columns(file: Path, names: Collection[str]) -> Collection[str]:
-    """Return the columns of a file that are used."""
-    if find_columns(names) is None:
-        raise DataError(f"{file}: its columns are {list_names(names)}; expected {EXPECTED}")
-    return _used_columns(names)
-
-
-def _used_columns(names: Collection[str]) -> Collection[str]:
-    columns = find_columns(names)
-    return columns.names if columns else ()

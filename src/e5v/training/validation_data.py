@@ -16,7 +16,7 @@ from e5v.captions import CAPTIONS, CaptionedImage, read_captioned
 from e5v.errors import DataError, plural
 from e5v.jsonl import LineFault
 from e5v.training.contents import identify
-from e5v.training.triplets import read_triplets
+from e5v.training.reading import read_triplets
 
 NAMED = 3  # broken rows that an error names
 
@@ -86,9 +86,13 @@ def read_held_out(data: Path, limit: int) -> HeldOut:
 def _read_triplets(file: Path, limit: int) -> HeldOut:
     triplets = read_triplets([file])
     _refuse(triplets.broken)
-    if triplets.items_with_images:
+    if triplets.has_images:
         raise DataError(
             f"{file} has images; expected triplets of texts, or a folder of images with {CAPTIONS}"
+        )
+    if triplets.has_instructions:
+        raise DataError(
+            f"{file} has instructions, which validation data cannot have; leave out their columns"
         )
     rows = triplets.rows[:limit]
     pairs = [(identify(row.anchor), identify(row.positive)) for row in rows]

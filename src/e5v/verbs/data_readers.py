@@ -33,7 +33,7 @@ def read_contents(data: DataSet, folder: Path) -> Contents:
 
 def _read_nli(folder: Path) -> Contents:
     """Read SimCSE's triplets. What training leaves out is only noted."""
-    from e5v.training.triplets import read_triplets
+    from e5v.training.reading import read_triplets
 
     file = folder / "nli_for_simcse.csv"
     triplets = read_triplets([file])

@@ -3,8 +3,11 @@
 model + triplets -> e5v.training.trainer -> a line a step, or JSON lines
 """
 
+import math
 import os
+import re
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,13 +20,16 @@ from e5v.model.bundled import untuned_name
 from e5v.training.recipe import Recipe
 from e5v.verbs.console import announce, say, show_line, wants_lines
 from e5v.verbs.model_options import Opening, check_model, default_model
-from e5v.verbs.options import need_at_least_1
+from e5v.verbs.options import flag_of, need_at_least_1
 from e5v.verbs.paths import need_file, need_new_folder, need_possible_folder
 
 if TYPE_CHECKING:
     from e5v.training.run import Begun, Measured, Step
 
 BROKEN_SHOWN = 10
+WEIGHTED = re.compile(
+    r"(?P<path>.+):(?P<weight>[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|nan|inf)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -33,8 +39,9 @@ class Train:
     Data are CSV, JSON lines or Parquet with the columns anchor, positive and, optionally, negative
     (SimCSE's sent0, sent1 and hard_neg are known too). In JSON lines, each may be an image,
     {"image": "cat.jpg"}; captions.jsonl works as it is. Only the language model is trained; the
-    vision tower is loaded only if there are images. The defaults are the paper's recipe. Merge the
-    adapter into the model with e5v merge.
+    vision tower is loaded only if there are images. Several files are joined, or mixed by weights,
+    as in nli.csv:0.8 pairs.jsonl:0.2. The defaults are the paper's recipe. Merge the adapter into
+    the model with e5v merge.
 
     On 8 GPUs: torchrun --nproc-per-node 8 -m e5v.cli train ...
 
@@ -42,10 +49,12 @@ class Train:
         e5v train --data pairs.csv --out run --model nano-base --batch 64
         e5v train --model royokong/e5-v --data nli_for_simcse.csv --out run
         e5v train --model nano-base --data photos/captions.jsonl --out run
+        e5v train --model nano-base --data nli.csv:0.8 pairs.jsonl:0.2 --out run
     """
 
     data: Annotated[tuple[Path, ...], arg(metavar="FILE...")]
-    """Files of pairs or triplets."""
+    """Files of pairs or triplets; FILE:WEIGHT sets the share of a file. hub:ORG/NAME:SPLIT is a
+    data set of the hub."""
     out: Annotated[Path, arg(metavar="FOLDER")]
     """Folder of the run: log, checkpoints, adapter."""
     model: Annotated[str, arg(metavar="MODEL")] = field(default_factory=default_model)
@@ -56,6 +65,10 @@ class Train:
     """Steps between checkpoints, and between evaluations."""
     resume: bool = False
     """Continue the run in FOLDER; the result is the same as without an interruption."""
+    image_memory: Annotated[float, arg(metavar="GIB")] = 2.0
+    """Image tokens to keep in memory from step to step, in GiB; each process keeps its own."""
+    image_disk: Annotated[float, arg(metavar="GIB")] = 0.0
+    """Image tokens to keep on disk as well, in GiB, in the folder of temporary files."""
     json: bool = False
     """Write JSON lines, the default when stdout is not a terminal."""
     recipe: OmitArgPrefixes[Recipe] = field(default_factory=Recipe)
@@ -70,6 +83,10 @@ class Train:
         if not self.data:
             raise UsageError("--data names no file; give one or more files of triplets")
         need_at_least_1(self, "every")
+        for option in ("image_memory", "image_disk"):
+            if getattr(self, option) < 0:
+                flag, got = flag_of(option), getattr(self, option)
+                raise UsageError(f"{flag} is {got}; expected 0 or more")
         if base := untuned_name(self.model):
             raise UsageError(f"--model is {self.model}, which is tuned already; expected {base}")
 
@@ -81,24 +98,28 @@ def train(verb: Train) -> None:
         E5VError: the data, the model or the folder cannot be used, or the loss is not finite.
     """
     need("e5v train", *EXTRAS["train"])
+    data = _find_data(verb.data)
     if verb.recipe.four_bit:
         need("e5v train --four-bit", *EXTRAS["qlora"])
-    if any(file.suffix.lower() == ".parquet" for file in verb.data):
+    if any(file.suffix.lower() == ".parquet" for file in data.files):
         need("Parquet", "pyarrow")
     if os.environ.get("RANK", "0") == "0":  # under torchrun, the first process checks for all
-        _check(verb)
+        _check(verb, data.files)
         announce(f"opening {verb.model}")
     from e5v.training.run import Begun, Measured, Run
     from e5v.training.trainer import fit
 
     run = Run(
         model=verb.model,
-        data=verb.data,
+        data=data.files,
+        weights=data.weights,
         out=verb.out,
         recipe=verb.recipe,
         evaluation=verb.evaluation,
         every=verb.every,
         resume=verb.resume,
+        image_memory=verb.image_memory,
+        image_disk=verb.image_disk,
         **asdict(verb.opening),
     )
     lines = wants_lines(json=verb.json)
@@ -118,13 +139,44 @@ def train(verb: Train) -> None:
         say(f"wrote {verb.out / 'adapter'}; merge it with: e5v merge {verb.out} --out MODEL")
 
 
-def _check(verb: Train) -> None:
+@dataclass(frozen=True)
+class _Data:
+    """The files of the data, and the weight of each; without weights, none."""
+
+    files: tuple[Path, ...]
+    weights: tuple[float, ...]
+
+
+def _find_data(given: Sequence[Path]) -> _Data:
+    """Tell files from their weights: what exists as it is, colons included, is a file.
+
+    Raises:
+        UsageError: a weight is not above 0, or only some files have one.
+    """
+    found = [None if path.exists() else WEIGHTED.fullmatch(str(path)) for path in given]
+    files = [Path(one["path"]) if one else path for path, one in zip(given, found, strict=True)]
+    weights = [float(one["weight"]) for one in found if one]
+    if weights and len(weights) < len(files):
+        bare = next(path for path, one in zip(given, found, strict=True) if one is None)
+        raise UsageError(f"--data {bare} has no weight, but others have; give all a weight or none")
+    if wrong := [one for one in found if one and not 0 < float(one["weight"]) < math.inf]:
+        raise UsageError(
+            f"--data {wrong[0][0]} has the weight {wrong[0]['weight']}; expected above 0"
+        )
+    return _Data(tuple(files), tuple(weights))
+
+
+def _check(verb: Train, files: Sequence[Path]) -> None:
     """Check what can be known before anything slow is imported."""
+    from e5v.hub_sets import HubSplit
     from e5v.model.prompts import find_prompt
     from e5v.training.data_files import FORMATS
     from e5v.training.run_folder import RECIPE
 
-    for file in verb.data:
+    for file in files:
+        if HubSplit.of(file):
+            need("a data set of the hub", "datasets")
+            continue
         need_file(file, "--data")
         if file.suffix.lower() not in FORMATS:
             known = ", ".join(FORMATS)
@@ -167,8 +219,16 @@ def _step(step: "Step", steps: int) -> str:
     return (
         f"step {step.step:>{len(str(steps))}}/{steps}  loss {step.loss:.4f}  "
         f"accuracy {step.accuracy:6.1%}  lr {step.lr:.2e}  {step.tokens_per_second:,.0f} tokens/s  "
-        f"{hours}:{minutes:02}:{seconds:02} left{cut}"
+        f"{hours}:{minutes:02}:{seconds:02} left{cut}{_from(step.sources)}"
     )
+
+
+def _from(sources: Mapping[str, int]) -> str:
+    """Say how many rows are of which file, if there are several."""
+    if not sources:
+        return ""
+    counts = [name if len(sources) == 1 else f"{name} {n}" for name, n in sources.items()]
+    return f"  from {', '.join(counts)}"
 
 
 def _measured(measured: "Measured") -> str:
