@@ -32,7 +32,8 @@ def test_verify_shows_each_check_and_fails_with_one(
     ]
 
     def verify(model: str, **options: object) -> Iterator[Check]:
-        assert options == {"dtype": "float32", "device": None, "trust_remote_code": False}
+        usual = {"device": None, "trust_remote_code": False, "tiling": "correct"}
+        assert options == usual | {"dtype": "float32"}
         yield from checks
 
     monkeypatch.setattr(e5v.model.verify, "verify", verify)
