@@ -28,9 +28,10 @@ demo-photos: $(BASE)
 	rm -rf build/demo-photos
 	$(BIN)/e5v demo photos --index build/demo-photos
 
-# Two workers, one thread each: more threads than cores only wait for one another.
+# Two workers, one thread each: more threads than cores only wait for one another. The examples of
+# the README and the guides are run by `make docs`.
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not guides"
 
 # Without the slowest tests, for the minutes between two commits.
 test-fast: $(READY)
@@ -54,9 +55,11 @@ check: $(READY)
 	$(BIN)/mypy $(TYPED)
 	$(BIN)/lint-imports
 
-# The site, without network; a broken link or an unreadable docstring is an error.
+# The site, without network; a broken link or an unreadable docstring is an error, and so is an
+# example of the README or the guides that does not run or prints something else.
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -p no:cacheprovider -m guides tests/test_readme.py
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -90,6 +90,7 @@ def run_blocks(page: str, folder: Path) -> None:
             assert printed.split() == block.shown.split()
 
 
+@pytest.mark.guides
 @pytest.mark.slow
 @pytest.mark.parametrize("name", GUIDES)
 def test_every_block_of_the_guides_runs(name: str, folder: Path) -> None:
@@ -97,6 +98,7 @@ def test_every_block_of_the_guides_runs(name: str, folder: Path) -> None:
     run_blocks(GUIDES[name], folder)
 
 
+@pytest.mark.guides
 @pytest.mark.slow
 def test_every_block_runs_and_prints_what_it_shows(folder: Path) -> None:
     """A first page that does not work: the shortest way to lose a user."""
