@@ -27,7 +27,8 @@ from tyro.conf import OmitArgPrefixes, Positional
 
 from e5v.errors import E5VError, TrainingError
 from e5v.files import replace_folder, write_file
-from e5v.model.loading import DTypeName, load
+from e5v.model.loading import load
+from e5v.model.opening import DTypeName
 from e5v.training.recipe import Recipe
 from e5v.training.training_prompts import TrainingPrompts
 from e5v.verbs.paths import need_file

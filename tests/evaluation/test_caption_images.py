@@ -1,5 +1,6 @@
 """Captions as images: where the ink is, where lines break, and what cannot be drawn."""
 
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -7,10 +8,10 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageFont
+from PIL import Image, ImageFont, features
 
 from e5v.errors import DataError, UsageError
-from e5v.evaluation.caption_images import FONT, draw_caption, wrap
+from e5v.evaluation.caption_images import FONT, _open_font, draw_caption, wrap
 
 OTHER_FONT = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
 LONG = "A man with a red helmet on a small moped on a dirt road."
@@ -123,6 +124,50 @@ def test_letters_are_as_wide_as_arials() -> None:
     face = ImageFont.truetype(FONT, 1000, layout_engine=ImageFont.Layout.BASIC)
     widths = {" ": 278, "a": 556, "i": 222, "M": 833, "W": 944, "0": 556, "@": 1015}
     assert {letter: face.getlength(letter) for letter in widths} == widths
+
+
+@pytest.fixture
+def without_raqm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let Pillow be one without the library, with which no font is open yet."""
+    monkeypatch.setattr(ImageFont.core, "HAVE_RAQM", False)
+    monkeypatch.setattr(features, "check", lambda feature: feature != "raqm")
+    _open_font.cache_clear()
+    yield
+    _open_font.cache_clear()
+
+
+CAPTIONS = (LONG, "Two dogs.", "AVATAR To. fi ffl", "Ta\u0308nzer, \u05e9\u05dc\u05d5\u05dd")
+BEFORE = [draw_caption(text).tobytes() for text in CAPTIONS]
+
+
+@pytest.mark.usefixtures("without_raqm")
+def test_the_basic_layout_is_the_same_whatever_is_installed() -> None:
+    """Catches Pillow's default, with which the pixels depend on the machine's libraries."""
+    assert [draw_caption(text).tobytes() for text in CAPTIONS] == BEFORE
+
+
+@pytest.mark.skipif(not features.check("raqm"), reason="Pillow has no raqm here")
+def test_raqm_draws_what_the_official_code_draws() -> None:
+    """Catches an option that changes nothing: Pillow's default is raqm where it is installed."""
+    official = ImageFont.truetype(FONT, 40)
+    left, top, right, bottom = official.getbbox("AVATAR To. fi ffl ")
+    picture = ink(draw_caption("AVATAR To. fi ffl", layout="raqm"))
+    assert picture.sum() > 0
+    assert picture.tobytes() != ink(draw_caption("AVATAR To. fi ffl")).tobytes()
+    rows = np.nonzero(picture)[0]
+    assert rows.min() == (400 - (bottom - top)) // 2 + top
+    columns = np.nonzero(picture)[1]
+    assert 20 + left <= columns.min() <= columns.max() < 20 + right
+
+
+@pytest.mark.usefixtures("without_raqm")
+def test_a_layout_that_is_not_there_is_refused() -> None:
+    """Catches figures that are told to be of raqm and were drawn without it."""
+    with pytest.raises(UsageError, match="layout is raqm, which Pillow does not have") as raised:
+        draw_caption("A dog.", layout="raqm")
+    assert raised.value.argument == "layout"
+    with pytest.raises(UsageError, match='layout is "Raqm"; expected basic or raqm'):
+        draw_caption("A dog.", layout="Raqm")  # type: ignore[arg-type]
 
 
 def test_the_fonts_licence_lies_beside_it() -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import matplotlib as mpl
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from e5v.errors import DataError, UsageError
-from e5v.evaluation.caption_images import draw_caption
+from e5v.evaluation.caption_images import Layout, draw_caption
 from e5v.evaluation.captions import read_captions, rendered
 from e5v.evaluation.tasks import Grading, Material, Pool
 from e5v.inputs import Text, normalise
@@ -180,9 +180,9 @@ def test_rendered_captions_are_drawn_when_asked_for(
     plain = read_captions(folder_of(tmp_path, *lines))
     drawn: list[str] = []
 
-    def draw(text: str, font: Path | None) -> Image.Image:
+    def draw(text: str, font: Path | None, layout: Layout) -> Image.Image:
         drawn.append(text)
-        return draw_caption(text, font)
+        return draw_caption(text, font, layout=layout)
 
     monkeypatch.setattr("e5v.evaluation.caption_images.draw_caption", draw)
     material = rendered(plain)
@@ -208,12 +208,12 @@ def test_the_font_of_rendered_captions_is_told(
     """Figures of one font taken for those of another; a font that is no font, told at the end."""
     plain = read_captions(folder_of(tmp_path, {"image": "cat.jpg", "text": "a cat"}))
     ours = rendered(plain)
-    assert ours.revision == f"{plain.revision}, drawn in Liberation Sans Regular"
+    assert ours.revision == f"{plain.revision}, drawn in Liberation Sans Regular, basic layout"
     assert ours.notes == (
         "captions are drawn in Liberation Sans Regular; the paper's are in Arial Regular",
     )
     other = rendered(plain, OTHER_FONT)
-    assert other.revision.endswith("DejaVu Sans Book")
+    assert other.revision.endswith("DejaVu Sans Book, basic layout")
     assert (
         items_of(searches_of(other)[0].queries[0])[0].tobytes()
         == draw_caption("a cat", OTHER_FONT).tobytes()
@@ -222,6 +222,16 @@ def test_the_font_of_rendered_captions_is_told(
     assert rendered(plain, OTHER_FONT).notes == ()
     with pytest.raises(UsageError, match=r"font .*captions\.jsonl cannot be read"):
         rendered(plain, tmp_path / "captions.jsonl")
+
+
+@pytest.mark.skipif(not features.check("raqm"), reason="Pillow has no raqm here")
+def test_the_layout_of_rendered_captions_is_told(tmp_path: Path) -> None:
+    """Catches a layout that is passed over, or figures of the two that look alike."""
+    plain = read_captions(folder_of(tmp_path, {"image": "cat.jpg", "text": "a cat"}))
+    other = rendered(plain, layout="raqm")
+    assert other.revision.endswith("Liberation Sans Regular, raqm layout")
+    drawn = items_of(searches_of(other)[0].queries[0])[0]
+    assert drawn.tobytes() == draw_caption("a cat", layout="raqm").tobytes()
 
 
 def test_only_captions_are_drawn() -> None:

@@ -42,6 +42,24 @@ def test_the_index_opens_its_own_model(followed: Followed, model: E5V, tmp_path:
         e5v.index([followed.folder], index=place, model="nano")
 
 
+def test_an_index_keeps_its_tiling(
+    checkpoints: Callable[[str], Path], followed: Followed, tmp_path: Path
+) -> None:
+    """Catches vectors of two tilings in one index, and an index that forgets how it was made."""
+    folder, place = checkpoints("llava_next_llama3"), tmp_path / "made"
+    old = E5V(folder, dtype="float32", tiling="transformers-4.41")
+    usual = E5V(folder, dtype="float32")
+    e5v.index([followed.folder / "photos"], index=place, model=old)
+    assert e5v.index([followed.folder], index=place).entries == 6, "its own model is opened"
+    with pytest.raises(DataError, match=r"float32 with the tiling transformers-4\.41, or another"):
+        e5v.index([followed.folder], index=place, model=usual)
+    other = tmp_path / "usual"
+    e5v.index([followed.folder / "photos"], index=other, model=usual)
+    assert '"tiling"' not in (other / "index.json").read_text(), "older versions open it"
+    with pytest.raises(DataError, match="cannot be compared"):
+        e5v.index([followed.folder], index=other, model=old)
+
+
 def test_a_model_folder_is_found_from_anywhere(
     checkpoints: Callable[[str], Path],
     followed: Followed,

@@ -140,6 +140,21 @@ def test_a_file_with_images_is_trained_on(
     assert [one for one in resumed if isinstance(one, Step)] == []
 
 
+def test_a_run_has_the_tiling_that_was_asked_for(
+    checkpoints: Checkpoints, short: Recipe, tmp_path: Path
+) -> None:
+    """Catches an old tiling that training passes over, or a run that goes on in another one."""
+    model = str(checkpoints("llava_next_llama3"))
+    wide = [make_picture(number).resize((140, 40)) for number in range(8)]
+    rows = tuple(Triplet(one, f"picture {number}") for number, one in enumerate(wide))
+    usual = Run(model, rows, tmp_path / "usual", replace(short, steps=1), device="cpu")
+    old = replace(usual, out=tmp_path / "old", tiling="transformers-4.41")
+    first, second = ([one for one in fit(run) if isinstance(one, Step)] for run in (usual, old))
+    assert first[0].tokens > second[0].tokens
+    with pytest.raises(UsageError, match=r"with tiling transformers-4\.41, got correct"):
+        list(fit(replace(old, tiling="correct", resume=True)))
+
+
 def test_python_rows_are_those_of_a_file(
     checkpoints: Checkpoints, folder: Path, short: Recipe, tmp_path: Path
 ) -> None:

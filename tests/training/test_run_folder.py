@@ -29,6 +29,14 @@ def _begun(path: Path) -> RunFolder:
     return folder
 
 
+def test_an_older_run_has_the_usual_tiling(tmp_path: Path) -> None:
+    """Catches a run that cannot be resumed since its recipe was written by an older version."""
+    folder = _begun(tmp_path / "run")
+    folder.check(RECIPE | {"tiling": "correct"}, resume=True)
+    with pytest.raises(UsageError, match=r"with tiling correct, got transformers-4\.41"):
+        folder.check(RECIPE | {"tiling": "transformers-4.41"}, resume=True)
+
+
 def test_the_last_checkpoint_stands_when_the_disk_is_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

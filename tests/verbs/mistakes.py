@@ -148,6 +148,14 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "a benchmark without data": (["evaluate", "nano"], "give a folder of its data"),
     "a missing data folder": (["evaluate", "nano", "--data", "none"], "--data none does not exist"),
     "data that are a file": (["evaluate", "nano", "--data", "data.bin"], "is not a folder"),
+    "a layout of nothing": (
+        ["evaluate", "nano", "--data", "pictures", "--layout", "raqm"],
+        "--layout draws the captions of i2i-flickr30k and i2i-coco; name one",
+    ),
+    "an unknown tiling": (
+        ["encode", "a", "--tiling", "4.41"],
+        "--tiling is 4.41; expected correct or transformers-4.41",
+    ),
     "a missing font": (
         ["evaluate", "nano", "--data", "pictures", "--benchmark", "i2i-coco", "--font", "no.ttf"],
         "--font no.ttf does not exist",

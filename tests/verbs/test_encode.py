@@ -12,7 +12,7 @@ import pytest
 import e5v
 import e5v.model.verify
 from e5v import E5V
-from e5v.model.loading import DTypeName
+from e5v.model.opening import DTypeName
 from e5v.vectors import Precision
 from e5v.verbs import vector_files
 from e5v.verbs.encode import Encode

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from e5v.cli import main
 from tests.evaluation.asked import write_cirr
@@ -90,6 +90,34 @@ def test_a_font_of_ones_own(
     first, second = capsys.readouterr().err.splitlines()
     assert "captions.jsonl cannot be read" in first
     assert "--font draws the captions of" in second
+
+
+def test_a_report_says_how_images_were_tiled(
+    folder: Path, checkpoints: Checkpoints, tmp_path: Path
+) -> None:
+    """Catches figures with the errors of another library that look like the usual ones."""
+    command = ["evaluate", str(checkpoints("llava_next_llama3")), "--data", str(folder)]
+    for name, options in (("usual", []), ("old", ["--tiling", "transformers-4.41"])):
+        assert main([*command, *options, "--out", str(tmp_path / name)]) == 0
+    usual, old = (
+        json.loads((tmp_path / one / "report.json").read_text()) for one in ("usual", "old")
+    )
+    assert [one["setting"]["tiling"] for one in (usual, old)] == ["correct", "transformers-4.41"]
+    assert usual["setting"]["fingerprint"] != old["setting"]["fingerprint"]
+    assert "transformers-4.41" in (tmp_path / "old" / "report.md").read_text()
+    assert "tiling" not in (tmp_path / "usual" / "report.md").read_text()
+
+
+def test_a_layout_that_is_not_there(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches captions drawn in another layout than was asked for, found out after hours."""
+    monkeypatch.setattr(features, "check", lambda feature: False)
+    command = ["evaluate", "nano", "--data", str(folder), "--benchmark", "i2i-coco"]
+    assert main([*command, "--layout", "raqm"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "layout is raqm, which Pillow does not have" in line
+    assert "--layout" in line
 
 
 def test_a_submission_is_written(

@@ -1,13 +1,22 @@
 """The model of a verb: which one, and what is no model."""
 
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
 from e5v.errors import UsageError
 from e5v.model import hub
+from e5v.model.backbones import Tiling
 from e5v.model.bundled import PAPER
-from e5v.verbs.model_options import check_model, default_model, named_model
+from e5v.search.manifest import Manifest
+from e5v.verbs.model_options import (
+    Opening,
+    check_model,
+    choose_opening,
+    default_model,
+    named_model,
+)
 
 
 def test_a_bundled_name_is_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -27,6 +36,22 @@ def test_what_may_be_on_the_hub_is_not_refused(
     (tmp_path / "config.json").write_text("{}")
     for name in ("royokong/e5-v", "gpt2", "Qwen/Qwen3-VL-2B.v1", str(tmp_path), f"{tmp_path}/"):
         check_model(name)
+
+
+def test_an_index_is_opened_as_it_was_made() -> None:
+    """Catches a search that is refused, or that mixes vectors, unless the options are repeated."""
+    there = Manifest("f", "m", "float32", 3, tiling="transformers-4.41")
+    assert choose_opening(Opening(), there) == Opening("float32", tiling="transformers-4.41")
+    assert choose_opening(Opening("bfloat16"), there).dtype == "bfloat16"
+    usual = Manifest("f", "m", "float32", 3)
+    assert choose_opening(Opening(), usual) == Opening("float32")
+    assert choose_opening(Opening(tiling="transformers-4.41"), usual).tiling == "transformers-4.41"
+    assert choose_opening(Opening(), None) == Opening()
+
+
+def test_the_tilings_are_those_of_the_library() -> None:
+    """Catches a tiling that Python knows and the command line does not."""
+    assert get_args(get_type_hints(Opening)["tiling"]) == get_args(Tiling)
 
 
 def test_the_default_model(monkeypatch: pytest.MonkeyPatch) -> None:

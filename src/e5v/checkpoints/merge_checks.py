@@ -7,7 +7,7 @@ The two models are opened one after the other, each once.
 
 import gc
 from collections.abc import Collection, Iterator
-from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from e5v.checkpoints.merge import Merged
 from e5v.checkpoints.tensors import Weights, open_weights
 from e5v.model.embedder import E5V
-from e5v.model.loading import DTypeName
+from e5v.model.opening import OpenOptions
 from e5v.model.verify import FP32_LIMIT, TEXTS, Check, check, picture
 
 # Both models compute the same items in the same way, so equal weights give equal bits. Any larger
@@ -25,12 +25,9 @@ MOVED = FP32_LIMIT
 
 def prove(
     merged: Merged,
-    *,
-    device: str | None = None,
-    dtype: DTypeName = "auto",
-    trust_remote_code: bool = False,
+    **options: Unpack[OpenOptions],
 ) -> Iterator[Check]:
-    """Yield each check of a merged checkpoint as it finishes.
+    """Yield each check of a merged checkpoint as it finishes; `options` as in `E5V`.
 
     Raises:
         ModelError: the checkpoint or its source cannot be opened.
@@ -39,12 +36,9 @@ def prove(
     yield _check_unchanged(before, after, before.places.keys() - set(merged.changed))
     yield _check_changed(before, after, merged.changed)
 
-    def opened(folder: Path) -> E5V:
-        return E5V(folder, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
-
-    source = _embed_samples(opened(merged.source))
+    source = _embed_samples(E5V(merged.source, **options))
     gc.collect()  # free its weights before opening the next
-    embedder = opened(merged.folder)
+    embedder = E5V(merged.folder, **options)
     distances = np.abs(_embed_samples(embedder) - source).max(-1)
     for kind, distance in zip(("text", "image"), distances, strict=True):
         figure, limit = f"{distance:.1e}", f"difference > {MOVED:.0e}"

@@ -8,6 +8,7 @@ A folder is read as it was published or, if it holds the hub's files, as the hub
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from e5v.data.records import DATA_SETS
 from e5v.data.source import SOURCE, refuse_unfinished
@@ -15,6 +16,9 @@ from e5v.errors import DataError, UsageError
 from e5v.evaluation.benchmarks import BENCHMARKS, Benchmark
 from e5v.evaluation.captions import rendered
 from e5v.evaluation.tasks import Material, Search
+
+if TYPE_CHECKING:
+    from e5v.evaluation.caption_images import Layout
 
 
 def find_folder(benchmark: Benchmark, data: Path | None) -> Path | None:
@@ -33,15 +37,19 @@ def find_folder(benchmark: Benchmark, data: Path | None) -> Path | None:
 
 
 def read_benchmark(
-    benchmark: Benchmark, folder: Path | None, *, font: Path | None = None
+    benchmark: Benchmark,
+    folder: Path | None,
+    *,
+    font: Path | None = None,
+    layout: "Layout" = "basic",
 ) -> Material:
     """Read a benchmark's data from a folder, or from the hub without one.
 
-    `font` is the font of drawn captions.
+    `font` is the font of drawn captions, and `layout` what places its letters.
 
     Raises:
         DataError: the folder or data set is missing, or its data cannot be used.
-        UsageError: the hub has no copy, or the font cannot be read.
+        UsageError: the hub has no copy, the font cannot be read, or there is no such layout.
         MissingExtraError: `datasets` is not installed.
     """
     if folder is not None:
@@ -49,7 +57,7 @@ def read_benchmark(
     material = read_material(benchmark, folder)
     if notes := tuple(_compare_sizes(benchmark, material)):
         material = replace(material, notes=material.notes + notes)
-    return rendered(material, font) if benchmark.drawn else material
+    return rendered(material, font, layout) if benchmark.drawn else material
 
 
 def read_material(benchmark: Benchmark, folder: Path | None) -> Material:

@@ -2,15 +2,18 @@
 
 caption -> words -> lines of at most 760 px -> black on white, 800 x 400 px
 
-The layout is that of the official code, used for the paper's Table 4. Its font is Arial, which may
+The page is that of the official code, used for the paper's Table 4. Its font is Arial, which may
 not be redistributed; Liberation Sans has the same letter widths, so lines break at the same words.
+Pillow has two engines that lay out letters: its own, "basic", and the library Raqm, which not every
+machine has and which the official code uses where it is there.
 """
 
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, features
 
 from e5v.errors import DataError, UsageError
 
@@ -20,6 +23,8 @@ WIDTH, HEIGHT = 800, 400  # pixels, like all below
 SIZE = 40
 MARGIN = 20
 WIDEST = WIDTH - 2 * MARGIN  # a line without its trailing space
+Layout = Literal["basic", "raqm"]
+ENGINES = {"basic": ImageFont.Layout.BASIC, "raqm": ImageFont.Layout.RAQM}
 NO_CHARACTER = "\uffff"  # never a character in Unicode: fonts draw a box for it
 
 
@@ -32,7 +37,24 @@ def font_name(font: Path | None = None) -> str:
     return " ".join(filter(None, _open_font(font or FONT).getname()))
 
 
-def draw_caption(text: str, font: Path | None = None) -> Image.Image:
+def check_layout(layout: str) -> None:
+    """Check that captions can be laid out in a way on this machine.
+
+    Raises:
+        UsageError: the layout is unknown, or Pillow has no Raqm.
+    """
+    if layout not in ENGINES:
+        known = " or ".join(ENGINES)
+        raise UsageError(f'layout is "{layout}"; expected {known}', argument="layout")
+    if layout == "raqm" and not features.check("raqm"):
+        raise UsageError(
+            "layout is raqm, which Pillow does not have on this machine; use basic, or install "
+            "the libraries raqm and fribidi",
+            argument="layout",
+        )
+
+
+def draw_caption(text: str, font: Path | None = None, *, layout: Layout = "basic") -> Image.Image:
     """Draw a caption as an RGB image of 800 x 400, 40 px letters, black on white.
 
     Words are split at any whitespace. A line is as high as its own ink. A character that the font
@@ -41,12 +63,14 @@ def draw_caption(text: str, font: Path | None = None) -> Image.Image:
     Args:
         text: the caption.
         font: a TrueType file, for example your own Arial; Liberation Sans by default.
+        layout: what places the letters: "basic" gives the same pixels on every machine, "raqm"
+            those of the official code on a machine that has it.
 
     Raises:
         DataError: the caption is blank, or the font has none of its characters.
-        UsageError: the font cannot be read.
+        UsageError: the font cannot be read, or there is no such layout here.
     """
-    face = _open_font(font or FONT)
+    face = _open_font(font or FONT, layout)
     if not text.strip():
         raise DataError("a caption is blank; give it some text, or leave it out")
     if not _can_write(text, face):
@@ -98,10 +122,10 @@ def _draw_character(character: str, face: ImageFont.FreeTypeFont) -> bytes:
 
 
 @lru_cache(maxsize=2)
-def _open_font(font: Path) -> ImageFont.FreeTypeFont:
+def _open_font(font: Path, layout: Layout = "basic") -> ImageFont.FreeTypeFont:
+    check_layout(layout)  # Pillow would draw with the other one
     try:
-        # The other layout engine is not on every machine, and breaks lines differently.
-        return ImageFont.truetype(font, SIZE, layout_engine=ImageFont.Layout.BASIC)
+        return ImageFont.truetype(font, SIZE, layout_engine=ENGINES[layout])
     except OSError as error:
         raise UsageError(
             f"font {font} cannot be read: {error}; expected a TrueType file (.ttf)"

@@ -5,11 +5,12 @@ Parquet: image, text        -+-> images, and the captions of each -> two searche
 the hub: image, text        -+                                    -> the same, captions drawn (I2I)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from e5v.captions import CAPTIONS, IMAGES, read_captioned
 from e5v.errors import DataError, UsageError, plural
@@ -19,6 +20,11 @@ from e5v.evaluation.rows import digest, make_each_line
 from e5v.evaluation.tasks import Material, Pool, Relevance, Search, Task, pools
 from e5v.image_names import looks_like_image, strip
 from e5v.inputs import RawItem, normalise
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from e5v.evaluation.caption_images import Layout
 
 MOST = 5  # captions of an image: some of COCO's have more; the official code ignores the rest
 
@@ -70,22 +76,25 @@ def searches(captioned: Captioned, revision: str, most: int | None = MOST) -> Ma
     return Material(tasks, revision, tuple(notes))
 
 
-def rendered(material: Material, font: Path | None = None) -> Material:
+def rendered(material: Material, font: Path | None = None, layout: "Layout" = "basic") -> Material:
     """Return the same searches with every caption drawn as an image and embedded as one (I2I).
 
-    Captions are drawn on demand. `font` is a TrueType file to use instead of the default.
+    Captions are drawn on demand. `font` is a TrueType file to use instead of the default, `layout`
+    what places its letters.
 
     Raises:
-        UsageError: a task has no captions, or the font cannot be read.
+        UsageError: a task has no captions, the font cannot be read, or there is no such layout.
     """
-    from e5v.evaluation.caption_images import PAPERS, font_name
+    from e5v.evaluation.caption_images import PAPERS, check_layout, draw_caption, font_name
 
+    check_layout(layout)
     name = font_name(font)
     differs = (f"captions are drawn in {name}; the paper's are in {PAPERS}",)
-    drawn = {id(pool): _draw_pool(pool, font) for pool in pools(material.tasks)}
+    draw = partial(draw_caption, font=font, layout=layout)
+    drawn = {id(pool): _draw_pool(pool, draw) for pool in pools(material.tasks)}
     return Material(
         tasks=tuple(_render_task(task, drawn) for task in material.tasks),
-        revision=f"{material.revision}, drawn in {name}",
+        revision=f"{material.revision}, drawn in {name}, {layout} layout",
         notes=material.notes + (() if name == PAPERS else differs),
     )
 
@@ -98,16 +107,14 @@ def _render_task(task: Task, drawn: Mapping[int, Pool]) -> Search:
     return replace(task, queries=queries, candidates=drawn[id(task.candidates)])
 
 
-def _draw_pool(pool: Pool, font: Path | None) -> Pool:
+def _draw_pool(pool: Pool, draw: "Callable[[str], Image]") -> Pool:
     if pool.kind != "text":
         return pool
-    return Pool(Lazy(len(pool.items), partial(_draw_item, pool.items, font)), "image", "rendered")
+    return Pool(Lazy(len(pool.items), partial(_draw_item, pool.items, draw)), "image", "rendered")
 
 
-def _draw_item(items: Sequence[RawItem], font: Path | None, place: int) -> RawItem:
-    from e5v.evaluation.caption_images import draw_caption
-
-    return draw_caption(normalise(items[place]).texts[0], font)
+def _draw_item(items: Sequence[RawItem], draw: "Callable[[str], Image]", place: int) -> RawItem:
+    return draw(normalise(items[place]).texts[0])
 
 
 def as_text(text: str) -> RawItem:

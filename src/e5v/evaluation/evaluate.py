@@ -6,6 +6,7 @@ model, names of benchmarks, folder -> data, variants -> scores of each -> Report
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -14,6 +15,7 @@ from e5v.evaluation.benchmark_scores import BenchmarkScores, compute_means, scor
 from e5v.evaluation.benchmarks import Benchmark, find_benchmarks
 from e5v.evaluation.cache import Cache
 from e5v.evaluation.cached_embedder import CachedEmbedder
+from e5v.evaluation.caption_images import Layout
 from e5v.evaluation.published import MODELS, add_published
 from e5v.evaluation.report import Report
 from e5v.evaluation.scores import Results
@@ -34,6 +36,7 @@ class EvaluationOptions:
         paper: published results to compare with: those of E5-V, or of its base model before tuning.
         font: font file of drawn captions (i2i-flickr30k, i2i-coco); by default Liberation Sans.
         cache: file that keeps vectors, so that an interrupted or repeated evaluation reuses them.
+        layout: what places the letters of drawn captions: Pillow's own "basic", or "raqm".
     """
 
     gap: bool = False
@@ -41,6 +44,7 @@ class EvaluationOptions:
     paper: Literal["tuned", "untuned"] = "tuned"
     font: Path | None = None
     cache: Path | None = None
+    layout: Layout = "basic"
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,8 @@ def evaluate(
         The scores, and what they were measured with: see `Report`.
 
     Raises:
-        UsageError: a benchmark is unknown, has no copy on the hub, or the font cannot be read.
+        UsageError: a benchmark is unknown, has no copy on the hub, or the font or the layout cannot
+            be used.
         DataError: the data are missing or cannot be used, or an item cannot be embedded.
         ModelError: the model cannot be opened.
         MissingExtraError: scipy or matplotlib is not installed.
@@ -98,9 +103,9 @@ def evaluate(
     chosen = options or EvaluationOptions()
     names = [benchmark] if isinstance(benchmark, str) else benchmark
     folder = None if data is None else Path(data)
+    drawn = partial(read_benchmark, font=chosen.font, layout=chosen.layout)
     read = [
-        BenchmarkData(one, read_benchmark(one, find_folder(one, folder), font=chosen.font))
-        for one in find_benchmarks(names)
+        BenchmarkData(one, drawn(one, find_folder(one, folder))) for one in find_benchmarks(names)
     ]
     opened = model if isinstance(model, E5V) else E5V(model)
     name = opened.loaded.name if isinstance(model, E5V) else str(model)

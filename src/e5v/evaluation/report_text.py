@@ -65,6 +65,7 @@ def facts(setting: Setting) -> dict[str, str]:
         "fingerprint": setting.fingerprint,
         "dtype": setting.dtype,
         "device": setting.device,
+        "tiling": "" if setting.tiling == "correct" else setting.tiling,
         "read-out": setting.readout,
         "chat turn": setting.turn,
         "paper's figures": setting.paper,

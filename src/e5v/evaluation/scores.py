@@ -56,7 +56,7 @@ class Setting:
 
     `turn` is the chat turn around the `prompts`, which are wordings by name and kind of item;
     `versions` are those of packages by name; `paper` names the model of the paper's figures;
-    `when` is ISO 8601.
+    `when` is ISO 8601; `tiling` is how images were cut into tiles (`e5v.model.tiling`).
     """
 
     model: str
@@ -70,6 +70,7 @@ class Setting:
     versions: Mapping[str, str]
     runs: tuple[BenchmarkRun, ...]
     when: str
+    tiling: str = "correct"
 
 
 @dataclass(frozen=True)

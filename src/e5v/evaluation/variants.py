@@ -85,6 +85,7 @@ def describe_setting(
         paper=paper,
         runs=tuple(runs),
         when=datetime.now(UTC).isoformat(timespec="seconds"),
+        tiling=model.loaded.tiling,
     )
 
 

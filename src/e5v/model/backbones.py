@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Layout = Literal["packed", "padded", "whole"]
+Tiling = Literal["correct", "transformers-4.41"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Backbone:
     `features` names the function from pixels to image tokens (`vision.FEATURES`). `rotary` is 3 if
     positions are (time, height, width). `processor_from_config` sets the processor's patch size and
     class token from the model's config: old checkpoints lack them. `vision_within` are modules of
-    the language model that belong to the vision part.
+    the language model that belong to the vision part. `tilings` are the ways in which its images
+    can be cut into tiles and joined again (`e5v.model.tiling`).
     """
 
     name: str
@@ -40,12 +42,19 @@ class Backbone:
     processor_from_config: bool = False
     auto_class: str = "AutoModelForImageTextToText"
     vision_within: tuple[str, ...] = ()
+    tilings: tuple[Tiling, ...] = ("correct",)
 
 
 PAPER_TURNS = ("llama3", "phi3", "mistral", "vicuna")
 
 BACKBONES: tuple[Backbone, ...] = (
-    Backbone("LLaVA-NeXT", ("llava_next",), PAPER_TURNS, processor_from_config=True),
+    Backbone(
+        "LLaVA-NeXT",
+        ("llava_next",),
+        PAPER_TURNS,
+        processor_from_config=True,
+        tilings=("correct", "transformers-4.41"),
+    ),
     Backbone("LLaVA-1.5", ("llava",), PAPER_TURNS, processor_from_config=True),
     Backbone("Qwen2-VL", ("qwen2_vl",), rotary=3),
     Backbone("Qwen2.5-VL", ("qwen2_5_vl",), rotary=3),

@@ -4,7 +4,7 @@ items -> prepared on threads -> windows -> batches by token count -> encoder -> 
 """
 
 import warnings
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Generator, Iterable, Iterator, Sequence, Sized
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Unpack, overload
@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from e5v.errors import EncodeWarning, UsageError
 from e5v.inputs import RawItem
+from e5v.model.backbones import Tiling
 from e5v.model.encode_warnings import describe_doubts, warn_at_end, warn_of_results
 from e5v.model.encoder import Encoder
 from e5v.model.head import check_head
-from e5v.model.loading import DTypeName, Loaded, load
+from e5v.model.loading import Loaded, load
 from e5v.model.locating import absolute_name
+from e5v.model.opening import DTypeName
 from e5v.model.preparing import Prepared, Preparer, ahead
 from e5v.model.prompts import Prompt, find_prompt
 from e5v.model.rendering import Renderer
@@ -52,6 +54,8 @@ class E5V:
             truncated. By default the model's context length.
         trust_remote_code: run Python code that comes with the checkpoint. Off by default.
         readout: which hidden state is the vector: "last", or see `e5v.model.readout`.
+        tiling: how LLaVA-NeXT cuts an image into tiles: "correct", or "transformers-4.41" with the
+            errors of the library that the paper's code pins (`e5v.model.tiling`).
 
     An `E5V` can be pickled: unpickling opens the same model again.
 
@@ -59,7 +63,7 @@ class E5V:
         ModelError: the model cannot be opened, is text only, or lacks weights.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the options of the main class
         self,
         model: str | Path | Loaded,
         *,
@@ -68,12 +72,13 @@ class E5V:
         max_tokens: int | None = None,
         trust_remote_code: bool = False,
         readout: str = "last",
+        tiling: Tiling = "correct",
     ) -> None:
         self._opened: tuple[str, dict[str, Any]] | None = None
         if isinstance(model, Loaded):
             self.loaded = model
         else:
-            how: dict[str, Any] = {"device": device, "dtype": dtype}
+            how: dict[str, Any] = {"device": device, "dtype": dtype, "tiling": tiling}
             how["trust_remote_code"] = trust_remote_code
             self.loaded = load(model, **how)
             how |= {"max_tokens": max_tokens, "readout": readout}
@@ -291,8 +296,5 @@ class E5V:
                 f"{self.loaded.name} was passed as an open model and cannot be pickled or copied; "
                 "open it by its name in each process: E5V(name)"
             )
-        return _open_again, self._opened
-
-
-def _open_again(name: str, how: Mapping[str, Any]) -> E5V:
-    return E5V(name, **how)
+        name, how = self._opened
+        return partial(E5V, name, **how), ()

@@ -1,6 +1,6 @@
 """A 16-byte digest of everything an embedder's vectors depend on.
 
-weights + tokenizer + image processing + turn + dtype + read-out -> digest
+weights + tokenizer + image processing and tiling + turn + dtype + read-out -> digest
 
 Vectors from equal digests are comparable: caches and indexes store the digest. It does not depend
 on the path of the model, nor on the prompt, which callers must add.
@@ -32,6 +32,8 @@ def fingerprint(loaded: Loaded, readout: str = "last") -> str:
         "dtype": str(loaded.model.dtype),
         "readout": readout,
     }
+    if loaded.tiling != "correct":  # left out of the usual one, so that stored digests stay valid
+        settings["tiling"] = loaded.tiling
     state.update(json.dumps(settings, sort_keys=True, default=str).encode())
     state.update(processor.tokenizer.backend_tokenizer.to_str().encode())
     return state.hexdigest()

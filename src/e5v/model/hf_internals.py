@@ -132,6 +132,27 @@ def llava_next_image_processor() -> Any:
     return LlavaNextImageProcessorPil
 
 
+def replace_llava_next_tiling(
+    model: Any,
+    processor: Any,
+    *,
+    pad: Callable[..., Any],
+    count: Callable[..., Any],
+    join: Callable[..., Any],
+) -> None:
+    """Let an open LLaVA-NeXT cut images into tiles, and join their features, in another way.
+
+    `pad` returns the padding of a resized image, `count` the numbers of features and of line ends
+    that are left of its tiles, and `join` the features of each image in one row. The image
+    processor becomes the one without torchvision, which resizes as versions before 5 did.
+    """
+    pil = llava_next_image_processor()
+    padding: Any = type(pil.__name__, (pil,), {"_get_padding_size": staticmethod(pad)})
+    processor.image_processor = padding.from_dict(processor.image_processor.to_dict())
+    processor._get_unpadded_features = count
+    model.base_model.pack_image_features = join
+
+
 def find_cache_keyword(layer: Any) -> str | None:
     """Return the name of a decoder layer's argument for a key-value cache, if known.
 

@@ -11,26 +11,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol, Unpack
 
 import torch
 import transformers
 
 from e5v.errors import ModelError, first_line
-from e5v.model.backbones import GENERIC, Backbone, find_backbone
+from e5v.model.backbones import GENERIC, Backbone, Tiling, find_backbone
 from e5v.model.bundled import adapter_of
 from e5v.model.devices import pick_device, pick_dtype
 from e5v.model.head import head_weights, take_head
 from e5v.model.hf_internals import find_model_class, takes_images
 from e5v.model.locating import find_model
 from e5v.model.lora import merge_into_model
+from e5v.model.opening import Opening, OpenOptions
 from e5v.model.partial import Part, partial_class
 from e5v.model.processors import image_token_id, open_processor
-from e5v.model.prompts import TURNS, Turn
+from e5v.model.prompts import Turn, find_turn
 from e5v.model.rendering import chat_template
+from e5v.model.tiling import check_tiling, use_tiling
 
 OLDEST = (5, 17)  # version of transformers
-DTypeName = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 class MultimodalModel(Protocol):
@@ -69,7 +70,8 @@ class Loaded:
 
     `image_token_id` marks the positions of image tokens in the ids; `turn` is None where the chat
     template is used; `unexpected` names weights of the checkpoint that the model does not use;
-    `part` says whether only the language model, or only the vision tower, was loaded.
+    `part` says whether only the language model, or only the vision tower, was loaded; `tiling` how
+    images are cut into tiles.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Loaded:
     image_token_id: int
     unexpected: tuple[str, ...]
     part: Part = "whole"
+    tiling: Tiling = "correct"
 
     @property
     def language_model(self) -> Any:
@@ -100,34 +103,33 @@ class Loaded:
 def load(
     name: str | Path,
     *,
-    device: str | None = None,
-    dtype: DTypeName = "auto",
-    trust_remote_code: bool = False,
     part: Part = "whole",
     four_bit: bool = False,
+    **options: Unpack[OpenOptions],
 ) -> Loaded:
-    """Open a multimodal model: bundled, from the hub, or from a folder.
+    """Open a multimodal model: bundled, from the hub, or from a folder; `options` as in `Opening`.
 
     `part` loads only the language model (and head), or only the vision tower (and projector).
     `four_bit` stores matrices as NF4 with double quantisation, as QLoRA does (arXiv 2305.14314);
     `dtype` is then the compute dtype.
 
     Raises:
-        ModelError: the model is missing, is text only, lacks weights, or has no suitable processor
-            or chat template.
-        UsageError: the device or dtype is unknown or not available.
+        ModelError: the model is missing, is text only, lacks weights, has no suitable processor or
+            chat template, or is of another family than the tiling.
+        UsageError: the device, dtype or tiling is unknown or not available.
     """
-    name, source = str(name), find_model(name)
-    config = _read_config(name, source, trust_remote_code=trust_remote_code)
+    how = Opening(**options)
+    name, source, trusted = str(name), find_model(name), how.trust_remote_code
+    config = _read_config(name, source, trust_remote_code=trusted)
     backbone = find_backbone(config.model_type)
     _check_kind(name, config, backbone)
-    place = pick_device(device)
+    check_tiling(name, how.tiling, backbone, config.model_type)
+    place = pick_device(how.device)
     with quiet():
-        options = _load_options(pick_dtype(dtype, place), place, four_bit=four_bit)
+        given = _load_options(pick_dtype(how.dtype, place), place, four_bit=four_bit)
+        given["trust_remote_code"] = trusted
         model_class = _model_class(name, config, backbone, part)
-        model, info = _load_weights(
-            name, source, model_class, options | {"trust_remote_code": trust_remote_code}
-        )
+        model, info = _load_weights(name, source, model_class, given)
     _check_weights(name, model, info)
     unexpected = tuple(sorted(info["unexpected_keys"])) if part == "whole" else ()
     if unexpected:
@@ -138,8 +140,9 @@ def load(
     model = model.eval().requires_grad_(requires_grad=False).to(place)
     if part != "vision" and (adapter := adapter_of(name)):
         merge_into_model(adapter, model)
-    loaded = _add_processor(source, model, backbone, trust_remote_code)
-    return replace(loaded, name=name, unexpected=unexpected, part=part)
+    loaded = _add_processor(source, model, backbone, trusted)
+    use_tiling(how.tiling, model, loaded.processor)
+    return replace(loaded, name=name, unexpected=unexpected, part=part, tiling=how.tiling)
 
 
 def outline(name: str | Path, *, trust_remote_code: bool = False) -> Loaded:
@@ -165,7 +168,8 @@ def _add_processor(name: str, model: Any, backbone: Backbone, remote: bool) -> L
     """Return a `Loaded` for a model: with its processor, chat turn and image token."""
     with quiet():
         processor = open_processor(name, model.config, backbone, remote)
-    turn = _find_turn(processor, model.config, backbone)
+    language_model = model.config.get_text_config(decoder=True).model_type
+    turn = find_turn(backbone.turns, language_model, processor.tokenizer.get_vocab())
     _check_prompt(name, processor, turn)
     return Loaded(
         name=name,
@@ -260,16 +264,6 @@ def _check_weights(name: str, model: Any, info: Any) -> None:
                 f"{name} {what} {len(keys)} of the model's weights ({shown}); "
                 "expected all of them: download the whole checkpoint"
             )
-
-
-def _find_turn(processor: Any, config: Any, backbone: Backbone) -> Turn | None:
-    """Return the first of the family's chat turns from the paper that fits, if any."""
-    vocabulary = processor.tokenizer.get_vocab()
-    language_model = config.get_text_config(decoder=True).model_type
-    for turn in TURNS:
-        if turn.name in backbone.turns and turn.fits(language_model, vocabulary.__contains__):
-            return turn
-    return None
 
 
 def _check_prompt(name: str, processor: Any, turn: Turn | None) -> None:

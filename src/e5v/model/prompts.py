@@ -10,7 +10,7 @@ results; odd spacing and spelling are kept and marked `# sic`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -229,3 +229,11 @@ TURNS: tuple[Turn, ...] = (
     Turn(name="mistral", before="[INST] ", after=" [/INST]", language_models=("mistral",)),
     Turn(name="vicuna", before="USER: ", after=" ASSISTANT:", language_models=("llama",)),
 )
+
+
+def find_turn(names: Sequence[str], language_model: str, vocabulary: Container[str]) -> Turn | None:
+    """Return the first of the named turns that fits a language model and its vocabulary, if any."""
+    for turn in TURNS:
+        if turn.name in names and turn.fits(language_model, vocabulary.__contains__):
+            return turn
+    return None

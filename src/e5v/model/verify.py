@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Unpack
 
 import numpy as np
 import PIL.Image
@@ -18,7 +19,7 @@ from e5v.inputs import RawItem, normalise
 from e5v.model.embedder import E5V
 from e5v.model.head import has_head
 from e5v.model.images import decode
-from e5v.model.loading import DTypeName
+from e5v.model.opening import OpenOptions
 from e5v.model.processors import tokenizer_config
 from e5v.model.prompts import RETRIEVAL, ask
 from e5v.model.rendering import literal_prompt
@@ -48,17 +49,14 @@ class Check:
 
 def verify(
     model: str,
-    *,
-    device: str | None = None,
-    dtype: DTypeName = "auto",
-    trust_remote_code: bool = False,
+    **options: Unpack[OpenOptions],
 ) -> Iterator[Check]:
-    """Open a model and yield each check as it finishes.
+    """Open a model, with `options` as in `E5V`, and yield each check as it finishes.
 
     Raises:
         ModelError: the model cannot be opened.
     """
-    yield from check(E5V(model, device=device, dtype=dtype, trust_remote_code=trust_remote_code))
+    yield from check(E5V(model, **options))
 
 
 def check(embedder: E5V) -> Iterator[Check]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from e5v.errors import UsageError
 from e5v.model.embedder import E5V
@@ -26,7 +27,8 @@ def fingerprint_of(model: E5V) -> str:
 def manifest_of(model: E5V, name: str) -> Manifest:
     """Return the manifest of a new index for a model of that name."""
     dtype = str(model.dtype).removeprefix("torch.")
-    return Manifest(fingerprint_of(model), name, dtype, model.width)
+    digest, tiling = fingerprint_of(model), model.loaded.tiling
+    return Manifest(digest, name, dtype, model.width, tiling=tiling)
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,10 @@ def find_model(model: str | Path | E5V | None, there: Manifest | None) -> IndexM
         raise UsageError("a new index needs a model", argument="model")
     name = None if model is None else absolute_name(model)
     own = name is None or (there is not None and name == there.model)
-    dtype = there.dtype if there else "auto"
+    how: Any = {"dtype": there.dtype, "tiling": there.tiling} if there else {}
     found = IndexModel(
         str(there.model if there and own else name),
-        lambda name: E5V(name, dtype=dtype),  # type: ignore[arg-type]
+        lambda name: E5V(name, **how),
         there,
     )
     if not own and there:

@@ -18,6 +18,7 @@ VARIABLE = "E5V_INDEX"
 FORMAT = 3  # of the index folder
 READABLE = (1, 2, 3)  # 1 had no `exclude` and `keep_days`; both had a second copy of the vectors
 KEEP_DAYS = 30.0
+CORRECT = "correct"  # the tiling of images that goes without saying
 FILE = "index.json"
 
 
@@ -25,9 +26,9 @@ FILE = "index.json"
 class Manifest:
     """The metadata of an index.
 
-    `fingerprint` identifies the model that made the vectors, `model` and `dtype` say how to open
-    it; `dim` is the width of a vector, `roots` the followed folders and files, `exclude` the
-    patterns of excluded files (`e5v.search.exclusion`), `keep_days` how long entries of missing
+    `fingerprint` identifies the model that made the vectors, `model`, `dtype` and `tiling` say how
+    to open it; `dim` is the width of a vector, `roots` the followed folders and files, `exclude`
+    the patterns of excluded files (`e5v.search.exclusion`), `keep_days` how long entries of missing
     files are kept.
     """
 
@@ -39,19 +40,25 @@ class Manifest:
     exclude: tuple[str, ...] = ()
     keep_days: float = KEEP_DAYS
     format: int = FORMAT
+    tiling: str = CORRECT
 
     def check(self, other: "Manifest") -> None:
         """Raise `DataError` unless the vectors of both models can be compared."""
         if self.fingerprint != other.fingerprint:
             raise DataError(
                 f"the index was made with {self._maker}, but the model is {other._maker}: their "
-                f"vectors cannot be compared; use its model in {self.dtype}, or another index",
+                f"vectors cannot be compared; use its model in {self._how}, or another index",
                 argument="model",
             )
 
     @property
     def _maker(self) -> str:
-        return f"{self.model} (fingerprint {self.fingerprint[:8]}, {self.dtype})"
+        return f"{self.model} (fingerprint {self.fingerprint[:8]}, {self._how})"
+
+    @property
+    def _how(self) -> str:
+        usual = self.tiling == CORRECT
+        return self.dtype if usual else f"{self.dtype} with the tiling {self.tiling}"
 
 
 class IndexSettings(TypedDict):
@@ -85,7 +92,10 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest atomically: after a power cut there is either the new or the old one."""
-    write_file(folder / FILE, json.dumps(asdict(manifest), indent=2) + "\n")
+    fields = asdict(manifest)
+    if manifest.tiling == CORRECT:
+        del fields["tiling"]  # versions that do not know it then open the index
+    write_file(folder / FILE, json.dumps(fields, indent=2) + "\n")
 
 
 def merge_settings(

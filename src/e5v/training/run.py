@@ -8,25 +8,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 from e5v.errors import UsageError
+from e5v.model.backbones import Tiling
 from e5v.model.bundled import untuned_name
-from e5v.model.loading import DTypeName
 from e5v.model.locating import absolute_name
+from e5v.model.opening import DTypeName, OpenOptions
 from e5v.training.recipe import Recipe
 from e5v.training.triplets import Broken, Triplet, Triplets, collect_triplets, read_triplets
 from e5v.training.validation import Measures
 
 
-class TrainOptions(TypedDict, total=False):
+class TrainOptions(OpenOptions, total=False):
     """The options of `e5v.train` beside the recipe; the defaults are those of `Run`."""
 
     every: int
     resume: bool
-    device: str | None
-    dtype: DTypeName
-    trust_remote_code: bool
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,7 @@ class Run:
     device: str | None = None
     dtype: DTypeName = "auto"
     trust_remote_code: bool = False
+    tiling: Tiling = "correct"
 
     def __post_init__(self) -> None:
         """Check what needs no data and no model.
@@ -86,6 +85,16 @@ class Run:
         return cls(model, tuple(paths) or tuple(triplets), Path(out), recipe, held_out, **options)
 
     @property
+    def opening(self) -> OpenOptions:
+        """How the model is opened."""
+        return {
+            "device": self.device,
+            "dtype": self.dtype,
+            "trust_remote_code": self.trust_remote_code,
+            "tiling": self.tiling,
+        }
+
+    @property
     def files(self) -> list[Path]:
         """The files of the data; empty if the triplets are given."""
         return [one for one in self.data if isinstance(one, Path)]
@@ -109,7 +118,8 @@ class Run:
             "content": data.content,
         }
         versions = {name: version(name) for name in ("e5v", "torch", "transformers", "peft")}
-        return about | {"dtype": self.dtype} | self.recipe.told() | versions
+        opening = {"dtype": self.dtype, "tiling": self.tiling}
+        return about | opening | self.recipe.told() | versions
 
 
 @dataclass(frozen=True)

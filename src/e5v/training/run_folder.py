@@ -67,7 +67,7 @@ class RunFolder:
                 f"{self.path} already contains a run; resume it or name another folder",
                 argument="resume",
             )
-        before = _read_recipe(file)
+        before = {"tiling": "correct"} | _read_recipe(file)  # older runs do not say it
         asked = _as_json(recipe)
         changed = [key for key in asked if asked[key] != before.get(key)]
         if changed:

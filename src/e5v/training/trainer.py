@@ -66,7 +66,7 @@ def train(
             captions.jsonl; recalls are 0 to 1.
         progress: is called with `Begun`, then with each `Step` and `Measured`.
         options: `every`, the steps between checkpoints and between measurements (50); `resume`,
-            continue the run in `out`; `device`, `dtype`, `trust_remote_code` as in `E5V`.
+            continue the run in `out`; `device`, `dtype`, `trust_remote_code`, `tiling` as in `E5V`.
 
     Raises:
         DataError: the data cannot be used, or has fewer rows than a batch.
@@ -238,7 +238,8 @@ def _open_validation(run: Run, device: str | None) -> Validation | None:
     if run.evaluation is None:
         return None
     prompt = find_prompt(run.recipe.prompt)
-    return Validation.open(run.evaluation, run.model, prompt, device=device, dtype=run.dtype)
+    options = run.opening | {"device": device}
+    return Validation.open(run.evaluation, run.model, prompt, **options)
 
 
 def _load(run: Run, data: Triplets, device: str | None) -> Loaded:
@@ -246,10 +247,8 @@ def _load(run: Run, data: Triplets, device: str | None) -> Loaded:
     return load(
         run.model,
         part="whole" if data.items_with_images else "language",
-        device=device,
-        dtype=run.dtype,
-        trust_remote_code=run.trust_remote_code,
         four_bit=run.recipe.four_bit,
+        **run.opening | {"device": device},
     )
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 from e5v.errors import DataError, ItemError, ModelError
 from e5v.model.embedder import E5V
 from e5v.model.encoder import add_image_tokens
-from e5v.model.loading import DTypeName, Loaded, MultimodalModel, load
+from e5v.model.loading import Loaded, MultimodalModel, load
+from e5v.model.opening import OpenOptions
 from e5v.model.preparing import Prepared, Preparer, ahead
 from e5v.model.prompts import Prompt
 from e5v.retrieval import centroid_distance, recall_at, true_ranks
@@ -80,13 +82,12 @@ class Validation:
         model: str,
         prompt: Prompt,
         *,
-        device: str | None = None,
-        dtype: DTypeName = "auto",
         limit: int = LIMIT,
+        **options: Unpack[OpenOptions],
     ) -> "Validation":
         """Read the first `limit` rows of `data` (see `read_held_out`) and encode its images.
 
-        The vision tower of `model` is loaded only if there are images.
+        The vision tower of `model` is loaded only if there are images, with `options` as in `load`.
 
         Raises:
             DataError: the data cannot be read, or has rows that cannot be used; names them.
@@ -95,7 +96,7 @@ class Validation:
         held_out = read_held_out(data, limit)
         images: list[Prepared] = []
         if held_out.images:
-            vision = load(model, device=device, dtype=dtype, part="vision")
+            vision = load(model, part="vision", **options)
             images = list(_encode_images(held_out.images, vision, prompt))
         return cls(held_out, prompt, images)
 

@@ -55,6 +55,9 @@ class Evaluate:
     """Published results to compare with: those of E5-V, or of its base model before tuning."""
     font: Annotated[Path | None, arg(metavar="FILE")] = None
     """Font of drawn captions for i2i-...; by default Liberation Sans."""
+    layout: Literal["basic", "raqm"] = "basic"
+    """What places the letters of drawn captions: Pillow's own basic layout, the same on every
+    machine, or the library raqm, which the official code uses where it is installed."""
     json: bool = False
     """Write JSON lines, the default when stdout is not a terminal."""
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
@@ -80,7 +83,7 @@ def evaluate(verb: Evaluate) -> None:
     report = evaluate_data(
         verb.opening.open(model),
         data,
-        EvaluationOptions(verb.gap, verb.ablate, verb.paper, verb.font, verb.cache),
+        EvaluationOptions(verb.gap, verb.ablate, verb.paper, verb.font, verb.cache, verb.layout),
         name=model,
         progress=partial(bar, shown=True),
     )
@@ -103,12 +106,22 @@ def _check_arguments(verb: Evaluate) -> None:
                 f"benchmark {one.name} is not on the hub; give a folder of its data ({one.source})",
                 argument="data",
             )
-    if verb.font and not any(one.drawn for one in benchmarks):
-        raise UsageError("--font draws the captions of i2i-flickr30k and i2i-coco; name one")
-    need_file(verb.font, "--font")
+    _check_drawing(verb, drawn=any(one.drawn for one in benchmarks))
     need_possible_folder(verb.out, "--out")
     need_new_file(verb.cache, "--cache")
     check_model(named_model(verb.model))  # the last: the hub may be asked
+
+
+def _check_drawing(verb: Evaluate, *, drawn: bool) -> None:
+    """Check the options of drawn captions, if any of the benchmarks has them."""
+    for option, given in (("--font", verb.font), ("--layout", verb.layout != "basic")):
+        if given and not drawn:
+            raise UsageError(f"{option} draws the captions of i2i-flickr30k and i2i-coco; name one")
+    need_file(verb.font, "--font")
+    if drawn:
+        from e5v.evaluation.caption_images import check_layout
+
+        check_layout(verb.layout)
 
 
 def _read_data(verb: Evaluate) -> "list[BenchmarkData]":
@@ -124,7 +137,7 @@ def _read_data(verb: Evaluate) -> "list[BenchmarkData]":
         folder = find_folder(one, verb.data)
         if folder is None and one.hub:
             say(f"reading {one.title} from the hub")
-        material = read_benchmark(one, folder, font=verb.font)
+        material = read_benchmark(one, folder, font=verb.font, layout=verb.layout)
         if verb.out is None and any(isinstance(task, Submission) for task in material.tasks):
             raise UsageError(f"benchmark {one.name} writes files for a test server; give --out")
         if folder and (left_out := other_files(folder / "images")):

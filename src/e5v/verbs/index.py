@@ -148,7 +148,8 @@ def _find_model(verb: Index, there: "Manifest | None") -> "IndexModel":
     from e5v.search.index_model import IndexModel
 
     model = IndexModel(name, opening.open, there)
-    if there and (name, opening.dtype) != (there.model, there.dtype):
+    own = there and (there.model, there.dtype, there.tiling)
+    if own and own != (name, opening.dtype, opening.tiling):
         model.open()
     return model
 

@@ -67,6 +67,9 @@ class Opening:
     """cpu, cuda, cuda:1, mps, ...; by default the fastest available."""
     trust_remote_code: bool = False
     """Run Python code that comes with the checkpoint."""
+    tiling: Literal["correct", "transformers-4.41"] = "correct"
+    """How LLaVA-NeXT cuts images into tiles; transformers-4.41 repeats the errors of the library
+    that the paper's code pins, to compare with its figures."""
 
     def open(self, model: str, *, max_tokens: int | None = None) -> "E5V":
         """Open a model, which takes a moment: torch is imported here.
@@ -101,7 +104,9 @@ def choose_model(given: str | None, there: "Manifest | None") -> str:
 
 
 def choose_opening(given: Opening, there: "Manifest | None") -> Opening:
-    """Return how to open the model of an index: in the index's dtype, unless one is given."""
-    if there is None or given.dtype != "auto":
+    """Return how to open the model of an index: in its dtype and tiling, unless they are given."""
+    if there is None:
         return given
-    return replace(given, dtype=there.dtype)  # type: ignore[arg-type]
+    dtype = there.dtype if given.dtype == "auto" else given.dtype
+    tiling = there.tiling if given.tiling == "correct" else given.tiling
+    return replace(given, dtype=dtype, tiling=tiling)  # type: ignore[arg-type]
