@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 from tyro.conf import OmitArgPrefixes, arg
@@ -30,8 +30,8 @@ from paper.runner import Outcome, Runner, say
 from paper.settings import Numbers, find_settings
 from paper.stages import Plan, list_jobs
 
-Wanted = Literal["data", "base", "train", "evaluate", "report"]
-ALL: tuple[Wanted, ...] = (*STAGES, "report")
+REPORT = "report"
+ALL = (*STAGES, REPORT)
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Paper:
     """Folder of everything that is made, and of the report."""
     data: Annotated[Path | None, arg(metavar="FOLDER")] = None
     """Folder of the data, where they are or will be fetched; OUT/data by default."""
-    stages: Annotated[tuple[Wanted, ...], arg(metavar="STAGE...")] = ALL
+    stages: Annotated[tuple[str, ...], arg(metavar="STAGE...")] = ALL
     """Stages to run: data, base, train, evaluate, report; by default all."""
     only: Annotated[tuple[str, ...], arg(metavar="SETTING...")] = ()
     """Settings of paper/settings.json; by default all."""
@@ -63,9 +63,12 @@ class Paper:
         """Return what is to be made; with `tiny`, its models and data are written first.
 
         Raises:
-            UsageError: a setting is not known, there is no seed, or a folder cannot be used.
+            UsageError: a stage or setting is not known, there is no seed, or a folder cannot be
+                used.
         """
         settings = tuple(find_settings(self.only))
+        if unknown := set(self.stages).difference(ALL):
+            raise UsageError(f"stage {min(unknown)} is not known; name some of {', '.join(ALL)}")
         if not self.seeds:
             raise UsageError("--seeds names no seed; give one or more")
         need_possible_folder(self.out, "--out")
@@ -100,7 +103,7 @@ def run(paper: Paper) -> bool:
         runner = Runner(plan.out, plan.data, say)
         outcomes = list(runner.run(jobs, paper.stages))
         _tell(outcomes, paper)
-        if "report" in paper.stages:
+        if REPORT in paper.stages:
             for file in write_report(plan, outcomes):
                 say(f"wrote {file}")
     wanted = [one for one in outcomes if one.job.stage in paper.stages]

@@ -22,7 +22,7 @@ from threading import Event, Thread
 from typing import Any, Literal
 
 from nano.kept import write
-from paper.jobs import Job, Stage, identify
+from paper.jobs import Job, identify
 
 TOLD = 30.0  # seconds between two lines about the steps of a training
 LAST = 5  # lines of a failed command that are looked through for its reason
@@ -53,7 +53,7 @@ class Runner:
         self._say = say
         self._identities: dict[str, str] = {}
 
-    def run(self, jobs: Sequence[Job], stages: Collection[Stage]) -> Iterator[Outcome]:
+    def run(self, jobs: Sequence[Job], stages: Collection[str]) -> Iterator[Outcome]:
         """Yield what becomes of each job of some stages, and of those before that they need."""
         failed: dict[str, str] = {}
         for number, job in enumerate(jobs, 1):

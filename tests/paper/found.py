@@ -1,0 +1,54 @@
+"""Made-up evaluations: every figure of the paper's tables, as our own, with the ranks behind it."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from e5v.evaluation.benchmark_scores import compute_means
+from e5v.evaluation.benchmarks import BENCHMARKS
+from e5v.evaluation.scores import BenchmarkRun, Figure, Results, Setting
+from paper.findings import Evaluation, Findings, Side
+
+QUERIES, CAPTIONS, PAIRS = 200, 5, 1000
+TASKS = {  # of a benchmark, with its cutoffs
+    "CIRR val": ({"CIRR": (1, 5, 10, 50)}),
+    "FashionIQ val": dict.fromkeys(("dress", "shirt", "toptee"), (10, 50)),
+}
+RETRIEVAL = dict.fromkeys(("image retrieval", "text retrieval"), (1, 5, 10))
+PICTURES = ("Flickr30K 1K", "COCO 5K", "I2I-Flickr30K", "I2I-COCO", *TASKS)
+
+
+def make_evaluation(right: float, spearman: float = 80.0, *, seed: int = 0) -> Evaluation:
+    """Return an evaluation where a share of the queries is answered rightly, the rest never.
+
+    Which ones depends on the share alone: of two models, the better one answers all that the other
+    does.
+    """
+    figures: list[Figure] = []
+    ranks: dict[str, dict[str, Sequence[int]]] = {}
+    for title in PICTURES:
+        for task, cutoffs in TASKS.get(title, RETRIEVAL).items():
+            captions = CAPTIONS if task == "image retrieval" else 1
+            own = np.repeat(np.arange(QUERIES) >= right * QUERIES, captions) * 1000
+            ranks.setdefault(title, {})[task] = own.tolist()
+            for k in cutoffs:
+                figures.append(Figure(title, task, f"R@{k}", 100 * float((own < k).mean())))
+    names = [one.title for one in BENCHMARKS if one.table == "Table 5"]
+    figures += [Figure(name, name, "Spearman", spearman) for name in names]
+    runs = tuple(_make_run(name) for name in names)
+    setting = Setting("m", "f", "float32", "cpu", "last", "t", {}, "", {}, runs, "now")
+    return Evaluation(seed, Results(setting, (*figures, *compute_means(figures))), ranks)
+
+
+def _make_run(name: str) -> BenchmarkRun:
+    return BenchmarkRun(name, "p", "r", {"texts": 2 * PAIRS}, 2 * PAIRS, 0, 1.0)
+
+
+def make_findings(shares: Mapping[Side, Sequence[float]]) -> Findings:
+    """Return the evaluations of some sides, by the share that each seed answers rightly."""
+    return Findings(
+        {
+            side: [make_evaluation(one, seed=seed) for seed, one in enumerate(every)]
+            for side, every in shares.items()
+        }
+    )
