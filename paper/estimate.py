@@ -114,8 +114,10 @@ def find_needs(plan: Plan, rate: float) -> list[Need]:
         disk = VECTOR * base.sizes.width * counted * tilings
         if setting.trained:
             disk += base.size + 2 * VECTOR * _count_adapter(base)  # merged; adapter, optimiser
-        hours = [one * seeds / rate / HOUR for one in (trained * setting.trained, measured)]
-        needs.append(Need(setting, *hours, disk=seeds * disk))
+        training, evaluation = (
+            one * seeds / rate / HOUR for one in (trained * setting.trained, measured)
+        )
+        needs.append(Need(setting, training, evaluation, seeds * disk))
     return needs
 
 

@@ -98,11 +98,11 @@ def _source(plan: Plan, name: str) -> Path:
 def _list_data(plan: Plan) -> Iterator[Job]:
     names = plan.used_data
     for name in names:
-        words = ("data", "fetch", name, "--data", str(plan.data), "--json")
-        yield Job(f"data-{name}", "data", words, (_source(plan, name),), resumes=True)
-    words = ("data", "check", *names, "--data", str(plan.data), "--json")
+        fetch = ("data", "fetch", name, "--data", str(plan.data), "--json")
+        yield Job(f"data-{name}", "data", fetch, (_source(plan, name),), resumes=True)
+    check = ("data", "check", *names, "--data", str(plan.data), "--json")
     needs = tuple(f"data-{name}" for name in names)
-    yield Job("data-check", "data", words, (), needs, _sources(plan, names), checks=True)
+    yield Job("data-check", "data", check, (), needs, _sources(plan, names), checks=True)
 
 
 def _sources(plan: Plan, names: Iterable[str]) -> tuple[Path, ...]:
@@ -111,14 +111,14 @@ def _sources(plan: Plan, names: Iterable[str]) -> tuple[Path, ...]:
 
 def _list_bases(plan: Plan) -> Iterator[Job]:
     for base in plan.used_bases:
-        model, needs = base.source, ()
+        model, converting = base.source, f"convert-{base.name}"
         if base.converted:
             target = plan.out / "models" / base.name
-            words = ("convert", base.source, "--out", str(target))
-            yield Job(f"convert-{base.name}", "base", words, (target,))
-            model, needs = str(target), (f"convert-{base.name}",)
-        words = ("verify", model, *_opening(plan), "--json")
-        yield Job(f"verify-{base.name}", "base", words, (), needs, checks=True)
+            model = str(target)
+            yield Job(converting, "base", ("convert", base.source, "--out", model), (target,))
+        verify = ("verify", model, *_opening(plan), "--json")
+        needs = (converting,) if base.converted else ()
+        yield Job(f"verify-{base.name}", "base", verify, (), needs, checks=True)
 
 
 def _opening(plan: Plan) -> tuple[str, ...]:

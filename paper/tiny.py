@@ -82,7 +82,7 @@ def write_original(folder: Path) -> None:
     model = _make_model(_open_processor().tokenizer, seed=0)
     tensors = {_name(name): _cut(name, one, words) for name, one in model.state_dict().items()}
     names = sorted(tensors)
-    listed = {}
+    listed: dict[str, str] = {}
     for file, half in zip(SHARDS, (names[::2], names[1::2]), strict=True):
         save_file({name: tensors[name] for name in half}, folder / file, {"format": "pt"})
         listed |= dict.fromkeys(half, file)
@@ -159,7 +159,6 @@ def _make_model(tokenizer: Any, *, seed: int) -> Any:
         num_key_value_heads=SIZES.kv_heads,
         max_position_embeddings=4096,
         rms_norm_eps=1e-5,
-        rope_theta=500000.0,
         vocab_size=SIZES.vocabulary,
         initializer_range=0.2,  # so that the vectors of two items differ
     )
@@ -181,7 +180,8 @@ def _make_model(tokenizer: Any, *, seed: int) -> Any:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return transformers.LlavaNextForConditionalGeneration(config).float().eval()
+        made: Any = transformers.LlavaNextForConditionalGeneration
+        return made(config).float().eval()
 
 
 def _name(name: str) -> str:

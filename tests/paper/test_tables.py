@@ -57,7 +57,7 @@ def test_ours_stands_beside_the_papers() -> None:
     assert first.ours.mean == pytest.approx(85)
     assert first.ours.spread == pytest.approx(7.07, abs=0.01)
     assert first.difference == pytest.approx(85 - 95.0)
-    assert first.verdict == "below" or first.verdict == "level"
+    assert first.verdict in {"below", "level"}
 
 
 def test_every_claim_can_be_asked() -> None:
