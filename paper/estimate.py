@@ -27,6 +27,7 @@ RANK = Adapter().rank
 STATE = 16  # bytes of a weight in training: itself, its gradient, two moments, each in float32
 VECTOR = 4  # bytes of a value in a cache of vectors
 ABLATED = 3  # prompts of Table 6
+LITTLE, MUCH = 0.1, 100.0  # hours
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,11 @@ def describe_needs(plan: Plan) -> Iterator[str]:
 
 
 def _hours(hours: float) -> str:
-    return "-" if hours == 0 else f"{hours:,.1f} h" if hours >= 0.1 else f"{60 * hours:.1f} min"  # noqa: PLR2004
+    if hours == 0:
+        return "-"
+    if hours < LITTLE:
+        return f"{60 * hours:.1f} min"
+    return f"{hours:,.1f} h" if hours < MUCH else f"{hours:,.0f} h"
 
 
 def _describe_memory(plan: Plan) -> str:

@@ -11,11 +11,11 @@ from e5v.evaluation.scores import BenchmarkRun, Figure, Results, Setting
 from paper.findings import Evaluation, Findings, Side
 
 QUERIES, CAPTIONS, PAIRS = 200, 5, 1000
-TASKS = {  # of a benchmark, with its cutoffs
-    "CIRR val": ({"CIRR": (1, 5, 10, 50)}),
+TASKS: dict[str, dict[str, tuple[int, ...]]] = {  # of a benchmark, with its cutoffs
+    "CIRR val": {"CIRR": (1, 5, 10, 50)},
     "FashionIQ val": dict.fromkeys(("dress", "shirt", "toptee"), (10, 50)),
 }
-RETRIEVAL = dict.fromkeys(("image retrieval", "text retrieval"), (1, 5, 10))
+RETRIEVAL: dict[str, tuple[int, ...]] = dict.fromkeys(("image retrieval", "text retrieval"), (1, 5, 10))
 PICTURES = ("Flickr30K 1K", "COCO 5K", "I2I-Flickr30K", "I2I-COCO", *TASKS)
 
 
