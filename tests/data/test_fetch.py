@@ -253,3 +253,14 @@ def test_a_file_that_is_gone_is_fetched_again(at: At, tmp_path: Path) -> None:
         assert hub.begun == [0, 0]
     (tmp_path / "nli" / SOURCE).write_text("{")
     assert refusal(tmp_path).endswith("remove it, and fetch the data again")
+
+
+def test_a_revision_that_was_pinned_since(at: At, tmp_path: Path) -> None:
+    """Data that a check refuses, and that no fetch replaces."""
+    with serve_files(SETS) as hub:
+        at(hub.url)
+        get(tmp_path)
+        hub.manners.commit = "d" * 40
+        fetched = get(tmp_path, pin(hashlib.sha256(CONTENT).hexdigest(), "d" * 40))
+        assert fetched.source.downloads[0].revision == "d" * 40
+        assert hub.begun == [0], "the file is the same, and stays"

@@ -58,7 +58,8 @@ def fetch(data: DataSet, root: Path, read: Reader, progress: Progress = lambda *
     """
     folder = root / data.home
     source = read_source(folder)
-    if source and source.is_complete and _has_files(folder, source):
+    current = source is not None and (not source.downloads or _is_wanted(data, source))
+    if source and source.is_complete and current and _has_files(folder, source):
         _remove_archives(data, folder, source)
         return Fetched(folder, source, fresh=False)
     if source or find_layout(data, folder) is None:
@@ -110,15 +111,19 @@ def find_layout(data: DataSet, folder: Path) -> list[str] | None:
 
 def _plan(data: DataSet, source: Source | None) -> Source:
     """Return what to download: the rest of what was begun, or what the hub has now."""
-    if source and len(source.downloads) == len(data.sources):
-        pairs = zip(source.downloads, data.sources, strict=True)
-        if all(_is_of(download, wanted) for download, wanted in pairs):
-            return Source(data.name, source.downloads)
+    if source and _is_wanted(data, source):
+        return Source(data.name, source.downloads)
     return Source(data.name, tuple(map(list_files, data.sources)))
 
 
+def _is_wanted(data: DataSet, source: Source) -> bool:
+    """Whether downloads are those that a record wants, which may have changed since."""
+    if len(source.downloads) != len(data.sources):
+        return False
+    return all(map(_is_of, source.downloads, data.sources))
+
+
 def _is_of(download: Download, wanted: HubFiles) -> bool:
-    """Whether a download is of what a record wants, which may have changed since."""
     return (download.id, download.folder) == (wanted.id, wanted.folder) and wanted.revision in {
         None,
         download.revision,
