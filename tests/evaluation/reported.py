@@ -49,6 +49,7 @@ def a_report() -> Results:
                 BenchmarkRun("STS12", "Spearman", "SentEval", {"pairs": 3108}, 0, 6216, 0.0),
             ),
             when="2026-01-02T03:04:05+00:00",
+            tiling="transformers-4.41",
         ),
         figures=(
             Figure("COCO 5K", "image retrieval", "R@1", 61.25, 52.0, NOTE),

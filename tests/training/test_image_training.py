@@ -147,7 +147,7 @@ def test_a_run_has_the_tiling_that_was_asked_for(
     model = str(checkpoints("llava_next_llama3"))
     wide = [make_picture(number).resize((140, 40)) for number in range(8)]
     rows = tuple(Triplet(one, f"picture {number}") for number, one in enumerate(wide))
-    usual = Run(model, rows, tmp_path / "usual", replace(short, steps=1), device="cpu")
+    usual = Run(model, rows, tmp_path / "usual", replace(short, steps=2), device="cpu")
     old = replace(usual, out=tmp_path / "old", tiling="transformers-4.41")
     first, second = ([one for one in fit(run) if isinstance(one, Step)] for run in (usual, old))
     assert first[0].tokens > second[0].tokens
