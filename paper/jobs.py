@@ -25,7 +25,7 @@ class Job:
     `module` is run by Python with `words`. `makes` are files and folders that are there once it is
     done; `needs` are labels of jobs that come first, `reads` files whose content counts. If it
     `resumes`, it goes on with what it has made; otherwise that is removed first. If it `checks`,
-    its exit code 1 with lines on stdout is a result: a check that was not passed.
+    what it finds wrong is a result, and no failure.
     """
 
     label: str

@@ -26,7 +26,6 @@ from paper.jobs import Job, identify
 
 TOLD = 30.0  # seconds between two lines about the steps of a training
 LAST = 5  # lines of a failed command that are looked through for its reason
-NOT_PASSED = 1  # exit code of a check that was not passed, or of a mistake
 State = Literal["made", "kept", "failed", "left out"]
 
 
@@ -71,10 +70,6 @@ class Runner:
             if not outcome.is_done:
                 failed[job.label] = outcome.reason
             yield outcome
-
-    def output(self, label: str) -> list[dict[str, Any]]:
-        """Return the JSON lines that a job printed; none if it did not run."""
-        return read_lines(self._output(label))
 
     def _identify(self, job: Job) -> str:
         return identify(job, self._identities, self._folders)
@@ -144,11 +139,10 @@ class Runner:
             for line in process.stderr or ():
                 last.append(line.rstrip())
                 self._say(f"    {line.rstrip()}")
-        code = process.returncode
-        if code == 0 or (job.checks and code == NOT_PASSED and read_lines(output)):
+        faults = [one for one in read_lines(output) if one.get("passed") is False]
+        if process.returncode == 0 or (job.checks and faults):
             return None
-        told = next((line for line in reversed(last) if line.startswith("e5v: ")), "")
-        return told.removeprefix("e5v: ") or (last[-1] if last else f"exit code {code}")
+        return _explain(process.returncode, last, faults)
 
     @contextmanager
     def _telling(self, output: Path) -> Iterator[None]:
@@ -179,6 +173,14 @@ def _ending(process: "subprocess.Popen[str]") -> Iterator[None]:
     except BaseException:
         process.kill()
         raise
+
+
+def _explain(code: int, last: Sequence[str], faults: Sequence[dict[str, Any]]) -> str:
+    """Return why a command failed: its last message, or the checks that were not passed."""
+    told = next((line for line in reversed(last) if line.startswith("e5v: ")), "")
+    if not told and faults:
+        return "; ".join(f"{one['name']} {one['figure']}, limit {one['limit']}" for one in faults)
+    return told.removeprefix("e5v: ") or (last[-1] if last else f"exit code {code}")
 
 
 def read_lines(file: Path) -> list[dict[str, Any]]:

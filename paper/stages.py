@@ -118,7 +118,7 @@ def _list_bases(plan: Plan) -> Iterator[Job]:
             yield Job(converting, "base", ("convert", base.source, "--out", model), (target,))
         verify = ("verify", model, *_opening(plan), "--json")
         needs = (converting,) if base.converted else ()
-        yield Job(f"verify-{base.name}", "base", verify, (), needs, checks=True)
+        yield Job(f"verify-{base.name}", "base", verify, (), needs)
 
 
 def _opening(plan: Plan) -> tuple[str, ...]:

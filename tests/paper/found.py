@@ -15,7 +15,9 @@ TASKS: dict[str, dict[str, tuple[int, ...]]] = {  # of a benchmark, with its cut
     "CIRR val": {"CIRR": (1, 5, 10, 50)},
     "FashionIQ val": dict.fromkeys(("dress", "shirt", "toptee"), (10, 50)),
 }
-RETRIEVAL: dict[str, tuple[int, ...]] = dict.fromkeys(("image retrieval", "text retrieval"), (1, 5, 10))
+RETRIEVAL: dict[str, tuple[int, ...]] = dict.fromkeys(
+    ("image retrieval", "text retrieval"), (1, 5, 10)
+)
 PICTURES = ("Flickr30K 1K", "COCO 5K", "I2I-Flickr30K", "I2I-COCO", *TASKS)
 
 

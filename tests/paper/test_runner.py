@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from paper.jobs import Job
 from paper.runner import Runner
 
@@ -94,12 +92,17 @@ def test_a_stage_alone_takes_what_is_there(tmp_path: Path) -> None:
     assert run(tmp_path, first, later, stages=["evaluate"]) == {"first": "kept", "second": "made"}
 
 
-@pytest.mark.parametrize(("checks", "state"), [(True, "made"), (False, "failed")])
-def test_a_check_that_is_not_passed_is_a_result(tmp_path: Path, checks: bool, state: str) -> None:  # noqa: FBT001
+def test_a_check_of_data_that_is_not_passed_is_a_result(tmp_path: Path) -> None:
     """Catches a report that is never written because a copy of the data has a row too few."""
     words = (str(tmp_path / "a"), "x", "1")
-    job = Job("job", "train", words, (), module=MODULE, checks=checks)
-    assert run(tmp_path, job) == {"job": state}
+    assert run(tmp_path, Job("a", "train", words, (), module=MODULE, checks=True)) == {"a": "made"}
+
+
+def test_a_check_of_a_model_that_is_not_passed_is_a_failure(tmp_path: Path) -> None:
+    """Catches days of training on a base whose vectors are wrong."""
+    job = Job("a", "train", (str(tmp_path / "a"), "x", "1"), (), module=MODULE)
+    (outcome,) = Runner(tmp_path, tmp_path / "data", lambda _: None).run([job], ("train",))
+    assert (outcome.state, outcome.reason) == ("failed", "rows 3, limit 4")
 
 
 def test_a_folder_may_be_moved(tmp_path: Path) -> None:
