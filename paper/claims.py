@@ -10,9 +10,9 @@ from e5v.evaluation.published import MEAN, Key
 from nano.findings import IMAGES, NO_PROMPT, ONE_WORD, PROMPT, TEXTS, Verdict
 from paper.costs import TrainingCost
 from paper.findings import Findings, Side
-from paper.tables import CIRR, LAYOUTS, PUBLISHED, TEXT
+from paper.tables import CIRR, LAYOUTS, PUBLISHED, TEXT, Layout
 
-COCO = "COCO 5K"
+COCO, FASHION = "COCO 5K", "FashionIQ"
 NARROWER = 0.9  # of a distance that counts as narrowed
 MIXED = 0.6  # share told right up to which images and texts count as mixed
 CHEAPER = 0.1  # of the cost that counts as far cheaper
@@ -61,7 +61,7 @@ def _ask(number: int, table: str, rival: str, key: Key, *, ahead: bool = True) -
     """Ask of one figure in a table, whose column gives its name."""
     layout = next(one for one in LAYOUTS if one.name == table)
     column = next(one for one in layout.columns if one.key == key)
-    where = f"{column.group}, {column.name}"
+    where = f"{FASHION if key[0].startswith(FASHION) else ''} {column.group}, {column.name}".strip()
     return Against(
         number, f"{where}: {'ahead of' if ahead else 'behind'} {rival}", table, rival, key, ahead
     )
@@ -140,17 +140,17 @@ def _judge(findings: Findings, asked: Against | Between) -> Claim:
         verdict = findings.compare(asked.one, asked.other, asked.key)
         told = "" if verdict is None else f"{ours[0]} against {ours[1]}"
         return Claim(asked.number, asked.paper, told, verdict)
-    published = _find_published(asked)
+    layout = next(one for one in LAYOUTS if one.name == asked.table)
+    published = _find_published(asked, layout)
     sample = findings.sample(TEXT, asked.key)
     verdict = findings.judge_against(TEXT, asked.key, published)
     if verdict is not None and not asked.ahead:
         verdict = FLIPPED[verdict]
-    told = "" if sample is None else f"{sample} against {published:g}"
+    told = "" if sample is None else f"{sample} against {published:.{layout.decimals}f}"
     return Claim(asked.number, asked.paper, told, verdict)
 
 
-def _find_published(asked: Against) -> float:
-    layout = next(one for one in LAYOUTS if one.name == asked.table)
+def _find_published(asked: Against, layout: Layout) -> float:
     keys = [column.key for column in layout.columns]
     value = PUBLISHED[asked.table][asked.rival][keys.index(asked.key)]
     assert value is not None  # the tests ask every question

@@ -90,13 +90,14 @@ def _describe_row(row: Row) -> dict[str, Any]:
 def _make_values(page: Page) -> dict[str, Any]:
     """Return what the templates are filled in with."""
     reproduced = sum(one.verdict == "above" for one in page.claims)
-    told = sum(one.verdict in {"above", "below"} for one in page.claims)
+    refuted = sum(one.verdict == "below" for one in page.claims)
+    measured = sum(one.verdict is not None for one in page.claims)
     return {
         "page": page,
         "tables": page.tables,
         "verdicts": VERDICTS,
-        "reproduced": f"{reproduced} of {len(page.claims)}",
-        "refuted": str(told - reproduced),
+        "reproduced": f"{reproduced} of {measured}",
+        "refuted": str(refuted),
         "near": _count_near(page),
         "measures": gap_measures(page.gaps.values()),
         "machine": describe_machine(),
