@@ -3,7 +3,7 @@ PYTHON := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 BASE := .venv/.base
 READY := .venv/.installed
-TYPED := $(wildcard src tests benchmarks nano photos docs)
+TYPED := $(wildcard src tests benchmarks nano photos paper docs)
 
 # What users get: no constraints, the newest of everything but torch, whose build is chosen here.
 PLAIN := build/plain

@@ -74,7 +74,7 @@ class Sample:
 
 def compare(left: Sample, right: Sample) -> Verdict:
     """Tell whether one figure is above another, as far as it can be told."""
-    return judge(left, right, _asked(left, right))
+    return judge(left, right, error_of_queries(left, right))
 
 
 def judge(left: Sample, right: Sample, asked: float) -> Verdict:
@@ -86,7 +86,7 @@ def judge(left: Sample, right: Sample, asked: float) -> Verdict:
     return "above" if difference > 0 else "below"
 
 
-def _asked(left: Sample, right: Sample) -> float:
+def error_of_queries(left: Sample, right: Sample) -> float:
     """Return the standard error of a difference that is of the queries, which both were asked.
 
     Of correlations it is that of independent ones, which is too large for those of the same pairs.

@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from e5v.errors import UsageError
 from e5v.evaluation.variants import Ablation
@@ -67,8 +67,28 @@ def read_settings(file: Path) -> list[Setting]:
 SETTINGS = read_settings(Path(__file__).with_suffix(".json"))
 
 
+class Named(Protocol):
+    """A record that is found by its name."""
+
+    @property
+    def name(self) -> str:
+        """Its name, which no other has."""
+
+
+Found = TypeVar("Found", bound=Named)
+
+
 def find_settings(names: Collection[str], settings: Sequence[Setting] = SETTINGS) -> list[Setting]:
     """Return the settings of some names in the table's order; all for none.
+
+    Raises:
+        UsageError: a name is not known.
+    """
+    return find_named(names, settings)
+
+
+def find_named(names: Collection[str], settings: Sequence[Found]) -> list[Found]:
+    """Return the records of some names in the table's order; all for none.
 
     Raises:
         UsageError: a name is not known.

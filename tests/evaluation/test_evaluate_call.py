@@ -62,6 +62,15 @@ def test_ranks_are_those_of_the_scores(folder: Path, model: E5V) -> None:
         assert recalls[search] == pytest.approx(100 * sum(first) / len(first))
 
 
+def test_the_prompts_of_table_6_are_asked_for_alone(folder: Path, model: E5V) -> None:
+    """Catches a model trained without a prompt that is measured with one."""
+    report = evaluate(model, data=folder, options=EvaluationOptions(prompts="no prompt"))
+    every = evaluate(model, data=folder, options=EvaluationOptions(ablate="prompt"))
+    values = [one.value for one in report.scores]
+    assert values == [one.value for one in every.scores if one.benchmark.endswith(", no prompt")]
+    assert report.results.setting.prompts["retrieval, text"] == "<text>"
+
+
 def test_a_report_shows_and_writes_itself(
     folder: Path, model: E5V, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -73,7 +82,11 @@ def test_a_report_shows_and_writes_itself(
     assert "\x1b" not in str(report)
     assert report.write(tmp_path / "out") == []
     written = {path.name for path in (tmp_path / "out").iterdir()}
-    assert written == {"report.json", "report.md", "report.html"}
+    assert written == {"report.json", "report.md", "report.html", "ranks.json"}
+    ranks = json.loads((tmp_path / "out" / "ranks.json").read_text())
+    assert {
+        (benchmark, task): best for benchmark, own in ranks.items() for task, best in own.items()
+    } == {search: [own[0] for own in places] for search, places in report.ranks.items()}
 
 
 def test_a_report_writes_files_for_a_test_server(

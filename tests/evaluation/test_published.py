@@ -7,8 +7,10 @@ import pytest
 from e5v.evaluation.benchmarks import BENCHMARKS, MEANS
 from e5v.evaluation.published import (
     COLUMNS,
+    IMAGE_TEXT,
     MEAN,
     OTHER_MODEL,
+    OTHERS,
     OWN_WORDING,
     TUNED,
     UNTUNED,
@@ -23,7 +25,8 @@ EVERY = [Figure(*column, 50.0, 99.9) for column in (*COLUMNS, MEAN)]
 @pytest.mark.parametrize("asked", get_args(PaperPrompt))
 def test_a_row_has_the_mean_that_the_paper_prints(asked: PaperPrompt) -> None:
     """A figure that is mistyped, or a row that is shifted by a column."""
-    for row in (UNTUNED[asked], TUNED[asked]):
+    others = (row for rows in OTHERS.values() for row in rows.values())
+    for row in (UNTUNED[asked], TUNED[asked], IMAGE_TEXT, *others):
         *cells, mean = row
         assert len(cells) == len(COLUMNS)
         assert sum(cells) / len(cells) == pytest.approx(mean, abs=0.051)

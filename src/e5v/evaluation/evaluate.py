@@ -16,7 +16,7 @@ from e5v.evaluation.benchmarks import Benchmark, find_benchmarks
 from e5v.evaluation.cache import Cache
 from e5v.evaluation.cached_embedder import CachedEmbedder
 from e5v.evaluation.caption_images import Layout
-from e5v.evaluation.published import MODELS, add_published
+from e5v.evaluation.published import MODELS, PaperPrompt, add_published
 from e5v.evaluation.report import Report
 from e5v.evaluation.scores import Results
 from e5v.evaluation.tasks import Material, pools
@@ -37,6 +37,8 @@ class EvaluationOptions:
         font: font file of drawn captions (i2i-flickr30k, i2i-coco); by default Liberation Sans.
         cache: file that keeps vectors, so that an interrupted or repeated evaluation reuses them.
         layout: what places the letters of drawn captions: Pillow's own "basic", or "raqm".
+        prompts: the row of Table 6 whose prompts are used: "one word", the paper's; "prompt",
+            without "in one word"; or "no prompt". An ablation has its own.
     """
 
     gap: bool = False
@@ -45,6 +47,7 @@ class EvaluationOptions:
     font: Path | None = None
     cache: Path | None = None
     layout: Layout = "basic"
+    prompts: PaperPrompt = "one word"
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ def evaluate_data(
     Raises:
         DataError: an item cannot be embedded.
     """
-    every = list(variants(model, options.ablate))
+    every = list(variants(model, options.ablate, options.prompts))
     cache = Cache(options.cache)
     by_variant = [_score_variant(one, cache, data, options, progress) for one in every]
     found = [one for of_benchmark in zip(*by_variant, strict=True) for one in of_benchmark]

@@ -2,6 +2,7 @@
 
 Report -> table
        -> report.json, report.md, report.html, gap.png, each written completely or not at all
+       -> ranks.json: of every query, the rank of its best true candidate
 """
 
 import json
@@ -31,6 +32,7 @@ from e5v.files import write_file
 if TYPE_CHECKING:
     from rich.console import Console
 
+RANKS = "ranks.json"
 POINT = re.compile(r"\[\n *(-?[\d.e-]+),\n *(-?[\d.e-]+)\n *\]")  # strings have no raw line break
 MARKUP = re.compile(r"[|\\`*_\[\]<>#&~$]")  # characters that Markdown interprets
 
@@ -69,6 +71,9 @@ class Report:
     def write(self, folder: str | Path) -> list[Path]:
         """Write report.json, .md and .html, gap.png if a gap was measured, and `files`.
 
+        With `ranks`, ranks.json has by benchmark and task the rank of each query's best true
+        candidate, from 0.
+
         Args:
             folder: made if it is missing; files of an earlier report are replaced.
 
@@ -80,6 +85,8 @@ class Report:
         """
         target = Path(folder)
         write_report(self.results, target)
+        if self.ranks:
+            write_file(target / RANKS, ranks_to_json(self.ranks))
         for name, content in self.files.items():
             write_file(target / name, content)
         return [target / name for name in self.files]
@@ -91,6 +98,14 @@ class Report:
         console = Console(file=StringIO(), width=120, color_system=None)
         self.table(console)
         return console.file.getvalue() if isinstance(console.file, StringIO) else ""
+
+
+def ranks_to_json(ranks: Mapping[tuple[str, str], Sequence[Places]]) -> str:
+    """Write the rank of each query's best true candidate, from 0, by benchmark and task."""
+    best: dict[str, dict[str, list[int]]] = {}
+    for (benchmark, task), places in ranks.items():
+        best.setdefault(benchmark, {})[task] = [int(one[0]) for one in places]
+    return json.dumps(best, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
 def print_table(report: Results, console: "Console") -> None:

@@ -161,28 +161,15 @@ def _compute_revision(pairs: Sequence[Pair]) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
+STS_YEARS: dict[Name, tuple[str, ...]] = {  # the subsets of each year
+    "STS12": ("MSRpar", "MSRvid", "SMTeuroparl", "surprise.OnWN", "surprise.SMTnews"),
+    "STS13": ("FNWN", "headlines", "OnWN"),
+    "STS14": ("deft-forum", "deft-news", "headlines", "images", "OnWN", "tweet-news"),
+    "STS15": ("answers-forums", "answers-students", "belief", "headlines", "images"),
+    "STS16": ("answer-answer", "headlines", "plagiarism", "postediting", "question-question"),
+}
 READERS: dict[Name, Callable[[Path], Iterator[Pair]]] = {
-    "STS12": partial(
-        _read_year,
-        "STS12",
-        ("MSRpar", "MSRvid", "SMTeuroparl", "surprise.OnWN", "surprise.SMTnews"),
-    ),
-    "STS13": partial(_read_year, "STS13", ("FNWN", "headlines", "OnWN")),
-    "STS14": partial(
-        _read_year,
-        "STS14",
-        ("deft-forum", "deft-news", "headlines", "images", "OnWN", "tweet-news"),
-    ),
-    "STS15": partial(
-        _read_year,
-        "STS15",
-        ("answers-forums", "answers-students", "belief", "headlines", "images"),
-    ),
-    "STS16": partial(
-        _read_year,
-        "STS16",
-        ("answer-answer", "headlines", "plagiarism", "postediting", "question-question"),
-    ),
+    **{year: partial(_read_year, year, subsets) for year, subsets in STS_YEARS.items()},
     "STSBenchmark": partial(_read_table, "STS/STSBenchmark/sts-test.csv", Columns(5, 6, grade=4)),
     "SICKRelatedness": partial(
         _read_table,

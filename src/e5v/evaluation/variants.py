@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Literal
+from typing import Literal, get_args
 
 from e5v.evaluation.cached_embedder import OwnModel
 from e5v.evaluation.published import PaperPrompt
@@ -42,20 +42,27 @@ class Variant:
     paper_prompt: PaperPrompt | None
 
 
-def variants(model: E5V, ablation: Ablation | None) -> Iterator[Variant]:
-    """Yield the variants of an ablation; without one, the model itself, unlabelled."""
+def variants(
+    model: E5V, ablation: Ablation | None, prompts: PaperPrompt = "one word"
+) -> Iterator[Variant]:
+    """Yield the variants of an ablation; without one, the model with some prompts, unlabelled."""
     if ablation is None:
-        yield Variant("", OwnModel(model), "one word")
+        yield Variant("", _ask(model, prompts), prompts)
     elif ablation == "prompt":
-        yield Variant("no prompt", OwnModel(model, dict.fromkeys(PROMPTS, BARE)), "no prompt")
-        yield Variant("prompt", OwnModel(model, dict.fromkeys(PROMPTS, SUMMARY)), "prompt")
-        yield Variant("one word", OwnModel(model), "one word")
+        for one in get_args(PaperPrompt):
+            yield Variant(one, _ask(model, one), one)
     else:
         layers = len(model.loaded.language_model.layers)
         inner = sorted({layers // 2, 3 * layers // 4, layers - 1} - {0, layers})
         for readout in (*map(str, inner), "before-mlp"):
             yield Variant(f"read at {readout}", OwnModel(E5V(model.loaded, readout=readout)), None)
         yield Variant("read at last", OwnModel(model), "one word")
+
+
+def _ask(model: E5V, prompts: PaperPrompt) -> OwnModel:
+    """Return the model with the prompts of a row of Table 6."""
+    wording = {"no prompt": BARE, "prompt": SUMMARY}.get(prompts)
+    return OwnModel(model, dict.fromkeys(PROMPTS, wording) if wording else None)
 
 
 def describe_setting(

@@ -18,7 +18,14 @@ from e5v.verbs.paths import need_file, need_folder, need_new_file, need_possible
 
 if TYPE_CHECKING:
     from e5v.evaluation.evaluate import BenchmarkData
+    from e5v.evaluation.published import PaperPrompt
     from e5v.evaluation.report import Report
+
+PROMPTS: "dict[str, PaperPrompt]" = {  # of Table 6, by how they are written here
+    "one-word": "one word",
+    "prompt": "prompt",
+    "no-prompt": "no prompt",
+}
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class Evaluate:
     benchmark: Annotated[tuple[str, ...], arg(metavar="NAME...")] = ("folder",)
     """Names of benchmarks."""
     out: Annotated[Path | None, arg(metavar="FOLDER")] = None
-    """Write report.json, report.md and report.html (also gap.png and files for test servers)."""
+    """Write report.json, .md and .html, ranks.json (also gap.png and files for test servers)."""
     cache: Annotated[Path | None, arg(metavar="FILE")] = None
     """Keep vectors in this file, so that an interrupted or repeated evaluation reuses them."""
     gap: bool = False
@@ -51,6 +58,9 @@ class Evaluate:
     ablate: Literal["prompt", "readout"] | None = None
     """Also evaluate variants: other prompts (Table 6), or other positions and layers of the
     language model."""
+    prompts: Literal["one-word", "prompt", "no-prompt"] = "one-word"
+    """The prompts: the paper's, the same without "in one word", or none, as in Table 6: for a
+    model that was trained so."""
     paper: Literal["tuned", "untuned"] = "tuned"
     """Published results to compare with: those of E5-V, or of its base model before tuning."""
     font: Annotated[Path | None, arg(metavar="FILE")] = None
@@ -83,7 +93,15 @@ def evaluate(verb: Evaluate) -> None:
     report = evaluate_data(
         verb.opening.open(model),
         data,
-        EvaluationOptions(verb.gap, verb.ablate, verb.paper, verb.font, verb.cache, verb.layout),
+        EvaluationOptions(
+            gap=verb.gap,
+            ablate=verb.ablate,
+            paper=verb.paper,
+            font=verb.font,
+            cache=verb.cache,
+            layout=verb.layout,
+            prompts=PROMPTS[verb.prompts],
+        ),
         name=model,
         progress=partial(bar, shown=True),
     )
@@ -99,6 +117,8 @@ def _check_arguments(verb: Evaluate) -> None:
     from e5v.evaluation.benchmarks import find_benchmarks
 
     benchmarks = find_benchmarks(verb.benchmark)
+    if verb.ablate and verb.prompts != "one-word":
+        raise UsageError("--ablate has its own prompts; leave out --prompts")
     need_folder(verb.data, "--data")
     for one in benchmarks if verb.data is None else ():
         if one.hub is None:
