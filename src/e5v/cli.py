@@ -30,6 +30,7 @@ from e5v.verbs.evaluate import Evaluate, evaluate
 from e5v.verbs.help import list_verbs
 from e5v.verbs.index import Index, index
 from e5v.verbs.merge import Merge, merge
+from e5v.verbs.mine import Mine, mine
 from e5v.verbs.model_options import VARIABLE
 from e5v.verbs.options import name_option, options_of, suggest
 from e5v.verbs.search import Search, search
@@ -47,6 +48,7 @@ Verb = (
     | Words
     | Evaluate
     | Train
+    | Mine
     | Merge
     | Convert
     | Verify
@@ -61,6 +63,7 @@ ACTS: dict[type[Any], Callable[[Any], bool | None]] = {
     Words: words,
     Evaluate: evaluate,
     Train: train,
+    Mine: mine,
     Merge: merge,
     Convert: convert,
     Verify: verify,
