@@ -33,6 +33,7 @@ from e5v.verbs.merge import Merge, merge
 from e5v.verbs.mine import Mine, mine
 from e5v.verbs.model_options import VARIABLE
 from e5v.verbs.options import name_option, options_of, suggest
+from e5v.verbs.push import Push, push
 from e5v.verbs.search import Search, search
 from e5v.verbs.serve import Serve, serve
 from e5v.verbs.train import Train, train
@@ -50,6 +51,7 @@ Verb = (
     | Train
     | Mine
     | Merge
+    | Push
     | Convert
     | Verify
     | Demo
@@ -65,6 +67,7 @@ ACTS: dict[type[Any], Callable[[Any], bool | None]] = {
     Train: train,
     Mine: mine,
     Merge: merge,
+    Push: push,
     Convert: convert,
     Verify: verify,
     Demo: demo,

@@ -1,7 +1,7 @@
 """Hard negatives: which candidates are taken, compared with sentence-transformers and by hand."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from e5v.training.mining_rule import MiningRule
 from e5v.training.triplets import Triplet
 from e5v.vectors import unit
 
-Vectors = Mapping[str, NDArray[np.float32]]
+Vectors = dict[str, NDArray[np.float32]]
 
 
 class Known:

@@ -161,6 +161,8 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     ),
     "no model to assemble": (["assemble", "foto"], "expected photos; did you mean photos?"),
     "missing wheels": (["assemble", "photos", "--wheels", "none"], "--wheels none does not exist"),
+    "a missing folder to push": (["push", "none", "a/b"], "FOLDER none does not exist"),
+    "an id that the hub does not take": (["push", "pictures", "a//b"], "'a//b' is not an id of"),
     "a missing run": (["merge", "no-run", "--out", "new"], "RUN no-run does not exist"),
     "a merged folder that exists": (["merge", "run", "--out", "pictures"], "not empty"),
     "a converted folder that exists": (["convert", "a/b", "--out", "data.bin"], "is a file"),
