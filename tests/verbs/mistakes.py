@@ -129,6 +129,10 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     ),
     "a run that exists": (["train", "--data", "pairs.csv", "--out", "run"], "--resume"),
     "a run folder with more": (["train", "--data", "pairs.csv", "--out", "pictures"], "not empty"),
+    "an unknown tracker": (
+        ["train", "--data", "pairs.csv", "--out", "b", "--track", "tensorbord"],
+        "--track is tensorbord; expected tensorboard, wandb or trackio; did you mean tensorboard?",
+    ),
     "a tuned model": (["train", "--data", "a", "--out", "b", "--model", "nano"], "nano-base"),
     "a tuned model of photos": (
         ["train", "--data", "a", "--out", "b", "--model", "photos"],

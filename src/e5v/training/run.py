@@ -27,6 +27,7 @@ class TrainOptions(TypedDict, total=False):
     device: str | None
     dtype: DTypeName
     trust_remote_code: bool
+    track: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Run:
     """Which model to train on which data, and the folder to write to.
 
     `data` are files of triplets, or triplets. Every `every` steps there is a checkpoint, and a
-    measurement on `evaluation` if that is given.
+    measurement on `evaluation` if that is given. `track` names trackers (`e5v.training.trackers`).
     """
 
     model: str
@@ -47,6 +48,7 @@ class Run:
     device: str | None = None
     dtype: DTypeName = "auto"
     trust_remote_code: bool = False
+    track: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check what needs no data and no model.

@@ -10,7 +10,7 @@ loaded, stays frozen and sees each image once per step (the image-text training 
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,7 @@ from e5v.training.run import Begun, Measured, Pace, Run, Step, TrainOptions
 from e5v.training.run_folder import RunFolder, write_folder
 from e5v.training.sampler import Batch, Batches
 from e5v.training.teacher import Teacher
+from e5v.training.trackers import check_trackers, track
 from e5v.training.training_prompts import TrainingPrompts
 from e5v.training.triplets import Triplet, Triplets
 from e5v.training.validation import Validation
@@ -66,7 +67,8 @@ def train(
             captions.jsonl; recalls are 0 to 1.
         progress: is called with `Begun`, then with each `Step` and `Measured`.
         options: `every`, the steps between checkpoints and between measurements (50); `resume`,
-            continue the run in `out`; `device`, `dtype`, `trust_remote_code` as in `E5V`.
+            continue the run in `out`; `device`, `dtype`, `trust_remote_code` as in `E5V`; `track`,
+            names of trackers: "tensorboard", "wandb", "trackio".
 
     Raises:
         DataError: the data cannot be used, or has fewer rows than a batch.
@@ -75,13 +77,15 @@ def train(
         TrainingError: the loss is not finite, a step does not fit in memory, an image cannot be
             read, or a checkpoint cannot be written; the last checkpoint is kept.
     """
-    for event in fit(Run.of(model, data, out, recipe or Recipe(), evaluation, **options)):
+    run = Run.of(model, data, out, recipe or Recipe(), evaluation, **options)
+    check_trackers(run.track)
+    for event in track(fit(run), run.out, run.track):
         if progress is not None:
             progress(event)
     return RunFolder(Path(out)).adapter
 
 
-def fit(run: Run) -> Iterator[Begun | Step | Measured]:
+def fit(run: Run) -> Generator[Begun | Step | Measured, None, None]:
     """Train, and yield a record of every step; under torchrun, only rank 0 yields.
 
     Raises:

@@ -7,7 +7,7 @@ import os
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import OmitArgPrefixes, arg
 
@@ -42,6 +42,7 @@ class Train:
         e5v train --data pairs.csv --out run --model nano-base --batch 64
         e5v train --model royokong/e5-v --data nli_for_simcse.csv --out run
         e5v train --model nano-base --data photos/captions.jsonl --out run
+        e5v train --data pairs.csv --out run --track tensorboard
     """
 
     data: Annotated[tuple[Path, ...], arg(metavar="FILE...")]
@@ -56,6 +57,10 @@ class Train:
     """Steps between checkpoints, and between evaluations."""
     resume: bool = False
     """Continue the run in FOLDER; the result is the same as without an interruption."""
+    track: Annotated[
+        tuple[Literal["tensorboard", "wandb", "trackio"], ...], arg(metavar="NAME...")
+    ] = ()
+    """Also show the run in tensorboard (files in FOLDER/tensorboard), wandb or trackio."""
     json: bool = False
     """Write JSON lines, the default when stdout is not a terminal."""
     recipe: OmitArgPrefixes[Recipe] = field(default_factory=Recipe)
@@ -83,12 +88,15 @@ def train(verb: Train) -> None:
     need("e5v train", *EXTRAS["train"])
     if verb.recipe.four_bit:
         need("e5v train --four-bit", *EXTRAS["qlora"])
+    for name in verb.track:
+        need(f"e5v train --track {name}", name)
     if any(file.suffix.lower() == ".parquet" for file in verb.data):
         need("Parquet", "pyarrow")
     if os.environ.get("RANK", "0") == "0":  # under torchrun, the first process checks for all
         _check(verb)
         announce(f"opening {verb.model}")
     from e5v.training.run import Begun, Measured, Run
+    from e5v.training.trackers import track
     from e5v.training.trainer import fit
 
     run = Run(
@@ -99,12 +107,13 @@ def train(verb: Train) -> None:
         evaluation=verb.evaluation,
         every=verb.every,
         resume=verb.resume,
+        track=tuple(dict.fromkeys(verb.track)),
         **asdict(verb.opening),
     )
     lines = wants_lines(json=verb.json)
     steps = verb.recipe.steps
     led = False  # under torchrun, one process prints for all
-    for event in fit(run):
+    for event in track(fit(run), run.out, run.track):
         led = True
         if isinstance(event, Begun):
             _report(event, steps)
