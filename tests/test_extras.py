@@ -90,6 +90,16 @@ def test_a_verb_says_at_once_which_extra_it_needs(
             ["train", "--data", "a.csv", "--out", "run", "--four-bit"],
             "e5v train --four-bit needs bitsandbytes",
         ),
+        (
+            "tensorboard",
+            ["train", "--data", "a.csv", "--out", "run", "--track", "tensorboard"],
+            "e5v train --track tensorboard needs tensorboard",
+        ),
+        (
+            "wandb",
+            ["train", "--data", "a.csv", "--out", "run", "--track", "wandb"],
+            "e5v train --track wandb needs wandb",
+        ),
         ("pyarrow", ["train", "--data", "a.parquet", "--out", "run"], "Parquet needs pyarrow"),
     ],
 )

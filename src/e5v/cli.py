@@ -31,8 +31,10 @@ from e5v.verbs.evaluate import Evaluate, evaluate
 from e5v.verbs.help import list_verbs
 from e5v.verbs.index import Index, index
 from e5v.verbs.merge import Merge, merge
+from e5v.verbs.mine import Mine, mine
 from e5v.verbs.model_options import VARIABLE
 from e5v.verbs.options import name_option, options_of, suggest
+from e5v.verbs.push import Push, push
 from e5v.verbs.search import Search, search
 from e5v.verbs.serve import Serve, serve
 from e5v.verbs.train import Train, train
@@ -48,7 +50,9 @@ Verb = (
     | Words
     | Evaluate
     | Train
+    | Mine
     | Merge
+    | Push
     | Convert
     | Verify
     | Demo
@@ -63,7 +67,9 @@ ACTS: dict[type[Any], Callable[[Any], bool | None]] = {
     Words: words,
     Evaluate: evaluate,
     Train: train,
+    Mine: mine,
     Merge: merge,
+    Push: push,
     Convert: convert,
     Verify: verify,
     Demo: demo,

@@ -106,7 +106,7 @@ def test_a_run_with_images_is_resumed_bit_for_bit(
     for event in events:
         if isinstance(event, Step) and event.step == 3:  # the checkpoint is that of step 2
             break
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     list(fit(replace(broken, resume=True)))
     for name, weight in _read_weights(whole).items():
         assert torch.equal(weight, _read_weights(broken)[name])

@@ -145,13 +145,44 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     ),
     "a run that exists": (["train", "--data", "pairs.csv", "--out", "run"], "--resume"),
     "a run folder with more": (["train", "--data", "pairs.csv", "--out", "pictures"], "not empty"),
+    "an unknown tracker": (
+        ["train", "--data", "pairs.csv", "--out", "b", "--track", "tensorbord"],
+        "--track is tensorbord; expected tensorboard, wandb or trackio; did you mean tensorboard?",
+    ),
     "a tuned model": (["train", "--data", "a", "--out", "b", "--model", "nano"], "nano-base"),
     "a tuned model of photos": (
         ["train", "--data", "a", "--out", "b", "--model", "photos"],
         "--model is photos, which is tuned already; expected photos-base",
     ),
+    "ranks backwards": (
+        ["mine", "--data", "pairs.csv", "--out", "t.jsonl", "--ranks", "60:10"],
+        "ranks is 60:10; expected the first number below the second, such as 10:60 (--ranks)",
+    ),
+    "no ranks": (
+        ["mine", "--data", "pairs.csv", "--out", "t.jsonl", "--ranks", "some"],
+        "ranks is some; expected two numbers, such as 10:60 (--ranks)",
+    ),
+    "fewer ranks than negatives": (
+        ["mine", "--data", "pairs.csv", "--out", "t.jsonl", "--ranks", "1:2", "--negatives", "2"],
+        "expected at least 2 of them",
+    ),
+    "mined data that are no JSON lines": (
+        ["mine", "--data", "pairs.csv", "--out", "t.csv"],
+        "--out is t.csv; expected the suffix .jsonl",
+    ),
+    "missing data to mine for": (["mine", "--data", "no.csv", "--out", "t.jsonl"], "no.csv does"),
+    "a corpus of no format": (
+        ["mine", "--data", "pairs.csv", "--out", "t.jsonl", "--corpus", "data.bin"],
+        "--corpus data.bin is of an unknown format; expected .jsonl, .txt, a folder of images",
+    ),
+    "a missing corpus": (
+        ["mine", "--data", "pairs.csv", "--out", "t.jsonl", "--corpus", "none"],
+        "--corpus none does not exist",
+    ),
     "no model to assemble": (["assemble", "foto"], "expected photos; did you mean photos?"),
     "missing wheels": (["assemble", "photos", "--wheels", "none"], "--wheels none does not exist"),
+    "a missing folder to push": (["push", "none", "a/b"], "FOLDER none does not exist"),
+    "an id that the hub does not take": (["push", "pictures", "a//b"], "'a//b' is not an id of"),
     "a missing run": (["merge", "no-run", "--out", "new"], "RUN no-run does not exist"),
     "a merged folder that exists": (["merge", "run", "--out", "pictures"], "not empty"),
     "a converted folder that exists": (["convert", "a/b", "--out", "data.bin"], "is a file"),

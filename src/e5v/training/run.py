@@ -29,6 +29,7 @@ class TrainOptions(OpenOptions, total=False):
     resume: bool
     image_memory: float
     image_disk: float
+    track: tuple[str, ...]
 
 
 Data = Path | str | Iterable[Path | str] | Mapping[Path | str, float] | Iterable[Triplet]
@@ -42,6 +43,7 @@ class Run:
     the files in what is trained on, in any unit; without any, a file's share is that of its rows.
     Every `every` steps there is a checkpoint, and a measurement on `evaluation` if that is given.
     Image tokens are kept in up to `image_memory` GiB of memory, and `image_disk` GiB of disk.
+    `track` names trackers (`e5v.training.trackers`).
     """
 
     model: str
@@ -58,6 +60,7 @@ class Run:
     weights: tuple[float, ...] = ()
     image_memory: float = 2.0
     image_disk: float = 0.0
+    track: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check what needs no data and no model.

@@ -11,7 +11,7 @@ later steps (`e5v.training.image_cache`).
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -40,6 +40,7 @@ from e5v.training.run import Begun, Data, Measured, Pace, Run, Step, TrainOption
 from e5v.training.run_folder import RunFolder, write_folder
 from e5v.training.sampler import Batch, Batches
 from e5v.training.teacher import Teacher
+from e5v.training.trackers import check_trackers, track
 from e5v.training.training_prompts import TrainingPrompts
 from e5v.training.triplets import Triplets
 from e5v.training.validation import Validation
@@ -72,7 +73,7 @@ def train(
         options: `every`, the steps between checkpoints and between measurements (50); `resume`,
             continue the run in `out`; `image_memory` and `image_disk`, GiB of image tokens kept in
             memory (2) and on disk (0); `device`, `dtype`, `trust_remote_code`, `tiling` as in
-            `E5V`.
+            `E5V`; `track`, names of trackers: "tensorboard", "wandb", "trackio".
 
     Raises:
         DataError: the data cannot be used, or has fewer rows than a batch.
@@ -81,13 +82,15 @@ def train(
         TrainingError: the loss is not finite, a step does not fit in memory, an image cannot be
             read, or a checkpoint cannot be written; the last checkpoint is kept.
     """
-    for event in fit(Run.of(model, data, out, recipe or Recipe(), evaluation, **options)):
+    run = Run.of(model, data, out, recipe or Recipe(), evaluation, **options)
+    check_trackers(run.track)
+    for event in track(fit(run), run.out, run.track):
         if progress is not None:
             progress(event)
     return RunFolder(Path(out)).adapter
 
 
-def fit(run: Run) -> Iterator[Begun | Step | Measured]:
+def fit(run: Run) -> Generator[Begun | Step | Measured, None, None]:
     """Train, and yield a record of every step; under torchrun, only rank 0 yields.
 
     Raises:

@@ -20,6 +20,7 @@ TITLES = {
     "options": "Options",
     "recipe options": "Training options",
     "objective options": "Loss options",
+    "rule options": "Options of the choice",
     "opening options": "Model loading options",
 }
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import OmitArgPrefixes, arg
 
@@ -50,6 +50,7 @@ class Train:
         e5v train --model royokong/e5-v --data nli_for_simcse.csv --out run
         e5v train --model nano-base --data photos/captions.jsonl --out run
         e5v train --model nano-base --data nli.csv:0.8 pairs.jsonl:0.2 --out run
+        e5v train --data pairs.csv --out run --track tensorboard
     """
 
     data: Annotated[tuple[Path, ...], arg(metavar="FILE...")]
@@ -69,6 +70,10 @@ class Train:
     """Image tokens to keep in memory from step to step, in GiB; each process keeps its own."""
     image_disk: Annotated[float, arg(metavar="GIB")] = 0.0
     """Image tokens to keep on disk as well, in GiB, in the folder of temporary files."""
+    track: Annotated[
+        tuple[Literal["tensorboard", "wandb", "trackio"], ...], arg(metavar="NAME...")
+    ] = ()
+    """Also show the run in tensorboard (files in FOLDER/tensorboard), wandb or trackio."""
     json: bool = False
     """Write JSON lines, the default when stdout is not a terminal."""
     recipe: OmitArgPrefixes[Recipe] = field(default_factory=Recipe)
@@ -101,12 +106,15 @@ def train(verb: Train) -> None:
     data = _find_data(verb.data)
     if verb.recipe.four_bit:
         need("e5v train --four-bit", *EXTRAS["qlora"])
+    for name in verb.track:
+        need(f"e5v train --track {name}", name)
     if any(file.suffix.lower() == ".parquet" for file in data.files):
         need("Parquet", "pyarrow")
     if os.environ.get("RANK", "0") == "0":  # under torchrun, the first process checks for all
         _check(verb, data.files)
         announce(f"opening {verb.model}")
     from e5v.training.run import Begun, Measured, Run
+    from e5v.training.trackers import track
     from e5v.training.trainer import fit
 
     run = Run(
@@ -120,12 +128,13 @@ def train(verb: Train) -> None:
         resume=verb.resume,
         image_memory=verb.image_memory,
         image_disk=verb.image_disk,
+        track=tuple(dict.fromkeys(verb.track)),
         **asdict(verb.opening),
     )
     lines = wants_lines(json=verb.json)
     steps = verb.recipe.steps
     led = False  # under torchrun, one process prints for all
-    for event in fit(run):
+    for event in track(fit(run), run.out, run.track):
         led = True
         if isinstance(event, Begun):
             _report(event, steps)
