@@ -32,6 +32,7 @@ from paper.stages import Plan, list_jobs
 
 REPORT = "report"
 ALL = (*STAGES, REPORT)
+FEW = ("untuned", "text", "no-prompt", "image-text", "mixed", "mistral-text")  # with --tiny
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Paper:
     plan: bool = False
     """Only say what the run needs, and what can be left out."""
     tiny: bool = False
-    """A small random model and a few rows of data, in minutes."""
+    """Small random models, a few rows of data and some of the settings, in minutes."""
     numbers: OmitArgPrefixes[Numbers] = field(default_factory=Numbers)
 
     def make_plan(self) -> Plan:
@@ -66,7 +67,7 @@ class Paper:
             UsageError: a stage or setting is not known, there is no seed, or a folder cannot be
                 used.
         """
-        settings = tuple(find_settings(self.only))
+        settings = tuple(find_settings(self.only or (FEW if self.tiny else ())))
         if unknown := set(self.stages).difference(ALL):
             raise UsageError(f"stage {min(unknown)} is not known; name some of {', '.join(ALL)}")
         if not self.seeds:
@@ -112,7 +113,8 @@ def run(paper: Paper) -> bool:
 
 def _tell(outcomes: list[Outcome], paper: Paper) -> None:
     counts = Counter(one.state for one in outcomes if one.job.stage in paper.stages)
-    say(", ".join(f"{count} {state}" for state, count in counts.items()))
+    if counts:
+        say(", ".join(f"{count} {state}" for state, count in counts.items()))
     for one in outcomes:
         if one.state == "failed":
             say(f"{one.job.label} failed: {one.reason}")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from e5v.evaluation.published import MEAN, Key
+from e5v.evaluation.report_text import duration
 from nano.findings import IMAGES, NO_PROMPT, ONE_WORD, PROMPT, TEXTS, Verdict
 from paper.costs import TrainingCost
 from paper.findings import Findings, Side
@@ -172,7 +173,8 @@ def _compare_costs(costs: Mapping[str, TrainingCost]) -> Claim:
     if one is None or other is None:
         return Claim(7, paper, "", None)
     share = one.seconds / other.seconds
-    told = f"{one.hours:.2f} hours against {other.hours:.2f} ({100 * share:.0f} %)"
+    took = f"{duration(one.seconds)} against {duration(other.seconds)}"
+    told = f"{took} on one device ({100 * share:.0f} %)"
     return Claim(7, paper, told, "above" if share <= CHEAPER else "below")
 
 

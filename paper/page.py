@@ -4,16 +4,18 @@ Plan, outcomes -> findings, costs, words, gaps -> tables, claims, what is missin
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from e5v.evaluation.gap import Gap
 from nano.findings import NO_PROMPT, ONE_WORD, PROMPT
+from paper.bases import BASES
 from paper.claims import COCO, Claim, make_claims
 from paper.costs import EvaluationCost, TrainingCost, sum_evaluations, sum_trainings
 from paper.findings import Findings, Side, read_findings
 from paper.runner import Outcome, read_lines
+from paper.settings import Numbers
 from paper.stages import Plan
 from paper.tables import Table, build_tables
 
@@ -55,6 +57,7 @@ class Page:
     missing: Sequence[Missing]
     faults: Sequence[Check]
     checks: int
+    deviations: Sequence[str]
 
 
 def make_page(plan: Plan, outcomes: Sequence[Outcome]) -> Page:
@@ -76,6 +79,7 @@ def make_page(plan: Plan, outcomes: Sequence[Outcome]) -> Page:
         missing=list(_list_missing(plan, outcomes)),
         faults=faults,
         checks=checks,
+        deviations=list(_list_deviations(plan, faults)),
     )
 
 
@@ -101,6 +105,18 @@ def _read_checks(
             if line.get("passed") is False:  # of data: a base that fails its checks stops the run
                 faults.append(Check(line["data"], line["check"], line["found"], line["expected"]))
     return faults, count
+
+
+def _list_deviations(plan: Plan, faults: Sequence[Check]) -> Iterator[str]:
+    """Say in what this run is not the paper's, so that its verdicts are not of the paper."""
+    ours, papers = plan.numbers, Numbers()
+    if (ours.steps, ours.batch) != (papers.steps, papers.batch):
+        yield f"{ours.steps:,} steps of {ours.batch:,}, not {papers.steps:,} of {papers.batch:,}"
+    others = [one.title for one in plan.used_bases if one.source != BASES[one.name].source]
+    if others:
+        yield f"other models in the place of {', '.join(others)}"
+    if data := dict.fromkeys(one.of for one in faults):
+        yield f"data that are not the published ones: {', '.join(data)}"
 
 
 def _list_missing(plan: Plan, outcomes: Sequence[Outcome]) -> list[Missing]:

@@ -9,8 +9,9 @@ Each has a `source.json`, so that `e5v data fetch` takes it for what it is: a co
 import csv
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 
 from e5v.captions import CAPTIONS
@@ -24,7 +25,7 @@ from e5v.files import replace_folder
 EXAMPLES = Path(__file__).parents[1] / "examples"
 IMAGES = 10  # of Flickr30K and of COCO: the fewest that a gap is measured on
 TRIPLETS, PAIRED, EDITED = 40, 12, 3
-GRADES = 4  # pairs of each set of sentences
+GRADED = 6  # pairs of a file of sentences
 
 
 @dataclass(frozen=True)
@@ -86,32 +87,35 @@ def _write_nli(folder: Path) -> list[list[str]]:
 
 
 def _write_sts(folder: Path, triplets: Sequence[Sequence[str]]) -> None:
-    """Write graded pairs of every set of SentEval: entailed ones 4 to 5, contradicted ones 0 to 1.
-
-    A pair is as likely to be of one kind as of the other.
-    """
-    pairs = [
-        (row[0], row[1 + place % 2], 5 - 4 * (place % 2) - place / 100)
-        for place, row in enumerate(triplets[: 2 * GRADES])
-    ]
-    inputs = "".join(f"{left}\t{right}\n" for left, right, _ in pairs)
-    grades = "".join(f"{grade}\n" for *_, grade in pairs)
+    """Write graded pairs in the layout of SentEval, others for each set."""
+    taken = cycle(triplets)
     for year, subsets in STS_YEARS.items():
         for subset in subsets:
-            home = folder / "STS" / f"{year}-en-test"
-            _write(home / f"STS.input.{subset}.txt", inputs)
-            _write(home / f"STS.gs.{subset}.txt", grades)
+            home, pairs = folder / "STS" / f"{year}-en-test", _grade(taken)
+            texts = "".join(f"{left}\t{right}\n" for left, right, _ in pairs)
+            _write(home / f"STS.input.{subset}.txt", texts)
+            _write(home / f"STS.gs.{subset}.txt", "".join(f"{grade}\n" for *_, grade in pairs))
     benchmark = "".join(
         f"main\tx\t2017\t{place}\t{grade}\t{left}\t{right}\n"
-        for place, (left, right, grade) in enumerate(pairs)
+        for place, (left, right, grade) in enumerate(_grade(taken))
     )
     _write(folder / "STS" / "STSBenchmark" / "sts-test.csv", benchmark)
     heading = "pair_ID\tsentence_A\tsentence_B\trelatedness_score\tentailment_judgment\n"
     sick = "".join(
         f"{place}\t{left}\t{right}\t{grade}\tNEUTRAL\n"
-        for place, (left, right, grade) in enumerate(pairs)
+        for place, (left, right, grade) in enumerate(_grade(taken))
     )
     _write(folder / "SICK" / "SICK_test_annotated.txt", heading + sick)
+
+
+def _grade(triplets: Iterator[Sequence[str]]) -> list[tuple[str, str, float]]:
+    """Return graded pairs: entailed ones 4 to 5, contradicted ones below 1."""
+    pairs = []
+    for place, row in enumerate(islice(triplets, GRADED)):
+        contradicted = place % 2
+        grade = (1 if contradicted else 5) - place / 100
+        pairs.append((row[0], row[1 + contradicted], grade))
+    return pairs
 
 
 def _write_captioned(folder: Path, photos: Sequence[Captioned]) -> None:

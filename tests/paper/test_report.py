@@ -1,6 +1,7 @@
 """The report of a run: complete, and honest about what is not there."""
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from paper.bases import BASES
 from paper.jobs import Job
 from paper.report import write_report
 from paper.runner import Outcome
-from paper.settings import SETTINGS
+from paper.settings import SETTINGS, Numbers
 from paper.stages import Plan, list_jobs
 from tests.paper.found import make_evaluation
 
@@ -85,6 +86,17 @@ def test_a_report_says_what_is_there(plan: Plan) -> None:
     better = next(paper for paper in claims if "makes all of it better" in paper)
     assert claims[better] == "reproduced"
     assert "not measured" in claims.values()
+
+
+def test_a_run_that_is_not_the_papers_says_so(plan: Plan) -> None:
+    """Catches a claim refuted by two steps of training on another model."""
+    other = replace(BASES["llama3"], source="small")
+    few = replace(plan, numbers=Numbers(steps=2), bases={**BASES, "llama3": other})
+    jobs = list_jobs(few)
+    for one, warned in ((plan, False), (few, True)):
+        page = write_report(one, [_outcome(job) for job in jobs])[2].read_text()
+        assert ("Not the paper&#39;s run" in page or "Not the paper's run" in page) == warned
+    assert "2 steps of 768, not 1,000 of 768; other models in the place of LLaVA-NeXT" in page
 
 
 def test_a_page_shows_texts_as_texts(plan: Plan) -> None:
