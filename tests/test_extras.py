@@ -113,17 +113,19 @@ def test_one_missing_library_of_an_extra_is_named(
 
 
 def test_the_base_install_embeds(tmp_path: Path) -> None:
-    """Catches a library of an extra on the way of `E5V.encode`, `e5v encode` and `e5v words`."""
-    code = """
+    """Catches a library of an extra on the way of `E5V.encode`, or of a verb that needs none."""
+    (tmp_path / "a.csv").write_text("anchor,positive\na dog,a puppy\na car,a truck\n")
+    mine = ["mine", "--data", "a.csv", "--out", "m.jsonl", "--margin", "-2"]
+    code = f"""
 from e5v import E5V
 from e5v.cli import main
 assert E5V("nano").encode(["a cat"]).shape == (1, 288)
-for arguments in (["encode", "a cat", "--out", "v.npy"], ["words", "a cat", "--json"]):
+for arguments in (["encode", "a cat", "--out", "v.npy"], ["words", "a cat", "--json"], {mine}):
     assert main([*arguments, "--model", "nano"]) == 0
 """
     done = without(EXTRA_OF, code, tmp_path)
     assert done.returncode == 0, done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["v.npy"]
+    assert {path.name for path in tmp_path.iterdir()} == {"a.csv", "m.jsonl", "v.npy"}
 
 
 PYTHON = [

@@ -132,7 +132,7 @@ def test_other_processes_track_nothing(tmp_path: Path) -> None:
 def test_tensorboard_goes_on_after_a_kill(folder: Path) -> None:
     """Two values of one step, or a second run, where training went back to its checkpoint."""
     pytest.importorskip("tensorboard")
-    list(track(run_of(1, 2, 3), folder, ("tensorboard",)))
+    list(track(run_of(1, 2, 3, 4, 5), folder, ("tensorboard",)))
     again = (
         replace(one, loss=9.0) if isinstance(one, Step) else one for one in run_of(3, 4, first=2)
     )

@@ -26,9 +26,9 @@ MEGABYTE = 1e6
 class Push:
     """Upload a model or an adapter to the Hugging Face hub.
 
-    FOLDER is what e5v merge or e5v convert wrote, with its card (README.md), or a run or adapter of
-    e5v train; an adapter without a card gets one. The checks of e5v verify are made first, and
-    nothing is uploaded if one fails. Log in with hf auth login, or set HF_TOKEN.
+    FOLDER is a model with its card (README.md), as e5v merge writes it, or a run or adapter of e5v
+    train; an adapter without a card gets one. The checks of e5v verify are made first: if one
+    fails, nothing is uploaded. Log in with hf auth login, or set HF_TOKEN.
 
     Examples:
         e5v push tuned you/tuned --private
