@@ -59,7 +59,7 @@ def test_a_set_of_the_hub(
     table = datasets.Dataset.from_dict(cells).cast_column("image", datasets.Image())
     asked: list[object] = []
 
-    def load(name: str, **options: object) -> object:
+    def load(name: str, _subset: str | None = None, **options: object) -> object:
         asked.extend((name, options["split"]))
         return table
 
