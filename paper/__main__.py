@@ -94,11 +94,13 @@ def run(paper: Paper) -> bool:
     """
     plan = paper.make_plan()
     jobs = list_jobs(plan)
-    for line in describe_needs(plan):
-        say(line)
+    if paper.plan or set(paper.stages) != {REPORT}:
+        for line in describe_needs(plan):
+            say(line)
     if paper.plan:
         return True
-    need_disk(plan)
+    if set(paper.stages) != {REPORT}:
+        need_disk(plan)
     plan.out.mkdir(parents=True, exist_ok=True)
     with locked(plan.out):
         runner = Runner(plan.out, plan.data, say)
