@@ -21,6 +21,7 @@ from e5v.evaluation.report_plots import plot
 from e5v.evaluation.report_text import duration, gap_measures, signed
 from nano.kept import write
 from nano.templates import fill_in
+from paper.claims import Claim
 from paper.page import Page, make_page
 from paper.runner import Outcome
 from paper.stages import EXAMPLES, Plan
@@ -52,6 +53,7 @@ def write_report(plan: Plan, outcomes: Sequence[Outcome]) -> list[Path]:
 def describe(page: Page) -> dict[str, Any]:
     """Return what results.json has. What depends on the clock is under "costs" alone."""
     costs = {
+        "claims": [_describe_claim(one) for one in page.claims if one.timed],
         "trainings": {name: asdict(one) for name, one in page.trainings.items()},
         "evaluations": [asdict(one) for one in page.evaluations],
         "machine": asdict(describe_machine()),
@@ -65,7 +67,7 @@ def describe(page: Page) -> dict[str, Any]:
         "tables": {
             one.layout.name: [_describe_row(row) for row in one.rows] for one in page.tables
         },
-        "claims": [asdict(one) | {"says": VERDICTS[one.verdict]} for one in page.claims],
+        "claims": [_describe_claim(one) for one in page.claims if not one.timed],
         "figures": list(page.findings.figures()),
         "gaps": {
             title: {key: value for key, value in asdict(gap).items() if key != "plane"}
@@ -76,6 +78,12 @@ def describe(page: Page) -> dict[str, Any]:
         "failed checks": [asdict(one) for one in page.faults],
         "costs": costs,
     }
+
+
+def _describe_claim(claim: Claim) -> dict[str, Any]:
+    values = asdict(claim)
+    del values["timed"]
+    return values | {"says": VERDICTS[claim.verdict]}
 
 
 def _describe_row(row: Row) -> dict[str, Any]:

@@ -48,18 +48,20 @@ class Setting:
 
 @dataclass(frozen=True)
 class Numbers:
-    """What all trainings have in common; the defaults are the paper's recipe.
-
-    `every` is the steps between checkpoints; `benchmarks` are measured on, beside CIRR's test.
-    """
+    """What all trainings have in common; the defaults are the paper's recipe."""
 
     steps: int = 1000
+    """Optimiser steps."""
     batch: int = 768
+    """Rows of a batch."""
     every: int = 50
+    """Steps between checkpoints, from which a training that was killed goes on."""
     chunk_tokens: int | None = None
+    """Tokens per gradient chunk: fewer need less memory."""
     recompute: bool = False
+    """Recompute activations in the backward pass, to save memory."""
     four_bit: bool = False
-    benchmarks: tuple[str, ...] = ("table6",)
+    """Load the frozen weights in 4 bits, as the paper did."""
 
 
 def _read_settings(file: Path) -> list[Setting]:
