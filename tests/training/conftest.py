@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import e5v.model.encoder
 from e5v.model.loading import Loaded, load
 from e5v.training.contents import identify
 from e5v.training.recipe import Adapter, Recipe
@@ -26,6 +28,20 @@ def make_triplets(count: int) -> tuple[Triplet, ...]:
         negatives = () if number % 3 == 2 else (f"{who} {other}",)
         made.append(Triplet(f"{who} {what}, take {number}", f"{who} is there {number}", negatives))
     return tuple(made)
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Give the number of images in each run of the vision tower."""
+    counts: list[int] = []
+    real = e5v.model.encoder.image_tokens  # type: ignore[attr-defined]
+
+    def count(model: Any, images: Any, *rest: Any) -> Any:
+        counts.append(len(images))
+        return real(model, images, *rest)
+
+    monkeypatch.setattr(e5v.model.encoder, "image_tokens", count)
+    return counts
 
 
 @pytest.fixture

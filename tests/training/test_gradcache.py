@@ -16,18 +16,10 @@ from e5v.training.recipe import Recipe
 from e5v.training.sampler import Batch
 from e5v.training.trainer import Trainer
 from e5v.training.triplets import Triplet
+from tests.training.stepping import open_trainer
 
 Language = Callable[[str], Loaded]
 FAMILIES = ("llava_next_llama3", "qwen2_vl", "gemma3", "aya_vision")  # packed, 3-D, padded, whole
-
-
-def _open(loaded: Loaded, recipe: Recipe) -> Trainer:
-    trainer = Trainer(loaded, recipe)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for weight in trainer.weights:  # B starts at 0, and with it the gradient of A
-            weight.add_(0.1 * torch.randn(weight.shape, generator=generator))
-    return trainer
 
 
 def _prompts(trainer: Trainer, batch: Batch) -> list[Prompted]:
@@ -52,7 +44,7 @@ def test_chunks_have_the_gradient_of_the_whole(
 ) -> None:
     """A batch that is many small ones, a token pooled elsewhere, an attention that was let go."""
     recipe = replace(short, recompute=activations == "recomputed")
-    trainer, batch = _open(language(family), recipe), Batch(triplets, ())
+    trainer, batch = open_trainer(language(family), recipe), Batch(triplets, ())
     prompts = _prompts(trainer, batch)
 
     rows = []
@@ -78,7 +70,7 @@ def test_dropout_falls_on_the_same_values_twice(
 ) -> None:
     """A gradient of states that were never compared: the second pass drops other values."""
     recipe = replace(short, adapter=replace(short.adapter, dropout=0.5))
-    trainer, batch = _open(language("llava_next_llama3"), recipe), Batch(triplets, ())
+    trainer, batch = open_trainer(language("llava_next_llama3"), recipe), Batch(triplets, ())
     prompts = _prompts(trainer, batch)
     made: list[Tensor] = []
 

@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor
 
-import e5v.model.encoder
 from e5v import E5V, train
 from e5v.errors import DataError, PromptError, TrainingError, UsageError
 from e5v.inputs import Item
@@ -26,6 +25,7 @@ from e5v.training.sampler import Batch
 from e5v.training.trainer import Trainer, fit
 from e5v.training.triplets import Triplet
 from tests.training.pictures import make_picture
+from tests.training.stepping import open_trainer, take_gradient
 
 Checkpoints = Callable[[str], Path]
 FAMILIES = ("llava_next_llama3", "qwen2_5_vl", "qwen3_vl", "gemma3", "aya_vision")
@@ -42,35 +42,6 @@ def mixed() -> tuple[Triplet, ...]:
         ),
         Triplet("an old man", "a man", ("a girl", "snow")),
     )
-
-
-@pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Give the number of images in each run of the vision tower."""
-    counts: list[int] = []
-    real = e5v.model.encoder.image_tokens  # type: ignore[attr-defined]
-
-    def count(model: Any, images: Any, *rest: Any) -> Any:
-        counts.append(len(images))
-        return real(model, images, *rest)
-
-    monkeypatch.setattr(e5v.model.encoder, "image_tokens", count)
-    return counts
-
-
-def _open(folder: Path, recipe: Recipe) -> Trainer:
-    trainer = Trainer(load(folder, dtype="float32", device="cpu"), recipe)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for weight in trainer.weights:  # B starts at 0, and with it the gradient of A
-            weight.add_(0.1 * torch.randn(weight.shape, generator=generator))
-    return trainer
-
-
-def _take_gradient(trainer: Trainer) -> Tensor:
-    row = torch.cat([one.grad.flatten() for one in trainer.weights if one.grad is not None])
-    trainer.optimiser.zero_grad()
-    return row
 
 
 def _run_alone(trainer: Trainer, one: Prompted) -> Tensor:
@@ -93,17 +64,20 @@ def test_chunks_of_images_have_the_gradient_of_the_whole(
     family: str, checkpoints: Checkpoints, short: Recipe, mixed: tuple[Triplet, ...]
 ) -> None:
     """An image's tokens put elsewhere, left out of the graph, or other ones in the second pass."""
-    trainer, batch = _open(checkpoints(family), short), Batch(mixed, ())
+    trainer, batch = (
+        open_trainer(load(checkpoints(family), dtype="float32", device="cpu"), short),
+        Batch(mixed, ()),
+    )
     prompts = [one.prompted for one in trainer.prompts.prepare(batch.items)]
     plain = batch_loss(torch.stack([_run_alone(trainer, one) for one in prompts]), batch, short)
     plain.value.backward()  # type: ignore[no-untyped-call]
-    expected = _take_gradient(trainer)
+    expected = take_gradient(trainer)
     for budget in (64, 100_000):
         forward = PackedPass(trainer.embedder.encoder, budget)
         trainer.gradients = replace(trainer.gradients, forward=forward)
         loss = trainer.accumulate(prompts, batch)
         assert abs(float(loss.value) - plain.value.item()) < 1e-4
-        got = _take_gradient(trainer)
+        got = take_gradient(trainer)
         assert float((got - expected).abs().max()) < 1e-4 * float(expected.abs().max())
 
 
@@ -111,7 +85,9 @@ def test_the_tower_sees_an_image_once_and_stays_as_it_is(
     checkpoints: Checkpoints, short: Recipe, mixed: tuple[Triplet, ...], seen: list[int]
 ) -> None:
     """A tower that runs in both passes of a chunk, is trained, or drops values in training."""
-    trainer = _open(checkpoints("llava_next_llama3"), short)
+    trainer = open_trainer(
+        load(checkpoints("llava_next_llama3"), dtype="float32", device="cpu"), short
+    )
     frozen = {
         name: value.clone()
         for name, value in trainer.loaded.model.state_dict().items()
@@ -199,7 +175,10 @@ def test_a_batch_with_one_image_in_many_rows_runs_the_tower_once(
     checkpoints: Checkpoints, folder: Path, short: Recipe, seen: list[int]
 ) -> None:
     """An image with four captions that is seen four times, in as many chunks."""
-    trainer = _open(checkpoints("llava_next_llama3"), replace(short, chunk_tokens=64))
+    trainer = open_trainer(
+        load(checkpoints("llava_next_llama3"), dtype="float32", device="cpu"),
+        replace(short, chunk_tokens=64),
+    )
     image = folder / "images" / "0.png"
     rows = tuple(Triplet({"image": image}, f"caption {n}") for n in range(4))
     trainer.step(0, Batch(rows, ()))
@@ -280,6 +259,8 @@ def test_a_tuned_model_and_no_steps_are_refused(tmp_path: Path) -> None:
 def test_dropout_stays_out_of_the_tower(checkpoints: Checkpoints, short: Recipe) -> None:
     """Other image tokens at every step, where the tower has dropout."""
     recipe = replace(short, adapter=Adapter(rank=4, alpha=8, dropout=0.5))
-    trainer = _open(checkpoints("llava_next_llama3"), recipe)
+    trainer = open_trainer(
+        load(checkpoints("llava_next_llama3"), dtype="float32", device="cpu"), recipe
+    )
     modules = dict(trainer.loaded.model.named_modules())
     assert all(not m.training for name, m in modules.items() if "vision" in name)

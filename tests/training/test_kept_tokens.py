@@ -11,7 +11,6 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-import e5v.model.encoder
 from e5v.model.loading import load
 from e5v.training import trainer as trainer_module
 from e5v.training.adapter import WEIGHTS
@@ -19,40 +18,12 @@ from e5v.training.image_cache import GIB, ImageCache
 from e5v.training.recipe import Adapter, Recipe
 from e5v.training.run import Run, Step
 from e5v.training.sampler import Batch
-from e5v.training.trainer import Trainer, fit
+from e5v.training.trainer import fit
 from e5v.training.triplets import Triplet
 from tests.training.pictures import make_picture, write_lines
+from tests.training.stepping import open_trainer, take_gradient
 
 Checkpoints = Callable[[str], Path]
-
-
-@pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Give the number of images in each run of the vision tower."""
-    counts: list[int] = []
-    real = e5v.model.encoder.image_tokens  # type: ignore[attr-defined]
-
-    def count(model: Any, images: Any, *rest: Any) -> Any:
-        counts.append(len(images))
-        return real(model, images, *rest)
-
-    monkeypatch.setattr(e5v.model.encoder, "image_tokens", count)
-    return counts
-
-
-def _open(folder: Path, recipe: Recipe, images: ImageCache | None = None) -> Trainer:
-    trainer = Trainer(load(folder, dtype="float32", device="cpu"), recipe, images=images)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for weight in trainer.weights:  # B starts at 0, and with it the gradient of A
-            weight.add_(0.1 * torch.randn(weight.shape, generator=generator))
-    return trainer
-
-
-def _take_gradient(trainer: Trainer) -> Tensor:
-    row = torch.cat([one.grad.flatten() for one in trainer.weights if one.grad is not None])
-    trainer.optimiser.zero_grad()
-    return row
 
 
 def _read_weights(run: Run) -> dict[str, Tensor]:
@@ -72,12 +43,14 @@ def test_kept_tokens_have_the_same_gradient(
     caches = [None, ImageCache(GIB), ImageCache(0, GIB, tmp_path), ImageCache(0)]
     gradients, towers = [], []
     for cache in caches:
-        trainer = _open(checkpoints(family), short, cache)
+        trainer = open_trainer(
+            load(checkpoints(family), dtype="float32", device="cpu"), short, cache
+        )
         for _ in range(2):  # the second step finds what the first has kept
             prompts = [one.prompted for one in trainer.prompts.prepare(Batch(rows, ()).items)]
             seen.clear()
             trainer.accumulate(prompts, Batch(rows, ()))
-            gradients.append(_take_gradient(trainer))
+            gradients.append(take_gradient(trainer))
             towers.append(sum(seen))
     assert towers == [3, 3, 3, 0, 3, 0, 3, 3]
     expected = gradients[0]

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,10 +15,20 @@ if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn, Task, TaskID
     from rich.text import Text
 
+FAULTS_SHOWN = 10
+
 
 def say(message: object) -> None:
     """Write one line on stderr, whatever the message holds."""
     sys.stderr.write(f"e5v: {' '.join(str(message).splitlines())}\n")
+
+
+def say_unusable(counted: str, faults: Sequence[object]) -> None:
+    """Warn of what cannot be used, "3 rows", and name the first ten faults, if there are any."""
+    if faults:
+        more = "; ..." if len(faults) > FAULTS_SHOWN else ""
+        shown = "; ".join(map(str, faults[:FAULTS_SHOWN]))
+        say(f"warning: {counted} cannot be used: {shown}{more}")
 
 
 def find_command() -> str:

@@ -9,13 +9,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from e5v.errors import plural
-from e5v.verbs.console import say, show_line, wants_lines
+from e5v.verbs.console import say, say_unusable, show_line, wants_lines
 
 if TYPE_CHECKING:
     from e5v.training.mining import Mined
     from e5v.training.triplets import Triplets
 
-SHOWN = 10  # broken rows, or items
 CAUSES = {
     "positive": "positives of the anchor",
     "equal": "equal to the anchor",
@@ -83,17 +82,11 @@ class MiningReport:
 
 def say_unused(data: "Triplets") -> None:
     """Warn of the rows of data that cannot be used, and of columns that are not."""
-    if data.broken:
-        shown = "; ".join(str(row) for row in data.broken[:SHOWN])
-        more = "; ..." if len(data.broken) > SHOWN else ""
-        say(f"warning: {plural(len(data.broken), 'row')} cannot be used: {shown}{more}")
+    say_unusable(plural(len(data.broken), "row"), data.broken)
     for note in data.notes:
         say(f"warning: {note}")
 
 
 def say_faults(faults: Sequence[str]) -> None:
     """Warn of the items of a corpus that cannot be embedded."""
-    if faults:
-        more = "; ..." if len(faults) > SHOWN else ""
-        items = plural(len(faults), "item")
-        say(f"warning: {items} of the corpus cannot be used: {'; '.join(faults[:SHOWN])}{more}")
+    say_unusable(f"{plural(len(faults), 'item')} of the corpus", faults)

@@ -18,7 +18,7 @@ from e5v.errors import UsageError, plural
 from e5v.extras import EXTRAS, need
 from e5v.model.bundled import untuned_name
 from e5v.training.recipe import Recipe
-from e5v.verbs.console import announce, say, show_line, wants_lines
+from e5v.verbs.console import announce, say, say_unusable, show_line, wants_lines
 from e5v.verbs.model_options import Opening, check_model, default_model
 from e5v.verbs.options import flag_of, need_at_least_1
 from e5v.verbs.paths import need_file, need_new_folder, need_possible_folder
@@ -26,7 +26,6 @@ from e5v.verbs.paths import need_file, need_new_folder, need_possible_folder
 if TYPE_CHECKING:
     from e5v.training.run import Begun, Measured, Step
 
-BROKEN_SHOWN = 10
 WEIGHTED = re.compile(
     r"(?P<path>.+):(?P<weight>[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|nan|inf)", re.IGNORECASE
 )
@@ -207,10 +206,7 @@ def _check(verb: Train, files: Sequence[Path]) -> None:
 
 def _report(begun: "Begun", steps: int) -> None:
     """Print what there is to learn from, and which rows cannot be used."""
-    if begun.broken:
-        shown = "; ".join(str(row) for row in begun.broken[:BROKEN_SHOWN])
-        more = "; ..." if len(begun.broken) > BROKEN_SHOWN else ""
-        say(f"warning: {plural(len(begun.broken), 'row')} cannot be used: {shown}{more}")
+    say_unusable(plural(len(begun.broken), "row"), begun.broken)
     for note in begun.notes:
         say(f"warning: {note}")
     if begun.left_out:
