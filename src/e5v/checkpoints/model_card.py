@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from e5v.model.bundled import NAMES
 from e5v.model.prompts import PROMPTS
 
-UNTOLD = frozenset({"model", "content"})  # of a recipe: said elsewhere, or of no use to others
+UNTOLD = frozenset({"model", "model_content", "content", "teacher_content", "parts"})  # of a recipe
 FILES = frozenset({"data", "evaluation", "teacher"})  # of a recipe: by name, without their folders
 TAGS = ("e5-v", "feature-extraction", "sentence-similarity", "multimodal")
 
