@@ -11,11 +11,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from e5v.errors import DataError, first_line
 from e5v.model.bundled import NAMES, whereabouts
-from e5v.training.triplets import Source
+
+if TYPE_CHECKING:
+    from e5v.training.triplets import Source
 
 WHOLE = 4 << 20  # bytes of a model's file, up to which all of it is read
 SAMPLES, SAMPLE = 64, 64 << 10  # of a larger file: how many, and the bytes of each
@@ -66,7 +68,7 @@ def find_change(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None
     return None
 
 
-def list_parts(sources: Iterable[Source]) -> list[dict[str, int]]:
+def list_parts(sources: "Iterable[Source]") -> list[dict[str, int]]:
     """Return of each file how many rows it has, and how they are read: their order hangs on it."""
     return [
         {"rows": one.size}
