@@ -5,6 +5,7 @@ Job, jobs it needs, files it reads -> identity: whether what is there is what th
 
 import hashlib
 import json
+import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -55,9 +56,15 @@ def identify(job: Job, needed: Mapping[str, str], folders: Sequence[Path]) -> st
     `needed` are the identities of the jobs that it needs. Names of `folders` do not count, so that
     what was made may be moved.
     """
-    words = list(job.words)
-    for number, folder in enumerate(folders):
-        words = [word.replace(str(folder), f"<{number}>") for word in words]
+    words = [_unname(word, folders) for word in job.words]
     read = digest([one for one in job.reads if one.is_file()])
     parts = [job.module, words, [needed[one] for one in job.needs], read]
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
+
+
+def _unname(word: str, folders: Sequence[Path]) -> str:
+    """Return a word without the name of the folder that it is a path in."""
+    for number, folder in enumerate(map(str, folders)):
+        if word == folder or word.startswith(f"{folder}{os.sep}"):
+            return f"<{number}>{word.removeprefix(folder)}"
+    return word
