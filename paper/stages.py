@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from e5v.captions import CAPTIONS, EDITS
 from e5v.data.records import RECORDS
 from e5v.data.source import SOURCE
 from e5v.evaluation.benchmarks import PICTURES, find_benchmarks
@@ -182,7 +183,8 @@ def _list_measured(plan: Plan) -> Iterator[Job]:
         if setting.whole:
             out = plan.out / "words" / f"{label}.json"
             words = (model, "--photos", str(EXAMPLES), "--out", str(out), *_opening(plan))
-            yield Job(f"words-{label}", "evaluate", words, (out,), needs, module="paper.words")
+            read = (EXAMPLES / CAPTIONS, EXAMPLES / EDITS)
+            yield Job(f"words-{label}", "evaluate", words, (out,), needs, read, "paper.words")
 
 
 def _make_evaluation(

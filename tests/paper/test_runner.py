@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from paper import jobs
 from paper.jobs import Job, identify
 from paper.runner import Runner
 
@@ -121,6 +124,16 @@ def test_data_may_be_moved(tmp_path: Path) -> None:
         known = identify(job, {}, (out, tmp_path / home))
         bare = replace(job, words=("data", "<1>/x", "--data"))
         assert known == identify(bare, {}, ())
+
+
+def test_the_clone_may_be_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a run that begins anew because the package is in another folder."""
+    known = set()
+    for home in ("one", "other"):
+        monkeypatch.setattr(jobs, "ROOT", tmp_path / home)
+        words = ("model", "--photos", str(tmp_path / home / "examples"))
+        known.add(identify(Job("a", "evaluate", words, ()), {}, (tmp_path / "out",)))
+    assert len(known) == 1
 
 
 def test_a_folder_may_be_moved(tmp_path: Path) -> None:

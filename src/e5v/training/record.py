@@ -37,7 +37,8 @@ class Identified:
         """Return whether it is another one now."""
         if before.get(self.content) and now.get(self.content):
             return bool(before[self.content] != now[self.content])
-        return _absolute(before.get(self.place)) != _absolute(now.get(self.place))
+        places = [_absolute(one.get(self.place)) for one in (before, now)]
+        return bool(places[0] != places[1])
 
     def tell(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         """Say that it is another one."""

@@ -128,13 +128,13 @@ def _read_captions(folder: Path, limit: int) -> HeldOut:
 def _find_unmeasured(file: Path) -> Iterator[str]:
     """Find rows with instructions, which training puts into the prompt."""
     for line in read_json_lines(file):
-        value = line.value if isinstance(line, JsonLine) else None
-        for key in UNMEASURED if isinstance(value, dict) else ():
-            if value.get(key):
-                yield (
-                    f"{file}, line {line.number}: {key} is an instruction, which validation data "
-                    "cannot have"
-                )
+        if isinstance(line, JsonLine) and isinstance(line.value, dict):
+            for key in UNMEASURED:
+                if line.value.get(key):
+                    yield (
+                        f"{file}, line {line.number}: {key} is an instruction, which validation "
+                        "data cannot have"
+                    )
 
 
 def _refuse(broken: Sequence[object]) -> None:
