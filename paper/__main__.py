@@ -29,6 +29,7 @@ from paper.report import write_report
 from paper.runner import Outcome, Runner, say
 from paper.settings import Numbers, find_settings
 from paper.stages import Plan, list_jobs
+from paper.ways import list_layouts
 
 REPORT = "report"
 ALL = (*STAGES, REPORT)
@@ -74,16 +75,18 @@ class Paper:
             raise UsageError("--seeds names no seed; give one or more")
         need_possible_folder(self.out, "--out")
         need_possible_folder(self.data, "--data")
-        data, seeds = self.data or self.out / "data", tuple(dict.fromkeys(self.seeds))
+        out, seeds = self.out.absolute(), tuple(dict.fromkeys(self.seeds))
+        data = self.data.absolute() if self.data else out / "data"
+        layouts = list_layouts()
         if not self.tiny:
-            return Plan(self.out, data, settings, seeds, BASES, self.numbers, self.device)
+            return Plan(out, data, settings, seeds, BASES, self.numbers, self.device, layouts)
         from paper.tiny import NUMBERS, make_bases
         from paper.tiny_data import write_data
 
-        self.out.mkdir(parents=True, exist_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
         write_data(data)
-        bases = make_bases(self.out / "bases")
-        return Plan(self.out, data, settings, seeds, bases, NUMBERS, "cpu", "float32")
+        bases = make_bases(out / "bases")
+        return Plan(out, data, settings, seeds, bases, NUMBERS, "cpu", layouts, "float32")
 
 
 def run(paper: Paper) -> bool:

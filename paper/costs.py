@@ -50,7 +50,8 @@ def sum_trainings(plan: Plan, done: set[str]) -> dict[str, TrainingCost]:
             sizes = plan.bases[setting.base].sizes
             steps, tokens, seconds = (_mean(taken, n) for n in ("steps", "tokens", "step_seconds"))
             operations = count_training_tokens(sizes, tokens)
-            costs[setting.name] = TrainingCost(setting.title, steps, tokens, seconds, operations)
+            title = ", ".join(filter(None, (setting.title, setting.mixture)))
+            costs[setting.name] = TrainingCost(title, steps, tokens, seconds, operations)
     return costs
 
 
@@ -66,7 +67,7 @@ def sum_evaluations(plan: Plan, findings: Findings) -> list[EvaluationCost]:
         runs = [one.results.setting.runs for one in every]
         costs.append(
             EvaluationCost(
-                f"{titles[side.setting]}, {side.tiling} tiling",
+                f"{titles[side.setting]}, {side.way}",
                 fmean(sum(run.embedded for run in own) for own in runs),
                 fmean(sum(run.seconds for run in own) for own in runs),
             )

@@ -5,7 +5,7 @@ one matrix product, timed on the device in its dtype    -> operations a second -
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from e5v.errors import DataError
 from e5v.training.recipe import Adapter
 from paper.bases import Base
 from paper.settings import Setting
-from paper.stages import Plan, list_tilings
+from paper.stages import Plan
+from paper.ways import BASIC, USUAL, Way
 
 SHARE = 0.5  # of the rate of a matrix product that a whole model is counted on to reach
 HOUR, GIGA = 3600, 1e9
@@ -72,12 +73,19 @@ def count_items(*, whole: bool) -> dict[Item, int]:
     return {TEXT: captions + 2 * sum(rows["sts"].values()), PHOTO: photos, DRAWN: captions}
 
 
-def count_evaluation(sizes: Sizes, setting: Setting, tilings: int) -> float:
+def count_evaluation(sizes: Sizes, setting: Setting, ways: Sequence[Way]) -> float:
     """Count the operations of all evaluations of a setting."""
     passes = ABLATED if setting.whole and not setting.trained else 1
     once = _sum_items(sizes, count_items(whole=setting.whole))
-    again = (tilings - 1) * _sum_items(sizes, count_items(whole=False))
-    return passes * once + again
+    return passes * once + sum(_sum_items(sizes, count_again(one)) for one in ways)
+
+
+def count_again(way: Way) -> dict[Item, int]:
+    """Count what is embedded once more for another way than the usual."""
+    items = count_items(whole=False)
+    if way == USUAL:
+        return {}
+    return items if way.layout == BASIC else {DRAWN: items[DRAWN]}
 
 
 def _sum_items(sizes: Sizes, items: dict[Item, int]) -> float:
@@ -86,9 +94,8 @@ def _sum_items(sizes: Sizes, items: dict[Item, int]) -> float:
 
 def count_training(sizes: Sizes, setting: Setting, steps: int, batch: int) -> float:
     """Count the operations of a training: gradient caching goes forward twice and back once."""
-    rows = {name: RECORDS[name].rows for name in setting.data}
-    total = sum(sum(one.values()) for one in rows.values())
-    share = {name: sum(one.values()) / total for name, one in rows.items()}
+    weights = setting.weights or [sum(RECORDS[name].rows.values()) for name in setting.data]
+    share = {name: w / sum(weights) for name, w in zip(setting.data, weights, strict=True)}
     texts = 3 * share.get("nli", 0) + share.get("llava-pretrain", 0)
     photos = share.get("llava-pretrain", 0)
     tokens = texts * TRIPLET.tokens + photos * PHOTO.tokens
@@ -109,10 +116,10 @@ def find_needs(plan: Plan, rate: float) -> list[Need]:
         base, seeds = plan.bases[setting.base], len(setting.seeds(plan.seeds))
         numbers = plan.numbers
         trained = count_training(base.sizes, setting, numbers.steps, numbers.batch)
-        tilings = len(list_tilings(setting, base))
-        measured = count_evaluation(base.sizes, setting, tilings)
-        counted = sum(count_items(whole=setting.whole).values())
-        disk = VECTOR * base.sizes.width * counted * tilings
+        ways = plan.ways_of(setting)
+        measured = count_evaluation(base.sizes, setting, ways)
+        every = (count_items(whole=setting.whole), *map(count_again, ways))
+        disk = VECTOR * base.sizes.width * sum(sum(one.values()) for one in every)
         if setting.trained:
             disk += base.size + 2 * VECTOR * _count_adapter(base)  # merged; adapter, optimiser
         training, evaluation = (
@@ -165,9 +172,10 @@ def describe_needs(plan: Plan) -> Iterator[str]:
         yield f"needs, with data of the published size, at half of the {reached}:"
         yield f"  {'setting':<16} {'training':>10} {'evaluation':>11} {'disk':>10}  used in"
         for one in needs:
+            used = ", ".join(filter(None, (one.setting.tables, one.setting.mixture)))
             yield (
                 f"  {one.setting.name:<16} {_hours(one.training):>10} "
-                f"{_hours(one.evaluation):>11} {one.disk / GIGA:>7,.1f} GB  {one.setting.tables}"
+                f"{_hours(one.evaluation):>11} {one.disk / GIGA:>7,.1f} GB  {used}"
             )
         yield f"  {'together':<16} {_hours(sum(one.hours for one in needs)):>22}"
         disk = sum_disk(plan, needs)

@@ -22,7 +22,6 @@ from e5v.evaluation.gap import Gap
 from e5v.evaluation.published import Key
 from e5v.evaluation.report import RANKS, from_json
 from e5v.evaluation.scores import Results
-from e5v.model.backbones import Tiling
 from nano.findings import (
     IMAGES,
     ONE_WORD,
@@ -32,7 +31,8 @@ from nano.findings import (
     error_of_queries,
     judge,
 )
-from paper.stages import CORRECT, Plan, list_tilings
+from paper.stages import Plan
+from paper.ways import USUAL, Way
 
 SHARED = ("flickr30k", "coco")  # data sets of which several tasks have the same images
 TWO = math.sqrt(2)  # sides of a comparison with an error of their own
@@ -40,11 +40,11 @@ TWO = math.sqrt(2)  # sides of a comparison with an error of their own
 
 @dataclass(frozen=True)
 class Side:
-    """One row of ours: a setting, a variant of an ablation, and how images were cut."""
+    """One row of ours: a setting, a variant of an ablation, and how images were made."""
 
     setting: str
     variant: str = ""
-    tiling: Tiling = CORRECT
+    way: Way = USUAL
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _find_group(key: Key) -> str:
 
 @dataclass(frozen=True)
 class Findings:
-    """The evaluations that are there, one for each seed, by setting and tiling."""
+    """The evaluations that are there, one for each seed, by setting and way."""
 
     evaluations: Mapping[Side, Sequence[Evaluation]]
 
@@ -168,7 +168,8 @@ class Findings:
                     yield {
                         "setting": side.setting,
                         "seed": one.seed,
-                        "tiling": side.tiling,
+                        "tiling": side.way.tiling,
+                        "layout": side.way.layout,
                         "benchmark": figure.benchmark,
                         "task": figure.task,
                         "metric": figure.metric,
@@ -176,7 +177,7 @@ class Findings:
                     }
 
     def _find(self, side: Side) -> Sequence[Evaluation]:
-        return self.evaluations.get(Side(side.setting, tiling=side.tiling), ())
+        return self.evaluations.get(Side(side.setting, way=side.way), ())
 
     def _sample_one(self, side: Side, key: Key) -> Sample | None:
         every = self._find(side)
@@ -223,10 +224,10 @@ def read_findings(plan: Plan, done: set[str]) -> Findings:
     """Read the evaluations of a plan whose jobs are done, by their labels."""
     found: dict[Side, list[Evaluation]] = {}
     for setting, seed, label in plan.labelled:
-        for tiling in list_tilings(setting, plan.bases[setting.base]):
-            folder = plan.evaluation(label, tiling)
+        for way in plan.ways_of(setting):
+            folder = plan.evaluation(label, way)
             if f"evaluate-{folder.name}" in done:
-                own = found.setdefault(Side(setting.name, tiling=tiling), [])
+                own = found.setdefault(Side(setting.name, way=way), [])
                 own.append(_read_evaluation(folder, seed))
     return Findings(found)
 

@@ -5,6 +5,7 @@ Job, jobs it needs, files it reads -> identity: whether what is there is what th
 
 import hashlib
 import json
+import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Literal
 from nano.trainings import digest
 
 Stage = Literal["data", "base", "train", "evaluate"]
+ROOT = Path(__file__).parents[1]
 STAGES: tuple[Stage, ...] = ("data", "base", "train", "evaluate")
 
 
@@ -52,12 +54,18 @@ class Job:
 def identify(job: Job, needed: Mapping[str, str], folders: Sequence[Path]) -> str:
     """Tell what a job makes from anything else: its command, and what that is made from.
 
-    `needed` are the identities of the jobs that it needs. Names of `folders` do not count, so that
-    what was made may be moved.
+    `needed` are the identities of the jobs that it needs. Names of `folders`, and of the clone, do
+    not count, so that what was made may be moved.
     """
-    words = list(job.words)
-    for number, folder in enumerate(folders):
-        words = [word.replace(str(folder), f"<{number}>") for word in words]
+    words = [_unname(word, (*folders, ROOT)) for word in job.words]
     read = digest([one for one in job.reads if one.is_file()])
     parts = [job.module, words, [needed[one] for one in job.needs], read]
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=8).hexdigest()
+
+
+def _unname(word: str, folders: Sequence[Path]) -> str:
+    """Return a word without the name of the folder that it is a path in."""
+    for number, folder in enumerate(map(str, folders)):
+        if word == folder or word.startswith(f"{folder}{os.sep}"):
+            return f"<{number}>{word.removeprefix(folder)}"
+    return word

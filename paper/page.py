@@ -18,6 +18,7 @@ from paper.runner import Outcome, read_lines
 from paper.settings import Numbers
 from paper.stages import Plan
 from paper.tables import Table, build_tables
+from paper.ways import BASIC
 
 GAPS = {f"untuned, {prompt}": Side("untuned", prompt) for prompt in (NO_PROMPT, PROMPT, ONE_WORD)}
 GAPS |= {"tuned on texts, one word": Side("text")}
@@ -126,5 +127,8 @@ def _list_missing(plan: Plan, outcomes: Sequence[Outcome]) -> list[Missing]:
         for one in plan.settings
         if plan.bases[one.base].missing
     ]
+    if plan.layouts == (BASIC,) and any(one.whole and one.trained for one in plan.runnable):
+        why = "Pillow has no raqm on this machine: install the libraries raqm and fribidi"
+        found.append(Missing("captions drawn with raqm (Table 4)", why))
     failed = [one for one in outcomes if not one.is_done]
     return found + [Missing(one.job.label, one.reason) for one in failed]

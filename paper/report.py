@@ -63,6 +63,7 @@ def describe(page: Page) -> dict[str, Any]:
     numbers = asdict(page.plan.numbers) | {"seeds": page.plan.seeds}
     return {
         "settings": [one.name for one in page.plan.settings],
+        "mixtures": {one.name: one.mixture for one in page.plan.settings if one.mixture},
         "numbers": numbers,
         "tables": {
             one.layout.name: [_describe_row(row) for row in one.rows] for one in page.tables

@@ -25,6 +25,7 @@ from nano.kept import write
 from paper.jobs import Job, identify
 
 TOLD = 30.0  # seconds between two lines about the steps of a training
+FAULTY = 1  # exit code of a command that has found faults; of one that was killed it is another
 LAST = 5  # lines of a failed command that are looked through for its reason
 State = Literal["made", "kept", "failed", "left out"]
 
@@ -140,7 +141,7 @@ class Runner:
                 last.append(line.rstrip())
                 self._say(f"    {line.rstrip()}")
         faults = [one for one in read_lines(output) if one.get("passed") is False]
-        if process.returncode == 0 or (job.checks and faults):
+        if process.returncode == 0 or (job.checks and faults and process.returncode == FAULTY):
             return None
         return _explain(process.returncode, last, faults)
 

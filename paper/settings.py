@@ -19,10 +19,11 @@ FILES = {"nli": "nli_for_simcse.csv", "llava-pretrain": "captions.jsonl"}  # wha
 class Setting:
     """One row of the tables: which base is trained on which data, and how it is asked.
 
-    `tables` are those of the paper that it is in. `data` are names of data sets, `prompt` is the
-    wording in training, and `prompts` is what it is measured with (`e5v evaluate --prompts`). With
-    `whole`, its rankings are written for CIRR's test server, its gap is measured, it is asked for
-    words, and images are cut both ways.
+    `tables` are those of the paper that it is in. `data` are names of data sets, `weights` their
+    shares of the rows of every batch, by default those of their rows. `prompt` is the wording in
+    training, and `prompts` is what it is measured with (`e5v evaluate --prompts`). With `whole`,
+    its rankings are written for CIRR's test server, its gap is measured, it is asked for words,
+    images are cut both ways and, if it is trained, captions drawn both ways.
     """
 
     name: str
@@ -31,11 +32,18 @@ class Setting:
     base: str = "llama3"
     trained: bool = True
     data: tuple[str, ...] = ("nli",)
+    weights: tuple[float, ...] = ()
     prompt: str = "retrieval"
     prompts: Literal["one-word", "prompt", "no-prompt"] = "one-word"
     template: Mode = "fixed"
     mask: Mode = "fixed"
     whole: bool = False
+
+    @property
+    def mixture(self) -> str:
+        """What share of a batch is of which data, if there are weights."""
+        parts = zip(self.weights, self.data, strict=True) if self.weights else ()
+        return ", ".join(f"{weight / sum(self.weights):.0%} {name}" for weight, name in parts)
 
     def label(self, seed: int) -> str:
         """Name a result; what is not trained has no seed."""
@@ -66,7 +74,11 @@ class Numbers:
 
 def _read_settings(file: Path) -> list[Setting]:
     rows = json.loads(file.read_text(encoding="utf-8"))
-    return [Setting(**row | {"data": tuple(row.get("data", Setting.data))}) for row in rows]
+    lists = ("data", "weights")
+    return [
+        Setting(**row | {name: tuple(row.get(name, getattr(Setting, name))) for name in lists})
+        for row in rows
+    ]
 
 
 SETTINGS = _read_settings(Path(__file__).with_suffix(".json"))

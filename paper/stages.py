@@ -7,19 +7,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from e5v.captions import CAPTIONS, EDITS
 from e5v.data.records import RECORDS
 from e5v.data.source import SOURCE
-from e5v.evaluation.benchmarks import PICTURES
-from e5v.model.backbones import Tiling
+from e5v.evaluation.benchmarks import PICTURES, find_benchmarks
+from e5v.evaluation.caption_images import Layout
 from paper.bases import Base
 from paper.jobs import Job
 from paper.settings import FILES, Numbers, Setting
+from paper.ways import BASIC, OLD, SHAPED, USUAL, Way, list_ways
 
 BENCHMARKS: tuple[str, ...] = ("table6",)
 MEASURED_ON = ("flickr30k", "coco", "cirr", "fashioniq", "sts")
-OLD: Tiling = "transformers-4.41"
+DRAWN = tuple(one.name for one in find_benchmarks(("table6",)) if one.drawn)
 EXAMPLES = Path(__file__).parents[1] / "examples" / "photos"
-CORRECT: Tiling = "correct"
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Plan:
     """What is to be made, and where.
 
     `out` takes everything but the data, which are in `data`. Of `settings`, those of a base that
-    cannot be run have no jobs.
+    cannot be run have no jobs. `layouts` are those of drawn captions that are compared.
     """
 
     out: Path
@@ -37,6 +38,7 @@ class Plan:
     bases: Mapping[str, Base]
     numbers: Numbers = field(default_factory=Numbers)
     device: str | None = None
+    layouts: tuple[Layout, ...] = (BASIC,)
     dtype: str = "auto"
 
     @property
@@ -72,19 +74,16 @@ class Plan:
         base = self.bases[setting.base]
         return str(self.out / "models" / base.name) if base.converted else base.source
 
-    def evaluation(self, label: str, tiling: Tiling = CORRECT) -> Path:
+    def evaluation(self, label: str, way: Way = USUAL) -> Path:
         """Return the folder of an evaluation's report."""
-        return self.out / "evaluate" / name_evaluation(label, tiling)
+        return self.out / "evaluate" / way.name(label)
 
-
-def name_evaluation(label: str, tiling: Tiling) -> str:
-    """Name an evaluation."""
-    return label if tiling == CORRECT else f"{label}-{tiling}"
-
-
-def list_tilings(setting: Setting, base: Base) -> tuple[Tiling, ...]:
-    """Return how the images of a setting are cut into tiles."""
-    return base.tilings if setting.whole else (CORRECT,)
+    def ways_of(self, setting: Setting) -> tuple[Way, ...]:
+        """Return how the images of a setting are made, the usual way first."""
+        if not setting.whole:
+            return (USUAL,)
+        layouts = self.layouts if setting.trained else (BASIC,)
+        return tuple(list_ways(self.bases[setting.base].tilings, layouts))
 
 
 def list_jobs(plan: Plan) -> list[Job]:
@@ -161,9 +160,12 @@ def _train_words(plan: Plan, setting: Setting, seed: int, run: Path) -> list[str
     if numbers.chunk_tokens:
         values["chunk-tokens"] = numbers.chunk_tokens
     flags = {"--recompute": numbers.recompute, "--four-bit": numbers.four_bit}
+    files = [str(plan.data / RECORDS[name].home / FILES[name]) for name in setting.data]
+    if setting.weights:
+        files = [f"{one}:{w:g}" for one, w in zip(files, setting.weights, strict=True)]
     return [
         "--data",
-        *(str(plan.data / RECORDS[name].home / FILES[name]) for name in setting.data),
+        *files,
         *(word for name, value in values.items() for word in (f"--{name}", str(value))),
         *(flag for flag, given in flags.items() if given),
         *_opening(plan),
@@ -176,28 +178,34 @@ def _list_measured(plan: Plan) -> Iterator[Job]:
     for setting, _, label in plan.labelled:
         needs = (f"merge-{label}",) if setting.trained else (f"verify-{setting.base}",)
         model = plan.model_of(setting, label)
-        for tiling in list_tilings(setting, plan.bases[setting.base]):
-            yield _make_evaluation(plan, setting, label, tiling, needs)
+        for way in plan.ways_of(setting):
+            yield _make_evaluation(plan, setting, label, way, needs)
         if setting.whole:
             out = plan.out / "words" / f"{label}.json"
             words = (model, "--photos", str(EXAMPLES), "--out", str(out), *_opening(plan))
-            yield Job(f"words-{label}", "evaluate", words, (out,), needs, module="paper.words")
+            read = (EXAMPLES / CAPTIONS, EXAMPLES / EDITS)
+            yield Job(f"words-{label}", "evaluate", words, (out,), needs, read, "paper.words")
 
 
 def _make_evaluation(
-    plan: Plan, setting: Setting, label: str, tiling: Tiling, needs: tuple[str, ...]
+    plan: Plan, setting: Setting, label: str, way: Way, needs: tuple[str, ...]
 ) -> Job:
-    """Return the evaluation of a model; with the old tiling, on images alone."""
-    out = plan.evaluation(label, tiling)
+    """Return the evaluation of a model; another way than the usual on what it changes alone."""
+    out = plan.evaluation(label, way)
     cache = out / "vectors.sqlite"
     benchmarks = BENCHMARKS
     more: list[str] = []
-    if tiling == CORRECT and setting.whole:
+    if way == USUAL and setting.whole:
         benchmarks += ("cirr-test",)
         more += ["--gap"] if setting.trained else ["--gap", "--ablate", "prompt"]
-    elif tiling != CORRECT:
+    elif way == OLD:
         benchmarks = PICTURES
-        more += ["--tiling", tiling]
+        more += ["--tiling", way.tiling]
+    elif way == SHAPED:
+        usual = plan.evaluation(label)
+        benchmarks, needs = DRAWN, (*needs, f"evaluate-{usual.name}")
+        cache = usual / cache.name  # has the photos
+        more += ["--layout", way.layout]
     if setting.prompts != "one-word":
         more += ["--prompts", setting.prompts]
     words = ("evaluate", plan.model_of(setting, label), "--benchmark", *benchmarks)

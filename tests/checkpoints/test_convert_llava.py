@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from e5v import E5V, ModelError, UsageError
 from e5v.checkpoints.convert_llava import convert
+from e5v.cli import main
 from e5v.model.verify import verify
 
 Checkpoints = Callable[[str], Path]
@@ -153,6 +154,28 @@ def test_the_result_is_a_good_checkpoint(original: Path, modern: Path, tmp_path:
         "patch_size",
     ):
         assert got["vision_config"][key] == wanted["vision_config"][key], key
+
+
+def test_the_result_can_be_pushed(
+    original: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A checkpoint without a card, which push refuses, or with one that says it was tuned."""
+    made = convert(original, tmp_path / "made")
+    card = (made / "README.md").read_text()
+    assert 'base_model: "original"' in card
+    assert "Nothing was trained" in card
+    assert "fine-tuned" not in card
+    assert "sentence" not in card.replace("sentence-similarity", "").partition("## Prompts")[0]
+    assert str(tmp_path) not in card
+    monkeypatch.setenv("HF_TOKEN", "hf_made_up")
+    words = ["push", str(made), "somebody/made", "--dry-run", "--dtype", "float32", "--json"]
+    assert main(words) == 0
+    printed = capsys.readouterr()
+    assert '"file": "README.md"' in printed.out
+    assert "would be uploaded to somebody/made" in printed.err
 
 
 def test_rows_are_added_and_the_old_ones_kept(original: Path, tmp_path: Path) -> None:

@@ -277,11 +277,12 @@ def test_an_old_processor_is_completed(
 def test_the_card_tells_how_it_was_made(
     adapter: Path, checkpoints: Checkpoints, tmp_path: Path
 ) -> None:
-    """A card without the recipe, or with one that breaks its table."""
+    """A card without the recipe, with one that breaks its table, or with paths of this machine."""
     run = tmp_path / "run"
     run.mkdir()
     adapter.rename(run / "adapter")
-    recipe = {"model": "royokong/e5-v", "steps": 1000, "prompt": "<text>\nOne | word: "}
+    files = {"data": ["/home/me/nli.csv", "hub:some/one:train"], "teacher": "/home/me/big.npy"}
+    recipe = {"model": "royokong/e5-v", "steps": 1000, "prompt": "<text>\nOne | word: "} | files
     (run / "recipe.json").write_text(json.dumps(recipe))
     ours = merge(run, tmp_path / "ours", checkpoints(LLAMA)).folder
     card = (ours / "README.md").read_text()
@@ -289,5 +290,7 @@ def test_the_card_tells_how_it_was_made(
     assert json.loads(front["base_model"]) == LLAMA
     assert "sentence-transformers" in json.loads(front["tags"])
     assert "| steps | `1000` |" in card
+    assert '| data | `["nli.csv", "hub:some/one:train"]` |' in card
+    assert "/home/me" not in card
     assert r'| prompt | `"<text>\nOne \| word: "` |' in card
     assert str(tmp_path) not in card

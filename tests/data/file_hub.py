@@ -4,16 +4,14 @@ files by data set -> HTTP server on a free port -> its address; what was sent is
 """
 
 import hashlib
-import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from urllib.parse import unquote, urlsplit
 
 from e5v.data.records import RECORDS, DataSet
+from tests.hub_server import HubHandler, serve_handler
 
 COMMIT = "c" * 40
 Files = Mapping[str, bytes]  # by name
@@ -46,7 +44,7 @@ class FileHub:
     begun: list[int] = field(default_factory=list)
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(HubHandler):
     """Answers as the hub does."""
 
     protocol_version = "HTTP/1.1"
@@ -63,20 +61,19 @@ class Handler(BaseHTTPRequestHandler):
             name, _, rest = path.removeprefix("/datasets/").partition("/resolve/")
             self.give_file(name, rest.partition("/")[2])
         else:  # of the client's own
-            self.answer(404, b"{}")
+            self.answer({}, 404)
 
     def give_listing(self, path: str) -> None:
         """List the files of a data set."""
         name, _, revision = path.partition("/revision/")
         commit = self.hub.manners.commit
         if name not in self.hub.sets:
-            self.answer(404, b"{}", code="RepoNotFound")
+            self.answer({}, 404, "RepoNotFound")
         elif revision not in {"", commit}:
-            self.answer(404, b"{}", code="RevisionNotFound")
+            self.answer({}, 404, "RevisionNotFound")
         else:
             files = [list_file(*item) for item in self.hub.sets[name].items()]
-            content = {"id": name, "sha": commit, "siblings": files}
-            self.answer(200, json.dumps(content).encode())
+            self.answer({"id": name, "sha": commit, "siblings": files})
 
     def give_file(self, name: str, file: str) -> None:
         """Send a file from where it is asked for, perhaps not to its end."""
@@ -90,23 +87,14 @@ class Handler(BaseHTTPRequestHandler):
             manners.cuts -= 1
             end = first + manners.cut
             self.close_connection = True
-        self.answer(206 if asked_for else 200, content[first:], sent=end - first)
+        self.send(206 if asked_for else 200, content[first:], end - first)
 
-    def answer(
-        self, status: int, content: bytes, *, sent: int | None = None, code: str = ""
-    ) -> None:
-        """Send a reply, or the beginning of one."""
-        self.send_response(status)
-        if code:
-            self.send_header("X-Error-Code", code)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
+    def send(self, status: int, content: bytes, sent: int) -> None:
+        """Send the beginning of a file."""
+        self.begin(status, len(content))
         for place in range(0, len(content[:sent]), 1_000):
             self.wfile.write(content[:sent][place : place + 1_000])
             time.sleep(self.hub.manners.pause)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
 
 
 @contextmanager
@@ -116,16 +104,9 @@ def serve_files(sets: Mapping[str, Files], manners: Manners | None = None) -> It
     class Bound(Handler):
         """The handler of this hub."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
-    Bound.hub = FileHub(f"http://127.0.0.1:{server.server_port}", sets, manners or Manners())
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with serve_handler(Bound) as url:
+        Bound.hub = FileHub(url, sets, manners or Manners())
         yield Bound.hub
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def list_file(name: str, content: bytes) -> dict[str, object]:

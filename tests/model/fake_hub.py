@@ -3,14 +3,13 @@
 answers by model id -> HTTP server on a free port -> its address; every request is written down
 """
 
-import json
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
+
+from tests.hub_server import HubHandler, serve_handler
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def serve(answers: Mapping[str, Answer]) -> Iterator[Hub]:
     """Run a hub; a model without an answer does not exist."""
     asked: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(HubHandler):
         def do_GET(self) -> None:
             asked.append(self.path)
             path, _, _ = self.path.removeprefix("/api/models/").partition("?")
@@ -51,27 +50,10 @@ def serve(answers: Mapping[str, Answer]) -> Iterator[Hub]:
             status, code = answer.status, answer.code
             if answer.gated and path.endswith("/auth-check"):
                 status, code = 403, "GatedRepo"
-            content = json.dumps(dict(answer.record)).encode()
-            self.send_response(status)
-            if code:
-                self.send_header("X-Error-Code", code)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            self.answer(dict(answer.record), status, code)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield Hub(f"http://127.0.0.1:{server.server_port}", asked)
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serve_handler(Handler) as url:
+        yield Hub(url, asked)
 
 
 @contextmanager

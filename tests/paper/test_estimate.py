@@ -39,6 +39,18 @@ def test_images_cost_what_the_paper_says() -> None:
     assert "phi3-text" not in needs
 
 
+def test_weights_and_layouts_count() -> None:
+    """Catches a plan that says what the rows of all data would cost, not those of a mixture."""
+    needs = {one.setting.name: one for one in estimate.find_needs(PLAN, 400e12)}
+    text, pairs = (needs[name].training for name in ("text", "image-text"))
+    assert needs["mixed"].training == pytest.approx((text + pairs) / 2)
+    both = replace(PLAN, layouts=("basic", "raqm"))
+    more = {one.setting.name: one for one in estimate.find_needs(both, 400e12)}
+    added = more["text"].evaluation - needs["text"].evaluation
+    assert 0 < added < 0.5 * needs["text"].evaluation
+    assert more["untuned"].evaluation == needs["untuned"].evaluation
+
+
 def test_seeds_and_steps_count() -> None:
     """Catches a plan of three seeds that says what one takes."""
     one = estimate.find_needs(PLAN, 1e15)
@@ -68,3 +80,4 @@ def test_lines_say_what_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None
     assert all(one.name in told for one in SETTINGS)
     assert "--only" in told
     assert any("phi3-text cannot be run" in line for line in lines)
+    assert any("not in the paper, 50% nli, 50% llava-pretrain" in line for line in lines)

@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from paper.jobs import Job
+import pytest
+
+from paper import jobs
+from paper.jobs import Job, identify
 from paper.runner import Runner
 
 MODULE = "tests.paper.worker"
@@ -98,11 +101,39 @@ def test_a_check_of_data_that_is_not_passed_is_a_result(tmp_path: Path) -> None:
     assert run(tmp_path, Job("a", "train", words, (), module=MODULE, checks=True)) == {"a": "made"}
 
 
+def test_a_check_of_data_that_was_killed_is_a_failure(tmp_path: Path) -> None:
+    """Catches data that count as checked after the first of many faults."""
+    words = (str(tmp_path / "a"), "x", "137")
+    job = Job("a", "train", words, (), module=MODULE, checks=True)
+    assert run(tmp_path, job) == {"a": "failed"}
+    assert run(tmp_path, job) == {"a": "failed"}, "it is tried again"
+
+
 def test_a_check_of_a_model_that_is_not_passed_is_a_failure(tmp_path: Path) -> None:
     """Catches days of training on a base whose vectors are wrong."""
     job = Job("a", "train", (str(tmp_path / "a"), "x", "1"), (), module=MODULE)
     (outcome,) = Runner(tmp_path, tmp_path / "data", lambda _: None).run([job], ("train",))
     assert (outcome.state, outcome.reason) == ("failed", "rows 3, limit 4")
+
+
+def test_data_may_be_moved(tmp_path: Path) -> None:
+    """Catches a folder named as a verb, or as the beginning of another, whose jobs begin anew."""
+    out = tmp_path / "data"
+    for home in ("data-1", "elsewhere"):
+        job = Job("a", "data", ("data", str(tmp_path / home / "x"), "--data"), ())
+        known = identify(job, {}, (out, tmp_path / home))
+        bare = replace(job, words=("data", "<1>/x", "--data"))
+        assert known == identify(bare, {}, ())
+
+
+def test_the_clone_may_be_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a run that begins anew because the package is in another folder."""
+    known = set()
+    for home in ("one", "other"):
+        monkeypatch.setattr(jobs, "ROOT", tmp_path / home)
+        words = ("model", "--photos", str(tmp_path / home / "examples"))
+        known.add(identify(Job("a", "evaluate", words, ()), {}, (tmp_path / "out",)))
+    assert len(known) == 1
 
 
 def test_a_folder_may_be_moved(tmp_path: Path) -> None:

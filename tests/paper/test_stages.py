@@ -50,6 +50,22 @@ def test_a_model_is_asked_as_it_was_trained() -> None:
     assert "nli_for_simcse" not in jobs["train-image-text-0"]
     assert "--ablate prompt" in jobs["evaluate-untuned"]
     assert "--tiling transformers-4.41" in jobs["evaluate-text-1-transformers-4.41"]
+    mixed = jobs["train-mixed-0"]
+    assert "nli_for_simcse.csv:0.5 data/llava-pretrain/captions.jsonl:0.5 --model" in mixed
+    assert ":0.5" not in jobs["train-image-text-0"]
+
+
+def test_captions_are_drawn_both_ways_where_they_can_be() -> None:
+    """Catches a Table 4 of one layout alone, or a run that fails where Pillow has no raqm."""
+    assert not any("raqm" in str(job) for job in list_jobs(PLAN))
+    jobs = {job.label: job for job in list_jobs(replace(PLAN, layouts=("basic", "raqm")))}
+    shaped = {label for label in jobs if "raqm" in label}
+    assert shaped == {"evaluate-text-0-raqm", "evaluate-text-1-raqm"}
+    job = jobs["evaluate-text-0-raqm"]
+    assert "--benchmark i2i-flickr30k i2i-coco --data" in str(job)
+    assert "--layout raqm" in str(job)
+    assert "evaluate-text-0" in job.needs, "the photos are in its cache"
+    assert "--cache out/evaluate/text-0/vectors.sqlite" in str(job)
 
 
 def test_only_what_is_needed_is_made() -> None:

@@ -8,6 +8,7 @@ from e5v.evaluation.published import TUNED
 from paper.claims import QUESTIONS, Against, make_claims
 from paper.findings import Findings, Side
 from paper.tables import LAYOUTS, PUBLISHED, TEXT, build_tables
+from paper.ways import SHAPED
 from tests.paper.found import make_findings
 
 EMPTY = Findings({})
@@ -58,6 +59,21 @@ def test_ours_stands_beside_the_papers() -> None:
     assert first.ours.spread == pytest.approx(7.07, abs=0.01)
     assert first.difference == pytest.approx(85 - 95.0)
     assert first.verdict in {"below", "level"}
+
+
+def test_captions_drawn_with_raqm_have_a_row_of_their_own() -> None:
+    """Catches a figure of one layout in the row of the other, or an empty row without raqm."""
+    sides = {TEXT: [0.9], Side("text", way=SHAPED): [0.7]}
+    for findings, count in ((make_findings(sides), 2), (make_findings({TEXT: [0.9]}), 1)):
+        ours = [row for row in build_tables(findings)[3].rows if row.is_ours]
+        assert len(ours) == count
+        assert ours[0].cells[0].ours
+        assert ours[0].cells[0].ours.mean == pytest.approx(90)
+    raqm = build_tables(make_findings(sides))[3].rows[-1]
+    assert "raqm" in raqm.title
+    assert raqm.cells[0].ours
+    assert raqm.cells[0].ours.mean == pytest.approx(70)
+    assert raqm.cells[0].paper == 67.8
 
 
 def test_every_claim_can_be_asked() -> None:

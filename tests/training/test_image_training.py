@@ -167,7 +167,7 @@ def test_an_image_that_goes_away_stops_the_run(
     resumed = [one.step for one in fit(replace(run, resume=True)) if isinstance(one, Step)]
     assert resumed[-1] == 4
     (folder / "images" / "4.png").write_bytes((folder / "images" / "5.png").read_bytes())
-    with pytest.raises(UsageError, match="was started with content"):
+    with pytest.raises(UsageError, match="got one of the same name whose content has changed"):
         list(fit(replace(run, resume=True)))
 
 

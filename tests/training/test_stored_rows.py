@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from e5v.errors import DataError
-from e5v.training import stored_rows
+from e5v.training import csv_records, stored_rows
 from e5v.training.loss import distinct
 from e5v.training.reading import read_triplets
 from e5v.training.sampler import Batches
@@ -39,6 +39,11 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> Read:
 def _write_groups(file: Path, count: int, rows: int = 10) -> Path:
     table = pa.table({"anchor": [f"a{n}" for n in range(count)], "positive": ["p"] * count})
     pq.write_table(table, file, row_group_size=rows)
+    return file
+
+
+def _write_csv(file: Path, count: int) -> Path:
+    file.write_text("".join(["anchor,positive\n", *(f"a{n},p\n" for n in range(count))]))
     return file
 
 
@@ -68,8 +73,61 @@ def test_lines_on_disk_are_the_lines_in_memory(tmp_path: Path, stored: Read) -> 
     assert isinstance(small.rows, tuple)
     assert not isinstance(large.rows, tuple)
     _assert_same(large, small)
-    assert len(large.broken) == 5
-    assert large.rows[1:3] == list(small.rows[1:3])
+    assert (len(large.broken), large.rows[1:3]) == (5, list(small.rows[1:3]))
+
+
+QUOTED = (
+    b'\xef\xbb\xbfquery,"pos",neg_1,id\r\n'
+    b'a,"b, with\r\na line, ""quoted"" and\nanother",d,1\r\n'
+    b'\n"begins\n\nwith one",h\xc3\xa9,,2\r'
+    b'too,few\nan,"unclosed quote,x,3\n\xff,x,,4\n'
+    b'f\xe2\x80\xa8g,cat.jpg,"e""",5\n"no\n" comma,x,,6\n,x,,7\n'
+    b'last,"one\n",,8\n\n\n'
+)
+
+
+@pytest.mark.parametrize(("name", "delimiter"), [("a.csv", b","), ("a.tsv", b"\t")])
+def test_records_on_disk_are_the_records_in_memory(
+    tmp_path: Path, stored: Read, name: str, delimiter: bytes
+) -> None:
+    """A row that begins inside a quoted text, or at the wrong byte after one that cannot be read.
+
+    The unclosed quote also shows that the rows after it are not swallowed.
+    """
+    file = tmp_path / name
+    file.write_bytes(QUOTED.replace(b",", delimiter))
+    large, small = stored(file), read_triplets([file])
+    assert isinstance(small.rows, tuple)
+    assert not isinstance(large.rows, tuple)
+    _assert_same(large, small)
+    cell = QUOTED.replace(b",", delimiter).decode(errors="replace").split('"')[3]
+    assert str(large.rows[0].positive).startswith(cell)
+    assert [row.anchor for row in large.rows] == ["a", "begins\n\nwith one", "f\u2028g", "last"]
+    assert [one.row for one in large.broken] == [2, 4, 5, 6, 8, 9, 10]
+    assert large.rows[3] == small.rows[3]
+
+
+def test_a_quote_that_is_never_closed_does_not_hold_the_file(
+    tmp_path: Path, stored: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gigabytes in memory, and all rows after it lost, for one quotation mark."""
+    monkeypatch.setattr(csv_records, "CELL", 500)
+    taken: list[int] = []
+    real = csv_records._take
+
+    def count(source: Any, again: Any, lines: list[Any]) -> Any:
+        yield from real(source, again, lines)
+        taken.append(len(lines))
+
+    monkeypatch.setattr(csv_records, "_take", count)
+    lines = [f"a{n},p" for n in range(400)]
+    lines[100] = '"a100,p'
+    file = tmp_path / "a.csv"
+    file.write_text("\n".join(["anchor,positive", *lines]))
+    data = stored(file)
+    assert len(data.rows) == 399
+    assert "line 102 is not valid CSV: field larger than" in str(data.broken[0])
+    assert max(taken, default=0) < 200
 
 
 def test_tables_on_disk_are_the_tables_in_memory(tmp_path: Path, stored: Read) -> None:
@@ -102,7 +160,9 @@ def test_images_on_disk(folder: Path, stored: Read) -> None:
         assert not alone[0, 1]
 
 
-@pytest.mark.parametrize("names", [("a.jsonl",), ("a.parquet",), ("a.jsonl", "a.parquet")])
+@pytest.mark.parametrize(
+    "names", [("a.jsonl",), ("a.csv",), ("a.parquet",), ("a.jsonl", "a.parquet")]
+)
 @pytest.mark.parametrize("weight", [None, 1.0])
 def test_the_order_is_that_of_the_seed(
     tmp_path: Path,
@@ -113,6 +173,7 @@ def test_the_order_is_that_of_the_seed(
     """A resumed run with other rows, an epoch with rows left out, or another order of lines."""
     lines = [{"anchor": f"a{n}", "positive": "p"} for n in range(40)]
     write_lines(tmp_path / "a.jsonl", lines)
+    _write_csv(tmp_path / "a.csv", 40)
     _write_groups(tmp_path / "a.parquet", 40)
     files = [tmp_path / name for name in names]
     given: dict[str, Any] = {"weights": [weight] * len(files) if weight else ()}
@@ -124,7 +185,7 @@ def test_the_order_is_that_of_the_seed(
         assert sorted(place for batch in epoch for place in batch.places) == list(
             range(40 * len(files))
         )
-    if names == ("a.jsonl",):  # an exact shuffle
+    if names in {("a.jsonl",), ("a.csv",)}:  # an exact shuffle
         assert Batches(read_triplets(files), 8, 3, **given)[2] == batches[2]
 
 
@@ -154,10 +215,11 @@ def test_few_groups_of_a_table_are_in_memory(
     assert min(len({place // 10 for place in batch}) for batch in places) > 1
 
 
-@pytest.mark.parametrize("name", ["a.jsonl", "a.parquet"])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.parquet"])
 def test_a_file_that_changes_is_told(tmp_path: Path, stored: Read, name: str) -> None:
     """A run on half of one file and half of another, or a traceback where it ends."""
     write_lines(tmp_path / "a.jsonl", [{"anchor": "a", "positive": "p"}] * 30)
+    _write_csv(tmp_path / "a.csv", 30)
     _write_groups(tmp_path / "a.parquet", 30)
     data = stored(tmp_path / name)
     assert data.rows[29].positive == "p"
@@ -196,13 +258,16 @@ print(json.dumps([len(data.rows), len(seen), (peak() - before) / 1024]))
 
 
 @pytest.mark.slow
-def test_memory_stays_bounded(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
+def test_memory_stays_bounded(tmp_path: Path, name: str) -> None:
     """Rows that stay in memory one by one as they are read."""
-    file = tmp_path / "a.jsonl"
+    file = tmp_path / name
     with file.open("w") as lines:
+        lines.write("anchor,positive\n" if name == "a.csv" else "")
         for n in range(100_000):
             row = {"anchor": f"a short text, number {n}", "positive": f"its positive, number {n}"}
-            lines.write(json.dumps(row) + "\n")
+            quoted = ",".join(f'"{text}"' for text in row.values())
+            lines.write(f"{quoted if name == 'a.csv' else json.dumps(row)}\n")
     grown = []
     for limit in (0, 1 << 40):
         command = [sys.executable, "-c", PROGRAM, str(file), str(limit)]
@@ -216,14 +281,20 @@ def test_memory_stays_bounded(tmp_path: Path) -> None:
 def test_small_files_and_other_formats_stay_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A small file that is read from disk at every step; a UTF-16 file cut at the wrong bytes."""
+    """A small file that is read from disk at every step; a UTF-16 file cut at the wrong bytes.
+
+    Whoever gives a large one is told how to save the memory.
+    """
     small = write_lines(tmp_path / "a.jsonl", [{"anchor": "a", "positive": "b"}])
     assert isinstance(read_triplets([small]).rows, tuple)
-    monkeypatch.setattr(stored_rows, "IN_MEMORY", 0)
     (tmp_path / "b.jsonl").write_text(small.read_text(), encoding="utf-16")
     (tmp_path / "c.json").write_text(f"[{small.read_text()}]")
-    (tmp_path / "d.csv").write_text("anchor,positive\na,b\n")
-    for name in ("b.jsonl", "c.json", "d.csv"):
+    (tmp_path / "d.csv").write_text("anchor,positive\na,b\n", encoding="utf-16")
+    assert read_triplets([tmp_path / "c.json"]).notes == ()
+    monkeypatch.setattr(stored_rows, "IN_MEMORY", 0)
+    for name, why in (("b.jsonl", "not UTF-8"), ("c.json", "a JSON array"), ("d.csv", "not UTF-8")):
         read = read_triplets([tmp_path / name])
         assert isinstance(read.rows, tuple)
         assert len(read.rows) == 1
+        [note] = read.notes
+        assert f"GB of it are in memory, as it is {why}; JSON lines in UTF-8 would" in note

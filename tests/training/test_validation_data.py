@@ -8,6 +8,7 @@ import pytest
 
 from e5v.errors import DataError
 from e5v.training.validation_data import HeldOut, read_held_out
+from tests.training.pictures import write_lines
 
 
 def _captions(folder: Path, *lines: object) -> Path:
@@ -116,3 +117,14 @@ def test_nothing_to_read(tmp_path: Path) -> None:
         read_held_out(_captions(tmp_path), 10)
     with pytest.raises(DataError, match=r"none\.csv"):
         read_held_out(tmp_path / "none.csv", 10)
+
+
+def test_captions_with_instructions_are_refused(folder: Path) -> None:
+    """A model trained with instructions that is measured without; empty ones are none."""
+    lines = (folder / "captions.jsonl").read_text().splitlines()
+    rows = [json.loads(line) | {"id": 3, "instruction": ""} for line in lines]
+    write_lines(folder / "captions.jsonl", rows)
+    assert len(read_held_out(folder, 10).queries) == len(rows)
+    write_lines(folder / "captions.jsonl", [rows[0], rows[1] | {"instruction": "Find it"}])
+    with pytest.raises(DataError, match=r"1 held-out row .*line 2: instruction is an instruction"):
+        read_held_out(folder, 10)

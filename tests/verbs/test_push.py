@@ -1,5 +1,6 @@
 """`e5v push` as a user meets it, with a hub on this machine."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,6 +87,41 @@ def test_a_checkpoint_is_uploaded(
     (tuned / "README.md").write_text(f"{CARD}again\n")
     assert push(tuned, ID) == 0
     assert hub.files[ID]["README.md"].endswith(b"again\n")
+
+
+@pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # huggingface_hub's own
+@pytest.mark.usefixtures("quick")
+def test_large_files_go_by_lfs(
+    tuned: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Weights that never arrive, or arrive cut off, while the commit says that they are there.
+
+    This is how the client uploads without the package hf_xet, whose servers are not made here.
+    """
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setenv("HF_TOKEN", "hf_made_up")
+    content = (tuned / "model.safetensors").read_bytes()
+    with serve(lfs=".safetensors") as hub:
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        assert push(tuned, ID) == 0
+        assert hub.files[ID]["model.safetensors"] == content
+        [oid] = hub.stored
+        assert oid == hashlib.sha256(content).hexdigest()
+        assert hub.stored[oid] == content
+        order = [one for one in hub.asked if "lfs" in one or "commit" in one]
+        assert [one.split()[0] for one in order] == ["POST", "PUT", "POST", "POST"]
+        assert order[1] == f"PUT /lfs/{oid}"
+        assert order[3].endswith("/commit/main")
+        assert hub.files[ID]["config.json"] == (tuned / "config.json").read_bytes()
+
+        hub.asked.clear()  # what is there does not go a second time
+        assert push(tuned, ID) == 0
+        assert not [one for one in hub.asked if one.startswith("PUT")]
+        hub.full = True
+        hub.stored.clear()
+        assert push(tuned, ID) == 1
+    assert "the hub answered with HTTP status 507" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_an_adapter_is_checked_and_gets_a_card(

@@ -1,6 +1,6 @@
 """Convert the original llama3-llava-next-8b (LMMS format) to a transformers checkpoint.
 
-LMMS shards -> transformers' names, new rows for <image> -> shards, config and processor
+LMMS shards -> transformers' names, new rows for <image> -> shards, config, processor, model card
 
 Like load_llama3_hf.py of the official code, but it also adds the image token and its embedding
 rows. The new rows are the mean of the old ones: no vector depends on them, since image features
@@ -29,6 +29,7 @@ from transformers import (
 )
 
 from e5v.checkpoints.merge import fetch
+from e5v.checkpoints.model_card import ModelCard, shown_name, write_card
 from e5v.checkpoints.tensors import INDEX, Weights, new_folder, open_weights
 from e5v.errors import ModelError, first_line
 from e5v.model.hf_internals import llava_next_image_processor
@@ -93,7 +94,7 @@ class Original:
 
 
 def convert(source: str | Path, target: Path) -> Path:
-    """Write a checkpoint that transformers opens as LLaVA-NeXT, and return its folder.
+    """Write a checkpoint that transformers opens as LLaVA-NeXT, with a card; return its folder.
 
     Args:
         source: a hub id or a folder in the format of lmms-lab/llama3-llava-next-8b.
@@ -113,6 +114,7 @@ def convert(source: str | Path, target: Path) -> Path:
         if generation.is_file():
             shutil.copyfile(generation, folder / generation.name)
         _write_weights(original, folder)
+        write_card(folder, ModelCard(target.resolve().name, shown_name(source), tuned=False))
     return target
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from huggingface_hub import snapshot_download
 
-from e5v.checkpoints.model_card import ModelCard, write_card
+from e5v.checkpoints.model_card import ModelCard, shown_name, write_card
 from e5v.checkpoints.sentence_transformers import NAMES, write_sentence_files
 from e5v.checkpoints.tensors import Weights, new_folder, open_weights
 from e5v.errors import ModelError, UsageError, first_line
@@ -89,8 +89,8 @@ def merge(
         _complete_processor(folder, loaded)
         _write_weights(weights, folder, lora, places)
         sentence = write_sentence_files(folder, loaded)
-        shown = Path(name).resolve().name if Path(name).is_dir() else name
-        write_card(folder, ModelCard(out.resolve().name, shown, sentence, found.recipe))
+        card = ModelCard(out.resolve().name, shown_name(name), sentence, found.recipe)
+        write_card(folder, card)
         merged = Merged(folder, source, tuple(places), name)
         check(merged)
     return replace(merged, folder=out)

@@ -1,4 +1,4 @@
-"""Write the model card (README.md) of a merged model: what it is, how to use it, how it was made.
+"""Write the model card (README.md) of a model: what it is, how to use it, how it was made.
 
 ModelCard -> model_card.md.jinja -> YAML front matter and Markdown, as the hub reads them
 adapter -> adapter_card.md.jinja -> the same for a LoRA that is not merged
@@ -6,7 +6,7 @@ adapter -> adapter_card.md.jinja -> the same for a LoRA that is not merged
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -15,18 +15,28 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from e5v.model.bundled import NAMES
 from e5v.model.prompts import PROMPTS
 
-LOCAL = frozenset({"model", "data", "teacher", "content"})  # of a recipe: paths, or of no use
+UNTOLD = frozenset({"model", "model_content", "content", "teacher_content", "parts"})  # of a recipe
+FILES = frozenset({"data", "evaluation", "teacher"})  # of a recipe: by name, without their folders
 TAGS = ("e5-v", "feature-extraction", "sentence-similarity", "multimodal")
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """The content of a model card; `sentence` says whether sentence-transformers opens it."""
+    """The content of a model card of a merged or, if not `tuned`, of a converted checkpoint.
+
+    `sentence` says whether sentence-transformers opens it.
+    """
 
     name: str
     source: str
-    sentence: bool
-    recipe: Mapping[str, object]
+    sentence: bool = False
+    recipe: Mapping[str, object] = field(default_factory=dict)
+    tuned: bool = True
+
+
+def shown_name(source: str | Path) -> str:
+    """Return how a card names a model: its hub id, or the name of its folder, without the path."""
+    return Path(source).resolve().name if Path(source).is_dir() else str(source)
 
 
 def write_card(folder: Path, card: ModelCard) -> None:
@@ -37,9 +47,10 @@ def write_card(folder: Path, card: ModelCard) -> None:
         name=card.name,
         source=card.source,
         sentence=card.sentence,
+        tuned=card.tuned,
         names=", ".join(f"`{name}`" for name in PROMPTS),
         prompts={"text": wordings.text, "image": wordings.image, "image, text": wordings.edit},
-        recipe={key: value for key, value in card.recipe.items() if key != "model"},  # as source
+        recipe=_tell(card.recipe),
     )
     (folder / "README.md").write_text(text, encoding="utf-8")
 
@@ -47,14 +58,28 @@ def write_card(folder: Path, card: ModelCard) -> None:
 def format_adapter_card(id: str, source: str | None, recipe: Mapping[str, object]) -> str:
     """Return the card of an adapter that is `id` on the hub; `source` names its model.
 
-    Of the recipe, what is a path on this machine is left out.
+    Of paths on this machine, the last name is left.
     """
     base = {"base_model": source} if source and source not in NAMES else {}
     front = {**base, "library_name": "peft", "pipeline_tag": "feature-extraction", "tags": [*TAGS]}
-    told = {key: value for key, value in recipe.items() if key not in LOCAL}
     name = id.rpartition("/")[2]
     template = _load_template("adapter_card.md.jinja")
-    return template.render(front=front, id=id, name=name, source=source, recipe=told)
+    return template.render(front=front, id=id, name=name, source=source, recipe=_tell(recipe))
+
+
+def _tell(recipe: Mapping[str, object]) -> dict[str, object]:
+    """Return what a card tells of a recipe: of files their names."""
+    return {
+        key: _name_files(value) if key in FILES else value
+        for key, value in recipe.items()
+        if key not in UNTOLD
+    }
+
+
+def _name_files(value: object) -> object:
+    if isinstance(value, list):
+        return [_name_files(one) for one in value]
+    return Path(value).name if isinstance(value, str) and not value.startswith("hub:") else value
 
 
 @cache

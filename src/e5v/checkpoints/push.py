@@ -230,6 +230,8 @@ def _explain(error: Exception) -> str:
     """Say in one line why the hub did not take it."""
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
+    while isinstance(error, RuntimeError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__  # of a large file's upload
     if isinstance(error, OfflineModeIsEnabled):
         return "HF_HUB_OFFLINE is set"
     if isinstance(error, HfHubHTTPError):

@@ -3,14 +3,12 @@
 CSV | TSV | JSON | JSON lines | Parquet -> DataRow, with its cells or why it has none
 """
 
-import csv
 import io
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from e5v.errors import DataError, first_line, plural
+from e5v.errors import DataError, first_line
 from e5v.jsonl import (
     LineFault,
     TextLine,
@@ -22,27 +20,11 @@ from e5v.jsonl import (
     read_text_lines,
 )
 from e5v.parquet import open_parquet
+from e5v.training.csv_records import DELIMITERS, make_rows, read_header, split_records
+from e5v.training.data_row import Check, DataRow, Unit
 
 if TYPE_CHECKING:
     from pyarrow import Scalar
-
-Unit = Literal["row", "line"]
-Check = Callable[[Path, Collection[str]], Collection[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class DataRow:
-    """A row of data, counted from 1: a CSV's header does not count, its blank lines do.
-
-    For JSON lines, `number` is the line number. `fault` says why there are no cells. `key` finds
-    the row again if it stays on disk (`e5v.training.stored_rows`).
-    """
-
-    number: int
-    cells: Mapping[str, Any]
-    fault: str = ""
-    unit: Unit = "row"
-    key: int = 0
 
 
 def read_rows(file: Path, check: Check) -> Iterator[DataRow]:
@@ -63,53 +45,12 @@ def read_rows(file: Path, check: Check) -> Iterator[DataRow]:
         raise DataError(f"{file} {wrong}") from None
 
 
-def _tsv_rows(file: Path, check: Check) -> Iterator[DataRow]:
-    return _csv_rows(file, check, delimiter="\t")
-
-
-def _csv_rows(file: Path, check: Check, *, delimiter: str = ",") -> Iterator[DataRow]:
-    text = read_text(file).rstrip("\r\n")
-    limit = csv.field_size_limit(len(text) + 1)  # the default of 128 KiB is too small
-    try:
-        records = _records(list(io.StringIO(text, newline="")), delimiter)
-        header = next(records, [])
-        if isinstance(header, str):
-            raise DataError(f"{file}: {header}")
-        names = [name.strip() for name in header]
-        check(file, names)
-        for number, record in enumerate(records, 1):
-            fault = _why_unusable(record, names)
-            cells = {} if fault else dict(zip(names, record, strict=True))
-            yield DataRow(number, cells, fault)
-    finally:
-        csv.field_size_limit(limit)
-
-
-def _records(lines: list[str], delimiter: str) -> Iterator[list[str] | str]:
-    """Split lines into records. An unclosed quote makes its own line unusable, not the rest."""
-    at = 0
-    while at < len(lines):
-        reader = csv.reader(
-            map(lines.__getitem__, range(at, len(lines))), strict=True, delimiter=delimiter
-        )
-        try:
-            record = next(reader)
-        except csv.Error as error:
-            yield f"line {at + 1} is not valid CSV: {error}"
-            at += 1
-        else:
-            yield record
-            at += reader.line_num
-
-
-def _why_unusable(record: list[str] | str, names: list[str]) -> str:
-    if isinstance(record, str):
-        return record
-    if not record:
-        return "the row is empty"
-    if len(record) != len(names):  # a comma outside quotes would shift or cut the texts
-        return f"{plural(len(record), 'cell')}; expected {len(names)}, as in the header"
-    return ""
+def _csv_rows(file: Path, check: Check) -> Iterator[DataRow]:
+    text = io.StringIO(read_text(file), newline="")
+    records = split_records(((0, line) for line in text), DELIMITERS[file.suffix.lower()])
+    names = read_header(file, records)
+    check(file, names)
+    yield from make_rows(records, names)
 
 
 def _json_rows(file: Path, _: Check) -> Iterator[DataRow]:
@@ -178,7 +119,7 @@ def read_value(scalar: "Scalar") -> object:
 
 FORMATS: dict[str, Callable[[Path, Check], Iterator[DataRow]]] = {
     ".csv": _csv_rows,
-    ".tsv": _tsv_rows,
+    ".tsv": _csv_rows,
     ".jsonl": _json_rows,
     ".json": _json_rows,
     ".parquet": _parquet_rows,

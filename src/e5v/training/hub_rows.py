@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from e5v.hub_sets import HubSplit, open_split
-from e5v.training.data_files import Check, DataRow
+from e5v.training.data_row import Check, DataRow
 from e5v.training.stored_rows import ROWS_AT_ONCE, table_row
 
 

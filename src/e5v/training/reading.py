@@ -21,9 +21,10 @@ from e5v.inputs import RawItem
 from e5v.jsonl import listed
 from e5v.training.cells import UnusableError, looks_like_name
 from e5v.training.contents import read_contents
-from e5v.training.data_files import DataRow, read_rows
+from e5v.training.data_files import read_rows
+from e5v.training.data_row import DataRow
 from e5v.training.hub_rows import HubStore
-from e5v.training.stored_rows import StoredTriplets, open_store
+from e5v.training.stored_rows import StoredTriplets, open_store, tell_of_memory
 from e5v.training.triplet_rows import check_columns, parse_row, used_columns
 from e5v.training.triplets import Broken, Kinds, Source, Triplet, Triplets
 
@@ -34,8 +35,8 @@ NAMED = 3  # texts that a note names
 def read_triplets(files: Sequence[Path]) -> Triplets:
     """Read the rows of all files, each in the format of its suffix.
 
-    Large files of JSON lines and Parquet stay on disk (`e5v.training.stored_rows`), and so does a
-    data set of the hub, which is given as hub:ORG/NAME:SPLIT (`e5v.training.hub_rows`).
+    Large files stay on disk, unless they are JSON arrays (`e5v.training.stored_rows`), and so does
+    a data set of the hub, which is given as hub:ORG/NAME:SPLIT (`e5v.training.hub_rows`).
 
     Raises:
         DataError: a file cannot be read, its format is not supported, its columns are not known,
@@ -131,7 +132,7 @@ class _Reading:
             raise DataError(f"{self._file} has no usable row ({told or 'it has no rows'})")
 
     def notes(self) -> Iterator[str]:
-        """Note the columns that are not used, and texts that look like the names of images."""
+        """Note unused columns, texts named like an image, and a large file that is in memory."""
         if self._ignored:
             yield f"{self._file}: ignored columns: {listed(self._ignored)}"
         if self._named:
@@ -140,6 +141,8 @@ class _Reading:
                 f"{self._file}: {texts} named like an image, trained on as text: "
                 f"{listed(self._named)}"
             )
+        if isinstance(self.kept, list) and (told := tell_of_memory(self._file)):
+            yield told
 
     def _parse(self, row: DataRow) -> list[_Found]:
         try:

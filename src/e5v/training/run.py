@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from e5v.errors import UsageError, plural
+from e5v.hub_sets import HubSplit
 from e5v.model.backbones import Tiling
 from e5v.model.bundled import untuned_name
 from e5v.model.locating import absolute_name
 from e5v.model.opening import DTypeName, OpenOptions
 from e5v.training.reading import read_triplets
 from e5v.training.recipe import Recipe
+from e5v.training.record import digest_file, digest_model, list_parts
 from e5v.training.triplets import Broken, Triplet, Triplets, collect_triplets
 from e5v.training.validation import Measures
 
@@ -141,17 +143,28 @@ class Run:
         return collect_triplets(one for one in self.data if not isinstance(one, Path))
 
     def record(self, data: Triplets) -> dict[str, Any]:
-        """Return the options, data and versions: a resumed run must have the same."""
+        """Return the options, data and versions: a resumed run must have the same.
+
+        Model, data and teacher are told by their content, too (`e5v.training.record`).
+
+        Raises:
+            DataError: the teacher's file cannot be read.
+        """
+        teacher = self.recipe.objective.teacher
         about = {
             "model": absolute_name(self.model),
-            "data": [str(file) for file in self.files],
+            "model_content": digest_model(self.model),
+            "data": [str(file if HubSplit.of(file) else file.absolute()) for file in self.files],
             "weights": self.weights or None,
             "rows": len(data.rows),
+            "parts": list_parts(data.sources),
             "content": data.content,
+            "teacher_content": digest_file(teacher) if teacher else None,
         }
         versions = {name: version(name) for name in ("e5v", "torch", "transformers", "peft")}
         opening = {"dtype": self.dtype, "tiling": self.tiling}
-        return about | opening | self.recipe.told() | versions
+        told = self.recipe.told() | {"teacher": teacher and str(teacher.absolute())}
+        return about | opening | told | versions
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from typing import Any, Protocol, TypeVar
 from e5v.errors import TrainingError, UsageError
 from e5v.files import LOCKS, locked, remove_temporary, replace_folder, write_file
 from e5v.model.locating import RECIPE as RECIPE
+from e5v.training.record import as_json, find_change
 
 
 class LogRecord(Protocol):
@@ -67,14 +68,9 @@ class RunFolder:
                 f"{self.path} already contains a run; resume it or name another folder",
                 argument="resume",
             )
-        before = {"tiling": "correct"} | _read_recipe(file)  # older runs do not say it
-        asked = _as_json(recipe)
-        changed = [key for key in asked if asked[key] != before.get(key)]
-        if changed:
-            key = changed[0]
+        if change := find_change(_read_recipe(file), as_json(recipe)):
             raise UsageError(
-                f"{self.path} was started with {key} {before.get(key)}, got {asked[key]}; "
-                "resume with the same options and data"
+                f"{self.path} was started with {change}; resume with the same options and data"
             )
 
     def _is_free(self) -> bool:
@@ -95,7 +91,7 @@ class RunFolder:
     def begin(self, recipe: Mapping[str, Any], step: int) -> None:
         """Write the recipe, and remove from the log what comes after `step`."""
         self.path.mkdir(parents=True, exist_ok=True)
-        write_file(self.path / RECIPE, json.dumps(_as_json(recipe), indent=2) + "\n")
+        write_file(self.path / RECIPE, json.dumps(as_json(recipe), indent=2) + "\n")
         lines = (
             self.log.read_text("utf-8", errors="replace").splitlines() if self.log.exists() else []
         )
@@ -152,12 +148,6 @@ class RunFolder:
                 "fix the cause and resume the run",
                 argument="resume",
             ) from error
-
-
-def _as_json(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the record as JSON gives it back."""
-    values: dict[str, Any] = json.loads(json.dumps(dict(recipe), default=str))
-    return values
 
 
 def _read_recipe(file: Path) -> dict[str, Any]:

@@ -1,34 +1,40 @@
 """Rows of data larger than memory: found in one pass, left on disk, and read again when needed.
 
-    JSON lines (UTF-8) -> the byte offset of every line    -> any row at any time
-    Parquet            -> row groups, the latest in memory -> rows of a few groups at a time
+    JSON lines, CSV, TSV -> the byte offset of every row     -> any row at any time
+    Parquet              -> row groups, the latest in memory -> rows of a few groups at a time
 
-Only an index is kept: about 20 bytes for each triplet. The order of JSON lines is an exact shuffle.
-Rows of Parquet are shuffled within windows of row groups, which are shuffled, too: a window is as
-many groups as take `WINDOW` bytes, at least one. Small files are read into memory
-(`e5v.training.data_files`), and so are CSV, TSV and JSON arrays of any size.
+Only an index is kept: about 20 bytes for each triplet. The order of lines is an exact shuffle. Rows
+of Parquet are shuffled within windows of row groups, which are shuffled, too: a window is as many
+groups as take `WINDOW` bytes, at least one. Small files are read into memory
+(`e5v.training.data_files`), and so are JSON arrays and texts that are not UTF-8, of any size.
 """
 
 import json
 from array import array
 from bisect import bisect_left, bisect_right
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, overload
+from typing import Any, Protocol, overload
 
 from e5v.errors import DataError, first_line
-from e5v.jsonl import LineFault, read_line
 from e5v.parquet import open_parquet
 from e5v.training.cells import UnusableError
-from e5v.training.data_files import Check, DataRow, json_row, read_value
+from e5v.training.csv_records import DELIMITERS
+from e5v.training.data_files import read_value
+from e5v.training.data_row import Check, DataRow
+from e5v.training.stored_lines import CsvStore, LineStore, Unchanged
 from e5v.training.triplets import Triplet
 
 IN_MEMORY = 64 << 20  # bytes of a file, up to which its rows are kept in memory
 WINDOW = 128 << 20  # bytes of the row groups that are shuffled together
 ROWS_AT_ONCE = 256  # of a table, in the pass over all rows
+GB = 1e9
+LINES = (".jsonl", ".json")
+TEXTS = (*LINES, *DELIMITERS)
 
 
 class Store(Protocol):
@@ -49,100 +55,49 @@ class Store(Protocol):
 
 
 def open_store(file: Path, check: Check) -> Store | None:
-    """Open a large file of JSON lines or Parquet; None if it is to be read into memory."""
+    """Open a large file of JSON lines, CSV, TSV or Parquet; None if it is to be read into memory.
+
+    Raises:
+        DataError: its columns are not known.
+    """
+    suffix = file.suffix.lower()
     try:
-        size = file.stat().st_size
-        if file.suffix.lower() == ".parquet":
+        if suffix == ".parquet":
             return _open_table(file, check)
-        if file.suffix.lower() in {".jsonl", ".json"} and size > IN_MEMORY and _has_lines(file):
-            return LineStore(_Unchanged.of(file))
+        if suffix not in TEXTS or file.stat().st_size <= IN_MEMORY or why_in_memory(file):
+            return None
+        known = Unchanged.of(file)
+        return CsvStore(known, check) if suffix in DELIMITERS else LineStore(known)
     except OSError:
         return None  # told by whoever reads it into memory
-    return None
 
 
-def _has_lines(file: Path) -> bool:
-    """Return whether a file is JSON lines in UTF-8, and no array."""
+def why_in_memory(file: Path) -> str:
+    """Return why a file is read into memory however large it is; empty if a large one is not."""
+    if file.suffix.lower() not in TEXTS:
+        return ""
     with file.open("rb") as stream:
         start = stream.read(4096)
-    encoding = json.detect_encoding(start[:4])
-    return encoding.startswith("utf-8") and start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
+    if not json.detect_encoding(start[:4]).startswith("utf-8"):
+        return "it is not UTF-8"
+    array = file.suffix.lower() in LINES and start.removeprefix(BOM_UTF8).lstrip()[:1] != b"{"
+    return "it is a JSON array" if array else ""
 
 
-@dataclass(frozen=True)
-class _Unchanged:
-    """A file, with the size and time it had when it was first opened."""
-
-    file: Path
-    size: int
-    time: int
-
-    @classmethod
-    def of(cls, file: Path) -> "_Unchanged":
-        state = file.stat()
-        return cls(file, state.st_size, state.st_mtime_ns)
-
-    def check(self) -> None:
-        """Check that it is as it was.
-
-        Raises:
-            DataError: it was changed or removed.
-        """
-        try:
-            state = self.file.stat()
-        except OSError as error:
-            raise DataError(f"{self.file} cannot be read: {error.strerror}") from None
-        if (state.st_size, state.st_mtime_ns) != (self.size, self.time):
-            raise DataError(f"{self.file} was changed while it was trained on; restore it")
-
-
-class LineStore:
-    """JSON lines by their byte offsets."""
-
-    groups: Sequence[int] = ()
-    together: int = 1
-
-    def __init__(self, known: _Unchanged) -> None:
-        self._known = known
-
-    def rows(self) -> Iterator[DataRow]:
-        """Read all lines; `key` is the byte at which a line begins."""
-        number = start = 0
-        with self._open() as stream:
-            for raw in stream:
-                for line in raw.splitlines(keepends=True):  # at "\r", too
-                    number += 1
-                    row = _line_row(number, line, start)
-                    if row is not None:
-                        yield row
-                    start += len(line)
-
-    def read(self, key: int) -> DataRow:
-        """Read the line that begins at a byte."""
-        self._known.check()
-        with self._open() as stream:
-            stream.seek(key)
-            line = stream.readline().splitlines()[0]
-        row = _line_row(0, line, key)
-        assert row is not None
-        return row
-
-    def _open(self) -> BinaryIO:
-        try:
-            return self._known.file.open("rb")
-        except OSError as error:
-            raise DataError(f"{self._known.file} cannot be read: {error.strerror}") from None
-
-
-def _line_row(number: int, line: bytes, key: int) -> DataRow | None:
-    read = read_line(number, line)
-    if isinstance(read, LineFault):
-        return DataRow(number, {}, read.reason, "line", key)
-    return None if read is None else json_row(number, read.value, "line", key)
+def tell_of_memory(file: Path) -> str:
+    """Return a line about a large file that was read into memory; empty for others."""
+    size = file.stat().st_size
+    why = why_in_memory(file) if size > IN_MEMORY else ""
+    if not why:
+        return ""
+    return (
+        f"{file}: all {size / GB:,.1f} GB of it are in memory, as {why}; JSON lines in UTF-8 would "
+        "stay on disk"
+    )
 
 
 def _open_table(file: Path, check: Check) -> "TableStore | None":
-    known = _Unchanged.of(file)
+    known = Unchanged.of(file)
     with open_parquet(file) as table:
         groups = [table.metadata.row_group(n) for n in range(table.num_row_groups)]
         sizes = [group.total_byte_size for group in groups]
@@ -159,7 +114,7 @@ class TableStore:
 
     def __init__(
         self,
-        known: _Unchanged,
+        known: Unchanged,
         names: Sequence[str],
         used: Sequence[str],
         counts: Sequence[int],

@@ -21,7 +21,7 @@ from pathlib import Path
 from e5v.errors import DataError
 from e5v.training.cells import UnusableError, read_captioned, read_instruction, read_items
 from e5v.training.columns import EXPECTED, find_columns, list_names
-from e5v.training.data_files import DataRow
+from e5v.training.data_row import DataRow
 from e5v.training.triplets import Triplet
 
 

@@ -16,7 +16,7 @@ from e5v.errors import DataError, ItemError, UsageError
 from e5v.inputs import Item, RawItem, normalise
 from e5v.training.cells import as_item
 from e5v.training.contents import Content, read_contents
-from e5v.training.data_files import Unit
+from e5v.training.data_row import Unit
 
 
 @dataclass(frozen=True, slots=True)

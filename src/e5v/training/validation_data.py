@@ -5,7 +5,7 @@ folder of captioned images -> captions as queries, images as candidates
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from e5v.captions import CAPTIONS, CaptionedImage, read_captioned
 from e5v.errors import DataError, plural
-from e5v.jsonl import LineFault
+from e5v.jsonl import JsonLine, LineFault, read_json_lines
+from e5v.training.columns import INSTRUCTIONS, POSITIVE_INSTRUCTIONS
 from e5v.training.contents import identify
 from e5v.training.reading import read_triplets
 
 NAMED = 3  # broken rows that an error names
+UNMEASURED = (*INSTRUCTIONS, *POSITIVE_INSTRUCTIONS)
 
 Candidate = str | Path  # a text, or an image's file
 
@@ -109,6 +111,7 @@ def _read_captions(folder: Path, limit: int) -> HeldOut:
             f"{file} cannot be read: {error.strerror}; expected a folder of images with this file"
         ) from None
     _refuse([f"{file}, {line}" for line in lines if isinstance(line, LineFault)])
+    _refuse(list(_find_unmeasured(file)))
     rows = [line for line in lines if isinstance(line, CaptionedImage)]
     if not rows:
         raise DataError(f'{file} is empty; expected lines like {{"image": ..., "text": ...}}')
@@ -120,6 +123,18 @@ def _read_captions(folder: Path, limit: int) -> HeldOut:
         for text in row.texts
     ]
     return HeldOut.of(pairs, left_out=max(0, len(rows) - limit))
+
+
+def _find_unmeasured(file: Path) -> Iterator[str]:
+    """Find rows with instructions, which training puts into the prompt."""
+    for line in read_json_lines(file):
+        if isinstance(line, JsonLine) and isinstance(line.value, dict):
+            for key in UNMEASURED:
+                if line.value.get(key):
+                    yield (
+                        f"{file}, line {line.number}: {key} is an instruction, which validation "
+                        "data cannot have"
+                    )
 
 
 def _refuse(broken: Sequence[object]) -> None:

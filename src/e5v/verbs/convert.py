@@ -19,7 +19,7 @@ class Convert:
     """Convert the original llama3-llava-next-8b for transformers.
 
     The published weights of LLaVA-NeXT on Llama 3, the model that E5-V was trained from, are in a
-    format of their own; the result is a checkpoint that transformers and e5v open.
+    format of their own; the result is a checkpoint that transformers and e5v open, with a card.
 
     Examples:
         e5v convert lmms-lab/llama3-llava-next-8b --out llava-llama-3-8b
