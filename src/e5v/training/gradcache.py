@@ -8,8 +8,9 @@ The states of the last chunk are computed once: its graph is kept while the loss
 batch of one chunk thus costs one forward and one backward pass.
 
 A contrastive loss compares everything with everything, but depends on the model only through the
-states. So the gradient equals that of the full batch; both passes use the same dropout masks, and
-the same image tokens, since the vision tower is frozen.
+states. So the gradient equals that of the full batch; both passes use the same dropout masks. If the
+vision tower and its projector are frozen, both use the same image tokens; if the projector is
+trained, each pass makes them anew from the tower's features, with its gradient in the second.
 Under torchrun every rank computes some of the chunks, and the loss of all of them.
 """
 

@@ -34,11 +34,17 @@ class Ranks:
             distributed.all_reduce(tensor)
 
     def add_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
-        """Replace every gradient by its sum over all ranks, in one all-reduce."""
-        if self.world == 1:
-            return
+        """Replace every gradient by its sum over all ranks, in one all-reduce.
+
+        What no item of the batch depends on, such as the projector without an image, gets a
+        gradient of 0: the optimiser then does the same with any number of ranks.
+        """
         owners = list(parameters)
         grads = [torch.zeros_like(one) if one.grad is None else one.grad for one in owners]
+        if self.world == 1:
+            for one, grad in zip(owners, grads, strict=True):
+                one.grad = grad
+            return
         flat = torch.cat([grad.flatten() for grad in grads])
         distributed.all_reduce(flat)
         parts = torch.split(flat, [grad.numel() for grad in grads])

@@ -32,6 +32,7 @@ class LogRecord(Protocol):
 
 
 Logged = TypeVar("Logged", bound=LogRecord)
+OLDER = {"tiling": "correct", "train": "language"}  # what older runs do not say
 CHECKPOINT = re.compile(r"checkpoint-\d{6,}")  # other names like checkpoint-* are the user's
 
 
@@ -67,7 +68,7 @@ class RunFolder:
                 f"{self.path} already contains a run; resume it or name another folder",
                 argument="resume",
             )
-        before = {"tiling": "correct"} | _read_recipe(file)  # older runs do not say it
+        before = OLDER | _read_recipe(file)
         asked = _as_json(recipe)
         changed = [key for key in asked if asked[key] != before.get(key)]
         if changed:

@@ -7,7 +7,7 @@ An item is a text, an image or a mixture of both. The paper trains on texts alon
 model learns from sentences applies to images too, because the one-word prompt maps both to the same
 space (E5-V, section 3.2). The vision tower is then not loaded. If the data have images, it is
 loaded and stays frozen (the image-text training of Table 7); its tokens of an image are kept for
-later steps (`e5v.training.image_cache`).
+later steps (`e5v.training.image_cache`), unless the projector that makes them is trained as well.
 """
 
 import math
@@ -26,8 +26,15 @@ from e5v.model.encoder import Prompted
 from e5v.model.failures import model_errors
 from e5v.model.loading import Loaded, load
 from e5v.model.prompts import find_prompt
-from e5v.training.adapter import adapter_files, add_adapter, set_training_mode, trained
-from e5v.training.checkpoint import optimiser_files, restore_checkpoint
+from e5v.training.adapter import (
+    adapter_files,
+    add_adapter,
+    release_projector,
+    set_training_mode,
+    trained,
+    trained_projector,
+)
+from e5v.training.checkpoint import make_optimiser, optimiser_files, restore_checkpoint
 from e5v.training.checks import check_data, check_model
 from e5v.training.chunks import choose_pass
 from e5v.training.gradcache import GradCache
@@ -43,7 +50,7 @@ from e5v.training.teacher import Teacher
 from e5v.training.trackers import check_trackers, track
 from e5v.training.training_prompts import TrainingPrompts
 from e5v.training.triplets import Triplets
-from e5v.training.validation import Validation
+from e5v.training.validation import Measures, Validation
 
 
 def train(
@@ -119,7 +126,7 @@ def fit(run: Run) -> Generator[Begun | Step | Measured, None, None]:
             folder.begin(record, first)
             yield _describe_start(data, validation, trainer, first)
             if validation and first == 0:
-                yield folder.append(Measured(0, validation.measure(trainer.embedder)))
+                yield folder.append(Measured(0, trainer.measure(validation)))
 
         pace = Pace(recipe.steps - first)
         for step in range(first, recipe.steps):
@@ -132,7 +139,7 @@ def fit(run: Run) -> Generator[Begun | Step | Measured, None, None]:
 
             if (step + 1) % run.every == 0 or step + 1 == recipe.steps:
                 if validation:
-                    yield folder.append(Measured(step + 1, validation.measure(trainer.embedder)))
+                    yield folder.append(Measured(step + 1, trainer.measure(validation)))
                 folder.save(step + 1, trainer.checkpoint())
                 pace.resume()
 
@@ -164,8 +171,11 @@ class Trainer:
         self.loaded = loaded
         self._ranks, self._teacher = ranks, teacher
         self._config = add_adapter(loaded, recipe.adapter, recipe.seed)
+        if recipe.train == "projector":
+            release_projector(loaded)
+            images = None  # tokens of an earlier projector
         self.weights = trained(loaded)
-        self.optimiser = torch.optim.AdamW(self.weights, lr=recipe.lr, weight_decay=0.0)
+        self.optimiser = make_optimiser(self.weights, trained_projector(loaded).values(), recipe)
         self.embedder = E5V(loaded)
         self.prompts = TrainingPrompts(loaded, recipe, images)
         forward = choose_pass(self.embedder.encoder, recipe, images)
@@ -207,7 +217,7 @@ class Trainer:
         norm = float(torch.nn.utils.clip_grad_norm_(self.weights, self.recipe.clip))
         if math.isfinite(norm):
             for group in self.optimiser.param_groups:
-                group["lr"] = self.recipe.learning_rate(step)
+                group["lr"] = self.recipe.learning_rate(step) * group.get("scale", 1.0)
             self.optimiser.step()
         self.optimiser.zero_grad()
         return norm
@@ -217,6 +227,11 @@ class Trainer:
         if self.embedder.dtype == torch.float32:
             return nullcontext()
         return torch.autocast(self.embedder.device.type, self.embedder.dtype)
+
+    def measure(self, validation: Validation) -> Measures:
+        """Measure the model as it is on validation data."""
+        with self.autocast():
+            return validation.measure(self.embedder)
 
     def adapter(self) -> Mapping[str, bytes]:
         """Return the adapter's files."""
@@ -253,8 +268,9 @@ def _open_validation(run: Run, device: str | None) -> Validation | None:
     if run.evaluation is None:
         return None
     prompt = find_prompt(run.recipe.prompt)
+    frozen = run.recipe.train == "language"
     options = run.opening | {"device": device}
-    return Validation.open(run.evaluation, run.model, prompt, **options)
+    return Validation.open(run.evaluation, run.model, prompt, frozen=frozen, **options)
 
 
 def _load(run: Run, data: Triplets, device: str | None) -> Loaded:
