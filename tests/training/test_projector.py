@@ -104,7 +104,7 @@ def test_tokens_of_an_earlier_projector_are_not_used(
 def test_the_tower_stays_and_the_projector_has_its_own_rate(
     checkpoints: Checkpoints, recipe: Recipe
 ) -> None:
-    """A tower that is trained along, or a projector that is torn out of shape by the LoRA's rate."""
+    """A tower that is trained along, or a projector that is torn apart by the LoRA's rate."""
     trainer = _open(checkpoints(LLAVA), replace(recipe, projector_lr=1e-3, lr=2e-2, warmup=0))
     before = {k: v.clone() for k, v in trainer.loaded.model.state_dict().items()}
     trainer.step(0, Batch(ROWS, ()))
@@ -190,9 +190,7 @@ def _prove(merged: Any) -> None:
     assert all(one.passed for one in checks if "moved" in one.name or "identical" in one.name)
 
 
-def test_a_part_of_a_model_gets_its_part_of_the_adapter(
-    checkpoints: Checkpoints, run: Run
-) -> None:
+def test_a_part_of_a_model_gets_its_part_of_the_adapter(checkpoints: Checkpoints, run: Run) -> None:
     """A vision tower, opened by itself, whose projector is not the trained one."""
     list(fit(run))
     whole, vision, language = (
@@ -260,7 +258,7 @@ def test_what_cannot_be_trained_is_refused(
         check_model(without, recipe)
     with pytest.raises(UsageError, match="cannot be trained in 4 bits"):
         replace(recipe, four_bit=True)
-    with pytest.raises(UsageError, match="projector_lr is 0.1, but the projector is not trained"):
+    with pytest.raises(UsageError, match=r"projector_lr is 0\.1, but the projector is not trained"):
         Recipe(projector_lr=0.1)
     with pytest.raises(UsageError, match="projector_lr is 0; expected above 0"):
         Recipe(train="projector", projector_lr=0)

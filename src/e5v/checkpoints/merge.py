@@ -144,9 +144,7 @@ def _match_modules(lora: Lora, loaded: Loaded, weights: Weights) -> dict[str, st
     return places
 
 
-def _match_projector(
-    adapter: Path, lora: Lora, loaded: Loaded, weights: Weights
-) -> dict[str, str]:
+def _match_projector(adapter: Path, lora: Lora, loaded: Loaded, weights: Weights) -> dict[str, str]:
     """Match weights that were trained in full: name in the checkpoint -> name in the adapter.
 
     Layouts of a checkpoint differ in what stands before a projector's path in the base model.

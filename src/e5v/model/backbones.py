@@ -29,10 +29,10 @@ class Backbone:
     `features` names the function from pixels to image tokens (`vision.FEATURES`). `rotary` is 3 if
     positions are (time, height, width). `processor_from_config` sets the processor's patch size and
     class token from the model's config: old checkpoints lack them. `vision_within` are modules of
-    the language model that belong to the vision part. `projector` are the modules that map the vision
-    tower's features to image tokens, by their paths in the base model; empty if they cannot be told
-    from the tower. `tilings` are the ways in which its images
-    can be cut into tiles and joined again (`e5v.model.tiling`).
+    the language model that belong to the vision part. `projector` are the modules that make image
+    tokens of the vision tower's features, by their paths in the base model; empty if they cannot be
+    told from the tower. `tilings` are the ways in which its images can be cut into tiles and joined
+    again (`e5v.model.tiling`).
     """
 
     name: str

@@ -45,12 +45,12 @@ def check_data(data: Triplets, recipe: Recipe) -> None:
         )
 
 
-def check_model(loaded: Loaded, recipe: Recipe) -> None:
-    """Check that a recipe fits a model.
+def check_model(loaded: Loaded, recipe: Recipe, *, sharded: bool = False) -> None:
+    """Check that a recipe fits a model; `sharded` if ranks divide its layers.
 
     Raises:
         UsageError: it asks for more values than the vectors have, the dtype is float16, or the
-            model has no projector that can be trained.
+            model has no projector that can be trained, or its layers cannot be divided.
     """
     width = loaded.text_config.hidden_size
     if any(dim > width for dim in recipe.objective.dims):
@@ -63,6 +63,12 @@ def check_model(loaded: Loaded, recipe: Recipe) -> None:
             f"{loaded.name} has no projector that can be told from its vision tower; train the "
             "language model only",
             argument="train",
+        )
+    if sharded and loaded.part == "whole" and loaded.backbone.layout == "whole":
+        raise UsageError(
+            f"{loaded.name} is of an architecture that is run on one image at a time, so that its "
+            "layers cannot be divided among processes; train it on texts only, or undivided",
+            argument="shard",
         )
     if loaded.model.dtype == torch.float16:
         raise UsageError(

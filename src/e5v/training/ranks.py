@@ -14,10 +14,15 @@ from torch import Tensor, distributed
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among `world`; `rank` 0 alone writes and reports."""
+    """This process among `world`; `rank` 0 alone writes and reports.
+
+    `shards` is the device of this rank's part of the frozen layers, if the ranks have divided them
+    (`e5v.training.shards`); None if each has all of them.
+    """
 
     rank: int = 0
     world: int = 1
+    shards: str | None = None
 
     @property
     def leads(self) -> bool:
@@ -25,8 +30,29 @@ class Ranks:
         return self.rank == 0
 
     def own(self, chunks: Sequence[list[int]]) -> list[tuple[int, list[int]]]:
-        """Distribute chunks round-robin; return this rank's, numbered as in `chunks`."""
-        return [(n, chunk) for n, chunk in enumerate(chunks) if n % self.world == self.rank]
+        """Distribute chunks round-robin; return this rank's, numbered as in `chunks`.
+
+        Ranks with divided layers all get equally many, since they gather each layer together: those
+        that would have one less get an empty one.
+        """
+        mine = [(n, chunk) for n, chunk in enumerate(chunks) if n % self.world == self.rank]
+        if self.shards and len(mine) * self.world < len(chunks):
+            mine.append((len(chunks) + self.rank, []))
+        return mine
+
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """If layers are divided, run the block on one rank of a machine after another.
+
+        Each opens the whole model in the machine's memory before it keeps its part.
+        """
+        if not self.shards:
+            yield
+            return
+        for turn in range(int(os.environ.get("LOCAL_WORLD_SIZE", "1"))):
+            if turn == int(os.environ.get("LOCAL_RANK", "0")):
+                yield
+            distributed.barrier()
 
     def add(self, tensor: Tensor) -> None:
         """Replace a tensor by its sum over all ranks."""
@@ -52,10 +78,18 @@ class Ranks:
             one.grad = part.view_as(one).clone()
 
 
+def is_distributed() -> bool:
+    """Return whether torchrun started this process."""
+    return "LOCAL_RANK" in os.environ
+
+
 @contextmanager
-def joined(device: str | None) -> Iterator[tuple[Ranks, str | None]]:
-    """Join the processes that torchrun started, if any; also yield this process's device."""
-    if "LOCAL_RANK" not in os.environ:
+def joined(device: str | None, *, shard: bool = False) -> Iterator[tuple[Ranks, str | None]]:
+    """Join the processes that torchrun started, if any; also yield this process's device.
+
+    `shard` says whether they divide the frozen layers.
+    """
+    if not is_distributed():
         yield Ranks(), device
         return
     on_gpu = device != "cpu" and torch.cuda.is_available()
@@ -64,6 +98,7 @@ def joined(device: str | None) -> Iterator[tuple[Ranks, str | None]]:
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if on_gpu else "gloo")
     try:
-        yield Ranks(distributed.get_rank(), distributed.get_world_size()), device
+        shards = (device or "cpu") if shard else None
+        yield Ranks(distributed.get_rank(), distributed.get_world_size(), shards), device
     finally:
         distributed.destroy_process_group()
