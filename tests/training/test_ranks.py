@@ -4,6 +4,7 @@ import json
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,24 +37,27 @@ MIXED = (
 )
 
 
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("localhost", 0))
-        return int(one.getsockname()[1])
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("localhost", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
 
 
-def _work(rank: int, runs: Sequence[Run], port: int) -> None:
+def _work(rank: int, runs: Sequence[Run], ports: Sequence[int]) -> None:
     """Train several runs as one of two processes, as torchrun starts them."""
     torch.set_num_threads(1)
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "MASTER_PORT": str(port)}
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
     os.environ |= {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "localhost"}
-    for run in runs:
+    for run, port in zip(runs, ports, strict=True):  # each meets at a port of its own
+        os.environ["MASTER_PORT"] = str(port)
         list(fit(run))
 
 
 def _train_in_two(runs: Sequence[Run]) -> None:
     spawn: Any = start_processes
-    spawn(_work, args=(runs, _free_port()), nprocs=2, start_method="spawn")
+    spawn(_work, args=(runs, _free_ports(len(runs))), nprocs=2, start_method="spawn")
 
 
 def _log(run: Run) -> list[Mapping[str, float]]:

@@ -10,19 +10,20 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, distributed
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 
 @dataclass(frozen=True)
 class Ranks:
     """This process among `world`; `rank` 0 alone writes and reports.
 
-    `shards` is the device of this rank's part of the frozen layers, if the ranks have divided them
-    (`e5v.training.shards`); None if each has all of them.
+    `shards` are the devices of all ranks if they divide the frozen layers (`e5v.training.shards`);
+    None if each rank has all of them.
     """
 
     rank: int = 0
     world: int = 1
-    shards: str | None = None
+    shards: DeviceMesh | None = None
 
     @property
     def leads(self) -> bool:
@@ -98,7 +99,8 @@ def joined(device: str | None, *, shard: bool = False) -> Iterator[tuple[Ranks, 
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if on_gpu else "gloo")
     try:
-        shards = (device or "cpu") if shard else None
-        yield Ranks(distributed.get_rank(), distributed.get_world_size(), shards), device
+        world = distributed.get_world_size()
+        shards = init_device_mesh("cuda" if on_gpu else "cpu", (world,)) if shard else None
+        yield Ranks(distributed.get_rank(), world, shards), device
     finally:
         distributed.destroy_process_group()

@@ -10,14 +10,12 @@ of training without division. What is frozen has no gradient to be exchanged.
 
 from typing import Any
 
-import torch
-from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 
 from e5v.model.devices import pick_device, pick_dtype
 from e5v.model.loading import Loaded
 from e5v.model.opening import Opening, OpenOptions
-from e5v.training.ranks import Ranks
 
 
 def opening_on_host(opening: OpenOptions) -> OpenOptions:
@@ -27,14 +25,11 @@ def opening_on_host(opening: OpenOptions) -> OpenOptions:
     return opening | {"device": "cpu", "dtype": dtype}
 
 
-def shard_layers(loaded: Loaded, ranks: Ranks) -> None:
+def shard_layers(loaded: Loaded, mesh: DeviceMesh) -> None:
     """Keep this rank's part of a model that is open on the CPU, and move it to the rank's device.
 
     Needs no other rank: they need not come here at the same time.
     """
-    assert ranks.shards is not None
-    device = torch.device(ranks.shards)
-    mesh = init_device_mesh(device.type, (ranks.world,))
     model = loaded.language_model
     for layer in model.layers:
         trained = {weight for weight in layer.parameters() if weight.requires_grad}
@@ -42,7 +37,7 @@ def shard_layers(loaded: Loaded, ranks: Ranks) -> None:
     divided = {id(weight) for layer in model.layers for weight in layer.parameters()}
     whole = {weight for weight in model.parameters() if id(weight) not in divided}
     fully_shard(model, mesh=mesh, ignored_params=whole)  # gathers one layer while another runs
-    loaded.model.to(device)
+    loaded.model.to(mesh.device_type)  # the rank's own is the current one
 
 
 def gather_once(loaded: Loaded) -> None:

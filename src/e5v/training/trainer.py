@@ -180,7 +180,7 @@ class Trainer:
             release_projector(loaded)
             images = None  # tokens of an earlier projector
         if ranks.shards:
-            shard_layers(loaded, ranks)
+            shard_layers(loaded, ranks.shards)
         self.weights = trained(loaded)
         self.optimiser = make_optimiser(self.weights, trained_projector(loaded).values(), recipe)
         self.embedder = E5V(loaded)
