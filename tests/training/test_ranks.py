@@ -20,13 +20,14 @@ from e5v.training.adapter import WEIGHTS
 from e5v.training.checks import check_model
 from e5v.training.ranks import Ranks
 from e5v.training.recipe import Adapter, Recipe
-from e5v.training.run import Run
+from e5v.training.run import Run, Step
 from e5v.training.trainer import fit
 from e5v.training.triplets import Triplet
 from tests.training.pictures import make_picture
 
 Checkpoints = Callable[[str], Path]
 NEAR = 1e-5
+OPENING: dict[str, Any] = {"dtype": "float32", "device": "cpu"}
 TEXTS = tuple(Triplet(f"a dog runs {n}", f"an animal {n}", (f"a cat {n}",)) for n in range(8))
 MIXED = (
     Triplet(make_picture(0), "a dog runs", ("a dog sleeps",)),
@@ -97,31 +98,42 @@ def test_two_processes_train_as_one(
         "packed": ("llava_next_llama3", MIXED, recipe, True),
         "padded": ("gemma3", MIXED, replace(recipe, recompute=True), True),
         "whole": ("aya_vision", MIXED, recipe, False),
-        "projector": ("qwen3_vl", MIXED, learned, True),
+        "learned": ("qwen3_vl", MIXED, learned, True),
         "faithful": ("llava_next_llama3", TEXTS, faithful, True),
     }
-    alone, together = [], []
+    pairs: list[tuple[Run, Run]] = []
     for name, (family, rows, how, divides) in cases.items():
-        run = Run(
+        model, held_out = (
             str(checkpoints(family)),
-            rows,
-            tmp_path / f"{name}-1",
-            how,
-            dtype="float32",
-            device="cpu",
-            every=2,
-            evaluation=folder if name in {"packed", "projector"} else None,
+            folder if name in {"packed", "learned"} else None,
         )
+        run = Run(model, rows, tmp_path / name, how, held_out, every=2, **OPENING)
         list(fit(run))
-        with monkeypatch.context() as patch:
-            patch.setenv("LOCAL_RANK", "0")
-            ways = {"": False, "-divided": True} if divides else {"": False}
-            for way, shard in ways.items():
-                alone.append(run)
-                together.append(replace(run, out=tmp_path / f"{name}-2{way}", shard=shard))
-    _train_in_two(together)
-    for one, two in zip(alone, together, strict=True):
+        pairs.append((run, replace(run, out=tmp_path / f"{name}-2")))
+        if divides:
+            pairs.append((run, _divided(run, tmp_path / f"{name}-divided", monkeypatch)))
+        if name == "packed":
+            stopped = replace(run, out=tmp_path / "stopped")
+            _stop_after_the_checkpoint(stopped)
+            pairs.append((run, _divided(replace(stopped, resume=True), stopped.out, monkeypatch)))
+    _train_in_two([two for _, two in pairs])
+    for one, two in pairs:
         _assert_same(one, two)
+
+
+def _divided(run: Run, out: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return a run with divided layers, made as one of torchrun's processes makes it."""
+    with monkeypatch.context() as patch:
+        patch.setenv("LOCAL_RANK", "0")
+        return replace(run, out=out, shard=True)
+
+
+def _stop_after_the_checkpoint(run: Run) -> None:
+    events = fit(run)
+    for event in events:
+        if isinstance(event, Step) and event.step == 3:  # the checkpoint is that of step 2
+            break
+    events.close()
 
 
 def test_every_rank_gets_as_many_chunks_if_layers_are_divided() -> None:
@@ -131,10 +143,11 @@ def test_every_rank_gets_as_many_chunks_if_layers_are_divided() -> None:
         [(0, [0, 1]), (2, [3])],
         [(1, [2])],
     ]
-    divided = [Ranks(rank, 4, "cpu").own(chunks) for rank in range(4)]
+    mesh: Any = True  # of which nothing is asked here
+    divided = [replace(Ranks(rank, 4), shards=mesh).own(chunks) for rank in range(4)]
     assert [len(own) for own in divided] == [1, 1, 1, 1]
     assert divided[3] == [(6, [])]
-    assert Ranks(0, 2, "cpu").own(chunks) == Ranks(0, 2).own(chunks)
+    assert replace(Ranks(0, 2), shards=mesh).own(chunks) == Ranks(0, 2).own(chunks)
 
 
 def test_layers_that_cannot_be_divided_are_refused(
