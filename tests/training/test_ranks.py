@@ -62,14 +62,19 @@ def _train_in_two(runs: Sequence[Run]) -> None:
 
 
 def _log(run: Run) -> list[Mapping[str, float]]:
-    return [json.loads(line) for line in (run.out / "log.jsonl").read_text().splitlines()]
+    """Read the log of a run, without the times and what was not measured."""
+    lines = map(json.loads, (run.out / "log.jsonl").read_text().splitlines())
+    timed = {"seconds", "seconds_left", "tokens_per_second"}
+    return [
+        {name: value for name, value in line.items() if value is not None and name not in timed}
+        for line in lines
+    ]
 
 
 def _assert_same(one: Run, two: Run) -> None:
     """Check that two runs have the same losses, measurements and adapter."""
     for left, right in zip(_log(one), _log(two), strict=True):
-        for name in left.keys() - {"seconds", "seconds_left", "tokens_per_second"}:
-            assert right[name] == pytest.approx(left[name], rel=NEAR, abs=NEAR), (two.out, name)
+        assert right == pytest.approx(left, rel=NEAR, abs=NEAR), two.out
     first, second = (load_file(run.out / "adapter" / WEIGHTS) for run in (one, two))
     assert first.keys() == second.keys()
     distance = max(float((first[name] - second[name]).abs().max()) for name in first)
@@ -88,8 +93,9 @@ def test_two_processes_train_as_one(
 
     Image tokens of another image; layers that are gathered by half; ranks that wait for ever.
     """
+    # AdamW moves a weight by about the learning rate even where its gradient is all rounding.
     recipe = replace(
-        short, batch=4, steps=3, lr=1e-3, chunk_tokens=64, adapter=Adapter(rank=4, dropout=0.1)
+        short, batch=4, steps=3, lr=3e-4, chunk_tokens=64, adapter=Adapter(rank=4, dropout=0.1)
     )
     learned = replace(recipe, train="projector")
     faithful = replace(recipe, mask="faithful", template="faithful")
@@ -103,10 +109,8 @@ def test_two_processes_train_as_one(
     }
     pairs: list[tuple[Run, Run]] = []
     for name, (family, rows, how, divides) in cases.items():
-        model, held_out = (
-            str(checkpoints(family)),
-            folder if name in {"packed", "learned"} else None,
-        )
+        model = str(checkpoints(family))
+        held_out = folder if name in {"packed", "learned"} else None
         run = Run(model, rows, tmp_path / name, how, held_out, every=2, **OPENING)
         list(fit(run))
         pairs.append((run, replace(run, out=tmp_path / f"{name}-2")))
