@@ -95,8 +95,7 @@ def merge(
         sentence = write_sentence_files(folder, loaded)
         shown = Path(name).resolve().name if Path(name).is_dir() else name
         write_card(folder, ModelCard(out.resolve().name, shown, sentence, found.recipe))
-        merged = Merged(folder, source, (*places, *projector), name)
-        check(merged)
+        check(merged := Merged(folder, source, (*places, *projector), name))
     return replace(merged, folder=out)
 
 

@@ -122,8 +122,6 @@ def fit(run: Run) -> Generator[Begun | Step | Measured, None, None]:
         images = held.enter_context(open_cache(run.image_memory, run.image_disk))
         with ranks.in_turn():
             trainer = Trainer(_load(run, data, device), recipe, ranks, teacher, images)
-        if run.shard:
-            gather_once(trainer.loaded)
         first = trainer.restore(folder.latest())
         if ranks.leads:
             held.enter_context(folder.held())
@@ -131,7 +129,7 @@ def fit(run: Run) -> Generator[Begun | Step | Measured, None, None]:
             folder.begin(record, first)
             yield _describe_start(data, validation, trainer, first)
         if validation and first == 0:
-            yield from _record(ranks, folder, Measured(0, trainer.measure(validation)))
+            yield from _measure(0, trainer, validation, ranks, folder)
 
         pace = Pace(recipe.steps - first)
         for step in range(first, recipe.steps):
@@ -142,8 +140,7 @@ def fit(run: Run) -> Generator[Begun | Step | Measured, None, None]:
 
             if (step + 1) % run.every == 0 or step + 1 == recipe.steps:
                 if validation:
-                    measured = Measured(step + 1, trainer.measure(validation))
-                    yield from _record(ranks, folder, measured)
+                    yield from _measure(step + 1, trainer, validation, ranks, folder)
                 if ranks.leads:
                     folder.save(step + 1, trainer.checkpoint())
                 pace.resume()
@@ -251,10 +248,14 @@ class Trainer:
     def restore(self, checkpoint: Path | None) -> int:
         """Restore a checkpoint, if there is one; return its number of steps.
 
+        If the ranks divide the layers, all of them must come here.
+
         Raises:
             ModelError: it belongs to another model or recipe.
             TrainingError: one of its files is damaged or missing.
         """
+        if self._ranks.shards:
+            gather_once(self.loaded)
         return restore_checkpoint(checkpoint, self.loaded, self.optimiser) if checkpoint else 0
 
 
@@ -262,6 +263,12 @@ def _record(ranks: Ranks, folder: RunFolder, record: Step | Measured) -> Iterato
     """Log and yield a record on the rank that leads; on others, nothing."""
     if ranks.leads:
         yield folder.append(record)
+
+
+def _measure(
+    step: int, trainer: Trainer, validation: Validation, ranks: Ranks, folder: RunFolder
+) -> Iterator[Step | Measured]:
+    yield from _record(ranks, folder, Measured(step, trainer.measure(validation)))
 
 
 def _describe_start(

@@ -134,8 +134,7 @@ def train(verb: Train) -> None:
         track=tuple(dict.fromkeys(verb.track)),
         **asdict(verb.opening),
     )
-    lines = wants_lines(json=verb.json)
-    steps = verb.recipe.steps
+    lines, steps = wants_lines(json=verb.json), verb.recipe.steps
     led = False  # under torchrun, one process prints for all
     for event in track(fit(run), run.out, run.track):
         led = True
