@@ -44,7 +44,7 @@ def mixed() -> tuple[Triplet, ...]:
     )
 
 
-def _run_alone(trainer: Trainer, one: Prompted) -> Tensor:
+def run_alone(trainer: Trainer, one: Prompted) -> Tensor:
     """Return the state of one prompt by the model's own forward pass, tower included."""
     loaded = trainer.loaded
     ids = torch.tensor([one.ids])
@@ -69,7 +69,7 @@ def test_chunks_of_images_have_the_gradient_of_the_whole(
         Batch(mixed, ()),
     )
     prompts = [one.prompted for one in trainer.prompts.prepare(batch.items)]
-    plain = batch_loss(torch.stack([_run_alone(trainer, one) for one in prompts]), batch, short)
+    plain = batch_loss(torch.stack([run_alone(trainer, one) for one in prompts]), batch, short)
     plain.value.backward()  # type: ignore[no-untyped-call]
     expected = take_gradient(trainer)
     for budget in (64, 100_000):

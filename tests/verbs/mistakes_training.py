@@ -52,6 +52,14 @@ TRAINING: dict[str, tuple[list[str], str]] = {
         ["train", "--data", "pairs.csv", "--out", "b", "--track", "tensorbord"],
         "--track is tensorbord; expected tensorboard, wandb or trackio; did you mean tensorboard?",
     ),
+    "a rate of what is not trained": (
+        ["train", "--data", "pairs.csv", "--out", "b", "--projector-lr", "0.1"],
+        "but the projector is not trained",
+    ),
+    "one process that divides": (
+        ["train", "--data", "pairs.csv", "--out", "b", "--model", "nano-base", "--shard"],
+        "start them with torchrun",
+    ),
     "a tuned model": (["train", "--data", "a", "--out", "b", "--model", "nano"], "nano-base"),
     "a tuned model of photos": (
         ["train", "--data", "a", "--out", "b", "--model", "photos"],

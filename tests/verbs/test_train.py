@@ -85,6 +85,8 @@ def test_files_with_weights(
         (["--prompt", "say it"], 2, "no slot"),
         (["--prompt", "<image> in one word:"], 2, "has no <text> slot"),
         (["--dims", "99999"], 2, "dims has 99999"),
+        (["--train", "projector"], 1, "learns from images, and the data have none"),
+        (["--shard"], 2, "among several processes, and this is one"),
     ],
 )
 def test_mistakes_are_told_in_a_line(

@@ -1,6 +1,7 @@
 """Merge a LoRA adapter of the language model into a multimodal checkpoint.
 
-    source folder -> copied file by file -> W overwritten by W + scale B A -> model card
+    source folder -> copied file by file -> W overwritten by W + scale B A, a projector that was
+                  trained by its weights -> model card
                   -> a folder beside the target -> `check` of the caller -> renamed
 
 Every other tensor stays bit-identical. No weights are loaded: the model is built without content
@@ -24,6 +25,7 @@ from e5v.model.loading import Loaded, outline, quiet
 from e5v.model.locating import find_model
 from e5v.model.lora import Lora, find_run, open_lora
 from e5v.model.partial import language_path
+from e5v.model.projector import projector_weights
 
 WEIGHT_FILES = ("bin", "ckpt", "gguf", "h5", "msgpack", "onnx", "ot", "pt", "pth", "safetensors")
 MERGEABLE = ("F64", "F32", "F16", "BF16")  # others are quantised
@@ -57,7 +59,8 @@ def merge(
 
     `e5v.merge("run", "tuned")` writes a folder that `E5V("tuned")`, transformers and, where its
     prompt allows it, sentence-transformers open. Only W + (alpha / rank) B A changes, computed in
-    float32 and rounded to the dtype of W (out, in); all other tensors stay bit-identical.
+    float32 and rounded to the dtype of W (out, in), and the projector if it was trained; all other
+    tensors stay bit-identical.
 
     Args:
         adapter: the folder of a training run, or of an adapter in peft's format.
@@ -85,13 +88,14 @@ def merge(
         loaded = outline(source, trust_remote_code=trust_remote_code)
         weights = open_weights(source)
         places = _match_modules(lora, loaded, weights)
+        projector = _match_projector(found.adapter, lora, loaded, weights)
         _copy_companions(source, folder)
         _complete_processor(folder, loaded)
-        _write_weights(weights, folder, lora, places)
+        _write_weights(weights, folder, lora, places, projector)
         sentence = write_sentence_files(folder, loaded)
         card = ModelCard(out.resolve().name, shown_name(name), sentence, found.recipe)
         write_card(folder, card)
-        merged = Merged(folder, source, tuple(places), name)
+        merged = Merged(folder, source, (*places, *projector), name)
         check(merged)
     return replace(merged, folder=out)
 
@@ -137,6 +141,33 @@ def _match_modules(lora: Lora, loaded: Loaded, weights: Weights) -> dict[str, st
             f"model of {loaded.name} ({_join_names(unmatched)}); {reason}"
         )
     _check_fit(lora, places, weights)
+    return places
+
+
+def _match_projector(adapter: Path, lora: Lora, loaded: Loaded, weights: Weights) -> dict[str, str]:
+    """Match weights that were trained in full: name in the checkpoint -> name in the adapter.
+
+    Layouts of a checkpoint differ in what stands before a projector's path in the base model.
+    """
+    known = projector_weights(loaded.model, loaded.backbone)
+    before = f"{loaded.model.base_model_prefix}."
+    places: dict[str, str] = {}
+    for name, tensor in lora.saved.items():
+        end = f".{name.removeprefix(before)}"
+        found = [key for key in weights.places if f".{key}".endswith(end)]
+        if name not in known or len(found) != 1:
+            raise ModelError(
+                f"{adapter} has {name} in full, which is not in the projector of {loaded.name}; "
+                "expected LoRA on the language model and a projector: merge it with peft's "
+                "merge_and_unload"
+            )
+        place = weights.places[found[0]]
+        if place.shape != tuple(tensor.shape) or place.dtype not in MERGEABLE:
+            raise ModelError(
+                f"{found[0]} is {place.shape} in {place.dtype}, the adapter's "
+                f"{tuple(tensor.shape)}; expected equal shapes, in one of {', '.join(MERGEABLE)}"
+            )
+        places[found[0]] = name
     return places
 
 
@@ -247,9 +278,17 @@ def _complete_processor(folder: Path, loaded: Loaded) -> None:
         path.write_text(json.dumps(known | kept, indent=2, sort_keys=True) + "\n")
 
 
-def _write_weights(weights: Weights, folder: Path, lora: Lora, places: Mapping[str, str]) -> None:
+def _write_weights(
+    weights: Weights,
+    folder: Path,
+    lora: Lora,
+    places: Mapping[str, str],
+    projector: Mapping[str, str],
+) -> None:
     for file in weights.files:
         shutil.copyfile(weights.folder / file, folder / file)
     copy = replace(weights, folder=folder)
     for name, path in places.items():
         copy.overwrite(name, lora.added_to(path, weights.tensor(name)))
+    for name, path in projector.items():
+        copy.overwrite(name, lora.saved[path].to(weights.tensor(name).dtype))

@@ -29,8 +29,10 @@ class Backbone:
     `features` names the function from pixels to image tokens (`vision.FEATURES`). `rotary` is 3 if
     positions are (time, height, width). `processor_from_config` sets the processor's patch size and
     class token from the model's config: old checkpoints lack them. `vision_within` are modules of
-    the language model that belong to the vision part. `tilings` are the ways in which its images
-    can be cut into tiles and joined again (`e5v.model.tiling`).
+    the language model that belong to the vision part. `projector` are the modules that make image
+    tokens of the vision tower's features, by their paths in the base model; empty if they cannot be
+    told from the tower. `tilings` are the ways in which its images can be cut into tiles and joined
+    again (`e5v.model.tiling`).
     """
 
     name: str
@@ -42,6 +44,7 @@ class Backbone:
     processor_from_config: bool = False
     auto_class: str = "AutoModelForImageTextToText"
     vision_within: tuple[str, ...] = ()
+    projector: tuple[str, ...] = ("multi_modal_projector",)
     tilings: tuple[Tiling, ...] = ("correct",)
 
 
@@ -56,11 +59,16 @@ BACKBONES: tuple[Backbone, ...] = (
         tilings=("correct", "transformers-4.41"),
     ),
     Backbone("LLaVA-1.5", ("llava",), PAPER_TURNS, processor_from_config=True),
-    Backbone("Qwen2-VL", ("qwen2_vl",), rotary=3),
-    Backbone("Qwen2.5-VL", ("qwen2_5_vl",), rotary=3),
-    Backbone("Qwen3-VL", ("qwen3_vl",), rotary=3),
-    Backbone("SmolVLM", ("smolvlm",)),
-    Backbone("Idefics3", ("idefics3",)),
+    Backbone("Qwen2-VL", ("qwen2_vl",), rotary=3, projector=("visual.merger",)),
+    Backbone("Qwen2.5-VL", ("qwen2_5_vl",), rotary=3, projector=("visual.merger",)),
+    Backbone(
+        "Qwen3-VL",
+        ("qwen3_vl",),
+        rotary=3,
+        projector=("visual.merger", "visual.deepstack_merger_list"),
+    ),
+    Backbone("SmolVLM", ("smolvlm",), projector=("connector",)),
+    Backbone("Idefics3", ("idefics3",), projector=("connector",)),
     Backbone("Gemma 3", ("gemma3",), layout="padded"),
     Backbone("InternVL", ("internvl",)),
     Backbone("FastVLM", ("fast_vlm",)),
@@ -70,6 +78,7 @@ BACKBONES: tuple[Backbone, ...] = (
         features="phi4",
         auto_class="AutoModelForCausalLM",
         vision_within=("embed_tokens_extend",),
+        projector=(),
     ),
 )
 

@@ -138,8 +138,8 @@ def load(
             stacklevel=3,
         )
     model = model.eval().requires_grad_(requires_grad=False).to(place)
-    if part != "vision" and (adapter := adapter_of(name)):
-        merge_into_model(adapter, model)
+    if adapter := adapter_of(name):
+        merge_into_model(adapter, model, part)
     loaded = _add_processor(source, model, backbone, trusted)
     use_tiling(how.tiling, model, loaded.processor)
     return replace(loaded, name=name, unexpected=unexpected, part=part, tiling=how.tiling)

@@ -1,13 +1,14 @@
-"""Read a LoRA adapter in peft's format.
+"""Read a LoRA adapter in peft's format, with the projector if that was trained, too.
 
 run folder -> adapter_config.json + adapter_model.safetensors -> checked -> Lora: path -> B A
+                                                                         -> whole weights
 """
 
 import json
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from e5v.errors import ModelError, UsageError, first_line
+from e5v.model.backbones import find_backbone
 from e5v.model.locating import ADAPTER_CONFIG as CONFIG
 from e5v.model.locating import RECIPE
-from e5v.model.partial import language_path
+from e5v.model.partial import Part, language_path
+from e5v.model.projector import projector_weights
 
 WEIGHTS = "adapter_model.safetensors"
+START = "base_model.model."  # of every key in peft's files
 KEY = re.compile(r"base_model\.model\.(?P<path>.+)\.lora_(?P<side>[AB])\.weight")
 
 # Settings that make an adapter more than W + scale B A; each must be absent or false.
@@ -33,7 +37,6 @@ MORE = (
     "rank_pattern",
     "alpha_pattern",
     "layer_replication",
-    "modules_to_save",
     "target_parameters",
     "trainable_token_indices",
     "alora_invocation_tokens",
@@ -55,11 +58,16 @@ class TrainedAdapter:
 
 @dataclass(frozen=True)
 class Lora:
-    """The matrices A (r, in) and B (out, r) of every module, by its path in the trained model."""
+    """The matrices A (r, in) and B (out, r) of every module, by its path in the trained model.
+
+    `saved` are weights that were trained in full, by their names: those of peft's
+    `modules_to_save`, which e5v writes for a projector.
+    """
 
     scale: float
     a: Mapping[str, Tensor]
     b: Mapping[str, Tensor]
+    saved: Mapping[str, Tensor] = field(default_factory=dict)
 
     def shape(self, path: str) -> tuple[int, ...]:
         """Return the shape of B A, which is that of the module's weight."""
@@ -87,7 +95,7 @@ def find_run(folder: Path) -> TrainedAdapter:
 
 
 def open_lora(folder: Path) -> Lora:
-    """Read an adapter and check that it is plain LoRA.
+    """Read an adapter and check that it is plain LoRA, beside modules that were trained in full.
 
     Raises:
         ModelError: it is of another type, incomplete, or all zeros.
@@ -100,10 +108,11 @@ def open_lora(folder: Path) -> Lora:
         tensors = load_file(folder / WEIGHTS)
     except Exception as error:
         raise ModelError(f"{folder / WEIGHTS} cannot be read: {first_line(error)}") from error
+    saved = _take_saved(folder, tensors, config.get("modules_to_save") or ())
     sides = _split_sides(folder, tensors)
     _check_pairs(folder, sides, config["r"])
     root = math.sqrt(config["r"]) if config.get("use_rslora") else config["r"]
-    return Lora(config["lora_alpha"] / root, sides["A"], sides["B"])
+    return Lora(config["lora_alpha"] / root, sides["A"], sides["B"], saved)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -133,6 +142,23 @@ def _check_kind(folder: Path, config: Mapping[str, Any]) -> None:
             raise ModelError(
                 f"{folder / CONFIG} has {key} {config.get(key)}; expected a number above 0"
             )
+
+
+def _take_saved(
+    folder: Path, tensors: dict[str, Tensor], modules: Sequence[str]
+) -> dict[str, Tensor]:
+    """Take the weights of modules that were trained in full out of `tensors`."""
+    taken: dict[str, Tensor] = {}
+    for module in modules:
+        own = re.compile(rf"{re.escape(START)}(?P<name>(.+\.)?{re.escape(module)}\..+)")
+        found = {key: one["name"] for key in tensors if (one := own.fullmatch(key))}
+        if not found:
+            raise ModelError(
+                f"{folder} has modules_to_save {module}, but no weights of it; download the whole "
+                "adapter"
+            )
+        taken |= {name: tensors.pop(key) for key, name in found.items()}
+    return taken
 
 
 def _split_sides(folder: Path, tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
@@ -165,12 +191,36 @@ def _check_pairs(folder: Path, sides: Mapping[str, Mapping[str, Tensor]], rank: 
         raise ModelError(f"{folder} is untrained: every B is zero; train it for at least one step")
 
 
-def merge_into_model(adapter: Path, model: Any) -> None:
-    """Merge an adapter in peft's format into the open model that it was trained on."""
+def merge_into_model(adapter: Path, model: Any, part: Part = "whole") -> None:
+    """Merge an adapter in peft's format into the open model that it was trained on.
+
+    A model of which only a `part` is open gets what the adapter has for that part.
+
+    Raises:
+        ModelError: the adapter has other weights than LoRA on the language model and a projector.
+    """
     lora = open_lora(adapter)
+    with torch.no_grad():
+        if part != "vision":
+            _add_lora(lora, model)
+        if part != "language":
+            _replace_saved(adapter, lora, model)
+
+
+def _add_lora(lora: Lora, model: Any) -> None:
     own = language_path(model)
     weights = dict(model.get_decoder().named_parameters())
-    with torch.no_grad():
-        for path in lora.a:
-            weight = weights[f"{path.removeprefix(f'{own}.')}.weight"]
-            weight.copy_(lora.added_to(path, weight))
+    for path in lora.a:
+        weight = weights[f"{path.removeprefix(f'{own}.')}.weight"]
+        weight.copy_(lora.added_to(path, weight))
+
+
+def _replace_saved(adapter: Path, lora: Lora, model: Any) -> None:
+    known = projector_weights(model, find_backbone(model.config.model_type))
+    for name, tensor in lora.saved.items():
+        if name not in known or known[name].shape != tensor.shape:
+            raise ModelError(
+                f"{adapter} has {name} in full, which is no weight of this model's projector of "
+                f"shape {tuple(tensor.shape)}; expected LoRA and a projector only"
+            )
+        known[name].copy_(tensor)

@@ -1,6 +1,7 @@
-"""The trainable weights: a LoRA on every linear layer of the language model.
+"""The trainable weights: a LoRA on every linear layer of the language model, and the projector's.
 
 language model -> names of its linear layers in the whole model -> LoRA injected in place
+projector, if it is trained -> its own weights, in float32
 adapter -> the two files that peft reads; they also load on the whole multimodal model
 
 Layer names are those of the whole model and match the language model only: an adapter whose names
@@ -23,6 +24,7 @@ from e5v.model.loading import Loaded
 from e5v.model.locating import ADAPTER_CONFIG
 from e5v.model.lora import WEIGHTS as WEIGHTS
 from e5v.model.partial import language_path
+from e5v.model.projector import find_projector, projector_weights
 from e5v.training.recipe import Adapter
 
 CONFIG = ADAPTER_CONFIG
@@ -63,9 +65,21 @@ def add_adapter(loaded: Loaded, adapter: Adapter, seed: int) -> Any:
     return config
 
 
+def release_projector(loaded: Loaded) -> None:
+    """Let the projector be trained, in float32."""
+    for module in find_projector(loaded.model, loaded.backbone).values():
+        module.float().requires_grad_()
+
+
 def trained(loaded: Loaded) -> list[nn.Parameter]:
     """Return the trainable weights, in the model's order."""
     return [weight for weight in loaded.model.parameters() if weight.requires_grad]
+
+
+def trained_projector(loaded: Loaded) -> dict[str, nn.Parameter]:
+    """Return the weights of the projector that are trained, by their names in the whole model."""
+    weights = projector_weights(loaded.model, loaded.backbone)
+    return {name: weight for name, weight in weights.items() if weight.requires_grad}
 
 
 def set_training_mode(loaded: Loaded, *, recompute: bool) -> None:
@@ -85,10 +99,16 @@ def set_training_mode(loaded: Loaded, *, recompute: bool) -> None:
 
 
 def adapter_files(loaded: Loaded, config: Any) -> Mapping[str, bytes]:
-    """Return the adapter as peft writes it: file name -> content."""
-    state = _peft().get_peft_model_state_dict(loaded.model, save_embedding_layers=False)
-    weights = {PREFIX + name: value.detach().cpu().contiguous() for name, value in state.items()}
+    """Return the adapter as peft writes it: file name -> content.
+
+    A trained projector is what peft calls `modules_to_save`: their weights are in the file in full.
+    """
+    weights = {
+        PREFIX + name: value.detach().cpu().contiguous() for name, value in _state(loaded).items()
+    }
     settings: dict[str, Any] = config.to_dict() | {"inference_mode": True, "peft_type": "LORA"}
+    if trained_projector(loaded):
+        settings["modules_to_save"] = list(find_projector(loaded.model, loaded.backbone))
     lists = {k: sorted(value) if isinstance(value, set) else value for k, value in settings.items()}
     return {
         WEIGHTS: safetensors.torch.save(weights, {"format": "pt"}),
@@ -97,19 +117,24 @@ def adapter_files(loaded: Loaded, config: Any) -> Mapping[str, bytes]:
 
 
 def restore_adapter(loaded: Loaded, weights: bytes) -> None:
-    """Load the weights of an adapter file into the injected adapter.
+    """Load the weights of an adapter file into the injected adapter, and the trained projector.
 
     Raises:
         ModelError: the file's weights do not fit the adapter.
     """
     state = safetensors.torch.load(weights)
     renamed = {name.removeprefix(PREFIX): value for name, value in state.items()}
-    peft = _peft()
-    if _shapes(renamed) != _shapes(
-        peft.get_peft_model_state_dict(loaded.model, save_embedding_layers=False)
-    ):
+    if _shapes(renamed) != _shapes(_state(loaded)):
         raise ModelError("the checkpoint's adapter belongs to another model or recipe")
-    peft.set_peft_model_state_dict(loaded.model, renamed)
+    with torch.no_grad():
+        for name, weight in trained_projector(loaded).items():
+            weight.copy_(renamed.pop(name))
+    _peft().set_peft_model_state_dict(loaded.model, renamed)
+
+
+def _state(loaded: Loaded) -> dict[str, Tensor]:
+    lora = _peft().get_peft_model_state_dict(loaded.model, save_embedding_layers=False)
+    return {**lora, **trained_projector(loaded)}
 
 
 def _peft() -> Any:

@@ -4,17 +4,33 @@ adapter + optimiser -> file name -> bytes -> restored into a model that has the 
 """
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from e5v.errors import ModelError, TrainingError, first_line
 from e5v.model.loading import Loaded
 from e5v.training.adapter import WEIGHTS, restore_adapter
+from e5v.training.recipe import Recipe
 
 OPTIMISER = "optimiser.pt"
+
+
+def make_optimiser(
+    weights: Sequence[nn.Parameter], projector: Iterable[nn.Parameter], recipe: Recipe
+) -> torch.optim.Optimizer:
+    """Return AdamW for all `weights`; those of the projector are learned at their own rate."""
+    own = list(projector)
+    there = {id(weight) for weight in own}
+    groups: list[dict[str, Any]] = [
+        {"params": [weight for weight in weights if id(weight) not in there]}
+    ]
+    if own:
+        groups.append({"params": own, "scale": recipe.projector_scale})
+    return torch.optim.AdamW(groups, lr=recipe.lr, weight_decay=0.0)
 
 
 def optimiser_files(optimiser: torch.optim.Optimizer) -> Mapping[str, bytes]:

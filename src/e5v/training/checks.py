@@ -1,6 +1,6 @@
 """Checks that a recipe suits the data and the model, before the first step.
 
-recipe + Triplets -> prompt, template and mask; recipe + Loaded -> dims, dtype
+recipe + Triplets -> prompt, template, mask, projector; recipe + Loaded -> dims, dtype, projector
 """
 
 import torch
@@ -8,6 +8,7 @@ import torch
 from e5v.errors import DataError, UsageError, plural
 from e5v.inputs import Item, Text
 from e5v.model.loading import Loaded
+from e5v.model.projector import find_projector
 from e5v.model.prompts import ask, find_prompt
 from e5v.training.recipe import Recipe
 from e5v.training.triplets import Triplets
@@ -17,13 +18,20 @@ def check_data(data: Triplets, recipe: Recipe) -> None:
     """Check that a recipe's prompt, template and mask suit the data; nothing is loaded.
 
     Raises:
-        DataError: the faithful template or mask is given other data than the official script's.
+        DataError: the faithful template or mask is given other data than the official script's, or
+            the projector is to be trained on data without images.
         PromptError: the prompt is unknown, or has no slot for a part of an item.
     """
     prompt = find_prompt(recipe.prompt)
     ask(Item((Text("a text"),)), prompt)
     for item in data.kinds.examples.values():
         ask(item, prompt)
+    if recipe.train == "projector" and not data.has_images:
+        raise DataError(
+            "the projector learns from images, and the data have none; train the language model "
+            "only, or give data with images",
+            argument="train",
+        )
     if data.has_images and "faithful" in {recipe.template, recipe.mask}:
         name = "mask" if recipe.mask == "faithful" else "template"
         raise DataError(
@@ -37,17 +45,30 @@ def check_data(data: Triplets, recipe: Recipe) -> None:
         )
 
 
-def check_model(loaded: Loaded, recipe: Recipe) -> None:
-    """Check that a recipe fits a model.
+def check_model(loaded: Loaded, recipe: Recipe, *, sharded: bool = False) -> None:
+    """Check that a recipe fits a model; `sharded` if ranks divide its layers.
 
     Raises:
-        UsageError: it asks for more values than the vectors have, or the dtype is float16.
+        UsageError: it asks for more values than the vectors have, the dtype is float16, or the
+            model has no projector that can be trained, or its layers cannot be divided.
     """
     width = loaded.text_config.hidden_size
     if any(dim > width for dim in recipe.objective.dims):
         raise UsageError(
             f"dims has {max(recipe.objective.dims)}; the vectors have {plural(width, 'value')}",
             argument="dims",
+        )
+    if recipe.train == "projector" and not find_projector(loaded.model, loaded.backbone):
+        raise UsageError(
+            f"{loaded.name} has no projector that can be told from its vision tower; train the "
+            "language model only",
+            argument="train",
+        )
+    if sharded and loaded.part == "whole" and loaded.backbone.layout == "whole":
+        raise UsageError(
+            f"{loaded.name} is of an architecture that is run on one image at a time, so that its "
+            "layers cannot be divided among processes; train it on texts only, or undivided",
+            argument="shard",
         )
     if loaded.model.dtype == torch.float16:
         raise UsageError(

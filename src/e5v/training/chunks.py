@@ -47,12 +47,14 @@ class ChunkPass(Protocol):
 class PackedPass:
     """The encoder used for embedding: no padding where the architecture allows it.
 
-    `cache` keeps image tokens for later steps.
+    `cache` keeps image tokens for later steps. If the projector is trained (not `frozen`), images
+    stay pixels, and their tokens are made in every pass.
     """
 
     encoder: Encoder
     budget: int
     cache: ImageCache | None = None
+    frozen: bool = True
 
     def chunks(self, prompts: Sequence[Prompted], triplets: int) -> list[list[int]]:
         """Fill chunks up to the budget, with prompts of similar length."""
@@ -65,8 +67,8 @@ class PackedPass:
     def add_image_tokens(
         self, prompts: Sequence[Prompted], known: dict[int, Pixels]
     ) -> Sequence[Prompted]:
-        """Run the vision tower, unless the model can only be run as a whole."""
-        if self.encoder.layout == "whole":
+        """Run the vision tower, unless its tokens change, or the model is only run as a whole."""
+        if self.encoder.layout == "whole" or not self.frozen:
             return prompts
         loaded, alone = self.encoder.loaded, self.cache is not None
         made = add_image_tokens(loaded, prompts, known, alone=alone)
@@ -142,4 +144,5 @@ def choose_pass(encoder: Encoder, recipe: Recipe, cache: ImageCache | None = Non
     if recipe.mask == "faithful":
         return OfficialPass(encoder, encoder.loaded.processor.tokenizer.eos_token_id)
     usual = GPU_CHUNK if encoder.loaded.model.device.type == "cuda" else CPU_CHUNK
-    return PackedPass(encoder, recipe.chunk_tokens or usual, cache)
+    frozen = recipe.train == "language"
+    return PackedPass(encoder, recipe.chunk_tokens or usual, cache if frozen else None, frozen)

@@ -8,8 +8,9 @@ The states of the last chunk are computed once: its graph is kept while the loss
 batch of one chunk thus costs one forward and one backward pass.
 
 A contrastive loss compares everything with everything, but depends on the model only through the
-states. So the gradient equals that of the full batch; both passes use the same dropout masks, and
-the same image tokens, since the vision tower is frozen.
+states. So the gradient equals that of the full batch; both passes use the same dropout masks. If
+vision tower and projector are frozen, both also use the same image tokens; if the projector is
+trained, each pass makes them anew, and the second with a gradient.
 Under torchrun every rank computes some of the chunks, and the loss of all of them.
 """
 
@@ -46,23 +47,26 @@ class GradCache:
 
         The first `triplets` of `prompts` are the anchors. Dropout is seeded with `seed`.
         """
-        own = self.ranks.own(self.forward.chunks(prompts, triplets))
+        chunks = self.forward.chunks(prompts, triplets)
+        own, spare = self.ranks.own(chunks), min(chunks, key=len)  # spare: for an empty chunk
         states = torch.zeros(len(prompts), self.width, device=self.device)
         known: dict[int, Pixels] = {}  # images with their tokens: each is seen once per step
         inputs = {
-            number: self.forward.add_image_tokens([prompts[place] for place in chunk], known)
+            number: self.forward.add_image_tokens(
+                [prompts[place] for place in chunk or spare], known
+            )
             for number, chunk in own
         }
         with ExitStack() as kept:  # the last chunk's graph is kept: its states are computed once
             for number, chunk in own[:-1]:
                 with torch.no_grad(), self._run(inputs[number], seed + number) as made:
-                    states[chunk] = made.float()
+                    states[chunk] = made[: len(chunk)].float()
             last = [
                 (chunk, kept.enter_context(self._run(inputs[number], seed + number)).float())
                 for number, chunk in own[-1:]
             ]
             for chunk, made in last:
-                states[chunk] = made.detach()
+                states[chunk] = made[: len(chunk)].detach()
             self.ranks.add(states)
 
             states.requires_grad_()
@@ -71,11 +75,12 @@ class GradCache:
             gradient = states.grad
             assert gradient is not None
             for chunk, made in last:
-                made.backward(gradient[chunk])  # type: ignore[no-untyped-call]
+                made[: len(chunk)].backward(gradient[chunk])  # type: ignore[no-untyped-call]
 
         for number, chunk in own[:-1]:
             with self._run(inputs[number], seed + number) as made:
-                made.float().backward(gradient[chunk])  # type: ignore[no-untyped-call]
+                made = made[: len(chunk)].float()
+                made.backward(gradient[chunk])  # type: ignore[no-untyped-call]
         return Loss(loss.value.detach(), loss.accuracy)
 
     @contextmanager

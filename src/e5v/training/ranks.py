@@ -10,14 +10,20 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, distributed
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among `world`; `rank` 0 alone writes and reports."""
+    """This process among `world`; `rank` 0 alone writes and reports.
+
+    `shards` are the devices of all ranks if they divide the frozen layers (`e5v.training.shards`);
+    None if each rank has all of them.
+    """
 
     rank: int = 0
     world: int = 1
+    shards: DeviceMesh | None = None
 
     @property
     def leads(self) -> bool:
@@ -25,8 +31,29 @@ class Ranks:
         return self.rank == 0
 
     def own(self, chunks: Sequence[list[int]]) -> list[tuple[int, list[int]]]:
-        """Distribute chunks round-robin; return this rank's, numbered as in `chunks`."""
-        return [(n, chunk) for n, chunk in enumerate(chunks) if n % self.world == self.rank]
+        """Distribute chunks round-robin; return this rank's, numbered as in `chunks`.
+
+        Ranks with divided layers all get equally many, since they gather each layer together: those
+        that would have one less get an empty one.
+        """
+        mine = [(n, chunk) for n, chunk in enumerate(chunks) if n % self.world == self.rank]
+        if self.shards and len(mine) * self.world < len(chunks):
+            mine.append((len(chunks) + self.rank, []))
+        return mine
+
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """If layers are divided, run the block on one rank of a machine after another.
+
+        Each opens the whole model in the machine's memory before it keeps its part.
+        """
+        if not self.shards:
+            yield
+            return
+        for turn in range(int(os.environ.get("LOCAL_WORLD_SIZE", "1"))):
+            if turn == int(os.environ.get("LOCAL_RANK", "0")):
+                yield
+            distributed.barrier()
 
     def add(self, tensor: Tensor) -> None:
         """Replace a tensor by its sum over all ranks."""
@@ -34,11 +61,17 @@ class Ranks:
             distributed.all_reduce(tensor)
 
     def add_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
-        """Replace every gradient by its sum over all ranks, in one all-reduce."""
-        if self.world == 1:
-            return
+        """Replace every gradient by its sum over all ranks, in one all-reduce.
+
+        What no item of the batch depends on, such as the projector without an image, gets a
+        gradient of 0: the optimiser then does the same with any number of ranks.
+        """
         owners = list(parameters)
         grads = [torch.zeros_like(one) if one.grad is None else one.grad for one in owners]
+        if self.world == 1:
+            for one, grad in zip(owners, grads, strict=True):
+                one.grad = grad
+            return
         flat = torch.cat([grad.flatten() for grad in grads])
         distributed.all_reduce(flat)
         parts = torch.split(flat, [grad.numel() for grad in grads])
@@ -46,10 +79,18 @@ class Ranks:
             one.grad = part.view_as(one).clone()
 
 
+def is_distributed() -> bool:
+    """Return whether torchrun started this process."""
+    return "LOCAL_RANK" in os.environ
+
+
 @contextmanager
-def joined(device: str | None) -> Iterator[tuple[Ranks, str | None]]:
-    """Join the processes that torchrun started, if any; also yield this process's device."""
-    if "LOCAL_RANK" not in os.environ:
+def joined(device: str | None, *, shard: bool = False) -> Iterator[tuple[Ranks, str | None]]:
+    """Join the processes that torchrun started, if any; also yield this process's device.
+
+    `shard` says whether they divide the frozen layers.
+    """
+    if not is_distributed():
         yield Ranks(), device
         return
     on_gpu = device != "cpu" and torch.cuda.is_available()
@@ -58,6 +99,8 @@ def joined(device: str | None) -> Iterator[tuple[Ranks, str | None]]:
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if on_gpu else "gloo")
     try:
-        yield Ranks(distributed.get_rank(), distributed.get_world_size()), device
+        world = distributed.get_world_size()
+        shards = init_device_mesh("cuda" if on_gpu else "cpu", (world,)) if shard else None
+        yield Ranks(distributed.get_rank(), world, shards), device
     finally:
         distributed.destroy_process_group()

@@ -13,6 +13,9 @@ from e5v.errors import UsageError
 
 Mode = Literal["fixed", "faithful"]
 Batching = Literal["mixed", "homogeneous"]
+Trained = Literal["language", "projector"]
+
+PROJECTOR_SCALE = 0.1
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,11 @@ class Recipe:
     """Number of optimiser steps."""
     lr: Annotated[float, arg(metavar="X")] = 4e-4
     """Peak learning rate; linear warmup and linear decay to 0."""
+    train: Trained = "language"
+    """What is trained: language is the LoRA only; projector is the LoRA and all weights of the
+    projector, between vision tower and language model, which the paper leaves as they are."""
+    projector_lr: Annotated[float | None, arg(metavar="X")] = None
+    """Peak learning rate of the projector's weights; by default a tenth of the other."""
     warmup: Annotated[int | None, arg(metavar="STEPS")] = None
     """Warmup steps; by default a tenth of all steps."""
     clip: Annotated[float, arg(metavar="X")] = 1.0
@@ -93,6 +101,12 @@ class Recipe:
             ("batch", self.batch, self.batch >= 2, "at least 2"),  # noqa: PLR2004
             ("steps", self.steps, self.steps >= 1, "at least 1"),
             ("lr", self.lr, self.lr > 0, "above 0"),
+            (
+                "projector_lr",
+                self.projector_lr,
+                self.projector_lr is None or self.projector_lr > 0,
+                "above 0",
+            ),
             ("warmup", self.warmup, 0 <= (self.warmup or 0) < self.steps, "0 to below steps"),
             ("clip", self.clip, self.clip > 0, "above 0"),
             ("seed", self.seed, -(2**31) <= self.seed < 2**32, "a number of 32 bits"),
@@ -117,11 +131,32 @@ class Recipe:
                 f"chunk_tokens is {self.chunk_tokens}; expected at least 1", argument="chunk_tokens"
             )
 
+        if self.train == "projector" and self.four_bit:
+            raise UsageError(
+                "the projector cannot be trained in 4 bits; train the language model only, or load "
+                "the weights in full",
+                argument="train",
+            )
+        if self.train != "projector" and self.projector_lr is not None:
+            raise UsageError(
+                f"projector_lr is {self.projector_lr}, but the projector is not trained; train it, "
+                "or leave its learning rate out",
+                argument="projector_lr",
+            )
+
     def learning_rate(self, step: int) -> float:
         """Return the learning rate of a step, from 0: linear warmup, then linear decay to 0."""
         warmup = self.steps // 10 if self.warmup is None else self.warmup
         rise, fall = (step + 1) / max(warmup, 1), (self.steps - step) / (self.steps - warmup)
         return self.lr * min(rise, fall, 1.0)
+
+    @property
+    def projector_scale(self) -> float:
+        """The projector's learning rate as a multiple of the LoRA's.
+
+        LLaVA-1.5 is tuned with a LoRA at 2e-4 and a projector at 2e-5.
+        """
+        return PROJECTOR_SCALE if self.projector_lr is None else self.projector_lr / self.lr
 
     def told(self) -> dict[str, Any]:
         """Return all values by name, in one flat dictionary."""

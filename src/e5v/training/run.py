@@ -17,6 +17,7 @@ from e5v.model.backbones import Tiling
 from e5v.model.bundled import untuned_name
 from e5v.model.locating import absolute_name
 from e5v.model.opening import DTypeName, OpenOptions
+from e5v.training.ranks import is_distributed
 from e5v.training.reading import read_triplets
 from e5v.training.recipe import Recipe
 from e5v.training.record import digest_file, digest_model, list_parts
@@ -31,6 +32,7 @@ class TrainOptions(OpenOptions, total=False):
     resume: bool
     image_memory: float
     image_disk: float
+    shard: bool
     track: tuple[str, ...]
 
 
@@ -45,6 +47,7 @@ class Run:
     the files in what is trained on, in any unit; without any, a file's share is that of its rows.
     Every `every` steps there is a checkpoint, and a measurement on `evaluation` if that is given.
     Image tokens are kept in up to `image_memory` GiB of memory, and `image_disk` GiB of disk.
+    With `shard`, the processes of torchrun divide the frozen layers (`e5v.training.shards`).
     `track` names trackers (`e5v.training.trackers`).
     """
 
@@ -62,6 +65,7 @@ class Run:
     weights: tuple[float, ...] = ()
     image_memory: float = 2.0
     image_disk: float = 0.0
+    shard: bool = False
     track: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -69,8 +73,10 @@ class Run:
 
         Raises:
             UsageError: `every` is below 1, the model is tuned already, the weights are not
-                positive numbers, one for each file, or a cache is below 0.
+                positive numbers, one for each file, or a cache is below 0; or layers are to be
+                divided by one process, or in 4 bits.
         """
+        self._check_shard()
         if self.weights and len(self.weights) != len(self.files):
             raise UsageError(
                 f"there are {len(self.weights)} weights for {plural(len(self.files), 'file')}; "
@@ -90,6 +96,19 @@ class Run:
             if not 0 <= getattr(self, name) < math.inf:
                 got = getattr(self, name)
                 raise UsageError(f"{name} is {got}; expected 0 or more", argument=name)
+
+    def _check_shard(self) -> None:
+        if self.shard and not is_distributed():
+            raise UsageError(
+                "the layers of the model are divided among several processes, and this is one; "
+                "start them with torchrun",
+                argument="shard",
+            )
+        if self.shard and self.recipe.four_bit:
+            raise UsageError(
+                "weights in 4 bits cannot be divided among processes; choose one of the two",
+                argument="shard",
+            )
 
     @classmethod
     def of(

@@ -7,27 +7,33 @@ An item is a text, an image or a mixture of both. The paper trains on texts alon
 model learns from sentences applies to images too, because the one-word prompt maps both to the same
 space (E5-V, section 3.2). The vision tower is then not loaded. If the data have images, it is
 loaded and stays frozen (the image-text training of Table 7); its tokens of an image are kept for
-later steps (`e5v.training.image_cache`).
+later steps (`e5v.training.image_cache`), unless the projector that makes them is trained as well.
 """
 
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Unpack
 
 import torch
 
-from e5v.errors import ItemError, TrainingError
 from e5v.extras import EXTRAS, need
 from e5v.model.embedder import E5V
 from e5v.model.encoder import Prompted
-from e5v.model.failures import model_errors
 from e5v.model.loading import Loaded, load
+from e5v.model.opening import OpenOptions
 from e5v.model.prompts import find_prompt
-from e5v.training.adapter import adapter_files, add_adapter, set_training_mode, trained
-from e5v.training.checkpoint import optimiser_files, restore_checkpoint
+from e5v.training.adapter import (
+    adapter_files,
+    add_adapter,
+    release_projector,
+    set_training_mode,
+    trained,
+    trained_projector,
+)
+from e5v.training.checkpoint import make_optimiser, optimiser_files, restore_checkpoint
 from e5v.training.checks import check_data, check_model
 from e5v.training.chunks import choose_pass
 from e5v.training.gradcache import GradCache
@@ -39,11 +45,13 @@ from e5v.training.recipe import Recipe
 from e5v.training.run import Begun, Data, Measured, Pace, Run, Step, TrainOptions
 from e5v.training.run_folder import RunFolder, write_folder
 from e5v.training.sampler import Batch, Batches
+from e5v.training.shards import gather_once, opening_on_host, shard_layers
+from e5v.training.step_errors import check_finite, step_errors
 from e5v.training.teacher import Teacher
 from e5v.training.trackers import check_trackers, track
 from e5v.training.training_prompts import TrainingPrompts
 from e5v.training.triplets import Triplets
-from e5v.training.validation import Validation
+from e5v.training.validation import Measures, Validation
 
 
 def train(
@@ -72,8 +80,9 @@ def train(
         progress: is called with `Begun`, then with each `Step` and `Measured`.
         options: `every`, the steps between checkpoints and between measurements (50); `resume`,
             continue the run in `out`; `image_memory` and `image_disk`, GiB of image tokens kept in
-            memory (2) and on disk (0); `device`, `dtype`, `trust_remote_code`, `tiling` as in
-            `E5V`; `track`, names of trackers: "tensorboard", "wandb", "trackio".
+            memory (2) and on disk (0); `shard`, divide the frozen layers among the processes of
+            torchrun; `device`, `dtype`, `trust_remote_code`, `tiling` as in `E5V`; `track`, names
+            of trackers: "tensorboard", "wandb", "trackio".
 
     Raises:
         DataError: the data cannot be used, or has fewer rows than a batch.
@@ -101,7 +110,7 @@ def fit(run: Run) -> Generator[Begun | Step | Measured, None, None]:
     data = run.read_data()
     record = run.record(data)
 
-    with joined(run.device) as (ranks, device), ExitStack() as held:
+    with joined(run.device, shard=run.shard) as (ranks, device), ExitStack() as held:
         folder.check(record, resume=run.resume)
         check_data(data, recipe)
         batches = Batches(
@@ -109,31 +118,31 @@ def fit(run: Run) -> Generator[Begun | Step | Measured, None, None]:
         )
         file = recipe.objective.teacher
         teacher = Teacher.open(file, data.count) if file else None
-        validation = _open_validation(run, device) if ranks.leads else None
+        validation = _open_validation(run, device) if ranks.leads or run.shard else None
         images = held.enter_context(open_cache(run.image_memory, run.image_disk))
-        trainer = Trainer(_load(run, data, device), recipe, ranks, teacher, images)
+        with ranks.in_turn():
+            trainer = Trainer(_load(run, data, device), recipe, ranks, teacher, images)
         first = trainer.restore(folder.latest())
         if ranks.leads:
             held.enter_context(folder.held())
             folder.check(record, resume=run.resume)  # it may have ended meanwhile
             folder.begin(record, first)
             yield _describe_start(data, validation, trainer, first)
-            if validation and first == 0:
-                yield folder.append(Measured(0, validation.measure(trainer.embedder)))
+        if validation and first == 0:
+            yield from _measure(0, trainer, validation, ranks, folder)
 
         pace = Pace(recipe.steps - first)
         for step in range(first, recipe.steps):
-            with _step_errors(step, trainer, folder):
+            with step_errors(step, trainer.loaded.name, folder):
                 taken = trainer.step(step, batches[step])
-            _check_finite(taken, folder)
-            if not ranks.leads:
-                continue
-            yield folder.append(pace.time(taken))
+            check_finite(taken, folder)
+            yield from _record(ranks, folder, pace.time(taken))
 
             if (step + 1) % run.every == 0 or step + 1 == recipe.steps:
                 if validation:
-                    yield folder.append(Measured(step + 1, validation.measure(trainer.embedder)))
-                folder.save(step + 1, trainer.checkpoint())
+                    yield from _measure(step + 1, trainer, validation, ranks, folder)
+                if ranks.leads:
+                    folder.save(step + 1, trainer.checkpoint())
                 pace.resume()
 
         if ranks.leads:
@@ -159,13 +168,18 @@ class Trainer:
         teacher: Teacher | None = None,
         images: ImageCache | None = None,
     ) -> None:
-        check_model(loaded, recipe)
+        check_model(loaded, recipe, sharded=ranks.shards is not None)
         self.recipe = recipe
         self.loaded = loaded
         self._ranks, self._teacher = ranks, teacher
         self._config = add_adapter(loaded, recipe.adapter, recipe.seed)
+        if recipe.train == "projector":
+            release_projector(loaded)
+            images = None  # tokens of an earlier projector
+        if ranks.shards:
+            shard_layers(loaded, ranks.shards)
         self.weights = trained(loaded)
-        self.optimiser = torch.optim.AdamW(self.weights, lr=recipe.lr, weight_decay=0.0)
+        self.optimiser = make_optimiser(self.weights, trained_projector(loaded).values(), recipe)
         self.embedder = E5V(loaded)
         self.prompts = TrainingPrompts(loaded, recipe, images)
         forward = choose_pass(self.embedder.encoder, recipe, images)
@@ -207,7 +221,7 @@ class Trainer:
         norm = float(torch.nn.utils.clip_grad_norm_(self.weights, self.recipe.clip))
         if math.isfinite(norm):
             for group in self.optimiser.param_groups:
-                group["lr"] = self.recipe.learning_rate(step)
+                group["lr"] = self.recipe.learning_rate(step) * group.get("scale", 1.0)
             self.optimiser.step()
         self.optimiser.zero_grad()
         return norm
@@ -217,6 +231,11 @@ class Trainer:
         if self.embedder.dtype == torch.float32:
             return nullcontext()
         return torch.autocast(self.embedder.device.type, self.embedder.dtype)
+
+    def measure(self, validation: Validation) -> Measures:
+        """Measure the model as it is on validation data."""
+        with self.autocast():
+            return validation.measure(self.embedder)
 
     def adapter(self) -> Mapping[str, bytes]:
         """Return the adapter's files."""
@@ -229,11 +248,27 @@ class Trainer:
     def restore(self, checkpoint: Path | None) -> int:
         """Restore a checkpoint, if there is one; return its number of steps.
 
+        If the ranks divide the layers, all of them must come here.
+
         Raises:
             ModelError: it belongs to another model or recipe.
             TrainingError: one of its files is damaged or missing.
         """
+        if self._ranks.shards:
+            gather_once(self.loaded)
         return restore_checkpoint(checkpoint, self.loaded, self.optimiser) if checkpoint else 0
+
+
+def _record(ranks: Ranks, folder: RunFolder, record: Step | Measured) -> Iterator[Step | Measured]:
+    """Log and yield a record on the rank that leads; on others, nothing."""
+    if ranks.leads:
+        yield folder.append(record)
+
+
+def _measure(
+    step: int, trainer: Trainer, validation: Validation, ranks: Ranks, folder: RunFolder
+) -> Iterator[Step | Measured]:
+    yield from _record(ranks, folder, Measured(step, trainer.measure(validation)))
 
 
 def _describe_start(
@@ -253,45 +288,17 @@ def _open_validation(run: Run, device: str | None) -> Validation | None:
     if run.evaluation is None:
         return None
     prompt = find_prompt(run.recipe.prompt)
+    frozen = run.recipe.train == "language"
     options = run.opening | {"device": device}
-    return Validation.open(run.evaluation, run.model, prompt, **options)
+    return Validation.open(run.evaluation, run.model, prompt, frozen=frozen, **options)
 
 
 def _load(run: Run, data: Triplets, device: str | None) -> Loaded:
     """Open the language model; the vision tower only if the data have images."""
+    opening: OpenOptions = run.opening | {"device": device}
     return load(
         run.model,
         part="whole" if data.has_images else "language",
         four_bit=run.recipe.four_bit,
-        **run.opening | {"device": device},
-    )
-
-
-@contextmanager
-def _step_errors(step: int, trainer: Trainer, folder: RunFolder) -> Iterator[None]:
-    """Say what a step failed of, and which checkpoint is kept."""
-    try:
-        with model_errors(trainer.loaded.name):
-            yield
-    except torch.OutOfMemoryError as error:
-        raise TrainingError(
-            f"step {step + 1} does not fit in the GPU's memory; {folder.kept()}; "
-            "use fewer tokens per chunk, or recompute activations in the backward pass",
-            argument="chunk_tokens",
-        ) from error
-    except ItemError as error:
-        raise TrainingError(
-            f"step {step + 1}: an item of the data cannot be embedded: {error.cause}; "
-            f"{folder.kept()}; restore its image and resume the run",
-            argument="resume",
-        ) from error
-
-
-def _check_finite(taken: Step, folder: RunFolder) -> None:
-    if math.isfinite(taken.loss) and math.isfinite(taken.grad_norm):
-        return
-    raise TrainingError(
-        f"step {taken.step} has a loss of {taken.loss:g} and a gradient norm of "
-        f"{taken.grad_norm:g}; {folder.kept()}; lower the learning rate, or use float32",
-        argument="lr",
+        **(opening_on_host(opening) if run.shard else opening),
     )

@@ -4,7 +4,8 @@
     HeldOut + image tokens -> current language model -> unit rows -> Measures
 
 Training uses texts only and does not load the vision tower. The tower is frozen: its tokens of an
-image are the same at every step, so it is loaded separately, run once, and released.
+image are the same at every step, so it is loaded separately, run once, and released. If its
+projector is trained, they are not: the images are then run through the current model each time.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -83,11 +84,14 @@ class Validation:
         prompt: Prompt,
         *,
         limit: int = LIMIT,
+        frozen: bool = True,
         **options: Unpack[OpenOptions],
     ) -> "Validation":
         """Read the first `limit` rows of `data` (see `read_held_out`) and encode its images.
 
-        The vision tower of `model` is loaded only if there are images, with `options` as in `load`.
+        The vision tower of `model` is loaded only if there are images, with `options` as in `load`,
+        and only if it is `frozen` with its projector: else images are prepared at the first
+        measurement.
 
         Raises:
             DataError: the data cannot be read, or has rows that cannot be used; names them.
@@ -95,7 +99,7 @@ class Validation:
         """
         held_out = read_held_out(data, limit)
         images: list[Prepared] = []
-        if held_out.images:
+        if held_out.images and frozen:
             vision = load(model, part="vision", **options)
             images = list(_encode_images(held_out.images, vision, prompt))
         return cls(held_out, prompt, images)
@@ -105,7 +109,8 @@ class Validation:
         if not self._queries:
             self._queries = self._prepare(self.held_out.queries, embedder)
         if not self._candidates:
-            self._candidates = self._prepare(self.held_out.candidates, embedder)
+            images = _prepare_images(self.held_out.images, embedder.loaded, self._prompt)
+            self._candidates = [*images] or self._prepare(self.held_out.candidates, embedder)
         with _evaluating(embedder.loaded.model):
             queries, candidates = map(embedder.embed, (self._queries, self._candidates))
         return Measures.of(self.held_out, queries, candidates)
@@ -121,13 +126,17 @@ def _encode_images(files: Iterable[Path], vision: Loaded, prompt: Prompt) -> Ite
             f"{vision.name} is of an architecture whose vision tower cannot be run separately; "
             "give a file of triplets as held-out data instead"
         )
-    prepare = partial(Preparer(vision, vision.context).prepare, prompt=prompt)
+    for one in _prepare_images(files, vision, prompt):
+        yield replace(one, prompted=add_image_tokens(vision, [one.prompted])[0])
+
+
+def _prepare_images(files: Iterable[Path], loaded: Loaded, prompt: Prompt) -> Iterator[Prepared]:
+    prepare = partial(Preparer(loaded, loaded.context).prepare, prompt=prompt)
     for future in ahead(files, prepare):
         try:
-            one = future.result()
+            yield future.result()
         except ItemError as error:
             raise DataError(f"a held-out image cannot be used: {error.cause}") from error
-        yield replace(one, prompted=add_image_tokens(vision, [one.prompted])[0])
 
 
 @contextmanager

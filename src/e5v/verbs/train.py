@@ -37,10 +37,10 @@ class Train:
 
     Data are CSV, JSON lines or Parquet with the columns anchor, positive and, optionally, negative
     (SimCSE's sent0, sent1 and hard_neg are known too). In JSON lines, each may be an image,
-    {"image": "cat.jpg"}; captions.jsonl works as it is. Only the language model is trained; the
-    vision tower is loaded only if there are images. Several files are joined, or mixed by weights,
-    as in nli.csv:0.8 pairs.jsonl:0.2. The defaults are the paper's recipe. Merge the adapter into
-    the model with e5v merge.
+    {"image": "cat.jpg"}; captions.jsonl works as it is. The language model is trained, with --train
+    projector the projector, too; the vision tower is loaded only if there are images. Several files
+    are joined, or mixed by weights, as in nli.csv:0.8 pairs.jsonl:0.2. The defaults are the paper's
+    recipe. Merge the adapter into the model with e5v merge.
 
     On 8 GPUs: torchrun --nproc-per-node 8 -m e5v.cli train ...
 
@@ -69,6 +69,9 @@ class Train:
     """Image tokens to keep in memory from step to step, in GiB; each process keeps its own."""
     image_disk: Annotated[float, arg(metavar="GIB")] = 0.0
     """Image tokens to keep on disk as well, in GiB, in the folder of temporary files."""
+    shard: bool = False
+    """Divide the frozen layers among the processes of torchrun, for a model that does not fit one
+    GPU; slower."""
     track: Annotated[
         tuple[Literal["tensorboard", "wandb", "trackio"], ...], arg(metavar="NAME...")
     ] = ()
@@ -127,11 +130,11 @@ def train(verb: Train) -> None:
         resume=verb.resume,
         image_memory=verb.image_memory,
         image_disk=verb.image_disk,
+        shard=verb.shard,
         track=tuple(dict.fromkeys(verb.track)),
         **asdict(verb.opening),
     )
-    lines = wants_lines(json=verb.json)
-    steps = verb.recipe.steps
+    lines, steps = wants_lines(json=verb.json), verb.recipe.steps
     led = False  # under torchrun, one process prints for all
     for event in track(fit(run), run.out, run.track):
         led = True
