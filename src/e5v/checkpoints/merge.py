@@ -24,6 +24,7 @@ from e5v.model.loading import Loaded, outline, quiet
 from e5v.model.locating import find_model
 from e5v.model.lora import Lora, find_run, open_lora
 from e5v.model.partial import language_path
+from e5v.places import refuse_url
 
 WEIGHT_FILES = ("bin", "ckpt", "gguf", "h5", "msgpack", "onnx", "ot", "pt", "pth", "safetensors")
 MERGEABLE = ("F64", "F32", "F16", "BF16")  # others are quantised
@@ -70,8 +71,11 @@ def merge(
 
     Raises:
         ModelError: model or adapter cannot be read, or do not fit each other.
-        UsageError: `adapter` is no adapter or does not name its model, or `out` exists.
+        UsageError: `adapter` is no adapter or does not name its model, `out` exists, or one
+            is a URL.
     """
+    for name, path in {"adapter": adapter, "out": out}.items():
+        refuse_url(path, name, argument=name)
     adapter, out = Path(adapter), Path(out)
     found = find_run(adapter)
     name = str(model or found.source or "")

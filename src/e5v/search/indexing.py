@@ -11,6 +11,7 @@ from pathlib import Path
 from e5v.errors import UsageError
 from e5v.extras import EXTRAS, need
 from e5v.model.embedder import E5V
+from e5v.places import refuse_url
 from e5v.search.index_model import find_model
 from e5v.search.manifest import default_folder, merge_settings, read_manifest
 from e5v.search.scan import absolute
@@ -61,9 +62,12 @@ def index(
     """
     need("index", *EXTRAS["search"])
     folder = default_folder() if index is None else Path(index)
+    refuse_url(folder, "the index", argument="index")
     there = read_manifest(folder)
     known = there.roots if there else ()
-    given = [folders] if isinstance(folders, str | Path) else folders
+    given = [folders] if isinstance(folders, str | Path) else list(folders)
+    for one in given:
+        refuse_url(one, "the folder", argument="folders")
     roots = absolute(map(Path, given), known=known) or known
     if not roots:
         raise UsageError("nothing to index; give a folder", argument="folders")

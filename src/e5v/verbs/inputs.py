@@ -18,7 +18,7 @@ from e5v.inputs import RawItem, normalise
 from e5v.item_lines import check_items, read_items
 from e5v.jsonl import LineFault
 from e5v.left_out import LeftOut
-from e5v.verbs.options import is_url
+from e5v.places import is_url
 
 OTHER_SUFFIXES = frozenset({".txt", ".md", ".json", ".csv", ".tsv", ".parquet"})
 SHOWN = 80  # characters of a data URI that are repeated in the output
