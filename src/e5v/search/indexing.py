@@ -12,8 +12,9 @@ from e5v.errors import UsageError
 from e5v.extras import EXTRAS, need
 from e5v.model.embedder import E5V
 from e5v.places import refuse_url
-from e5v.search.index_model import find_model
-from e5v.search.manifest import default_folder, merge_settings, read_manifest
+from e5v.search.adopting import AdoptedModel
+from e5v.search.index_model import IndexModel, find_model
+from e5v.search.manifest import Manifest, default_folder, merge_settings, read_manifest
 from e5v.search.scan import absolute
 from e5v.search.sync import FolderSync, Progress
 from e5v.search.writer import writing
@@ -40,6 +41,7 @@ def index(
     index: str | Path | None = None,
     model: str | Path | E5V | None = None,
     exclude: str | Iterable[str] = (),
+    vectors: str | Path | None = None,
     progress: Callable[[Progress], object] | None = None,
 ) -> Indexed:
     """Index folders of images and texts for search; only what is new or changed is embedded.
@@ -51,11 +53,14 @@ def index(
             own. A new index needs one.
         exclude: patterns of files to leave out, such as "*.mov" or "raw/"; the index remembers
             them.
+        vectors: a committed folder of parts (`e5v.encode_parts`), whose vectors are used in place
+            of a model; the folders are those that it was encoded from.
         progress: is called with a `Progress` now and then.
 
     Raises:
         DataError: a folder is missing, another process is writing the index, or the index was made
-            with another model.
+            with another model; or the parts are not committed, damaged, of another model, or not of
+            the folders as they are now.
         ModelError: the model cannot be opened.
         UsageError: there is nothing to index, or a new index has no model.
         MissingExtraError: lancedb is not installed.
@@ -64,16 +69,19 @@ def index(
     folder = default_folder() if index is None else Path(index)
     refuse_url(folder, "the index", argument="index")
     there = read_manifest(folder)
-    known = there.roots if there else ()
-    given = [folders] if isinstance(folders, str | Path) else list(folders)
-    for one in given:
-        refuse_url(one, "the folder", argument="folders")
-    roots = absolute(map(Path, given), known=known) or known
-    if not roots:
-        raise UsageError("nothing to index; give a folder", argument="folders")
     patterns = [exclude] if isinstance(exclude, str) else exclude
     remembered = merge_settings(there, exclude=patterns)
-    opened = find_model(model, there)
+    opened: IndexModel | AdoptedModel
+    if vectors is None:
+        roots = _find_roots(folders, there)
+        opened = find_model(model, there)
+    else:
+        if model is not None or folders:
+            raise UsageError(
+                "parts bring their model and folders; leave out both", argument="vectors"
+            )
+        opened = AdoptedModel(vectors, there)
+        roots = opened.roots
     with writing(folder, opened.manifest) as writer:
         writer.remember(**remembered)
         sync = FolderSync(writer, opened.open)
@@ -87,3 +95,22 @@ def index(
         entries = len(writer) - sync.offline
         writer.tidy()
     return Indexed(folder, entries, done, faults)
+
+
+def _find_roots(
+    folders: str | Path | Iterable[str | Path], there: Manifest | None
+) -> tuple[str, ...]:
+    """Return the folders to follow: those given, or those followed before.
+
+    Raises:
+        DataError: one is missing.
+        UsageError: there are none, or one is a URL.
+    """
+    known = there.roots if there else ()
+    given = [folders] if isinstance(folders, str | Path) else list(folders)
+    for one in given:
+        refuse_url(one, "the folder", argument="folders")
+    roots = absolute(map(Path, given), known=known) or known
+    if not roots:
+        raise UsageError("nothing to index; give a folder", argument="folders")
+    return roots
