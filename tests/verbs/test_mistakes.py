@@ -27,9 +27,9 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Mapping[s
     names = ("E5V_MODEL", "E5V_INDEX", "E5V_DEBUG")
     environment = {name: value for name, value in os.environ.items() if name not in names}
     environment |= {"E5V_INDEX": str(folder / "no-index"), "COLUMNS": "80"}
-    program = Path(__file__).with_name("mistakes.py")
     ended = subprocess.run(
-        [sys.executable, program, folder],
+        [sys.executable, "-m", "tests.verbs.mistakes", folder],
+        cwd=Path(__file__).parents[2],
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -1,0 +1,80 @@
+"""Mistakes with verbs and models, and with encode, words and verify.
+
+What is typed after `e5v`, and what the line on stderr says (`tests.verbs.mistakes`).
+"""
+
+ENCODING: dict[str, tuple[list[str], str]] = {
+    "a mistyped verb": (["encod", "a"], "'encod' is not a verb; did you mean encode?"),
+    "a verb in capitals": (["Search", "a"], "did you mean search?"),
+    "an unknown verb": (["frobnicate"], "'frobnicate' is not a verb"),
+    "an option before the verb": (["--model", "nano", "encode", "a"], "--model comes before"),
+    "a mistyped option": (
+        ["encode", "a", "--dims", "3"],
+        "unknown option --dims; did you mean --dim",
+    ),
+    "an option of another verb": (["encode", "a", "--port", "3"], "unknown option --port"),
+    "an option with a value inside": (["encode", "a", "--dimm=3"], "did you mean --dim?"),
+    "no value": (["encode", "a", "--dim"], "--dim N lacks its value"),
+    "a flag with a value": (["encode", "a", "--skip-errors=yes"], "--skip-errors takes no value"),
+    "no whole number": (["encode", "a", "--dim", "x"], "--dim is x; expected a whole number"),
+    "a fraction": (["encode", "a", "--dim", "1.5"], "--dim is 1.5; expected a whole number"),
+    "an unknown choice": (
+        ["encode", "a", "--precision", "int4"],
+        "--precision is int4; expected float32, float16, int8 or binary; did you mean int8?",
+    ),
+    "an unknown dtype": (["words", "a", "--dtype", "floa"], "expected auto, float32, bfloat16 or"),
+    "out of range": (["encode", "a", "--dim", "0"], "--dim is 0; expected at least 1"),
+    "a missing item": (["words"], "ITEM is missing"),
+    "a missing model": (["verify"], "MODEL is missing"),
+    "a name that begins with -": (["encode", "-x.jpg"], "an argument that begins with - goes"),
+    "a format without a file": (["encode", "a", "--format", "npy"], "give --out FILE"),
+    "a missing image of words": (["words", "a", "--image", "missing.jpg"], "--image missing.jpg"),
+    "a missing input": (["encode", "missing.jpg"], "missing.jpg does not exist"),
+    "a missing folder of inputs": (["encode", "phtos/"], "phtos/ does not exist; check the path"),
+    "a missing path": (["encode", "./notes"], "./notes does not exist; check the path"),
+    "a missing table": (["encode", "list.csv"], "list.csv does not exist; check the path"),
+    "an empty text": (["encode", "a", "--text", " "], "an item has an empty text"),
+    "a missing list": (["encode", "a", "missing.jsonl"], "missing.jsonl does not exist"),
+    "a list with a missing image": (
+        ["encode", "a", "gone.jsonl", "--out", "v.npy"],
+        "gone.jsonl, line 2 names an image that",
+    ),
+    "a broken list": (["encode", "bad.jsonl"], "bad.jsonl, line 3 is not JSON"),
+    "a file that is no image": (["encode", "data.bin"], "data.bin is a file, but no image"),
+    "words of no supported format": (["words", "--image", "logo.svg"], ".svg is not supported"),
+    "words of a folder": (["words", "pictures"], "pictures is a folder; expected one text"),
+    "words of items": (["words", "items.jsonl"], "items.jsonl is a file of JSON lines; expected"),
+    "stdin twice": (["encode", "-", "-"], "- is given twice"),
+    "nothing on stdin": (["encode", "--model", "nano"], "nothing to encode: no item was given"),
+    "no item in a file": (
+        ["encode", "empty.jsonl", "--model", "nano"],
+        "nothing to encode: no item was given",
+    ),
+    "a folder without images": (["encode", "empty"], "empty holds no images"),
+    "an unknown suffix": (["encode", "a", "--out", "v.txt"], "expected the suffix .jsonl, .npy"),
+    "a target in no folder": (
+        ["encode", "a", "--out", "no/v.npy"],
+        "does not exist; make it first",
+    ),
+    "a target that is a folder": (["encode", "a", "--out", "folder.npy"], "is not a plain file"),
+    "an unknown tiling": (
+        ["encode", "a", "--tiling", "4.41"],
+        "--tiling is 4.41; expected correct or transformers-4.41",
+    ),
+    "a missing model folder": (["encode", "a", "--model", "./none"], "there is no folder ./none"),
+    "a folder without a model": (["words", "a", "--model", "pictures"], "without config.json"),
+    "a file as a model": (["verify", "data.bin"], "data.bin is a file"),
+    "an adapter as a model": (
+        ["encode", "a", "--model", "run"],
+        "merge it into its model with e5v merge run",
+    ),
+    "the hub's page of a model": (
+        ["encode", "a", "--model", "https://huggingface.co/a/b/tree/main"],
+        "did you mean a/b?",
+    ),
+    "an empty model": (["encode", "a", "--model", ""], "the model's name is empty"),
+    "an unknown prompt": (["encode", "a", "--prompt", "retreival"], "did you mean retrieval?"),
+    "a URL to encode": (["encode", "s3://bucket/images/"], "s3://bucket/images/ is a URL"),
+    "a URL as a target": (["encode", "a", "--out", "s3://b/v.npy"], "--out s3://b/v.npy"),
+    "a URL as a model": (["encode", "a", "--model", "hf://a/b"], "hf://a/b"),
+}

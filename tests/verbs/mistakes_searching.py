@@ -1,0 +1,50 @@
+"""Mistakes with index, search, serve and demo.
+
+What is typed after `e5v`, and what the line on stderr says (`tests.verbs.mistakes`).
+"""
+
+SEARCHING: dict[str, tuple[list[str], str]] = {
+    "not a number": (["search", "a", "--min-score", "nan"], "--min-score is nan"),
+    "no port": (["serve", "--port", "70000"], "--port is 70000; expected 0 to 65535"),
+    "no cosine": (["search", "a", "--min-score", "2"], "--min-score is 2"),
+    "no k": (["search", "a", "-k", "0"], "-k is 0; expected at least 1"),
+    "an argument after an option": (["search", "a", "--json", "b"], "keep all arguments together"),
+    "options that do not go together": (["search", "a", "--duplicates"], "--duplicates compares"),
+    "nothing to look for": (["search"], "nothing to look for"),
+    "a blank query": (["search", " "], "nothing to look for"),
+    "a missing folder": (["index", "phtos"], "phtos does not exist"),
+    "nothing to index": (["index", "--index", "new"], "nothing to index; give FOLDER"),
+    "a file that cannot be indexed": (["index", "data.bin"], "cannot be indexed"),
+    "an index that is a file": (["index", "pictures", "--index", "data.bin"], "is a file"),
+    "a broken index": (["search", "a", "--index", "broken"], "cannot be read as an index"),
+    "a missing image": (["search", "--image", "missing.jpg"], "--image missing.jpg does not exist"),
+    "a missing file of a URL": (
+        ["search", "--image", "file:///no.jpg"],
+        "--image /no.jpg does not",
+    ),
+    "a folder to follow and not": (
+        ["index", "pictures", "--index", "other", "--unfollow", "pictures"],
+        "is given to follow and to --unfollow",
+    ),
+    "no index": (["search", "a", "--index", "empty"], "empty holds no index; make one with"),
+    "an image of no supported format": (
+        ["search", "--image", "logo.svg", "--index", "other"],
+        "--image logo.svg cannot be read as an image: .svg is not supported",
+    ),
+    "missing scenes": (["demo", "--folder", "none"], "none/captions.jsonl does not exist"),
+    "a path left empty": (
+        ["index", "pictures", "--index", ""],
+        "--index is empty; expected a path",
+    ),
+    "an unknown column": (["search", "a", "--where", "knd = 'image'"], "did you mean kind?"),
+    "an open quote": (["search", "a", "--where", "kind = 'image"], "the quote ' is not closed"),
+    "an open bracket": (["search", "a", "--where", "(kind = 'image'"], "a bracket is not closed"),
+    "two conditions": (["search", "a", "--where", "size > 1; size < 2"], "it has a ;"),
+    "an empty filter": (["search", "a", "--where", " "], "it is empty"),
+    "a URL to index": (["index", "s3://bucket/x"], "s3://bucket/x"),
+    "a URL as an index": (["index", "pictures", "--index", "s3://b/x"], "--index s3://b/x"),
+    "a URL to search in": (["search", "a", "--index", "gs://b/x"], "--index gs://b/x"),
+    "a URL as an image": (["search", "--image", "https://e.org/a.jpg"], "https://e.org/a.jpg"),
+    "a URL to serve": (["serve", "--index", "s3://b/x"], "--index s3://b/x"),
+    "a URL of scenes": (["demo", "--folder", "s3://b/c"], "s3://b/c"),
+}
