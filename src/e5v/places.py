@@ -50,3 +50,13 @@ def refuse_url(value: str | Path, name: str, *, argument: str | None = None) -> 
             f"{name} {url} is a URL, which is not supported; expected a path on this machine",
             argument=argument,
         )
+
+
+def local_path(value: str | Path, argument: str) -> Path:
+    """Return the path that a Python argument names.
+
+    Raises:
+        UsageError: it is a URL.
+    """
+    refuse_url(value, argument, argument=argument)
+    return Path(value)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -12,8 +13,8 @@ from tests.verbs.done import PHOTOS, Done, Run
 
 
 @pytest.fixture
-def encode(run: Run, tmp_path: Path) -> object:
-    """Return a function that encodes a text and a file of two lines, a row in each part."""
+def encode(run: Run, tmp_path: Path) -> Callable[..., Done]:
+    """Return a function that encodes two texts and a file of two lines, a row in each part."""
     lines = tmp_path / "lines.jsonl"
     lines.write_text('"s3://bucket/x"\n{"text": "two", "id": "second"}\n')
 
@@ -32,7 +33,10 @@ def check(folder: Path, capsys: pytest.CaptureFixture[str]) -> Done:
 
 
 def test_shards_commit_and_check(
-    encode: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    encode: Callable[..., Done],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Catches a worker that fails for want of the others, and one that hides what is missing."""
     out = tmp_path / "parts"
@@ -41,7 +45,7 @@ def test_shards_commit_and_check(
         monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", str(value))
     done = encode("--commit")
     assert (done.code, done.err) == (1, "e5v: not committed: 2 parts missing\n")
-    counts = {"parts": 2, "skipped": 0, "errors": 0, "cut": 0}
+    counts = {"parts": 2, "skipped": 0, "errors": 1, "cut": 0}
     assert done.lines == [counts | {"out": str(out), "missing": 2, "committed": False}]
     assert main(["encode", "--out", str(out), "--commit"]) == 1
     assert "lacks 2 of 4 parts, the first is" in capsys.readouterr().err
@@ -66,13 +70,16 @@ def test_shards_commit_and_check(
 
 
 def test_on_a_terminal(
-    encode: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    encode: Callable[..., Done],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Catches JSON for a person, and a sentence that does not say what is left to do."""
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     out = tmp_path / "parts"
     done = encode("--shard", "0/2")
-    told = "2 parts encoded, 0 there before; 1 row without a vector."
+    told = "2 parts encoded, 0 there before; 0 rows without a vector."
     assert done.out.splitlines() == [told, f"2 parts of {out} still missing."]
     assert main(["encode", "--check", str(out)]) == 1
     assert capsys.readouterr().out.startswith("missing ")

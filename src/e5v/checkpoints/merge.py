@@ -24,7 +24,7 @@ from e5v.model.loading import Loaded, outline, quiet
 from e5v.model.locating import find_model
 from e5v.model.lora import Lora, find_run, open_lora
 from e5v.model.partial import language_path
-from e5v.places import refuse_url
+from e5v.places import local_path
 
 WEIGHT_FILES = ("bin", "ckpt", "gguf", "h5", "msgpack", "onnx", "ot", "pt", "pth", "safetensors")
 MERGEABLE = ("F64", "F32", "F16", "BF16")  # others are quantised
@@ -71,12 +71,9 @@ def merge(
 
     Raises:
         ModelError: model or adapter cannot be read, or do not fit each other.
-        UsageError: `adapter` is no adapter or does not name its model, `out` exists, or one
-            is a URL.
+        UsageError: `adapter` is no adapter or names no model, `out` exists, or one is a URL.
     """
-    for name, path in {"adapter": adapter, "out": out}.items():
-        refuse_url(path, name, argument=name)
-    adapter, out = Path(adapter), Path(out)
+    adapter, out = local_path(adapter, "adapter"), local_path(out, "out")
     found = find_run(adapter)
     name = str(model or found.source or "")
     if not name:

@@ -83,7 +83,7 @@ def _encode_rows(
 ) -> Iterator[PartRow]:
     from e5v.model.streaming import Encoded
 
-    items = (one.item for one in part.rows if one.item is not None)
+    items = [one.item for one in part.rows if one.item is not None]  # a list: read on threads
     results = model.encode_iter(
         items,
         prompt=settings.prompt,

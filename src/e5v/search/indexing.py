@@ -71,22 +71,12 @@ def index(
     there = read_manifest(folder)
     patterns = [exclude] if isinstance(exclude, str) else exclude
     remembered = merge_settings(there, exclude=patterns)
-    opened: IndexModel | AdoptedModel
-    if vectors is None:
-        roots = _find_roots(folders, there)
-        opened = find_model(model, there)
-    else:
-        if model is not None or folders:
-            raise UsageError(
-                "parts bring their model and folders; leave out both", argument="vectors"
-            )
-        opened = AdoptedModel(vectors, there)
-        roots = opened.roots
-    with writing(folder, opened.manifest) as writer:
+    chosen = _choose(folders, model, vectors, there)
+    with writing(folder, chosen.model.manifest) as writer:
         writer.remember(**remembered)
-        sync = FolderSync(writer, opened.open)
+        sync = FolderSync(writer, chosen.model.open)
         done = Progress()
-        with closing(sync.follow(roots)) as steps:
+        with closing(sync.follow(chosen.roots)) as steps:
             for done in steps:
                 if progress is not None:
                     progress(done)
@@ -95,6 +85,29 @@ def index(
         entries = len(writer) - sync.offline
         writer.tidy()
     return Indexed(folder, entries, done, faults)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """What makes the vectors, and the folders to follow."""
+
+    model: IndexModel | AdoptedModel
+    roots: tuple[str, ...]
+
+
+def _choose(
+    folders: str | Path | Iterable[str | Path],
+    model: str | Path | E5V | None,
+    vectors: str | Path | None,
+    there: Manifest | None,
+) -> _Chosen:
+    if vectors is None:
+        roots = _find_roots(folders, there)
+        return _Chosen(find_model(model, there), roots)
+    if model is not None or folders:
+        raise UsageError("parts bring their model and folders; leave out both", argument="vectors")
+    adopted = AdoptedModel(vectors, there)
+    return _Chosen(adopted, adopted.roots)
 
 
 def _find_roots(

@@ -104,13 +104,23 @@ def _open_job(verb: "Encode", sources: "Sequence[Source]", options: "PartOptions
     from e5v.parts.part_folder import PartFolder
 
     def open_as(dtype: "DTypeName", tiling: "Tiling") -> "E5V":
-        opening = replace(verb.opening, dtype=dtype, tiling=tiling)
+        opening = replace(verb.opening, dtype=dtype, tiling=tiling, device=_find_device(verb))
         return opening.open(verb.model, max_tokens=verb.max_tokens)
 
     assert verb.out is not None
     name, how = absolute_name(verb.model), verb.opening
     model = PartModel(name, open_as, how.dtype, how.tiling)
     return PartJob(sources, PartFolder.at(verb.out), model, options)
+
+
+def _find_device(verb: "Encode") -> str | None:
+    """Return the device that was asked for; under torchrun, each process has a GPU of its own."""
+    local = os.environ.get("LOCAL_RANK")
+    if verb.opening.device or verb.shard or local is None:
+        return verb.opening.device
+    import torch
+
+    return f"cuda:{local}" if torch.cuda.is_available() else None
 
 
 def _find_sources(verb: "Encode") -> "Sequence[Source]":
