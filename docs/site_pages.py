@@ -30,7 +30,10 @@ DOCS = Path(__file__).parent
 SOURCE = DOCS.parent / "src" / "e5v"
 ARCHITECTURE = DOCS / "architecture.md"
 PLAN = re.compile(r"(?<=<!-- plan -->\n).*(?=<!-- end of plan -->)", re.DOTALL)
-ROOMS = ("verbs", "web", "training", "evaluation", "search", "checkpoints", "data", "model")
+ROOMS = (
+    *("verbs", "web", "training", "evaluation", "search", "checkpoints"),
+    *("data", "parts", "model"),
+)
 PLAIN_FILES = {  # what is not Python, by folder: it has no docstring
     "assets/nano": "the bundled model: base, adapter and model card",
     "assets/photos": "what photos has in the package: adapter, class names and settings",

@@ -112,7 +112,7 @@ def test_file_urls_of_windows() -> None:
         ("album.jpg", "a folder"),
         ("https://example.com/a/cat.jpg", "a URL; URLs are not downloaded"),
         ("http://example.com/cat.png?size=9#top", "a URL; URLs are not downloaded"),
-        ("s3://bucket/cat.webp", "a URL; URLs are not downloaded"),
+        ("ftp://host/cat.webp", "a URL; URLs are not downloaded"),
     ],
 )
 def test_a_text_that_looks_like_an_image(string: str, reason: str) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from e5v.model.prompts import Prompt
     from e5v.model.streaming import Encoded, Skipped
     from e5v.model.words import Word
+    from e5v.parts.job import PartsProgress, encode_parts
     from e5v.search.index import Index
     from e5v.search.indexing import Indexed, index
     from e5v.search.query import Query
@@ -48,6 +49,7 @@ __all__ = [
     "Merged",
     "MissingExtraError",
     "ModelError",
+    "PartsProgress",
     "Prompt",
     "PromptError",
     "Query",
@@ -59,6 +61,7 @@ __all__ = [
     "UsageError",
     "Word",
     "__version__",
+    "encode_parts",
     "evaluate",
     "index",
     "keep_freed_memory",
@@ -86,6 +89,7 @@ _HOMES = {
     "e5v.model.prompts": ("Prompt",),
     "e5v.model.streaming": ("Encoded", "Skipped"),
     "e5v.model.words": ("Word",),
+    "e5v.parts.job": ("PartsProgress", "encode_parts"),
     "e5v.search.index": ("Index",),
     "e5v.search.indexing": ("Indexed", "index"),
     "e5v.search.query": ("Query",),

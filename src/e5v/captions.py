@@ -30,6 +30,7 @@ from urllib.request import url2pathname
 
 from e5v.inputs import IMAGE_SUFFIXES, LONGEST_NAME
 from e5v.jsonl import JsonLine, LineFault, Wrong, listed, read_json_lines
+from e5v.places import begins_with_url
 
 CAPTIONS, EDITS = "captions.jsonl", "edits.jsonl"
 IMAGES = "images"  # the folder beside the file where images are also looked for
@@ -234,10 +235,9 @@ def image_name(key: str, name: object) -> str:
         raise Wrong(f'has an empty "{key}"; expected a path: give one or remove the key')
     if name.startswith("data:"):
         raise Wrong(f'has a data URI as "{key}"; expected the path of an image file')
-    if name.startswith(("http://", "https://")):
-        raise Wrong(
-            f"is the URL {_shorten(name)}; URLs are not downloaded: download the image first"
-        )
+    if begins_with_url(name):
+        url = _shorten(name)
+        raise Wrong(f"is the URL {url}; URLs are not downloaded: download the image first")
     return name
 
 

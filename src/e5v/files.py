@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from secrets import token_hex
+from typing import NamedTuple
 
 from e5v.errors import DataError
 
@@ -21,9 +23,31 @@ HOLDER = ".lock.json"  # so its owner is written to a second file
 LOCKS = frozenset({LOCK, HOLDER})
 
 
+class FileState(NamedTuple):
+    """Size of a file in bytes, and mtime in nanoseconds since 1970."""
+
+    size: int
+    mtime: int
+
+
+NO_FILE = FileState(-1, -1)
+
+
+def read_state(path: str | Path) -> FileState:
+    """Return size and mtime of a file, or `NO_FILE` if there is none."""
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except (OSError, ValueError):
+        return NO_FILE
+    return FileState(status.st_size, status.st_mtime_ns)
+
+
 def temporary_path(target: Path) -> Path:
-    """Return the temporary path of `target`: hidden, beside it, with the process id."""
-    return target.with_name(f".{target.name}.{os.getpid()}.part")
+    """Return a new temporary path of `target`: hidden, beside it, with the process id.
+
+    Containers on several machines have the same process ids, so there is a random number, too.
+    """
+    return target.with_name(f".{target.name}.{os.getpid()}-{token_hex(4)}.part")
 
 
 def remove_temporary(folder: Path, name: str) -> None:
@@ -66,7 +90,6 @@ def replace_folder(target: Path) -> Iterator[Path]:
     """
     part = temporary_path(target)
     old = part.with_suffix(".old.part")
-    _remove(part)  # of a killed process with the same id
     part.mkdir()
     try:
         yield part
@@ -88,6 +111,33 @@ def write_file(target: Path, content: str | bytes) -> None:
     """Write a file atomically, text as UTF-8."""
     with replace_file(target) as part:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def create_file(target: Path, content: str | bytes) -> bool:
+    """Write a file atomically unless it exists; return whether it is this call that wrote it.
+
+    Of several processes, also on several machines that share the folder, the first one writes.
+
+    Raises:
+        DataError: the disk has no hard links.
+    """
+    part = temporary_path(target)
+    try:
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
+        sync(part)
+        target.hardlink_to(part)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}:
+            raise
+        raise DataError(
+            f"{target.parent} is on a disk without hard links; choose a folder on another disk"
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+    sync(target.parent)
+    return True
 
 
 def sync(path: Path) -> None:

@@ -19,6 +19,7 @@ from e5v.errors import ItemError
 from e5v.image_formats import IMAGE_SUFFIXES as IMAGE_SUFFIXES
 from e5v.image_names import file_of_url, find_image_file, looks_like_image, strip, why_text
 from e5v.jsonl import find_surrogate
+from e5v.places import begins_with_url, explain_store
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -120,7 +121,8 @@ def normalise(raw: RawItem, position: int = 0) -> Item:
 
     A string is text, unless it is a data URI, a `file://` URL of an image, or the path of an
     existing file with an image suffix; white space around these is ignored. `{"text": ...}` is
-    always text, and `Path(...)` is always a file. A mapping is either "image" and/or "text", image
+    always text, and `Path(...)` is always a file; a place in an object store, such as s3://bucket/x,
+    is refused. A mapping is either "image" and/or "text", image
     first, or a chat message ("role" and "content"). A list is a mixture in the order given, or a
     chat: an optional system turn, then the user's turn; an empty assistant turn is ignored.
 
@@ -213,6 +215,8 @@ def _read_string(raw: str, position: int) -> Part:
         raise ItemError(position, "is an empty string; expected text: fill it or remove the item")
     if is_data_uri(raw):
         return Image(_decode_uri(raw, position))
+    if fault := explain_store(raw):
+        raise ItemError(position, fault)
     path = _path_of_url(raw, position)
     if path is None or not looks_like_image(path):
         path = find_image_file(raw)
@@ -288,7 +292,7 @@ def _find_image(value: str, position: int) -> Path | bytes:
         raise ItemError(position, "has an empty image; expected a path: give one or remove the key")
     if value[:LONGEST_NAME].lstrip().lower().startswith("data:"):
         return _decode_uri(value, position)
-    if strip(value).lower().startswith(("http://", "https://")):
+    if begins_with_url(value):
         raise ItemError(
             position,
             f"is the URL {strip(value)}; URLs are not downloaded: download the image first",

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_parquet(path: Path) -> Iterator["ParquetFile"]:
+def open_parquet(path: Path, *, checked: bool = False) -> Iterator["ParquetFile"]:
     """Open a Parquet file; errors while it is open are raised in the same way.
+
+    With `checked`, the checksums of its pages are compared as they are read.
 
     Raises:
         DataError: it cannot be read, is not Parquet, is damaged, or has text that is not UTF-8.
@@ -28,7 +30,7 @@ def open_parquet(path: Path) -> Iterator["ParquetFile"]:
         import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as table:
+        with pq.ParquetFile(path, page_checksum_verification=checked) as table:
             yield table
     except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: not UTF-8
         if isinstance(error, OSError) and error.strerror:

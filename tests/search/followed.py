@@ -67,7 +67,7 @@ class Followed:
         self.given = counting.given
         paths = [str(root) for root in roots or (self.folder,)]
         with writing(self.index, lambda: manifest_of(self.model, "small")) as writer:
-            sync = FolderSync(writer, lambda: counting)  # type: ignore[arg-type, return-value]
+            sync = FolderSync(writer, lambda: counting)
             yield from sync.follow(paths, forget=forget)
             self.away = sync.changes.away
             self.left_out = dict(sync.changes.left_out.counts)

@@ -14,13 +14,14 @@ from pathlib import Path
 
 from tests.verbs.mistakes_encoding import ENCODING
 from tests.verbs.mistakes_evaluating import EVALUATING
+from tests.verbs.mistakes_parts import PARTS
 from tests.verbs.mistakes_searching import SEARCHING
 from tests.verbs.mistakes_training import TRAINING
 
 HEAVY = ("torch", "transformers", "lancedb", "pyarrow", "datasets", "pandas", "scipy")
 
 # What is typed after `e5v`, and what the line on stderr says. The files are made by `make_files`.
-MISTAKES = ENCODING | SEARCHING | TRAINING | EVALUATING
+MISTAKES = ENCODING | SEARCHING | TRAINING | EVALUATING | PARTS
 
 
 def make_files(folder: Path) -> None:

@@ -26,6 +26,7 @@ from e5v.model.locating import find_model
 from e5v.model.lora import Lora, find_run, open_lora
 from e5v.model.partial import language_path
 from e5v.model.projector import projector_weights
+from e5v.places import local_path
 
 WEIGHT_FILES = ("bin", "ckpt", "gguf", "h5", "msgpack", "onnx", "ot", "pt", "pth", "safetensors")
 MERGEABLE = ("F64", "F32", "F16", "BF16")  # others are quantised
@@ -73,9 +74,9 @@ def merge(
 
     Raises:
         ModelError: model or adapter cannot be read, or do not fit each other.
-        UsageError: `adapter` is no adapter or does not name its model, or `out` exists.
+        UsageError: `adapter` is no adapter or names no model, `out` exists, or one is a URL.
     """
-    adapter, out = Path(adapter), Path(out)
+    adapter, out = local_path(adapter, "adapter"), local_path(out, "out")
     found = find_run(adapter)
     name = str(model or found.source or "")
     if not name:

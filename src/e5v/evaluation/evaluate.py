@@ -23,6 +23,7 @@ from e5v.evaluation.tasks import Material, pools
 from e5v.evaluation.variants import Ablation, Variant, describe_setting, variants
 from e5v.extras import need
 from e5v.model.embedder import E5V
+from e5v.places import local_path
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def evaluate(
     need("evaluate", "scipy", "matplotlib", extra="eval")
     chosen = options or EvaluationOptions()
     names = [benchmark] if isinstance(benchmark, str) else benchmark
-    folder = None if data is None else Path(data)
+    folder = None if data is None else local_path(data, "data")
     drawn = partial(read_benchmark, font=chosen.font, layout=chosen.layout)
     read = [
         BenchmarkData(one, drawn(one, find_folder(one, folder))) for one in find_benchmarks(names)

@@ -46,7 +46,8 @@ class Encoded:
     """The vector of one item: `vector` (d,) unit float32; `cut` if its text was truncated.
 
     `is_text` is true for an item without an image. `doubt` names a text of the item that looks like
-    an image, and why it is not one: "'cat.jpg' (no such file)"; otherwise it is empty.
+    an image, and why it is not one: "'cat.jpg' (no such file)"; otherwise it is empty. `tokens`
+    counts what the model read, prompt and images included; `digest` identifies the content.
     """
 
     position: int
@@ -54,6 +55,8 @@ class Encoded:
     cut: bool
     is_text: bool = True
     doubt: str = ""
+    tokens: int = 0
+    digest: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -131,9 +134,14 @@ class Stream:
                 yield one
                 continue
             vector = vectors[one.digest] if one.digest in vectors else cache[one.digest]
-            is_text = not one.prompted.images
             yield Encoded(
-                one.position, truncate(vector, self.dim), one.cut, is_text=is_text, doubt=one.doubt
+                one.position,
+                truncate(vector, self.dim),
+                one.cut,
+                is_text=not one.prompted.images,
+                doubt=one.doubt,
+                tokens=len(one.prompted.ids),
+                digest=one.digest,
             )
         cache.update(vectors)
 

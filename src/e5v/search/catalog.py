@@ -16,9 +16,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from e5v.files import write_file
+from e5v.files import FileState, read_state, write_file
 from e5v.search.marks import read_marks, write_marks
-from e5v.search.scan import FileState, read_state
 
 FAULTS, STATES = "faults.json", "files.sqlite"
 TABLE = """CREATE TABLE IF NOT EXISTS files

@@ -10,21 +10,13 @@ What cannot be listed is assumed to exist, and so are the lines that an unfinish
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from e5v.files import NO_FILE, read_state
 from e5v.left_out import LeftOut
 from e5v.search.catalog import Catalog, Fault, Known
 from e5v.search.exclusion import Exclusion
 from e5v.search.readers import LONGEST_PASSAGE, Line, read_lines
 from e5v.search.rereading import is_blank, is_unfinished
-from e5v.search.scan import (
-    NO_FILE,
-    FoundFile,
-    OtherFile,
-    Unlisted,
-    is_missing,
-    read_state,
-    walk,
-    within,
-)
+from e5v.search.scan import FoundFile, OtherFile, Unlisted, is_missing, walk, within
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import DataError, UsageError
+from e5v.places import refuse_url
 from e5v.search.duplicates import group_duplicates
 from e5v.search.entries import KINDS, Entry, Hit
 from e5v.search.manifest import Manifest, read_manifest
@@ -54,7 +55,9 @@ class Index:
 
         Raises:
             DataError: there is no index, or it cannot be read.
+            UsageError: `folder` is a URL.
         """
+        refuse_url(folder, "the index", argument="index")
         return cls(Path(folder), _read_manifest(Path(folder)), model)
 
     @property

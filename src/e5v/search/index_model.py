@@ -4,16 +4,19 @@ E5V -> fingerprint -> Manifest of a new index
 Manifest, or a name -> E5V, opened at first use and checked against the index
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from e5v.errors import UsageError
+from e5v.inputs import RawItem
 from e5v.model.embedder import E5V
 from e5v.model.fingerprint import fingerprint
 from e5v.model.locating import absolute_name
+from e5v.model.prompts import Prompt
+from e5v.model.streaming import Encoded, OnError, Skipped
 from e5v.search.manifest import Manifest
 
 PROMPT = "retrieval"  # for texts and images, in the index and in queries
@@ -29,6 +32,15 @@ def manifest_of(model: E5V, name: str) -> Manifest:
     dtype = str(model.dtype).removeprefix("torch.")
     digest, tiling = fingerprint_of(model), model.loaded.tiling
     return Manifest(digest, name, dtype, model.width, tiling=tiling)
+
+
+class Embedder(Protocol):
+    """What makes the vectors of an index: a model, or parts that have them."""
+
+    def encode_iter(
+        self, items: Iterable[RawItem], *, prompt: str | Prompt, on_error: OnError
+    ) -> Iterator[Encoded | Skipped]:
+        """Yield a result for each item, in order."""
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ from pathlib import Path
 from unicodedata import normalize
 
 from e5v.captions import read_captions
+from e5v.files import NO_FILE, read_state
 from e5v.jsonl import LineFault
 from e5v.search.catalog import Away, Fault, Source, Unchanged
-from e5v.search.scan import NO_FILE, Form, FoundFile, read_state
+from e5v.search.scan import Form, FoundFile
 
 EXCERPT = 1_000  # characters of a text that the index keeps
 LONGEST_PASSAGE = 1_000  # characters, about 250 tokens

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from e5v.errors import DataError
 from e5v.image_formats import IMAGE_SUFFIXES
@@ -22,16 +22,6 @@ FORMS: dict[str, Form] = {
     ".jsonl": "lines",
 }
 LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})  # of operating systems
-
-
-class FileState(NamedTuple):
-    """Size of a file in bytes, and mtime in nanoseconds since 1970."""
-
-    size: int
-    mtime: int
-
-
-NO_FILE = FileState(-1, -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +66,6 @@ def absolute(roots: Iterable[Path], *, known: Collection[str] = ()) -> tuple[str
         if not (os.path.isdir(path) or (os.path.isfile(path) and _form_of(path))):  # noqa: PTH112, PTH113
             raise DataError(f"{path} cannot be indexed; expected a folder or {', '.join(FORMS)}")
     return paths
-
-
-def read_state(path: str) -> FileState:
-    """Return size and mtime of a file, or `NO_FILE` if there is none."""
-    try:
-        status = os.stat(path)  # noqa: PTH116
-    except (OSError, ValueError):
-        return NO_FILE
-    return FileState(status.st_size, status.st_mtime_ns)
 
 
 def is_missing(root: str) -> bool:

@@ -19,18 +19,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from e5v.inputs import RawItem
-from e5v.model.embedder import E5V
+from e5v.files import FileState
+from e5v.inputs import Image, RawItem
 from e5v.model.streaming import Encoded, Skipped
 from e5v.search.catalog import Catalog, Fault, Known
 from e5v.search.diff import Changes, Scope, compare, weight
 from e5v.search.exclusion import Exclusion
-from e5v.search.index_model import PROMPT
+from e5v.search.index_model import PROMPT, Embedder
 from e5v.search.matching import Plan, match
 from e5v.search.pending import CommitQueue, Pending, entry_of
 from e5v.search.readers import Piece, read_pieces
 from e5v.search.rereading import make_empty_fault, reread
-from e5v.search.scan import FileState, FoundFile, is_missing
+from e5v.search.scan import FoundFile, is_missing
 from e5v.search.thumbnails import thumbnail
 from e5v.search.writer import Writer
 
@@ -74,7 +74,7 @@ class FolderSync:
             files and missing roots.
     """
 
-    def __init__(self, writer: Writer, model: Callable[[], E5V]) -> None:
+    def __init__(self, writer: Writer, model: Callable[[], Embedder]) -> None:
         self._writer = writer
         self._model = model
         self._catalog = Catalog(writer.folder, writer.known())
@@ -249,7 +249,7 @@ class FolderSync:
             if isinstance(content, bytes):
                 picture = pool.submit(thumbnail, content)
                 self._waiting.append(Pending(entry_of(piece), piece.source, picture))
-                yield content
+                yield Image(content, piece.path)
             else:
                 self._waiting.append(Pending(entry_of(piece), piece.source))
                 yield {"text": content}
@@ -261,7 +261,7 @@ class FolderSync:
             self._count(done=1, embedded=1, cut=int(result.cut))
             return
         cause = getattr(result.error, "cause", str(result.error))
-        self._catalog.add_fault(asked.fault(cause.removeprefix(f"<{asked.entry.size} bytes> ")))
+        self._catalog.add_fault(asked.fault(cause.removeprefix(f"{asked.entry.path} ")))
         known = self._catalog.records.by_id.get(asked.entry.id)
         if known is not None:
             self._stale[known.number] = known

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 WHOLE = 4 << 20  # bytes of a model's file, up to which all of it is read
 SAMPLES, SAMPLE = 64, 64 << 10  # of a larger file: how many, and the bytes of each
 UNTOLD = (".md", ".lock")  # files of a model that change nothing
-OLDER: Mapping[str, Any] = {"tiling": "correct", "train": "language"}  # what older records do not say
+OLDER: Mapping[str, Any] = {
+    "tiling": "correct",
+    "train": "language",
+}  # what older records do not say
 
 
 @dataclass(frozen=True)

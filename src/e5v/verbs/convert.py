@@ -9,8 +9,8 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from e5v.places import refuse_url
 from e5v.verbs.console import announce, say
-from e5v.verbs.options import refuse_url
 from e5v.verbs.paths import need_folder, need_new_folder
 
 

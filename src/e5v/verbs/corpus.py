@@ -12,9 +12,9 @@ from e5v.inputs import RawItem, normalise
 from e5v.item_lines import read_items
 from e5v.jsonl import LineFault, TextLine, Wrong, read_text_lines
 from e5v.left_out import LeftOut
+from e5v.places import refuse_url
 from e5v.verbs.console import say
 from e5v.verbs.inputs import InputItem, understand
-from e5v.verbs.options import refuse_url
 from e5v.verbs.paths import need_file, need_folder
 
 FILES = (".jsonl", ".txt")

@@ -17,6 +17,7 @@ from e5v.errors import E5VError, ItemError, UsageError
 from e5v.extras import need
 from e5v.inputs import RawItem
 from e5v.verbs.console import Bar, bar, say
+from e5v.verbs.encode_parts import check_folder, encode_in_parts
 from e5v.verbs.inputs import InputItem, Inputs, gather
 from e5v.verbs.model_options import Opening, check_model, default_model
 from e5v.verbs.options import need_at_least_1
@@ -39,10 +40,17 @@ class Encode:
     before the model is opened. FILE appears when it is complete: if an item fails, it keeps what
     it had before.
 
+    With --part-rows, FILE is a folder that any number of workers fill with Parquet files: each of
+    them is the same command with another --shard. A worker that was stopped is started again and
+    goes on; a part that is there is skipped. An item that cannot be read is then always a row with
+    its error and no vector.
+
     Examples:
         e5v encode "a dog in the grass" --model nano
         e5v encode captions.jsonl photos/ --skip-errors --out vectors.npy
         e5v encode "a dog in the grass" cat.jpg photos/ --out vectors.parquet
+        e5v encode photos/ --out parts/ --part-rows 50000 --shard 0/8
+        e5v encode --check parts/
     """
 
     inputs: Annotated[Positional[tuple[str, ...]], arg(metavar="[INPUT ...]")] = ()
@@ -70,6 +78,19 @@ class Encode:
     """Truncate texts to N tokens; by default to the model's context length."""
     skip_errors: bool = False
     """Skip items that cannot be read, and report each."""
+    part_rows: Annotated[int | None, arg(metavar="N")] = None
+    """Write parts of at most N rows to the folder given with --out."""
+    shard: Annotated[str | None, arg(metavar="I/N")] = None
+    """Encode every Nth part from part I on, counted from 0; by default what SLURM_ARRAY_TASK_ID,
+    JOB_COMPLETION_INDEX (with E5V_SHARDS for N) or RANK says, otherwise all parts."""
+    for_index: bool = False
+    """Read folders and files for parts as e5v index does: passages of .txt and .md files too, and
+    of a line with an image and a caption the image alone; e5v index --vectors adopts them."""
+    commit: bool = False
+    """Fail if a part is missing in the end; the last worker commits the folder in any case.
+    Without INPUT, commit what is there."""
+    check: Annotated[Path | None, arg(metavar="FOLDER")] = None
+    """Encode nothing; say what is missing, doubled, foreign or damaged in a folder of parts."""
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
 
     def __post_init__(self) -> None:
@@ -78,12 +99,41 @@ class Encode:
         Raises:
             UsageError: names the option.
         """
+        need_at_least_1(self, "batch_tokens", "dim", "max_tokens", "part_rows")
+        if self.check is not None or self.in_parts:
+            self._check_parts()
+            return
         if self.out is None and self.format not in {None, "jsonl"}:
             raise UsageError(f"--format {self.format} cannot go to stdout; give --out FILE")
         if self.out and not self.format and self.out.suffix.lower() not in SUFFIXES:
             known = ", ".join(SUFFIXES)
             raise UsageError(f"--out is {self.out}; expected the suffix {known}, or --format")
-        need_at_least_1(self, "batch_tokens", "dim", "max_tokens")
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether the vectors go to a folder of parts."""
+        others = (self.shard is not None, self.commit, self.for_index)
+        return self.part_rows is not None or any(others)
+
+    def _check_parts(self) -> None:
+        given = bool(self.inputs or self.text)
+        if self.check is not None:
+            if given or self.out or self.in_parts:
+                raise UsageError("--check encodes nothing; leave out INPUT, --out and the rest")
+            return
+        if self.out is None:
+            raise UsageError("parts need a folder; give --out FOLDER")
+        if self.part_rows is None and (given or not self.commit):
+            raise UsageError("--part-rows is missing; give the most rows of a part, such as 50000")
+        if not (given or self.commit):
+            raise UsageError("nothing to encode; give INPUT or --text: parts are not of stdin")
+        if self.for_index and self.text:
+            raise UsageError("--for-index reads folders and files; leave out --text")
+        if self.format or self.skip_errors:
+            name = "--format" if self.format else "--skip-errors"
+            raise UsageError(
+                f"{name} is not for parts: they are Parquet, and keep a bad item with its error"
+            )
 
 
 @dataclass
@@ -95,12 +145,16 @@ class Tally:
     left_out: int = 0
 
 
-def encode(verb: Encode) -> None:
-    """Embed everything that was asked for.
+def encode(verb: Encode) -> bool:
+    """Embed everything that was asked for; False if parts are missing or not as they should be.
 
     Raises:
         E5VError: an item, the model or an argument is at fault, or nothing was embedded.
     """
+    if verb.check is not None:
+        return check_folder(verb.check)
+    if verb.in_parts:
+        return encode_in_parts(verb)
     if _find_format(verb) == "parquet":
         need("Parquet", "pyarrow")
     _check(verb)
@@ -118,6 +172,7 @@ def encode(verb: Encode) -> None:
         if inputs.left_out:
             say(f"left out of the folders: {inputs.left_out}")
         _report(tally)
+    return True
 
 
 def _check(verb: Encode) -> None:

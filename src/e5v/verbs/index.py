@@ -18,9 +18,10 @@ from e5v.extras import EXTRAS, need
 from e5v.verbs.console import announce, bar, show_line, wants_lines
 from e5v.verbs.index_report import IndexReport, report_roots
 from e5v.verbs.model_options import Opening, check_model, choose_model, choose_opening
-from e5v.verbs.paths import index_folder, missing_index, need_possible_folder
+from e5v.verbs.paths import index_folder, missing_index, need_folder, need_possible_folder
 
 if TYPE_CHECKING:
+    from e5v.search.adopting import AdoptedModel
     from e5v.search.index_model import IndexModel
     from e5v.search.manifest import Manifest
     from e5v.search.sync import FolderSync, Progress
@@ -40,6 +41,7 @@ class Index:
     Examples:
         e5v index photos --model nano --index photos.index
         e5v index ~/Photos ~/notes
+        e5v index --vectors parts/ --index photos.index
     """
 
     folders: Annotated[Positional[tuple[Path, ...]], arg(metavar="[FOLDER ...]")] = ()
@@ -50,6 +52,9 @@ class Index:
     model: Annotated[str | None, arg(metavar="MODEL")] = None
     """Hub id or folder of the model; by default the index's own, and for a new index $E5V_MODEL
     or royokong/e5-v."""
+    vectors: Annotated[Path | None, arg(metavar="FOLDER")] = None
+    """Embed nothing: use the vectors of a committed folder of parts (e5v encode --part-rows), and
+    index the folders that it was encoded from."""
     watch: bool = False
     """Keep running and index changes until interrupted."""
     every: Annotated[float, arg(metavar="SECONDS")] = 2.0
@@ -83,6 +88,10 @@ class Index:
             raise UsageError(f"--every is {self.every}; expected seconds, more than 0")
         if self.audit and (self.folders or self.watch):
             raise UsageError("--audit indexes nothing; leave out FOLDER and --watch")
+        if self.vectors and (self.folders or self.watch or self.audit or self.model):
+            raise UsageError(
+                "--vectors brings folders and model; leave out FOLDER, --model and the like"
+            )
         if self.keep_days is not None and not 0 <= self.keep_days <= LONGEST_DAYS:
             raise UsageError(f"--keep-days is {self.keep_days}; expected 0 to {LONGEST_DAYS:,}")
 
@@ -104,6 +113,7 @@ def index(verb: Index) -> None:
             raise missing_index(folder, verb.index)
         _audit(verb, folder)
         return
+    need_folder(verb.vectors, "--vectors")
     roots, unfollowed = _find_roots(verb, there)
     settings = merge_settings(
         there,
@@ -111,19 +121,24 @@ def index(verb: Index) -> None:
         clear_exclude=verb.clear_exclude,
         keep_days=verb.keep_days,
     )
-    if there is None or verb.model:  # else it is opened only if there is something to embed
+    if verb.vectors is None and (
+        there is None or verb.model
+    ):  # else it is opened only if there is something to embed
         check_model(choose_model(verb.model, there))
     announce("looking for changes")
     from e5v.search.sync import FolderSync
     from e5v.search.writer import writing
 
-    model = _find_model(verb, there)
+    adopted = _adopt(verb.vectors, there)
+    model = adopted or _find_model(verb, there)
+    roots = adopted.roots if adopted else roots
     with writing(folder, model.manifest) as writer:
         writer.remember(**settings)
         writer.unfollow(unfollowed)
         sync = FolderSync(writer, model.open)
         progress = _follow(sync, model, roots, forget=verb.forget)
-        IndexReport(folder, sync, progress, len(writer)).show(json=verb.json)
+        report = IndexReport(folder, sync, progress, len(writer), adopted=bool(verb.vectors))
+        report.show(json=verb.json)
         writer.tidy()
         if verb.watch:
             roots = tuple(root for root in roots if root in writer.manifest.roots)
@@ -137,9 +152,18 @@ class _Run:
     folder: Path
     writer: "Writer"
     sync: "FolderSync"
-    model: "IndexModel"
+    model: "IndexModel | AdoptedModel"
     roots: Sequence[str]
     progress: "Progress"
+
+
+def _adopt(path: Path | None, there: "Manifest | None") -> "AdoptedModel | None":
+    """Return the parts to use in place of a model, if there are any."""
+    if path is None:
+        return None
+    from e5v.search.adopting import AdoptedModel
+
+    return AdoptedModel(path, there)
 
 
 def _find_model(verb: Index, there: "Manifest | None") -> "IndexModel":
@@ -155,7 +179,11 @@ def _find_model(verb: Index, there: "Manifest | None") -> "IndexModel":
 
 
 def _follow(
-    sync: "FolderSync", model: "IndexModel", roots: Sequence[str], *, forget: bool = False
+    sync: "FolderSync",
+    model: "IndexModel | AdoptedModel",
+    roots: Sequence[str],
+    *,
+    forget: bool = False,
 ) -> "Progress":
     with closing(sync.follow(roots, forget=forget)) as steps:
         progress = next(steps)
@@ -184,7 +212,7 @@ def _find_roots(verb: Index, there: "Manifest | None") -> tuple[tuple[str, ...],
         roots = absolute(verb.folders or map(Path, left), known=left)
     except DataError as error:
         raise UsageError(str(error), argument=error.argument) from None
-    if not (roots or unfollowed):
+    if not (roots or unfollowed or verb.vectors):
         raise UsageError("nothing to index; give FOLDER")
     if both := [root for root in roots if root in unfollowed]:
         raise UsageError(f"{both[0]} is given to follow and to --unfollow; expected one of them")

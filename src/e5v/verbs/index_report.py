@@ -4,7 +4,7 @@ FolderSync, Progress -> counts, what is offline, what was left out -> stdout; th
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +19,16 @@ COUNTS = ("embedded", "reused", "removed", "cut")
 
 @dataclass(frozen=True)
 class IndexReport:
-    """One run, to be reported: `count` is how many entries the index has, offline ones included."""
+    """One run, to be reported: `count` is how many entries the index has, offline ones included.
+
+    `adopted` says that the vectors are those of parts: nothing was embedded.
+    """
 
     folder: Path
     sync: "FolderSync"
     progress: "Progress"
     count: int
+    adopted: bool = False
 
     def show(self, *, json: bool) -> None:
         """Print what was done, and what could not be read on stderr."""
@@ -48,10 +52,12 @@ class IndexReport:
 
     def _make_values(self) -> dict[str, object]:
         changes, until = self.sync.changes, self.sync.kept_until
+        progress = replace(self.progress, embedded=0) if self.adopted else self.progress
         return {
             "index": str(self.folder),
             "items": self.count - self.sync.offline,
-            **{name: getattr(self.progress, name) for name in COUNTS},
+            **({"adopted": self.progress.embedded} if self.adopted else {}),
+            **{name: getattr(progress, name) for name in COUNTS},
             "offline": self.sync.offline,
             "kept_until": until.date().isoformat() if until else None,
             "left_out": dict(changes.left_out.counts.most_common()),
@@ -62,7 +68,7 @@ class IndexReport:
     def _format_sentences(self) -> list[str]:
         progress, until = self.progress, self.sync.kept_until
         done = [
-            f"{progress.embedded:,} embedded",
+            f"{progress.embedded:,} {'adopted' if self.adopted else 'embedded'}",
             f"{progress.reused:,} reused",
             f"{progress.removed:,} removed",
         ]

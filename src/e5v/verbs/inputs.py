@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from e5v.errors import DataError, E5VError, ItemError, UsageError
-from e5v.image_formats import IMAGE_SUFFIXES, is_image_name, suffix_of
+from e5v.image_folders import list_images
+from e5v.image_formats import IMAGE_SUFFIXES, suffix_of
 from e5v.image_names import ROOTS, file_of_url, find_image_file, looks_like_image, strip
 from e5v.inputs import RawItem, normalise
 from e5v.item_lines import check_items, read_items
 from e5v.jsonl import LineFault
 from e5v.left_out import LeftOut
-from e5v.verbs.options import is_url
+from e5v.places import is_url
 
 OTHER_SUFFIXES = frozenset({".txt", ".md", ".json", ".csv", ".tsv", ".parquet"})
 SHOWN = 80  # characters of a data URI that are repeated in the output
@@ -190,26 +191,13 @@ def _make_faulty(fault: str) -> InputItem:
 
 
 def _list_folder(folder: Path, left_out: LeftOut) -> Iterator[InputItem]:
-    paths = _list_images(folder, left_out)
+    paths = list_images(folder, left_out)
     first = next(paths, None)
     if first is None:
         known = ", ".join(sorted(IMAGE_SUFFIXES))
         found = f"; it has {left_out}" if left_out else ""
         raise UsageError(f"{folder} holds no images; expected files ending in {known}{found}")
     return map(_make_image, itertools.chain([first], paths))
-
-
-def _list_images(folder: Path, left_out: LeftOut) -> Iterator[Path]:
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
-            continue
-        if path.is_dir() and not path.is_symlink():  # a link may lead back up
-            yield from _list_images(path, left_out)
-        elif path.is_file():
-            if is_image_name(path):
-                yield path
-            else:
-                left_out.add(path)
 
 
 def _read_lines(source: Path | BinaryIO) -> Iterator[InputItem]:

@@ -11,8 +11,8 @@ from tyro.conf import arg
 from e5v.errors import ModelError, UsageError
 from e5v.model.bundled import NAMES, PAPER
 from e5v.model.locating import HUB_URL, find_model
+from e5v.places import refuse_url
 from e5v.verbs.console import announce, say
-from e5v.verbs.options import refuse_url
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V

@@ -4,7 +4,6 @@ dataclass -> Option, one for each field, nested ones included -> values checked,
 """
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from difflib import get_close_matches
@@ -15,8 +14,8 @@ from tyro.conf import Positional, UseAppendAction
 
 from e5v.errors import UsageError
 from e5v.image_names import file_of_url
+from e5v.places import refuse_url
 
-URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/+(?P<rest>\S*)")
 MODELS = frozenset({"--model", "MODEL", "SOURCE"})  # may be a folder, too
 Record = TypeVar("Record")
 
@@ -93,26 +92,6 @@ def need_at_least_1(record: object, *names: str) -> None:
         value = getattr(record, name)
         if value is not None and value < 1:
             raise UsageError(f"{flag_of(name)} is {value}; expected at least 1")
-
-
-def is_url(argument: str) -> bool:
-    """Return whether an argument is a URL and nothing else; file:// names a file."""
-    found = URL.fullmatch(argument.strip())
-    return found is not None and "://" in argument and found["scheme"].lower() != "file"
-
-
-def refuse_url(value: str | Path, name: str) -> None:
-    """Refuse a URL where a path is expected; a Path has kept one slash of two.
-
-    Raises:
-        UsageError: the value begins like s3:// and is not a path that exists.
-    """
-    found = URL.match(str(value))
-    if found and not Path(value).exists():
-        url = f"{found['scheme']}://{found['rest']}"
-        raise UsageError(
-            f"{name} {url} is a URL, which is not supported; expected a path on this machine"
-        )
 
 
 def check_values(record: Record, arguments: Sequence[str] = ()) -> Record:

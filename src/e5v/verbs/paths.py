@@ -5,7 +5,7 @@ from pathlib import Path
 
 from e5v.errors import DataError, E5VError, UsageError
 from e5v.image_formats import OTHER_IMAGE_SUFFIXES, suffix_of
-from e5v.verbs.options import refuse_url
+from e5v.places import refuse_url
 
 
 def need_file(path: Path | None, name: str) -> None:

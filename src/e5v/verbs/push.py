@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from e5v.errors import ModelError, plural
+from e5v.places import refuse_url
 from e5v.verbs.console import announce, say, show_line, wants_lines
 from e5v.verbs.model_options import Opening
-from e5v.verbs.options import refuse_url
 from e5v.verbs.paths import need_folder
 from e5v.verbs.verify import show_checks
 

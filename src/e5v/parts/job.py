@@ -1,0 +1,247 @@
+"""Encode a collection in parts, this worker's share of it: `e5v.encode_parts`.
+
+inputs -> settings, fixed by the first worker -> plan -> this shard's parts that are not there
+       -> the model, opened if there are any -> one part after another -> the last shard commits
+
+An engine that hands out parts needs the pieces alone: `PartJob.plan` names them, `PartJob.read`
+gives those to do, with their rows, and `e5v.parts.encoding.encode_part` encodes one, anywhere.
+"""
+
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Unpack, cast
+
+from e5v.extras import need
+from e5v.inputs import RawItem
+from e5v.model.backbones import Tiling
+from e5v.model.embedder import E5V
+from e5v.model.locating import absolute_name
+from e5v.model.opening import DTypeName, OpenOptions
+from e5v.parts.check import PartManifest, commit, list_missing
+from e5v.parts.encoding import PartTally, encode_part
+from e5v.parts.part_folder import PartFolder
+from e5v.parts.plan import Part, Plan, cut, make_plan, write_plan
+from e5v.parts.settings import (
+    PartOptions,
+    Settings,
+    adapt,
+    fix_settings,
+    make_settings,
+    read_settings,
+)
+from e5v.parts.shards import Shard
+from e5v.parts.sources import Source, make_sources
+from e5v.vectors import Precision
+
+
+@dataclass(frozen=True)
+class PartsProgress:
+    """How far a worker is: `done` of its `total` rows, those of parts that were there left out.
+
+    `parts` were encoded, `skipped` were there; `errors` rows have no vector, `cut` texts were
+    truncated. `missing` parts are still to be encoded, by this worker or others; once there are
+    none, `manifest` is what was committed.
+    """
+
+    total: int = 0
+    done: int = 0
+    parts: int = 0
+    skipped: int = 0
+    errors: int = 0
+    cut: int = 0
+    missing: int = 0
+    manifest: PartManifest | None = field(default=None, repr=False)
+
+
+class PartModel:
+    """The model of a worker, opened when there is something to encode.
+
+    `open_as` opens it in a dtype and a tiling, which are what was asked for until another worker
+    is followed.
+    """
+
+    def __init__(
+        self, name: str, open_as: Callable[[DTypeName, Tiling], E5V], dtype: str, tiling: str
+    ) -> None:
+        self._name, self._open_as = name, open_as
+        self._dtype, self._tiling = dtype, tiling
+
+    @cached_property
+    def opened(self) -> E5V:
+        """The open model."""
+        return self._open_as(cast("DTypeName", self._dtype), cast("Tiling", self._tiling))
+
+    def follow(self, there: Settings) -> bool:
+        """Open it as the first worker did, unless asked otherwise; return whether it seems so."""
+        self._dtype = there.dtype if self._dtype == "auto" else self._dtype
+        self._tiling = there.tiling if self._tiling == "correct" else self._tiling
+        asked = (self._name, self._dtype, self._tiling)
+        return asked == (there.model, there.dtype, there.tiling)
+
+
+def find_model(model: str | Path | E5V, max_tokens: int | None, how: OpenOptions) -> PartModel:
+    """Return the model of a worker, by its name or open."""
+    if isinstance(model, E5V):
+        dtype, tiling = str(model.dtype).removeprefix("torch."), model.loaded.tiling
+        return PartModel(absolute_name(model.loaded.name), lambda *_: model, dtype, tiling)
+
+    def open_as(dtype: DTypeName, tiling: Tiling) -> E5V:
+        fixed: OpenOptions = {**how, "dtype": dtype, "tiling": tiling}
+        return E5V(model, max_tokens=max_tokens, **fixed)
+
+    dtype, tiling = how.get("dtype", "auto"), how.get("tiling", "correct")
+    return PartModel(absolute_name(model), open_as, dtype, tiling)
+
+
+class PartJob:
+    """One collection, one folder, one set of options: the same in every worker.
+
+    The first worker's settings are fixed in the folder; the others are checked against them.
+
+    Raises:
+        DataError: the folder was begun with other settings.
+    """
+
+    def __init__(
+        self, sources: Sequence[Source], folder: PartFolder, model: PartModel, options: PartOptions
+    ) -> None:
+        self.sources, self.folder = sources, folder
+        self._model, self._options = model, options
+        there = read_settings(folder)
+        if there is not None:
+            there.check(adapt(there, options), folder)
+        self.settings = there if there is not None and model.follow(there) else self._fix()
+
+    def _fix(self) -> Settings:
+        return fix_settings(self.folder, make_settings(self._model.opened, self._options))
+
+    @cached_property
+    def model(self) -> E5V:
+        """The open model, which is the one of the first worker.
+
+        Raises:
+            DataError: it is not.
+        """
+        self._fix()
+        return self._model.opened
+
+    def plan(self) -> Plan:
+        """Read the inputs once, and write down which parts they have."""
+        plan = make_plan(self.sources, self.settings)
+        write_plan(self.folder, plan)
+        return plan
+
+    def read(self, names: Collection[str]) -> Iterator[Part]:
+        """Read the inputs again, and yield the parts of these names with their rows."""
+        every = cut(self.sources, self.settings)
+        return (part for part in every if part.planned.name in names)
+
+
+def run(
+    job: PartJob,
+    shard: Shard,
+    *,
+    batch_tokens: int | None = None,
+    step: Callable[[], object] = lambda: None,
+) -> Generator[PartsProgress, None, None]:
+    """Encode a shard's parts that are not there; commit if no part is missing after that.
+
+    Yields how far it is before the first part and after each; `step` is called after each row.
+
+    Raises:
+        DataError: the inputs or the folder cannot be used, or a file changed meanwhile.
+        ModelError: the model cannot be opened.
+    """
+    plan = job.plan()
+    own = [one for place, one in enumerate(plan.parts) if shard.has(place)]
+    missing = {one.name for one in list_missing(job.folder, plan)}
+    to_do = {one.name: one.count for one in own if one.name in missing}
+    done = PartsProgress(sum(to_do.values()), skipped=len(own) - len(to_do), missing=len(missing))
+    yield done
+    for part in job.read(to_do) if to_do else ():
+        done = _count(done, _encode(part, job, batch_tokens, step))
+        yield done
+    left = len(list_missing(job.folder, plan))
+    yield replace(done, missing=left, manifest=None if left else commit(job.folder))
+
+
+def _encode(
+    part: Part, job: PartJob, batch_tokens: int | None, step: Callable[[], object]
+) -> PartTally:
+    return encode_part(
+        part, job.settings, job.folder, job.model, batch_tokens=batch_tokens, step=step
+    )
+
+
+def _count(done: PartsProgress, tally: PartTally) -> PartsProgress:
+    return replace(
+        done,
+        done=done.done + tally.rows,
+        parts=done.parts + 1,
+        errors=done.errors + tally.errors,
+        cut=done.cut + tally.cut,
+        missing=done.missing - 1,
+    )
+
+
+class EncodePartsOptions(OpenOptions, total=False):
+    """The options of `encode_parts` that say how items are encoded and the model is opened."""
+
+    prompt: str
+    dim: int | None
+    precision: Precision
+    max_tokens: int | None
+    batch_tokens: int | None
+
+
+def encode_parts(
+    inputs: Iterable[RawItem],
+    out: str | Path,
+    model: str | Path | E5V,
+    *,
+    part_rows: int,
+    shard: str | Shard = "0/1",
+    **options: Unpack[EncodePartsOptions],
+) -> Iterator[PartsProgress]:
+    """Encode a collection in parts: any number of workers, each row once.
+
+    Each worker makes the same call with its own `shard`, on a folder that all can write to. A part
+    is a Parquet file, named by a digest of the model, the options, its rows and every file that
+    they name; one that is there is not encoded again. So a worker that was killed is just started
+    again, and so is one whose inputs have changed. The last worker commits the folder.
+
+    An item that cannot be read becomes a row with its error and without a vector.
+
+    Args:
+        inputs: a `Path` of a folder stands for its images, one of a .jsonl file for its lines;
+            everything else is an item, as `E5V.encode` takes it, but no PIL image.
+        out: the folder of the parts.
+        model: an open model, or its name: "nano", a hub id, or a folder.
+        part_rows: the most rows of a part.
+        shard: "i/N": which of N workers this is, from 0; by default the only one.
+        options: `prompt`, `dim`, `precision`, `max_tokens` and `batch_tokens` as in `E5V`;
+            `device`, `dtype`, `trust_remote_code` and `tiling` of a model that is opened here.
+            With dtype "auto" it is the dtype of the first worker.
+
+    Yields:
+        How far this worker is, before the first part and after each.
+
+    Raises:
+        UsageError: an input, the shard or an option cannot be used.
+        DataError: the folder was begun with another model or other options, or a file changed.
+        ModelError: the model cannot be opened.
+        MissingExtraError: pyarrow is not installed.
+    """
+    need("encode_parts", "pyarrow")
+    given: dict[str, Any] = {**options}
+    batch_tokens = given.pop("batch_tokens", None)
+    asked = PartOptions(part_rows, **{key: given.pop(key) for key in ENCODING if key in given})
+    worker = Shard.read(shard) if isinstance(shard, str) else shard
+    sources, folder = make_sources(inputs), PartFolder.at(out)
+    opened = find_model(model, asked.max_tokens, cast("OpenOptions", given))
+    return run(PartJob(sources, folder, opened, asked), worker, batch_tokens=batch_tokens)
+
+
+ENCODING = ("prompt", "dim", "precision", "max_tokens")

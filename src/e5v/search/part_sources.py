@@ -1,0 +1,111 @@
+"""Folders and files read for parts as an index reads them, so that it can adopt their vectors.
+
+folder -> image | passages of a text | texts and images of JSON lines -> Row, in order
+
+An image that JSON lines describe is a row of theirs alone, as in the index. No image is opened.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+from unicodedata import normalize
+
+from e5v.errors import DataError
+from e5v.inputs import Image, Item, Text
+from e5v.parts.plan import PlannedSource
+from e5v.parts.sources import ImageFolder, ItemLines, Row, Source
+from e5v.search.catalog import Fault
+from e5v.search.readers import Line, read_lines, read_pieces
+from e5v.search.scan import FoundFile, absolute, walk
+
+
+class IndexRoots:
+    """The roots of one index, and the images that JSON lines in any of them describe."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self.paths = tuple(paths)
+
+    @cached_property
+    def described(self) -> frozenset[str]:
+        """Absolute paths of images that are no rows of their own."""
+        files = (one for path in self.paths for one in walk(path))
+        lines = (one for one in files if isinstance(one, FoundFile) and one.form == "lines")
+        return frozenset(
+            line.image
+            for found in lines
+            for line in read_lines(found.path)
+            if isinstance(line, Line) and line.image is not None
+        )
+
+
+@dataclass(frozen=True)
+class IndexRoot:
+    """One folder or file, read as `e5v index` reads it."""
+
+    kind: ClassVar[str] = "index"
+
+    name: str
+    roots: IndexRoots
+
+    def __iter__(self) -> Iterator[Row]:
+        """Walk it in order of path."""
+        for found in walk(self.name):
+            if isinstance(found, FoundFile) and found.path not in self.roots.described:
+                yield from _read_rows(found)
+
+
+def make_index_sources(folders: Iterable[Path]) -> tuple[Source, ...]:
+    """Return folders and files as inputs of parts that an index can adopt.
+
+    Raises:
+        DataError: one does not exist, or is a file of an unsupported type.
+    """
+    roots = IndexRoots(absolute(folders))
+    return tuple(IndexRoot(path, roots) for path in roots.paths)
+
+
+def open_sources(planned: Iterable[PlannedSource]) -> tuple[Source, ...]:
+    """Return the inputs of a plan again, to see whether they have changed.
+
+    Raises:
+        DataError: an index cannot follow one: it is neither a folder nor a file.
+    """
+    planned = tuple(planned)
+    if any(one.kind == "items" for one in planned):
+        raise DataError(
+            "the parts have texts or images that were given one by one, which an index cannot "
+            "follow; encode folders or files"
+        )
+    roots = IndexRoots(one.name for one in planned if one.kind == "index")
+    return tuple(_open_source(one, roots) for one in planned)
+
+
+def _open_source(planned: PlannedSource, roots: IndexRoots) -> Source:
+    if planned.kind == "index":
+        return IndexRoot(planned.name, roots)
+    path = Path(planned.name)
+    return ImageFolder(path) if planned.kind == "images" else ItemLines(path)
+
+
+def _read_rows(found: FoundFile) -> Iterator[Row]:
+    if found.form == "image":
+        yield Row(found.path, Item((Image(Path(found.path)),)))
+    elif found.form == "lines":
+        yield from _read_line_rows(found.path)
+    else:
+        for one in read_pieces(found):
+            if not isinstance(one, Fault) and isinstance(one.content, str):
+                yield Row(f"{found.path}#{one.part}", Item((Text(one.content),)))
+
+
+def _read_line_rows(path: str) -> Iterator[Row]:
+    for line in read_lines(path):
+        id = f"{path}:{line.number}"
+        if not isinstance(line, Line):
+            yield Row(id, None, line.reason)
+        elif line.image is None:
+            yield Row(id, Item((Text(normalize("NFC", line.text)),)))
+        else:
+            yield Row(id, Item((Image(Path(line.image)),)))

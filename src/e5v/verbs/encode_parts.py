@@ -1,0 +1,179 @@
+"""`e5v encode --part-rows`: a collection in parts, this worker's share of it; and `--check`.
+
+arguments -> inputs -> PartJob -> a bar on stderr -> what was done, and what is still missing
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from e5v.errors import UsageError, plural
+from e5v.extras import need
+from e5v.inputs import RawItem
+from e5v.verbs.console import bar, say, show_line, wants_lines
+from e5v.verbs.inputs import InputItem, ItemFile, understand
+from e5v.verbs.model_options import check_model
+from e5v.verbs.paths import need_folder, need_possible_folder
+
+if TYPE_CHECKING:
+    from e5v.model.backbones import Tiling
+    from e5v.model.embedder import E5V
+    from e5v.model.opening import DTypeName
+    from e5v.parts.job import PartJob, PartsProgress
+    from e5v.parts.settings import PartOptions
+    from e5v.parts.sources import Source
+    from e5v.verbs.encode import Encode
+
+
+def check_folder(path: Path) -> bool:
+    """Show what is missing, doubled, foreign or damaged in a folder of parts; False if anything is.
+
+    Raises:
+        E5VError: it is not a folder of parts.
+    """
+    need_folder(path, "--check")
+    need("e5v encode --check", "pyarrow")
+    from e5v.parts.check import check_parts
+    from e5v.parts.part_folder import PartFolder
+
+    found = 0
+    for finding in check_parts(PartFolder.at(path)):
+        found += 1
+        if wants_lines(json=False):
+            show_line({"trouble": finding.trouble, "file": finding.file, "reason": finding.reason})
+        else:
+            _print(str(finding))
+    say(f"{plural(found, 'trouble') if found else 'no trouble'} in {path}")
+    return not found
+
+
+def encode_in_parts(verb: "Encode") -> bool:
+    """Encode this worker's parts; False if it was to commit and parts are missing.
+
+    Raises:
+        E5VError: an input, the model, the folder or an option is at fault.
+    """
+    from e5v.parts.settings import PartOptions
+    from e5v.parts.shards import Shard, find_shard
+
+    need("e5v encode --part-rows", "pyarrow")
+    assert verb.out is not None  # checked by the verb's record
+    need_possible_folder(verb.out, "--out")
+    if not (verb.inputs or verb.text):
+        _commit(verb.out)
+        return True
+    options = PartOptions(
+        verb.part_rows or 0, verb.prompt, verb.dim, verb.precision, verb.max_tokens
+    )
+    shard = Shard.read(verb.shard) if verb.shard else find_shard(os.environ)
+    sources = _find_sources(verb)
+    check_model(verb.model)
+    from e5v.parts.job import run
+
+    job = _open_job(verb, sources, options)
+    with bar(None, shown=True, paced=True) as drawn:
+        drawn.name("Listing")
+        steps = run(job, shard, batch_tokens=verb.batch_tokens, step=drawn.step)
+        with closing(steps):
+            done = next(steps)
+            drawn.begin("Encoding", done.total)
+            done = deque(steps, maxlen=1).pop()
+    _report(verb.out, done)
+    if verb.commit and done.missing:
+        say(f"not committed: {plural(done.missing, 'part')} missing")
+    return not (verb.commit and done.missing)
+
+
+def _commit(out: Path) -> None:
+    from e5v.parts.check import commit
+    from e5v.parts.job import PartsProgress
+    from e5v.parts.part_folder import PartFolder
+
+    manifest = commit(PartFolder.at(out))
+    skipped = len(manifest.parts)
+    _report(out, PartsProgress(skipped=skipped, manifest=manifest))
+
+
+def _open_job(verb: "Encode", sources: "Sequence[Source]", options: "PartOptions") -> "PartJob":
+    from e5v.model.locating import absolute_name
+    from e5v.parts.job import PartJob, PartModel
+    from e5v.parts.part_folder import PartFolder
+
+    def open_as(dtype: "DTypeName", tiling: "Tiling") -> "E5V":
+        opening = replace(verb.opening, dtype=dtype, tiling=tiling, device=_find_device(verb))
+        return opening.open(verb.model, max_tokens=verb.max_tokens)
+
+    assert verb.out is not None
+    name, how = absolute_name(verb.model), verb.opening
+    model = PartModel(name, open_as, how.dtype, how.tiling)
+    return PartJob(sources, PartFolder.at(verb.out), model, options)
+
+
+def _find_device(verb: "Encode") -> str | None:
+    """Return the device that was asked for; under torchrun, each process has a GPU of its own."""
+    local = os.environ.get("LOCAL_RANK")
+    if verb.opening.device or verb.shard or local is None:
+        return verb.opening.device
+    import torch
+
+    return f"cuda:{local}" if torch.cuda.is_available() else None
+
+
+def _find_sources(verb: "Encode") -> "Sequence[Source]":
+    """Understand the arguments as the verb does without parts.
+
+    Raises:
+        UsageError: one cannot be read by every worker, or does not exist.
+    """
+    from e5v.parts.sources import make_sources
+
+    if verb.for_index:
+        from e5v.search.part_sources import make_index_sources
+
+        return make_index_sources(map(Path, verb.inputs))
+    if "-" in verb.inputs:
+        raise UsageError("- is stdin, which other workers cannot read; write the lines to a file")
+    inputs = [*map(_find_input, verb.inputs), *({"text": text} for text in verb.text)]
+    return make_sources(inputs)
+
+
+def _find_input(argument: str) -> RawItem:
+    asked = understand(argument)
+    if isinstance(asked, ItemFile):
+        return asked.path
+    if isinstance(asked, Iterator):  # of a folder
+        return Path(argument)
+    assert isinstance(asked, InputItem)
+    if asked.fault:
+        raise UsageError(asked.fault)
+    return asked.raw
+
+
+def _report(out: Path, done: "PartsProgress") -> None:
+    """Say what this worker did, and what the folder has."""
+    manifest = done.manifest
+    if wants_lines(json=False):
+        values = {name: getattr(done, name) for name in ("parts", "skipped", "errors", "cut")}
+        whole = {"rows": manifest.rows, "all_errors": manifest.errors} if manifest else {}
+        committed = {"missing": done.missing, "committed": manifest is not None}
+        show_line({"out": str(out), **values, **committed, **whole})
+        return
+    _print(
+        f"{plural(done.parts, 'part')} encoded, {done.skipped:,} there before; "
+        f"{plural(done.errors, 'row')} without a vector."
+    )
+    if manifest is None:
+        _print(f"{plural(done.missing, 'part')} of {out} still missing.")
+    else:
+        rows, parts = plural(manifest.rows, "row"), plural(len(manifest.parts), "part")
+        _print(f"{out} is committed: {rows} in {parts}, {manifest.errors:,} without a vector.")
+
+
+def _print(line: str) -> None:
+    from rich.console import Console
+
+    Console(highlight=False, markup=False, emoji=False, soft_wrap=True).print(line)

@@ -1,0 +1,62 @@
+"""URLs where a path or an item is expected: refused in one line, before anything is made."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import e5v
+from e5v.errors import ItemError, UsageError
+from e5v.inputs import Text, normalise
+from e5v.item_lines import read_items
+from e5v.jsonl import LineFault
+from e5v.places import is_url
+
+CALLS: dict[str, Callable[[], Any]] = {
+    "an index to write": lambda: e5v.index("photos", index="s3://bucket/x", model="nano"),
+    "a folder to index": lambda: e5v.index(["gs://bucket/photos"], index="new", model="nano"),
+    "an index to read": lambda: e5v.Index.open(Path("az://bucket/x")),
+    "a run to merge": lambda: e5v.merge("hf://a/b", "new"),
+    "a folder to merge into": lambda: e5v.merge("run", "s3://bucket/x"),
+    "data to evaluate on": lambda: e5v.evaluate("nano", data="s3://bucket/x"),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_refuses_a_url(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a folder "s3:" that a call makes in the current folder, or looks for there."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"(s3|gs|az|hf)://\S+ is a URL, which is not supported"):
+        CALLS[name]()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/images/", " gs://b/cat.jpg\n", "HF://a/b"])
+def test_a_place_in_a_store_is_no_text(url: str) -> None:
+    """Catches a model that embeds the name of a photo, and a text that cannot be said."""
+    with pytest.raises(ItemError, match="object stores are not read"):
+        normalise(url)
+    assert normalise({"text": url}).texts == (url,)
+
+
+@pytest.mark.parametrize("text", ["see s3://bucket/x", "s3://bucket is ours", "s3:/x", "https://a"])
+def test_a_text_with_a_url_is_a_text(text: str) -> None:
+    """Catches a sentence that is refused for a word in it."""
+    assert normalise(text).parts == (Text(text),)
+
+
+def test_a_line_that_names_a_url(tmp_path: Path) -> None:
+    """Catches a URL that is told as a missing file."""
+    file = tmp_path / "items.jsonl"
+    lines = [{"image": "s3://bucket/a cat.jpg"}, {"image": ["gs://b/cat.jpg"], "text": "a"}]
+    file.write_text("\n".join(map(json.dumps, lines)))
+    for line in read_items(file):
+        assert isinstance(line, LineFault)
+        assert "is the URL" in line.reason
+
+
+def test_a_path_is_no_url() -> None:
+    """Catches a file:// URL, or a disk of Windows, that is refused."""
+    assert not any(map(is_url, ("file:///a/cat.jpg", "C:/cat.jpg", "a:b", "://x", "")))

@@ -1,0 +1,67 @@
+"""Mistakes with parts, and with an index of them.
+
+What is typed after `e5v`, and what the line on stderr says (`tests.verbs.mistakes`).
+"""
+
+PARTS: dict[str, tuple[list[str], str]] = {
+    "parts without a folder": (
+        ["encode", "a", "--part-rows", "9"],
+        "parts need a folder; give --out FOLDER",
+    ),
+    "parts in a file": (["encode", "a", "--part-rows", "9", "--out", "data.bin"], "is a file"),
+    "parts of no rows": (
+        ["encode", "a", "--part-rows", "0", "--out", "p"],
+        "--part-rows is 0; expected at least 1",
+    ),
+    "a shard without parts": (
+        ["encode", "a", "--shard", "0/2", "--out", "p"],
+        "--part-rows is missing",
+    ),
+    "parts of nothing": (["encode", "--part-rows", "9", "--out", "p"], "parts are not of stdin"),
+    "parts of stdin": (
+        ["encode", "-", "--part-rows", "9", "--out", "p"],
+        "- is stdin, which other workers cannot read",
+    ),
+    "parts of a missing folder": (
+        ["encode", "phtos/", "--part-rows", "9", "--out", "p"],
+        "phtos/ does not exist",
+    ),
+    "parts of an input twice": (
+        ["encode", "pictures", "pictures", "--part-rows", "9", "--out", "p"],
+        "is given twice; give each input once",
+    ),
+    "parts of another format": (
+        ["encode", "a", "--part-rows", "9", "--out", "p", "--format", "npy"],
+        "--format is not for parts",
+    ),
+    "parts that skip errors": (
+        ["encode", "a", "--part-rows", "9", "--out", "p", "--skip-errors"],
+        "--skip-errors is not for parts",
+    ),
+    "parts of an index with a text": (
+        ["encode", "pictures", "--text", "a", "--part-rows", "9", "--out", "p", "--for-index"],
+        "--for-index reads folders and files; leave out --text",
+    ),
+    "no shard": (
+        ["encode", "a", "--part-rows", "9", "--out", "p", "--shard", "2"],
+        "shard is 2; expected i/N, such as 0/8 (--shard)",
+    ),
+    "a shard counted from 1": (
+        ["encode", "a", "--part-rows", "9", "--out", "p", "--shard", "8/8"],
+        "shard is 8/8; expected 0/8 to 7/8 (--shard)",
+    ),
+    "a check that encodes": (
+        ["encode", "a", "--check", "pictures"],
+        "--check encodes nothing; leave out INPUT",
+    ),
+    "a check of no folder": (["encode", "--check", "none"], "--check none does not exist"),
+    "a URL of parts": (
+        ["encode", "a", "--part-rows", "9", "--out", "s3://b/p"],
+        "--out s3://b/p is a URL",
+    ),
+    "vectors and a folder": (
+        ["index", "pictures", "--vectors", "empty"],
+        "--vectors brings folders and model; leave out FOLDER",
+    ),
+    "vectors in no folder": (["index", "--vectors", "none"], "--vectors none does not exist"),
+}
