@@ -239,6 +239,8 @@ def _agreement(stepped: Stepped, ours: Stepped) -> Agreement:
 
 def report(result: Result) -> dict[str, Any]:
     """Return the result as it is written down."""
+    from torch import get_num_threads
+
     settings = result.settings
     kept = ("kind", "batch", "dtype", "repeats", "mini_batches", "model")
     packages = {name: version(name) for name in ("peft", "accelerate")}
@@ -247,6 +249,7 @@ def report(result: Result) -> dict[str, Any]:
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": asdict(describe_machine()),
         "versions": describe_versions() | packages,
+        "threads": get_num_threads(),
         "settings": {key: getattr(settings, key) for key in kept},
         "recipe": asdict(RECIPE.adapter)
         | {"lr": RECIPE.lr, "temperature": RECIPE.objective.temperature}
