@@ -25,7 +25,7 @@ from e5v.training.recipe import Adapter, Recipe
 from e5v.training.triplets import Triplet
 
 RECIPE = Recipe()  # the paper's
-WARM_UP, WARM_PAIRS = 8, 2  # rows of the untimed step, without images and with
+WARM_UP, WARM_PAIRS = 8, 1  # rows of the untimed step, without images and with
 KEPT = "e5v with kept image tokens"
 OFFICIAL_PROMPT = (
     "<|start_header_id|>user<|end_header_id|>\n\n{}\nSummary above sentence in one word: "

@@ -23,7 +23,7 @@ from e5v.training.triplets import Triplet
 
 Kind = Literal["texts", "images"]
 BATCH, FEW = "batch.jsonl", "few.jsonl"  # the rows of a step, and of the comparison before it
-FEW_PAIRS = 3
+FEW_PAIRS = 2
 LANGUAGE = "language_model"  # the folder of the language model by itself
 
 
