@@ -5,7 +5,9 @@
     random checkpoint -> do all find the same loss and gradient? -> timed steps, in turns
     -> results/train-cpu.json and a table
 
-`--data` is a file of triplets (SimCSE's nli_for_simcse.csv, say). The model is a LLaVA-NeXT with
+`--data` is a file of triplets (SimCSE's nli_for_simcse.csv, say). With `--kind images` it is one of
+captioned images (`--data examples/photos/captions.jsonl --batch 8 --mini-batches 1`); the official
+script, which learns from texts only, then takes no part. The model is a LLaVA-NeXT with
 SmolLM-135M's text shape; its language model alone is trained, with the paper's LoRA. Every step is
 made in a fresh process; contenders take turns, so that a slow spell of the machine hits all.
 """
@@ -30,22 +32,40 @@ from benchmarks.machine import describe_machine, describe_versions
 from benchmarks.result import publish, say
 from benchmarks.series import Entry
 from benchmarks.sizes import SIZES
-from benchmarks.training_contenders import CONTENDERS, RECIPE, Job, Outcome, Stepped, run
-from benchmarks.training_work import BATCH, FEW, BuildJob, build
+from benchmarks.training_contenders import KEPT, RECIPE, Job, Outcome, Stepped, run
+from benchmarks.training_work import BATCH, FEW, BuildJob, Kind, build
 
-NOTES = (
-    "every step is made in a fresh process, after one on 8 triplets that is not timed",
-    "seconds go from strings to moved weights: tokens, gradient, its clipping, AdamW",
+OFFICIAL = "official"
+CONTENDERS: Mapping[Kind, tuple[str, ...]] = {
+    "texts": ("e5v", OFFICIAL, ST),
+    "images": ("e5v", KEPT, ST),
+}
+COMMON = (
+    "every step is made in a fresh process, after one on a few rows that is not timed",
+    "seconds go from strings and files to moved weights: images, tokens, gradient, its clipping, "
+    "AdamW",
     "LoRA on every linear layer of the language model, float32 under autocast; the rest frozen",
-    "no text is there twice; all were cut to 32 tokens before, prompts come on top",
-    "official: the language model alone, 24 triplets at a time padded left to a multiple of 8, "
-    "logits, hidden states of all layers, activations computed again, gradients accumulated; so an "
-    "anchor has 48 candidates, not two for every triplet of the batch: another, easier objective",
-    "official: with e5v's prompt, shorter than its own, a mask that hides padding "
-    "(--fix_attention_mask), and frozen weights in the dtype of the others, not in 4 bits",
+    "no item is there twice; texts were cut to 32 tokens before, prompts come on top",
     "sentence-transformers: CachedMultipleNegativesRankingLoss; anchors, positives and negatives "
     "are padded to the longest of each; batches of N: its mini_batch_size",
 )
+NOTES: Mapping[Kind, tuple[str, ...]] = {
+    "texts": (
+        *COMMON,
+        "official: the language model alone, 24 triplets at a time padded left to a multiple of 8, "
+        "logits, hidden states of all layers, activations computed again, gradients accumulated; "
+        "so an anchor has 48 candidates, not two for every triplet of the batch: another, easier "
+        "objective",
+        "official: with e5v's prompt, shorter than its own, a mask that hides padding "
+        "(--fix_attention_mask), and frozen weights in the dtype of the others, not in 4 bits",
+    ),
+    "images": (
+        *COMMON,
+        "a row is a photo and one of its captions; e5v: every photo is new, and seen by the frozen "
+        "tower once; sentence-transformers runs the tower in both passes of its cached loss",
+        "e5v with kept image tokens: as from the second epoch on, the tower has seen every photo",
+    ),
+}
 SAME = 1e-3  # relative difference of losses and of lengths of gradients in float32, at most
 
 
@@ -54,9 +74,11 @@ class Settings:
     """Compare a training step of e5v with the official script's and sentence-transformers'.
 
     Args:
-        data: a file of triplets; its first ones without a text in common are learned from.
+        data: a file of triplets, or of captioned images; its first rows without an item in common
+            are learned from.
+        kind: "texts" for triplets of texts, "images" for pairs of an image and a text.
         out: where the result is written, as JSON.
-        batch: triplets of a step.
+        batch: rows of a step.
         dtype: what all compute in, and hold the frozen weights in.
         repeats: how often every step is repeated, from the start; the median counts.
         mini_batches: values of sentence-transformers' mini_batch_size to try.
@@ -65,6 +87,7 @@ class Settings:
     """
 
     data: Path
+    kind: Kind = "texts"
     out: Path = Path("benchmarks/results/train-cpu.json")
     batch: int = RECIPE.batch
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
@@ -95,7 +118,7 @@ class Series:
     """All steps of an entry."""
 
     entry: Entry
-    triplets: int
+    rows: int
     outcomes: tuple[Outcome, ...]
 
     @property
@@ -121,7 +144,7 @@ class Series:
             "seconds_min": round(min(seconds), 3),
             "seconds_median": round(self.median, 3),
             "seconds_max": round(max(seconds), 3),
-            "triplets_per_second": round(self.triplets / self.median, 3),
+            "rows_per_second": round(self.rows / self.median, 3),
             "seconds_over_e5v": round(self.median / ours, 3),
             "peak_mib": round(max(outcome.peak_mib for outcome in self.outcomes)),
             "step_peak_mib": None if peak is None else round(peak),
@@ -140,7 +163,7 @@ class Result:
 
 def line_up(settings: Settings) -> list[Entry]:
     """Say who takes part, e5v first."""
-    alone = [Entry(name, settings.dtype) for name in CONTENDERS if name != ST]
+    alone = [Entry(name, settings.dtype) for name in CONTENDERS[settings.kind] if name != ST]
     return alone + [Entry(ST, settings.dtype, size) for size in settings.mini_batches]
 
 
@@ -152,17 +175,17 @@ def measure(settings: Settings, runner: Runner = fresh) -> Iterator[Result]:
     with TemporaryDirectory(prefix="e5v-benchmark-") as folder:
         checkpoint = Path(folder)
         say(f"writing a {settings.model} model with random weights")
-        runner(build, BuildJob(checkpoint, settings.model, settings.data, settings.batch))
+        job = BuildJob(checkpoint, settings.model, settings.data, settings.batch, settings.kind)
+        runner(build, job)
 
         say("comparing losses and gradients")
-        agreement = check(checkpoint, runner)
+        agreement = check(checkpoint, runner, entries)
 
         for turn in range(settings.repeats):
             for entry in entries:
-                job = Job(
-                    entry.contender, checkpoint, checkpoint / BATCH, entry.dtype, entry.batch_size
-                )
-                outcome = runner(run, job)
+                rows = checkpoint / BATCH
+                step = Job(entry.contender, checkpoint, rows, entry.dtype, entry.batch_size)
+                outcome = runner(run, step)
                 outcomes[entry] += (outcome,)
                 say(
                     f"turn {turn + 1} of {settings.repeats}: {entry.label} in {entry.dtype}: "
@@ -172,8 +195,8 @@ def measure(settings: Settings, runner: Runner = fresh) -> Iterator[Result]:
             yield Result(settings, agreement, series)
 
 
-def check(checkpoint: Path, runner: Runner) -> dict[str, Agreement]:
-    """Make a step on as many triplets as a micro-batch of the official script, with everyone.
+def check(checkpoint: Path, runner: Runner, entries: Sequence[Entry]) -> dict[str, Agreement]:
+    """Make a step on a few pairs, or a micro-batch of the official script, with everyone.
 
     On so few, the official objective is the same as the others'. The adapters start alike, so equal
     lengths of the gradient say that all go back through the same layers.
@@ -182,11 +205,19 @@ def check(checkpoint: Path, runner: Runner) -> dict[str, Agreement]:
         SystemExit: a contender finds another loss or gradient than e5v.
 
     """
-    jobs = [
-        Job(name, checkpoint, checkpoint / FEW, "float32", dropout=0.0, warm=False)
-        for name in CONTENDERS
-    ]
-    stepped = {job.contender: runner(run, job).stepped for job in jobs}
+    jobs = {
+        one.contender: Job(
+            one.contender,
+            checkpoint,
+            checkpoint / FEW,
+            "float32",
+            one.batch_size,
+            dropout=0.0,
+            warm=False,
+        )
+        for one in entries
+    }
+    stepped = {name: runner(run, job).stepped for name, job in jobs.items()}
     found = {name: _agreement(one, stepped["e5v"]) for name, one in stepped.items()}
     for name, one in found.items():
         apart = max(one.loss_difference, one.gradient_difference)
@@ -208,19 +239,22 @@ def _agreement(stepped: Stepped, ours: Stepped) -> Agreement:
 
 def report(result: Result) -> dict[str, Any]:
     """Return the result as it is written down."""
+    from torch import get_num_threads
+
     settings = result.settings
-    kept = ("batch", "dtype", "repeats", "mini_batches", "model")
+    kept = ("kind", "batch", "dtype", "repeats", "mini_batches", "model")
     packages = {name: version(name) for name in ("peft", "accelerate")}
     return {
-        "what": "triplets per second of one optimiser step; seconds exclude opening the model",
+        "what": "rows per second of one optimiser step; seconds exclude opening the model",
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": asdict(describe_machine()),
         "versions": describe_versions() | packages,
+        "threads": get_num_threads(),
         "settings": {key: getattr(settings, key) for key in kept},
         "recipe": asdict(RECIPE.adapter)
         | {"lr": RECIPE.lr, "temperature": RECIPE.objective.temperature}
         | {"text_tokens": RECIPE.text_tokens},
-        "notes": list(NOTES),
+        "notes": list(NOTES[settings.kind]),
         "model": asdict(SIZES[settings.model]),
         "agreement_in_float32": {name: asdict(one) for name, one in result.agreement.items()},
         "series": [one.record(result.series[0].median) for one in result.series],
@@ -230,9 +264,11 @@ def report(result: Result) -> dict[str, Any]:
 def show(result: Result, console: Console) -> None:
     """Draw the comparison."""
     settings = result.settings
-    drawn = Table(title=f"One step on {settings.batch} triplets, in {settings.dtype}")
+    drawn = Table(
+        title=f"One step on {settings.batch} rows of {settings.kind}, in {settings.dtype}"
+    )
     drawn.add_column("contender", no_wrap=True)
-    for column in ("seconds", "min to max", "triplets/s", "x e5v", "peak MiB"):
+    for column in ("seconds", "min to max", "rows/s", "x e5v", "peak MiB"):
         drawn.add_column(column, justify="right", no_wrap=True)
     for one in result.series:
         record = one.record(result.series[0].median)
@@ -240,7 +276,7 @@ def show(result: Result, console: Console) -> None:
             one.entry.label,
             f"{record['seconds_median']:.2f}",
             f"{record['seconds_min']:.2f} to {record['seconds_max']:.2f}",
-            f"{record['triplets_per_second']:.2f}",
+            f"{record['rows_per_second']:.2f}",
             f"{record['seconds_over_e5v']:.2f}",
             f"{record['step_peak_mib'] or record['peak_mib']}",
         )

@@ -1,4 +1,4 @@
-"""Three programs that learn from the same triplets: each opens the model, warms up and steps once.
+"""Programs that learn from the same rows: each opens the model, warms up and steps once.
 
     Job -> a contender opens the folder -> adapter -> small step, untimed -> step, timed -> Outcome
 
@@ -18,12 +18,15 @@ from typing import Any
 
 from benchmarks.memory import forget_peak, peak_mib, peak_since_mib
 from benchmarks.training_work import LANGUAGE
+from e5v.inputs import RawItem
+from e5v.training.cells import as_item
 from e5v.training.reading import read_triplets
 from e5v.training.recipe import Adapter, Recipe
 from e5v.training.triplets import Triplet
 
 RECIPE = Recipe()  # the paper's
-WARM_UP = 8  # triplets of the untimed step
+WARM_UP, WARM_PAIRS = 8, 1  # rows of the untimed step, without images and with
+KEPT = "e5v with kept image tokens"
 OFFICIAL_PROMPT = (
     "<|start_header_id|>user<|end_header_id|>\n\n{}\nSummary above sentence in one word: "
     "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n \n"
@@ -32,15 +35,15 @@ OFFICIAL_PROMPT = (
 
 @dataclass(frozen=True)
 class Job:
-    """One step to time, on all of a file's triplets.
+    """One step to time, on all of a file's rows.
 
-    `mini_batch` is how many texts sentence-transformers takes at once; `dropout` is the adapter's;
+    `mini_batch` is how many items sentence-transformers takes at once; `dropout` is the adapter's;
     without `warm` the step is the first that this model makes.
     """
 
     contender: str
     checkpoint: Path
-    triplets: Path
+    rows: Path
     dtype: str
     mini_batch: int | None = None
     dropout: float = RECIPE.adapter.dropout
@@ -92,31 +95,50 @@ def run(job: Job) -> Outcome:
 
 
 def _e5v(job: Job) -> Learner:
-    """Learn as `e5v train` does."""
-    from e5v.model.loading import load
-    from e5v.training.sampler import Batches
-    from e5v.training.trainer import Trainer
+    """Learn as `e5v train` does; every image is new to it."""
+    trainer, rows = _open_e5v(job)
+    return Learner(partial(_step, trainer, _few(rows)), partial(_step, trainer, rows))
 
-    data = read_triplets([job.triplets])
-    recipe = Recipe(batch=len(data.rows), adapter=Adapter(dropout=job.dropout))
-    dtype: Any = job.dtype
-    loaded = load(job.checkpoint, device="cpu", dtype=dtype, part="language")
-    trainer = Trainer(loaded, recipe)
-    batches = Batches(data, recipe.batch, recipe.seed)
+
+def _e5v_kept(job: Job) -> Learner:
+    """Learn as `e5v train` does from its second epoch on: the tower has seen every image."""
+    from e5v.training.image_cache import GIB, ImageCache
+
+    trainer, rows = _open_e5v(job, ImageCache(2 * GIB))
 
     def warm_up() -> None:
-        """Make a step on a few texts."""
-        prompts = trainer.prompts.prepare([row.anchor for row in data.rows[:WARM_UP]])
-        texts = [one.prompted for one in prompts]
-        with trainer.autocast(), trainer.gradients.forward.states(texts) as states:
-            states.float().sum().backward()  # type: ignore[no-untyped-call]
-        trainer.update(0)
+        """Make a step on a few rows, and keep the tokens of all images."""
+        _step(trainer, _few(rows))
+        for one in trainer.prompts.prepare(_batch(rows).items):
+            trainer.gradients.forward.add_image_tokens([one.prompted], {})
 
-    def step() -> Stepped:
-        result = trainer.step(0, batches[0])
-        return Stepped(result.loss, result.grad_norm)
+    return Learner(warm_up, partial(_step, trainer, rows))
 
-    return Learner(warm_up, step)
+
+def _open_e5v(job: Job, images: Any = None) -> tuple[Any, Sequence[Triplet]]:
+    """Return a `Trainer` and the rows."""
+    from e5v.model.loading import load
+    from e5v.model.malloc import keep_freed_memory
+    from e5v.training.trainer import Trainer
+
+    keep_freed_memory()
+    data = read_triplets([job.rows])
+    recipe = Recipe(batch=len(data.rows), adapter=Adapter(dropout=job.dropout))
+    dtype: Any = job.dtype
+    part: Any = "whole" if data.has_images else "language"
+    loaded = load(job.checkpoint, device="cpu", dtype=dtype, part=part)
+    return Trainer(loaded, recipe, images=images), data.rows
+
+
+def _step(trainer: Any, rows: Sequence[Triplet]) -> Stepped:
+    result = trainer.step(0, _batch(rows))
+    return Stepped(result.loss, result.grad_norm)
+
+
+def _batch(rows: Sequence[Triplet]) -> Any:
+    from e5v.training.sampler import Batch
+
+    return Batch(tuple(rows), ())
 
 
 def _sentence_transformers(job: Job) -> Learner:
@@ -197,16 +219,28 @@ def _official(job: Job) -> Learner:
 
 
 def _learner(job: Job, step: Callable[[Sequence[Triplet]], Stepped]) -> Learner:
-    rows = read_triplets([job.triplets]).rows
-    return Learner(partial(step, rows[:WARM_UP]), partial(step, rows))
+    rows = read_triplets([job.rows]).rows
+    return Learner(partial(step, _few(rows)), partial(step, rows))
 
 
-def _columns(rows: Sequence[Triplet]) -> tuple[list[str], ...]:
-    return (
-        [str(row.anchor) for row in rows],
-        [str(row.positive) for row in rows],
-        [str(row.negatives[0]) if row.negatives else "" for row in rows],
-    )
+def _few(rows: Sequence[Triplet]) -> Sequence[Triplet]:
+    """Return the rows of the untimed step."""
+    return rows[: WARM_PAIRS if as_item(rows[0].anchor).images else WARM_UP]
+
+
+def _columns(rows: Sequence[Triplet]) -> list[list[Any]]:
+    """Return anchors, positives and any negatives; images as PIL images, not decoded yet."""
+    return [list(map(_open, column)) for column in zip(*(row.items for row in rows), strict=True)]
+
+
+def _open(item: RawItem) -> Any:
+    from e5v.model.image_files import open_image
+
+    if isinstance(item, str):
+        return item
+    source = as_item(item).images[0].source
+    assert isinstance(source, Path)
+    return open_image(source.read_bytes())
 
 
 def _lora(job: Job, layers: str) -> Any:
@@ -250,6 +284,7 @@ def _descent(model: Any) -> Callable[[], float]:
 
 CONTENDERS: dict[str, Callable[[Job], Learner]] = {
     "e5v": _e5v,
+    KEPT: _e5v_kept,
     "official": _official,
     "sentence-transformers": _sentence_transformers,
 }

@@ -18,13 +18,17 @@ import torch
 from rich.console import Console
 from transformers import AutoTokenizer
 
+import e5v.model.encoder
 from benchmarks import machine, train, train_gpu, training_step
 from benchmarks.fresh import here
 from benchmarks.image_training import count_papers, make_trainer, measure, saved
 from benchmarks.memory import forget_peak, peak_mib, peak_since_mib
 from benchmarks.result import WIDTH
+from benchmarks.series import Entry
 from benchmarks.sizes import SIZES
-from benchmarks.training_contenders import CONTENDERS, Job, Outcome, run
+from benchmarks.train import OFFICIAL
+from benchmarks.training_contenders import CONTENDERS as PROGRAMS
+from benchmarks.training_contenders import KEPT, Job, Outcome, run
 from benchmarks.training_flops import adapter_flops, count_work
 from benchmarks.training_work import BATCH, FEW, BuildJob, build
 from e5v.model.encoder import Prompted
@@ -34,6 +38,8 @@ from tests.nano.small import tokenizer
 
 TRIPLETS = 26  # more than one micro-batch of the official script
 LONG = "one of the words that nobody would say again and again in a sentence " * 4
+PAIRS = 3
+PHOTOS = Path(__file__).parents[1] / "examples" / "photos" / "captions.jsonl"
 GPU_WORDS = ["--tiny", "--batch", "6", "--steps", "1", "--chunk-tokens", "64", "1024"]
 
 
@@ -67,6 +73,15 @@ def result(data: Path) -> train.Result:
     return list(train.measure(settings, here))[-1]
 
 
+@pytest.fixture(scope="module")
+def images() -> train.Result:
+    """Give a whole run of the benchmark on pairs of an image and a text, in this process."""
+    settings = train.Settings(
+        PHOTOS, "images", batch=PAIRS, repeats=1, mini_batches=(2, 1), model="tiny"
+    )
+    return list(train.measure(settings, here))[-1]
+
+
 def test_no_text_comes_twice_or_is_too_long(folder: Path) -> None:
     """Catches work that differs: e5v passes over equal texts, and each would cut in its own way."""
     rows = read_triplets([folder / BATCH]).rows
@@ -82,13 +97,13 @@ def test_no_text_comes_twice_or_is_too_long(folder: Path) -> None:
 
 def test_too_little_data_is_said(tmp_path: Path, data: Path) -> None:
     """Catches a batch that is silently smaller than asked for."""
-    with pytest.raises(SystemExit, match=rf"has {TRIPLETS} triplets .* at least --batch 27"):
+    with pytest.raises(SystemExit, match=rf"has {TRIPLETS} rows .* at least --batch 27"):
         build(BuildJob(tmp_path, "tiny", data, TRIPLETS + 1))
 
 
 def test_all_find_one_loss_and_gradient(result: train.Result) -> None:
     """Catches a contender with another prompt, cut, adapter, objective, or a shorter way back."""
-    assert result.agreement.keys() == CONTENDERS.keys()
+    assert tuple(result.agreement) == train.CONTENDERS["texts"]
     for name, one in result.agreement.items():
         assert one.stepped.gradient > 0
         assert max(one.loss_difference, one.gradient_difference) < 1e-4, name
@@ -100,6 +115,35 @@ def test_all_learn_from_the_whole_batch(result: train.Result) -> None:
     ours = losses.pop("e5v")
     assert losses.pop("official") < ours  # 48 or 4 candidates instead of 52
     assert all(loss == pytest.approx(ours, rel=0.1) for loss in losses.values())
+
+
+def test_all_find_one_loss_and_gradient_of_images(images: train.Result) -> None:
+    """Catches a contender that sees another image, or whose tower learns, too."""
+    assert tuple(images.agreement) == train.CONTENDERS["images"]
+    for name, one in images.agreement.items():
+        assert one.stepped.gradient > 0
+        assert max(one.loss_difference, one.gradient_difference) < 1e-4, name
+
+
+def test_the_tower_sees_every_image_once_or_never(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches reuse where the benchmark says that there is none, or none where it says so."""
+    build(BuildJob(tmp_path, "tiny", PHOTOS, PAIRS, "images"))
+    counts: list[int] = []
+    real = e5v.model.encoder.image_tokens  # type: ignore[attr-defined]
+
+    def count(model: Any, images: Any, *rest: Any) -> Any:
+        counts.append(len(images))
+        return real(model, images, *rest)
+
+    monkeypatch.setattr(e5v.model.encoder, "image_tokens", count)
+    for contender, seen in (("e5v", PAIRS), (KEPT, 0)):
+        learner = PROGRAMS[contender](Job(contender, tmp_path, tmp_path / BATCH, "float32"))
+        learner.warm_up()
+        counts.clear()
+        learner.step()
+        assert sum(counts) == seen, contender
 
 
 def test_check_refuses_another_gradient(folder: Path) -> None:
@@ -114,7 +158,7 @@ def test_check_refuses_another_gradient(folder: Path) -> None:
         return replace(outcome, stepped=shorter)
 
     with pytest.raises(SystemExit, match="official finds another loss or gradient"):
-        train.check(folder, tampering)
+        train.check(folder, tampering, [Entry(OFFICIAL, "float32"), Entry("e5v", "float32")])
 
 
 def test_report_has_every_field(result: train.Result) -> None:
@@ -129,7 +173,7 @@ def test_report_has_every_field(result: train.Result) -> None:
     labels = [(one["contender"], one["mini_batch_size"]) for one in written["series"]]
     peer = "sentence-transformers"
     assert labels == [("e5v", None), ("official", None), (peer, 32), (peer, 16)]
-    fields = {"seconds", "seconds_min", "seconds_median", "seconds_max", "triplets_per_second"}
+    fields = {"seconds", "seconds_min", "seconds_median", "seconds_max", "rows_per_second"}
     fields |= {"seconds_over_e5v", "peak_mib", "step_peak_mib", "dtype", "loss"}
     assert all(fields <= one.keys() for one in written["series"])
     assert written["series"][0]["seconds_over_e5v"] == 1
@@ -139,7 +183,7 @@ def test_table_names_everyone(result: train.Result) -> None:
     """Catches a table that cannot be drawn or leaves a contender out."""
     page = io.StringIO()
     train.show(result, Console(file=page, width=WIDTH))
-    for label in ("e5v", "official", "sentence-transformers, batches of 16", "triplets/s"):
+    for label in ("e5v", "official", "sentence-transformers, batches of 16", "rows/s"):
         assert label in page.getvalue()
 
 

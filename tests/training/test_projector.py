@@ -195,7 +195,7 @@ def test_a_part_of_a_model_gets_its_part_of_the_adapter(checkpoints: Checkpoints
     list(fit(run))
     whole, vision, language = (
         load(checkpoints(LLAVA), dtype="float32", device="cpu", part=part)
-        for part in ("whole", "vision", "language")  # type: ignore[arg-type]
+        for part in ("whole", "vision", "language")
     )
     for one in (whole, vision, language):
         merge_into_model(run.out / "adapter", one.model, one.part)

@@ -25,6 +25,7 @@ from e5v.model.locating import ADAPTER_CONFIG
 from e5v.model.lora import WEIGHTS as WEIGHTS
 from e5v.model.partial import language_path
 from e5v.model.projector import find_projector, projector_weights
+from e5v.training.dropout import LoraDropout
 from e5v.training.recipe import Adapter
 
 CONFIG = ADAPTER_CONFIG
@@ -62,6 +63,7 @@ def add_adapter(loaded: Loaded, adapter: Adapter, seed: int) -> Any:
         peft.inject_adapter_in_model(config, loaded.model)
     for weight in trained(loaded):  # peft uses the model's dtype; bfloat16 loses small updates
         weight.data = weight.data.float()
+    _replace_dropout(loaded, adapter.dropout)
     return config
 
 
@@ -69,6 +71,15 @@ def release_projector(loaded: Loaded) -> None:
     """Let the projector be trained, in float32."""
     for module in find_projector(loaded.model, loaded.backbone).values():
         module.float().requires_grad_()
+
+
+def _replace_dropout(loaded: Loaded, rate: float) -> None:
+    """Put our dropout before every LoRA instead of peft's, and of peft's cast to float32."""
+    for layer in loaded.model.modules():
+        if isinstance(layer, _peft().tuners.lora.LoraLayer):
+            layer.cast_input_dtype_enabled = False
+            for name in layer.lora_dropout:
+                layer.lora_dropout[name] = LoraDropout(rate)
 
 
 def trained(loaded: Loaded) -> list[nn.Parameter]:

@@ -23,7 +23,7 @@ from e5v.model.token_batches import token_batches
 from e5v.training.image_cache import ImageCache
 from e5v.training.recipe import Recipe
 
-CPU_CHUNK, GPU_CHUNK = 2_048, 16_384  # tokens whose activations are in memory at once
+CPU_CHUNK, GPU_CHUNK = 1_024, 16_384  # tokens whose activations are in memory at once
 OFFICIAL_ROWS = 24  # triplets on one of the paper's GPUs
 OFFICIAL_MULTIPLE = 8  # widths are padded to a multiple of it
 

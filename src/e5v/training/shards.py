@@ -22,7 +22,8 @@ def opening_on_host(opening: OpenOptions) -> OpenOptions:
     """Return how to open a model that may not fit its device: on the CPU, in the device's dtype."""
     how = Opening(**opening)
     dtype: Any = str(pick_dtype(how.dtype, pick_device(how.device))).removeprefix("torch.")
-    return opening | {"device": "cpu", "dtype": dtype}
+    changed: OpenOptions = {**opening, "device": "cpu", "dtype": dtype}
+    return changed
 
 
 def shard_layers(loaded: Loaded, mesh: DeviceMesh) -> None:
