@@ -49,7 +49,7 @@ class _Dropped(torch.autograd.Function):
         return (states * kept).mul_(ctx.scale)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         """Apply the mask of the forward pass."""
         (kept,) = ctx.saved_tensors
         return (gradient * kept).mul_(ctx.scale), None
