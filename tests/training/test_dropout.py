@@ -95,10 +95,11 @@ def test_every_lora_has_it(language: Language, rate: float) -> None:
         ours = layer.lora_dropout["default"]
         assert isinstance(ours, LoraDropout)
         assert ours.p == rate
-        projection: Any = layer.lora_B["default"]
-        nn.init.normal_(projection.weight)
+        down: Any = layer.lora_A["default"]
+        up: Any = layer.lora_B["default"]
+        nn.init.normal_(up.weight)
         layer.eval()  # type: ignore[attr-defined]
-        states = torch.randn(3, layer.lora_A["default"].in_features).bfloat16()
+        states = torch.randn(3, down.in_features).bfloat16()
         with torch.no_grad():
             found = layer(states)  # type: ignore[operator]
             layer.lora_dropout["default"], layer.cast_input_dtype_enabled = nn.Identity(), True
