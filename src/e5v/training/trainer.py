@@ -136,7 +136,8 @@ def fit(run: Run) -> Generator[Begun | Step | Measured, None, None]:
             with step_errors(step, trainer.loaded.name, folder):
                 taken = trainer.step(step, batches[step])
             check_finite(taken, folder)
-            yield from _record(ranks, folder, pace.time(taken))
+            if ranks.leads:
+                yield folder.append(pace.time(taken))
 
             if (step + 1) % run.every == 0 or step + 1 == recipe.steps:
                 if validation:
@@ -259,16 +260,13 @@ class Trainer:
         return restore_checkpoint(checkpoint, self.loaded, self.optimiser) if checkpoint else 0
 
 
-def _record(ranks: Ranks, folder: RunFolder, record: Step | Measured) -> Iterator[Step | Measured]:
-    """Log and yield a record on the rank that leads; on others, nothing."""
-    if ranks.leads:
-        yield folder.append(record)
-
-
 def _measure(
     step: int, trainer: Trainer, validation: Validation, ranks: Ranks, folder: RunFolder
-) -> Iterator[Step | Measured]:
-    yield from _record(ranks, folder, Measured(step, trainer.measure(validation)))
+) -> Iterator[Measured]:
+    """Measure on all ranks that are here; log and yield the measurement on the one that leads."""
+    measured = Measured(step, trainer.measure(validation))
+    if ranks.leads:
+        yield folder.append(measured)
 
 
 def _describe_start(
