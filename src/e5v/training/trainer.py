@@ -116,8 +116,7 @@ def fit(run: Run) -> Generator[Begun | Step | Measured, None, None]:
         batches = Batches(
             data, recipe.batch, recipe.seed, weights=run.weights, batching=recipe.batches
         )
-        file = recipe.objective.teacher
-        teacher = Teacher.open(file, data.count) if file else None
+        teacher = Teacher.open(file, data.count) if (file := recipe.objective.teacher) else None
         validation = _open_validation(run, device) if ranks.leads or run.shard else None
         images = held.enter_context(open_cache(run.image_memory, run.image_disk))
         with ranks.in_turn():
@@ -249,8 +248,6 @@ class Trainer:
     def restore(self, checkpoint: Path | None) -> int:
         """Restore a checkpoint, if there is one; return its number of steps.
 
-        If the ranks divide the layers, all of them must come here.
-
         Raises:
             ModelError: it belongs to another model or recipe.
             TrainingError: one of its files is damaged or missing.
@@ -263,10 +260,9 @@ class Trainer:
 def _measure(
     step: int, trainer: Trainer, validation: Validation, ranks: Ranks, folder: RunFolder
 ) -> Iterator[Measured]:
-    """Measure on all ranks that are here; log and yield the measurement on the one that leads."""
-    measured = Measured(step, trainer.measure(validation))
+    measures = trainer.measure(validation)  # on all ranks together, if they divide the layers
     if ranks.leads:
-        yield folder.append(measured)
+        yield folder.append(Measured(step, measures))
 
 
 def _describe_start(
