@@ -116,8 +116,7 @@ def fit(run: Run) -> Generator[Begun | Step | Measured, None, None]:
         batches = Batches(
             data, recipe.batch, recipe.seed, weights=run.weights, batching=recipe.batches
         )
-        file = recipe.objective.teacher
-        teacher = Teacher.open(file, data.count) if file else None
+        teacher = Teacher.open(file, data.count) if (file := recipe.objective.teacher) else None
         validation = _open_validation(run, device) if ranks.leads or run.shard else None
         images = held.enter_context(open_cache(run.image_memory, run.image_disk))
         with ranks.in_turn():
@@ -136,7 +135,8 @@ def fit(run: Run) -> Generator[Begun | Step | Measured, None, None]:
             with step_errors(step, trainer.loaded.name, folder):
                 taken = trainer.step(step, batches[step])
             check_finite(taken, folder)
-            yield from _record(ranks, folder, pace.time(taken))
+            if ranks.leads:
+                yield folder.append(pace.time(taken))
 
             if (step + 1) % run.every == 0 or step + 1 == recipe.steps:
                 if validation:
@@ -248,8 +248,6 @@ class Trainer:
     def restore(self, checkpoint: Path | None) -> int:
         """Restore a checkpoint, if there is one; return its number of steps.
 
-        If the ranks divide the layers, all of them must come here.
-
         Raises:
             ModelError: it belongs to another model or recipe.
             TrainingError: one of its files is damaged or missing.
@@ -259,16 +257,12 @@ class Trainer:
         return restore_checkpoint(checkpoint, self.loaded, self.optimiser) if checkpoint else 0
 
 
-def _record(ranks: Ranks, folder: RunFolder, record: Step | Measured) -> Iterator[Step | Measured]:
-    """Log and yield a record on the rank that leads; on others, nothing."""
-    if ranks.leads:
-        yield folder.append(record)
-
-
 def _measure(
     step: int, trainer: Trainer, validation: Validation, ranks: Ranks, folder: RunFolder
-) -> Iterator[Step | Measured]:
-    yield from _record(ranks, folder, Measured(step, trainer.measure(validation)))
+) -> Iterator[Measured]:
+    measures = trainer.measure(validation)  # on all ranks together, if they divide the layers
+    if ranks.leads:
+        yield folder.append(Measured(step, measures))
 
 
 def _describe_start(
