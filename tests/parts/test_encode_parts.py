@@ -156,6 +156,8 @@ def test_a_worker_of_another_dtype_or_model_is_refused(
     assert collection.parts == before
     done = collection.encode(photos=False, shard="1/2", model=small_folder)  # "auto"
     assert (done.missing, done.manifest is not None) == (0, True)
+    with pytest.raises(DataError, match="begun with the dtype"):  # though there is nothing to do
+        collection.encode(photos=False, model=small_folder, dtype="bfloat16")
 
 
 @pytest.mark.parametrize(

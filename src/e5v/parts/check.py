@@ -70,7 +70,7 @@ def check_parts(folder: PartFolder) -> Iterator[Finding]:
     """
     plan = read_plan(folder)
     planned = {one.file: one for one in plan.parts}
-    there = folder.list_parts()
+    there = dict.fromkeys(folder.list_parts())  # in order, and quickly looked up
     for file, one in planned.items():
         if file not in there:
             yield Finding("missing", file, f"rows {one.start:,} and on of {one.source}")
