@@ -227,10 +227,11 @@ def test_the_table_of_the_effect_shows_photographs_first() -> None:
     assert len(rows) == 5
     if not (RESULTS / "base.json").exists():
         return
-    guide = (ROOT / "docs" / "guides" / "train.md").read_text(encoding="utf-8")
     table = write_effect(read_findings(RESULTS))
-    assert table in guide, f"put this into docs/guides/train.md:\n{table}"
-    assert guide.index(table) < guide.index("| text to image |")
+    for name in ("README.md", "docs/guides/train.md"):
+        page = (ROOT / name).read_text(encoding="utf-8")
+        assert table in page, f"put this into {name}:\n{table}"
+        assert page.index(table) < page.index("| text to image |")
     linked = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "mkdocs.yml"))
     assert all("photographs.md" in text for text in linked)
 
