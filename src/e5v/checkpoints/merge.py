@@ -23,7 +23,7 @@ from e5v.errors import ModelError, UsageError, first_line
 from e5v.model.bundled import untuned_name
 from e5v.model.loading import Loaded, outline, quiet
 from e5v.model.locating import find_model
-from e5v.model.lora import Lora, find_run, open_lora
+from e5v.model.lora import Lora, TrainedAdapter, find_run, open_lora
 from e5v.model.partial import language_path
 from e5v.model.projector import projector_weights
 from e5v.places import local_path
@@ -78,11 +78,7 @@ def merge(
     """
     adapter, out = local_path(adapter, "adapter"), local_path(out, "out")
     found = find_run(adapter)
-    name = str(model or found.source or "")
-    if not name:
-        raise UsageError(
-            f"{adapter} does not name the model it was trained on; name it", argument="model"
-        )
+    name = _find_name(found, model)
     lora = open_lora(found.adapter)
     with new_folder(out) as folder:
         source = fetch(name)
@@ -99,6 +95,16 @@ def merge(
         merged = Merged(folder, source, (*places, *projector), name)
         check(merged)
     return replace(merged, folder=out)
+
+
+def _find_name(found: TrainedAdapter, model: str | None) -> str:
+    """Return the model that is asked for, else the one that the adapter was trained on."""
+    name = str(model or found.source or "")
+    if not name:
+        raise UsageError(
+            f"{found.adapter} does not name the model it was trained on; name it", argument="model"
+        )
+    return name
 
 
 def fetch(source: str | Path) -> Path:

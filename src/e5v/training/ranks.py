@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, distributed
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
+from e5v.training.recipe import is_distributed
+
 
 @dataclass(frozen=True)
 class Ranks:
@@ -77,11 +79,6 @@ class Ranks:
         parts = torch.split(flat, [grad.numel() for grad in grads])
         for one, part in zip(owners, parts, strict=True):
             one.grad = part.view_as(one).clone()
-
-
-def is_distributed() -> bool:
-    """Return whether torchrun started this process."""
-    return "LOCAL_RANK" in os.environ
 
 
 @contextmanager

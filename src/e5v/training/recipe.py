@@ -3,6 +3,7 @@
 Nothing heavy is imported here: the command line generates its options from these classes.
 """
 
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -163,3 +164,27 @@ class Recipe:
         values = asdict(self)
         objective, adapter = values.pop("objective"), values.pop("adapter")
         return {**values, **objective, **adapter}
+
+
+def is_distributed() -> bool:
+    """Return whether torchrun started this process."""
+    return "LOCAL_RANK" in os.environ
+
+
+def check_shard(recipe: Recipe) -> None:
+    """Check that the frozen layers can be divided among the processes of a run.
+
+    Raises:
+        UsageError: there is one process, or the weights are in 4 bits.
+    """
+    if not is_distributed():
+        raise UsageError(
+            "the layers of the model are divided among several processes, and this is one; "
+            "start them with torchrun",
+            argument="shard",
+        )
+    if recipe.four_bit:
+        raise UsageError(
+            "weights in 4 bits cannot be divided among processes; choose one of the two",
+            argument="shard",
+        )

@@ -17,9 +17,8 @@ from e5v.model.backbones import Tiling
 from e5v.model.bundled import untuned_name
 from e5v.model.locating import absolute_name
 from e5v.model.opening import DTypeName, OpenOptions
-from e5v.training.ranks import is_distributed
 from e5v.training.reading import read_triplets
-from e5v.training.recipe import Recipe
+from e5v.training.recipe import Recipe, check_shard
 from e5v.training.record import digest_file, digest_model, list_parts
 from e5v.training.triplets import Broken, Triplet, Triplets, collect_triplets
 from e5v.training.validation import Measures
@@ -76,7 +75,8 @@ class Run:
                 positive numbers, one for each file, or a cache is below 0; or layers are to be
                 divided by one process, or in 4 bits.
         """
-        self._check_shard()
+        if self.shard:
+            check_shard(self.recipe)
         if self.weights and len(self.weights) != len(self.files):
             raise UsageError(
                 f"there are {len(self.weights)} weights for {plural(len(self.files), 'file')}; "
@@ -96,19 +96,6 @@ class Run:
             if not 0 <= getattr(self, name) < math.inf:
                 got = getattr(self, name)
                 raise UsageError(f"{name} is {got}; expected 0 or more", argument=name)
-
-    def _check_shard(self) -> None:
-        if self.shard and not is_distributed():
-            raise UsageError(
-                "the layers of the model are divided among several processes, and this is one; "
-                "start them with torchrun",
-                argument="shard",
-            )
-        if self.shard and self.recipe.four_bit:
-            raise UsageError(
-                "weights in 4 bits cannot be divided among processes; choose one of the two",
-                argument="shard",
-            )
 
     @classmethod
     def of(

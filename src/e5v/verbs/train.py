@@ -17,7 +17,7 @@ from tyro.conf import OmitArgPrefixes, arg
 from e5v.errors import UsageError, plural
 from e5v.extras import EXTRAS, need
 from e5v.model.bundled import untuned_name
-from e5v.training.recipe import Recipe
+from e5v.training.recipe import Recipe, check_shard
 from e5v.verbs.console import announce, say, say_unusable, show_line, wants_lines
 from e5v.verbs.model_options import Opening, check_model, default_model
 from e5v.verbs.options import flag_of, need_at_least_1
@@ -90,6 +90,8 @@ class Train:
         if not self.data:
             raise UsageError("--data names no file; give one or more files of triplets")
         need_at_least_1(self, "every")
+        if self.shard:
+            check_shard(self.recipe)
         for option in ("image_memory", "image_disk"):
             if getattr(self, option) < 0:
                 flag, got = flag_of(option), getattr(self, option)
