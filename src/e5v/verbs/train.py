@@ -22,6 +22,7 @@ from e5v.verbs.console import announce, say, say_unusable, show_line, wants_line
 from e5v.verbs.model_options import Opening, check_model, default_model
 from e5v.verbs.options import flag_of, need_at_least_1
 from e5v.verbs.paths import need_file, need_new_folder, need_possible_folder
+from e5v.verbs.training_data import check_training_data
 
 if TYPE_CHECKING:
     from e5v.training.run import Begun, Measured, Step
@@ -110,8 +111,6 @@ def train(verb: Train) -> None:
         need("e5v train --four-bit", *EXTRAS["qlora"])
     for name in verb.track:
         need(f"e5v train --track {name}", name)
-    if any(file.suffix.lower() == ".parquet" for file in data.files):
-        need("Parquet", "pyarrow")
     if os.environ.get("RANK", "0") == "0":  # under torchrun, the first process checks for all
         _check(verb, data.files)
         announce(f"opening {verb.model}")
@@ -179,19 +178,10 @@ def _find_data(given: Sequence[Path]) -> _Data:
 
 def _check(verb: Train, files: Sequence[Path]) -> None:
     """Check what can be known before anything slow is imported."""
-    from e5v.hub_sets import HubSplit
     from e5v.model.prompts import find_prompt
-    from e5v.training.data_files import FORMATS
     from e5v.training.run_folder import RECIPE
 
-    for file in files:
-        if HubSplit.of(file):
-            need("a data set of the hub", "datasets")
-            continue
-        need_file(file, "--data")
-        if file.suffix.lower() not in FORMATS:
-            known = ", ".join(FORMATS)
-            raise UsageError(f"--data {file} is of an unknown format; expected {known}")
+    check_training_data(files)
     if verb.evaluation and not verb.evaluation.is_dir():
         need_file(verb.evaluation, "--evaluation")
     need_file(verb.recipe.objective.teacher, "--teacher")
