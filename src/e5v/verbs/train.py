@@ -36,12 +36,13 @@ WEIGHTED = re.compile(
 class Train:
     """Train a LoRA adapter on pairs of texts, or of texts and images.
 
-    Data are CSV, JSON lines or Parquet with the columns anchor, positive and, optionally, negative
-    (SimCSE's sent0, sent1 and hard_neg are known too). In JSON lines, each may be an image,
-    {"image": "cat.jpg"}; captions.jsonl works as it is. The language model is trained, with --train
-    projector the projector, too; the vision tower is loaded only if there are images. Several files
-    are joined, or mixed by weights, as in nli.csv:0.8 pairs.jsonl:0.2. The defaults are the paper's
-    recipe. Merge the adapter into the model with e5v merge.
+    Data are CSV, TSV, JSON, JSON lines or Parquet with the columns anchor, positive and,
+    optionally, negative and instruction (SimCSE's sent0, sent1 and hard_neg are known too). In JSON
+    lines, each item may be an image, {"image": "cat.jpg"}; captions.jsonl works as it is. The
+    language model is trained, with --train projector the projector, too; the vision tower is loaded
+    only if there are images. Several files are joined, or mixed by weights, as in nli.csv:0.8
+    pairs.jsonl:0.2. The defaults are the paper's recipe. Merge the adapter into the model with e5v
+    merge.
 
     On 8 GPUs: torchrun --nproc-per-node 8 -m e5v.cli train ...
 
@@ -61,7 +62,8 @@ class Train:
     model: Annotated[str, arg(metavar="MODEL")] = field(default_factory=default_model)
     """Hub id or folder of the model."""
     evaluation: Annotated[Path | None, arg(metavar="PATH")] = None
-    """Validation data: a file of triplets, or a folder of images with captions.jsonl."""
+    """Validation data: a file of pairs or triplets of texts, or a folder of images with
+    captions.jsonl."""
     every: Annotated[int, arg(metavar="STEPS")] = 50
     """Steps between checkpoints, and between evaluations."""
     resume: bool = False
