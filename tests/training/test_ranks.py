@@ -14,11 +14,12 @@ import torch
 from safetensors.torch import load_file
 from torch.multiprocessing.spawn import start_processes
 
-from e5v.errors import UsageError
+from e5v.errors import TrainingError, UsageError
+from e5v.model.failures import model_errors
 from e5v.model.loading import load
 from e5v.training.adapter import WEIGHTS
 from e5v.training.checks import check_model
-from e5v.training.ranks import Ranks
+from e5v.training.ranks import Ranks, joined
 from e5v.training.recipe import Adapter, Recipe
 from e5v.training.run import Run, Step
 from e5v.training.trainer import fit
@@ -49,11 +50,15 @@ def _free_ports(count: int) -> list[int]:
 def _work(rank: int, runs: Sequence[Run], ports: Sequence[int]) -> None:
     """Train several runs as one of two processes, as torchrun starts them."""
     torch.set_num_threads(1)
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-    os.environ |= {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "localhost"}
     for run, port in zip(runs, ports, strict=True):  # each meets at a port of its own
-        os.environ["MASTER_PORT"] = str(port)
+        _join_at(rank, port)
         list(fit(run))
+
+
+def _join_at(rank: int, port: int) -> None:
+    """Make this process one of two that torchrun started."""
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "MASTER_PORT": str(port)}
+    os.environ |= {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "localhost"}
 
 
 def _train_in_two(runs: Sequence[Run]) -> None:
@@ -138,6 +143,31 @@ def _stop_after_the_checkpoint(run: Run) -> None:
         if isinstance(event, Step) and event.step == 3:  # the checkpoint is that of step 2
             break
     events.close()
+
+
+def _lose_a_rank(rank: int, port: int, told: Path) -> None:
+    """Add as one of two processes, of which the second is killed."""
+    _join_at(rank, port)
+    try:
+        with joined("cpu") as (ranks, _), model_errors("a model"):
+            ranks.add(torch.ones(1))
+            if rank:
+                os._exit(0)
+            ranks.add(torch.ones(1))
+    except TrainingError as error:
+        told.write_text(str(error))
+
+
+def test_a_lost_rank_is_told(tmp_path: Path) -> None:
+    """A rank that waits for ever for a killed one, or calls its end the model's fault."""
+    spawn: Any = start_processes
+    spawn(
+        _lose_a_rank,
+        args=(*_free_ports(1), tmp_path / "told"),
+        nprocs=2,
+        start_method="spawn",
+    )
+    assert (tmp_path / "told").read_text().startswith("another process of this training has ended")
 
 
 def test_every_rank_gets_as_many_chunks_if_layers_are_divided() -> None:

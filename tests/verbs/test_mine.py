@@ -79,6 +79,36 @@ def test_margins_hold_and_the_file_trains(
     assert trained.code == 0, trained.err
 
 
+def test_instructions_stay_with_their_rows(run: Run, tmp_path: Path) -> None:
+    """Rows that lose what they ask for: training on the mined file would be another training."""
+    data, out = tmp_path / "asked.jsonl", tmp_path / "out.jsonl"
+    asked = {"instruction": "Find a reply", "positive_instruction": "A reply"}
+    rows = [{"anchor": text, "positive": f"{text} outside"} for text in TEXTS]
+    rows[1:] = [row | asked for row in rows[1:]]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = run("mine", "--data", data, "--out", out, "--margin", -2)
+    assert done.code == 0, done.err
+    assert "candidates are compared without" in done.err
+    before, after = (read_triplets([file]).rows for file in (data, out))
+    assert [row.instruction for row in after] == ["", *["Find a reply"] * 5]
+    assert [row.items[:2] for row in after] == [row.items[:2] for row in before]
+
+
+def test_a_data_set_of_the_hub(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data that e5v train takes, and e5v mine calls a missing file."""
+    datasets = pytest.importorskip("datasets", reason="the extra `eval` is not installed")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "org" / "set").mkdir(parents=True)
+    rows = [{"anchor": text, "positive": f"{text} outside"} for text in TEXTS]
+    datasets.Dataset.from_list(rows).to_parquet("org/set/train-00000-of-00001.parquet")
+    done = run("mine", "--data", "hub:org/set:train", "--out", "out.jsonl", "--margin", -2)
+    assert done.code == 0, done.err
+    assert [row["anchor"] for row in read(tmp_path / "out.jsonl")] == TEXTS
+    done = run("mine", "--data", "hub:set", "--out", "out.jsonl")
+    assert (done.code, "expected hub:ORG/NAME:SPLIT" in done.err) == (2, True)
+
+
 def test_an_index_embeds_nothing_again(
     run: Run, pairs: Path, things: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

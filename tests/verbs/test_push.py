@@ -210,3 +210,21 @@ def test_what_cannot_be_uploaded(
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
     assert "there is no token of the hub" in refuse(tuned, ID)
     assert hub.asked == []
+
+
+def test_a_dry_run_needs_no_token(
+    hub: Taken,
+    quick: list[bool],
+    tuned: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Someone who looks at what would be uploaded before there is an account."""
+    monkeypatch.delenv("HF_TOKEN")
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
+    assert push(tuned, ID, "--dry-run") == 0
+    warning, *_, last = capsys.readouterr().err.splitlines()
+    assert warning.startswith("e5v: warning: there is no token of the hub; log in with")
+    assert last.startswith("e5v: dry run: ")
+    assert (quick, hub.asked) == ([True], [])

@@ -97,7 +97,7 @@ def merge(
     return replace(merged, folder=out)
 
 
-def _find_name(found: TrainedAdapter, model: str | None) -> str:
+def _find_name(found: TrainedAdapter, model: str | Path | None) -> str:
     """Return the model that is asked for, else the one that the adapter was trained on."""
     name = str(model or found.source or "")
     if not name:

@@ -4,6 +4,7 @@ environment -> Ranks -> chunks of each rank -> sums over all ranks
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,10 @@ import torch
 from torch import Tensor, distributed
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
+from e5v.errors import TrainingError, first_line
 from e5v.training.recipe import is_distributed
+
+LOST = re.compile(r"\b(gloo|NCCL)\b")  # what gloo raises is a RuntimeError like any other
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,9 @@ def joined(device: str | None, *, shard: bool = False) -> Iterator[tuple[Ranks, 
     """Join the processes that torchrun started, if any; also yield this process's device.
 
     `shard` says whether they divide the frozen layers.
+
+    Raises:
+        TrainingError: another of the processes ended while this one waited for it.
     """
     if not is_distributed():
         yield Ranks(), device
@@ -99,5 +106,22 @@ def joined(device: str | None, *, shard: bool = False) -> Iterator[tuple[Ranks, 
         world = distributed.get_world_size()
         shards = init_device_mesh("cuda" if on_gpu else "cpu", (world,)) if shard else None
         yield Ranks(distributed.get_rank(), world, shards), device
+    except Exception as error:
+        if lost := _find_lost(error):
+            raise TrainingError(
+                f"another process of this training has ended ({first_line(lost)}); see what it "
+                "said, and resume the run",
+                argument="resume",
+            ) from error
+        raise
     finally:
         distributed.destroy_process_group()
+
+
+def _find_lost(error: Exception) -> Exception | None:
+    """Return what of an error and its causes says that another process cannot be reached."""
+    if isinstance(error, distributed.DistError) or (
+        isinstance(error, RuntimeError) and LOST.search(str(error))
+    ):
+        return error
+    return _find_lost(error.__cause__) if isinstance(error.__cause__, Exception) else None

@@ -66,7 +66,8 @@ def train(
 ) -> Path:
     """Train a LoRA adapter on pairs or triplets of items; return its folder, `out`/adapter.
 
-    Only the language model is trained. Under torchrun, several processes share each batch.
+    Only the language model is trained, and the projector if the recipe says so. Under torchrun,
+    several processes share each batch.
 
     Args:
         model: a hub id or a folder of an image-text-to-text model, or "nano-base".

@@ -19,7 +19,7 @@ from e5v.training.triplets import Triplet
 
 
 def write_triplets(file: Path, rows: Iterable[Triplet]) -> None:
-    """Write rows; images by path, relative to the file's folder where they are in it.
+    """Write rows with their instructions; images by path, relative to the file's folder if in it.
 
     One negative is `negative`, several are `negative_1`, `negative_2` and so on.
 
@@ -44,6 +44,10 @@ def _name_cells(row: Triplet, folder: Path) -> Iterator[tuple[str, object]]:
     many = len(row.negatives) > 1
     for number, item in enumerate(row.negatives, 1):
         yield f"negative_{number}" if many else "negative", make_cell(item, folder)
+    if row.instruction:
+        yield "instruction", row.instruction
+    if row.positive_instruction:
+        yield "positive_instruction", row.positive_instruction
 
 
 def make_cell(raw: RawItem, folder: Path) -> object:

@@ -24,7 +24,7 @@ class Merge:
     """Merge a trained adapter into its model: a whole checkpoint.
 
     The result opens with e5v, transformers and sentence-transformers. Before it is kept, it is
-    checked: only the matrices that the adapter names have changed, and the vectors with them.
+    checked: only the weights that the adapter names have changed, and the vectors with them.
 
     Examples:
         e5v merge run --out tuned

@@ -16,7 +16,8 @@ from e5v.verbs.console import Bar, bar, say
 from e5v.verbs.corpus import check_corpus, is_index, read_corpus
 from e5v.verbs.mine_report import MiningReport, say_faults, say_unused
 from e5v.verbs.model_options import Opening, check_model, choose_model, choose_opening
-from e5v.verbs.paths import need_file, need_new_file
+from e5v.verbs.paths import need_new_file
+from e5v.verbs.training_data import check_training_data
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
@@ -44,7 +45,8 @@ class Mine:
     """
 
     data: Annotated[tuple[Path, ...], arg(metavar="FILE...")]
-    """Files of pairs or triplets, as e5v train takes them."""
+    """Files of pairs or triplets, or data sets of the hub, as e5v train takes them; without
+    weights."""
     out: Annotated[Path, arg(metavar="FILE")]
     """A .jsonl file of the data's rows with negatives."""
     corpus: Annotated[Path | None, arg(metavar="PATH")] = None
@@ -103,20 +105,12 @@ def mine(verb: Mine) -> None:
 
 def _check(verb: Mine) -> None:
     """Check what can be known before anything slow is imported."""
-    from e5v.training.data_files import FORMATS
-
-    for file in verb.data:
-        need_file(file, "--data")
-        if file.suffix.lower() not in FORMATS:
-            known = ", ".join(FORMATS)
-            raise UsageError(f"--data {file} is of an unknown format; expected {known}")
+    check_training_data(verb.data)
     check_corpus(verb.corpus, "--corpus")
     need_new_file(verb.out, "--out")
     read = [*verb.data, *([verb.corpus] if verb.corpus else [])]
     if any(file.resolve() == verb.out.resolve() for file in read):
         raise UsageError(f"--out {verb.out} is read, too; name another file")
-    if any(file.suffix.lower() == ".parquet" for file in verb.data):
-        need("Parquet", "pyarrow")
     if is_index(verb.corpus):
         need("an index as --corpus", *EXTRAS["search"])
     else:

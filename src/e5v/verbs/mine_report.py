@@ -81,10 +81,15 @@ class MiningReport:
 
 
 def say_unused(data: "Triplets") -> None:
-    """Warn of the rows of data that cannot be used, and of columns that are not."""
+    """Warn of the rows of data that cannot be used, and of what mining does not use of others."""
     say_unusable(plural(len(data.broken), "row"), data.broken)
     for note in data.notes:
         say(f"warning: {note}")
+    if data.has_instructions:
+        say(
+            "warning: instructions are written with the rows, but candidates are compared without "
+            "them"
+        )
 
 
 def say_faults(faults: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from e5v.errors import ModelError, plural
+from e5v.errors import ModelError, UsageError, plural
 from e5v.places import refuse_url
 from e5v.verbs.console import announce, say, show_line, wants_lines
 from e5v.verbs.model_options import Opening
@@ -56,11 +56,11 @@ def push(verb: Push) -> None:
     """
     refuse_url(verb.folder, "FOLDER")
     need_folder(verb.folder, "FOLDER")
-    from e5v.checkpoints.push import check_id, check_upload, find_token, plan_upload
+    from e5v.checkpoints.push import check_id, check_upload, plan_upload
     from e5v.checkpoints.push import push as upload_to_hub
 
     check_id(verb.id)
-    token = find_token()
+    token = _find_token(needed=not verb.dry_run)
     upload = plan_upload(verb.folder, verb.id)
     _show_files(upload, json=verb.json)
     if upload.local_base:
@@ -78,6 +78,19 @@ def push(verb: Push) -> None:
     say(f"uploading {total} to {verb.id}")
     address = upload_to_hub(upload, token, private=verb.private)
     say(f"uploaded {upload.folder} to {address}")
+
+
+def _find_token(*, needed: bool) -> str:
+    """Return the token of this user; without one, empty with a warning, if it is not needed."""
+    from e5v.checkpoints.push import find_token
+
+    try:
+        return find_token()
+    except UsageError as error:
+        if needed:
+            raise
+        say(f"warning: {error}")
+        return ""
 
 
 def _show_files(upload: "Upload", *, json: bool) -> None:

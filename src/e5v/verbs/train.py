@@ -22,6 +22,7 @@ from e5v.verbs.console import announce, say, say_unusable, show_line, wants_line
 from e5v.verbs.model_options import Opening, check_model, default_model
 from e5v.verbs.options import flag_of, need_at_least_1
 from e5v.verbs.paths import need_file, need_new_folder, need_possible_folder
+from e5v.verbs.training_data import check_training_data
 
 if TYPE_CHECKING:
     from e5v.training.run import Begun, Measured, Step
@@ -35,12 +36,13 @@ WEIGHTED = re.compile(
 class Train:
     """Train a LoRA adapter on pairs of texts, or of texts and images.
 
-    Data are CSV, JSON lines or Parquet with the columns anchor, positive and, optionally, negative
-    (SimCSE's sent0, sent1 and hard_neg are known too). In JSON lines, each may be an image,
-    {"image": "cat.jpg"}; captions.jsonl works as it is. The language model is trained, with --train
-    projector the projector, too; the vision tower is loaded only if there are images. Several files
-    are joined, or mixed by weights, as in nli.csv:0.8 pairs.jsonl:0.2. The defaults are the paper's
-    recipe. Merge the adapter into the model with e5v merge.
+    Data are CSV, TSV, JSON, JSON lines or Parquet with the columns anchor, positive and,
+    optionally, negative and instruction (SimCSE's sent0, sent1 and hard_neg are known too). In JSON
+    lines, each item may be an image, {"image": "cat.jpg"}; captions.jsonl works as it is. The
+    language model is trained, with --train projector the projector, too; the vision tower is loaded
+    only if there are images. Several files are joined, or mixed by weights, as in nli.csv:0.8
+    pairs.jsonl:0.2. The defaults are the paper's recipe. Merge the adapter into the model with e5v
+    merge.
 
     On 8 GPUs: torchrun --nproc-per-node 8 -m e5v.cli train ...
 
@@ -60,7 +62,8 @@ class Train:
     model: Annotated[str, arg(metavar="MODEL")] = field(default_factory=default_model)
     """Hub id or folder of the model."""
     evaluation: Annotated[Path | None, arg(metavar="PATH")] = None
-    """Validation data: a file of triplets, or a folder of images with captions.jsonl."""
+    """Validation data: a file of pairs or triplets of texts, or a folder of images with
+    captions.jsonl."""
     every: Annotated[int, arg(metavar="STEPS")] = 50
     """Steps between checkpoints, and between evaluations."""
     resume: bool = False
@@ -112,8 +115,6 @@ def train(verb: Train) -> None:
         need("e5v train --four-bit", *EXTRAS["qlora"])
     for name in verb.track:
         need(f"e5v train --track {name}", name)
-    if any(file.suffix.lower() == ".parquet" for file in data.files):
-        need("Parquet", "pyarrow")
     if os.environ.get("RANK", "0") == "0":  # under torchrun, the first process checks for all
         _check(verb, data.files)
         announce(f"opening {verb.model}")
@@ -181,19 +182,10 @@ def _find_data(given: Sequence[Path]) -> _Data:
 
 def _check(verb: Train, files: Sequence[Path]) -> None:
     """Check what can be known before anything slow is imported."""
-    from e5v.hub_sets import HubSplit
     from e5v.model.prompts import find_prompt
-    from e5v.training.data_files import FORMATS
     from e5v.training.run_folder import RECIPE
 
-    for file in files:
-        if HubSplit.of(file):
-            need("a data set of the hub", "datasets")
-            continue
-        need_file(file, "--data")
-        if file.suffix.lower() not in FORMATS:
-            known = ", ".join(FORMATS)
-            raise UsageError(f"--data {file} is of an unknown format; expected {known}")
+    check_training_data(files)
     if verb.evaluation and not verb.evaluation.is_dir():
         need_file(verb.evaluation, "--evaluation")
     need_file(verb.recipe.objective.teacher, "--teacher")
