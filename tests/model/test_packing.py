@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaModel
 
-from e5v.model.attention import ATTENTION, BLOCK, _causal_blocks, packed, packed_attention
+from e5v.model.attention import ATTENTION, packed, packed_attention
 from e5v.model.packing import Pack, shared_tokens
 
 DIM = 8
@@ -273,15 +273,3 @@ def test_attention_is_routed_only_while_packed() -> None:
     with pytest.raises(StopError), packed(model):
         raise StopError
     assert config._attn_implementation == before
-
-
-@pytest.mark.parametrize("length", [1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 7])
-def test_blocks_are_causal_attention(length: int) -> None:
-    """A block that sees a key too many or too few: photos in bfloat16, and only those, go wrong."""
-    query, key, value = (
-        torch.randn(2, heads, length, DIM, dtype=torch.float64) for heads in (6, 3, 3)
-    )
-    expected = torch.nn.functional.scaled_dot_product_attention(
-        query, key, value, is_causal=True, scale=0.3, enable_gqa=True
-    )
-    assert torch.allclose(_causal_blocks(query, key, value, 0.3), expected, atol=1e-12)
