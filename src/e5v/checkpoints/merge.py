@@ -92,8 +92,7 @@ def merge(
         sentence = write_sentence_files(folder, loaded)
         card = ModelCard(out.resolve().name, shown_name(name), sentence, found.recipe)
         write_card(folder, card)
-        merged = Merged(folder, source, (*places, *projector), name)
-        check(merged)
+        check(merged := Merged(folder, source, (*places, *projector), name))
     return replace(merged, folder=out)
 
 
