@@ -20,6 +20,9 @@ CALLS: dict[str, Callable[[], Any]] = {
     "an index to read": lambda: e5v.Index.open(Path("az://bucket/x")),
     "a run to merge": lambda: e5v.merge("hf://a/b", "new"),
     "a folder to merge into": lambda: e5v.merge("run", "s3://bucket/x"),
+    "a run to train": lambda: e5v.train("nano", "a.jsonl", "s3://bucket/x"),
+    "data to train on": lambda: e5v.train("nano", ["s3://bucket/a.jsonl"], "new"),
+    "data to measure on": lambda: e5v.train("nano", "a.jsonl", "new", evaluation="gs://b/x"),
     "data to evaluate on": lambda: e5v.evaluate("nano", data="s3://bucket/x"),
 }
 

@@ -41,7 +41,7 @@ def test_shards_commit_and_check(
     """Catches a worker that fails for want of the others, and one that hides what is missing."""
     out = tmp_path / "parts"
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "5")  # as the second of two
-    for name, value in (("COUNT", 2), ("MIN", 4)):
+    for name, value in (("COUNT", 2), ("MIN", 4), ("STEP", 1)):
         monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", str(value))
     done = encode("--commit")
     assert (done.code, done.err) == (1, "e5v: not committed: 2 parts missing\n")

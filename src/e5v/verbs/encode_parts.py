@@ -69,7 +69,7 @@ def encode_in_parts(verb: "Encode") -> bool:
     options = PartOptions(
         verb.part_rows or 0, verb.prompt, verb.dim, verb.precision, verb.max_tokens
     )
-    shard = Shard.read(verb.shard) if verb.shard else find_shard(os.environ)
+    shard = Shard.read(verb.shard) if verb.shard is not None else find_shard(os.environ)
     sources = _find_sources(verb)
     check_model(verb.model)
     from e5v.parts.job import run
