@@ -65,7 +65,7 @@ def test_what_was_changed_by_hand(name: str, collection: Collection) -> None:
     edit(collection.out)
     [finding] = check_parts(folder)
     assert re.match(message, str(finding))
-    with pytest.raises(DataError, match="committed|cannot be read|no settings"):
+    with pytest.raises(DataError, match=r"committed|cannot be read|no settings"):
         read_committed(folder)
     if finding.file == "manifest.json":
         commit(folder)
@@ -80,7 +80,7 @@ def test_a_plan_that_is_none(collection: Collection) -> None:
     change("plan.json", '"count": 2', '"count": "2"')(collection.out)
     for content in ((collection.out / "plan.json").read_bytes(), b"\xff\xfe"):
         (collection.out / "plan.json").write_bytes(content)
-        with pytest.raises(DataError, match="plan.json cannot be read as a plan"):
+        with pytest.raises(DataError, match=r"plan.json cannot be read as a plan"):
             list(check_parts(folder))
     collection.encode(photos=False)
     assert list(check_parts(folder)) == []
@@ -109,7 +109,7 @@ def test_inputs_that_grow_while_workers_run(collection: Collection) -> None:
     steps = encode_parts([collection.lines], collection.out, collection.model, part_rows=2)
     next(steps)
     (collection.out / "plan.json").write_bytes(older)  # by a worker that listed them before
-    with pytest.raises(DataError, match="has another plan by now: .*; run this again"):
+    with pytest.raises(DataError, match=r"has another plan by now: .*; run this again"):
         list(steps)
     assert collection.encode(photos=False).manifest is not None
 

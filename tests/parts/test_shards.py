@@ -58,7 +58,9 @@ def test_schedulers_that_say_too_little(environment: dict[str, str], message: st
         find_shard(environment)
 
 
-@pytest.mark.parametrize("written", ["2/2", "1/0", "-1/2", "1", "1/2/3", "a/b"])
+@pytest.mark.parametrize(
+    "written", ["2/2", "1/0", "-1/2", "1", "1/2/3", "a/b", "", "0/0", "١/٢", "0/" + "9" * 5000]
+)
 def test_what_is_no_shard(written: str) -> None:
     """Catches numbers from 1, and a count of nothing."""
     with pytest.raises(UsageError, match="shard is"):

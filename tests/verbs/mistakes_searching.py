@@ -46,7 +46,7 @@ SEARCHING: dict[str, tuple[list[str], str]] = {
     "a URL to search in": (["search", "a", "--index", "gs://b/x"], "--index gs://b/x"),
     "a URL as a text": (
         ["search", "s3://bucket/x.jpg", "--index", "other"],
-        "s3://bucket/x.jpg is a URL, which is not supported; for an image, save it and give --image",
+        "s3://bucket/x.jpg is a URL, which is not supported; for an image, save it",
     ),
     "a URL to leave out": (
         ["search", "a", "--without", "gs://b/x"],

@@ -87,6 +87,16 @@ def test_on_a_terminal(
     assert done.out.splitlines()[1] == f"{out} is committed: 4 rows in 4 parts, 1 without a vector."
 
 
+def test_files_that_are_no_images(run: Run, tmp_path: Path) -> None:
+    """Catches a folder of which half is left out without a word, or counted at each reading."""
+    (tmp_path / "things").mkdir()
+    for name in ("a.png", "b.mov", "c.mov"):
+        (tmp_path / "things" / name).write_bytes(b"x")
+    done = run("encode", tmp_path / "things", "--out", tmp_path / "parts", "--part-rows", 1)
+    assert (done.code, done.lines[0]["errors"]) == (0, 1)
+    assert done.err == "e5v: left out of the folders: 2 .mov\n"
+
+
 def test_an_index_of_parts(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from e5v.errors import UsageError
 
-WRITTEN = re.compile(r"(\d+)/(\d+)")
+WRITTEN = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 COUNT = "E5V_SHARDS"
 
 
