@@ -59,7 +59,7 @@ def test_schedulers_that_say_too_little(environment: dict[str, str], message: st
 
 
 @pytest.mark.parametrize(
-    "written", ["2/2", "1/0", "-1/2", "1", "1/2/3", "a/b", "", "0/0", "١/٢", "0/" + "9" * 5000]
+    "written", ["2/2", "1/0", "-1/2", "1", "1/2/3", "a/b", "", "0/0", "\u0661/2", "0/" + "9" * 5000]
 )
 def test_what_is_no_shard(written: str) -> None:
     """Catches numbers from 1, and a count of nothing."""
