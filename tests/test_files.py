@@ -43,6 +43,19 @@ def test_the_old_file_stands_until_the_new_one_is_whole(
     assert (target.read_bytes(), list(tmp_path.iterdir())) == ("né".encode(), [target])
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk to write to")
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    """Catches "No space left on device" that does not say on which of several disks."""
+    target = tmp_path / "part"
+    with (
+        pytest.raises(OSError, match=f"No space left on device: '{target}'"),
+        replace_file(target),
+        Path("/dev/full").open("wb", buffering=0) as full,
+    ):
+        full.write(b"x")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_two_processes_write_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches a file with lines of two processes, or one that the other has removed."""
     target = tmp_path / "report.json"

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 import e5v
 from e5v.errors import ItemError, UsageError
+from e5v.evaluation.report import Report
 from e5v.inputs import Text, normalise
 from e5v.item_lines import read_items
 from e5v.jsonl import LineFault
@@ -20,6 +21,10 @@ CALLS: dict[str, Callable[[], Any]] = {
     "an index to read": lambda: e5v.Index.open(Path("az://bucket/x")),
     "a run to merge": lambda: e5v.merge("hf://a/b", "new"),
     "a folder to merge into": lambda: e5v.merge("run", "s3://bucket/x"),
+    "a run to train": lambda: e5v.train("nano", "a.jsonl", "s3://bucket/x"),
+    "data to train on": lambda: e5v.train("nano", ["s3://bucket/a.jsonl"], "new"),
+    "data to measure on": lambda: e5v.train("nano", "a.jsonl", "new", evaluation="gs://b/x"),
+    "a report to write": lambda: Report(cast("Any", None)).write("s3://bucket/x"),
     "data to evaluate on": lambda: e5v.evaluate("nano", data="s3://bucket/x"),
 }
 

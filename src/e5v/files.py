@@ -21,6 +21,7 @@ WINDOWS = os.name == "nt"
 LOCK = ".lock"  # the locked file: Windows lets no other process read it,
 HOLDER = ".lock.json"  # so its owner is written to a second file
 LOCKS = frozenset({LOCK, HOLDER})
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class FileState(NamedTuple):
@@ -70,16 +71,28 @@ def _remove(path: Path) -> None:
 def replace_file(target: Path) -> Iterator[Path]:
     """Yield a temporary path that replaces `target` if the block succeeds; otherwise it is removed.
 
-    On any failure `target` is unchanged.
+    On any failure `target` is unchanged. The error of a full disk names it.
     """
     part = temporary_path(target)
     try:
-        yield part
-        sync(part)
-        part.replace(target)
+        with _named(target):
+            yield part
+            sync(part)
+            part.replace(target)
     finally:
         part.unlink(missing_ok=True)
     sync(target.parent)
+
+
+@contextmanager
+def _named(target: Path) -> Iterator[None]:
+    """Give the error of a disk that is full the path; a system names none where it writes."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL and error.filename is None:
+            error.filename = str(target)
+        raise
 
 
 @contextmanager
@@ -123,8 +136,9 @@ def create_file(target: Path, content: str | bytes) -> bool:
     """
     part = temporary_path(target)
     try:
-        part.write_bytes(content.encode() if isinstance(content, str) else content)
-        sync(part)
+        with _named(target):
+            part.write_bytes(content.encode() if isinstance(content, str) else content)
+            sync(part)
         target.hardlink_to(part)
     except FileExistsError:
         return False

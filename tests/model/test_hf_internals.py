@@ -31,6 +31,15 @@ def test_bfloat16_hardware_is_what_torch_says() -> None:
     assert hf_internals.has_avx512_bf16() == torch.cpu._is_avx512_bf16_supported()
 
 
+def test_softmax_gradient_is_that_of_autograd() -> None:
+    """Catches the gradient and the softmax in each other's place."""
+    scores = torch.randn(3, 4, 5, requires_grad=True)
+    softmax, gradient = scores.softmax(-1), torch.randn(3, 4, 5)
+    (expected,) = torch.autograd.grad(softmax, scores, gradient)
+    found = hf_internals.softmax_gradient(gradient, softmax.detach())
+    torch.testing.assert_close(found, expected)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="FlashAttention needs a GPU")
 def test_flash_attention_is_causal_attention() -> None:
     """Catches arguments of the kernel that change places."""

@@ -19,10 +19,10 @@ def slurm(id: int, count: int, least: int, step: int = 1) -> dict[str, str]:
         (slurm(0, 8, 0), Shard(0, 8)),
         (slurm(8, 8, 1), Shard(7, 8)),
         (slurm(14, 4, 10, 2), Shard(2, 4)),
-        ({"SLURM_ARRAY_TASK_ID": "5"}, Shard(0, 1)),
         ({"JOB_COMPLETION_INDEX": "3", "E5V_SHARDS": "4"}, Shard(3, 4)),
         ({"RANK": "1", "WORLD_SIZE": "2"}, Shard(1, 2)),
         ({"RANK": "1"}, Shard(0, 1)),
+        (slurm(3, 4, 0) | {"RANK": "3", "WORLD_SIZE": "4"}, Shard(3, 4)),
     ],
 )
 def test_schedulers(environment: dict[str, str], shard: Shard) -> None:
@@ -36,6 +36,15 @@ def test_schedulers(environment: dict[str, str], shard: Shard) -> None:
         (slurm(9, 3, 2), "SLURM_ARRAY_TASK_ID is 9, which is not one of 3 regular numbers"),
         (slurm(3, 3, 2, 2), "which is not one of 3 regular numbers"),
         (slurm(0, 0, 0, 0), "which is not one of 0 regular numbers"),
+        ({"SLURM_ARRAY_TASK_ID": "5"}, "SLURM_ARRAY_TASK_COUNT is not set; pass it on"),
+        (
+            {"SLURM_ARRAY_TASK_ID": "5", "SLURM_ARRAY_TASK_COUNT": "8"},
+            "SLURM_ARRAY_TASK_MIN is not set",
+        ),
+        (
+            slurm(3, 4, 0) | {"RANK": "0", "WORLD_SIZE": "8"},
+            "SLURM_ARRAY_TASK_ID says that the shard is 3/4, and RANK that it is 0/8",
+        ),
         (
             {"JOB_COMPLETION_INDEX": "3"},
             "set E5V_SHARDS to the completions of the job, or give 3/N",
@@ -49,7 +58,9 @@ def test_schedulers_that_say_too_little(environment: dict[str, str], message: st
         find_shard(environment)
 
 
-@pytest.mark.parametrize("written", ["2/2", "1/0", "-1/2", "1", "1/2/3", "a/b"])
+@pytest.mark.parametrize(
+    "written", ["2/2", "1/0", "-1/2", "1", "1/2/3", "a/b", "", "0/0", "\u0661/2", "0/" + "9" * 5000]
+)
 def test_what_is_no_shard(written: str) -> None:
     """Catches numbers from 1, and a count of nothing."""
     with pytest.raises(UsageError, match="shard is"):

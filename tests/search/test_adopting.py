@@ -124,9 +124,9 @@ def test_what_cannot_be_adopted(model: E5V, tmp_path: Path) -> None:
     file = next(parts.glob("*.parquet"))
     whole = file.read_bytes()
     file.write_bytes(whole[:-9])
-    refused(parts, r"bytes, not [\d,]+; remove it and encode it again")
+    refused(parts, r"cannot be read as Parquet: .*; remove .*\.parquet and encode it again")
     file.unlink()
-    refused(parts, "is missing; remove it and encode it again")
+    refused(parts, "lacks 1 of 2 parts, the first is")
     file.write_bytes(whole)
     with (things / "texts.jsonl").open("a") as lines:
         lines.write('\n{"text": "more"}')

@@ -50,6 +50,14 @@ PARTS: dict[str, tuple[list[str], str]] = {
         ["encode", "a", "--part-rows", "9", "--out", "p", "--shard", "8/8"],
         "shard is 8/8; expected 0/8 to 7/8 (--shard)",
     ),
+    "an empty shard": (
+        ["encode", "a", "--part-rows", "9", "--out", "p", "--shard", ""],
+        "shard is ; expected i/N, such as 0/8",
+    ),
+    "a shard of none": (
+        ["encode", "a", "--part-rows", "9", "--out", "p", "--shard", "0/0"],
+        "shard is 0/0; expected i/N with N at least 1",
+    ),
     "a check that encodes": (
         ["encode", "a", "--check", "pictures"],
         "--check encodes nothing; leave out INPUT",

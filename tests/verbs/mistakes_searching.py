@@ -44,6 +44,14 @@ SEARCHING: dict[str, tuple[list[str], str]] = {
     "a URL to index": (["index", "s3://bucket/x"], "s3://bucket/x"),
     "a URL as an index": (["index", "pictures", "--index", "s3://b/x"], "--index s3://b/x"),
     "a URL to search in": (["search", "a", "--index", "gs://b/x"], "--index gs://b/x"),
+    "a URL as a text": (
+        ["search", "s3://bucket/x.jpg", "--index", "other"],
+        "s3://bucket/x.jpg is a URL, which is not supported; for an image, save it",
+    ),
+    "a URL to leave out": (
+        ["search", "a", "--without", "gs://b/x"],
+        "gs://b/x is a URL, which is not supported",
+    ),
     "a URL as an image": (["search", "--image", "https://e.org/a.jpg"], "https://e.org/a.jpg"),
     "a URL to serve": (["serve", "--index", "s3://b/x"], "--index s3://b/x"),
     "a URL of scenes": (["demo", "--folder", "s3://b/c"], "s3://b/c"),

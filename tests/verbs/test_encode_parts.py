@@ -41,7 +41,7 @@ def test_shards_commit_and_check(
     """Catches a worker that fails for want of the others, and one that hides what is missing."""
     out = tmp_path / "parts"
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "5")  # as the second of two
-    for name, value in (("COUNT", 2), ("MIN", 4)):
+    for name, value in (("COUNT", 2), ("MIN", 4), ("STEP", 1)):
         monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", str(value))
     done = encode("--commit")
     assert (done.code, done.err) == (1, "e5v: not committed: 2 parts missing\n")
@@ -85,6 +85,16 @@ def test_on_a_terminal(
     assert capsys.readouterr().out.startswith("missing ")
     done = encode("--shard", "1/2")
     assert done.out.splitlines()[1] == f"{out} is committed: 4 rows in 4 parts, 1 without a vector."
+
+
+def test_files_that_are_no_images(run: Run, tmp_path: Path) -> None:
+    """Catches a folder of which half is left out without a word, or counted at each reading."""
+    (tmp_path / "things").mkdir()
+    for name in ("a.png", "b.mov", "c.mov"):
+        (tmp_path / "things" / name).write_bytes(b"x")
+    done = run("encode", tmp_path / "things", "--out", tmp_path / "parts", "--part-rows", 1)
+    assert (done.code, done.lines[0]["errors"]) == (0, 1)
+    assert done.err == "e5v: left out of the folders: 2 .mov\n"
 
 
 def test_an_index_of_parts(

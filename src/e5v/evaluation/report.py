@@ -28,6 +28,7 @@ from e5v.evaluation.report_text import (
 )
 from e5v.evaluation.scores import BenchmarkRun, Figure, Results, Setting
 from e5v.files import write_file
+from e5v.places import local_path
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -82,8 +83,9 @@ class Report:
 
         Raises:
             OSError: the folder or a file cannot be written.
+            UsageError: the folder is a URL.
         """
-        target = Path(folder)
+        target = local_path(folder, "folder")
         write_report(self.results, target)
         if self.ranks:
             write_file(target / RANKS, ranks_to_json(self.ranks))

@@ -14,6 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from e5v.model.hf_internals import softmax_gradient
+
 BLOCK = 128  # queries per matrix product
 
 
@@ -51,7 +53,7 @@ class _InBlocks(torch.autograd.Function):
         return attention
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Compute the weights of each block again, and go back through its two products."""
         queries, keys, values = ctx.saved_tensors
@@ -61,9 +63,7 @@ class _InBlocks(torch.autograd.Function):
             rows, upstream = (part[:, :, own].flatten(1, 2) for part in (queries, gradient))
             weights = _weights(rows, keys[:, seen], own)
             of_weights = torch.bmm(upstream, values[:, seen].transpose(1, 2))
-            of_scores = torch.ops.aten._softmax_backward_data(
-                of_weights, weights, -1, weights.dtype
-            )
+            of_scores = softmax_gradient(of_weights, weights)
             of_values[:, seen].baddbmm_(weights.transpose(1, 2), upstream)
             of_keys[:, seen].baddbmm_(of_scores.transpose(1, 2), rows)
             block = of_queries[:, :, own]

@@ -161,10 +161,13 @@ def run(
     done = PartsProgress(sum(to_do.values()), skipped=len(own) - len(to_do), missing=len(missing))
     yield done
     for part in job.read(to_do) if to_do else ():
-        done = _count(done, _encode(part, job, batch_tokens, step))
+        if job.folder.size_of(part.planned.file) >= 0:
+            done = _leave(done, part)
+        else:
+            done = _count(done, _encode(part, job, batch_tokens, step))
         yield done
     left = len(list_missing(job.folder, plan))
-    yield replace(done, missing=left, manifest=None if left else commit(job.folder))
+    yield replace(done, missing=left, manifest=None if left else commit(job.folder, plan))
 
 
 def _encode(
@@ -173,6 +176,12 @@ def _encode(
     return encode_part(
         part, job.settings, job.folder, job.model, batch_tokens=batch_tokens, step=step
     )
+
+
+def _leave(done: PartsProgress, part: Part) -> PartsProgress:
+    """Count a part that another worker with this shard has encoded meanwhile."""
+    total = done.total - len(part.rows)
+    return replace(done, total=total, skipped=done.skipped + 1, missing=done.missing - 1)
 
 
 def _count(done: PartsProgress, tally: PartTally) -> PartsProgress:

@@ -143,7 +143,7 @@ def update_digest(state: Any, group: Any) -> None:
     """Add the rows of a group to a digest of a part."""
     for row in group.drop_columns(["vector"]).to_pylist():
         state.update(repr(tuple(row.values())).encode("utf-8", "surrogatepass"))
-    state.update(read_vectors(group).tobytes())
+    state.update(read_vectors(group).reshape(-1).view(np.uint8))
 
 
 def read_vectors(group: Any) -> NDArray[Any]:

@@ -69,9 +69,9 @@ class PartFolder:
             path.unlink(missing_ok=True)
 
     def read(self, name: str) -> str | None:
-        """Return the content of a small file; None if there is none."""
+        """Return the content of a small file, damaged letters replaced; None if there is none."""
         try:
-            return (self.path / name).read_text(encoding="utf-8")
+            return (self.path / name).read_text(encoding="utf-8", errors="replace")
         except (FileNotFoundError, NotADirectoryError):
             return None
 

@@ -151,7 +151,13 @@ def read_plan(folder: PartFolder) -> Plan:
         raise DataError(f"{folder} holds no parts: it has no {PLAN}")
     try:
         stored = json.loads(content)
-        parts = tuple(PlannedPart(**one) for one in stored["parts"])
+        parts = tuple(_read_planned(**one) for one in stored["parts"])
         return Plan(tuple(PlannedSource(**one) for one in stored["sources"]), parts)
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder / PLAN} cannot be read as a plan: {error!r}") from None
+
+
+def _read_planned(name: str, source: str, start: object, count: object) -> PlannedPart:
+    if not (isinstance(start, int) and isinstance(count, int)):
+        raise TypeError(f"start and count are {start!r} and {count!r}; expected integers")
+    return PlannedPart(str(name), str(source), start, count)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from e5v.errors import UsageError
 
-WRITTEN = re.compile(r"(\d+)/(\d+)")
+WRITTEN = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 COUNT = "E5V_SHARDS"
 
 
@@ -27,11 +27,13 @@ class Shard:
             UsageError: the worker is not one of so many.
         """
         if not 0 <= self.number < self.count:
-            raise UsageError(
-                f"shard is {self.number}/{self.count}; expected 0/{self.count} to "
-                f"{max(0, self.count - 1)}/{self.count}",
-                argument="shard",
-            )
+            last = f"0/{self.count} to {self.count - 1}/{self.count}"
+            expected = last if self.count > 0 else "i/N with N at least 1, such as 0/8"
+            raise UsageError(f"shard is {self}; expected {expected}", argument="shard")
+
+    def __str__(self) -> str:
+        """Return it as it is written: "0/8"."""
+        return f"{self.number}/{self.count}"
 
     def has(self, place: int) -> bool:
         """Return whether the part in a place of the plan is this worker's."""
@@ -57,31 +59,33 @@ def find_shard(environment: Mapping[str, str]) -> Shard:
     and torchrun.
 
     Raises:
-        UsageError: the number of workers is not known, or the numbers are not regular.
+        UsageError: the number of workers is not known, the numbers are not regular, or two
+            schedulers say otherwise.
     """
-    if "SLURM_ARRAY_TASK_ID" in environment:
-        return _read_slurm(environment)
-    if "JOB_COMPLETION_INDEX" in environment:
-        number = environment["JOB_COMPLETION_INDEX"]
-        if COUNT not in environment:
+    said = {name: read(environment) for name, read in SCHEDULERS.items() if name in environment}
+    first, *others = said.items() or [("", Shard())]
+    for name, shard in others:
+        if shard != first[1]:
             raise UsageError(
-                f"JOB_COMPLETION_INDEX is {number}, but Kubernetes does not say of how many: set "
-                f"{COUNT} to the completions of the job, or give {number}/N",
+                f"{first[0]} says that the shard is {first[1]}, and {name} that it is {shard}; "
+                "give it as i/N",
                 argument="shard",
             )
-        return Shard.read(f"{number}/{environment[COUNT]}")
-    if "RANK" in environment and "WORLD_SIZE" in environment:
-        return Shard.read(f"{environment['RANK']}/{environment['WORLD_SIZE']}")
-    return Shard()
+    return first[1]
 
 
 def _read_slurm(environment: Mapping[str, str]) -> Shard:
     """Return the shard of a task: arrays may begin at any number and have a step."""
     names = ("ID", "COUNT", "MIN", "STEP")
-    defaults = {"COUNT": "1", "MIN": environment["SLURM_ARRAY_TASK_ID"], "STEP": "1"}
-    found = {one: environment.get(f"SLURM_ARRAY_TASK_{one}", defaults.get(one)) for one in names}
+    found = {one: environment.get(f"SLURM_ARRAY_TASK_{one}", "") for one in names}
+    if absent := [one for one in names if not found[one]]:
+        raise UsageError(
+            f"SLURM_ARRAY_TASK_ID is {found['ID']}, but SLURM_ARRAY_TASK_{absent[0]} is not set; "
+            "pass it on, or give the shard as i/N",
+            argument="shard",
+        )
     try:
-        id, count, least, step = (int(found[one] or "") for one in names)
+        id, count, least, step = (int(found[one]) for one in names)
         number, rest = divmod(id - least, step)
     except (ValueError, ZeroDivisionError):
         number, rest, count = 0, 1, 1
@@ -92,3 +96,28 @@ def _read_slurm(environment: Mapping[str, str]) -> Shard:
             argument="shard",
         )
     return Shard(number, count)
+
+
+def _read_kubernetes(environment: Mapping[str, str]) -> Shard:
+    number = environment["JOB_COMPLETION_INDEX"]
+    if COUNT not in environment:
+        raise UsageError(
+            f"JOB_COMPLETION_INDEX is {number}, but Kubernetes does not say of how many: set "
+            f"{COUNT} to the completions of the job, or give {number}/N",
+            argument="shard",
+        )
+    return Shard.read(f"{number}/{environment[COUNT]}")
+
+
+def _read_torchrun(environment: Mapping[str, str]) -> Shard:
+    """Return the shard of a rank; without a world, the variable is something else's."""
+    if "WORLD_SIZE" not in environment:
+        return Shard()
+    return Shard.read(f"{environment['RANK']}/{environment['WORLD_SIZE']}")
+
+
+SCHEDULERS = {
+    "SLURM_ARRAY_TASK_ID": _read_slurm,
+    "JOB_COMPLETION_INDEX": _read_kubernetes,
+    "RANK": _read_torchrun,
+}

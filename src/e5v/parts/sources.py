@@ -7,7 +7,7 @@ No image is opened here. Paths are absolute, so that every worker means the same
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -48,11 +48,15 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """The images of a folder, each with its path as its id; hidden ones are left out."""
+    """The images of a folder, each with its path as its id; hidden ones are left out.
+
+    `left_out` counts the other files of the last walk.
+    """
 
     kind: ClassVar[str] = "images"
 
     path: Path
+    left_out: LeftOut = field(default_factory=LeftOut, compare=False)
 
     @property
     def name(self) -> str:
@@ -61,7 +65,8 @@ class ImageFolder:
 
     def __iter__(self) -> Iterator[Row]:
         """Walk the folder in order of path."""
-        for path in list_images(self.path, LeftOut()):
+        self.left_out.counts.clear()
+        for path in list_images(self.path, self.left_out):
             yield Row(str(path), Item((Image(path),)))
 
 

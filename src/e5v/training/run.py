@@ -17,6 +17,7 @@ from e5v.model.backbones import Tiling
 from e5v.model.bundled import untuned_name
 from e5v.model.locating import absolute_name
 from e5v.model.opening import DTypeName, OpenOptions
+from e5v.places import local_path
 from e5v.training.reading import read_triplets
 from e5v.training.recipe import Recipe, check_shard
 from e5v.training.record import digest_file, digest_model, list_parts
@@ -114,13 +115,14 @@ class Run:
                 argument="data",
             )
         sources = [data] if isinstance(data, str | Path) else list(data)
-        paths = [Path(one) for one in sources if isinstance(one, str | Path)]
+        paths = [local_path(one, "data") for one in sources if isinstance(one, str | Path)]
         triplets = [one for one in sources if not isinstance(one, str | Path)]
         if paths and triplets:
             raise UsageError("data has files and triplets; expected one of them", argument="data")
-        held_out = None if evaluation is None else Path(evaluation)
+        held_out = None if evaluation is None else local_path(evaluation, "evaluation")
         weights = tuple(data.values()) if isinstance(data, Mapping) else ()
-        run = cls(model, tuple(paths) or tuple(triplets), Path(out), recipe, held_out, **options)
+        folder = local_path(out, "out")
+        run = cls(model, tuple(paths) or tuple(triplets), folder, recipe, held_out, **options)
         return replace(run, weights=weights)
 
     @property

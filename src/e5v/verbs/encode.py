@@ -82,7 +82,8 @@ class Encode:
     """Write parts of at most N rows to the folder given with --out."""
     shard: Annotated[str | None, arg(metavar="I/N")] = None
     """Encode every Nth part from part I on, counted from 0; by default what SLURM_ARRAY_TASK_ID,
-    JOB_COMPLETION_INDEX (with E5V_SHARDS for N) or RANK says, otherwise all parts."""
+    JOB_COMPLETION_INDEX (with E5V_SHARDS for N) or RANK (of WORLD_SIZE) says, otherwise all
+    parts."""
     for_index: bool = False
     """Read folders and files for parts as e5v index does: passages of .txt and .md files too, and
     of a line with an image and a caption the image alone; e5v index --vectors adopts them."""

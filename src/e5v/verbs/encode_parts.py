@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from e5v.errors import UsageError, plural
 from e5v.extras import need
 from e5v.inputs import RawItem
+from e5v.left_out import LeftOut
 from e5v.verbs.console import bar, say, show_line, wants_lines
 from e5v.verbs.inputs import InputItem, ItemFile, understand
 from e5v.verbs.model_options import check_model
@@ -69,7 +70,7 @@ def encode_in_parts(verb: "Encode") -> bool:
     options = PartOptions(
         verb.part_rows or 0, verb.prompt, verb.dim, verb.precision, verb.max_tokens
     )
-    shard = Shard.read(verb.shard) if verb.shard else find_shard(os.environ)
+    shard = Shard.read(verb.shard) if verb.shard is not None else find_shard(os.environ)
     sources = _find_sources(verb)
     check_model(verb.model)
     from e5v.parts.job import run
@@ -82,6 +83,7 @@ def encode_in_parts(verb: "Encode") -> bool:
             done = next(steps)
             drawn.begin("Encoding", done.total)
             done = deque(steps, maxlen=1).pop()
+    _say_left_out(sources)
     _report(verb.out, done)
     if verb.commit and done.missing:
         say(f"not committed: {plural(done.missing, 'part')} missing")
@@ -151,6 +153,17 @@ def _find_input(argument: str) -> RawItem:
     if asked.fault:
         raise UsageError(asked.fault)
     return asked.raw
+
+
+def _say_left_out(sources: "Sequence[Source]") -> None:
+    from e5v.parts.sources import ImageFolder
+
+    left_out = LeftOut()
+    for one in sources:
+        if isinstance(one, ImageFolder):
+            left_out.counts += one.left_out.counts
+    if left_out:
+        say(f"left out of the folders: {left_out}")
 
 
 def _report(out: Path, done: "PartsProgress") -> None:

@@ -14,6 +14,7 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 from e5v.errors import UsageError
 from e5v.extras import EXTRAS, need
 from e5v.image_names import named_file
+from e5v.places import is_url
 from e5v.verbs.console import announce, say, show_line, wants_lines
 from e5v.verbs.model_options import Opening, check_model, choose_model, choose_opening
 from e5v.verbs.options import need_at_least_1
@@ -82,6 +83,12 @@ class Search:
             raise UsageError("--duplicates compares everything; leave out what to look for")
         if not self.duplicates and not has_query:
             raise UsageError("nothing to look for; give TEXT, --image FILE, or --duplicates")
+        for words in (self.query, self.without):
+            if words and is_url(words):
+                raise UsageError(
+                    f"{words} is a URL, which is not supported; for an image, save it and give "
+                    "--image FILE, and for a text, add a word"
+                )
         if self.min_score is not None and not -1 <= self.min_score <= 1:
             raise UsageError(f"--min-score is {self.min_score}; expected a cosine, -1 to 1")
         if self.where is not None:
