@@ -52,14 +52,18 @@ def changed(scene: Scene, rng: random.Random, split: Split) -> Scene:
     return first_kept(known, scene, rng, lambda other: split_of(other) == split)
 
 
-def edit(scene: Scene, rng: random.Random, split: Split) -> Edit:
-    """Draw an edit whose target is of the split, as is what it names beside what was there."""
+def edit(scene: Scene, rng: random.Random, split: Split, *, resized: bool = False) -> Edit:
+    """Draw an edit whose target is of the split, as is what it names beside what was there.
+
+    With `resized` it is of a size, where the sizes of such a scene can be told apart.
+    """
 
     def keeps(made: Edit) -> bool:
         met = {thing.concept for one in (scene, made.target) for thing in one.things}
         return split_of(made.target) == split and may_meet(met, split)
 
-    return first_kept(EDITS[scene.kind], scene, rng, keeps)
+    sized = resized and "size" in changes(scene)
+    return first_kept((_resize,) if sized else EDITS[scene.kind], scene, rng, keeps)
 
 
 def first_kept(

@@ -58,6 +58,11 @@ class Sample:
         first = self.first[:, places]
         return Sample(list(100 * first.mean(1)), len(places), first)
 
+    def of(self, seeds: Sequence[int]) -> "Sample":
+        """Return it of some seeds alone, by their places."""
+        values = [self.values[seed] for seed in seeds]
+        return Sample(values, self.queries, self.first[list(seeds)])
+
     def by(self, groups: int) -> "Sample":
         """Return it with so many queries: captions of one image, which rise and fall together.
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import tyro
 
 from nano import findings as names
-from nano.export import make_gallery
+from nano.export import Gallery, make_gallery
 from nano.facts import facts
-from nano.findings import BOTH, EDITS, Findings, Record, compare, read_findings
+from nano.findings import BOTH, EDITS, Findings, Record, Sample, compare, read_findings
 from nano.kept import write
 from nano.scenes import Scene
 from nano.study import GAP, RESULTS, SCENES, texts_of
@@ -24,6 +24,7 @@ from nano.templates import fill_in
 FILE = GAP.with_name("miniature.md")
 OURS, RIVAL = "text", "pairs"
 COMPARED = ("base", OURS, RIVAL, "mixed")
+SEEDED = (OURS, "text-sizes", "text-plain", RIVAL, "pairs-bare", "mixed")
 KINDS = ("one", "count", "pair", "triple", "four")
 CHANGES = ("object", "number", "order", "size", "background")  # the first of these that differs
 
@@ -35,7 +36,7 @@ def write_document(name: str, findings: Findings) -> str:
     """
     values = {name: value for name, value in vars(names).items() if name.isupper()}
     values |= {"f": findings, "base": findings.first("base"), "text": findings.first("text")}
-    values |= {"COMPARED": COMPARED, "query_groups": query_groups}
+    values |= {"COMPARED": COMPARED, "query_groups": query_groups, "edits_by_seed": edits_by_seed}
     return fill_in(Path(__file__).parent, name, values)
 
 
@@ -45,15 +46,57 @@ def query_groups(findings: Findings) -> list[list[Record]]:
     A group has R@1 of each setting of COMPARED, and where ours stands. There are none if the
     results are not of the scenes that this repository holds.
     """
-    base = findings.first("base")
-    if base is None or base["of"]["scenes"] != texts_of(SCENES):
-        return []
-    if not {OURS, RIVAL} < findings.results.keys():
+    if not _is_of_our_scenes(findings) or not {OURS, RIVAL} < findings.results.keys():
         return []
     gallery = make_gallery("test")
     held = [scene.kind for scene in gallery.scenes]
-    changed = [_kind_of_change(gallery.scenes[place], one.target) for place, one in gallery.edits]
+    changed = _kinds_of_changes(gallery)
     return [_group(findings, BOTH, held, KINDS), _group(findings, EDITS, changed, CHANGES)]
+
+
+def edits_by_seed(findings: Findings) -> list[Record]:
+    """Tell each training's R@1 of composed queries, of all and by what an edit changes.
+
+    "first" is how the first seed of several stands beside the others, and "ours" how as many seeds
+    stand beside those of ours, kind by kind. There are none if the results are not of the scenes
+    that this repository holds.
+    """
+    if not _is_of_our_scenes(findings):
+        return []
+    changed = _kinds_of_changes(make_gallery("test"))
+    found = {name: findings.figure(name, EDITS) for name in SEEDED}
+    told = []
+    for name, recall in found.items():
+        if recall and (ours := found[OURS]):
+            seeds = range(min(len(recall.values), len(ours.values)))
+            kinds = [_split(one, changed) for one in (recall, ours)]
+            beside = [
+                compare(one.of(seeds), other.of(seeds)) for one, other in zip(*kinds, strict=True)
+            ]
+            told.append({"setting": name, "ours": beside, **_tell_seeds(recall, kinds[0])})
+    return told
+
+
+def _split(recall: Sample, kind_of: Sequence[str]) -> list[Sample]:
+    """Return a recall kind by kind, in the order of CHANGES."""
+    places = [[at for at, one in enumerate(kind_of) if one == kind] for kind in CHANGES]
+    return [recall.only(some) for some in places]
+
+
+def _tell_seeds(recall: Sample, by_kind: Sequence[Sample]) -> Record:
+    first, *others = range(len(recall.values))
+    rows = [[one.of([seed]) for one in (recall, *by_kind)] for seed in (first, *others)]
+    stands = [compare(one.of([first]), one.of(others)) for one in by_kind if others]
+    return {"seeds": rows, "kinds": CHANGES, "first": stands}
+
+
+def _is_of_our_scenes(findings: Findings) -> bool:
+    base = findings.first("base")
+    return base is not None and base["of"]["scenes"] == texts_of(SCENES)
+
+
+def _kinds_of_changes(gallery: Gallery) -> list[str]:
+    return [_kind_of_change(gallery.scenes[place], one.target) for place, one in gallery.edits]
 
 
 def _kind_of_change(before: Scene, after: Scene) -> str:

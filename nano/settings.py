@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from e5v.errors import UsageError
 from e5v.evaluation.variants import Ablation
 from e5v.training.recipe import Mode
-from nano.triplets import COMPOSED, REAL
+from nano.triplets import COMPOSED, REAL, SIZED
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Numbers:
     text_tokens: int = 48
     rows: int = 20_000
     composed: float = COMPOSED
+    sizes: float = SIZED
     nli_share: float = REAL
 
 

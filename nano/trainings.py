@@ -24,7 +24,7 @@ from e5v.training.reading import read_triplets
 from nano.art import load_art
 from nano.pairs import write_pairs
 from nano.settings import Numbers, Setting
-from nano.triplets import write_triplets
+from nano.triplets import Shares, write_triplets
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -118,10 +118,11 @@ def sum_steps(target: Path) -> dict[str, float]:
 def rows_file(shop: Workshop, numbers: Numbers) -> Path:
     """Return the file of triplets of texts; write it if need be."""
     mixed = f"-nli{numbers.nli_share:g}" if shop.nli else ""
-    file = shop.work / f"triplets-{numbers.rows}-composed{numbers.composed:g}{mixed}.csv"
+    kinds = f"composed{numbers.composed:g}-sizes{numbers.sizes:g}"
+    file = shop.work / f"triplets-{numbers.rows}-{kinds}{mixed}.csv"
     if not file.exists():
-        shares = {"composed": numbers.composed, "nli_share": numbers.nli_share}
-        write_triplets(file, rows=numbers.rows, seed=ROWS_SEED, nli=shop.nli, **shares)
+        shares = Shares(numbers.composed, numbers.sizes, numbers.nli_share)
+        write_triplets(file, rows=numbers.rows, seed=ROWS_SEED, shares=shares, nli=shop.nli)
     return file
 
 

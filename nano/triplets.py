@@ -20,7 +20,7 @@ from itertools import islice
 from pathlib import Path
 
 import tyro
-from tyro.conf import Positional
+from tyro.conf import OmitArgPrefixes, Positional
 
 from e5v.files import replace_file
 from nano.captions import caption
@@ -32,6 +32,7 @@ from nano.scenes import flip, sample
 COLUMNS = ("sent0", "sent1", "hard_neg")
 PARAPHRASED = 0.7  # of the positives; the others say less
 COMPOSED = 0.3  # of the world's rows
+SIZED = 0.0  # of the composed rows
 REAL = 0.1  # of all rows, where there is a file of real ones
 UNCHANGED = 0.5  # of the negatives of composed rows: what was there before the edit
 
@@ -45,11 +46,11 @@ class Triplet:
     negative: str
 
 
-def triplets(seed: int, *, composed: float = COMPOSED) -> Iterator[Triplet]:
+def triplets(seed: int, *, composed: float = COMPOSED, sizes: float = SIZED) -> Iterator[Triplet]:
     """Yield triplets without end; the same ones for the same seed."""
     rng = random.Random(seed)
     while True:
-        yield _composed(rng) if flip(rng, composed) else _plain(rng)
+        yield _composed(rng, sizes) if flip(rng, composed) else _plain(rng)
 
 
 def _plain(rng: random.Random) -> Triplet:
@@ -59,10 +60,11 @@ def _plain(rng: random.Random) -> Triplet:
     return Triplet(anchor, positive, caption(changed(scene, rng, "train"), rng))
 
 
-def _composed(rng: random.Random) -> Triplet:
+def _composed(rng: random.Random, sizes: float) -> Triplet:
     """Say a scene and an edit of it, and what comes of that."""
     scene = sample(rng, "train")
-    asked = edit(scene, rng, "train")
+    resized = sizes > 0 and flip(rng, sizes)  # without a draw, where a seed's rows are older
+    asked = edit(scene, rng, "train", resized=resized)
     wording: str = rng.choice(WORDINGS["triplets"])
     anchor = wording.format(x=caption(scene, rng), edit=asked.instruction)
     wrong = scene if flip(rng, UNCHANGED) else changed(asked.target, rng, "train")
@@ -88,23 +90,34 @@ def _mixed(
         yield one
 
 
+@dataclass(frozen=True)
+class Shares:
+    """How many rows are of which kind."""
+
+    composed: float = COMPOSED
+    """Of the world's rows: a caption and an edit."""
+    sizes: float = SIZED
+    """Of composed rows: an edit of a size, more than are drawn in any case."""
+    nli_share: float = REAL
+    """Of all rows: real ones, where there is a file of them."""
+
+
+USUAL = Shares()
+
+
 def write_triplets(
     file: Positional[Path],
     *,
     rows: int = 20_000,
     seed: int = 1,
-    composed: float = COMPOSED,
+    shares: OmitArgPrefixes[Shares] = USUAL,
     nli: Path | None = None,
-    nli_share: float = REAL,
 ) -> None:
-    """Write a CSV of triplets, which appears when it is whole.
-
-    `composed` is the share of composed rows among the world's, `nli_share` that of the rows of an
-    NLI file among all.
-    """
-    made = triplets(seed, composed=composed)
+    """Write a CSV of triplets, some of them of an NLI file; it appears when it is whole."""
+    made = triplets(seed, composed=shares.composed, sizes=shares.sizes)
     if nli:
-        made = _mixed(made, read_nli(nli), random.Random(f"{seed}/real"), nli_share)
+        real = random.Random(f"{seed}/real")
+        made = _mixed(made, read_nli(nli), real, shares.nli_share)
     file.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(file) as part, part.open("w", encoding="utf-8", newline="") as out:
         lines = csv.writer(out, lineterminator="\n")

@@ -114,6 +114,17 @@ def _resized(scene: Scene, target: Scene, concept: int, size: Size) -> bool:
     )
 
 
+def test_an_edit_of_a_size_can_be_asked_for() -> None:
+    """Rows said to hold more edits of sizes, and holding as many as ever."""
+    rng = random.Random(26)
+    for _ in range(300):
+        scene = sample(rng, "train")
+        asked = edit(scene, rng, "train", resized=True)
+        sized = differences(scene, asked.target) == ["size"] if "size" in changes(scene) else True
+        assert sized, (scene, asked)
+        assert asked.target != scene
+
+
 def test_swaps_and_moves_put_things_where_they_are_asked_to_stand() -> None:
     """Would catch "put the dog above the cat" whose target has the cat on top."""
     rng = random.Random(25)

@@ -7,7 +7,7 @@ import pytest
 
 from nano.export import make_gallery
 from nano.findings import BOTH, Findings, Sample, compare, read_findings
-from nano.miniature import FILE, main, query_groups, write_document
+from nano.miniature import FILE, edits_by_seed, main, query_groups, write_document
 from nano.study import RESULTS, SCENES, texts_of
 from tests.nano.small import firsts, result, write_result
 
@@ -139,6 +139,26 @@ def test_a_query_counts_under_what_its_scene_holds_and_its_edit_changes() -> Non
     assert {recall for kind, recall in recalled.items() if kind not in right} == {"0.0"}
     every.results["base"][0]["of"] = {"scenes": "others"}
     assert query_groups(every) == []
+
+
+def test_a_seed_that_fails_is_told_beside_the_others() -> None:
+    """A mean over seeds hides that one of them learnt less, and of what."""
+    of = {"scenes": texts_of(SCENES)}
+    results = {"base": [result("base", 60.0, of=of)]}
+    for name, seeds in (("text", 3), ("text-sizes", 1)):
+        results[name] = [
+            result(name, 90.0, seed=n, of=of, trained={"sizes": 0.3}) for n in range(seeds)
+        ]
+    figures = results["text"][0]["scores"]["one word"]["figures"]
+    figures["edits"] |= {"R@1": 0.0, "first": "0" * 500}
+    ours, sized = edits_by_seed(Findings(results, None))
+    assert [str(row[0]) for row in ours["seeds"]] == ["0.0", "90.0", "90.0"]
+    assert set(ours["first"]) == {"below"}
+    assert sized["first"] == []
+    assert set(sized["ours"]) == {"above"}  # beside the first seed alone, as it has no other
+    document = write_document("miniature", Findings(results, None))
+    assert "_text_ is behind on which things there are, how many," in document
+    assert "Beside _text_ of the same seed, it is ahead on which things there are" in document
 
 
 def test_what_was_not_measured_is_not_spoken_of(tmp_path: Path) -> None:

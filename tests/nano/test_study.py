@@ -21,7 +21,7 @@ from nano.pairs import write_pairs
 from nano.settings import SETTINGS, Numbers, Setting, find_settings
 from nano.study import RESULTS, Study, open_model
 from nano.trainings import Order, Workshop, rows_file, run
-from nano.triplets import COLUMNS, triplets, write_triplets
+from nano.triplets import COLUMNS, Shares, triplets, write_triplets
 from tests.nano.small import gray, write_base, write_result, write_scenes
 
 VARIANTS = ("no prompt", "one word")
@@ -74,7 +74,7 @@ def test_real_rows_are_mixed_in_at_their_share_and_each_once(tmp_path: Path) -> 
         lines.writerows([f"real {n}", f"so {n}", f"not {n}", "snli"] for n in range(100))
         lines.writerow(["real without a negative", "so", "", "snli"])
     nli = tmp_path / "nli.csv"
-    write_triplets(tmp_path / "out.csv", rows=300, seed=1, nli=nli, nli_share=0.3)
+    write_triplets(tmp_path / "out.csv", rows=300, seed=1, nli=nli, shares=Shares(nli_share=0.3))
     with (tmp_path / "out.csv").open(newline="") as file:
         real = [row["sent0"] for row in csv.DictReader(file) if row["sent0"].startswith("real")]
     assert len(real) / 300 == pytest.approx(0.3, abs=0.08)
@@ -258,13 +258,14 @@ def test_the_table_of_settings_says_what_it_means() -> None:
         find_settings(["text", "nonsense"])
 
 
-def test_both_kinds_of_rows_have_files_of_their_own(study: Study) -> None:
-    """One file for both would make the setting without composed rows the same as the other."""
-    files = [rows_file(study.shop, replace(FEW, composed=share)) for share in (0.3, 0.0)]
-    texts = [file.read_text() for file in files]
-    assert texts[0] != texts[1]
-    assert "modify" in texts[0].lower()
-    assert "modify" not in texts[1].lower()
+def test_each_kind_of_rows_has_a_file_of_its_own(study: Study) -> None:
+    """One file for two kinds would make a setting of other rows the same as text-only."""
+    every = (FEW, replace(FEW, composed=0.0), replace(FEW, sizes=1.0))
+    texts, plain, sized = [rows_file(study.shop, one).read_text().lower() for one in every]
+    assert len({texts, plain, sized}) == 3
+    assert "modify" in texts
+    assert "modify" not in plain
+    assert "modify" in sized
 
 
 def test_the_committed_results_are_those_that_the_study_would_make(study: Study) -> None:
