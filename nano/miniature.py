@@ -15,7 +15,19 @@ import tyro
 from nano import findings as names
 from nano.export import Gallery, make_gallery
 from nano.facts import facts
-from nano.findings import BOTH, EDITS, Findings, Record, Sample, compare, read_findings
+from nano.findings import (
+    BOTH,
+    EDITS,
+    IMAGES,
+    NO_PROMPT,
+    ONE_WORD,
+    TEXTS,
+    Findings,
+    Record,
+    Sample,
+    compare,
+    read_findings,
+)
 from nano.kept import write
 from nano.scenes import Scene
 from nano.study import GAP, RESULTS, SCENES, texts_of
@@ -27,6 +39,24 @@ COMPARED = ("base", OURS, RIVAL, "mixed")
 SEEDED = (OURS, "text-sizes", "text-plain", RIVAL, "pairs-bare", "mixed")
 KINDS = ("one", "count", "pair", "triple", "four")
 CHANGES = ("object", "number", "order", "size", "background")  # the first of these that differs
+
+EFFECT = {  # columns of the table of the effect: of which setting and variant
+    "no prompt": ("base", NO_PROMPT),
+    "one word": ("base", ONE_WORD),
+    "tuned on texts": (OURS, ONE_WORD),
+    "tuned on images and texts": (RIVAL, ONE_WORD),
+}
+TASKS = {"text to image": IMAGES, "image to text": TEXTS, "image and edit to image": EDITS}
+
+
+def write_effect(findings: Findings) -> str:
+    """Return the table of the effect, R@1 in percent, for the README and the guide to training."""
+    lines = [f"| | {' | '.join(EFFECT)} |", "|---|" + "---|" * len(EFFECT)]
+    for title, task in TASKS.items():
+        figures = [findings.figure(one, task, "R@1", variant) for one, variant in EFFECT.values()]
+        if None not in figures:
+            lines.append(f"| {title} | {' | '.join(map(str, figures))} |")
+    return "\n".join(lines) + "\n"
 
 
 def write_document(name: str, findings: Findings) -> str:

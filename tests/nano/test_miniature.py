@@ -7,9 +7,18 @@ import pytest
 
 from nano.export import make_gallery
 from nano.findings import BOTH, Findings, Sample, compare, read_findings
-from nano.miniature import FILE, edits_by_seed, main, query_groups, write_document
+from nano.miniature import (
+    FILE,
+    edits_by_seed,
+    main,
+    query_groups,
+    write_document,
+    write_effect,
+)
 from nano.study import RESULTS, SCENES, texts_of
 from tests.nano.small import firsts, result, write_result
+
+ROOT = Path(__file__).parents[2]
 
 
 def findings(**recalls: float) -> Findings:
@@ -202,3 +211,11 @@ def test_the_document_says_what_the_results_say() -> None:
     assert FILE.read_text(encoding="utf-8") == write_document(
         "miniature", read_findings(RESULTS)
     ), "run python -m nano.miniature"
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/guides/train.md"])
+def test_the_table_of_the_effect_is_of_the_results(name: str) -> None:
+    """A table in the README or the guide that is of other numbers."""
+    table = write_effect(read_findings(RESULTS))
+    assert len(table.splitlines()) == 5
+    assert table in (ROOT / name).read_text(encoding="utf-8"), f"put this into {name}:\n{table}"
