@@ -51,7 +51,7 @@ class _InBlocks(torch.autograd.Function):
         return attention
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Compute the weights of each block again, and go back through its two products."""
         queries, keys, values = ctx.saved_tensors
