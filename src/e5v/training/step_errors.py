@@ -11,6 +11,7 @@ import torch
 
 from e5v.errors import ItemError, TrainingError
 from e5v.model.failures import model_errors
+from e5v.model.image_files import UnreadableError
 from e5v.training.run import Step
 from e5v.training.run_folder import RunFolder
 
@@ -27,9 +28,10 @@ def step_errors(step: int, model: str, folder: RunFolder) -> Iterator[None]:
             "use fewer tokens per chunk, or recompute activations in the backward pass",
             argument="chunk_tokens",
         ) from error
-    except ItemError as error:
+    except (ItemError, UnreadableError) as error:
+        cause = error.cause if isinstance(error, ItemError) else error
         raise TrainingError(
-            f"step {step + 1}: an item of the data cannot be embedded: {error.cause}; "
+            f"step {step + 1}: an item of the data cannot be embedded: {cause}; "
             f"{folder.kept()}; restore its image and resume the run",
             argument="resume",
         ) from error

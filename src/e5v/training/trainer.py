@@ -66,8 +66,7 @@ def train(
 ) -> Path:
     """Train a LoRA adapter on pairs or triplets of items; return its folder, `out`/adapter.
 
-    Only the language model is trained, and the projector if the recipe says so. Under torchrun,
-    several processes share each batch.
+    The language model is trained, and the projector if asked; torchrun's processes share a batch.
 
     Args:
         model: a hub id or a folder of an image-text-to-text model, or "nano-base".
