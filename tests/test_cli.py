@@ -162,9 +162,10 @@ def test_a_signal_leaves_the_old_file(
     out = tmp_path / f"vectors{suffix}"
     out.write_text("old")
     with started("encode", "--model", folder, "--out", out, "--batch-tokens", 64) as process:
-        part = tmp_path / f".{out.name}.{process.pid}.part"
+        pattern = f".{out.name}.{process.pid}-*.part"
         until = time.monotonic() + 120
-        while not (part.exists() and part.stat().st_size) and time.monotonic() < until:
+        while not any(part.stat().st_size for part in tmp_path.glob(pattern)):
+            assert time.monotonic() < until
             time.sleep(0.02)
         assert process.poll() is None
         process.send_signal(sent)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,17 @@ def finish(out: Path) -> dict[str, Any]:
     return {key: value for key, value in results.items() if key != "costs"}
 
 
+def kill_after(seconds: float, out: Path) -> bool:
+    """Start a run, and kill it after so many seconds; return whether it was still running."""
+    process = start(out)
+    with suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=seconds)
+        return False
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    return True
+
+
 @pytest.mark.slow
 def test_a_killed_run_ends_with_the_same_results(tmp_path: Path) -> None:
     """Catches half a training, model or report that is taken for a whole one."""
@@ -48,10 +60,7 @@ def test_a_killed_run_ends_with_the_same_results(tmp_path: Path) -> None:
     assert expected["missing"] == []
 
     moment = random.uniform(0.1, 0.9) * took
-    process = start(tmp_path / "killed")
-    with pytest.raises(subprocess.TimeoutExpired):
-        process.communicate(timeout=moment)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert not (tmp_path / "killed" / "results.json").exists()
-    assert finish(tmp_path / "killed") == expected, f"killed after {moment:.1f} s of {took:.1f}"
+    while not kill_after(moment, killed := tmp_path / f"killed-{moment:.1f}"):
+        moment /= 2  # the machine was busier the first time
+    assert not (killed / "results.json").exists()
+    assert finish(killed) == expected, f"killed after {moment:.1f} s of {took:.1f}"

@@ -136,7 +136,7 @@ def watch_syncs(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
 
     def fsync(descriptor: int) -> None:
         path = str(Path(f"/proc/self/fd/{descriptor}").readlink())
-        synced.add(re.sub(r"/\.(signs-\d+)\.\d+\.part", r"/\1", path))  # renamed when whole
+        synced.add(re.sub(r"/\.(signs-\d+)\.\d+-\w+\.part", r"/\1", path))  # renamed when whole
         real(descriptor)
 
     with monkeypatch.context() as patch:

@@ -221,7 +221,8 @@ def test_only_the_leader_writes(run: Run, monkeypatch: pytest.MonkeyPatch) -> No
     from e5v.training.ranks import Ranks
 
     @contextmanager
-    def second(device: str | None) -> Iterator[tuple[Ranks, str | None]]:
+    def second(device: str | None, *, shard: bool) -> Iterator[tuple[Ranks, str | None]]:
+        assert not shard
         yield Ranks(1, 1), device
 
     monkeypatch.setattr(trainer_module, "joined", second)

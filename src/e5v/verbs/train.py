@@ -93,8 +93,6 @@ class Train:
         if not self.data:
             raise UsageError("--data names no file; give one or more files of triplets")
         need_at_least_1(self, "every")
-        if self.shard:
-            check_shard(self.recipe)
         for option in ("image_memory", "image_disk"):
             if getattr(self, option) < 0:
                 flag, got = flag_of(option), getattr(self, option)
@@ -185,6 +183,8 @@ def _check(verb: Train, files: Sequence[Path]) -> None:
     from e5v.model.prompts import find_prompt
     from e5v.training.run_folder import RECIPE
 
+    if verb.shard:
+        check_shard(verb.recipe)
     check_training_data(files)
     if verb.evaluation and not verb.evaluation.is_dir():
         need_file(verb.evaluation, "--evaluation")

@@ -25,9 +25,9 @@ def check_training_data(files: Iterable[Path]) -> None:
         if HubSplit.of(file):
             need("a data set of the hub", "datasets")
             continue
+        if file.suffix.lower() == ".parquet":
+            need("Parquet", "pyarrow")
         need_file(file, "--data")
         if file.suffix.lower() not in FORMATS:
             known = ", ".join(FORMATS)
             raise UsageError(f"--data {file} is of an unknown format; expected {known}")
-        if file.suffix.lower() == ".parquet":
-            need("Parquet", "pyarrow")
