@@ -117,7 +117,7 @@ class Findings:
     def figure(
         self, setting: str, task: str, metric: str = "R@1", variant: str = ONE_WORD
     ) -> Sample | None:
-        """Return a figure of a variant, or of other data: "lettered", "style" or "sts".
+        """Return a figure of a variant, or of other data: "worded", "lettered", "style" or "sts".
 
         None where a seed does not have it. The task BOTH is the mean of both ways: an image and its
         captions are one query of it, as where one way fails, so does often the other.
@@ -137,6 +137,13 @@ class Findings:
             return None
         first = [[*cell["first"]] for cell in cells if metric == "R@1" and "first" in cell]
         return Sample(values, cells[0]["queries"], np.array(first, dtype=np.float64))
+
+    def by_seed(
+        self, setting: str, task: str, metric: str = "R@1", variant: str = ONE_WORD
+    ) -> list[float | None]:
+        """Return a figure of each seed, or None where a seed does not have it."""
+        found = self.results.get(setting, ())
+        return [_figures(one, variant).get(task, {}).get(metric) for one in found]
 
     def ways(self, setting: str, metric: str, variant: str = ONE_WORD) -> str | None:
         """Return a figure as the paper writes it: texts to images / images to texts."""

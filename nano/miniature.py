@@ -88,8 +88,8 @@ def edits_by_seed(findings: Findings) -> list[Record]:
     """Tell each training's R@1 of composed queries, of all and by what an edit changes.
 
     "first" is how the first seed of several stands beside the others, and "ours" how as many seeds
-    stand beside those of ours, kind by kind. There are none if the results are not of the scenes
-    that this repository holds.
+    stand beside those of ours, kind by kind. "worded" is R@1 where a caption stands in a picture's
+    place. There are none if the results are not of the scenes that this repository holds.
     """
     if not _is_of_our_scenes(findings):
         return []
@@ -103,7 +103,9 @@ def edits_by_seed(findings: Findings) -> list[Record]:
             beside = [
                 compare(one.of(seeds), other.of(seeds)) for one, other in zip(*kinds, strict=True)
             ]
-            told.append({"setting": name, "ours": beside, **_tell_seeds(recall, kinds[0])})
+            worded = findings.by_seed(name, EDITS, variant="worded")
+            one = {"setting": name, "ours": beside, "worded": worded}
+            told.append(one | _tell_seeds(recall, kinds[0]))
     return told
 
 

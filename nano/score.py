@@ -23,7 +23,7 @@ from e5v.evaluation.tasks import Grading, Material, Pool, Search, Task
 from e5v.evaluation.variants import Ablation, variants
 from e5v.inputs import RawItem, normalise
 from nano.concepts import WORDINGS
-from nano.findings import IMAGES, ONE_WORD, Record
+from nano.findings import EDITS, IMAGES, ONE_WORD, Record
 from nano.text_images import letter
 
 WORDED = 8  # scenes whose words are told
@@ -91,6 +91,18 @@ def letter_captions(data: BenchmarkData) -> BenchmarkData:
     return replace(data, material=Material((replace(search, queries=(pool,)),), ""))
 
 
+def word_edits(data: BenchmarkData) -> BenchmarkData:
+    """Ask for edits in words alone: the caption of a scene stands in its picture's place."""
+    images, edits = _find_search(data), _find_search(data, EDITS)
+    shown = (str(images.candidates.items[true[0]]) for true in images.relevance.true)
+    caption = dict(zip(shown, _read_texts(images), strict=True))
+    asked = [item for item in edits.queries[0].items if isinstance(item, dict)]
+    wording: str = WORDINGS["triplets"][0]
+    worded = [wording.format(x=caption[str(one["image"])], edit=one["text"]) for one in asked]
+    search = replace(edits, queries=(Pool(worded, "text"),))
+    return replace(data, material=Material((search,), ""))
+
+
 def collect_words(model: E5V, data: BenchmarkData) -> list[Record]:
     """Return what the first scenes and their captions say."""
     search = _find_search(data)
@@ -124,10 +136,10 @@ def find_by_english(model: E5V, data: BenchmarkData) -> list[Record]:
     return found
 
 
-def _find_search(data: BenchmarkData) -> Search:
-    """Return the task that looks for images by their captions."""
+def _find_search(data: BenchmarkData, name: str = IMAGES) -> Search:
+    """Return a search, the one that looks for images by their captions unless it is named."""
     searches = (task for task in data.material.tasks if isinstance(task, Search))
-    return next(one for one in searches if one.name == IMAGES)
+    return next(one for one in searches if one.name == name)
 
 
 def _read_texts(search: Search) -> Sequence[str]:

@@ -134,9 +134,10 @@ class Study:
         scored: dict[str, Record] = {}
         for ablation in setting.ablations or (None,):
             scored |= score.score_variants(model, scenes, ablation)
+        more: Record = {"worded": score.score_model(model, score.word_edits(scenes))}
         if not setting.whole:
-            return scored, {}
-        more = {
+            return scored, more
+        more |= {
             "words": score.collect_words(model, scenes),
             "english": score.find_by_english(model, scenes),
             "lettered": score.score_model(model, score.letter_captions(scenes)),

@@ -10,9 +10,11 @@ import pytest
 
 from e5v import E5V
 from e5v.errors import UsageError
+from e5v.evaluation.tasks import Search
 from e5v.evaluation.variants import BARE, SUMMARY
 from e5v.training.reading import read_triplets
 from e5v.training.triplets import Triplet
+from nano import score
 from nano import study as study_module
 from nano.findings import read_findings
 from nano.kept import write
@@ -223,12 +225,21 @@ def test_a_result_holds_all_that_the_document_is_made_of(study: Study) -> None:
     assert list(replace(study, only=("base",)).make_all()) == ["base"]
     result = json.loads((study.results / "base.json").read_text())
     assert {"no prompt", "prompt", "one word", "read at before-mlp"} <= result["scores"].keys()
-    assert {"words", "english", "lettered", "versions", "machine"} <= result.keys()
+    assert {"words", "english", "lettered", "worded", "versions", "machine"} <= result.keys()
     edits = result["scores"]["one word"]["figures"]["edits"]
     assert len(edits["first"]) == edits["queries"] == 12
     assert edits["R@1"] == pytest.approx(100 * edits["first"].count("1") / 12, abs=0.01)
     assert all(one["found"] for one in result["english"])
     assert "# The paper in miniature" in write_document("miniature", read_findings(study.results))
+
+
+def test_an_edit_in_words_is_of_the_caption_of_its_own_scene(scenes: Path) -> None:
+    """The caption of another scene would be a question that no one can answer."""
+    (search,) = score.word_edits(score.read_data(scenes)).material.tasks
+    assert isinstance(search, Search)
+    for number, asked in enumerate(search.queries[0].items):
+        assert f"scene of {number} dogs" in str(asked)
+        assert "one more" in str(asked)
 
 
 def test_the_gap_is_drawn_once_all_of_its_panels_are_measured(study: Study) -> None:
