@@ -145,7 +145,10 @@ def started(*arguments: object) -> Iterator["subprocess.Popen[str]"]:
     ):
         assert endless.stdout
         endless.stdout.close()  # `yes` ends with its only reader
-        yield process
+        try:
+            yield process
+        finally:
+            process.kill()  # if a signal was not heard, the input has no end
 
 
 @pytest.mark.parametrize(
