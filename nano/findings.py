@@ -9,7 +9,7 @@ asked the same queries, so it is the differences query by query that are a sampl
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
@@ -24,6 +24,7 @@ ONE_WORD, NO_PROMPT, PROMPT = "one word", "no prompt", "prompt"
 SURE = 2.0  # standard errors
 Verdict = Literal["above", "below", "level"]
 Record = dict[str, Any]
+Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,18 @@ class Findings:
         """Return a figure as the paper writes it: texts to images / images to texts."""
         ways = [self.figure(setting, task, metric, variant) for task in (IMAGES, TEXTS)]
         return None if None in ways else " / ".join(map(str, ways))
+
+    def table(self, columns: Mapping[str, Key], rows: Mapping[str, Key]) -> str:
+        """Return a table in Markdown, without the rows that have a figure missing.
+
+        A column is of a setting and a variant, a row of a task and a metric, by their titles.
+        """
+        lines = [f"|  | {' | '.join(columns)} |", f"| --- |{' ---: |' * len(columns)}"]
+        for title, (task, metric) in rows.items():
+            figures = [self.figure(one, task, metric, variant) for one, variant in columns.values()]
+            if None not in figures:
+                lines.append(f"| {title} | {' | '.join(map(str, figures))} |")
+        return "\n".join(lines) + "\n"
 
     def compare(self, one: Sequence[str], other: Sequence[str], task: str) -> Verdict | None:
         """Compare R@1 or the correlation of two settings, each with a variant unless ONE_WORD."""

@@ -46,17 +46,16 @@ EFFECT = {  # columns of the table of the effect: of which setting and variant
     "tuned on texts": (OURS, ONE_WORD),
     "tuned on images and texts": (RIVAL, ONE_WORD),
 }
-TASKS = {"text to image": IMAGES, "image to text": TEXTS, "image and edit to image": EDITS}
+TASKS = {  # its rows: of which task and metric
+    "text to image": (IMAGES, "R@1"),
+    "image to text": (TEXTS, "R@1"),
+    "image and edit to image": (EDITS, "R@1"),
+}
 
 
 def write_effect(findings: Findings) -> str:
     """Return the table of the effect, R@1 in percent, for the README and the guide to training."""
-    lines = [f"| | {' | '.join(EFFECT)} |", "|---|" + "---|" * len(EFFECT)]
-    for title, task in TASKS.items():
-        figures = [findings.figure(one, task, "R@1", variant) for one, variant in EFFECT.values()]
-        if None not in figures:
-            lines.append(f"| {title} | {' | '.join(map(str, figures))} |")
-    return "\n".join(lines) + "\n"
+    return findings.table(EFFECT, TASKS)
 
 
 def write_document(name: str, findings: Findings) -> str:

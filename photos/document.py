@@ -66,21 +66,13 @@ def write_document(findings: Findings, looks: Sequence[Record]) -> str:
 
 
 def write_effect(findings: Findings) -> str:
-    """Return the rows of the table of the effect, for the guide to training."""
-    rows = [
-        ("text to photo, R@1", IMAGES, "R@1"),
-        ("photo to text, R@1", TEXTS, "R@1"),
-        ("STS-B, Spearman", STS, "Spearman"),
-    ]
-    lines = [
-        f"|  | {' | '.join(side.title for side in EFFECT)} |",
-        f"| --- |{' ---: |' * len(EFFECT)}",
-    ]
-    for title, task, metric in rows:
-        figures = [findings.figure(one.setting, task, metric, one.variant) for one in EFFECT]
-        if None not in figures:
-            lines.append(f"| {title} | {' | '.join(map(str, figures))} |")
-    return "\n".join(lines) + "\n"
+    """Return the table of the effect, for the README and the guide to training."""
+    rows = {
+        "text to photo, R@1": (IMAGES, "R@1"),
+        "photo to text, R@1": (TEXTS, "R@1"),
+        "STS-B, Spearman": (STS, "Spearman"),
+    }
+    return findings.table({one.title: (one.setting, one.variant) for one in EFFECT}, rows)
 
 
 def read_looks(folder: Path) -> list[Record]:

@@ -16,13 +16,13 @@ from pathlib import Path
 
 from huggingface_hub import snapshot_download
 
-from e5v.checkpoints.model_card import ModelCard, shown_name, write_card
+from e5v.checkpoints.model_card import ModelCard, write_card
 from e5v.checkpoints.sentence_transformers import NAMES, write_sentence_files
 from e5v.checkpoints.tensors import Weights, new_folder, open_weights
 from e5v.errors import ModelError, UsageError, first_line
 from e5v.model.bundled import untuned_name
 from e5v.model.loading import Loaded, outline, quiet
-from e5v.model.locating import find_model
+from e5v.model.locating import find_model, shown_name
 from e5v.model.lora import Lora, TrainedAdapter, find_run, open_lora
 from e5v.model.partial import language_path
 from e5v.model.projector import projector_weights

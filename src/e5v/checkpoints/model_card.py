@@ -34,11 +34,6 @@ class ModelCard:
     tuned: bool = True
 
 
-def shown_name(source: str | Path) -> str:
-    """Return how a card names a model: its hub id, or the name of its folder, without the path."""
-    return Path(source).resolve().name if Path(source).is_dir() else str(source)
-
-
 def write_card(folder: Path, card: ModelCard) -> None:
     """Write README.md into a checkpoint folder."""
     wordings = PROMPTS["retrieval"]

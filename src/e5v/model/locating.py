@@ -64,6 +64,11 @@ def absolute_name(name: str | Path) -> str:
     return str(Path(name).resolve()) if is_folder else name
 
 
+def shown_name(name: str | Path) -> str:
+    """Return a name as readers see it: a hub id, or the name of a folder, without its path."""
+    return Path(name).resolve().name if Path(name).is_dir() else str(name)
+
+
 def _find_on_hub(name: str) -> str:
     from e5v.model import hub
 

@@ -22,6 +22,7 @@ from e5v.errors import ModelError
 from e5v.extras import imported
 from e5v.model.loading import Loaded
 from e5v.model.locating import ADAPTER_CONFIG
+from e5v.model.lora import START
 from e5v.model.lora import WEIGHTS as WEIGHTS
 from e5v.model.partial import language_path
 from e5v.model.projector import find_projector, projector_weights
@@ -29,7 +30,6 @@ from e5v.training.dropout import LoraDropout
 from e5v.training.recipe import Adapter
 
 CONFIG = ADAPTER_CONFIG
-PREFIX = "base_model.model."  # before every name in peft's files
 
 
 def add_adapter(loaded: Loaded, adapter: Adapter, seed: int) -> Any:
@@ -115,7 +115,7 @@ def adapter_files(loaded: Loaded, config: Any) -> Mapping[str, bytes]:
     A trained projector is what peft calls `modules_to_save`: their weights are in the file in full.
     """
     weights = {
-        PREFIX + name: value.detach().cpu().contiguous() for name, value in _state(loaded).items()
+        START + name: value.detach().cpu().contiguous() for name, value in _state(loaded).items()
     }
     settings: dict[str, Any] = config.to_dict() | {"inference_mode": True, "peft_type": "LORA"}
     if trained_projector(loaded):
@@ -134,7 +134,7 @@ def restore_adapter(loaded: Loaded, weights: bytes) -> None:
         ModelError: the file's weights do not fit the adapter.
     """
     state = safetensors.torch.load(weights)
-    renamed = {name.removeprefix(PREFIX): value for name, value in state.items()}
+    renamed = {name.removeprefix(START): value for name, value in state.items()}
     if _shapes(renamed) != _shapes(_state(loaded)):
         raise ModelError("the checkpoint's adapter belongs to another model or recipe")
     with torch.no_grad():

@@ -9,11 +9,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from e5v.model.locating import shown_name
 from e5v.web.access import AccessRules
 from e5v.web.admission import Limits
 from e5v.web.batching import Batcher, ForwardPass
@@ -51,8 +51,7 @@ class Service:
     @property
     def name(self) -> str:
         """The model's name; of a folder only the last part of its path."""
-        name = self.model.loaded.name
-        return Path(name).resolve().name if Path(name).is_dir() else name
+        return shown_name(self.model.loaded.name)
 
     @property
     def collection(self) -> Collection:
