@@ -7,6 +7,8 @@ TYPED := $(wildcard src tests benchmarks nano photos paper docs)
 
 # What users get: no constraints, the newest of everything but torch, whose build is chosen here.
 PLAIN := build/plain
+# The S3 server of the tests, in an environment of its own: its pins do not go with ours.
+MOTO := build/moto/.installed
 TORCH ?= torch==2.13.0
 PLAIN_TESTS := tests/test_files.py tests/model/test_embedder.py tests/model/test_exact.py \
 	tests/model/test_failures.py tests/search/test_query.py
@@ -30,11 +32,11 @@ demo-photos: $(BASE)
 
 # Two workers, one thread each: more threads than cores only wait for one another. The examples of
 # the README and the guides are run by `make docs`.
-test: $(READY)
+test: $(READY) $(MOTO)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not guides"
 
 # Without the slowest tests, for the minutes between two commits.
-test-fast: $(READY)
+test-fast: $(READY) $(MOTO)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow"
 
 # The base install alone embeds; with the extra `search` the demo and some tests run.
@@ -80,4 +82,9 @@ $(BASE): pyproject.toml constraints.txt
 
 $(READY): $(BASE)
 	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	touch $@
+
+$(MOTO): Makefile
+	$(PYTHON) -m venv build/moto
+	build/moto/bin/pip install --quiet 'moto[server,s3]==5.2.5'
 	touch $@

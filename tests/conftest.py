@@ -6,7 +6,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # before any import that reads it
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from tests.families import build
+from tests.store_server import KEYS, Bucket, Faults, make_bucket, serve_faults, serve_store
 
 if TYPE_CHECKING:
     from tests.checkpoints.small_photos import Small
@@ -71,3 +72,30 @@ def _photo(width: int, height: int, *, seed: int) -> Image.Image:
 def photos() -> list[Image.Image]:
     """Four RGB photos of different shapes: landscape, portrait, square and a wide strip."""
     return [_photo(width, height, seed=seed) for seed, (width, height) in enumerate(SIZES)]
+
+
+@pytest.fixture(scope="session")
+def store_endpoint() -> Iterator[str]:
+    """Run an S3-compatible server for the session."""
+    with serve_store() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def bucket(store_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """Give a new bucket on that server, which the environment names."""
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", store_endpoint)
+    return make_bucket(store_endpoint)
+
+
+@pytest.fixture
+def faults(
+    bucket: Bucket, store_endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Faults]:
+    """Have all requests after this one go through a proxy that can fail."""
+    del bucket  # made before
+    with serve_faults(store_endpoint) as faults:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", faults.endpoint)
+        yield faults

@@ -1,0 +1,189 @@
+"""Objects by their URL: read, listed, written whole or not at all, created once.
+
+StoreUrl -> client of its bucket -> content, or a change that is there as a whole
+
+Every function is safe to call from several threads.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import IO, TYPE_CHECKING
+
+from e5v.errors import DataError
+from e5v.places import ObjectState, StoreUrl
+from e5v.stores.clients import open_client, store_errors
+from e5v.stores.hub import find_hub_state, list_hub, read_hub_file
+
+if TYPE_CHECKING:
+    from obstore import GetOptions, ObjectMeta, PutMode, PutResult
+
+PIECE = 8 * 2**20  # bytes of one request for a large object
+TRIES = 3  # of a write that the client does not repeat by itself
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One level below a place: `objects` with their states, and `folders`, in no order."""
+
+    objects: tuple[StoreUrl, ...]
+    folders: tuple[StoreUrl, ...]
+
+
+def read_object(url: StoreUrl, start: int = 0, end: int | None = None) -> bytes:
+    """Return the bytes of an object, or those from `start` to before `end`.
+
+    Raises:
+        FileNotFoundError: there is no such object.
+        DataError: it cannot be read, or has another content than `url.state` says.
+    """
+    if url.scheme == "hf":
+        return read_hub_file(url, start, end)
+    client = open_client(url)
+    import obstore
+
+    options: GetOptions = {}
+    if end is not None:
+        options["range"] = (start, end)
+    elif start:
+        options["range"] = {"offset": start}
+    if url.state is not None and url.state.tag:
+        options["if_match"] = url.state.tag
+    with store_errors(url):
+        return bytes(obstore.get(client, url.key, options=options).bytes())
+
+
+def find_state(url: StoreUrl) -> ObjectState | None:
+    """Return size and tag of an object; None if there is none.
+
+    Raises:
+        DataError: the store does not say.
+    """
+    if url.scheme == "hf":
+        return find_hub_state(url)
+    client = open_client(url)
+    import obstore
+
+    try:
+        with store_errors(url):
+            return _state(obstore.head(client, url.key))
+    except FileNotFoundError:
+        return None
+
+
+def list_level(url: StoreUrl) -> Listing:
+    """List the objects and folders right below a place, as one lists a folder.
+
+    Raises:
+        DataError: it cannot be listed.
+    """
+    if url.scheme == "hf":
+        return Listing(*map(tuple, list_hub(url)))
+    client = open_client(url)
+    import obstore
+
+    with store_errors(url, "listed"):
+        found = obstore.list_with_delimiter(client, url.key or None)
+    objects = (_at(url, one) for one in found["objects"])
+    folders = (replace(url, key=key, state=None) for key in found["common_prefixes"])
+    return Listing(tuple(one for one in objects if one.key != url.key), tuple(folders))
+
+
+def list_objects(url: StoreUrl) -> Iterator[StoreUrl]:
+    """Yield all objects below a place with their states, in order of key.
+
+    Raises:
+        DataError: it cannot be listed.
+    """
+    client = open_client(url)
+    import obstore
+
+    with store_errors(url, "listed"):
+        for some in obstore.list(client, url.key or None):
+            yield from (_at(url, one) for one in some)
+
+
+def write_object(url: StoreUrl, content: bytes | IO[bytes]) -> ObjectState:
+    """Write an object, or replace it; a large one in pieces. It appears whole, or not at all.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    client = open_client(url)
+    import obstore
+
+    with store_errors(url, "written"):
+        put = obstore.put(client, url.key, content, chunk_size=PIECE)
+    return _put_state(url, content, put)
+
+
+def create_object(url: StoreUrl, content: bytes) -> ObjectState | None:
+    """Write an object unless it is there; None if it is. Of several writers, the first one writes.
+
+    If the store's answer is lost on the way, this write may be there and None be returned: compare
+    the content where that matters.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    return _write_if(url, content, "create")
+
+
+def replace_object(url: StoreUrl, content: bytes, expected: ObjectState) -> ObjectState | None:
+    """Write an object if it still has the state `expected`; None if it is another, or gone.
+
+    If the store's answer is lost on the way, this write may be there and None be returned.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    try:
+        return _write_if(url, content, {"e_tag": expected.tag})
+    except FileNotFoundError:
+        return None
+
+
+def delete_object(url: StoreUrl) -> None:
+    """Delete an object, if it is there.
+
+    Raises:
+        DataError: it cannot be deleted.
+    """
+    client = open_client(url)
+    import obstore
+
+    with store_errors(url, "deleted"):
+        obstore.delete(client, url.key)
+
+
+def _write_if(url: StoreUrl, content: bytes, mode: "PutMode") -> ObjectState | None:
+    """Write on a condition; None if it does not hold. A cut connection is tried again."""
+    client = open_client(url)
+    import obstore
+    from obstore.exceptions import AlreadyExistsError, GenericError, PreconditionError
+
+    with store_errors(url, "written"):
+        for left in reversed(range(TRIES)):
+            try:
+                put = obstore.put(client, url.key, content, mode=mode, use_multipart=False)
+                return _put_state(url, content, put)
+            except (AlreadyExistsError, PreconditionError):
+                return None
+            except GenericError:
+                if not left:
+                    raise
+    raise AssertionError("the last try returns or raises")
+
+
+def _put_state(url: StoreUrl, content: bytes | IO[bytes], put: "PutResult") -> ObjectState:
+    size = len(content) if isinstance(content, bytes) else content.tell()
+    if not put["e_tag"]:
+        raise DataError(f"{url} is at a store without ETags, which is not supported")
+    return ObjectState(size, put["e_tag"])
+
+
+def _state(found: "ObjectMeta") -> ObjectState:
+    return ObjectState(found["size"], found["e_tag"] or "")
+
+
+def _at(url: StoreUrl, found: "ObjectMeta") -> StoreUrl:
+    return replace(url, key=found["path"], state=_state(found))
