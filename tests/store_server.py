@@ -1,4 +1,4 @@
-"""A real S3-compatible server for tests, on loopback, and a proxy before it with the faults of a way.
+"""A real S3-compatible server for tests, on loopback, and a proxy with the faults of a way.
 
 moto_server in an environment of its own (`make build/moto/.installed`, or $E5V_MOTO) -> Bucket
 """
@@ -86,6 +86,7 @@ def serve_store() -> Iterator[str]:
         port = free.getsockname()[1]
     server = subprocess.Popen(
         [program, "-H", "127.0.0.1", "-p", str(port)],
+        env={**os.environ, "S3_UPLOAD_PART_MIN_SIZE": "1"},  # small pieces, which are fast
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -161,11 +162,15 @@ class _Proxy(BaseHTTPRequestHandler):
         kind = self.faults.take(self.command)
         body = self.rfile.read(size // 2 if kind == "cut" else size)
         if kind in {"busy", "deny"}:
-            self._refuse(503 if kind == "busy" else 403, "SlowDown" if kind == "busy" else "Denied")
+            self._refuse(
+                503 if kind == "busy" else 403, "SlowDown" if kind == "busy" else "AccessDenied"
+            )
             return
         connection = HTTPConnection(self.target, timeout=STARTS_IN)
         try:
-            connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            connection.putrequest(
+                self.command, self.path, skip_host=True, skip_accept_encoding=True
+            )
             for name, value in self.headers.items():
                 connection.putheader(name, value)
             connection.endheaders(body)
@@ -199,7 +204,8 @@ class _Proxy(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            self.wfile.write(content)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _pass_on  # noqa: N815
 

@@ -1,4 +1,4 @@
-"""URLs where a path or an item is expected: refused in one line, before anything is made."""
+"""URLs where a path or an item is expected: read at stores, or refused before anything is made."""
 
 import json
 from collections.abc import Callable
@@ -10,10 +10,10 @@ import pytest
 import e5v
 from e5v.errors import ItemError, UsageError
 from e5v.evaluation.report import Report
-from e5v.inputs import Text, normalise
+from e5v.inputs import RawItem, Text, normalise
 from e5v.item_lines import read_items
 from e5v.jsonl import LineFault
-from e5v.places import is_url
+from e5v.places import StoreUrl, is_url
 
 CALLS: dict[str, Callable[[], Any]] = {
     "an index to write": lambda: e5v.index("photos", index="s3://bucket/x", model="nano"),
@@ -38,12 +38,22 @@ def test_a_call_refuses_a_url(name: str, tmp_path: Path, monkeypatch: pytest.Mon
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("url", ["s3://bucket/images/", " gs://b/cat.jpg\n", "HF://a/b"])
+@pytest.mark.parametrize("url", ["s3://bucket/images/", " gs://b/cat\n", "HF://a/b"])
 def test_a_place_in_a_store_is_no_text(url: str) -> None:
-    """Catches a model that embeds the name of a photo, and a text that cannot be said."""
-    with pytest.raises(ItemError, match="object stores are not read"):
+    """Catches a model that embeds the name of a folder, and a text that cannot be said."""
+    with pytest.raises(ItemError, match="which does not end in the suffix of an image"):
         normalise(url)
     assert normalise({"text": url}).texts == (url,)
+
+
+@pytest.mark.parametrize(
+    "item", [" S3://b/cat.jpg\n", {"image": "s3://b/cat.jpg"}, Path("s3://b/cat.jpg")]
+)
+def test_an_image_in_a_store_is_an_image(item: RawItem) -> None:
+    """Catches a model that embeds the name of a photo, and a path that lost a slash."""
+    [image] = normalise(item).images
+    assert (image.source, str(image)) == (StoreUrl("s3", "b", "cat.jpg"), "s3://b/cat.jpg")
+    assert normalise({"text": "s3://b/cat.jpg"}).images == ()
 
 
 @pytest.mark.parametrize("text", ["see s3://bucket/x", "s3://bucket is ours", "s3:/x", "https://a"])
@@ -53,13 +63,22 @@ def test_a_text_with_a_url_is_a_text(text: str) -> None:
 
 
 def test_a_line_that_names_a_url(tmp_path: Path) -> None:
-    """Catches a URL that is told as a missing file."""
+    """Catches a URL that is told as a missing file, and one where stores are not read."""
     file = tmp_path / "items.jsonl"
-    lines = [{"image": "s3://bucket/a cat.jpg"}, {"image": ["gs://b/cat.jpg"], "text": "a"}]
+    lines = [
+        {"image": "s3://b/a cat.jpg"},
+        {"image": ["gs://b/cat.jpg"], "text": "a"},
+        ["s3://b/x"],
+    ]
     file.write_text("\n".join(map(json.dumps, lines)))
     for line in read_items(file):
         assert isinstance(line, LineFault)
         assert "is the URL" in line.reason
+    found = [line for line in read_items(file, stores=True) if not isinstance(line, LineFault)]
+    assert [one.source for line in found for one in normalise(line.raw).images] == [
+        StoreUrl("s3", "b", "a cat.jpg"),
+        StoreUrl("gs", "b", "cat.jpg"),
+    ]
 
 
 def test_a_path_is_no_url() -> None:

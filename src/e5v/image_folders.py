@@ -1,14 +1,17 @@
-"""List the images of a folder, as `e5v encode` reads it.
+"""List the images of a folder, here or at a store, as `e5v encode` reads it.
 
 folder -> names in order, hidden ones skipped, links to folders not followed -> images
 """
 
 import os
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 
 from e5v.image_formats import is_image_name
 from e5v.left_out import LeftOut
+from e5v.places import StoreUrl
+from e5v.stores.objects import list_level
 
 
 def list_images(folder: Path, left_out: LeftOut) -> Iterator[Path]:
@@ -25,3 +28,21 @@ def list_images(folder: Path, left_out: LeftOut) -> Iterator[Path]:
                 yield folder / entry.name
             else:
                 left_out.add(entry.name)
+
+
+def list_stored_images(folder: StoreUrl, left_out: LeftOut) -> Iterator[StoreUrl]:
+    """Yield the images below a place in a store, in the same order, with their states.
+
+    Raises:
+        DataError: it cannot be listed.
+    """
+    level = list_level(folder)
+    for entry in sorted((*level.folders, *level.objects), key=attrgetter("name")):
+        if entry.name.startswith("."):
+            continue
+        if entry.state is None:  # a folder
+            yield from list_stored_images(entry, left_out)
+        elif is_image_name(entry.name):
+            yield entry
+        else:
+            left_out.add(entry.name)

@@ -9,23 +9,27 @@ them, on threads ahead of the model.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, Union, cast
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, Union, cast
 
 from e5v.data_uris import decode_data_uri, is_data_uri
 from e5v.errors import ItemError
 from e5v.image_formats import IMAGE_SUFFIXES as IMAGE_SUFFIXES
-from e5v.image_names import file_of_url, find_image_file, looks_like_image, strip, why_text
+from e5v.image_names import why_text
+from e5v.image_sources import find_image_source, find_source
 from e5v.jsonl import find_surrogate
-from e5v.places import begins_with_url, explain_store
+from e5v.places import StoreUrl, TarMember, find_store
 
 if TYPE_CHECKING:
     import PIL.Image
 
 SHOWN = 80  # characters of a text that looks like a path, in a warning
 LONGEST_NAME = 300  # characters of a path in a message; a longer one is probably data, not a path
+
+Named = TypeVar("Named")
+Found = TypeVar("Found")
 
 IMAGE_KEYS = frozenset({"image", "image_url", "url", "path", "base64", "bytes"})
 
@@ -43,19 +47,19 @@ class Text:
 
 @dataclass(frozen=True, eq=False)
 class Image:
-    """Where an image's pixels are: a file, its encoded bytes, or a PIL image.
+    """Where an image's pixels are: a file, here or at a store, its encoded bytes, or a PIL image.
 
     `name` is the file that bytes were read from, for messages.
     """
 
-    source: Path | bytes | PIL.Image.Image
+    source: Path | StoreUrl | TarMember | bytes | PIL.Image.Image
     name: str = ""
 
     def __str__(self) -> str:
         """Return a short name for error messages, on one line."""
         if self.name:
             return self.name
-        if isinstance(self.source, Path):
+        if isinstance(self.source, Path | StoreUrl | TarMember):
             path = str(self.source)
             path = path if path.isprintable() else ascii(path)
             return path if len(path) <= LONGEST_NAME else f"{path[:LONGEST_NAME]}..."
@@ -102,7 +106,7 @@ class Item:
 # "role" and "content"; its values are checked when it is read, since JSON gives no better type.
 TextInput: TypeAlias = str | Text
 ImageInput: TypeAlias = (
-    os.PathLike[str] | bytes | bytearray | memoryview | Union["PIL.Image.Image", Image]
+    os.PathLike[str] | StoreUrl | bytes | bytearray | memoryview | Union["PIL.Image.Image", Image]
 )
 MessageInput: TypeAlias = Mapping[str, object]
 MixedInput: TypeAlias = Mapping[str, object] | Sequence["RawItem"]
@@ -119,12 +123,12 @@ class _System:
 def normalise(raw: RawItem, position: int = 0) -> Item:
     """Convert a user's input to an `Item`.
 
-    A string is text, unless it is a data URI, a `file://` URL of an image, or the path of an
-    existing file with an image suffix; white space around these is ignored. `{"text": ...}` is
-    always text, and `Path(...)` is always a file; a place in an object store, such as s3://bucket/x,
-    is refused. A mapping is either "image" and/or "text", image
-    first, or a chat message ("role" and "content"). A list is a mixture in the order given, or a
-    chat: an optional system turn, then the user's turn; an empty assistant turn is ignored.
+    A string is text, unless it is a data URI, a `file://` URL of an image, the URL of an image in
+    an object store, such as s3://bucket/cat.jpg, or the path of an existing file with an image
+    suffix; white space around these is ignored. `{"text": ...}` is always text, and `Path(...)` and
+    `{"image": ...}` are always a file. A mapping is either "image" and/or "text", image first, or a
+    chat message ("role" and "content"). A list is a mixture in the order given, or a chat: an
+    optional system turn, then the user's turn; an empty assistant turn is ignored.
 
     Raises:
         ItemError: the item is empty or of an unknown kind; names `position`.
@@ -198,7 +202,9 @@ def _read_part(raw: object, position: int) -> Part:
     if isinstance(raw, str):
         return _read_string(raw, position)
     if isinstance(raw, os.PathLike):
-        return Image(Path(raw))
+        return Image(_of_string(find_store, raw, position) or Path(raw))
+    if isinstance(raw, StoreUrl):
+        return Image(raw)
     if isinstance(raw, (bytes, bytearray, memoryview)):
         return Image(bytes(raw))
     if hasattr(raw, "convert") and hasattr(raw, "getexif"):  # a PIL image, without importing PIL
@@ -213,26 +219,13 @@ def _read_part(raw: object, position: int) -> Part:
 def _read_string(raw: str, position: int) -> Part:
     if not raw.strip():
         raise ItemError(position, "is an empty string; expected text: fill it or remove the item")
-    if is_data_uri(raw):
-        return Image(_decode_uri(raw, position))
-    if fault := explain_store(raw):
-        raise ItemError(position, fault)
-    path = _path_of_url(raw, position)
-    if path is None or not looks_like_image(path):
-        path = find_image_file(raw)
-    return _checked_text(raw, position, why_text(raw)) if path is None else Image(path)
+    source = _of_string(find_source, raw, position)
+    return _checked_text(raw, position, why_text(raw)) if source is None else Image(source)
 
 
-def _path_of_url(raw: str, position: int) -> Path | None:
+def _of_string(read: Callable[[Named], Found], raw: Named, position: int) -> Found:
     try:
-        return file_of_url(raw)
-    except ValueError as error:
-        raise ItemError(position, str(error)) from None
-
-
-def _decode_uri(raw: str, position: int) -> bytes:
-    try:
-        return decode_data_uri(raw)
+        return read(raw)
     except ValueError as error:
         raise ItemError(position, str(error)) from None
 
@@ -246,7 +239,7 @@ def _read_mapping(raw: MessageInput, position: int) -> list[Part]:
         if key == "text":
             texts.append(_read_text(value, position))
         elif key == "base64" and isinstance(value, str) and not is_data_uri(value):
-            images.append(Image(_decode_uri(f"data:;base64,{value}", position)))
+            images.append(Image(_of_string(decode_data_uri, f"data:;base64,{value}", position)))
         elif key == "path" and raw.get("bytes") is not None:
             continue  # {"bytes": ..., "path": name}, as in the datasets library
         elif key in IMAGE_KEYS:
@@ -281,20 +274,7 @@ def _read_image(value: object, position: int) -> list[Part]:
     if isinstance(value, Mapping):  # {"image_url": {"url": "data:..."}}, as in chat messages
         return _read_mapping(value, position)
     if isinstance(value, str):
-        return [Image(_find_image(value, position))]
+        return [Image(_of_string(find_image_source, value, position))]
     if isinstance(value, (list, tuple)):
         return [part for inner in value for part in _read_image(inner, position)]
     return [_read_part(value, position)]
-
-
-def _find_image(value: str, position: int) -> Path | bytes:
-    if not value:
-        raise ItemError(position, "has an empty image; expected a path: give one or remove the key")
-    if value[:LONGEST_NAME].lstrip().lower().startswith("data:"):
-        return _decode_uri(value, position)
-    if begins_with_url(value):
-        raise ItemError(
-            position,
-            f"is the URL {strip(value)}; URLs are not downloaded: download the image first",
-        )
-    return _path_of_url(value, position) or find_image_file(value) or Path(value)

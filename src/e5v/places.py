@@ -17,7 +17,7 @@ from e5v.errors import UsageError
 URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/+(?P<rest>\S*)")
 STORES = ("s3", "gs", "az", "hf")  # of objects: no text is one word that begins so
 STORE = re.compile(
-    rf"(?P<scheme>{'|'.join(STORES)}):(?P<slashes>/+)(?P<bucket>[^/]*)(?P<key>(?:/.*)?)",
+    rf"(?P<scheme>{'|'.join(STORES)}):(?P<slashes>//?)(?P<bucket>[^/]*)(?P<key>(?:/.*)?)",
     re.IGNORECASE | re.DOTALL,
 )
 SHOWN = 300  # characters of a URL in a message
@@ -28,6 +28,9 @@ class ObjectState(NamedTuple):
 
     size: int
     tag: str
+
+
+NO_OBJECT = ObjectState(-1, "")
 
 
 @dataclass(frozen=True, order=True)
@@ -113,17 +116,6 @@ def is_url(string: str) -> bool:
 def is_store(string: str) -> bool:
     """Return whether a string is a place in an object store, and nothing else."""
     return is_url(string) and STORE.fullmatch(string.strip()) is not None
-
-
-def explain_store(string: str) -> str:
-    """Say why a string that is a place in an object store, and nothing else, is not an item."""
-    url = string.strip()
-    if not is_url(url) or url.partition(":")[0].lower() not in STORES:
-        return ""
-    return (
-        f"is the URL {url[:SHOWN]}; object stores are not read: give a file on this machine, or "
-        '{"text": ...} for a text'
-    )
 
 
 def refuse_url(value: str | Path, name: str, *, argument: str | None = None) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from e5v.errors import DataError
 from e5v.parts.check import check_parts, commit, read_committed
+from e5v.parts.folders import DiskFolder
 from e5v.parts.job import encode_parts
-from e5v.parts.part_folder import PartFolder
 from tests.parts.conftest import Collection
 
 
@@ -60,7 +60,7 @@ BY_HAND: dict[str, tuple[Callable[[Path], object], str]] = {
 def test_what_was_changed_by_hand(name: str, collection: Collection) -> None:
     """Catches "no trouble" with a folder that nobody can read on, and an index made of it."""
     collection.encode(photos=False)
-    folder = PartFolder(collection.out)
+    folder = DiskFolder(collection.out)
     edit, message = BY_HAND[name]
     edit(collection.out)
     [finding] = check_parts(folder)
@@ -76,7 +76,7 @@ def test_what_was_changed_by_hand(name: str, collection: Collection) -> None:
 def test_a_plan_that_is_none(collection: Collection) -> None:
     """Catches a fault of the program where a file is at fault."""
     collection.encode(photos=False)
-    folder = PartFolder(collection.out)
+    folder = DiskFolder(collection.out)
     change("plan.json", '"count": 2', '"count": "2"')(collection.out)
     for content in ((collection.out / "plan.json").read_bytes(), b"\xff\xfe"):
         (collection.out / "plan.json").write_bytes(content)
@@ -93,11 +93,11 @@ def test_a_part_that_is_cut_short(collection: Collection) -> None:
     file.write_bytes(file.read_bytes()[:99])
     with pytest.raises(DataError, match=f"remove {file} and encode it again"):
         collection.encode(photos=False)
-    [finding] = check_parts(PartFolder(collection.out))
+    [finding] = check_parts(DiskFolder(collection.out))
     assert finding.reason.endswith("remove it and encode it again")
     file.unlink()
     assert collection.encode(photos=False).parts == 1
-    assert list(check_parts(PartFolder(collection.out))) == []
+    assert list(check_parts(DiskFolder(collection.out))) == []
 
 
 def test_inputs_that_grow_while_workers_run(collection: Collection) -> None:

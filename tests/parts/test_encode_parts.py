@@ -19,9 +19,9 @@ from e5v.inputs import RawItem
 from e5v.parts import job as job_module
 from e5v.parts.check import check_parts
 from e5v.parts.encoding import PartTally, encode_part
+from e5v.parts.folders import DiskFolder
 from e5v.parts.job import PartJob, PartModel, encode_parts
 from e5v.parts.part_file import read_vectors
-from e5v.parts.part_folder import PartFolder
 from e5v.parts.plan import Part
 from e5v.parts.settings import PartOptions
 from e5v.parts.sources import make_sources
@@ -63,7 +63,7 @@ def test_each_row_once_with_its_vector(collection: Collection) -> None:
     assert all(tokens > 0 for tokens in kept["tokens"].to_pylist())
     manifest = json.loads((collection.out / "manifest.json").read_text())
     assert sum(one["facts"]["rows"] for one in manifest["parts"]) == 9
-    assert list(check_parts(PartFolder(collection.out))) == []
+    assert list(check_parts(DiskFolder(collection.out))) == []
 
 
 def test_what_is_there_is_skipped(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +84,7 @@ def test_a_part_done_twice_is_the_same(collection: Collection) -> None:
     """Catches a part that depends on who encodes it, or a second file of the same rows."""
     collection.encode()
     before = collection.parts
-    folder = PartFolder(collection.out)
+    folder = DiskFolder(collection.out)
     sources = make_sources([collection.photos, collection.lines])
     name = collection.model.loaded.name
     model = PartModel(name, lambda *_: collection.model, "float32", "correct")
@@ -106,10 +106,10 @@ def test_only_what_changed_is_a_new_part(
     done = collection.encode()
     assert (done.parts, done.skipped) == (1, 4)
     assert len(set(collection.parts) - before) == 1
-    [finding] = check_parts(PartFolder(collection.out))
+    [finding] = check_parts(DiskFolder(collection.out))
     assert finding.trouble == "doubled"
     (collection.out / finding.file).unlink()
-    assert list(check_parts(PartFolder(collection.out))) == []
+    assert list(check_parts(DiskFolder(collection.out))) == []
     with collection.lines.open("a") as lines:
         lines.write("\nsix")
     assert collection.encode().parts == 1
@@ -172,7 +172,7 @@ def test_precisions(collection: Collection, precision: Precision, kind: str, wid
     expected = quantise(collection.model.encode(["one"]), precision).astype(np.float32)
     atol = {"float16": 1e-3, "int8": 1}.get(precision, 0)
     np.testing.assert_allclose(read_vectors(rows.slice(0, 1)), expected, atol=atol)
-    assert list(check_parts(PartFolder(collection.out))) == []
+    assert list(check_parts(DiskFolder(collection.out))) == []
 
 
 def test_two_processes_one_of_them_killed(collection: Collection, small_folder: Path) -> None:
@@ -188,7 +188,7 @@ def test_two_processes_one_of_them_killed(collection: Collection, small_folder: 
     assert written[1].splitlines()[-1].startswith("1 ")
     assert len(collection.parts) == 2
     assert len(list(collection.out.glob(".*.part"))) == 1
-    assert [one.trouble for one in check_parts(PartFolder(collection.out))] == ["missing"]
+    assert [one.trouble for one in check_parts(DiskFolder(collection.out))] == ["missing"]
     assert not (collection.out / "manifest.json").exists()
     steps = encode_parts([collection.lines], collection.out, collection.model, part_rows=2)
     *_, done = steps

@@ -12,8 +12,8 @@ import pytest
 import e5v
 from e5v import E5V
 from e5v.errors import DataError, UsageError
+from e5v.parts.folders import DiskFolder
 from e5v.parts.job import PartJob, PartModel, run
-from e5v.parts.part_folder import PartFolder
 from e5v.parts.settings import PartOptions
 from e5v.parts.shards import Shard
 from e5v.search.part_sources import make_index_sources
@@ -42,7 +42,7 @@ def encode(model: E5V, things: Path, out: Path, shard: str = "0/1", **options: A
     name = model.loaded.name
     opened = PartModel(name, lambda *_: model, "float32", "correct")
     asked = PartOptions(**{"part_rows": 4} | options)
-    job = PartJob(make_index_sources([things]), PartFolder(out), opened, asked)
+    job = PartJob(make_index_sources([things]), DiskFolder(out), opened, asked)
     list(run(job, Shard.read(shard)))
     return out
 

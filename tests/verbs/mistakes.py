@@ -32,6 +32,8 @@ def make_files(folder: Path) -> None:
         (folder / name).mkdir()
     (folder / "data.bin").write_bytes(b"data")
     (folder / "logo.svg").write_text("<svg/>")
+    (folder / "broken.tar").write_bytes(b"x" * 1_024)
+    (folder / "photos.tar.gz").touch()
     (folder / "pictures" / "a.jpg").touch()
     (folder / "items.jsonl").write_text('"a"\n')
     (folder / "empty.jsonl").write_text("\n")

@@ -43,7 +43,7 @@ ENCODING: dict[str, tuple[list[str], str]] = {
     "a file that is no image": (["encode", "data.bin"], "data.bin is a file, but no image"),
     "words of no supported format": (["words", "--image", "logo.svg"], ".svg is not supported"),
     "words of a folder": (["words", "pictures"], "pictures is a folder; expected one text"),
-    "words of items": (["words", "items.jsonl"], "items.jsonl is a file of JSON lines; expected"),
+    "words of items": (["words", "items.jsonl"], "items.jsonl is a file of items; expected"),
     "stdin twice": (["encode", "-", "-"], "- is given twice"),
     "nothing on stdin": (["encode", "--model", "nano"], "nothing to encode: no item was given"),
     "no item in a file": (
@@ -74,7 +74,11 @@ ENCODING: dict[str, tuple[list[str], str]] = {
     ),
     "an empty model": (["encode", "a", "--model", ""], "the model's name is empty"),
     "an unknown prompt": (["encode", "a", "--prompt", "retreival"], "did you mean retrieval?"),
-    "a URL to encode": (["encode", "s3://bucket/images/"], "s3://bucket/images/ is a URL"),
+    "a URL to encode": (["encode", "https://a.b/images/"], "https://a.b/images/ is a URL"),
+    "a bucket without a name": (["encode", "s3:///images/"], "s3:// names no bucket; expected"),
+    "a compressed tar": (["encode", "photos.tar.gz"], "photos.tar.gz is a compressed tar; decom"),
+    "a missing tar": (["encode", "photos.tar"], "photos.tar does not exist; check the path"),
+    "a tar that is none": (["encode", "broken.tar"], "broken.tar cannot be read as a tar: "),
     "a URL as a target": (["encode", "a", "--out", "s3://b/v.npy"], "--out s3://b/v.npy"),
     "a URL as a model": (["encode", "a", "--model", "hf://a/b"], "hf://a/b"),
 }

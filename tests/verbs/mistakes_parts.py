@@ -64,8 +64,12 @@ PARTS: dict[str, tuple[list[str], str]] = {
     ),
     "a check of no folder": (["encode", "--check", "none"], "--check none does not exist"),
     "a URL of parts": (
-        ["encode", "a", "--part-rows", "9", "--out", "s3://b/p"],
-        "--out s3://b/p is a URL",
+        ["encode", "a", "--part-rows", "9", "--out", "https://b/p"],
+        "--out https://b/p is a URL",
+    ),
+    "parts on the hub": (
+        ["encode", "a", "--part-rows", "9", "--out", "hf://datasets/a/b"],
+        "hf://datasets/a/b can only be read; name a place at s3, gs, az",
     ),
     "vectors and a folder": (
         ["index", "pictures", "--vectors", "empty"],

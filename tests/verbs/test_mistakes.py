@@ -15,7 +15,7 @@ from tests.verbs.mistakes import MISTAKES, make_files
 # What is wrong with a file, and not with the arguments: exit code 1.
 FAILURES = {
     *("a broken index", "a list with a missing image", "a broken list"),
-    *("nothing on stdin", "no item in a file", "no data to check"),
+    *("nothing on stdin", "no item in a file", "no data to check", "a tar that is none"),
 }
 
 

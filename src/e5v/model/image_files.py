@@ -18,6 +18,8 @@ import PIL.Image
 from e5v.errors import E5VError
 from e5v.image_formats import PILLOW_FORMATS
 from e5v.inputs import Image, Item
+from e5v.places import StoreUrl, TarMember
+from e5v.stores.files import read_file
 
 UPRIGHT = {  # transposition for each EXIF orientation
     2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
@@ -45,11 +47,12 @@ def read_bytes(image: Image) -> Image:
 
     Raises:
         UnreadableError: the file is missing, a folder, unreadable or empty.
+        DataError: a store cannot be reached or refuses, or a listed object has changed since.
     """
-    if not isinstance(image.source, Path):
+    if not isinstance(image.source, Path | StoreUrl | TarMember):
         return image
     try:
-        content = image.source.read_bytes()
+        content = read_file(image.source)
     except FileNotFoundError:
         raise UnreadableError(f"{image} does not exist; check the path") from None
     except IsADirectoryError:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
 from threading import Lock
 
 import numpy as np
@@ -139,8 +138,10 @@ def _lock_if_shared(image: Image) -> AbstractContextManager[object]:
 
 def _open(image: Image) -> PIL.Image.Image:
     source = read_bytes(image).source
-    assert not isinstance(source, Path)
-    return open_image(source) if isinstance(source, bytes) else source
+    if isinstance(source, bytes):
+        return open_image(source)
+    assert isinstance(source, PIL.Image.Image)  # files have been read
+    return source
 
 
 def _check_size(picture: PIL.Image.Image, name: str) -> None:

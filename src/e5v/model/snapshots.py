@@ -22,6 +22,7 @@ from e5v.errors import ItemError, first_line
 from e5v.inputs import Image, Item, Part
 from e5v.model.image_files import UnreadableError, load_pixels, orientation, read_bytes
 from e5v.model.images import PICTURE_LOCK
+from e5v.places import StoreUrl, TarMember
 
 MEGABYTE = 2**20
 
@@ -46,15 +47,15 @@ def megabytes(item: Item) -> int:
 def _size(image: Image) -> int:
     if isinstance(image.source, bytes):
         return len(image.source)
-    if isinstance(image.source, Path):
+    if isinstance(image.source, Path | StoreUrl | TarMember):
         return 0
     width, height = image.source.size
     return 4 * width * height  # Pillow uses 4 bytes per RGB pixel
 
 
 def _take_part(part: Part) -> Part:
-    if not isinstance(part, Image) or isinstance(part.source, bytes):
-        return part
+    if not isinstance(part, Image) or isinstance(part.source, bytes | StoreUrl | TarMember):
+        return part  # a store is read on threads: its answers are slow
     return read_bytes(part) if isinstance(part.source, Path) else Image(_copy(part.source))
 
 

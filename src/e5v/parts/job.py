@@ -21,6 +21,7 @@ from e5v.model.locating import absolute_name
 from e5v.model.opening import DTypeName, OpenOptions
 from e5v.parts.check import PartManifest, commit, list_missing
 from e5v.parts.encoding import PartTally, encode_part
+from e5v.parts.folders import open_folder
 from e5v.parts.part_folder import PartFolder
 from e5v.parts.plan import Part, Plan, cut, make_plan, write_plan
 from e5v.parts.settings import (
@@ -248,7 +249,7 @@ def encode_parts(
     batch_tokens = given.pop("batch_tokens", None)
     asked = PartOptions(part_rows, **{key: given.pop(key) for key in ENCODING if key in given})
     worker = Shard.read(shard) if isinstance(shard, str) else shard
-    sources, folder = make_sources(inputs), PartFolder.at(out)
+    sources, folder = make_sources(inputs), open_folder(out)
     opened = find_model(model, asked.max_tokens, cast("OpenOptions", given))
     return run(PartJob(sources, folder, opened, asked), worker, batch_tokens=batch_tokens)
 

@@ -2,8 +2,9 @@
 
 sources -> Row, `part_rows` at a time -> Part, named by settings, rows and their files -> Plan
 
-The name covers size and mtime of every file, so a changed photo of the same name is a new part, and
-no file is opened. Only one part is in memory at a time.
+The name covers size and mtime of every file, or size and tag of every object at a store, so a
+changed photo of the same name is a new part, and no file is opened. Only one part is in memory at a
+time.
 """
 
 import hashlib
@@ -16,9 +17,11 @@ from pathlib import Path
 from e5v.errors import DataError
 from e5v.files import read_state
 from e5v.inputs import Item, Text
+from e5v.parts.object_states import add_states
 from e5v.parts.part_folder import PLAN, SUFFIX, PartFolder
 from e5v.parts.settings import Settings
 from e5v.parts.sources import Row, Source
+from e5v.places import StoreUrl, TarMember
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def cut(sources: Sequence[Source], settings: Settings) -> Iterator[Part]:
     """Yield the parts of all inputs, in order; a part has rows of one input only."""
     for source in sources:
         rows, start = iter(source), 0
-        while chunk := tuple(islice(rows, settings.part_rows)):
+        while chunk := add_states(tuple(islice(rows, settings.part_rows))):
             name = name_part(settings, source.name, start, chunk)
             yield Part(PlannedPart(name, source.name, start, len(chunk)), chunk)
             start += len(chunk)
@@ -126,11 +129,21 @@ def _describe_item(item: Item) -> Iterator[object]:
     for part in item.parts:
         if isinstance(part, Text):
             yield part.text
-        elif isinstance(part.source, Path):
-            yield [str(part.source), *read_state(part.source)]
+        elif isinstance(part.source, TarMember):
+            place, member = part.source.archive, part.source
+            yield [str(member), member.offset, member.size, *_describe_file(place)]
+        elif isinstance(part.source, Path | StoreUrl):
+            yield _describe_file(part.source)
         else:
             assert isinstance(part.source, bytes)  # as sources give it
             yield [hashlib.blake2b(part.source, digest_size=16).hexdigest()]
+
+
+def _describe_file(place: Path | StoreUrl) -> list[object]:
+    if isinstance(place, Path):
+        return [str(place), *read_state(place)]
+    assert place.state is not None  # as `add_states` and tars give it
+    return [str(place), *place.state]
 
 
 def write_plan(folder: PartFolder, plan: Plan) -> None:

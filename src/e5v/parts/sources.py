@@ -1,24 +1,30 @@
-"""The inputs that parts are cut from: folders of images, files of JSON lines, and single items.
+"""The inputs that parts are cut from: folders of images, files of items, and single items.
 
-Path of a folder | Path of a .jsonl | items -> Source -> Row, one by one, the same in every process
+folder | .jsonl | .parquet | .tar | items -> Source -> Row, one by one, the same in every process
 
-No image is opened here. Paths are absolute, so that every worker means the same files.
+No image is opened here. Paths are absolute, so that every worker means the same files; a place in
+an object store is a URL.
 """
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, cast
 
 from e5v.errors import ItemError, UsageError
-from e5v.image_folders import list_images
+from e5v.image_folders import list_images, list_stored_images
 from e5v.image_formats import suffix_of
+from e5v.image_names import looks_like_image
 from e5v.inputs import Image, Item, RawItem, Text, normalise
 from e5v.item_lines import ItemLine, read_items
+from e5v.item_tables import read_item_table
+from e5v.jsonl import LineFault
 from e5v.left_out import LeftOut
-from e5v.places import refuse_url
+from e5v.places import StoreUrl, TarMember, find_store, is_store, refuse_url
+from e5v.stores.objects import find_state
+from e5v.tar_items import TarItem, read_tar
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,8 @@ class Row:
 class Source(Protocol):
     """An input: rows in an order that is the same each time.
 
-    `kind` says how it is read: "images", "lines", "items", or "index" (`e5v.search.part_sources`).
+    `kind` says how it is read: "images", "lines", "rows", "tar", "items", or "index"
+    (`e5v.search.part_sources`).
     """
 
     kind: ClassVar[str]
@@ -55,18 +62,23 @@ class ImageFolder:
 
     kind: ClassVar[str] = "images"
 
-    path: Path
+    path: Path | StoreUrl
     left_out: LeftOut = field(default_factory=LeftOut, compare=False)
 
     @property
     def name(self) -> str:
-        """Its absolute path."""
+        """Its absolute path, or URL."""
         return str(self.path)
 
     def __iter__(self) -> Iterator[Row]:
         """Walk the folder in order of path."""
         self.left_out.counts.clear()
-        for path in list_images(self.path, self.left_out):
+        paths: Iterator[Path | StoreUrl] = (
+            list_stored_images(self.path, self.left_out)
+            if isinstance(self.path, StoreUrl)
+            else list_images(self.path, self.left_out)
+        )
+        for path in paths:
             yield Row(str(path), Item((Image(path),)))
 
 
@@ -76,22 +88,74 @@ class ItemLines:
 
     kind: ClassVar[str] = "lines"
 
-    path: Path
+    path: Path | StoreUrl
 
     @property
     def name(self) -> str:
-        """Its absolute path."""
+        """Its absolute path, or URL."""
         return str(self.path)
 
     def __iter__(self) -> Iterator[Row]:
         """Read the file line by line; a line that cannot be read is a fault."""
-        for line in read_items(self.path):
-            id = f"{self.path}:{line.number}"
-            if isinstance(line, ItemLine):
-                own = line.value.get("id") if isinstance(line.value, dict) else None
-                yield Row(id if own is None else str(own), normalise(line.raw))
+        return (_make_row(self.name, line) for line in read_items(self.path, stores=True))
+
+
+@dataclass(frozen=True)
+class ItemRows:
+    """The rows of a .parquet file; the id is the row's own "id", or FILE:ROW."""
+
+    kind: ClassVar[str] = "rows"
+
+    path: Path | StoreUrl
+
+    @property
+    def name(self) -> str:
+        """Its absolute path, or URL."""
+        return str(self.path)
+
+    def __iter__(self) -> Iterator[Row]:
+        """Read the file row by row; a row that is no item is a fault."""
+        return (_make_row(self.name, line) for line in read_item_table(self.path))
+
+
+def _make_row(name: str, line: ItemLine | LineFault) -> Row:
+    id = f"{name}:{line.number}"
+    if isinstance(line, LineFault):
+        return Row(id, None, line.reason)
+    own = line.value.get("id") if isinstance(line.value, dict) else None
+    return Row(id if own is None else str(own), normalise(line.raw))
+
+
+@dataclass(frozen=True)
+class TarImages:
+    """The items of a .tar; the id is TAR/MEMBER. `left_out` counts other members."""
+
+    kind: ClassVar[str] = "tar"
+
+    path: Path | StoreUrl
+    left_out: LeftOut = field(default_factory=LeftOut, compare=False)
+
+    @property
+    def name(self) -> str:
+        """Its absolute path, or URL."""
+        return str(self.path)
+
+    def __iter__(self) -> Iterator[Row]:
+        """Read the headers, and give the items in order of their first members."""
+        self.left_out.counts.clear()
+        for one in read_tar(self.path, self.left_out):
+            id = f"{self.path}/{one.name}"
+            if isinstance(one, TarItem):
+                yield Row(id, one.item)
             else:
-                yield Row(id, None, line.reason)
+                yield Row(id, None, one.reason)
+
+
+FILES: dict[str, Callable[[Path | StoreUrl], Source]] = {
+    ".jsonl": ItemLines,
+    ".parquet": ItemRows,
+    ".tar": TarImages,
+}
 
 
 @dataclass(frozen=True)
@@ -112,20 +176,22 @@ class SingleItems:
 def make_sources(inputs: Iterable[RawItem]) -> tuple[Source, ...]:
     """Return the inputs that parts are cut from.
 
-    A `Path` of a folder stands for its images, one of a .jsonl file for its lines; everything else
-    is an item, as `e5v.E5V.encode` takes it. Items that follow one another are one input.
+    A `Path` of a folder stands for its images, one of a .jsonl, .parquet or .tar file for its
+    items, and so does a URL of a store; everything else is an item, as `e5v.E5V.encode` takes it.
+    Items that follow one another are one input.
 
     Raises:
         UsageError: a path does not exist, an item cannot be read, or an input is given twice.
+        DataError: a store cannot be asked.
     """
     sources: list[Source] = []
-    for is_file, some in groupby(inputs, _is_many):
-        if is_file:
-            sources += [_open_source(Path(str(one))) for one in some]
+    for are_files, some in groupby(map(_find_file, inputs), lambda one: not isinstance(one, Item)):
+        if are_files:
+            sources += map(_open_source, cast("Iterator[Path | StoreUrl]", some))
         else:
             count = sum(isinstance(one, SingleItems) for one in sources)
             named = f"items {count + 1}" if count else "items"
-            sources.append(SingleItems(tuple(map(_read_item, some)), named))
+            sources.append(SingleItems(tuple(cast("Iterator[Item]", some)), named))
     if not sources:
         raise UsageError("nothing to encode; give an input", argument="inputs")
     names = [one.name for one in sources]
@@ -134,17 +200,32 @@ def make_sources(inputs: Iterable[RawItem]) -> tuple[Source, ...]:
     return tuple(sources)
 
 
-def _is_many(raw: RawItem) -> bool:
-    return isinstance(raw, Path) and (raw.is_dir() or suffix_of(raw) == ".jsonl")
+def _find_file(raw: RawItem) -> Path | StoreUrl | Item:
+    """Return the file or folder of many items that an input is, or its only item."""
+    place: Path | StoreUrl | None = raw if isinstance(raw, Path | StoreUrl) else None
+    if isinstance(raw, Path) or (isinstance(raw, str) and is_store(raw)):
+        place = find_store(raw) or place
+    if isinstance(place, StoreUrl):
+        return _read_item(place) if looks_like_image(place.name) else place
+    if place is not None and (place.is_dir() or suffix_of(place) in FILES):
+        return place
+    return _read_item(raw)
 
 
-def _open_source(path: Path) -> Source:
-    path = absolute(path)
-    if path.is_dir():
-        return ImageFolder(path)
-    if not path.is_file():
-        raise UsageError(f"{path} does not exist; check the path", argument="inputs")
-    return ItemLines(path)
+def _open_source(place: Path | StoreUrl) -> Source:
+    make = FILES.get(suffix_of(place.name))
+    if isinstance(place, StoreUrl):
+        if make is None:
+            return ImageFolder(place)
+        if find_state(place) is None:
+            raise UsageError(f"{place} does not exist; check the URL", argument="inputs")
+        return make(replace(place, state=None))
+    place = absolute(place)
+    if place.is_dir():
+        return ImageFolder(place)
+    if make is None or not place.is_file():
+        raise UsageError(f"{place} does not exist; check the path", argument="inputs")
+    return make(place)
 
 
 def _read_item(raw: RawItem) -> Item:
@@ -154,19 +235,26 @@ def _read_item(raw: RawItem) -> Item:
         item = normalise(raw)
     except ItemError as error:
         raise UsageError(f"an item {error.cause}", argument="inputs") from None
-    parts = []
-    for part in item.parts:
-        if isinstance(part, Image) and isinstance(part.source, Path):
-            part = Image(absolute(part.source))
-            if not os.path.isfile(str(part)):  # noqa: PTH113
-                raise UsageError(f"{part} does not exist; check the path", argument="inputs")
-        elif isinstance(part, Image) and not isinstance(part.source, bytes):
-            raise UsageError(
-                "a PIL image is no input of parts: other workers cannot read it; give its file",
-                argument="inputs",
-            )
-        parts.append(part)
+    parts = (_check_image(one) if isinstance(one, Image) else one for one in item.parts)
     return Item(tuple(parts), item.system, item.instruction)
+
+
+def _check_image(image: Image) -> Image:
+    """Return an image that every worker can read."""
+    if isinstance(image.source, Path):
+        image = Image(absolute(image.source))
+        if not os.path.isfile(str(image)):  # noqa: PTH113
+            raise UsageError(f"{image} does not exist; check the path", argument="inputs")
+    elif isinstance(image.source, StoreUrl):
+        if find_state(image.source) is None:
+            raise UsageError(f"{image} does not exist; check the URL", argument="inputs")
+        return Image(replace(image.source, state=None))  # it is asked anew for each pass
+    elif not isinstance(image.source, bytes | TarMember):
+        raise UsageError(
+            "a PIL image is no input of parts: other workers cannot read it; give its file",
+            argument="inputs",
+        )
+    return image
 
 
 def absolute(path: Path) -> Path:
@@ -181,4 +269,4 @@ def _name_item(item: Item) -> str:
     [part] = item.parts
     if isinstance(part, Text):
         return part.text
-    return str(part.source) if isinstance(part.source, Path) else ""
+    return str(part.source) if isinstance(part.source, Path | StoreUrl | TarMember) else ""

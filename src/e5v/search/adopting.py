@@ -21,6 +21,7 @@ from e5v.model.images import digest
 from e5v.model.prompts import Prompt
 from e5v.model.streaming import Encoded, OnError, Skipped
 from e5v.parts.check import PartManifest, read_committed
+from e5v.parts.folders import open_folder
 from e5v.parts.part_file import read_vectors
 from e5v.parts.part_folder import PartFolder
 from e5v.parts.plan import make_plan, read_plan
@@ -157,7 +158,7 @@ class AdoptedModel:
     """
 
     def __init__(self, path: str | Path, there: Manifest | None) -> None:
-        self._folder = PartFolder.at(path)
+        self._folder = open_folder(path)
         self._parts = read_committed(self._folder)
         settings, plan = read_settings(self._folder), read_plan(self._folder)
         assert settings is not None  # it is committed

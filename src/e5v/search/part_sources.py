@@ -16,9 +16,12 @@ from e5v.errors import DataError
 from e5v.inputs import Image, Item, Text
 from e5v.parts.plan import PlannedSource
 from e5v.parts.sources import ImageFolder, ItemLines, Row, Source
+from e5v.places import find_store
 from e5v.search.catalog import Fault
 from e5v.search.readers import Line, read_lines, read_pieces
 from e5v.search.scan import FoundFile, absolute, walk
+
+FOLLOWED = ("images", "lines", "index")  # kinds of sources
 
 
 class IndexRoots:
@@ -77,6 +80,11 @@ def open_sources(planned: Iterable[PlannedSource]) -> tuple[Source, ...]:
         raise DataError(
             "the parts have texts or images that were given one by one, which an index cannot "
             "follow; encode folders or files"
+        )
+    if other := [one.name for one in planned if one.kind not in FOLLOWED or find_store(one.name)]:
+        raise DataError(
+            f"the parts are of {other[0]}, which an index cannot follow; encode folders of this "
+            "machine, or .jsonl files"
         )
     roots = IndexRoots(one.name for one in planned if one.kind == "index")
     return tuple(_open_source(one, roots) for one in planned)

@@ -27,8 +27,13 @@ LONGEST_PAUSE = timedelta(seconds=5)  # between two tries
 RETRY_TIME = timedelta(seconds=60)  # from the first try to the last
 TIMEOUTS = {"connect_timeout": "10s", "timeout": "120s"}  # of a request, of at most 8 MiB
 CONNECTION = ("allow_http", "allow_invalid_certificates", "proxy_url", "proxy_ca_certificate")
-CAUSE = re.compile(r"Connection refused|dns error|timed out|connection closed|reset by peer", re.I)
-STATUS = re.compile(r"<Code>(\w+)</Code>|status code: (\d+ [\w ]+)|(\d{3} [A-Z][\w ]+)")
+# In what the client says: the code and the status of the store's answer, or why there is none.
+CODE = re.compile(r"<Code>(\w+)</Code>")
+STATUS = re.compile(r"\b([345]\d\d) ([A-Z][a-z]+(?: [A-Z][a-z]+)*)")
+CAUSE = re.compile(
+    "connection refused|failed to lookup address|timed out|connection closed|connection reset",
+    re.IGNORECASE,
+)
 SHOWN = 200  # characters of a cause in a message
 
 
@@ -103,16 +108,15 @@ def _explain(url: StoreUrl, doing: str, error: Exception) -> str:
     told, prefix = str(error), PREFIXES[url.scheme]
     if "NoSuchBucket" in told:
         return _explain_bucket(url)
-    if isinstance(error, (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)):
-        return f"{url} cannot be {doing}: permission denied; check {prefix}* in the environment"
-    if isinstance(error, (exceptions.PreconditionError, exceptions.NotModifiedError)):
+    if isinstance(error, exceptions.PreconditionError | exceptions.NotModifiedError):
         return f"{url} changed while it was read; run this again"
-    if found := STATUS.search(told):
-        cause = next(filter(None, found.groups()))
-        return f"{url} cannot be {doing}: the store says {cause}; try again later"
-    if found := CAUSE.search(told):
-        return (
-            f"{url} cannot be {doing}: {found[0].lower()}; check the network, and {prefix}* in the "
-            "environment"
-        )
-    return f"{url} cannot be {doing}: {first_line(error)[:SHOWN]}"
+    code, status, cause = CODE.search(told), STATUS.search(told), CAUSE.search(told)
+    refused = (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)
+    if isinstance(error, refused) or (status and status[1] in {"401", "403"}):
+        told = f"permission denied{f' ({code[1]})' if code else ''}"
+        return f"{url} cannot be {doing}: {told}; check {prefix}* in the environment"
+    if found := code or status:
+        again = "try again later" if status and status[1] >= "500" else f"check {prefix}*"
+        return f"{url} cannot be {doing}: the store says {found[found.lastindex or 0]}; {again}"
+    reason = cause[0].lower() if cause else first_line(error)[:SHOWN]
+    return f"{url} cannot be {doing}: {reason}; check the network, and {prefix}* in the environment"

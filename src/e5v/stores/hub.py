@@ -52,8 +52,7 @@ def find_hub_state(url: StoreUrl) -> ObjectState | None:
         DataError: the hub does not say.
     """
     try:
-        with hub_errors(url):
-            found = open_hub().ls(posixpath.dirname(_path(url)), detail=True)
+        found = _list(url, posixpath.dirname(_path(url)))
     except FileNotFoundError:
         return None
     listed = (_at(url, one) for one in found if one["type"] == "file")
@@ -67,8 +66,7 @@ def list_hub(url: StoreUrl) -> tuple[list[StoreUrl], list[StoreUrl]]:
         DataError: it cannot be listed.
     """
     try:
-        with hub_errors(url):
-            found = open_hub().ls(_path(url), detail=True)
+        found = _list(url, _path(url))
     except FileNotFoundError:
         return [], []
     files = [_at(url, one) for one in found if one["type"] == "file"]
@@ -96,6 +94,12 @@ def hub_errors(url: StoreUrl) -> Iterator[None]:
             f"{url} cannot be read from the hub: {first_line(error)}; check the network, and "
             "HF_TOKEN and HF_ENDPOINT in the environment"
         ) from None
+
+
+def _list(url: StoreUrl, path: str) -> list[dict[str, Any]]:
+    with hub_errors(url):
+        found: list[Any] = open_hub().ls(path, detail=True)
+    return found
 
 
 def _path(url: StoreUrl) -> str:

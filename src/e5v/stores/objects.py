@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING
 
 from e5v.errors import DataError
-from e5v.places import ObjectState, StoreUrl
+from e5v.places import NO_OBJECT, ObjectState, StoreUrl
 from e5v.stores.clients import open_client, store_errors
 from e5v.stores.hub import find_hub_state, list_hub, read_hub_file
 
@@ -36,6 +36,8 @@ def read_object(url: StoreUrl, start: int = 0, end: int | None = None) -> bytes:
         FileNotFoundError: there is no such object.
         DataError: it cannot be read, or has another content than `url.state` says.
     """
+    if url.state == NO_OBJECT:
+        raise FileNotFoundError(f"{url} does not exist; check the URL")
     if url.scheme == "hf":
         return read_hub_file(url, start, end)
     client = open_client(url)
@@ -168,8 +170,8 @@ def _write_if(url: StoreUrl, content: bytes, mode: "PutMode") -> ObjectState | N
                 return _put_state(url, content, put)
             except (AlreadyExistsError, PreconditionError):
                 return None
-            except GenericError:
-                if not left:
+            except GenericError as error:
+                if not left or "kind: Connect" in str(error):  # tried by the client, too
                     raise
     raise AssertionError("the last try returns or raises")
 

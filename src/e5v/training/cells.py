@@ -24,7 +24,7 @@ from e5v.captions import (
 from e5v.errors import ItemError
 from e5v.image_formats import IMAGE_SUFFIXES, is_image_name
 from e5v.inputs import Image, Item, RawItem, Text, normalise
-from e5v.item_lines import read_object
+from e5v.item_lines import ImagePlaces, read_object
 from e5v.jsonl import Wrong, parse, undecoded
 
 Cells = Mapping[str, Any]  # of one row, by column
@@ -172,7 +172,7 @@ def _read_mapping(column: str, value: Mapping[str, Any], folder: str) -> RawItem
         return _read_image(column, value, folder) if any(value.values()) else ""
     try:
         if image_key(value):
-            return normalise(read_object(value, folder))
+            return normalise(read_object(value, ImagePlaces(folder)))
         if not isinstance(value.get("text"), str):
             raise UnusableError(f"{column} is of type dict; expected text")
         check_keys(value, folder, image=False, text=True)  # an image under a misspelt key

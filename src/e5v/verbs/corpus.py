@@ -14,7 +14,8 @@ from e5v.jsonl import LineFault, TextLine, Wrong, read_text_lines
 from e5v.left_out import LeftOut
 from e5v.places import refuse_url
 from e5v.verbs.console import say
-from e5v.verbs.inputs import InputItem, understand
+from e5v.verbs.input_items import InputItem
+from e5v.verbs.inputs import understand
 from e5v.verbs.paths import need_file, need_folder
 
 FILES = (".jsonl", ".txt")

@@ -16,11 +16,13 @@ from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 from e5v.errors import E5VError, ItemError, UsageError
 from e5v.extras import need
 from e5v.inputs import RawItem
+from e5v.places import refuse_url
 from e5v.verbs.console import Bar, bar, say
 from e5v.verbs.encode_parts import check_folder, encode_in_parts
-from e5v.verbs.inputs import InputItem, Inputs, gather
+from e5v.verbs.input_items import InputItem
+from e5v.verbs.inputs import Inputs, gather
 from e5v.verbs.model_options import Opening, check_model, default_model
-from e5v.verbs.options import need_at_least_1
+from e5v.verbs.options import AtStores, need_at_least_1
 from e5v.verbs.paths import need_new_file
 
 if TYPE_CHECKING:
@@ -36,8 +38,8 @@ SUFFIXES: dict[str, Format] = {".jsonl": "jsonl", ".npy": "npy", ".parquet": "pa
 class Encode:
     """Embed texts and images: one unit vector per item.
 
-    Vectors are written in the order of the items. Arguments, folders and .jsonl files are checked
-    before the model is opened. FILE appears when it is complete: if an item fails, it keeps what
+    Vectors are written in the order of the items. Arguments, folders and files are checked before
+    the model is opened. FILE appears when it is complete: if an item fails, it keeps what
     it had before.
 
     With --part-rows, FILE is a folder that any number of workers fill with Parquet files: each of
@@ -49,19 +51,21 @@ class Encode:
         e5v encode "a dog in the grass" --model nano
         e5v encode captions.jsonl photos/ --skip-errors --out vectors.npy
         e5v encode "a dog in the grass" cat.jpg photos/ --out vectors.parquet
+        e5v encode s3://bucket/photos/ shard-000.tar --out vectors.parquet
         e5v encode photos/ --out parts/ --part-rows 50000 --shard 0/8
         e5v encode --check parts/
     """
 
     inputs: Annotated[Positional[tuple[str, ...]], arg(metavar="[INPUT ...]")] = ()
-    """Texts, image files, folders of images, .jsonl files, or - for JSON lines on stdin (the
-    default). A line is a string, a list of parts, or {"image": ..., "text": ..., "id": ...}. An
-    argument that looks like a path (photos/, ./notes, cat.jpg, list.csv) must exist."""
+    """Texts, image files, folders of images, .jsonl, .parquet or .tar files, or - for JSON lines
+    on stdin (the default). A line is a string, a list of parts, or {"image": ..., "text": ...,
+    "id": ...}. A file or folder may be at a store: s3://, gs://, az://, hf://. An argument that
+    looks like a path (photos/, ./notes, cat.jpg, list.csv) must exist."""
     text: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="TEXT")] = ()
     """A text, even if it looks like a file name or a URL."""
     model: Annotated[str, arg(metavar="MODEL")] = field(default_factory=default_model)
     """Hub id or folder of the model; nano is the bundled one."""
-    out: Annotated[Path | None, arg(metavar="FILE")] = None
+    out: Annotated[Path | None, arg(metavar="FILE"), AtStores] = None
     """A .jsonl, .npy or .parquet file; by default JSON lines go to stdout."""
     format: Annotated[Format | None, arg(metavar="{jsonl,npy,parquet}")] = None
     """Format of FILE; by default that of its suffix."""
@@ -79,7 +83,8 @@ class Encode:
     skip_errors: bool = False
     """Skip items that cannot be read, and report each."""
     part_rows: Annotated[int | None, arg(metavar="N")] = None
-    """Write parts of at most N rows to the folder given with --out."""
+    """Write parts of at most N rows to the folder given with --out, which may be a URL such as
+    s3://bucket/parts."""
     shard: Annotated[str | None, arg(metavar="I/N")] = None
     """Encode every Nth part from part I on, counted from 0; by default what SLURM_ARRAY_TASK_ID,
     JOB_COMPLETION_INDEX (with E5V_SHARDS for N) or RANK (of WORLD_SIZE) says, otherwise all
@@ -90,7 +95,7 @@ class Encode:
     commit: bool = False
     """Fail if a part is missing in the end; the last worker commits the folder in any case.
     Without INPUT, commit what is there."""
-    check: Annotated[Path | None, arg(metavar="FOLDER")] = None
+    check: Annotated[Path | None, arg(metavar="FOLDER"), AtStores] = None
     """Encode nothing; say what is missing, doubled, foreign or damaged in a folder of parts."""
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
 
@@ -104,6 +109,8 @@ class Encode:
         if self.check is not None or self.in_parts:
             self._check_parts()
             return
+        if self.out is not None:
+            refuse_url(self.out, "--out")
         if self.out is None and self.format not in {None, "jsonl"}:
             raise UsageError(f"--format {self.format} cannot go to stdout; give --out FILE")
         if self.out and not self.format and self.out.suffix.lower() not in SUFFIXES:

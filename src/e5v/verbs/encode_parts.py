@@ -15,8 +15,11 @@ from e5v.errors import UsageError, plural
 from e5v.extras import need
 from e5v.inputs import RawItem
 from e5v.left_out import LeftOut
+from e5v.places import find_store
 from e5v.verbs.console import bar, say, show_line, wants_lines
-from e5v.verbs.inputs import InputItem, ItemFile, understand
+from e5v.verbs.input_files import InputFile
+from e5v.verbs.input_items import InputItem
+from e5v.verbs.inputs import understand
 from e5v.verbs.model_options import check_model
 from e5v.verbs.paths import need_folder, need_possible_folder
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from e5v.model.embedder import E5V
     from e5v.model.opening import DTypeName
     from e5v.parts.job import PartJob, PartsProgress
+    from e5v.parts.part_folder import PartFolder
     from e5v.parts.settings import PartOptions
     from e5v.parts.sources import Source
     from e5v.verbs.encode import Encode
@@ -36,19 +40,20 @@ def check_folder(path: Path) -> bool:
     Raises:
         E5VError: it is not a folder of parts.
     """
-    need_folder(path, "--check")
+    if not find_store(path):
+        need_folder(path, "--check")
     need("e5v encode --check", "pyarrow")
     from e5v.parts.check import check_parts
-    from e5v.parts.part_folder import PartFolder
+    from e5v.parts.folders import open_folder
 
-    found = 0
-    for finding in check_parts(PartFolder.at(path)):
+    found, folder = 0, open_folder(path)
+    for finding in check_parts(folder):
         found += 1
         if wants_lines(json=False):
             show_line({"trouble": finding.trouble, "file": finding.file, "reason": finding.reason})
         else:
             _print(str(finding))
-    say(f"{plural(found, 'trouble') if found else 'no trouble'} in {path}")
+    say(f"{plural(found, 'trouble') if found else 'no trouble'} in {folder}")
     return not found
 
 
@@ -58,14 +63,17 @@ def encode_in_parts(verb: "Encode") -> bool:
     Raises:
         E5VError: an input, the model, the folder or an option is at fault.
     """
+    from e5v.parts.folders import open_folder
     from e5v.parts.settings import PartOptions
     from e5v.parts.shards import Shard, find_shard
 
     need("e5v encode --part-rows", "pyarrow")
     assert verb.out is not None  # checked by the verb's record
-    need_possible_folder(verb.out, "--out")
+    if not find_store(verb.out):
+        need_possible_folder(verb.out, "--out")
+    folder = open_folder(verb.out)
     if not (verb.inputs or verb.text):
-        _commit(verb.out)
+        _commit(folder)
         return True
     options = PartOptions(
         verb.part_rows or 0, verb.prompt, verb.dim, verb.precision, verb.max_tokens
@@ -75,7 +83,7 @@ def encode_in_parts(verb: "Encode") -> bool:
     check_model(verb.model)
     from e5v.parts.job import run
 
-    job = _open_job(verb, sources, options)
+    job = _open_job(verb, sources, folder, options)
     with bar(None, shown=True, paced=True) as drawn:
         drawn.name("Listing")
         steps = run(job, shard, batch_tokens=verb.batch_tokens, step=drawn.step)
@@ -84,35 +92,34 @@ def encode_in_parts(verb: "Encode") -> bool:
             drawn.begin("Encoding", done.total)
             done = deque(steps, maxlen=1).pop()
     _say_left_out(sources)
-    _report(verb.out, done)
+    _report(folder, done)
     if verb.commit and done.missing:
         say(f"not committed: {plural(done.missing, 'part')} missing")
     return not (verb.commit and done.missing)
 
 
-def _commit(out: Path) -> None:
+def _commit(folder: "PartFolder") -> None:
     from e5v.parts.check import commit
     from e5v.parts.job import PartsProgress
-    from e5v.parts.part_folder import PartFolder
 
-    manifest = commit(PartFolder.at(out))
+    manifest = commit(folder)
     skipped = len(manifest.parts)
-    _report(out, PartsProgress(skipped=skipped, manifest=manifest))
+    _report(folder, PartsProgress(skipped=skipped, manifest=manifest))
 
 
-def _open_job(verb: "Encode", sources: "Sequence[Source]", options: "PartOptions") -> "PartJob":
+def _open_job(
+    verb: "Encode", sources: "Sequence[Source]", folder: "PartFolder", options: "PartOptions"
+) -> "PartJob":
     from e5v.model.locating import absolute_name
     from e5v.parts.job import PartJob, PartModel
-    from e5v.parts.part_folder import PartFolder
 
     def open_as(dtype: "DTypeName", tiling: "Tiling") -> "E5V":
         opening = replace(verb.opening, dtype=dtype, tiling=tiling, device=_find_device(verb))
         return opening.open(verb.model, max_tokens=verb.max_tokens)
 
-    assert verb.out is not None
     name, how = absolute_name(verb.model), verb.opening
     model = PartModel(name, open_as, how.dtype, how.tiling)
-    return PartJob(sources, PartFolder.at(verb.out), model, options)
+    return PartJob(sources, folder, model, options)
 
 
 def _find_device(verb: "Encode") -> str | None:
@@ -145,10 +152,10 @@ def _find_sources(verb: "Encode") -> "Sequence[Source]":
 
 def _find_input(argument: str) -> RawItem:
     asked = understand(argument)
-    if isinstance(asked, ItemFile):
+    if isinstance(asked, InputFile):
         return asked.path
     if isinstance(asked, Iterator):  # of a folder
-        return Path(argument)
+        return find_store(argument) or Path(argument)
     assert isinstance(asked, InputItem)
     if asked.fault:
         raise UsageError(asked.fault)
@@ -156,17 +163,17 @@ def _find_input(argument: str) -> RawItem:
 
 
 def _say_left_out(sources: "Sequence[Source]") -> None:
-    from e5v.parts.sources import ImageFolder
+    from e5v.parts.sources import ImageFolder, TarImages
 
     left_out = LeftOut()
     for one in sources:
-        if isinstance(one, ImageFolder):
+        if isinstance(one, ImageFolder | TarImages):
             left_out.counts += one.left_out.counts
     if left_out:
         say(f"left out of the folders: {left_out}")
 
 
-def _report(out: Path, done: "PartsProgress") -> None:
+def _report(out: "PartFolder", done: "PartsProgress") -> None:
     """Say what this worker did, and what the folder has."""
     manifest = done.manifest
     if wants_lines(json=False):

@@ -15,9 +15,11 @@ from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from e5v.errors import DataError, UsageError
 from e5v.extras import EXTRAS, need
+from e5v.places import find_store
 from e5v.verbs.console import announce, bar, show_line, wants_lines
 from e5v.verbs.index_report import IndexReport, report_roots
 from e5v.verbs.model_options import Opening, check_model, choose_model, choose_opening
+from e5v.verbs.options import AtStores
 from e5v.verbs.paths import index_folder, missing_index, need_folder, need_possible_folder
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ class Index:
     model: Annotated[str | None, arg(metavar="MODEL")] = None
     """Hub id or folder of the model; by default the index's own, and for a new index $E5V_MODEL
     or royokong/e5-v."""
-    vectors: Annotated[Path | None, arg(metavar="FOLDER")] = None
+    vectors: Annotated[Path | None, arg(metavar="FOLDER"), AtStores] = None
     """Embed nothing: use the vectors of a committed folder of parts (e5v encode --part-rows), and
     index the folders that it was encoded from."""
     watch: bool = False
@@ -113,7 +115,8 @@ def index(verb: Index) -> None:
             raise missing_index(folder, verb.index)
         _audit(verb, folder)
         return
-    need_folder(verb.vectors, "--vectors")
+    if verb.vectors and not find_store(verb.vectors):
+        need_folder(verb.vectors, "--vectors")
     roots, unfollowed = _find_roots(verb, there)
     settings = merge_settings(
         there,

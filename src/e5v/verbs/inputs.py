@@ -1,53 +1,28 @@
 """The arguments of a verb, as a stream of items.
 
-texts | image files | folders | JSON lines -> InputItem, one by one, in order
+texts | image files | folders | JSON lines, Parquet, tars -> InputItem, one by one, in order
+
+Files and folders are on this machine or at a store.
 """
 
 import itertools
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
 
-from e5v.errors import DataError, E5VError, ItemError, UsageError
-from e5v.image_folders import list_images
-from e5v.image_formats import IMAGE_SUFFIXES, suffix_of
+from e5v.errors import E5VError, UsageError
+from e5v.image_formats import suffix_of
 from e5v.image_names import ROOTS, file_of_url, find_image_file, looks_like_image, strip
-from e5v.inputs import RawItem, normalise
-from e5v.item_lines import check_items, read_items
-from e5v.jsonl import LineFault
 from e5v.left_out import LeftOut
-from e5v.places import is_url
+from e5v.places import StoreUrl, find_store, is_url
+from e5v.stores.objects import find_state
+from e5v.tar_items import OTHER_TARS
+from e5v.verbs.input_files import InputFile, list_folder, open_input_file, read_lines
+from e5v.verbs.input_items import InputItem, explain_refusal, make_faulty, make_image, make_item
 
-OTHER_SUFFIXES = frozenset({".txt", ".md", ".json", ".csv", ".tsv", ".parquet"})
-SHOWN = 80  # characters of a data URI that are repeated in the output
-
-
-@dataclass(frozen=True)
-class InputItem:
-    """One item that a user asked for.
-
-    `label` is what stands for it in the output; `kind` is text, image or mixture. `fault` says why
-    there is nothing to embed; `raw` is then None, which the embedder refuses at its position.
-    """
-
-    raw: RawItem
-    label: Mapping[str, object]
-    kind: str
-    fault: str | None = None
-
-
-@dataclass(frozen=True)
-class ItemFile:
-    """A .jsonl file of items, read anew at each pass."""
-
-    path: Path
-
-    def __iter__(self) -> Iterator[InputItem]:
-        """Read every item in order."""
-        return _read_lines(self.path)
+OTHER_SUFFIXES = frozenset({".txt", ".md", ".json", ".csv", ".tsv", ".parquet", ".tar"})
 
 
 @dataclass(frozen=True)
@@ -71,21 +46,16 @@ class Inputs:
 
         Raises:
             UsageError: an argument is a file that does not exist or cannot be embedded.
-            DataError: a line of a .jsonl file is broken, or names a missing image.
+            DataError: an item of a file is broken, or names a missing image.
         """
         for source in self.sources:
             if isinstance(source, InputItem) and (
-                fault := source.fault or _explain_refusal(source.raw)
+                fault := source.fault or explain_refusal(source.raw)
             ):
                 raise UsageError(fault)
         for source in self.sources:
-            faults = (
-                list(itertools.islice(check_items(source.path), 1))
-                if isinstance(source, ItemFile)
-                else []
-            )
-            if faults and isinstance(source, ItemFile):
-                raise DataError(f"{source.path}, {faults[0]}", argument="skip_errors")
+            if isinstance(source, InputFile):
+                source.check()
 
     def begin(self) -> Iterator[InputItem]:
         """Read the first item, and return all of them in order.
@@ -110,6 +80,7 @@ def gather(arguments: Iterable[str], texts: Iterable[str] = ()) -> Inputs:
 
     Raises:
         UsageError: an argument is a folder without images, or stdin is named twice.
+        DataError: a store cannot be listed.
     """
     arguments = tuple(arguments)
     if arguments.count("-") > 1:
@@ -123,22 +94,51 @@ def gather(arguments: Iterable[str], texts: Iterable[str] = ()) -> Inputs:
 def understand(argument: str, left_out: LeftOut | None = None) -> InputItem | Iterable[InputItem]:
     """Return what one argument stands for.
 
-    `-` is JSON lines on stdin and a name ending in .jsonl a file of them; a folder is walked for
-    images in order of path, hidden ones left out; a name ending in an image suffix is an image;
-    all else is text. Files of a folder that are no images are counted in `left_out`.
+    `-` is JSON lines on stdin, and a name ending in .jsonl, .parquet or .tar a file of items; a
+    folder is walked for images in order of path, hidden ones left out; a name ending in an image
+    suffix is an image; all else is text. What is no image in a folder or a tar is counted in
+    `left_out`. A place in an object store is taken as a path is, and never as a text.
 
     Raises:
         UsageError: it is a folder without images, or stdin is closed.
+        DataError: a store cannot be listed.
     """
+    left_out = LeftOut() if left_out is None else left_out
     if argument == "-":
         if sys.stdin is None:
             raise UsageError("stdin is closed; give INPUT, or JSON lines on stdin")
-        return _read_lines(sys.stdin.buffer)
+        return read_lines(sys.stdin.buffer)
+    if (store := find_store(argument)) and (is_url(argument) or looks_like_image(store.name)):
+        return _understand_store(store, left_out, is_folder=argument.rstrip().endswith("/"))
     if os.path.isdir(argument):  # noqa: PTH112  Path.is_dir raises where a text is very long
-        return _list_folder(Path(argument), LeftOut() if left_out is None else left_out)
-    if os.path.isfile(argument) and suffix_of(argument) == ".jsonl":  # noqa: PTH113
-        return ItemFile(Path(argument))
+        return list_folder(Path(argument), left_out)
+    if os.path.isfile(argument) and (  # noqa: PTH113
+        file := open_input_file(Path(argument), left_out)
+    ):
+        return file
     return _read_argument(argument)
+
+
+def _understand_store(
+    store: StoreUrl, left_out: LeftOut, *, is_folder: bool
+) -> InputItem | Iterable[InputItem]:
+    """Tell an object from a folder: the name of a folder ends in a slash, or in no known suffix."""
+    if is_folder or not (looks_like_image(store.name) or open_input_file(store, left_out)):
+        return _list_store(store, left_out)
+    state = find_state(store)
+    if state is None:
+        return make_faulty(f"{store} does not exist; check the URL")
+    store = replace(store, state=state)
+    return open_input_file(store, left_out) or make_image(store)
+
+
+def _list_store(store: StoreUrl, left_out: LeftOut) -> InputItem | Iterable[InputItem]:
+    try:
+        return list_folder(store, left_out)
+    except UsageError:
+        if not left_out and store.key and find_state(store) is not None:
+            return _refuse_file(str(store))
+        raise
 
 
 def _read_argument(argument: str) -> InputItem:
@@ -146,22 +146,28 @@ def _read_argument(argument: str) -> InputItem:
     try:
         path = file_of_url(argument) or find_image_file(argument)
     except ValueError as error:
-        return _make_faulty(f"{argument} {error}")
+        return make_faulty(f"{argument} {error}")
     if path is not None and os.path.isfile(path):  # noqa: PTH113
-        return _make_image(path)
+        return make_image(path)
     if is_url(argument) and path is None:
-        return _make_faulty(
+        return make_faulty(
             f"{argument} is a URL, which is not supported; "
-            "name a file on this machine, or mark a text with --text"
+            "name a file on this machine or at a store, or mark a text with --text"
         )
     if os.path.isfile(argument):  # noqa: PTH113
-        return _make_faulty(
-            f"{argument} is a file, but no image and no .jsonl; "
-            "put its text in a .jsonl, or mark a text with --text"
-        )
+        return _refuse_file(argument)
     if path is None and not looks_like_image(argument) and not _looks_like_other_file(argument):
-        return _make_item(argument)
-    return _make_faulty(f"{argument} does not exist; check the path, or mark a text with --text")
+        return make_item(argument)
+    return make_faulty(f"{argument} does not exist; check the path, or mark a text with --text")
+
+
+def _refuse_file(name: str) -> InputItem:
+    if name.lower().endswith(OTHER_TARS):
+        return make_faulty(f"{name} is a compressed tar; decompress it, and give the .tar")
+    return make_faulty(
+        f"{name} is a file, but no image and no .jsonl, .parquet or .tar; "
+        "put its text in a .jsonl, or mark a text with --text"
+    )
 
 
 def _looks_like_other_file(argument: str) -> bool:
@@ -172,72 +178,3 @@ def _looks_like_other_file(argument: str) -> bool:
     if len(name.split()) != 1 or name.strip("/.~") == "":
         return False
     return name.startswith(ROOTS) or name.endswith("/") or suffix_of(name) in OTHER_SUFFIXES
-
-
-def _make_item(raw: RawItem) -> InputItem:
-    kind = _find_kind(raw)
-    if isinstance(raw, str):
-        return InputItem(raw, {"text" if kind == "text" else "path": _shorten(raw)}, kind)
-    label = _shorten(raw) if isinstance(raw, dict) else {"item": _shorten(raw)}
-    return InputItem(raw, label, kind)
-
-
-def _make_image(path: Path) -> InputItem:
-    return InputItem(path, {"path": str(path)}, "image")
-
-
-def _make_faulty(fault: str) -> InputItem:
-    return InputItem("", {}, "unreadable", fault)
-
-
-def _list_folder(folder: Path, left_out: LeftOut) -> Iterator[InputItem]:
-    paths = list_images(folder, left_out)
-    first = next(paths, None)
-    if first is None:
-        known = ", ".join(sorted(IMAGE_SUFFIXES))
-        found = f"; it has {left_out}" if left_out else ""
-        raise UsageError(f"{folder} holds no images; expected files ending in {known}{found}")
-    return map(_make_image, itertools.chain([first], paths))
-
-
-def _read_lines(source: Path | BinaryIO) -> Iterator[InputItem]:
-    """Read JSON lines; an "id" in an object stands for it in the output."""
-    named = f"{source}, " if isinstance(source, Path) else ""
-    for line in read_items(source):
-        if isinstance(line, LineFault):
-            yield _make_faulty(f"{named}{line}")
-        elif isinstance(line.value, dict) and "id" in line.value:
-            yield InputItem(line.raw, {"id": line.value["id"]}, _find_kind(line.raw))
-        else:
-            asked = _make_item(line.value)
-            yield InputItem(line.raw, asked.label, _find_kind(line.raw))
-
-
-def _explain_refusal(raw: RawItem) -> str | None:
-    """Say why an item cannot be embedded whatever the model, such as an empty text."""
-    try:
-        normalise(raw)
-    except ItemError as error:
-        return f"an item {error.cause}"
-    return None
-
-
-def _find_kind(raw: RawItem) -> str:
-    try:
-        item = normalise(raw)
-    except ItemError:
-        return "unreadable"
-    if not item.images:
-        return "text"
-    return "mixture" if item.texts else "image"
-
-
-def _shorten(value: Any, key: str = "") -> Any:
-    """Leave the bulk of images out of what is repeated."""
-    if isinstance(value, str) and (key == "base64" or value.startswith("data:")):
-        return value if len(value) <= SHOWN else value[:SHOWN] + "..."
-    if isinstance(value, list):
-        return [_shorten(part, key) for part in value]
-    if isinstance(value, dict):
-        return {name: _shorten(part, name) for name, part in value.items()}
-    return value

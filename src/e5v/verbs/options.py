@@ -14,7 +14,7 @@ from tyro.conf import Positional, UseAppendAction
 
 from e5v.errors import UsageError
 from e5v.image_names import file_of_url
-from e5v.places import refuse_url
+from e5v.places import find_store, refuse_url
 
 MODELS = frozenset({"--model", "MODEL", "SOURCE"})  # may be a folder, too
 Record = TypeVar("Record")
@@ -94,6 +94,10 @@ def need_at_least_1(record: object, *names: str) -> None:
             raise UsageError(f"{flag_of(name)} is {value}; expected at least 1")
 
 
+class AtStores:
+    """Marks a path, in its annotation, that may be a place in an object store."""
+
+
 def check_values(record: Record, arguments: Sequence[str] = ()) -> Record:
     """Return a verb's record with `~` replaced in its paths, once every value is checked.
 
@@ -107,6 +111,8 @@ def check_values(record: Record, arguments: Sequence[str] = ()) -> Record:
     for field in fields(record):  # type: ignore[arg-type]
         value = getattr(record, field.name)
         notes = _split_hint(hints[field.name])[1:]
+        if AtStores in notes and isinstance(value, Path) and find_store(value):
+            continue
         checked = _check_value(value, _find_shown_name(field.name, notes), arguments)
         if checked is not value:
             changed[field.name] = checked

@@ -12,7 +12,9 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 from e5v.errors import UsageError
 from e5v.inputs import RawItem
 from e5v.verbs.console import show_line, wants_lines
-from e5v.verbs.inputs import InputItem, ItemFile, understand
+from e5v.verbs.input_files import InputFile
+from e5v.verbs.input_items import InputItem
+from e5v.verbs.inputs import understand
 from e5v.verbs.model_options import Opening, check_model, default_model
 from e5v.verbs.options import need_at_least_1
 from e5v.verbs.paths import need_image
@@ -88,8 +90,8 @@ def _find_item(verb: Words) -> RawItem:
         return verb.image
     item = " ".join(verb.item)
     asked = understand(item)
-    if isinstance(asked, ItemFile):
-        raise UsageError(f"{item} is a file of JSON lines; expected one text or image file")
+    if isinstance(asked, InputFile):
+        raise UsageError(f"{item} is a file of items; expected one text or image file")
     if not isinstance(asked, InputItem):
         what = "stands for JSON lines on stdin" if item == "-" else "is a folder"
         raise UsageError(f"{item} {what}; expected one text or image file")
