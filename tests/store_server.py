@@ -21,7 +21,7 @@ from urllib.parse import quote
 import pytest
 
 from e5v.places import StoreUrl
-from e5v.stores.objects import list_objects, read_object, write_object
+from e5v.stores.objects import delete_object, list_objects, read_object, write_object
 
 MOTO = Path(__file__).resolve().parents[1] / "build/moto/bin/moto_server"
 STARTS_IN = 60  # seconds
@@ -58,6 +58,10 @@ class Bucket:
             if path.is_file():
                 self.put(f"{key}/{path.relative_to(folder).as_posix()}", path)
         return str(self.url / key)
+
+    def delete(self, key: str) -> None:
+        """Delete an object."""
+        delete_object(self.url / key)
 
     def read(self) -> dict[str, bytes]:
         """Return the content of every object, by its key."""

@@ -34,14 +34,9 @@ def files(tmp_path_factory: pytest.TempPathFactory, photos: list[PIL.Image.Image
         photo.save(folder / name)
     (folder / ".hidden.png").write_bytes(b"no image")
     (folder / "note.txt").write_text("no image")
-    lines: list[object] = [
-        {"image": "photos/a.png", "text": "one"},
-        {"image": "photos/b c.png"},
-        "a text",
-    ]
-    (root / "items.jsonl").write_text(
-        "\n".join(map(json.dumps, [*lines, ["photos/a/z.png", "and"]]))
-    )
+    named = {"image": "photos/a.png", "text": "one"}
+    lines: list[object] = [named, {"image": "photos/b c.png"}, "a text", ["photos/a/z.png", "and"]]
+    (root / "items.jsonl").write_text("\n".join(map(json.dumps, lines)))
     content = (folder / "a.png").read_bytes()
     images = [{"bytes": content, "path": None}, {"bytes": None, "path": "photos/b c.png"}, None]
     texts = {"text": ["x", None, "y"], "id": [1, 2, 3], "label": [7, 8, 9]}
