@@ -12,7 +12,7 @@ MOTO := build/moto/.installed
 TORCH ?= torch==2.13.0
 PLAIN_TESTS := tests/test_files.py tests/model/test_embedder.py tests/model/test_exact.py \
 	tests/model/test_failures.py tests/search/test_query.py
-EXTRA_VERBS := "index ." "search cat" demo serve "train --data cat.npy --out run" "evaluate nano" \
+EXTRA_VERBS := "index ." "search cat" demo serve "encode s3://bucket/photos/" "train --data cat.npy --out run" "evaluate nano" \
 	"assemble photos"
 
 .PHONY: demo demo-photos test test-fast test-plain check docs format clean

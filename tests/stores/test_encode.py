@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from e5v import E5V
+from e5v import E5V, Encoded
 from e5v.cli import main
 from e5v.errors import DataError, ItemError
+from e5v.inputs import RawItem
 from e5v.stores import clients
 from tests.store_server import Bucket, Faults
 from tests.tars import write_tar
@@ -84,11 +85,12 @@ def test_items_in_python(small_folder: Path, files: Path, bucket: Bucket) -> Non
     """Catches a URL that is embedded as a text, in a list or from a generator."""
     url, file = bucket.put("x/a.png", files / "photos/a.png"), files / "photos/a.png"
     model = E5V(small_folder, dtype="float32")
-    items = [url, {"image": url, "text": "a cat"}, ["see", Path(url)], {"text": url}]
+    mixture: RawItem = {"image": url, "text": "a cat"}
+    items: list[RawItem] = [url, mixture, ["see", Path(url)], {"text": url}]
     vectors = model.encode(items)
     expected = model.encode([file, {"image": file, "text": "a cat"}, ["see", file], {"text": url}])
     np.testing.assert_array_equal(vectors, expected)
-    drawn = [one.vector for one in model.encode_iter(iter(items))]  # type: ignore[union-attr]
+    drawn = [one.vector for one in model.encode_iter(iter(items)) if isinstance(one, Encoded)]
     np.testing.assert_array_equal(drawn, expected)
 
 

@@ -158,11 +158,12 @@ def test_what_goes_wrong_is_said(
     with pytest.raises(FileNotFoundError, match=r"none does not exist; check the URL"):
         read_object(bucket.url / "none")
     gone = StoreUrl("s3", "no-such-bucket")
-    acts: tuple[Callable[[StoreUrl], object], ...]
-    for act in (acts := (read_object, list_level)):
+    acts: list[Callable[[StoreUrl], object]] = [read_object, list_level]
+    for act in acts:
         with pytest.raises(DataError, match="s3://no-such-bucket does not exist; check the name"):
             act(gone / "x")
-    for act in (*acts, find_state, lambda url: write_object(url, b"")):
+    acts += [find_state, lambda url: write_object(url, b"")]
+    for act in acts:
         for method in ("GET", "HEAD", "PUT"):
             faults.add("deny", method)
         with pytest.raises(DataError, match=r"permission denied.*; check AWS_\* in the env"):

@@ -157,8 +157,8 @@ class E5V:
 
         An item is a string, an image (Path, PIL image, bytes, data URI) or a mixture in order
         (`{"image": ..., "text": ...}`, a list of parts, a chat message). A string is text, unless
-        it is a data URI, a `file://` URL of an image, or the path of an existing file with an image
-        suffix. A string that looks like an image path but is not one is embedded as text, with an
+        it is a data URI, a `file://` or `s3://` URL of an image, or the path of an existing image.
+        A string that looks like an image path but is not one is embedded as text, with an
         `EncodeWarning`; `{"text": ...}` is always text.
 
         Each item is read when `items` yields it: a generator may then reuse its buffer, move to the
