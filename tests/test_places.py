@@ -8,12 +8,14 @@ from typing import Any, cast
 import pytest
 
 import e5v
-from e5v.errors import ItemError, UsageError
+from e5v.errors import DataError, ItemError, UsageError
 from e5v.evaluation.report import Report
 from e5v.inputs import RawItem, Text, normalise
 from e5v.item_lines import read_items
 from e5v.jsonl import LineFault
 from e5v.places import StoreUrl, is_url
+from e5v.training.cells import as_item
+from e5v.training.triplets import collect_triplets
 
 CALLS: dict[str, Callable[[], Any]] = {
     "an index to write": lambda: e5v.index("photos", index="s3://bucket/x", model="nano"),
@@ -54,6 +56,15 @@ def test_an_image_in_a_store_is_an_image(item: RawItem) -> None:
     [image] = normalise(item).images
     assert (image.source, str(image)) == (StoreUrl("s3", "b", "cat.jpg"), "s3://b/cat.jpg")
     assert normalise({"text": "s3://b/cat.jpg"}).images == ()
+
+
+def test_training_reads_no_store() -> None:
+    """Catches an image of training data that is asked of a store at every step."""
+    image: RawItem = {"image": "s3://bucket/cat.jpg"}
+    with pytest.raises(DataError, match=r"row 1 of the data: is the URL s3://bucket/cat\.jpg; obj"):
+        collect_triplets([e5v.Triplet("a", image)])
+    with pytest.raises(ItemError, match=r"is the URL s3://bucket/cat\.jpg; object stores are not"):
+        as_item(image)
 
 
 @pytest.mark.parametrize("text", ["see s3://bucket/x", "s3://bucket is ours", "s3:/x", "https://a"])

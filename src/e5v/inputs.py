@@ -149,6 +149,18 @@ def normalise(raw: RawItem, position: int = 0) -> Item:
     return Item(parts, "\n".join(turns) if turns else None)
 
 
+def need_here(item: Item, position: int = 0) -> Item:
+    """Return an item that has no image at a store, for what reads files of this machine only.
+
+    Raises:
+        ItemError: it has one; names `position`.
+    """
+    for image in item.images:
+        if isinstance(image.source, StoreUrl):
+            raise ItemError(position, f"is the URL {image}; object stores are not read here")
+    return item
+
+
 def _read_parts(raw: object, position: int) -> list[Part | _System]:
     if isinstance(raw, Item):
         return [*raw.parts] if raw.system is None else [_System(raw.system), *raw.parts]

@@ -113,7 +113,7 @@ def test_a_file_of_another_kind_is_told(run: Run, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("what it says")
     done = run("encode", tmp_path / "notes.txt")
     assert done.code == 2
-    assert "notes.txt is a file, but no image and no .jsonl; put its text in a .jsonl" in done.err
+    assert "notes.txt is a file, but no image and no .jsonl, .parquet or .tar; put its" in done.err
     assert run("encode", "--text", tmp_path / "notes.txt").code == 0
 
 

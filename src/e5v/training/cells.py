@@ -23,7 +23,7 @@ from e5v.captions import (
 )
 from e5v.errors import ItemError
 from e5v.image_formats import IMAGE_SUFFIXES, is_image_name
-from e5v.inputs import Image, Item, RawItem, Text, normalise
+from e5v.inputs import Image, Item, RawItem, Text, need_here, normalise
 from e5v.item_lines import ImagePlaces, read_object
 from e5v.jsonl import Wrong, parse, undecoded
 
@@ -89,7 +89,7 @@ def as_item(raw: RawItem) -> Item:
     Raises:
         ItemError: it is empty or of an unknown kind.
     """
-    return Item((Text(raw),)) if isinstance(raw, str) else normalise(raw)
+    return Item((Text(raw),)) if isinstance(raw, str) else need_here(normalise(raw))
 
 
 @dataclass(frozen=True)

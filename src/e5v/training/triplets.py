@@ -13,7 +13,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from e5v.errors import DataError, ItemError, UsageError
-from e5v.inputs import Item, RawItem, normalise
+from e5v.inputs import Item, RawItem, need_here, normalise
 from e5v.training.cells import as_item
 from e5v.training.contents import Content, read_contents
 from e5v.training.data_row import Unit
@@ -197,7 +197,7 @@ def _check_triplet(row: Triplet, number: int) -> Triplet:
 def _check_item(raw: RawItem, number: int) -> RawItem:
     """Return an item that needs no further check; a text alone as a string."""
     try:
-        item = normalise({"text": raw} if isinstance(raw, str) else raw)
+        item = need_here(normalise({"text": raw} if isinstance(raw, str) else raw))
     except ItemError as error:
         raise DataError(f"row {number} of the data: {error.cause}", argument="data") from None
     if not item.parts or item.system is not None:
