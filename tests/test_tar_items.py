@@ -43,10 +43,11 @@ def test_members_of_one_name_are_one_item(tmp_path: Path) -> None:
         *(("a/1.jpg", b"1"), ("a/2.PNG", b"2"), ("1.jpg", b"other"), ("a/1.txt", b" a cat\n")),
         *(("a/1.json", b'{"caption": "not this"}'), ("a/2.json", caption.encode())),
         *(("v1.2.jpg", b"4"), ("v1.3.jpg", b"5"), ("only.txt", b"a text"), ("s.json", b'"said"')),
+        ("v1.3.txt", b"third"),
     ]
     assert see(write_tar(tmp_path / "x.tar", members), LeftOut()) == [
         *(("a/1.jpg", [b"1", "a cat"]), ("a/2.PNG", [b"2", "a dog"]), ("1.jpg", [b"other"])),
-        *(("v1.2.jpg", [b"4"]), ("v1.3.jpg", [b"5"]), ("only.txt", ["a text"])),
+        *(("v1.2.jpg", [b"4"]), ("v1.3.jpg", [b"5", "third"]), ("only.txt", ["a text"])),
         ("s.json", ["said"]),
     ]
 

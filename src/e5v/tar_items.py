@@ -20,7 +20,8 @@ from e5v.inputs import Image, Item, Text
 from e5v.jsonl import Wrong, parse
 from e5v.left_out import LeftOut
 from e5v.places import StoreUrl, TarMember
-from e5v.stores.files import open_file, pin
+from e5v.stores.files import open_file
+from e5v.stores.objects import pin
 
 CAPTIONS = (".txt", ".json")  # the first that has a text is used
 LONGEST_CAPTION = 2**20  # bytes
@@ -75,7 +76,7 @@ def _suffix(name: str) -> str:
 def _list_members(archive: Path | StoreUrl, left_out: LeftOut) -> Iterator[TarMember | _Caption]:
     """Read the headers of a tar; of members of one name, the last one counts."""
     found: dict[str, TarMember | _Caption] = {}
-    place = pin(archive)
+    place = pin(archive) if isinstance(archive, StoreUrl) else archive
     try:
         with open_file(place, read_ahead=READ_AHEAD) as file, _open(file) as tar:
             while (header := tar.next()) is not None:

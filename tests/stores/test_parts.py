@@ -11,7 +11,7 @@ import pytest
 
 from e5v import E5V
 from e5v.cli import main
-from e5v.errors import DataError
+from e5v.errors import DataError, UsageError
 from e5v.parts import encoding, folders
 from e5v.parts.check import check_parts
 from e5v.parts.folders import open_folder
@@ -158,6 +158,13 @@ def test_what_changes_meanwhile(
     with pytest.raises(DataError, match=r"photos/a\.png changed while it was read; run this again"):
         encode(things, model, first=1)
     assert [key for key in parts_of(bucket) if key.endswith(".parquet")] == []
+
+
+def test_inputs_that_are_not_there(things: str, model: E5V) -> None:
+    """Catches an input that is left out because of a typing error, and one that is no input."""
+    for name in ("phtos/", "lines.json", "none.jsonl", "photos/none.png"):
+        with pytest.raises(UsageError, match=r"(holds no images|does not exist); check the URL"):
+            encode_parts([f"{things}/photos", f"{things}/{name}"], "x", model, part_rows=2)
 
 
 def test_the_store_goes_down(

@@ -216,7 +216,7 @@ def _open_source(place: Path | StoreUrl) -> Source:
     make = FILES.get(suffix_of(place.name))
     if isinstance(place, StoreUrl):
         if make is None:
-            return ImageFolder(place)
+            return _need_images(ImageFolder(place))
         if find_state(place) is None:
             raise UsageError(f"{place} does not exist; check the URL", argument="inputs")
         return make(replace(place, state=None))
@@ -226,6 +226,13 @@ def _open_source(place: Path | StoreUrl) -> Source:
     if make is None or not place.is_file():
         raise UsageError(f"{place} does not exist; check the path", argument="inputs")
     return make(place)
+
+
+def _need_images(folder: ImageFolder) -> ImageFolder:
+    """Check that a place in a store has images: there are no folders that could be missing."""
+    if next(iter(folder), None) is None:
+        raise UsageError(f"{folder.path} holds no images; check the URL", argument="inputs")
+    return folder
 
 
 def _read_item(raw: RawItem) -> Item:

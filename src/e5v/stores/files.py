@@ -3,13 +3,12 @@
 Path | StoreUrl | TarMember -> its bytes, its state, or an open binary file
 """
 
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from e5v.errors import DataError
 from e5v.places import StoreUrl, TarMember
-from e5v.stores.objects import find_state, read_object
+from e5v.stores.objects import read_object
 from e5v.stores.reading import READ_AHEAD, open_object
 
 
@@ -35,21 +34,6 @@ def read_file(place: Path | StoreUrl | TarMember) -> bytes:
     if len(content) != place.size:
         raise DataError(f"{place} changed while it was read; run this again")
     return content
-
-
-def pin(place: Path | StoreUrl) -> Path | StoreUrl:
-    """Return the place of a file with its state, so that it is read as it is now or not at all.
-
-    Raises:
-        FileNotFoundError: a store has no such file.
-        DataError: the store does not say.
-    """
-    if isinstance(place, Path) or place.state is not None:
-        return place
-    state = find_state(place)
-    if state is None:
-        raise FileNotFoundError(f"{place} does not exist; check the URL")
-    return replace(place, state=state)
 
 
 def open_file(place: Path | StoreUrl, *, read_ahead: int = READ_AHEAD) -> BinaryIO:

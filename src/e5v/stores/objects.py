@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from obstore import GetOptions, ObjectMeta, PutMode, PutResult
 
 PIECE = 8 * 2**20  # bytes of one request for a large object
-TRIES = 3  # of a write that the client does not repeat by itself
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,19 @@ def find_state(url: StoreUrl) -> ObjectState | None:
             return _state(obstore.head(client, url.key))
     except FileNotFoundError:
         return None
+
+
+def pin(url: StoreUrl) -> StoreUrl:
+    """Return a URL with its state, so that it is read as it is now or not at all.
+
+    Raises:
+        FileNotFoundError: there is no such object.
+        DataError: the store does not say.
+    """
+    state = url.state or find_state(url)
+    if state is None:
+        raise FileNotFoundError(f"{url} does not exist; check the URL")
+    return replace(url, state=state)
 
 
 def list_level(url: StoreUrl) -> Listing:
@@ -158,22 +170,17 @@ def delete_object(url: StoreUrl) -> None:
 
 
 def _write_if(url: StoreUrl, content: bytes, mode: "PutMode") -> ObjectState | None:
-    """Write on a condition; None if it does not hold. A cut connection is tried again."""
+    """Write on a condition; None if it does not hold."""
     client = open_client(url)
     import obstore
-    from obstore.exceptions import AlreadyExistsError, GenericError, PreconditionError
+    from obstore.exceptions import AlreadyExistsError, PreconditionError
 
     with store_errors(url, "written"):
-        for left in reversed(range(TRIES)):
-            try:
-                put = obstore.put(client, url.key, content, mode=mode, use_multipart=False)
-                return _put_state(url, content, put)
-            except (AlreadyExistsError, PreconditionError):
-                return None
-            except GenericError as error:
-                if not left or "kind: Connect" in str(error):  # tried by the client, too
-                    raise
-    raise AssertionError("the last try returns or raises")
+        try:
+            put = obstore.put(client, url.key, content, mode=mode, use_multipart=False)
+        except (AlreadyExistsError, PreconditionError):
+            return None
+    return _put_state(url, content, put)
 
 
 def _put_state(url: StoreUrl, content: bytes | IO[bytes], put: "PutResult") -> ObjectState:

@@ -4,14 +4,13 @@ StoreUrl -> its state, once -> requests of ranges, of that state only -> a binar
 """
 
 import io
-from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
-from e5v.places import ObjectState, StoreUrl
-from e5v.stores.objects import find_state, read_object
+from e5v.places import StoreUrl
+from e5v.stores.objects import pin, read_object
 
 if TYPE_CHECKING:
-    from collections.abc import Buffer  # type: ignore[attr-defined]  # of Python 3.12
+    from typing_extensions import Buffer  # in Python 3.12 of collections.abc
 
 READ_AHEAD = 2**20  # bytes of one request, at least
 
@@ -23,17 +22,15 @@ def open_object(url: StoreUrl, *, read_ahead: int = READ_AHEAD) -> BinaryIO:
         FileNotFoundError: there is no such object.
         DataError: the store does not say.
     """
-    state = url.state or find_state(url)
-    if state is None:
-        raise FileNotFoundError(f"{url} does not exist; check the URL")
-    return io.BufferedReader(ObjectFile(replace(url, state=state), state), read_ahead)
+    return io.BufferedReader(ObjectFile(pin(url)), read_ahead)
 
 
 class ObjectFile(io.RawIOBase):
     """The bytes of an object, of which each read is one request."""
 
-    def __init__(self, url: StoreUrl, state: ObjectState) -> None:
-        self._url, self._size, self._at = url, state.size, 0
+    def __init__(self, url: StoreUrl) -> None:
+        assert url.state is not None  # it is pinned
+        self._url, self._size, self._at = url, url.state.size, 0
 
     def readable(self) -> bool:
         """Return that it can be read."""
