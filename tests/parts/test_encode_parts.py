@@ -221,13 +221,13 @@ def test_inputs_that_cannot_be_parts(tmp_path: Path, model: E5V) -> None:
         ([tmp_path / "gone.jsonl"], "does not exist"),
         ([tmp_path / "gone.png"], "does not exist"),
         ([PIL.Image.new("RGB", (8, 8))], "a PIL image is no input of parts"),
-        (["s3://bucket/photos/"], "object stores are not read"),
-        ([Path("s3://bucket/photos/")], "is a URL"),
+        (["s3:///photos/"], "s3:// names no bucket"),
+        ([Path("https://a.b/photos/")], "is a URL"),
     ):
         with pytest.raises(UsageError, match=message):
             encode_parts(wrong, tmp_path / "out", model, part_rows=2)
     with pytest.raises(UsageError, match="part_rows is 0"):
         encode_parts(["a"], tmp_path / "out", model, part_rows=0)
     with pytest.raises(UsageError, match="is a URL"):
-        encode_parts(["a"], "s3://bucket/parts", model, part_rows=1)
+        encode_parts(["a"], "https://a.b/parts", model, part_rows=1)
     assert list(tmp_path.iterdir()) == []
