@@ -93,11 +93,35 @@ def test_images_encoded_without_an_index_in_mind(
     list(e5v.encode_parts([folder], tmp_path / "parts", model, part_rows=5))
     assert e5v.index(index=tmp_path / "index", vectors=tmp_path / "parts").entries == 1
     (folder / "note.txt").write_text("not encoded")
-    with pytest.raises(DataError, match="has no vector of 'not encoded'; encode these folders"):
+    with pytest.raises(DataError, match=r"no vector of .*/note\.txt, .*with --for-index"):
         e5v.index(index=tmp_path / "index", vectors=tmp_path / "parts")
     list(e5v.encode_parts(["a"], tmp_path / "texts", model, part_rows=5))
     with pytest.raises(DataError, match="given one by one, which an index cannot follow"):
         e5v.index(index=tmp_path / "index", vectors=tmp_path / "texts")
+
+
+@pytest.mark.parametrize(
+    ("line", "adopted"),
+    [
+        ({"text": "a thing"}, 2),
+        ({"image": "a.png"}, 2),
+        ({"image": "a.png", "text": "a thing"}, 0),
+    ],
+)
+def test_lines_encoded_without_an_index_in_mind(
+    model: E5V, tmp_path: Path, line: dict[str, str], adopted: int
+) -> None:
+    """Catches an index that is begun, and stops at an image that was encoded with its caption."""
+    PIL.Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text(f'{{"text": "first"}}\n{json.dumps(line)}')
+    list(e5v.encode_parts([lines], tmp_path / "parts", model, part_rows=5))
+    if adopted:
+        assert e5v.index(index=tmp_path / "index", vectors=tmp_path / "parts").entries == adopted
+    else:
+        with pytest.raises(DataError, match=r"no vector of .*/lines\.jsonl:2, which an index has"):
+            e5v.index(index=tmp_path / "index", vectors=tmp_path / "parts")
+        assert not (tmp_path / "index").exists()
 
 
 def test_what_cannot_be_adopted(model: E5V, tmp_path: Path) -> None:

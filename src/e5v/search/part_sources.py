@@ -14,6 +14,7 @@ from unicodedata import normalize
 
 from e5v.errors import DataError
 from e5v.inputs import Image, Item, Text
+from e5v.model.images import digest
 from e5v.parts.plan import PlannedSource
 from e5v.parts.sources import ImageFolder, ItemLines, Row, Source
 from e5v.places import find_store
@@ -73,7 +74,8 @@ def open_sources(planned: Iterable[PlannedSource]) -> tuple[Source, ...]:
     """Return the inputs of a plan again, to see whether they have changed.
 
     Raises:
-        DataError: an index cannot follow one: it is neither a folder nor a file.
+        DataError: an index cannot follow one, which is neither a folder nor a file, or has items
+            of one that were not encoded.
     """
     planned = tuple(planned)
     if any(one.kind == "items" for one in planned):
@@ -94,7 +96,31 @@ def _open_source(planned: PlannedSource, roots: IndexRoots) -> Source:
     if planned.kind == "index":
         return IndexRoot(planned.name, roots)
     path = Path(planned.name)
-    return ImageFolder(path) if planned.kind == "images" else ItemLines(path)
+    source = ImageFolder(path) if planned.kind == "images" else ItemLines(path)
+    if (without := _find_unencoded(source)) is not None:
+        raise DataError(
+            f"the parts have no vector of {without}, which an index has; encode these inputs again "
+            "with --for-index, in another folder"
+        )
+    return source
+
+
+def _find_unencoded(source: ImageFolder | ItemLines) -> str | None:
+    """Return what an index has of an input, and its parts do not; no image is opened."""
+    if isinstance(source, ImageFolder):
+        found = (one for one in walk(source.name) if isinstance(one, FoundFile))
+        return next((one.path for one in found if one.form != "image"), None)
+    lines = zip(source, _read_line_rows(source.name), strict=True)
+    return next((wanted.id for row, wanted in lines if not _is_same(row.item, wanted.item)), None)
+
+
+def _is_same(item: Item | None, wanted: Item | None) -> bool:
+    """Return whether a line was encoded as an index has it: an image without its captions."""
+    if item is None or wanted is None:
+        return wanted is None
+    if wanted.images:
+        return len(item.parts) == len(item.images) == 1
+    return not item.images and digest(item) == digest(wanted)
 
 
 def _read_rows(found: FoundFile) -> Iterator[Row]:
