@@ -20,6 +20,7 @@ EXTRAS = {
     "track": ("tensorboard", "trackio", "wandb"),
     "eval": ("datasets", "mteb", "scipy", "sklearn"),
     "assemble": ("gguf",),
+    "ray": ("ray",),
 }
 EXTRA_OF = {library: extra for extra, libraries in EXTRAS.items() for library in libraries}
 
