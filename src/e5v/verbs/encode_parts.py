@@ -4,8 +4,9 @@ arguments -> inputs -> PartJob -> a bar on stderr -> what was done, and what is 
 """
 
 import os
+import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -79,7 +80,9 @@ def encode_in_parts(verb: "Encode") -> bool:
         begin = _prepare_ray(verb, sources, options)
     else:
         begin = _prepare_worker(verb, sources, options, shard)
-    done = _draw(begin, "Starting Ray and listing" if verb.engine else "Listing")
+    # What Ray says of processes that die is no result of ours.
+    with redirect_stdout(sys.stderr) if verb.engine else nullcontext():
+        done = _draw(begin, "Starting Ray and listing" if verb.engine else "Listing")
     _say_left_out(sources)
     _report(verb.out, done)
     if verb.commit and done.missing:
