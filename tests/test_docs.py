@@ -19,7 +19,7 @@ FOREIGN = {  # options of other programs, and the two that stand before a verb
     "--index-url",
     "--completion",
     "--rows",  # of nano.triplets
-    *("--array", "--gres", "--wrap"),  # of sbatch
+    *("--array", "--cpus-per-task", "--gres", "--wrap"),  # of sbatch
     "--logdir",  # of tensorboard
     "--help",
     "--version",

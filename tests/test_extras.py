@@ -57,6 +57,11 @@ VERBS = [
     (["assemble", "photos"], "e5v assemble needs gguf", "assemble"),
     (["encode", "a cat", "--model", "nano", "--out", "v.parquet"], "Parquet needs", "search"),
     (
+        ["encode", "a", "--out", "parts", "--part-rows", "9", "--engine", "ray"],
+        "e5v encode --part-rows needs pyarrow",
+        "search",
+    ),
+    (
         ["encode", "a cat", "--model", "nano", "--out", "v.bin", "--format", "parquet"],
         "Parquet needs pyarrow",
         "search",
@@ -101,6 +106,11 @@ def test_a_verb_says_at_once_which_extra_it_needs(
             "e5v train --track wandb needs wandb",
         ),
         ("pyarrow", ["train", "--data", "a.parquet", "--out", "run"], "Parquet needs pyarrow"),
+        (
+            "ray",
+            ["encode", "a", "--out", "parts", "--part-rows", "9", "--engine", "ray"],
+            "e5v encode --engine ray needs ray",
+        ),
     ],
 )
 def test_one_missing_library_of_an_extra_is_named(
@@ -139,6 +149,7 @@ PYTHON = [
         "training needs peft",
         "train",
     ),
+    ("from e5v.parts.ray_engine import run_on_ray", "the engine ray needs pyarrow", "search"),
     (
         "from e5v.evaluation.metrics import spearman; spearman([0.1, 0.2], [1, 2])",
         "Spearman's correlation needs scipy",
@@ -166,7 +177,8 @@ def test_the_table_is_that_of_the_package() -> None:
         for extra, lines in project["optional-dependencies"].items()
     }
     for library, extra in EXTRA_OF.items():
-        assert {"sklearn": "scikit-learn"}.get(library, library) in written[extra]
+        named = {"sklearn": "scikit-learn", "ray": "ray[data]"}.get(library, library)
+        assert named in written[extra]
     base = {line.partition(">")[0] for line in project["dependencies"]}
     assert base.isdisjoint(EXTRA_OF)
     assert EXTRAS.keys() == written.keys() - {"all", "dev", "docs"}

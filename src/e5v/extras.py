@@ -21,6 +21,7 @@ EXTRAS = {
     "eval": ("datasets", "mteb", "scipy", "sklearn"),
     "assemble": ("gguf",),
     "stores": ("obstore",),
+    "ray": ("ray",),
 }
 EXTRA_OF = {library: extra for extra, libraries in EXTRAS.items() for library in libraries}
 

@@ -18,7 +18,7 @@ from tests.verbs.mistakes_parts import PARTS
 from tests.verbs.mistakes_searching import SEARCHING
 from tests.verbs.mistakes_training import TRAINING
 
-HEAVY = ("torch", "transformers", "lancedb", "pyarrow", "datasets", "pandas", "scipy")
+HEAVY = ("torch", "transformers", "lancedb", "pyarrow", "datasets", "pandas", "scipy", "ray")
 
 # What is typed after `e5v`, and what the line on stderr says. The files are made by `make_files`.
 MISTAKES = ENCODING | SEARCHING | TRAINING | EVALUATING | PARTS

@@ -58,6 +58,41 @@ PARTS: dict[str, tuple[list[str], str]] = {
         ["encode", "a", "--part-rows", "9", "--out", "p", "--shard", "0/0"],
         "shard is 0/0; expected i/N with N at least 1",
     ),
+    "an engine with a shard": (
+        ["encode", "a", "--part-rows", "9", "--out", "p", "--engine", "ray", "--shard", "0/2"],
+        "--shard is not for an engine, which hands out all parts",
+    ),
+    "an engine without parts": (
+        ["encode", "a", "--out", "p", "--engine", "ray"],
+        "--part-rows is missing",
+    ),
+    "an engine of another name": (
+        ["encode", "a", "--part-rows", "9", "--out", "p", "--engine", "spark"],
+        "--engine",
+    ),
+    "actors without an engine": (
+        ["encode", "a", "--part-rows", "9", "--out", "p", "--engine-actors", "2"],
+        "--engine-actors is for an engine; give --engine ray",
+    ),
+    "no actors": (
+        [
+            "encode",
+            "a",
+            "--part-rows",
+            "9",
+            "--out",
+            "p",
+            "--engine",
+            "ray",
+            "--engine-actors",
+            "0",
+        ],
+        "--engine-actors is 0; expected at least 1",
+    ),
+    "one GPU for all actors": (
+        ["encode", "a", "--part-rows", "9", "--out", "p", "--engine", "ray", "--device", "cuda:1"],
+        "device is cuda:1, but every actor has a GPU of its own; expected cpu or cuda (--device)",
+    ),
     "a check that encodes": (
         ["encode", "a", "--check", "pictures"],
         "--check encodes nothing; leave out INPUT",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from e5v.errors import DataError, E5VError, ItemError, PromptError
 from e5v.inputs import Item
-from e5v.parts.part_file import PartFile, PartRow
+from e5v.parts.part_file import PartFacts, PartFile, PartRow
 from e5v.parts.part_folder import PartFolder
 from e5v.parts.plan import Part, name_part
 from e5v.parts.settings import Settings
@@ -37,6 +37,11 @@ class PartTally:
     errors: int
     cut: int
     tokens: int
+
+    @classmethod
+    def of(cls, facts: PartFacts) -> "PartTally":
+        """Return the tally of a part that is there."""
+        return cls(facts.name, facts.rows, facts.errors, facts.cut, facts.tokens)
 
 
 def encode_part(
@@ -66,7 +71,7 @@ def encode_part(
         if folder.size_of(part.planned.file) < 0:
             raise
         # Another worker had the same part, was first, and committed, which removed this file.
-    return PartTally(facts.name, facts.rows, facts.errors, facts.cut, facts.tokens)
+    return PartTally.of(facts)
 
 
 def _check_name(part: Part, settings: Settings) -> None:

@@ -43,7 +43,8 @@ class PartsProgress:
 
     `parts` were encoded, `skipped` were there; `errors` rows have no vector, `cut` texts were
     truncated. `missing` parts are still to be encoded, by this worker or others; once there are
-    none, `manifest` is what was committed.
+    none, `manifest` is what was committed. `restarts` counts processes of an engine that died with
+    a part, which was then begun again.
     """
 
     total: int = 0
@@ -53,6 +54,7 @@ class PartsProgress:
     errors: int = 0
     cut: int = 0
     missing: int = 0
+    restarts: int = 0
     manifest: PartManifest | None = field(default=None, repr=False)
 
 
@@ -96,6 +98,20 @@ def find_model(model: str | Path | E5V, max_tokens: int | None, how: OpenOptions
     return PartModel(absolute_name(model), open_as, dtype, tiling)
 
 
+def find_settings(
+    folder: PartFolder, model: PartModel, options: PartOptions, fix: Callable[[], Settings]
+) -> Settings:
+    """Return the settings of a folder, which `fix` fixes if they are not there, or seem others.
+
+    Raises:
+        DataError: the folder was begun with other settings.
+    """
+    there = read_settings(folder)
+    if there is not None:
+        there.check(adapt(there, options), folder)
+    return there if there is not None and model.follow(there) else fix()
+
+
 class PartJob:
     """One collection, one folder, one set of options: the same in every worker.
 
@@ -110,10 +126,7 @@ class PartJob:
     ) -> None:
         self.sources, self.folder = sources, folder
         self._model, self._options = model, options
-        there = read_settings(folder)
-        if there is not None:
-            there.check(adapt(there, options), folder)
-        self.settings = there if there is not None and model.follow(there) else self._fix()
+        self.settings = find_settings(folder, model, options, self._fix)
 
     def _fix(self) -> Settings:
         return fix_settings(self.folder, make_settings(self._model.opened, self._options))
@@ -130,14 +143,19 @@ class PartJob:
 
     def plan(self) -> Plan:
         """Read the inputs once, and write down which parts they have."""
-        plan = make_plan(self.sources, self.settings)
-        write_plan(self.folder, plan)
-        return plan
+        return list_parts(self.sources, self.folder, self.settings)
 
     def read(self, names: Collection[str]) -> Iterator[Part]:
         """Read the inputs again, and yield the parts of these names with their rows."""
         every = cut(self.sources, self.settings)
         return (part for part in every if part.planned.name in names)
+
+
+def list_parts(sources: Sequence[Source], folder: PartFolder, settings: Settings) -> Plan:
+    """Read the inputs once, and write down which parts they have."""
+    plan = make_plan(sources, settings)
+    write_plan(folder, plan)
+    return plan
 
 
 def run(
@@ -156,19 +174,30 @@ def run(
         ModelError: the model cannot be opened.
     """
     plan = job.plan()
-    own = [one for place, one in enumerate(plan.parts) if shard.has(place)]
-    missing = {one.name for one in list_missing(job.folder, plan)}
-    to_do = {one.name: one.count for one in own if one.name in missing}
-    done = PartsProgress(sum(to_do.values()), skipped=len(own) - len(to_do), missing=len(missing))
+    to_do, done = find_work(plan, job.folder, shard)
     yield done
     for part in job.read(to_do) if to_do else ():
         if job.folder.size_of(part.planned.file) >= 0:
             done = _leave(done, part)
         else:
-            done = _count(done, _encode(part, job, batch_tokens, step))
+            done = count_part(done, _encode(part, job, batch_tokens, step))
         yield done
-    left = len(list_missing(job.folder, plan))
-    yield replace(done, missing=left, manifest=None if left else commit(job.folder, plan))
+    yield finish(done, plan, job.folder)
+
+
+def find_work(plan: Plan, folder: PartFolder, shard: Shard) -> tuple[frozenset[str], PartsProgress]:
+    """Return the names of a shard's parts that are not there, and how far it is."""
+    own = [one for place, one in enumerate(plan.parts) if shard.has(place)]
+    missing = {one.name for one in list_missing(folder, plan)}
+    to_do = {one.name: one.count for one in own if one.name in missing}
+    done = PartsProgress(sum(to_do.values()), skipped=len(own) - len(to_do), missing=len(missing))
+    return frozenset(to_do), done
+
+
+def finish(done: PartsProgress, plan: Plan, folder: PartFolder) -> PartsProgress:
+    """Commit if no part is missing."""
+    left = len(list_missing(folder, plan))
+    return replace(done, missing=left, manifest=None if left else commit(folder, plan))
 
 
 def _encode(
@@ -185,7 +214,8 @@ def _leave(done: PartsProgress, part: Part) -> PartsProgress:
     return replace(done, total=total, skipped=done.skipped + 1, missing=done.missing - 1)
 
 
-def _count(done: PartsProgress, tally: PartTally) -> PartsProgress:
+def count_part(done: PartsProgress, tally: PartTally) -> PartsProgress:
+    """Count a part that was encoded."""
     return replace(
         done,
         done=done.done + tally.rows,

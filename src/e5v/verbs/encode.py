@@ -45,7 +45,7 @@ class Encode:
     With --part-rows, FILE is a folder that any number of workers fill with Parquet files: each of
     them is the same command with another --shard. A worker that was stopped is started again and
     goes on; a part that is there is skipped. An item that cannot be read is then always a row with
-    its error and no vector.
+    its error and no vector. With --engine ray, one command does it all, here or on a cluster.
 
     Examples:
         e5v encode "a dog in the grass" --model nano
@@ -53,6 +53,7 @@ class Encode:
         e5v encode "a dog in the grass" cat.jpg photos/ --out vectors.parquet
         e5v encode s3://bucket/photos/ shard-000.tar --out vectors.parquet
         e5v encode photos/ --out parts/ --part-rows 50000 --shard 0/8
+        e5v encode photos/ --out parts/ --part-rows 50000 --engine ray
         e5v encode --check parts/
     """
 
@@ -89,6 +90,12 @@ class Encode:
     """Encode every Nth part from part I on, counted from 0; by default what SLURM_ARRAY_TASK_ID,
     JOB_COMPLETION_INDEX (with E5V_SHARDS for N) or RANK (of WORLD_SIZE) says, otherwise all
     parts."""
+    engine: Annotated[Literal["ray"] | None, arg(metavar="{ray}")] = None
+    """Let Ray hand out the parts: with all cores and GPUs of this machine, or on the cluster that
+    RAY_ADDRESS names."""
+    engine_actors: Annotated[int | None, arg(metavar="N")] = None
+    """Models that the engine opens at the same time; by default one for each GPU, or for every
+    four cores."""
     for_index: bool = False
     """Read folders and files for parts as e5v index does: passages of .txt and .md files too, and
     of a line with an image and a caption the image alone; e5v index --vectors adopts them."""
@@ -105,7 +112,9 @@ class Encode:
         Raises:
             UsageError: names the option.
         """
-        need_at_least_1(self, "batch_tokens", "dim", "max_tokens", "part_rows")
+        need_at_least_1(self, "batch_tokens", "dim", "max_tokens", "part_rows", "engine_actors")
+        if self.engine_actors is not None and self.engine is None:
+            raise UsageError("--engine-actors is for an engine; give --engine ray")
         if self.check is not None or self.in_parts:
             self._check_parts()
             return
@@ -120,7 +129,7 @@ class Encode:
     @property
     def in_parts(self) -> bool:
         """Whether the vectors go to a folder of parts."""
-        others = (self.shard is not None, self.commit, self.for_index)
+        others = (self.shard is not None, self.commit, self.for_index, self.engine is not None)
         return self.part_rows is not None or any(others)
 
     def _check_parts(self) -> None:
@@ -135,6 +144,10 @@ class Encode:
             raise UsageError("--part-rows is missing; give the most rows of a part, such as 50000")
         if not (given or self.commit):
             raise UsageError("nothing to encode; give INPUT or --text: parts are not of stdin")
+        if self.engine and self.shard is not None:
+            raise UsageError(
+                "--shard is not for an engine, which hands out all parts; leave it out"
+            )
         if self.for_index and self.text:
             raise UsageError("--for-index reads folders and files; leave out --text")
         if self.format or self.skip_errors:

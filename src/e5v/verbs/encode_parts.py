@@ -4,12 +4,12 @@ arguments -> inputs -> PartJob -> a bar on stderr -> what was done, and what is 
 """
 
 import os
-from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+import sys
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, nullcontext, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from e5v.errors import UsageError, plural
 from e5v.extras import need
@@ -27,11 +27,15 @@ if TYPE_CHECKING:
     from e5v.model.backbones import Tiling
     from e5v.model.embedder import E5V
     from e5v.model.opening import DTypeName
-    from e5v.parts.job import PartJob, PartsProgress
+    from e5v.parts.job import PartModel, PartsProgress
     from e5v.parts.part_folder import PartFolder
     from e5v.parts.settings import PartOptions
+    from e5v.parts.shards import Shard
     from e5v.parts.sources import Source
     from e5v.verbs.encode import Encode
+
+# Begins to encode; takes what is called after each row.
+Begin: TypeAlias = "Callable[[Callable[[], object]], Generator[PartsProgress, None, None]]"
 
 
 def check_folder(path: Path) -> bool:
@@ -65,7 +69,6 @@ def encode_in_parts(verb: "Encode") -> bool:
     """
     from e5v.parts.folders import open_folder
     from e5v.parts.settings import PartOptions
-    from e5v.parts.shards import Shard, find_shard
 
     need("e5v encode --part-rows", "pyarrow")
     assert verb.out is not None  # checked by the verb's record
@@ -78,24 +81,35 @@ def encode_in_parts(verb: "Encode") -> bool:
     options = PartOptions(
         verb.part_rows or 0, verb.prompt, verb.dim, verb.precision, verb.max_tokens
     )
-    shard = Shard.read(verb.shard) if verb.shard is not None else find_shard(os.environ)
+    shard = _find_shard(verb)
     sources = _find_sources(verb)
     check_model(verb.model)
-    from e5v.parts.job import run
-
-    job = _open_job(verb, sources, folder, options)
-    with bar(None, shown=True, paced=True) as drawn:
-        drawn.name("Listing")
-        steps = run(job, shard, batch_tokens=verb.batch_tokens, step=drawn.step)
-        with closing(steps):
-            done = next(steps)
-            drawn.begin("Encoding", done.total)
-            done = deque(steps, maxlen=1).pop()
+    if verb.engine:
+        begin = _prepare_ray(verb, sources, options)
+    else:
+        begin = _prepare_worker(verb, sources, folder, options, shard)
+    # What Ray says of processes that die is no result of ours.
+    with redirect_stdout(sys.stderr) if verb.engine else nullcontext():
+        done = _draw(begin, "Starting Ray and listing" if verb.engine else "Listing")
     _say_left_out(sources)
     _report(folder, done)
     if verb.commit and done.missing:
         say(f"not committed: {plural(done.missing, 'part')} missing")
     return not (verb.commit and done.missing)
+
+
+def _draw(begin: Begin, first: str) -> "PartsProgress":
+    """Draw how far it is, and return how far it came."""
+    with bar(None, shown=True, paced=True) as drawn:
+        drawn.name(first)
+        with closing(begin(drawn.step)) as steps:
+            done = next(steps)
+            drawn.begin("Encoding", done.total)
+            for done in steps:
+                drawn.reach(done.done, done.total)
+                if done.errors:
+                    drawn.name(f"Encoding ({done.errors:,} without a vector)")
+    return done
 
 
 def _commit(folder: "PartFolder") -> None:
@@ -107,19 +121,64 @@ def _commit(folder: "PartFolder") -> None:
     _report(folder, PartsProgress(skipped=skipped, manifest=manifest))
 
 
-def _open_job(
-    verb: "Encode", sources: "Sequence[Source]", folder: "PartFolder", options: "PartOptions"
-) -> "PartJob":
+def _find_shard(verb: "Encode") -> "Shard":
+    """Return which parts are this worker's: all of them with an engine, if that can be used.
+
+    Raises:
+        E5VError: the shard is none, the engine is not installed, or the device is one of several.
+    """
+    from e5v.parts.fleet import check_device
+    from e5v.parts.shards import Shard, find_shard
+
+    if verb.engine:
+        need(f"e5v encode --engine {verb.engine}", verb.engine)
+        check_device(verb.opening.device)
+        return Shard()
+    return Shard.read(verb.shard) if verb.shard is not None else find_shard(os.environ)
+
+
+def _prepare_worker(
+    verb: "Encode",
+    sources: "Sequence[Source]",
+    folder: "PartFolder",
+    options: "PartOptions",
+    shard: "Shard",
+) -> Begin:
+    from e5v.parts.job import PartJob, run
+
+    opening = replace(verb.opening, device=_find_device(verb))
+    model = _find_model(replace(verb, opening=opening))
+    job = PartJob(sources, folder, model, options)
+    return lambda step: run(job, shard, batch_tokens=verb.batch_tokens, step=step)
+
+
+def _prepare_ray(verb: "Encode", sources: "Sequence[Source]", options: "PartOptions") -> Begin:
+    """Name everything by absolute paths, which are the same in other processes."""
     from e5v.model.locating import absolute_name
-    from e5v.parts.job import PartJob, PartModel
+    from e5v.parts.actor import Work
+    from e5v.parts.folders import open_folder
+    from e5v.parts.ray_engine import run_on_ray
+    from e5v.parts.sources import absolute
+
+    assert verb.out is not None
+    model = _find_model(replace(verb, model=absolute_name(verb.model)))
+    out = verb.out if find_store(verb.out) else absolute(verb.out)
+    work = Work(open_folder(out), model, options, verb.batch_tokens)
+    return lambda _: run_on_ray(
+        sources, work, actors=verb.engine_actors, device=verb.opening.device
+    )
+
+
+def _find_model(verb: "Encode") -> "PartModel":
+    from e5v.model.locating import absolute_name
+    from e5v.parts.job import PartModel
 
     def open_as(dtype: "DTypeName", tiling: "Tiling") -> "E5V":
-        opening = replace(verb.opening, dtype=dtype, tiling=tiling, device=_find_device(verb))
+        opening = replace(verb.opening, dtype=dtype, tiling=tiling)
         return opening.open(verb.model, max_tokens=verb.max_tokens)
 
-    name, how = absolute_name(verb.model), verb.opening
-    model = PartModel(name, open_as, how.dtype, how.tiling)
-    return PartJob(sources, folder, model, options)
+    how = verb.opening
+    return PartModel(absolute_name(verb.model), open_as, how.dtype, how.tiling)
 
 
 def _find_device(verb: "Encode") -> str | None:
@@ -175,6 +234,8 @@ def _say_left_out(sources: "Sequence[Source]") -> None:
 
 def _report(out: "PartFolder", done: "PartsProgress") -> None:
     """Say what this worker did, and what the folder has."""
+    if done.restarts:
+        say(f"{plural(done.restarts, 'process')} died, and what it had was encoded again")
     manifest = done.manifest
     if wants_lines(json=False):
         values = {name: getattr(done, name) for name in ("parts", "skipped", "errors", "cut")}
