@@ -18,6 +18,7 @@ from e5v.extras import need
 from e5v.inputs import RawItem
 from e5v.verbs.console import Bar, bar, say
 from e5v.verbs.encode_parts import check_folder, encode_in_parts
+from e5v.verbs.engine_options import EngineOptions
 from e5v.verbs.inputs import InputItem, Inputs, gather
 from e5v.verbs.model_options import Opening, check_model, default_model
 from e5v.verbs.options import need_at_least_1
@@ -93,6 +94,7 @@ class Encode:
     check: Annotated[Path | None, arg(metavar="FOLDER")] = None
     """Encode nothing; say what is missing, doubled, foreign or damaged in a folder of parts."""
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
+    remote: OmitArgPrefixes[EngineOptions] = field(default_factory=EngineOptions)
 
     def __post_init__(self) -> None:
         """Refuse options that are out of range or do not go together.
@@ -130,6 +132,8 @@ class Encode:
             raise UsageError("nothing to encode; give INPUT or --text: parts are not of stdin")
         if self.for_index and self.text:
             raise UsageError("--for-index reads folders and files; leave out --text")
+        if self.remote.engine:
+            raise UsageError("--engine is not for parts; every worker opens the model itself")
         if self.format or self.skip_errors:
             name = "--format" if self.format else "--skip-errors"
             raise UsageError(
@@ -166,7 +170,8 @@ def encode(verb: Encode) -> bool:
     items = inputs.begin()  # last: stdin may be slow
     with _open_target(verb) as file, bar(inputs.count, shown=_is_apart(verb)) as drawn:
         drawn.name(f"Opening {verb.model}")
-        model = verb.opening.open(verb.model, max_tokens=verb.max_tokens)
+        engine = verb.remote.address()
+        model = verb.opening.open(verb.model, max_tokens=verb.max_tokens, engine=engine)
         drawn.name("Encoding")
         with closing(_open_vector_file(verb, model, file)) as table:
             tally = _embed(verb, model, items, table, drawn)
