@@ -151,6 +151,7 @@ Serving = Callable[[Job], AbstractContextManager[str]]
 def serving(job: Job) -> Iterator[str]:
     """Run a server in a process of its own, and give its address once it answers."""
     with listen("127.0.0.1", 0) as listening:
+        listening.listen()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         process = get_context("spawn").Process(target=serve, args=(job, listening), daemon=True)
         process.start()

@@ -20,6 +20,8 @@ FOREIGN = {  # options of other programs, and the two that stand before a verb
     "--completion",
     "--rows",  # of nano.triplets
     *("--array", "--cpus-per-task", "--gres", "--wrap"),  # of sbatch
+    *("--target", "--wait"),  # of docker
+    *("--runner", "--trust-request-chat-template"),  # of vllm
     "--logdir",  # of tensorboard
     "--help",
     "--version",

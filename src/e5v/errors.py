@@ -5,6 +5,7 @@
       PromptError        an unknown prompt name, or a prompt without the slot an item needs
       ItemError          one item cannot be read; has its position and the cause
       ModelError         a checkpoint cannot be opened or lacks weights
+        EngineError      a server that embeds in our place is away, or gives other vectors
       DataError          a file of training or evaluation data cannot be used
       TrainingError      a run cannot continue; says what is saved and how to resume
       MissingExtraError  a library is not installed; says which extra of e5v installs it
@@ -49,6 +50,10 @@ class PromptError(E5VError):
 
 class ModelError(E5VError):
     """A model cannot be opened: missing, text only, without all weights, or not supported."""
+
+
+class EngineError(ModelError):
+    """A server that embeds in our place cannot be reached, refuses, or gives other vectors."""
 
 
 class DataError(E5VError):

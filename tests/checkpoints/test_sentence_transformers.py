@@ -146,19 +146,50 @@ def test_the_model_still_chats(written: Callable[[str], Path], checkpoints: Chec
     assert "one word" not in after.apply_chat_template(messages)
 
 
-def test_every_version_since_5_4_knows_the_names(written: Callable[[str], Path]) -> None:
-    """Modules by names of sentence-transformers 6 alone: 5.4 and 5.5 cannot import them."""
+def test_every_version_knows_the_names(written: Callable[[str], Path]) -> None:
+    """Modules by names that only sentence-transformers 6 and the newest vLLM know."""
     folder = written(LLAMA)
     modules = json.loads((folder / "modules.json").read_text())
     assert [module["type"] for module in modules] == [
-        "sentence_transformers.base.modules.transformer.Transformer",
-        "sentence_transformers.sentence_transformer.modules.pooling.Pooling",
-        "sentence_transformers.sentence_transformer.modules.normalize.Normalize",
+        "sentence_transformers.models.Transformer",
+        "sentence_transformers.models.Pooling",
+        "sentence_transformers.models.Normalize",
     ]
     config = json.loads((folder / "config_sentence_transformers.json").read_text())
     assert config["requirements"] == {"sentence-transformers": ">=5.4"}
     pooling = json.loads((folder / "1_Pooling" / "config.json").read_text())
     assert (pooling["embedding_dimension"], pooling["pooling_mode"]) == (64, "lasttoken")
+
+
+def test_the_pooling_is_read_by_its_older_name(written: Callable[[str], Path]) -> None:
+    """A mode that older readers miss, or a setting before it that they take for the mode.
+
+    vLLM to 0.9 takes the first value that is true, later ones every true value whose name is that
+    of a mode, the newest also the value of pooling_mode.
+    """
+    folder = written(LLAMA)
+    path = folder / "1_Pooling" / "config.json"
+    pooling = json.loads(path.read_text())
+    true = [name for name, value in pooling.items() if value is True]
+    assert true[0] == "pooling_mode_lasttoken"
+    assert [name for name in true if name.startswith("pooling_mode")] == true[:1]
+    older = {key: value for key, value in pooling.items() if key != "pooling_mode"}
+    path.write_text(json.dumps(older))
+    assert _open(folder)[1].pooling_mode == "lasttoken"
+
+
+def test_the_class_of_the_model_is_named(
+    checkpoints: Checkpoints, written: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """A checkpoint without architectures, whose class vLLM then guesses, or one that is renamed."""
+    whole = "LlavaNextForConditionalGeneration"
+    assert json.loads((written(LLAMA) / "config.json").read_text())["architectures"] == [whole]
+    source = tmp_path / "source"
+    copytree(checkpoints(LLAMA), source)
+    config = json.loads((source / "config.json").read_text())
+    (source / "config.json").write_text(json.dumps(config | {"architectures": None}))
+    merged = merge(write_adapter(tmp_path / "run", checkpoints(LLAMA)), tmp_path / "ours", source)
+    assert json.loads((merged.folder / "config.json").read_text()) == config
 
 
 def test_files_that_would_lie_are_not_written(checkpoints: Checkpoints, tmp_path: Path) -> None:

@@ -60,7 +60,16 @@ PARTS: dict[str, tuple[list[str], str]] = {
     ),
     "an engine with a shard": (
         ["encode", "a", "--part-rows", "9", "--out", "p", "--engine", "ray", "--shard", "0/2"],
-        "--shard is not for an engine, which hands out all parts",
+        "--shard is not for Ray, which hands out all parts",
+    ),
+    "a server for parts": (
+        ["encode", "a", "--part-rows", "9", "--out", "p", "--engine", "openai"]
+        + ["--engine-url", "http://gpu:8000"],
+        "--engine openai is not for parts: every worker opens the model itself",
+    ),
+    "an address without a server": (
+        ["encode", "a", "--engine", "ray", "--engine-url", "http://gpu:8000"],
+        "--engine-url is of an engine; add --engine openai",
     ),
     "an engine without parts": (
         ["encode", "a", "--out", "p", "--engine", "ray"],
@@ -72,7 +81,7 @@ PARTS: dict[str, tuple[list[str], str]] = {
     ),
     "actors without an engine": (
         ["encode", "a", "--part-rows", "9", "--out", "p", "--engine-actors", "2"],
-        "--engine-actors is for an engine; give --engine ray",
+        "--engine-actors is for Ray; give --engine ray",
     ),
     "no actors": (
         [

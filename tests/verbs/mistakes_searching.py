@@ -54,5 +54,14 @@ SEARCHING: dict[str, tuple[list[str], str]] = {
     ),
     "a URL as an image": (["search", "--image", "https://e.org/a.jpg"], "https://e.org/a.jpg"),
     "a URL to serve": (["serve", "--index", "s3://b/x"], "--index s3://b/x"),
+    "an engine without an address": (["serve", "--engine", "openai"], "--engine-url is missing"),
+    "an address without an engine": (
+        ["search", "a", "--engine-url", "http://gpu:8000"],
+        "--engine-url is of an engine; add --engine openai",
+    ),
+    "an engine that is no server": (
+        ["index", "pictures", "--engine", "openai", "--engine-url", "gpu:8000"],
+        "'gpu:8000' is not the URL of an engine; expected one such as http://gpu:8000",
+    ),
     "a URL of scenes": (["demo", "--folder", "s3://b/c"], "s3://b/c"),
 }

@@ -45,7 +45,8 @@ def test_help_of_a_verb_fits_a_terminal(
     positional = any(one.is_positional for one in options_of(VERBS[name]))
     assert positional == ("\nArguments:\n" in shown)
     for option in (one for one in options_of(VERBS[name]) if one.flags):
-        [described] = re.findall(rf"^  {option.flags[0]}\b.*?(?=^  \S|\Z)", shown, re.M | re.S)
+        head = rf"^  {option.flags[0]}(?![\w-])"
+        [described] = re.findall(rf"{head}.*?(?=^  \S|\Z)", shown, re.M | re.S)
         assert len(described.split()) > 3
 
 

@@ -3,13 +3,10 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx2
@@ -19,54 +16,10 @@ import pytest
 
 from e5v import E5V
 from e5v.cli import main
-from e5v.errors import ModelError
+from e5v.errors import ModelError, UsageError
 from e5v.model.streaming import Stream
-from e5v.web.serving import listen
-
-KEY = "sk-a-key"
-BEARER = {"Authorization": f"Bearer {KEY}"}
-
-
-@dataclass(frozen=True)
-class Served:
-    """A server of its own process."""
-
-    url: str
-    process: "subprocess.Popen[str]"
-    said: list[str]
-
-    def end(self, signum: int) -> int:
-        """Ask it to end, and return its exit code."""
-        self.process.send_signal(signum)
-        return self.process.wait(60)
-
-
-@contextmanager
-def serving(folder: str, *arguments: str, key: str = KEY) -> Iterator[Served]:
-    """Run `e5v serve` with a model until the block ends."""
-    command = [sys.executable, "-m", "e5v.cli", "serve", "--model", folder, "--port", "0"]
-    environment = os.environ | {"E5V_API_KEY": key, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [*command, "--dtype", "float32", *arguments],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
-    assert process.stderr
-    said: list[str] = []
-    for line in process.stderr:
-        said.append(line)
-        if " at http://" in line:
-            break
-    rest = threading.Thread(target=lambda: said.extend(process.stderr or ()))
-    rest.start()
-    try:
-        yield Served(said[-1].split()[-1], process, said)
-    finally:
-        process.kill()
-        process.wait()
-        rest.join()
-        process.stderr.close()
+from e5v.web.serving import accept, listen
+from tests.web.processes import BEARER, KEY, Served, serving
 
 
 @pytest.fixture(scope="module")
@@ -184,12 +137,25 @@ def test_what_is_in_flight_is_finished(folder: str, signum: int) -> None:
 
 def test_a_reply_does_not_wait_for_the_network() -> None:
     """Catches replies that take 40 ms more than the model: sent in two pieces, the second held."""
-    with (
-        listen("127.0.0.1", 0) as listening,
-        socket.create_connection(listening.getsockname()),
-        listening.accept()[0] as accepted,
-    ):
-        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    with listen("127.0.0.1", 0) as listening:
+        accept(listening, 1)
+        with (
+            socket.create_connection(listening.getsockname()),
+            listening.accept()[0] as accepted,
+        ):
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_server_that_is_not_ready_refuses_connections() -> None:
+    """Catches a copy whose model is still opened, and requests that wait in its queue."""
+    with listen("127.0.0.1", 0) as listening:
+        place = listening.getsockname()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(place)
+        with listen(*place) as other:  # both have it, until one accepts
+            accept(other, 1)
+            with pytest.raises(UsageError, match="is in use; choose another"):
+                accept(listening, 1)
 
 
 def test_who_is_told_what_at_the_start(

@@ -23,6 +23,10 @@ async def test_health(ask: Ask) -> None:
         assert (await client.get("/readyz")).status_code == 503
         assert (await asker.embeddings(input="a")).status_code == 503
         app.state.service = service
+        app.state.is_ending = lambda: True
+        assert (await client.get("/livez")).status_code == 200
+        reply = await client.get("/readyz")
+        assert (fault(reply), "shutting down" in reply.text) == ((503, "failed", None), True)
 
 
 async def test_counts(ask: Ask) -> None:

@@ -17,6 +17,7 @@ from e5v.web.serving import listen
 def _nearby(job: serve.Job) -> Iterator[str]:
     """Run a server in a thread, so that it need not import everything anew."""
     with listen("127.0.0.1", 0) as listening:
+        listening.listen()
         config = uvicorn.Config(serve.CONTENDERS[job.contender](job), log_level="critical")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listening],))

@@ -111,3 +111,24 @@ async def test_an_index_that_breaks_goes_and_comes_again(
         assert manifest
         write_manifest(folder, replace(manifest, fingerprint="another"))
         assert fault(await asker.search(text="a cat")) == (409, "missing", None)
+
+
+async def test_an_index_at_a_link(
+    ask: Ask, model: E5V, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a link that leads elsewhere now, and a server that still reads where it led."""
+    monkeypatch.setattr("e5v.web.index_view.FRESH_SECONDS", 0.0)
+    link = tmp_path / "current"
+    for name in ("cat.jpg", "rocket.jpg"):
+        photos = tmp_path / name[:3]
+        photos.mkdir()
+        shutil.copy(PHOTOS / name, photos)
+        _index(model, tmp_path / f"{photos.name}.index", photos)
+    link.symlink_to(tmp_path / "cat.index")
+    async with ask(collection=Collection(link, model)) as asker:
+        for name in ("cat", "roc"):
+            (tmp_path / "next").symlink_to(tmp_path / f"{name}.index")
+            (tmp_path / "next").rename(link)
+            (hit,) = (await asker.search(text="a cat")).json()["hits"]
+            assert hit["path"].startswith(str(tmp_path / name))
+            assert (await asker.client.get(hit["thumbnail"])).status_code == 200

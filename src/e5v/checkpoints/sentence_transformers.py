@@ -1,4 +1,4 @@
-"""Write the files with which SentenceTransformer(folder) gives the same vectors.
+"""Write the files with which SentenceTransformer(folder), and vLLM, pool as e5v does.
 
     prompts x kinds of item -> the whole prompt for this model -> one Jinja template
     modules.json            -> Transformer -> Pooling (last token) -> Normalize
@@ -30,10 +30,10 @@ from e5v.model.verify import picture
 PLACEHOLDER = "\ue000"  # where the user's text goes
 DEFAULT = "retrieval"
 FORWARD = {"method": "forward", "method_output_name": "last_hidden_state"}
-MODULES = (  # names that sentence-transformers 5.4, 5.5 and 6 all have
-    ("", "sentence_transformers.base.modules.transformer.Transformer"),
-    ("1_Pooling", "sentence_transformers.sentence_transformer.modules.pooling.Pooling"),
-    ("2_Normalize", "sentence_transformers.sentence_transformer.modules.normalize.Normalize"),
+MODULES = (  # the older names: all versions of sentence-transformers and of vLLM know them
+    ("", "sentence_transformers.models.Transformer"),
+    ("1_Pooling", "sentence_transformers.models.Pooling"),
+    ("2_Normalize", "sentence_transformers.models.Normalize"),
 )
 NAMES = (
     "modules.json",
@@ -48,9 +48,11 @@ def write_sentence_files(folder: Path, loaded: Loaded) -> bool:
 
     They do not if the model's processor names its image arrays differently (Phi-4), or its chat
     template does not support an image with a text. Returns whether they were written. The tokens
-    that the tokenizer adds to a prompt are written to tokenizer.json in any case.
+    that the tokenizer adds to a prompt are written to tokenizer.json in any case, and the name of
+    the model's class to config.json if it has none: vLLM would take the class without a head.
     """
     write_settings(folder, loaded.processor.tokenizer)
+    _name_class(folder / "config.json", type(loaded.model).__name__)
     if loaded.backbone.features != "get_image_features":
         return False
     try:
@@ -64,6 +66,13 @@ def write_sentence_files(folder: Path, loaded: Loaded) -> bool:
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         (folder / name).write_text(text, encoding="utf-8")
     return True
+
+
+def _name_class(path: Path, name: str) -> None:
+    config = json.loads(path.read_text(encoding="utf-8"))
+    if not config.get("architectures"):
+        written = json.dumps(config | {"architectures": [name]}, indent=2, ensure_ascii=False)
+        path.write_text(f"{written}\n", encoding="utf-8")
 
 
 def sentence_template(renderer: Renderer) -> str:
@@ -153,6 +162,7 @@ def _make_files(template: str, width: int) -> dict[str, object]:
         "1_Pooling/config.json": {
             "embedding_dimension": width,
             "pooling_mode": "lasttoken",
+            "pooling_mode_lasttoken": True,  # for vLLM, which reads the first that is true
             "include_prompt": True,
         },
         "2_Normalize/config.json": {"module_input_name": "sentence_embedding"},

@@ -17,9 +17,10 @@ from e5v.errors import EncodeWarning, UsageError
 from e5v.inputs import RawItem
 from e5v.model.backbones import Tiling
 from e5v.model.encode_warnings import describe_doubts, warn_at_end, warn_of_results
-from e5v.model.encoder import Encoder
+from e5v.model.engine_address import EngineAddress
+from e5v.model.engine_encoder import open_encoder
 from e5v.model.head import check_head
-from e5v.model.loading import Loaded, load
+from e5v.model.loading import Loaded
 from e5v.model.locating import absolute_name
 from e5v.model.opening import DTypeName
 from e5v.model.preparing import Prepared, Preparer, ahead
@@ -47,7 +48,8 @@ class E5V:
     Args:
         model: a hub id or a folder of any image-text-to-text model that transformers can open, or
             a model that is already open (`e5v.model.loading.Loaded`).
-        device: "cpu", "cuda", "mps", ...; by default the fastest available.
+        device: "cpu", "cuda", "mps", ...; by default the fastest available. With an `EngineAddress`
+            (`e5v.model.engine_address`), a server has the weights, and none are loaded here.
         dtype: "float32", "bfloat16", "float16"; "auto" is bfloat16 where the hardware is fast at
             it.
         max_tokens: maximum length of an item in tokens, including prompt and images; longer text is
@@ -60,35 +62,33 @@ class E5V:
     An `E5V` can be pickled: unpickling opens the same model again.
 
     Raises:
-        ModelError: the model cannot be opened, is text only, or lacks weights.
+        ModelError: it cannot be opened, is text only, lacks weights, or its engine is away.
     """
 
     def __init__(  # noqa: PLR0913  the options of the main class
         self,
         model: str | Path | Loaded,
         *,
-        device: str | None = None,
+        device: str | EngineAddress | None = None,
         dtype: DTypeName = "auto",
         max_tokens: int | None = None,
         trust_remote_code: bool = False,
         readout: str = "last",
         tiling: Tiling = "correct",
     ) -> None:
+        how: dict[str, Any] = {"device": device, "dtype": dtype, "tiling": tiling}
+        how |= {"trust_remote_code": trust_remote_code, "readout": readout}
+        self.encoder = open_encoder(model, **how)
         self._opened: tuple[str, dict[str, Any]] | None = None
-        if isinstance(model, Loaded):
-            self.loaded = model
-        else:
-            how: dict[str, Any] = {"device": device, "dtype": dtype, "tiling": tiling}
-            how["trust_remote_code"] = trust_remote_code
-            self.loaded = load(model, **how)
-            how |= {"max_tokens": max_tokens, "readout": readout}
-            self._opened = absolute_name(model), how
-        context = self.loaded.context
+        if not isinstance(model, Loaded):
+            self._opened = absolute_name(model), how | {"max_tokens": max_tokens}
+        self.loaded = self.encoder.loaded
+        context = self.encoder.context
         if max_tokens is not None and not 1 <= max_tokens <= context:
             raise UsageError(f"max_tokens is {max_tokens}; expected 1 to {context}, the context")
         self.max_tokens = max_tokens or context
-        self.encoder = Encoder(self.loaded, readout)
-        self._preparer = Preparer(self.loaded, self.max_tokens)
+        on_engine = isinstance(device, EngineAddress)
+        self._preparer = Preparer(self.loaded, self.max_tokens, for_engine=on_engine)
 
     @property
     def width(self) -> int:
@@ -263,7 +263,7 @@ class E5V:
         another case, with or without a space) are summed.
 
         Raises:
-            ModelError: the checkpoint has no output head.
+            ModelError: the checkpoint has no output head, or it is with an engine.
         """
         if k < 1:
             raise UsageError(f"k is {k}; expected at least 1")

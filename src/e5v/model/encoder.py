@@ -38,12 +38,14 @@ _LOCKS: WeakKeyDictionary[Any, Lock] = WeakKeyDictionary()  # per model, for all
 class Prompted:
     """The model's input for one item: the ids of its whole prompt, and its images in order.
 
-    `counts[i]` is the number of tokens of the i-th image.
+    `counts[i]` is the number of tokens of the i-th image. `literal` is the prompt of an item with
+    images for an engine (`e5v.model.literal`): its text, and the files of its images.
     """
 
     ids: list[int]
     images: tuple[Pixels, ...] = ()
     counts: tuple[int, ...] = ()
+    literal: tuple[str | bytes, ...] = ()
 
 
 class Encoder:
@@ -63,6 +65,11 @@ class Encoder:
         # A batch replaces the model's attention while it runs.
         self._lock = _LOCKS.setdefault(self.model, Lock())
         self._poolable = self.layout != "whole" and can_pool(loaded.language_model.layers[-1])
+
+    @property
+    def context(self) -> int:
+        """The most tokens of one prompt."""
+        return self.loaded.context
 
     @property
     def alone_above(self) -> int | None:

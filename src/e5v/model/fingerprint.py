@@ -20,10 +20,33 @@ CHUNK = 2**22  # values summed at once
 
 
 def fingerprint(loaded: Loaded, readout: str = "last") -> str:
-    """Return the digest of an open model, as 32 hexadecimal digits."""
+    """Return the digest of an open model, as 32 hexadecimal digits.
+
+    Of a model that an engine runs, it is what `e5v.model.engine_encoder` found it to be.
+    """
+    if loaded.engine_digest:
+        return loaded.engine_digest
     state = hashlib.blake2b(digest_size=16)
     for name, weight in sorted(loaded.model.state_dict().items()):
         state.update(f"{name} {weight.dtype} {tuple(weight.shape)} {_checksum(weight)}\n".encode())
+    _add_settings(state, loaded, readout)
+    return state.hexdigest()
+
+
+def engine_fingerprint(loaded: Loaded, name: str) -> str:
+    """Return the digest of a model without its weights, which only an engine of that name has.
+
+    It never equals that of a model with weights: nobody could say that they are the same.
+    """
+    state = hashlib.blake2b(f"engine {name}\n".encode(), digest_size=16)
+    for place, weight in sorted(loaded.model.state_dict().items()):
+        state.update(f"{place} {tuple(weight.shape)}\n".encode())
+    _add_settings(state, loaded, "last")
+    return state.hexdigest()
+
+
+def _add_settings(state: "hashlib.blake2b", loaded: Loaded, readout: str) -> None:
+    """Add tokenizer, image processing, prompt, dtype and read-out to a digest."""
     processor = loaded.processor
     settings = {
         "images": _drop_types(processor.image_processor.to_dict()),
@@ -36,7 +59,6 @@ def fingerprint(loaded: Loaded, readout: str = "last") -> str:
         settings["tiling"] = loaded.tiling
     state.update(json.dumps(settings, sort_keys=True, default=str).encode())
     state.update(processor.tokenizer.backend_tokenizer.to_str().encode())
-    return state.hexdigest()
 
 
 def _drop_types(settings: dict[str, object]) -> dict[str, object]:

@@ -71,7 +71,8 @@ class Loaded:
     `image_token_id` marks the positions of image tokens in the ids; `turn` is None where the chat
     template is used; `unexpected` names weights of the checkpoint that the model does not use;
     `part` says whether only the language model, or only the vision tower, was loaded; `tiling` how
-    images are cut into tiles.
+    images are cut into tiles. `engine_digest` is the fingerprint of a model whose weights are with
+    an engine (`e5v.model.engine_encoder`), otherwise empty.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Loaded:
     unexpected: tuple[str, ...]
     part: Part = "whole"
     tiling: Tiling = "correct"
+    engine_digest: str = ""
 
     @property
     def language_model(self) -> Any:

@@ -22,6 +22,7 @@ from e5v.model.encoder import Prompted
 from e5v.model.image_files import UnreadableError, read_images
 from e5v.model.image_inputs import Pixels
 from e5v.model.images import decode, digest
+from e5v.model.literal import LiteralWriter
 from e5v.model.loading import Loaded
 from e5v.model.processors import ImageProcessor
 from e5v.model.prompts import Prompt, ask
@@ -50,7 +51,8 @@ class Prepared:
 class Preparer:
     """Prepares items for one model; thread-safe.
 
-    `known` returns an image whose tokens are known, by the digest of its file, else None.
+    `known` returns an image whose tokens are known, by the digest of its file, else None. With
+    `for_engine`, items have what an engine needs (`e5v.model.literal`).
     """
 
     def __init__(
@@ -58,9 +60,12 @@ class Preparer:
         loaded: Loaded,
         max_tokens: int,
         known: Callable[[bytes], Pixels | None] | None = None,
+        *,
+        for_engine: bool = False,
     ) -> None:
         tokenizer = loaded.processor.tokenizer
         self._tokenizer = PromptTokenizer(tokenizer, max_tokens)
+        self._writer = LiteralWriter(self._tokenizer) if for_engine else None
         self.renderer = Renderer(loaded.processor, loaded.turn)
         self._pixels = SharedPixels(ImageProcessor(loaded.processor), known)
         self._image_token: str = tokenizer.convert_ids_to_tokens(loaded.image_token_id)
@@ -98,7 +103,10 @@ class Preparer:
             raise UnreadableError(
                 f"its images need {sum(counts)} tokens, but its prompt has {places}"
             )
-        return Prompted(tokens.ids, pixels, counts), tokens.cut
+        prompted = Prompted(tokens.ids, pixels, counts)
+        if self._writer is not None:
+            prompted = self._writer.write(item, pieces, tokens, prompted)
+        return prompted, tokens.cut
 
 
 class SharedPixels:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from e5v.errors import ItemError, ModelError, PromptError, UsageError
 from e5v.inputs import RawItem
 from e5v.model.encoder import Encoder
+from e5v.model.engine_encoder import EngineEncoder
 from e5v.model.preparing import Prepared
 from e5v.model.prompts import Prompt
 from e5v.model.token_batches import token_batches
@@ -75,7 +76,7 @@ class Stream:
     (None: full width). Rows are unit vectors, or with `normalised` false the hidden states.
     """
 
-    encoder: Encoder
+    encoder: Encoder | EngineEncoder
     budget: int
     dim: int | None
     on_error: OnError

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from e5v.errors import UsageError
 
 CPU_BATCH, GPU_BATCH = 1_024, 32_768  # tokens in one forward pass
+LARGE = {"cuda", "meta"}  # meta: the weights are with an engine
 
 
 def token_batches(
@@ -41,4 +42,4 @@ def token_budget(batch_tokens: int | None, device: str) -> int:
     """
     if batch_tokens is not None and batch_tokens < 1:
         raise UsageError(f"batch_tokens is {batch_tokens}; expected at least 1")
-    return batch_tokens or (GPU_BATCH if device == "cuda" else CPU_BATCH)
+    return batch_tokens or (GPU_BATCH if device in LARGE else CPU_BATCH)

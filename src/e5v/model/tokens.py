@@ -48,10 +48,14 @@ class TooLongError(E5VError):
 
 @dataclass(frozen=True)
 class Tokens:
-    """The ids of one item's whole prompt; `cut` if the user's text was truncated."""
+    """The ids of one item's whole prompt; `cut` if the user's text was truncated.
+
+    `texts` are the user's texts as they are in it.
+    """
 
     ids: list[int]
     cut: bool
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,17 @@ class PromptTokenizer:
         while len(encoded.ids) > most:
             texts = _shorten(texts, encoded, most, fit)
             encoded = encode(pieces, texts, expansions)
-        return Tokens(encoded.ids, cut=len(encoded.ids) < whole)
+        return Tokens(encoded.ids, len(encoded.ids) < whole, tuple(texts))
+
+    @property
+    def bos(self) -> str:
+        """The first token (BOS) that the tokenizer may add to a prompt; empty if it has none."""
+        return self._bos or ""
+
+    def encode_literal(self, string: str) -> list[int]:
+        """Return the ids of a string that is a whole prompt, special tokens included."""
+        ids: list[int] = self._backend.encode(string, add_special_tokens=False).ids
+        return ids
 
     def _encode_plain(
         self, pieces: Sequence[Segment], texts: Sequence[str], expansions: Sequence[str]

@@ -21,7 +21,7 @@ import torch
 
 from e5v.extras import EXTRAS, need
 from e5v.model.embedder import E5V
-from e5v.model.encoder import Prompted
+from e5v.model.encoder import Encoder, Prompted
 from e5v.model.loading import Loaded, load
 from e5v.model.opening import OpenOptions
 from e5v.model.prompts import find_prompt
@@ -182,7 +182,7 @@ class Trainer:
         self.optimiser = make_optimiser(self.weights, trained_projector(loaded).values(), recipe)
         self.embedder = E5V(loaded)
         self.prompts = TrainingPrompts(loaded, recipe, images)
-        forward = choose_pass(self.embedder.encoder, recipe, images)
+        forward = choose_pass(Encoder(loaded), recipe, images)
         width, place = self.embedder.width, self.embedder.device
         self.gradients = GradCache(forward, width, place, ranks, self.autocast)
         set_training_mode(loaded, recompute=recipe.recompute)

@@ -19,6 +19,7 @@ from e5v.inputs import RawItem
 from e5v.places import refuse_url
 from e5v.verbs.console import Bar, bar, say
 from e5v.verbs.encode_parts import check_folder, encode_in_parts
+from e5v.verbs.engine_options import EncodeEngineOptions
 from e5v.verbs.input_items import InputItem
 from e5v.verbs.inputs import Inputs, gather
 from e5v.verbs.model_options import Opening, check_model, default_model
@@ -90,12 +91,6 @@ class Encode:
     """Encode every Nth part from part I on, counted from 0; by default what SLURM_ARRAY_TASK_ID,
     JOB_COMPLETION_INDEX (with E5V_SHARDS for N) or RANK (of WORLD_SIZE) says, otherwise all
     parts."""
-    engine: Annotated[Literal["ray"] | None, arg(metavar="{ray}")] = None
-    """Let Ray hand out the parts: with all cores and GPUs of this machine, or on the cluster that
-    RAY_ADDRESS names."""
-    engine_actors: Annotated[int | None, arg(metavar="N")] = None
-    """Models that the engine opens at the same time; by default one for each GPU, or for every
-    four cores."""
     for_index: bool = False
     """Read folders and files for parts as e5v index does: passages of .txt and .md files too, and
     of a line with an image and a caption the image alone; e5v index --vectors adopts them."""
@@ -105,6 +100,7 @@ class Encode:
     check: Annotated[Path | None, arg(metavar="FOLDER"), AtStores] = None
     """Encode nothing; say what is missing, doubled, foreign or damaged in a folder of parts."""
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
+    engines: OmitArgPrefixes[EncodeEngineOptions] = field(default_factory=EncodeEngineOptions)
 
     def __post_init__(self) -> None:
         """Refuse options that are out of range or do not go together.
@@ -112,9 +108,7 @@ class Encode:
         Raises:
             UsageError: names the option.
         """
-        need_at_least_1(self, "batch_tokens", "dim", "max_tokens", "part_rows", "engine_actors")
-        if self.engine_actors is not None and self.engine is None:
-            raise UsageError("--engine-actors is for an engine; give --engine ray")
+        need_at_least_1(self, "batch_tokens", "dim", "max_tokens", "part_rows")
         if self.check is not None or self.in_parts:
             self._check_parts()
             return
@@ -129,7 +123,7 @@ class Encode:
     @property
     def in_parts(self) -> bool:
         """Whether the vectors go to a folder of parts."""
-        others = (self.shard is not None, self.commit, self.for_index, self.engine is not None)
+        others = (self.shard is not None, self.commit, self.for_index, self.engines.ray)
         return self.part_rows is not None or any(others)
 
     def _check_parts(self) -> None:
@@ -144,12 +138,14 @@ class Encode:
             raise UsageError("--part-rows is missing; give the most rows of a part, such as 50000")
         if not (given or self.commit):
             raise UsageError("nothing to encode; give INPUT or --text: parts are not of stdin")
-        if self.engine and self.shard is not None:
-            raise UsageError(
-                "--shard is not for an engine, which hands out all parts; leave it out"
-            )
+        if self.engines.ray and self.shard is not None:
+            raise UsageError("--shard is not for Ray, which hands out all parts; leave it out")
         if self.for_index and self.text:
             raise UsageError("--for-index reads folders and files; leave out --text")
+        if self.engines.address():
+            raise UsageError(
+                "--engine openai is not for parts: every worker opens the model itself"
+            )
         if self.format or self.skip_errors:
             name = "--format" if self.format else "--skip-errors"
             raise UsageError(
@@ -186,7 +182,8 @@ def encode(verb: Encode) -> bool:
     items = inputs.begin()  # last: stdin may be slow
     with _open_target(verb) as file, bar(inputs.count, shown=_is_apart(verb)) as drawn:
         drawn.name(f"Opening {verb.model}")
-        model = verb.opening.open(verb.model, max_tokens=verb.max_tokens)
+        engine = verb.engines.address()
+        model = verb.opening.open(verb.model, max_tokens=verb.max_tokens, engine=engine)
         drawn.name("Encoding")
         with closing(_open_vector_file(verb, model, file)) as table:
             tally = _embed(verb, model, items, table, drawn)

@@ -84,13 +84,13 @@ def encode_in_parts(verb: "Encode") -> bool:
     shard = _find_shard(verb)
     sources = _find_sources(verb)
     check_model(verb.model)
-    if verb.engine:
+    if verb.engines.ray:
         begin = _prepare_ray(verb, sources, options)
     else:
         begin = _prepare_worker(verb, sources, folder, options, shard)
     # What Ray says of processes that die is no result of ours.
-    with redirect_stdout(sys.stderr) if verb.engine else nullcontext():
-        done = _draw(begin, "Starting Ray and listing" if verb.engine else "Listing")
+    with redirect_stdout(sys.stderr) if verb.engines.ray else nullcontext():
+        done = _draw(begin, "Starting Ray and listing" if verb.engines.ray else "Listing")
     _say_left_out(sources)
     _report(folder, done)
     if verb.commit and done.missing:
@@ -122,16 +122,16 @@ def _commit(folder: "PartFolder") -> None:
 
 
 def _find_shard(verb: "Encode") -> "Shard":
-    """Return which parts are this worker's: all of them with an engine, if that can be used.
+    """Return which parts are this worker's: all of them with Ray, if that can be used.
 
     Raises:
-        E5VError: the shard is none, the engine is not installed, or the device is one of several.
+        E5VError: the shard is none, Ray is not installed, or the device is one of several.
     """
     from e5v.parts.fleet import check_device
     from e5v.parts.shards import Shard, find_shard
 
-    if verb.engine:
-        need(f"e5v encode --engine {verb.engine}", verb.engine)
+    if verb.engines.ray:
+        need("e5v encode --engine ray", "ray")
         check_device(verb.opening.device)
         return Shard()
     return Shard.read(verb.shard) if verb.shard is not None else find_shard(os.environ)
@@ -165,7 +165,7 @@ def _prepare_ray(verb: "Encode", sources: "Sequence[Source]", options: "PartOpti
     out = verb.out if find_store(verb.out) else absolute(verb.out)
     work = Work(open_folder(out), model, options, verb.batch_tokens)
     return lambda _: run_on_ray(
-        sources, work, actors=verb.engine_actors, device=verb.opening.device
+        sources, work, actors=verb.engines.engine_actors, device=verb.opening.device
     )
 
 

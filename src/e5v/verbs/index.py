@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,7 @@ from e5v.errors import DataError, UsageError
 from e5v.extras import EXTRAS, need
 from e5v.places import find_store
 from e5v.verbs.console import announce, bar, show_line, wants_lines
+from e5v.verbs.engine_options import EngineOptions
 from e5v.verbs.index_report import IndexReport, report_roots
 from e5v.verbs.model_options import Opening, check_model, choose_model, choose_opening
 from e5v.verbs.options import AtStores
@@ -79,6 +81,7 @@ class Index:
     json: bool = False
     """Write JSON lines, the default when stdout is not a terminal."""
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
+    remote: OmitArgPrefixes[EngineOptions] = field(default_factory=EngineOptions)
 
     def __post_init__(self) -> None:
         """Refuse options that are out of range or do not go together.
@@ -174,7 +177,8 @@ def _find_model(verb: Index, there: "Manifest | None") -> "IndexModel":
     name, opening = choose_model(verb.model, there), choose_opening(verb.opening, there)
     from e5v.search.index_model import IndexModel
 
-    model = IndexModel(name, opening.open, there)
+    open_as = partial(opening.open, engine=verb.remote.address())
+    model = IndexModel(name, open_as, there)
     own = there and (there.model, there.dtype, there.tiling)
     if own and own != (name, opening.dtype, opening.tiling):
         model.open()

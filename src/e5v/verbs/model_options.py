@@ -16,6 +16,7 @@ from e5v.verbs.console import announce, say
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
+    from e5v.model.engine_address import EngineAddress
     from e5v.search.manifest import Manifest
 
 VARIABLE = "E5V_MODEL"
@@ -71,8 +72,10 @@ class Opening:
     """How LLaVA-NeXT cuts images into tiles; transformers-4.41 repeats the errors of the library
     that the paper's code pins, to compare with its figures."""
 
-    def open(self, model: str, *, max_tokens: int | None = None) -> "E5V":
-        """Open a model, which takes a moment: torch is imported here.
+    def open(
+        self, model: str, *, max_tokens: int | None = None, engine: "EngineAddress | None" = None
+    ) -> "E5V":
+        """Open a model, here or on an engine, which takes a moment: torch is imported here.
 
         Raises:
             UsageError: its name is a path or URL without a model.
@@ -80,10 +83,14 @@ class Opening:
         """
         check_model(model)
         announce(f"opening {model}")
-        self._announce_download(model)
+        if engine is None:
+            self._announce_download(model)
+        elif self.device:
+            raise UsageError("--device is of a model that runs here; leave it out with --engine")
         from e5v.model.embedder import E5V
 
-        return E5V(model, max_tokens=max_tokens, **asdict(self))
+        how = asdict(self) | {"device": engine or self.device}
+        return E5V(model, max_tokens=max_tokens, **how)
 
     def _announce_download(self, model: str) -> None:
         """Say how much has to be downloaded, and what memory the model then needs."""

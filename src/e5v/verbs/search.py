@@ -16,6 +16,7 @@ from e5v.extras import EXTRAS, need
 from e5v.image_names import named_file
 from e5v.places import is_url
 from e5v.verbs.console import announce, say, show_line, wants_lines
+from e5v.verbs.engine_options import EngineOptions
 from e5v.verbs.model_options import Opening, check_model, choose_model, choose_opening
 from e5v.verbs.options import need_at_least_1
 from e5v.verbs.paths import index_folder, missing_index, need_image
@@ -70,6 +71,7 @@ class Search:
     model: Annotated[str | None, arg(metavar="MODEL")] = None
     """Hub id or folder of the model; by default the index's own."""
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
+    remote: OmitArgPrefixes[EngineOptions] = field(default_factory=EngineOptions)
 
     def __post_init__(self) -> None:
         """Refuse options that are out of range or do not go together.
@@ -169,7 +171,8 @@ def _find(verb: Search, reader: "Reader") -> "list[Hit]":
 
     query = Query(verb.query, verb.image, verb.without)
     name = choose_model(verb.model, reader.manifest)
-    model = choose_opening(verb.opening, reader.manifest).open(name)
+    opening = choose_opening(verb.opening, reader.manifest)
+    model = opening.open(name, engine=verb.remote.address())
     reader.manifest.check(manifest_of(model, name))
     if warning := limits_notice(name):
         say(warning)

@@ -14,6 +14,7 @@ from tyro.conf import OmitArgPrefixes, UseAppendAction, arg
 from e5v.errors import UsageError
 from e5v.extras import EXTRAS, need
 from e5v.verbs.console import say
+from e5v.verbs.engine_options import EngineOptions
 from e5v.verbs.model_options import Opening, check_model, choose_model, choose_opening
 from e5v.verbs.options import need_at_least_1
 from e5v.verbs.paths import index_folder, missing_index
@@ -58,6 +59,7 @@ class Serve:
     batch_tokens: Annotated[int | None, arg(metavar="N")] = None
     """Maximum tokens in one forward pass; by default chosen for the device."""
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
+    remote: OmitArgPrefixes[EngineOptions] = field(default_factory=EngineOptions)
 
     def __post_init__(self) -> None:
         """Refuse options that are out of range.
@@ -88,7 +90,7 @@ def serve(verb: Serve) -> None:
     with serving.listen(verb.host, verb.port) as listening:
         if not sys.stderr.isatty():  # where it is a terminal, opening says so itself
             say(f"opening {name}")
-        model = choose_opening(verb.opening, manifest).open(name)
+        model = choose_opening(verb.opening, manifest).open(name, engine=verb.remote.address())
 
         from e5v.web.app import create_app
         from e5v.web.index_view import Collection

@@ -18,7 +18,7 @@ with imported("the server", extra="serve"):
     from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from e5v.errors import DataError, E5VError
+from e5v.errors import DataError, E5VError, EngineError
 from e5v.web import embedding_routes, search_routes
 from e5v.web.access import AccessMiddleware
 from e5v.web.body_limits import BodyLimitMiddleware
@@ -45,6 +45,7 @@ def create_app(collection: Collection, settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_service(collection, settings, meters) as service:
             app.state.service = service
+            app.state.is_ending = lambda: False  # `serving` knows
             yield
         app.state.service = None
 
@@ -83,7 +84,8 @@ def _add_health(app: FastAPI, meters: Meters) -> None:
     @app.get(
         "/readyz",
         summary="The server answers requests",
-        description="Also at /health and /healthz. Like /livez, these paths require no key.",
+        description="503 from the signal that ends it. Also at /health and /healthz. Like /livez, "
+        "these paths require no key.",
         tags=["health"],
         response_class=PlainResponse,
         responses=describe_replies("The text ok", "text/plain", 503, always=(403, 500)),
@@ -91,6 +93,8 @@ def _add_health(app: FastAPI, meters: Meters) -> None:
     async def readyz() -> Response:
         if getattr(app.state, "service", None) is None:
             raise Refused(503, "failed", "the server is not ready")
+        if app.state.is_ending():
+            raise Refused(503, "failed", "the server is shutting down")
         return Response("ok\n", media_type="text/plain")
 
     @app.get(
@@ -122,7 +126,7 @@ def _add_refusals(app: FastAPI, meters: Meters) -> None:
 
     async def refuse(_: Request, error: Exception) -> Response:
         refusal = make_refusal(error)
-        if isinstance(error, DataError):
+        if isinstance(error, (DataError, EngineError)):
             LOG.error("%s", error)
         meters.rejected.labels(refusal.reason).inc()
         return refusal.reply()

@@ -21,17 +21,17 @@ from numpy.typing import NDArray
 from e5v.errors import ItemError, PromptError
 from e5v.inputs import Image, Item, Text
 from e5v.model.image_files import UnreadableError
-from e5v.model.preparing import WORKERS
+from e5v.model.literal import LiteralReader
+from e5v.model.preparing import WORKERS, Prepared
 from e5v.model.tokens import LONGEST, Fit
 from e5v.web.admission import AdmissionQueue, Limits, check_image
 from e5v.web.batching import Batcher
 from e5v.web.errors import refuse_item
 from e5v.web.fetching import Fetcher
-from e5v.web.inputs import ImageSource, ItemPart, RequestItem
+from e5v.web.inputs import ImageSource, ItemPart, RequestItem, TokenIds
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
-    from e5v.model.preparing import Prepared
 
 IMAGE_TOKENS = 2_500  # the estimate for an image: a photo in the paper's model
 BYTES_PER_TOKEN = 3  # of text, for the estimate
@@ -58,6 +58,7 @@ class ItemEmbedder:
         self._model = model
         self._batcher = batcher
         self._limits = limits
+        self._reader = LiteralReader.of(model.loaded, model.max_tokens)
         self._fetcher = Fetcher(domains, limits.body_bytes)
         self._free = asyncio.Semaphore(WORKERS)
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="e5v-embedder")
@@ -117,9 +118,7 @@ class ItemEmbedder:
         """Prepare an item on a thread, within the time limit."""
         await self._free.acquire()
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(
-            self._threads, self._prepare_all, parts, item.system, prompt, fit
-        )
+        work = loop.run_in_executor(self._threads, self._prepare_all, item, parts, prompt, fit)
         work.add_done_callback(self._release)
         seconds = self._limits.prepare_seconds
         done, _ = await asyncio.wait({work}, timeout=seconds)
@@ -133,12 +132,23 @@ class ItemEmbedder:
             work.exception()  # reported already, or no longer waited for
 
     def _prepare_all(
-        self, parts: list[ItemPart | bytes], system: str | None, prompt: str, fit: Fit
+        self, item: RequestItem, parts: list[ItemPart | bytes], prompt: str, fit: Fit
     ) -> Prepared:
-        item = Item(tuple(map(self._check_part, parts)), system)
-        return self._model.prepare(item, prompt=prompt, fit=fit)
+        if isinstance(parts[0], TokenIds):
+            return self._prepare_literal(item, parts[0].ids)
+        checked = tuple(self._check_part(part) for part in parts if not isinstance(part, TokenIds))
+        if item.literal:
+            strings = [part.text if isinstance(part, Text) else part for part in checked]
+            return self._prepare_literal(item, strings)
+        return self._model.prepare(Item(checked, item.system), prompt=prompt, fit=fit)
 
-    def _check_part(self, part: ItemPart | bytes) -> Text | Image:
+    def _prepare_literal(
+        self, item: RequestItem, parts: Sequence[int] | Sequence[str | Image]
+    ) -> Prepared:
+        prompted = self._reader.read(parts, item.position)
+        return Prepared(item.position, b"", prompted, cut=False)
+
+    def _check_part(self, part: Text | ImageSource | Image | bytes) -> Text | Image:
         if isinstance(part, (Text, Image)):
             return part
         try:
@@ -161,6 +171,8 @@ async def _gather_prepared(works: Iterable[Coroutine[Any, Any, Prepared]]) -> li
 
 def _estimate_tokens(item: RequestItem) -> int:
     """Estimate the tokens of an item from its size, before any work on it."""
+    if isinstance(item.parts[0], TokenIds):
+        return len(item.parts[0].ids)
     texts = (part.text for part in item.parts if isinstance(part, Text))
     length = sum(len(text.encode()) for text in texts) + len((item.system or "").encode())
     return length // BYTES_PER_TOKEN + 1 + IMAGE_TOKENS * item.image_count

@@ -13,6 +13,7 @@ from e5v.vectors import check_dim, truncate, unit
 from e5v.web.disconnects import cancel_on_disconnect
 from e5v.web.embedding import EmbeddedItems
 from e5v.web.errors import SHOWN, refuse_item, refuse_missing
+from e5v.web.literal import read_literal
 from e5v.web.replies import json_response, write_cohere_reply, write_openai_reply
 from e5v.web.reply_schemas import (
     POSTED,
@@ -44,7 +45,8 @@ async def embeddings(request: Request, asked: EmbeddingsRequest) -> Response:
     service = get_service(request)
     find_prompt(asked.prompt)
     check_dim(asked.dimensions, service.model.width)
-    items = asked.items(service.settings.limits.items)
+    most = service.settings.limits.items
+    items = read_literal(asked, service.model, most) or asked.items(most)
     fit = _choose_fit(asked.truncate)
     done = await cancel_on_disconnect(request, service.embedder.embed(items, asked.prompt, fit=fit))
     _check_not_truncated(done, asked.truncate, service.model.max_tokens)

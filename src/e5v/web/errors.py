@@ -15,7 +15,7 @@ from fastapi import Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from e5v.errors import DataError, E5VError, ItemError, ModelError
+from e5v.errors import DataError, E5VError, EngineError, ItemError, ModelError
 
 Reason = Literal[
     "key",  # missing or wrong
@@ -109,6 +109,8 @@ def make_refusal(error: Exception) -> Refused:
             refusal = refuse_item(error.position, error.cause)
         case DataError():  # of the index; the message contains local paths
             refusal = Refused(503, "failed", "the index cannot be read; the server's log says why")
+        case EngineError():  # the message contains its address
+            refusal = Refused(503, "failed", "the engine cannot be used; the server's log says why")
         case ModelError():
             refusal = Refused(500, "failed", str(error))
         case E5VError():

@@ -2,6 +2,9 @@
 
 folder -> Index, refreshed at most once a second -> entries, vectors, hits, map
 
+The folder may be a link: an index is read where the link led when it was opened, and the link may
+then be set to another one, which the next requests read.
+
 Every method may block: call it on a thread.
 """
 
@@ -58,6 +61,7 @@ class Collection:
         self.model = model
         self._lock = Lock()
         self._index: Index | None = None
+        self._opened = folder  # without links
         self._version = 0  # incremented at every change
         self._refreshed = 0.0
         self._map: Map | None = None
@@ -126,7 +130,7 @@ class Collection:
         return fingerprint_of(self.model)
 
     def _refresh(self, seen: Index | None) -> Index:
-        """Refresh the index; open it again if its folder was removed or made again."""
+        """Refresh the index; open it again if its folder is gone, made again, or another one."""
         if seen is not None and self._still_exists(seen):
             with suppress(DataError):
                 self._version += seen.refresh()
@@ -136,13 +140,16 @@ class Collection:
 
     def _still_exists(self, seen: Index) -> bool:
         """Return whether the index is still there; LanceDB would create a missing folder."""
+        if self.folder.resolve() != self._opened:
+            return False
         manifest = read_manifest(self.folder)
         made_by_same = manifest is None or manifest.fingerprint == seen.fingerprint
         return made_by_same and self.folder.is_dir()
 
     def _open(self) -> Index:
+        self._opened = self.folder.resolve()
         try:
-            index = Index.open(self.folder)
+            index = Index.open(self._opened)
         except DataError as error:
             if read_manifest(self.folder):
                 raise

@@ -51,7 +51,14 @@ class ImageSource:
             ) from None
 
 
-ItemPart = Text | ImageSource | Image  # an Image is from our own index, never from a client
+@dataclass(frozen=True)
+class TokenIds:
+    """A whole prompt as the model reads it."""
+
+    ids: tuple[int, ...]
+
+
+ItemPart = Text | ImageSource | Image | TokenIds  # an Image is from our own index, not a client's
 
 
 @dataclass(frozen=True)
@@ -65,12 +72,14 @@ class SystemTurn:
 class RequestItem:
     """One item to embed: its parts in order, at least one; `position` is that in the request.
 
-    `system` is the system turn of chat messages, if there is one.
+    `system` is the system turn of chat messages, if there is one. A `literal` item is a whole
+    prompt (`e5v.web.literal`): its ids, or its texts and images.
     """
 
     position: int
     parts: tuple[ItemPart, ...]
     system: str | None = None
+    literal: bool = False
 
     @property
     def image_count(self) -> int:
@@ -85,7 +94,7 @@ def read_items(raw: object, most: int) -> list[RequestItem]:
         Refused: it is empty, too long, or an item is invalid; the message names it.
     """
     raws = raw if isinstance(raw, list) else [raw]
-    if raws is raw and _are_token_ids(raws):
+    if raws is raw and are_token_ids(raws):
         raws = [raws]  # OpenAI's format for the token ids of one item
     if not raws:
         raise Refused(422, "fields", "input is empty; expected at least one item")
@@ -125,7 +134,7 @@ def _read_parts(raw: object, depth: int) -> Iterator[ItemPart | SystemTurn]:
         yield from _read_message(raw, depth)
     elif isinstance(raw, Mapping):
         yield from _read_object(raw)
-    elif isinstance(raw, list) and _are_token_ids(raw):
+    elif isinstance(raw, list) and are_token_ids(raw):
         raise ValueError(
             "is token ids, which this model would read as another text; send the text itself "
             "(in LangChain: check_embedding_ctx_length=False)"
@@ -137,7 +146,8 @@ def _read_parts(raw: object, depth: int) -> Iterator[ItemPart | SystemTurn]:
         raise ValueError(f'is {name_type(raw)}; expected a string or {{"text": ..., "image": ...}}')
 
 
-def _are_token_ids(raws: list[object]) -> bool:
+def are_token_ids(raws: list[object]) -> bool:
+    """Return whether a list is the token ids of one item."""
     return bool(raws) and all(type(one) is int for one in raws)
 
 
@@ -181,7 +191,7 @@ def _read_object(raw: Mapping[str, object]) -> Iterator[ItemPart]:
         raise ValueError(f"has a part of type {str(kind)[:SHOWN]!a}; expected text or image_url")
     for key in ("image", "image_url", "url", "base64"):
         if raw.get(key) is not None:
-            yield _read_picture(raw[key], key)
+            yield read_picture(raw[key], key)
     if raw.get("text") is not None:
         yield _read_text(raw["text"])
 
@@ -202,7 +212,12 @@ def _read_text(raw: object) -> Text:
     return Text(raw)
 
 
-def _read_picture(raw: object, key: str) -> ImageSource:
+def read_picture(raw: object, key: str) -> ImageSource:
+    """Read an image: a string, or an object with its URL.
+
+    Raises:
+        ValueError: it is neither; names the key.
+    """
     if isinstance(raw, Mapping):  # {"image_url": {"url": ..., "detail": ...}}
         raw = raw.get("url")
     if not isinstance(raw, str) or not raw:

@@ -27,7 +27,7 @@ from e5v.web.inputs import RequestItem, read_item, read_items
 LONGEST_PROMPT = 2_000  # characters
 LONGEST_FILTER = 1_000
 # Fields that the clients of other servers send, and that change no vector here.
-IGNORED = {"user", "task", "request_id", "priority", "input_type", "add_special_tokens"}
+IGNORED = {"user", "task", "request_id", "priority", "input_type"}
 IGNORED |= {"add_generation_prompt", "continue_final_message"}
 NEUTRAL = {"normalized": True, "late_chunking": False}  # Jina's: only these values, or null
 MEANT = {  # names in other APIs -> our fields to suggest
@@ -141,7 +141,8 @@ class EmbeddingsRequest(Request):
     input: Input = Field(
         None,
         description='What to embed: a text, {"text": ..., "image": ...} with one of the two or '
-        "both, or a list of these. Token ids are not supported.",
+        "both, or a list of these. Token ids only if they are the model's own: whole prompts, with "
+        "add_special_tokens false.",
     )
     messages: list[dict[str, object]] | None = Field(
         None, description="Instead of input: one item as chat messages, with image_url parts."
@@ -159,6 +160,15 @@ class EmbeddingsRequest(Request):
     )
     truncate: Annotated[Truncate, BeforeValidator(_convert_boolean)] = Field(
         "END", description=f"{TRUNCATE} true means END, and false NONE."
+    )
+
+    add_special_tokens: bool | None = Field(
+        None, description="false with token ids as input: they are whole prompts."
+    )
+    chat_template: str | None = Field(
+        None,
+        description="Only the template that writes the parts of messages as they are: they are a "
+        "whole prompt, as another e5v serve sends it.",
     )
 
     @model_validator(mode="before")

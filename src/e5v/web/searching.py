@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from e5v.errors import DataError, UsageError
+from e5v.model.head import has_head
 from e5v.model.words import Word, likely_words
 from e5v.search.index_model import PROMPT
 from e5v.search.query import Query, QueryItems, find, list_items, load_stored_example
@@ -81,7 +82,12 @@ class Searcher:
         return await self._predict_words(vector, self.length)
 
     async def _predict_words(self, vector: NDArray[np.float32], length: float) -> list[Word]:
-        """Return the words predicted for a unit vector (d,) that is scaled to a state's length."""
+        """Return the words predicted for a unit vector (d,) that is scaled to a state's length.
+
+        There are none if the model's output head is missing, or with an engine.
+        """
+        if not has_head(self.model.loaded.model):
+            return []
         state = vector * np.float32(length)
         return await self.batcher.do(lambda: self._words(state))
 

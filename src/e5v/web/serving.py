@@ -1,7 +1,9 @@
 """The server process: a socket, an app, and a clean shutdown.
 
-host, port -> socket -> app opened -> uvicorn
+host, port -> socket, which refuses connections -> app opened -> it accepts them -> uvicorn
     -> SIGTERM or Ctrl-C -> no new connections, open requests are finished
+
+While it refuses, a balancer asks other copies; in a queue, requests would wait for the model.
 """
 
 from __future__ import annotations
@@ -30,18 +32,21 @@ FILES = 4_096  # that the process may open, sockets included, where the system a
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open the socket of a server; port 0 means any free one.
+    """Take the port of a server, 0 for any free one; connections are refused until it serves.
 
     Raises:
         UsageError: the port is in use, or the host is not an address of this machine.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
-        listening = socket.create_server((host, port), family=family)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if ":" in host:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listening.bind((host, port))
     except OSError as error:
+        listening.close()
         if error.errno == errno.EADDRINUSE:
-            message = f"port {port} of {host} is in use; choose another, or 0 for any free one"
-            raise UsageError(message, argument="port") from None
+            raise _refuse_port(host, port) from None
         cause = error.strerror or error
         message = f"cannot listen on {host}:{port}: {cause}"
         raise UsageError(message, argument="host") from None
@@ -49,6 +54,25 @@ def listen(host: str, port: int) -> socket.socket:
     # 40 ms for the client to acknowledge the head; asyncio sets it for its own sockets only.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
+
+
+def _refuse_port(host: str, port: int) -> UsageError:
+    message = f"port {port} of {host} is in use; choose another, or 0 for any free one"
+    return UsageError(message, argument="port")
+
+
+def accept(listening: socket.socket, backlog: int) -> None:
+    """Accept connections on a socket of `listen`.
+
+    Raises:
+        UsageError: another server has taken its port since.
+    """
+    try:
+        listening.listen(backlog)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise _refuse_port(*listening.getsockname()[:2]) from None
 
 
 def serve(
@@ -60,7 +84,7 @@ def serve(
     """Serve until a signal ends it, then finish the open requests; calls `ready` once it serves.
 
     Raises:
-        E5VError: the service cannot be opened.
+        E5VError: the service cannot be opened, or the port was taken meanwhile.
     """
     config = server_config(app, fit_to_files(limits or Limits()))
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
@@ -108,9 +132,12 @@ async def _serve(
     app: FastAPI, config: uvicorn.Config, listening: socket.socket, ready: Callable[[], None]
 ) -> None:
     async with app.router.lifespan_context(app):
+        server = uvicorn.Server(config)
+        app.state.is_ending = lambda: server.should_exit
+        accept(listening, config.backlog)
         ready()
         with _ignore_second_signal():
-            await uvicorn.Server(config).serve([listening])
+            await server.serve([listening])
 
 
 @contextmanager
