@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from e5v.model.encoder import Prompted
+from e5v.model.encoder import Encoder, Prompted
 from e5v.training.chunks import PackedPass
 from e5v.training.loss import Loss, batch_loss
 from e5v.training.sampler import Batch
@@ -28,7 +28,7 @@ def backward(
     trainer: Trainer, texts: Sequence[Prompted], triplets: Sequence[Triplet], chunk_tokens: int
 ) -> Loss:
     """Take the gradient of a batch as `e5v train` does."""
-    forward = PackedPass(trainer.embedder.encoder, chunk_tokens)
+    forward = PackedPass(Encoder(trainer.loaded), chunk_tokens)
     trainer.gradients = replace(trainer.gradients, forward=forward)
     return trainer.accumulate(texts, Batch(tuple(triplets), ()))
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from e5v.model.encoder import Prompted
+from e5v.model.encoder import Encoder, Prompted
 from e5v.model.loading import Loaded
 from e5v.training.chunks import ChunkPass, PackedPass
 from e5v.training.loss import batch_loss
@@ -57,7 +57,7 @@ def test_chunks_have_the_gradient_of_the_whole(
     expected = _gradients(trainer)
 
     for budget in (64, 10_000):
-        _use_chunks(trainer, PackedPass(trainer.embedder.encoder, budget))
+        _use_chunks(trainer, PackedPass(Encoder(trainer.loaded), budget))
         loss = trainer.accumulate(prompts, batch)
         assert abs(float(loss.value) - plain.value.item()) < 1e-5
         longest = max(float(one.abs().max()) for one in expected)
@@ -86,7 +86,7 @@ def test_dropout_falls_on_the_same_values_twice(
             context.__exit__(None, None, None)
             return nullcontext(states)
 
-    _use_chunks(trainer, Spy(PackedPass(trainer.embedder.encoder, 200)))  # type: ignore[arg-type]
+    _use_chunks(trainer, Spy(PackedPass(Encoder(trainer.loaded), 200)))  # type: ignore[arg-type]
     before = torch.random.get_rng_state()
     trainer.accumulate(prompts, batch, 3)
     assert torch.equal(before, torch.random.get_rng_state())

@@ -13,7 +13,7 @@ from torch import Tensor
 from e5v import E5V, train
 from e5v.errors import DataError, PromptError, TrainingError, UsageError
 from e5v.inputs import Item
-from e5v.model.encoder import Prompted
+from e5v.model.encoder import Encoder, Prompted
 from e5v.model.loading import load
 from e5v.training.adapter import WEIGHTS
 from e5v.training.chunks import PackedPass
@@ -73,7 +73,7 @@ def test_chunks_of_images_have_the_gradient_of_the_whole(
     plain.value.backward()  # type: ignore[no-untyped-call]
     expected = take_gradient(trainer)
     for budget in (64, 100_000):
-        forward = PackedPass(trainer.embedder.encoder, budget)
+        forward = PackedPass(Encoder(trainer.loaded), budget)
         trainer.gradients = replace(trainer.gradients, forward=forward)
         loss = trainer.accumulate(prompts, batch)
         assert abs(float(loss.value) - plain.value.item()) < 1e-4

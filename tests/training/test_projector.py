@@ -18,6 +18,7 @@ from e5v import E5V, ModelError
 from e5v.checkpoints.merge import merge
 from e5v.checkpoints.merge_checks import prove
 from e5v.errors import DataError, UsageError
+from e5v.model.encoder import Encoder
 from e5v.model.loading import load
 from e5v.model.lora import merge_into_model
 from e5v.training.adapter import WEIGHTS, trained_projector
@@ -82,7 +83,7 @@ def test_chunks_have_the_gradient_of_the_whole(
         assert weight.grad.any()
     expected = take_gradient(trainer)
     for budget in (64, 100_000):
-        forward = PackedPass(trainer.embedder.encoder, budget, frozen=False)
+        forward = PackedPass(Encoder(trainer.loaded), budget, frozen=False)
         trainer.gradients = replace(trainer.gradients, forward=forward)
         loss = trainer.accumulate(prompts, batch)
         assert abs(float(loss.value) - plain.value.item()) < 1e-5

@@ -3,6 +3,7 @@
 What is typed after `e5v`, and what the line on stderr says (`tests.verbs.mistakes`).
 """
 
+ENGINE = ("--engine", "openai", "--engine-url", "http://gpu:8000")
 PARTS: dict[str, tuple[list[str], str]] = {
     "parts without a folder": (
         ["encode", "a", "--part-rows", "9"],
@@ -63,9 +64,8 @@ PARTS: dict[str, tuple[list[str], str]] = {
         "--shard is not for Ray, which hands out all parts",
     ),
     "a server for parts": (
-        ["encode", "a", "--part-rows", "9", "--out", "p", "--engine", "openai"]
-        + ["--engine-url", "http://gpu:8000"],
-        "--engine openai is not for parts: every worker opens the model itself",
+        ["encode", "a", "--part-rows", "9", "--out", "p", *ENGINE],
+        "--engine openai is not for parts: each worker opens the model itself",
     ),
     "an address without a server": (
         ["encode", "a", "--engine", "ray", "--engine-url", "http://gpu:8000"],

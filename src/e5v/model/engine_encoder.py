@@ -89,7 +89,8 @@ def open_encoder(
             raise UsageError("an open model needs no engine; name the model", argument="device")
         return Encoder(model, readout)
     if not isinstance(device, EngineAddress):
-        return Encoder(load(model, device=device, **how), readout)
+        here: OpenOptions = {**how, "device": device}
+        return Encoder(load(model, **here), readout)
     if readout != "last":
         raise UsageError(f'readout is "{readout}"; an engine has only "last"', argument="readout")
     return open_on_engine(model, device, Opening(**how))

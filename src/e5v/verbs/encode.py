@@ -143,9 +143,7 @@ class Encode:
         if self.for_index and self.text:
             raise UsageError("--for-index reads folders and files; leave out --text")
         if self.engines.address():
-            raise UsageError(
-                "--engine openai is not for parts: every worker opens the model itself"
-            )
+            raise UsageError("--engine openai is not for parts: each worker opens the model itself")
         if self.format or self.skip_errors:
             name = "--format" if self.format else "--skip-errors"
             raise UsageError(
