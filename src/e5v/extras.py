@@ -20,6 +20,9 @@ EXTRAS = {
     "track": ("tensorboard", "trackio", "wandb"),
     "eval": ("datasets", "mteb", "scipy", "sklearn"),
     "assemble": ("gguf",),
+    "qdrant": ("qdrant_client",),
+    "milvus": ("milvus_lite", "pymilvus"),
+    "pgvector": ("pgvector", "psycopg"),
 }
 EXTRA_OF = {library: extra for extra, libraries in EXTRAS.items() for library in libraries}
 
