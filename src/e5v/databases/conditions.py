@@ -273,8 +273,8 @@ class _Reader:
         what = repr(self._tokens[place].text) if place < len(self._tokens) else "its end"
         return UsageError(
             f"the filter {self._where!r} cannot be used: {what} is not expected; in a database, a "
-            "filter compares columns with texts in single quotes or with whole numbers (=, <>, <, <=, >, "
-            ">=, IN, LIKE, ILIKE, BETWEEN), with AND, OR, NOT and brackets, such as "
+            "filter compares columns with texts in single quotes or with whole numbers (=, <>, <, "
+            "<=, >, >=, IN, LIKE, ILIKE, BETWEEN), with AND, OR, NOT and brackets, such as "
             f"\"kind = 'image'\", on {', '.join(COLUMNS)}",
             argument="where",
         )

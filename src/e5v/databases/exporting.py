@@ -39,9 +39,7 @@ class ExportProgress:
     removed: int = 0
 
 
-def export(
-    index: str | Path, store: str, *, thumbnails: bool = True
-) -> Generator[ExportProgress]:
+def export(index: str | Path, store: str, *, thumbnails: bool = True) -> Generator[ExportProgress]:
     """Bring a collection of a database up to date with an index; yield the progress.
 
     Args:

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from e5v.databases.conditions import And, Compare, Condition, Leaf, Like, Not, OneOf, Or
+from e5v.databases.conditions import Compare, Condition, Leaf
 from e5v.databases.database import FACTS, OVERSAMPLING, Facts
+from e5v.databases.milvus_conditions import is_native, to_expression
 from e5v.databases.rows import COLUMNS, NUMBERS, VECTOR, Found, Row, read_found
 from e5v.databases.url import DatabaseUrl
 from e5v.errors import DataError, E5VError, UsageError, first_line
@@ -126,7 +127,7 @@ class MilvusDatabase:
 
     def count(self, kind: str | None = None) -> int:
         """Count the rows."""
-        wanted = "" if kind is None else _to_expression(Compare("kind", "=", kind))
+        wanted = "" if kind is None else to_expression(Compare("kind", "=", kind))
         [found] = self._query(wanted, ["count(*)"])
         return int(found["count(*)"])
 
@@ -160,13 +161,7 @@ class MilvusDatabase:
 
     def is_native(self, leaf: Leaf) -> bool:
         """Return whether Milvus has such a condition, for texts that need no escaping."""
-        match leaf:
-            case Like():
-                return leaf.simple is not None and leaf.simple[1].isprintable()
-            case OneOf(values=values):
-                return all(map(_is_plain, values))
-            case Compare(value=value):
-                return _is_plain(value)
+        return is_native(leaf)
 
     def search(
         self, query: NDArray[np.float32], k: int, condition: Condition | None, *, exact: bool
@@ -179,7 +174,7 @@ class MilvusDatabase:
                 data=[query.astype(np.float16) if self._half else query],
                 anns_field=VECTOR,
                 limit=min(k, MOST),
-                filter="" if condition is None else _to_expression(condition),
+                filter="" if condition is None else to_expression(condition),
                 output_fields=list(COLUMNS),
                 search_params={"metric_type": "IP", "params": how if self._half else {}},
                 consistency_level="Strong",
@@ -197,7 +192,7 @@ class MilvusDatabase:
 
     def newest(self, kind: str | None, count: int) -> list[Found]:
         """Return the newest entries; Milvus has no order, so the times of all rows are read."""
-        wanted = "" if kind is None else _to_expression(Compare("kind", "=", kind))
+        wanted = "" if kind is None else to_expression(Compare("kind", "=", kind))
         times = (
             (one["mtime"], -one["number"], one["id"])
             for page in self._pages(["id", "mtime", "number"], wanted)
@@ -278,35 +273,3 @@ def _to_vector(stored: Any) -> NDArray[np.float32]:
     if values and isinstance(values[0], bytes):
         return np.frombuffer(values[0], "<f2").astype(np.float32)
     return np.array(values, np.float32)
-
-
-def _is_plain(value: object) -> bool:
-    """Return whether a literal is written without escapes."""
-    return not isinstance(value, str) or (value.isprintable() and not set(value) & set("\\\"'"))
-
-
-SIGNS = {"=": "=="}
-PATTERNS = {"equal": "{}", "prefix": "{}%", "suffix": "%{}", "substring": "%{}%"}
-
-
-def _to_expression(condition: Condition) -> str:
-    match condition:
-        case And(parts):
-            return " and ".join(f"({_to_expression(part)})" for part in parts)
-        case Or(parts):
-            return " or ".join(f"({_to_expression(part)})" for part in parts)
-        case Not(part):
-            return f"not ({_to_expression(part)})"
-        case OneOf(column, values):
-            return f"{column} in [{', '.join(map(_literal, values))}]"
-        case Like(column, _):
-            kind, text = condition.simple or ("equal", "")
-            return f"{column} like {_literal(PATTERNS[kind].format(text))}"
-        case Compare(column, sign, value):
-            return f"{column} {SIGNS.get(sign, sign)} {_literal(value)}"
-
-
-def _literal(value: str | int) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-

@@ -37,19 +37,18 @@ def export_parquet(
 
     blocks = EntryBlocks.open(index)
     schema, done = _schema(blocks), ExportProgress(0, len(blocks))
-    with replace_file(path) as part:
-        with pq.ParquetWriter(part, schema) as writer:
-            waiting: list[Any] = []
-            for block in blocks.read(batch_rows(blocks.manifest.dim)):
-                waiting.append(_make_table(block, schema, thumbnails=thumbnails))
-                if len(waiting) == GROUP:
-                    writer.write_table(pa.concat_tables(waiting))
-                    waiting.clear()
-                count = len(block.entries)
-                done = replace(done, rows=done.rows + count, sent=done.sent + count)
-                yield done
-            if waiting:
+    with replace_file(path) as part, pq.ParquetWriter(part, schema) as writer:
+        waiting: list[Any] = []
+        for block in blocks.read(batch_rows(blocks.manifest.dim)):
+            waiting.append(_make_table(block, schema, thumbnails=thumbnails))
+            if len(waiting) == GROUP:
                 writer.write_table(pa.concat_tables(waiting))
+                waiting.clear()
+            count = len(block.entries)
+            done = replace(done, rows=done.rows + count, sent=done.sent + count)
+            yield done
+        if waiting:
+            writer.write_table(pa.concat_tables(waiting))
     yield done
 
 

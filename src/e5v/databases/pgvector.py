@@ -9,7 +9,7 @@ bits to 64,000. Before, vectors are float32 and every one is compared.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,17 @@ PAGE = 1_000  # rows of one reply
 HALF = (0, 7)  # versions of pgvector from which there are halfvec and binary_quantize,
 ITERATIVE = (0, 8)  # and an index scan that goes on until enough rows pass the filter
 MOST_CANDIDATES = 1_000  # of hnsw.ef_search
+SIGNS = {  # of conditions
+    "=": sql.SQL("({} = {})"),
+    "<": sql.SQL("({} < {})"),
+    "<=": sql.SQL("({} <= {})"),
+    ">": sql.SQL("({} > {})"),
+    ">=": sql.SQL("({} >= {})"),
+}
+NEAR = sql.SQL(
+    "(SELECT * FROM {} WHERE {} ORDER BY {} <~> binary_quantize(%(query)s) LIMIT {}) candidates"
+)
+Sql = sql.SQL | sql.Composed
 NUL = "\0"  # no text of PostgreSQL can have it
 
 
@@ -44,7 +55,7 @@ class PgvectorDatabase:
     def __init__(self, url: DatabaseUrl) -> None:
         self._url, self._table = url, sql.Identifier(url.collection)
         self._index = sql.Identifier(f"{url.collection[:50]}_bits")
-        self._opening = Lock()
+        self._using = RLock()  # transactions of several threads would be one
         self._open: psycopg.Connection[dict[str, Any]] | None = None
         self._version = (0, 0)
         with self._talking():
@@ -52,17 +63,16 @@ class PgvectorDatabase:
 
     def _connection(self) -> "psycopg.Connection[dict[str, Any]]":
         """Return the connection, made anew if it was lost."""
-        with self._opening:
-            if self._open is None or self._open.closed:
-                fresh = psycopg.connect(
-                    self._url.connection,
-                    autocommit=True,
-                    connect_timeout=CONNECT_SECONDS,
-                    row_factory=dict_row,
-                )
-                self._prepare(fresh)
-                self._open = fresh
-            return self._open
+        if self._open is None or self._open.closed:
+            fresh = psycopg.connect(
+                self._url.connection,
+                autocommit=True,
+                connect_timeout=CONNECT_SECONDS,
+                row_factory=dict_row,
+            )
+            self._prepare(fresh)
+            self._open = fresh
+        return self._open
 
     def _prepare(self, fresh: "psycopg.Connection[dict[str, Any]]") -> None:
         """Find out the version of pgvector, and register its types if it is there."""
@@ -79,18 +89,19 @@ class PgvectorDatabase:
 
     @contextmanager
     def _talking(self) -> Iterator[None]:
-        """Turn an error of the client into one line."""
+        """Have the connection alone, and turn an error of the client into one line."""
         try:
-            yield
+            with self._using:
+                yield
         except E5VError:
             raise
         except Exception as error:
             message = self._url.hide(first_line(error))
             raise DataError(f"{self._url} cannot be used: {message}") from None
 
-    def _ask(self, query: sql.Composable, values: Sequence[object] = ()) -> list[dict[str, Any]]:
+    def _ask(self, query: Sql, values: Sequence[object] = ()) -> list[dict[str, Any]]:
         with self._talking():
-            found = self._connection().execute(_compose(query), values)
+            found = self._connection().execute(query, values)
             return found.fetchall() if found.description else []
 
     @property
@@ -102,13 +113,11 @@ class PgvectorDatabase:
 
     def read_facts(self) -> Facts | None:
         """Return the facts, from the comment of the table."""
-        query = sql.SQL("SELECT obj_description(to_regclass(%s), 'pg_class') AS facts")
-        there = sql.SQL("SELECT to_regclass(%s) IS NOT NULL AS there")
-        name = self._table.as_string()
-        if not self._ask(there, [name])[0]["there"]:
+        query = "SELECT to_regclass(%s) AS t, obj_description(to_regclass(%s), 'pg_class') AS facts"
+        [found] = self._ask(sql.SQL(query), [self._table.as_string()] * 2)
+        if found["t"] is None:
             return None
-        written = str(self._ask(query, [name])[0]["facts"])
-        return Facts.read(written.removeprefix(f"{FACTS} "), self._url)
+        return Facts.read(str(found["facts"]).removeprefix(f"{FACTS} "), self._url)
 
     def write_facts(self, facts: Facts) -> None:
         """Replace the facts."""
@@ -128,12 +137,11 @@ class PgvectorDatabase:
             sql.SQL("thumbnail bytea NOT NULL, stamp text NOT NULL"),
             sql.SQL("{} {}({}) NOT NULL").format(_name(VECTOR), kind, sql.Literal(facts.dim)),
         ]
-        make = sql.SQL("CREATE TABLE {} ({})").format(self._table, sql.SQL(", ").join(columns))
+        make = sql.SQL("CREATE TABLE {} ({})")
         with self._talking(), self._connection().transaction():
-            self._ask(make)
+            self._ask(make.format(self._table, sql.SQL(", ").join(columns)))
             self.write_facts(facts)
-            newest = sql.SQL("CREATE INDEX ON {} (mtime DESC, number)").format(self._table)
-            self._ask(newest)
+            self._ask(sql.SQL("CREATE INDEX ON {} (mtime DESC, number)").format(self._table))
 
     def count(self, kind: str | None = None) -> int:
         """Count the rows."""
@@ -147,19 +155,22 @@ class PgvectorDatabase:
 
     def upsert(self, rows: Sequence[Row]) -> None:
         """Write rows, as one transaction."""
-        names = [*COLUMNS, "stamp", VECTOR]
+        names = [*COLUMNS, "stamp", VECTOR]  # in the order of a row's values
         changes = [sql.SQL("{0} = EXCLUDED.{0}").format(_name(one)) for one in names[1:]]
         query = sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT (id) DO UPDATE SET {}").format(
             self._table,
-            sql.SQL(", ").join(map(_name, names)),
+            _names(names),
             sql.SQL(", ").join([sql.Placeholder()] * len(names)),
             sql.SQL(", ").join(changes),
         )
-        values = [[*map(_storable, _values(row, names[:-1])), self._vector(row.vector)] for row in rows]
+        values = [
+            [*map(_storable, row.values.values()), row.stamp, self._vector(row.vector)]
+            for row in rows
+        ]
         with self._talking():
             connection = self._connection()
             with connection.transaction(), connection.cursor() as cursor:
-                cursor.executemany(_compose(query), values)
+                cursor.executemany(query, values)
 
     def ids(self) -> Iterator[Sequence[str]]:
         """Yield the ids of all rows, in order, a page at a time."""
@@ -178,15 +189,11 @@ class PgvectorDatabase:
         """Make the index over sign bits, unless it is there or the extension has none."""
         if not self._half:
             return
-        bits = self._bits(self._dim())
+        facts = self.read_facts()
+        bits = self._bits(facts.dim if facts else 0)
         query = sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} USING hnsw (({}) bit_hamming_ops)")
         self._ask(query.format(self._index, self._table, bits))
         self._ask(sql.SQL("ANALYZE {}").format(self._table))
-
-    def _dim(self) -> int:
-        facts = self.read_facts()
-        assert facts is not None
-        return facts.dim
 
     def _bits(self, dim: int) -> sql.Composed:
         """The sign bits of a row, written as in the index, which is otherwise not used."""
@@ -201,21 +208,19 @@ class PgvectorDatabase:
     ) -> list[Found]:
         """Find the nearest: all scores, or those of candidates from the index over sign bits."""
         where = _to_sql(condition)
-        columns = sql.SQL(", ").join(map(_name, COLUMNS))
         score = sql.SQL("({}::vector <#> %(query)s)").format(_name(VECTOR))  # not of a half query
-        source: sql.Composable = sql.SQL("{} WHERE {}").format(self._table, where)
+        source = sql.SQL("{} WHERE {}").format(self._table, where)
         if self._half and not exact:
-            near = "(SELECT * FROM {} WHERE {} ORDER BY {} <~> binary_quantize(%(query)s) LIMIT {}) c"
             most = sql.Literal(max(k, min(MOST_CANDIDATES, count_candidates(k))))
-            source = sql.SQL(near).format(self._table, where, self._bits(len(query)), most)
+            source = NEAR.format(self._table, where, self._bits(len(query)), most)
         ask = sql.SQL("SELECT {}, -{} AS score FROM {} ORDER BY {}, number LIMIT %(k)s").format(
-            columns, score, source, score
+            _names(COLUMNS), score, source, score
         )
         with self._talking():
             connection = self._connection()
             with connection.transaction():
                 self._set_candidates(connection, k)
-                found = connection.execute(_compose(ask), {"query": Vector(query), "k": k}).fetchall()
+                found = connection.execute(ask, {"query": Vector(query), "k": k}).fetchall()
         return [read_found(one, one["score"]) for one in found]
 
     def _set_candidates(self, connection: "psycopg.Connection[dict[str, Any]]", k: int) -> None:
@@ -240,7 +245,7 @@ class PgvectorDatabase:
         query = sql.SQL(
             "SELECT {} FROM {} WHERE %s::text IS NULL OR kind = %s "
             "ORDER BY mtime DESC, number LIMIT %s"
-        ).format(sql.SQL(", ").join(map(_name, COLUMNS)), self._table)
+        ).format(_names(COLUMNS), self._table)
         return [read_found(one) for one in self._ask(query, [kind, kind, count])]
 
     def sample(self, count: int) -> list[str]:
@@ -250,9 +255,7 @@ class PgvectorDatabase:
 
     def _get(self, ids: Sequence[str], columns: Sequence[str]) -> list[dict[str, Any]]:
         """Return columns of rows by id."""
-        query = sql.SQL("SELECT {} FROM {} WHERE id = ANY(%s)").format(
-            sql.SQL(", ").join(map(_name, columns)), self._table
-        )
+        query = sql.SQL("SELECT {} FROM {} WHERE id = ANY(%s)").format(_names(columns), self._table)
         return self._ask(query, [list(ids)])
 
 
@@ -265,13 +268,8 @@ def _name(column: str) -> sql.Identifier:
     return sql.Identifier(column)
 
 
-def _compose(query: sql.Composable) -> sql.Composed:
-    return query if isinstance(query, sql.Composed) else sql.Composed([query])
-
-
-def _values(row: Row, names: Sequence[str]) -> list[Any]:
-    values = row.values | {"stamp": row.stamp}
-    return [values[name] for name in names]
+def _names(columns: Sequence[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(_name, columns))
 
 
 def _storable(value: object) -> object:
@@ -279,14 +277,13 @@ def _storable(value: object) -> object:
     return value.replace(NUL, "\ufffd") if isinstance(value, str) else value
 
 
-def _to_sql(condition: Condition | None) -> sql.Composable:
+def _to_sql(condition: Condition | None) -> Sql:
     match condition:
         case None:
             return sql.SQL("true")
-        case And(parts):
-            return sql.SQL("({})").format(sql.SQL(" AND ").join(map(_to_sql, parts)))
-        case Or(parts):
-            return sql.SQL("({})").format(sql.SQL(" OR ").join(map(_to_sql, parts)))
+        case And(parts) | Or(parts):
+            sign = sql.SQL(" AND " if isinstance(condition, And) else " OR ")
+            return sql.SQL("({})").format(sign.join(map(_to_sql, parts)))
         case Not(part):
             return sql.SQL("NOT {}").format(_to_sql(part))
         case OneOf(column, values):
@@ -294,11 +291,10 @@ def _to_sql(condition: Condition | None) -> sql.Composable:
             return sql.SQL("({} IN ({}))").format(_name(column), listed)
         case Like(column, pattern):
             return sql.SQL("({} LIKE {})").format(_name(column), _literal(pattern))
-        case Compare(column, sign, value):
-            written = sql.SQL("({} " + sign + " {})")  # type: ignore[operator]  # of five signs
-            return written.format(_name(column), _literal(value))
+        case Compare(column, compared, value):
+            return SIGNS[compared].format(_name(column), _literal(value))
 
 
-def _literal(value: str | int) -> sql.Composable:
+def _literal(value: str | int) -> sql.SQL:
     """Write a literal; a percent sign is doubled, as the query has placeholders."""
     return sql.SQL(sql.Literal(_storable(value)).as_string().replace("%", "%%"))  # type: ignore[arg-type]

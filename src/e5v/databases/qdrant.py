@@ -190,7 +190,9 @@ class QdrantDatabase:
     def newest(self, kind: str | None, count: int) -> list[Found]:
         """Return the newest entries; of those of one time, which have no order, the first."""
         every = [] if kind is None else [_to_filter(Compare("kind", "=", kind))]
-        found = self._scroll(every, models.OrderBy(key="mtime", direction=models.Direction.DESC), count)
+        found = self._scroll(
+            every, models.OrderBy(key="mtime", direction=models.Direction.DESC), count
+        )
         if len(found) < count:
             return found
         last = found[-1].entry.mtime
@@ -198,9 +200,7 @@ class QdrantDatabase:
         tied = [*every, _to_filter(Compare("mtime", "=", last))]
         return found + self._scroll(tied, models.OrderBy(key="number"), count - len(found))
 
-    def _scroll(
-        self, every: list[models.Filter], order: models.OrderBy, count: int
-    ) -> list[Found]:
+    def _scroll(self, every: list[models.Filter], order: models.OrderBy, count: int) -> list[Found]:
         """Return the first entries in an order, of those that fulfil all conditions."""
         with self._talking():
             page, _ = self._client.scroll(

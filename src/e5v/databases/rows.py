@@ -33,7 +33,7 @@ class Row:
 
     @cached_property
     def values(self) -> dict[str, Any]:
-        """The columns, without vector and stamp; the thumbnail is bytes.
+        """The columns in their order, without vector and stamp; the thumbnail is bytes.
 
         `path` is in composed Unicode (NFC), for filters; `raw_path` is what the file system has, if
         that differs, and otherwise empty.

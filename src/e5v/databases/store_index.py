@@ -214,7 +214,7 @@ class StoreIndex:
         return None if found is None else unit(found)
 
     def vectors(self, limit: int | None = None) -> tuple[list[str], NDArray[np.float32]]:
-        """Return ids and vectors (n, d) of all entries, or of `limit` spread over the collection."""
+        """Return ids and vectors (n, d) of all entries, or of `limit` spread over them."""
         count = len(self) if limit is None else min(limit, len(self))
         found = self._database.vectors(self._database.sample(count) if count else [])
         if not found:

@@ -209,5 +209,7 @@ def _unknown(text: str, argument: str) -> UsageError:
 
 
 def _incomplete(engine: Engine, what: str, argument: str) -> UsageError:
-    subject = "" if what.split()[0] in {"qdrant", "milvus", "postgresql", "postgres"} else "the URL "
+    subject = (
+        "" if what.split()[0] in {"qdrant", "milvus", "postgresql", "postgres"} else "the URL "
+    )
     return UsageError(f"{subject}{what}; expected {engine.expected}", argument=argument)
