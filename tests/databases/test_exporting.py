@@ -38,7 +38,7 @@ def run(index: Path, store: str, *, thumbnails: bool = True) -> ExportProgress:
 
 
 def test_a_collection_is_searched_as_its_index(index: Path, store: str) -> None:
-    """Catches other hits, another order, scores or fields, and a filter that means another thing."""
+    """Catches other hits, another order, scores or fields, and a filter that is read otherwise."""
     assert run(index, store) == ExportProgress(ROWS, ROWS, sent=ROWS)
     local = Index.open(index)
     with closing(StoreIndex.open(store)) as stored:
@@ -101,7 +101,7 @@ def test_a_stopped_export_is_not_searched_and_goes_on(
     steps = export(index, store)
     assert [next(steps).rows for _ in range(3)] == [0, 15, 30]
     steps.close()
-    with pytest.raises(DataError, match="the export to .* was stopped before its end"):
+    with pytest.raises(DataError, match=r"the export to .* was stopped before its end"):
         StoreIndex.open(store)
     assert run(index, store) == ExportProgress(ROWS, ROWS, sent=ROWS - 30)
     with closing(StoreIndex.open(store)) as stored:
@@ -117,7 +117,7 @@ def test_what_a_collection_is_not_of(index: Path, store: str, tmp_path: Path) ->
     other = replace(blocks.manifest, fingerprint="another-one")
     blocks.manifest = other
     with closing(open_database(url)) as database:
-        with pytest.raises(DataError, match="has vectors of made-up .*; export to another"):
+        with pytest.raises(DataError, match=r"has vectors of made-up .*; export to another"):
             deque(export_blocks(blocks, database, url))
         facts = database.read_facts()
         assert facts is not None
