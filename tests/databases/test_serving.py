@@ -67,7 +67,7 @@ async def test_a_collection_is_served_as_an_index(
             deque(export(folder, store))
             told = (await asker.client.get("/v1/index")).json()
             assert told["kinds"] == {"image": 2, "text": 1}
-            assert told["command"] == "e5v export --to postgresql:///postgres/c"
+            assert told["command"] == f"e5v export --to '{store.replace('postgres:@', '')}'"
             points = (await asker.client.get("/v1/map")).json()["points"]
             assert len(points) == 3
             newest = (await asker.client.get("/v1/entries?limit=1")).json()["entries"]

@@ -24,10 +24,14 @@ SECRET = "s3cr3t"
         (f"milvus://u:{SECRET}@h/d/p", "milvus://h:19530/d/p", ("h", 19530, None, "d")),
         (
             f"postgres://u:{SECRET}@h:1/d/t?sslmode=require",
-            "postgresql://h:1/d/t",
+            "postgresql://h:1/d/t?sslmode=require",
             ("h", 1, None, "d"),
         ),
-        ("postgresql:///d/t?host=/run", "postgresql:///d/t", ("", 0, None, "d")),
+        (
+            f"postgresql:///d/t?host=/run&password={SECRET}",
+            "postgresql:///d/t?host=/run",
+            ("", 0, None, "d"),
+        ),
     ],
 )
 def test_urls(text: str, shown: str, where: tuple[object, ...]) -> None:

@@ -22,8 +22,7 @@ from e5v.search.manifest import CORRECT, Manifest
 
 FACTS = "e5v"  # under which a collection keeps its facts
 FORMAT = 1
-OVERSAMPLING = 4  # candidates by sign bits, per hit, whose scores are then computed exactly
-LEAST_CANDIDATES = 100
+EACH, LEAST = 10, 200  # candidates by sign bits, per hit and at least, that are scored exactly
 
 
 @dataclass(frozen=True)
@@ -138,4 +137,4 @@ class VectorDatabase(Protocol):
 
 def count_candidates(k: int) -> int:
     """Return how many candidates by sign bits to score exactly for `k` hits."""
-    return max(LEAST_CANDIDATES, OVERSAMPLING * k)
+    return max(LEAST, EACH * k)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.databases.conditions import Compare, Condition, Leaf
-from e5v.databases.database import FACTS, OVERSAMPLING, Facts
+from e5v.databases.database import FACTS, Facts, count_candidates
 from e5v.databases.milvus_conditions import is_native, to_expression
 from e5v.databases.rows import COLUMNS, NUMBERS, VECTOR, Found, Row, read_found
 from e5v.databases.url import DatabaseUrl
@@ -167,7 +167,7 @@ class MilvusDatabase:
         self, query: NDArray[np.float32], k: int, condition: Condition | None, *, exact: bool
     ) -> list[Found]:
         """Find the nearest; for `exact`, all parts of the index are searched."""
-        how = {"nprobe": LISTS if exact else PROBED, "refine_k": OVERSAMPLING}
+        how = {"nprobe": LISTS if exact else PROBED, "refine_k": count_candidates(k) / k}
         with self._talking():
             [hits] = self._client.search(
                 self._name,

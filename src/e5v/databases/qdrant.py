@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.databases.conditions import And, Compare, Condition, Leaf, Like, Not, OneOf, Or
-from e5v.databases.database import FACTS, OVERSAMPLING, Facts
+from e5v.databases.database import FACTS, Facts, count_candidates
 from e5v.databases.rows import COLUMNS, VECTOR, Found, Row, read_found
 from e5v.databases.url import DatabaseUrl
 from e5v.errors import DataError, E5VError, first_line
@@ -164,7 +164,8 @@ class QdrantDatabase:
         self, query: NDArray[np.float32], k: int, condition: Condition | None, *, exact: bool
     ) -> list[Found]:
         """Find the nearest; local mode always compares every vector."""
-        rescored = models.QuantizationSearchParams(rescore=True, oversampling=OVERSAMPLING)
+        more = count_candidates(k) / k
+        rescored = models.QuantizationSearchParams(rescore=True, oversampling=more)
         how = models.SearchParams(exact=exact, quantization=None if exact else rescored)
         with self._talking():
             reply = self._client.query_points(

@@ -8,12 +8,13 @@ import re
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from e5v.errors import UsageError
 from e5v.extras import EXTRAS
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+CREDENTIALS = {"user", "password", "passfile", "sslkey", "sslpassword"}  # of a query
 SECURE = "+https"  # after a scheme: the connection is encrypted
 
 
@@ -48,6 +49,7 @@ POSTGRESQL = Engine(
     module="e5v.databases.pgvector",
     port=5432,
     forms=("postgresql://HOST:PORT/DATABASE/TABLE",),
+    key="PGPASSWORD",
 )
 ENGINES = {
     "qdrant": Engine(
@@ -90,6 +92,7 @@ class DatabaseUrl:
         secure: whether the connection is encrypted.
         user, password: from the URL; empty if there are none.
         connection: the URL without the collection, for clients that take one.
+        options: the query of the URL, without credentials.
     """
 
     engine: Engine
@@ -102,6 +105,7 @@ class DatabaseUrl:
     user: str = field(repr=False)
     password: str = field(repr=False)
     connection: str = field(repr=False)
+    options: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         """Return the URL without credentials."""
@@ -112,7 +116,8 @@ class DatabaseUrl:
         host = f"[{self.host}]" if ":" in self.host else self.host
         place = f"{host}:{self.port}" if host else ""
         within = f"/{self.database}" if self.database else ""
-        return f"{scheme}{secure}://{place}{within}/{self.collection}"
+        options = f"?{urlencode(self.options, safe='/')}" if self.options else ""
+        return f"{scheme}{secure}://{place}{within}/{self.collection}{options}"
 
     @property
     def key(self) -> str:
@@ -167,6 +172,8 @@ def _locate(found: _Parts, argument: str) -> DatabaseUrl:
     """Tell a folder or file of this machine from a server."""
     engine, split, before = found.engine, found.split, [one for one in found.before if one]
     host, local = split.hostname or "", None
+    options = dict(parse_qsl(split.query))
+    user, password = (unquote(one or "") for one in (split.username, split.password))
     if engine is POSTGRESQL and len(before) != 1:
         raise _incomplete(engine, "names no database and table", argument)
     if engine is not POSTGRESQL and not host:
@@ -184,9 +191,10 @@ def _locate(found: _Parts, argument: str) -> DatabaseUrl:
         database=before[0] if before and local is None else "",
         collection=found.collection,
         secure=split.scheme.endswith(SECURE),
-        user=unquote(split.username or ""),
-        password=unquote(split.password or ""),
+        user=user,
+        password=password or options.get("password", ""),
         connection=urlunsplit(split._replace(path="/" + "/".join(found.before))),
+        options=tuple(one for one in options.items() if one[0] not in CREDENTIALS),
     )
 
 
