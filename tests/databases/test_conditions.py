@@ -39,6 +39,7 @@ ENTRY = {
         ("path LIKE '/photos/%' AND path NOT LIKE '%.png'", True),
         ("path like '%cafe\u0301%'", True),  # decomposed
         ("path LIKE '%100\\%.jpg'", True),
+        ("path LIKE '%/2_24/%'", True),
         ("path LIKE '%10_0%'", False),
         ("path LIKE '%JPG'", False),
         ("path ILIKE '%JPG'", True),
