@@ -31,7 +31,7 @@ SOURCE = DOCS.parent / "src" / "e5v"
 ARCHITECTURE = DOCS / "architecture.md"
 PLAN = re.compile(r"(?<=<!-- plan -->\n).*(?=<!-- end of plan -->)", re.DOTALL)
 ROOMS = (
-    *("verbs", "web", "training", "evaluation", "search", "checkpoints"),
+    *("verbs", "web", "databases", "training", "evaluation", "search", "checkpoints"),
     *("data", "parts", "model", "stores"),
 )
 PLAIN_FILES = {  # what is not Python, by folder: it has no docstring

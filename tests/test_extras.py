@@ -55,6 +55,10 @@ VERBS = [
     (["train", "--data", "a.csv", "--out", "run"], "e5v train needs peft", "train"),
     (["evaluate", "nano", "--data", "."], "e5v evaluate needs scipy", "eval"),
     (["assemble", "photos"], "e5v assemble needs gguf", "assemble"),
+    (["export", "--to", "a.parquet"], "e5v export needs lancedb", "search"),
+    (["search", "a dog", "--store", "qdrant://h/c"], "Qdrant needs qdrant_client", "qdrant"),
+    (["search", "a dog", "--store", "milvus://h/c"], "Milvus needs milvus_lite", "milvus"),
+    (["search", "a", "--store", "postgresql://h/d/t"], "PostgreSQL needs pgvector", "pgvector"),
     (["encode", "a cat", "--model", "nano", "--out", "v.parquet"], "Parquet needs", "search"),
     (
         ["encode", "a", "--out", "parts", "--part-rows", "9", "--engine", "ray"],
@@ -176,9 +180,10 @@ def test_the_table_is_that_of_the_package() -> None:
         extra: {line.partition(">")[0] for line in lines if not line.startswith("e5v[")}
         for extra, lines in project["optional-dependencies"].items()
     }
+    names = {"sklearn": "scikit-learn", "psycopg": "psycopg[binary]", "ray": "ray[data]"}
     for library, extra in EXTRA_OF.items():
-        named = {"sklearn": "scikit-learn", "ray": "ray[data]"}.get(library, library)
-        assert named in written[extra]
+        named = names.get(library, library)
+        assert {named, named.replace("_", "-")} & written[extra]
     base = {line.partition(">")[0] for line in project["dependencies"]}
     assert base.isdisjoint(EXTRA_OF)
     assert EXTRAS.keys() == written.keys() - {"all", "dev", "docs"}

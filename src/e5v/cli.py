@@ -28,6 +28,7 @@ from e5v.verbs.data import Data, data
 from e5v.verbs.demo import Demo, demo
 from e5v.verbs.encode import Encode, encode
 from e5v.verbs.evaluate import Evaluate, evaluate
+from e5v.verbs.export import Export, export
 from e5v.verbs.help import list_verbs
 from e5v.verbs.index import Index, index
 from e5v.verbs.merge import Merge, merge
@@ -47,6 +48,7 @@ Verb = (
     | Index
     | Search
     | Serve
+    | Export
     | Words
     | Evaluate
     | Train
@@ -64,6 +66,7 @@ ACTS: dict[type[Any], Callable[[Any], bool | None]] = {
     Index: index,
     Search: search,
     Serve: serve,
+    Export: export,
     Words: words,
     Evaluate: evaluate,
     Train: train,

@@ -22,6 +22,9 @@ EXTRAS = {
     "assemble": ("gguf",),
     "stores": ("obstore",),
     "ray": ("ray",),
+    "qdrant": ("qdrant_client",),
+    "milvus": ("milvus_lite", "pymilvus"),
+    "pgvector": ("pgvector", "psycopg"),
 }
 EXTRA_OF = {library: extra for extra, libraries in EXTRAS.items() for library in libraries}
 

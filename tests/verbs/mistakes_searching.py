@@ -64,4 +64,41 @@ SEARCHING: dict[str, tuple[list[str], str]] = {
         "'gpu:8000' is not the URL of an engine; expected one such as http://gpu:8000",
     ),
     "a URL of scenes": (["demo", "--folder", "s3://b/c"], "s3://b/c"),
+    "an unknown database": (
+        ["search", "a", "--store", "qdrnt://h/c"],
+        "qdrnt:// is no known database (did you mean qdrant://?); expected qdrant://HOST",
+    ),
+    "a store that is a path": (["search", "a", "--store", "photos"], "is no URL of a database"),
+    "a database without a collection": (["serve", "--store", "milvus://h"], "names no collection"),
+    "a table without a database": (
+        ["search", "a", "--store", "postgresql://h/t"],
+        "names no database and table; expected postgresql://HOST:PORT/DATABASE/TABLE (--store)",
+    ),
+    "an index and a store": (
+        ["search", "a", "--store", "qdrant://h/c", "--index", "other"],
+        "--index and --store are two places to search",
+    ),
+    "duplicates of a store": (
+        ["search", "--duplicates", "--store", "qdrant://h/c"],
+        "--duplicates compares the vectors of an index; leave out --store",
+    ),
+    "a filter that databases cannot check": (
+        ["search", "a", "--store", "qdrant://h/c", "--where", "text IS NULL"],
+        "'IS' is not expected; in a database, a filter",
+    ),
+    "an export to nothing": (["export"], "--to URL is missing"),
+    "an export to a name alone": (
+        ["export", "--to", "qdrant"],
+        "qdrant names a database and no collection; expected qdrant://HOST:PORT/COLLECTION",
+    ),
+    "an export to an object store": (["export", "--to", "s3://b/c"], "s3:// is no known database"),
+    "an export to a file of another kind": (["export", "--to", "a.csv"], "'a.csv' is no URL"),
+    "an export into a missing folder": (
+        ["export", "--to", "no/a.parquet", "--index", "other"],
+        "--to no/a.parquet: the folder no does not exist",
+    ),
+    "an export of no index": (
+        ["export", "--to", "a.parquet", "--index", "empty"],
+        "empty holds no index; make one with",
+    ),
 }

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from e5v.web.app import create_app
-from e5v.web.index_view import Collection
+from e5v.web.searched import Searched
 from e5v.web.service import Settings
 
 PHOTOS = Path(__file__).parents[1] / "photos"
@@ -53,7 +53,7 @@ Ask = Callable[..., AbstractAsyncContextManager[Asker]]
 
 @asynccontextmanager
 async def asking(
-    collection: Collection, settings: Settings, *, quiet: bool = False
+    collection: Searched, settings: Settings, *, quiet: bool = False
 ) -> AsyncIterator[Asker]:
     """Open an app; with `quiet`, its own failures are replies as they are over a network."""
     app = create_app(collection, settings)

@@ -17,9 +17,8 @@ from e5v.model.fingerprint import fingerprint
 from e5v.model.locating import absolute_name
 from e5v.model.prompts import Prompt
 from e5v.model.streaming import Encoded, OnError, Skipped
+from e5v.search.manifest import PROMPT as PROMPT
 from e5v.search.manifest import Manifest
-
-PROMPT = "retrieval"  # for texts and images, in the index and in queries
 
 
 def fingerprint_of(model: E5V) -> str:

@@ -18,6 +18,7 @@ VARIABLE = "E5V_INDEX"
 FORMAT = 3  # of the index folder
 READABLE = (1, 2, 3)  # 1 had no `exclude` and `keep_days`; both had a second copy of the vectors
 KEEP_DAYS = 30.0
+PROMPT = "retrieval"  # for texts and images, in the index and in queries
 CORRECT = "correct"  # the tiling of images that goes without saying
 FILE = "index.json"
 

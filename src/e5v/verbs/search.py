@@ -1,10 +1,11 @@
 """`e5v search`: a text, an image, or both in; the nearest items of the index out.
 
-text, image, without -> E5V -> Index.search -> a table, pictures, JSON lines, or a page
+text, image, without -> E5V -> an index or a database -> a table, pictures, JSON lines, or a page
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,14 +21,19 @@ from e5v.verbs.engine_options import EngineOptions
 from e5v.verbs.model_options import Opening, check_model, choose_model, choose_opening
 from e5v.verbs.options import need_at_least_1
 from e5v.verbs.paths import index_folder, missing_index, need_image
+from e5v.verbs.store import check_store, open_store
 from e5v.verbs.where import check_filter
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from e5v.databases.store_index import StoreIndex
     from e5v.search.entries import Hit
-    from e5v.search.index import Index as Reader
+    from e5v.search.index import Index
+    from e5v.search.manifest import Manifest
     from e5v.verbs.terminal_images import Draw
+
+    Reader = Index | StoreIndex
 
 ALIKE = 0.95  # cosine of near-identical items
 LONGEST = 120  # characters of a caption in a table
@@ -68,6 +74,9 @@ class Search:
     """Also show the results in a browser."""
     index: Annotated[Path | None, arg(metavar="FOLDER")] = None
     """Folder of the index; by default $E5V_INDEX, or the user's application data."""
+    store: Annotated[str | None, arg(metavar="URL")] = None
+    """Search a collection that e5v export made in a database instead: qdrant://HOST:PORT/NAME,
+    milvus://HOST:PORT/NAME or postgresql://HOST:PORT/DATABASE/NAME."""
     model: Annotated[str | None, arg(metavar="MODEL")] = None
     """Hub id or folder of the model; by default the index's own."""
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
@@ -95,6 +104,9 @@ class Search:
             raise UsageError(f"--min-score is {self.min_score}; expected a cosine, -1 to 1")
         if self.where is not None:
             check_filter(self.where)
+        check_store(self.store, index=self.index, where=self.where)
+        if self.store and self.duplicates:
+            raise UsageError("--duplicates compares the vectors of an index; leave out --store")
 
     @property
     def query(self) -> str | None:
@@ -108,23 +120,17 @@ def search(verb: Search) -> None:
     Raises:
         E5VError: there is no index, it was made with another model, or the query is at fault.
     """
-    need("e5v search", *EXTRAS["search"])
-    folder = index_folder(verb.index)
-    _check(verb, folder)
-    announce(f"opening the index in {folder}")
-    from e5v.search.index import Index
-
-    reader = Index.open(folder)
-    if verb.duplicates:
-        groups = _duplicates(verb, reader)
-        title = f"Near-duplicates: {len(groups)} groups"
-    else:
-        if verb.where is not None:
-            reader.check_filter(verb.where)  # before torch is imported
-        groups = [_find(verb, reader)]
-        like = f"like {verb.image.name}" if verb.image else ""
-        without = f"without {verb.without}" if verb.without else ""
-        title = " ".join(filter(None, [verb.query, like, without]))
+    with _open(verb) as reader:
+        if verb.duplicates:
+            groups = _duplicates(verb, reader)
+            title = f"Near-duplicates: {len(groups)} groups"
+        else:
+            if verb.where is not None:
+                reader.check_filter(verb.where)  # before torch is imported
+            groups = [_find(verb, reader)]
+            like = f"like {verb.image.name}" if verb.image else ""
+            without = f"without {verb.without}" if verb.without else ""
+            title = " ".join(filter(None, [verb.query, like, without]))
     if wants_lines(json=verb.json):
         for number, group in enumerate(groups, 1):
             for hit in group:
@@ -135,14 +141,30 @@ def search(verb: Search) -> None:
         _open_page(title, groups)
 
 
-def _check(verb: Search, folder: Path) -> None:
-    """Check what can be known before anything slow is imported."""
+@contextmanager
+def _open(verb: Search) -> "Iterator[Reader]":
+    """Open what is searched, and check what can be known before anything slow is imported."""
+    need_image(verb.image, "--image")
+    if verb.store is not None:
+        with open_store(verb.store) as stored:
+            _check(verb, stored.manifest)
+            yield stored
+        return
+    need("e5v search", *EXTRAS["search"])
+    folder = index_folder(verb.index)
     from e5v.search.manifest import read_manifest
 
-    need_image(verb.image, "--image")
     manifest = read_manifest(folder)
     if manifest is None:
         raise missing_index(folder, verb.index)
+    _check(verb, manifest)
+    announce(f"opening the index in {folder}")
+    from e5v.search.index import Index
+
+    yield Index.open(folder)
+
+
+def _check(verb: Search, manifest: "Manifest") -> None:
     if not verb.duplicates:
         check_model(choose_model(verb.model, manifest))
     if verb.query and (path := named_file(verb.query)):
@@ -152,7 +174,9 @@ def _check(verb: Search, folder: Path) -> None:
 def _duplicates(verb: Search, reader: "Reader") -> "list[Sequence[Hit]]":
     """Group near-duplicates; each has its cosine with the first of its group."""
     from e5v.search.entries import Hit
+    from e5v.search.index import Index
 
+    assert isinstance(reader, Index)  # checked by the verb's record
     groups: list[Sequence[Hit]] = []
     for group in reader.duplicates(ALIKE if verb.min_score is None else verb.min_score):
         vectors = [reader.vector(entry.id) for entry in group]

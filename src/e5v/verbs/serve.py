@@ -5,6 +5,7 @@ arguments -> socket -> model -> app -> it has answered once -> requests, until S
 
 import os
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,9 +19,13 @@ from e5v.verbs.engine_options import EngineOptions
 from e5v.verbs.model_options import Opening, check_model, choose_model, choose_opening
 from e5v.verbs.options import need_at_least_1
 from e5v.verbs.paths import index_folder, missing_index
+from e5v.verbs.store import check_store, open_store
 
 if TYPE_CHECKING:
+    from e5v.databases.store_index import StoreIndex
+    from e5v.model.embedder import E5V
     from e5v.search.manifest import Manifest
+    from e5v.web.searched import Searched
     from e5v.web.service import Settings
 
 KEY = "E5V_API_KEY"
@@ -41,6 +46,9 @@ class Serve:
 
     index: Annotated[Path | None, arg(metavar="FOLDER")] = None
     """Folder of the index to search; by default $E5V_INDEX, or the user's application data."""
+    store: Annotated[str | None, arg(metavar="URL")] = None
+    """Search a collection that e5v export made in a database instead: qdrant://HOST:PORT/NAME,
+    milvus://HOST:PORT/NAME or postgresql://HOST:PORT/DATABASE/NAME."""
     model: Annotated[str | None, arg(metavar="MODEL")] = None
     """Hub id or folder of the model; by default the index's own, or $E5V_MODEL without an
     index."""
@@ -70,6 +78,7 @@ class Serve:
         if not 0 <= self.port < 2**16:
             raise UsageError(f"--port is {self.port}; expected 0 to 65535")
         need_at_least_1(self, "queue_tokens", "megapixels", "batch_tokens")
+        check_store(self.store, index=self.index)
 
 
 def serve(verb: Serve) -> None:
@@ -80,11 +89,16 @@ def serve(verb: Serve) -> None:
             index is damaged or was made with another model.
     """
     need("e5v serve", *EXTRAS["serve"], *EXTRAS["search"], extra="serve")
+    with open_store(verb.store) if verb.store else nullcontext() as stored:
+        _serve(verb, stored)
+
+
+def _serve(verb: Serve, stored: "StoreIndex | None") -> None:
+    """Serve what is in a database or, without one, an index."""
     from e5v.model.bundled import limits_notice
     from e5v.web import serving
 
-    folder = index_folder(verb.index)
-    manifest = _read_manifest(verb, folder)
+    manifest = _read_manifest(verb) if stored is None else stored.manifest
     name = choose_model(verb.model, manifest)
     check_model(name)
     with serving.listen(verb.host, verb.port) as listening:
@@ -93,10 +107,8 @@ def serve(verb: Serve) -> None:
         model = choose_opening(verb.opening, manifest).open(name, engine=verb.remote.address())
 
         from e5v.web.app import create_app
-        from e5v.web.index_view import Collection
 
-        collection = Collection(folder, model)
-        collection.check()
+        collection = _open_collection(verb, stored, model)
         settings = _read_settings(verb)
         app = create_app(collection, settings)
         if warning := limits_notice(name):
@@ -107,10 +119,25 @@ def serve(verb: Serve) -> None:
         serving.serve(app, listening, lambda: say(started), settings.limits)
 
 
-def _read_manifest(verb: Serve, folder: Path) -> "Manifest | None":
+def _open_collection(verb: Serve, stored: "StoreIndex | None", model: "E5V") -> "Searched":
+    """Return what is searched, checked for the model."""
+    from e5v.web.index_view import Collection
+    from e5v.web.store_view import StoreCollection
+
+    collection: Collection | StoreCollection
+    if stored is None:
+        collection = Collection(index_folder(verb.index), model)
+    else:
+        collection = StoreCollection(stored, model)
+    collection.check()
+    return collection
+
+
+def _read_manifest(verb: Serve) -> "Manifest | None":
     """Read what the index says of itself; an index that is named must exist."""
     from e5v.search.manifest import read_manifest
 
+    folder = index_folder(verb.index)
     manifest = read_manifest(folder)
     if manifest is None and verb.index:
         raise missing_index(folder, verb.index)

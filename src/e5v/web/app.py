@@ -24,10 +24,10 @@ from e5v.web.access import AccessMiddleware
 from e5v.web.body_limits import BodyLimitMiddleware
 from e5v.web.docs_page import render_docs_page
 from e5v.web.errors import Reason, Refused, make_refusal
-from e5v.web.index_view import Collection
 from e5v.web.metrics import Meters, MetricsMiddleware
 from e5v.web.paths import READ, HeadAsGetMiddleware, Page
 from e5v.web.reply_schemas import PlainResponse, describe_replies, drop_unsent_errors
+from e5v.web.searched import Searched
 from e5v.web.security_headers import SecurityHeadersMiddleware
 from e5v.web.service import Settings, open_service
 
@@ -37,7 +37,7 @@ UNDESCRIBED = ("/docs", "/health", "/healthz", "/openapi.json")  # paths not in 
 ABOUT = "Embeds a text, an image, or both together as one vector, and searches with it."
 
 
-def create_app(collection: Collection, settings: Settings) -> FastAPI:
+def create_app(collection: Searched, settings: Settings) -> FastAPI:
     """Return the app that serves a collection and its model; its lifespan opens the service."""
     meters = Meters()
 

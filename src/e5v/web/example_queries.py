@@ -25,11 +25,11 @@ from e5v.search.index_model import PROMPT
 from e5v.vectors import unit
 from e5v.web.errors import Refused
 from e5v.web.inputs import RequestItem
+from e5v.web.searched import SearchedIndex
 from e5v.web.searching import Searcher
 
 if TYPE_CHECKING:
     from e5v.search.entries import Entry
-    from e5v.search.index import Index
 
 WANTED = 3
 SAMPLE = 256  # entries considered
@@ -74,7 +74,7 @@ class ExampleQueries:
             return []
 
 
-async def find_queries(searcher: Searcher, index: Index) -> list[str]:
+async def find_queries(searcher: Searcher, index: SearchedIndex) -> list[str]:
     """Return queries that find their own entry, those that rank it first before the others."""
     first: list[str] = []
     near: list[str] = []
@@ -94,7 +94,7 @@ async def find_queries(searcher: Searcher, index: Index) -> list[str]:
     return [*first, *near][:WANTED]
 
 
-async def _place(searcher: Searcher, index: Index, tried: Candidate) -> int | None:
+async def _place(searcher: Searcher, index: SearchedIndex, tried: Candidate) -> int | None:
     """Return the rank of a query's entry or a copy of it, from 0; None if not among the hits."""
     item = RequestItem(0, (Text(tried.query),))
     states = (await searcher.embedder.embed([item], PROMPT)).states
@@ -125,7 +125,7 @@ async def _from_model(searcher: Searcher, vector: NDArray[np.float32]) -> str:
     return words[0].word if words and words[0].probability >= SURE else ""
 
 
-def _spread(index: Index) -> list[tuple[Entry, NDArray[np.float32]]]:
+def _spread(index: SearchedIndex) -> list[tuple[Entry, NDArray[np.float32]]]:
     """Return entries that differ most from each other, alternating images and texts."""
     ids, vectors = index.vectors(SAMPLE)
     rows = dict(zip(ids, vectors, strict=True))

@@ -25,6 +25,7 @@ from e5v.search.index_model import fingerprint_of
 from e5v.search.manifest import read_manifest
 from e5v.web.errors import Refused
 from e5v.web.projection import project
+from e5v.web.searched import SearchedIndex
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
@@ -107,7 +108,7 @@ class Collection:
         Raises:
             Refused: there is no such entry.
         """
-        return _require(self.index().get(id), id)
+        return require(self.index().get(id), id)
 
     def vector(self, id: str) -> Any:
         """Return the vector of an entry, (d,) float32.
@@ -115,14 +116,14 @@ class Collection:
         Raises:
             Refused: there is no such entry.
         """
-        return _require(self.index().vector(id), id)
+        return require(self.index().vector(id), id)
 
     def map(self) -> list[MapPoint]:
         """Return the map of at most 2,000 entries; computed once per version of the index."""
         index, version = self.version()
         drawn = self._map
         if drawn is None or drawn.version != version:
-            drawn = self._map = Map(version, _compute_points(index))
+            drawn = self._map = Map(version, compute_points(index))
         return drawn.points
 
     @cached_property
@@ -162,13 +163,19 @@ class Collection:
         return index
 
 
-def _require(found: Reservation | None, id: str) -> Reservation:
+def require(found: Reservation | None, id: str) -> Reservation:
+    """Return what was found of an entry.
+
+    Raises:
+        Refused: there is no such entry.
+    """
     if found is None:
         raise Refused(404, "missing", f"the index has no entry {id[:80]!a}")
     return found
 
 
-def _compute_points(index: Index) -> list[MapPoint]:
+def compute_points(index: SearchedIndex) -> list[MapPoint]:
+    """Return the places of at most 2,000 entries, of which each is between 0 and 1."""
     ids, vectors = index.vectors(MAP_POINTS)
     places = dict(zip(ids, project(vectors).tolist(), strict=True))
     return [

@@ -21,6 +21,7 @@ from e5v.search.entries import Entry, Hit
 from e5v.search.manifest import VARIABLE, default_folder, read_manifest
 from e5v.web.disconnects import cancel_on_disconnect
 from e5v.web.errors import Refused
+from e5v.web.index_view import Collection
 from e5v.web.replies import json_response
 from e5v.web.reply_schemas import (
     POSTED,
@@ -36,6 +37,7 @@ from e5v.web.reply_schemas import (
 from e5v.web.routing import JsonRoute, get_service
 from e5v.web.schemas import SearchRequest
 from e5v.web.service import Service
+from e5v.web.store_view import StoreCollection
 
 router = APIRouter(route_class=JsonRoute, tags=["search"])
 
@@ -225,8 +227,12 @@ def _thumbnail_url(entry: Entry) -> str | None:
 
 
 def _command(service: Service) -> str:
-    """Return the command that indexes a folder for this server's index and model."""
-    folder, name = service.collection.folder, service.model.loaded.name
+    """Return the command that adds to what this server searches."""
+    collection, name = service.collection, service.model.loaded.name
+    if isinstance(collection, StoreCollection):
+        return shlex.join(["e5v", "export", "--to", str(collection.url)])
+    assert isinstance(collection, Collection)
+    folder = collection.folder
     words = ["e5v", "index", "FOLDER"]
     if VARIABLE in os.environ or folder.absolute() != default_folder().absolute():
         words += ["--index", str(folder.absolute())]

@@ -24,14 +24,13 @@ from e5v.vectors import unit
 from e5v.web.batching import Batcher
 from e5v.web.embedding import ItemEmbedder
 from e5v.web.errors import Refused
-from e5v.web.index_view import Collection
 from e5v.web.inputs import RequestItem, read_item
 from e5v.web.schemas import SearchRequest
+from e5v.web.searched import Searched, SearchedIndex
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
     from e5v.search.entries import Hit
-    from e5v.search.index import Index
 
 WORDS = 8
 
@@ -55,7 +54,7 @@ class Searcher:
     model: E5V
     embedder: ItemEmbedder
     batcher: Batcher
-    collection: Collection
+    collection: Searched
     length: float
 
     async def find(self, request: SearchRequest) -> SearchResult:
@@ -98,7 +97,7 @@ class Searcher:
             return likely_words(loaded, given, WORDS)
 
 
-def _list_items(index: Index, request: SearchRequest) -> QueryItems:
+def _list_items(index: SearchedIndex, request: SearchRequest) -> QueryItems:
     """List what a request needs the model for.
 
     Raises:

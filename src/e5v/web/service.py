@@ -19,8 +19,8 @@ from e5v.web.admission import Limits
 from e5v.web.batching import Batcher, ForwardPass
 from e5v.web.embedding import ItemEmbedder
 from e5v.web.example_queries import ExampleQueries
-from e5v.web.index_view import Collection
 from e5v.web.metrics import Meters
+from e5v.web.searched import Searched
 from e5v.web.searching import Searcher
 
 if TYPE_CHECKING:
@@ -54,14 +54,14 @@ class Service:
         return shown_name(self.model.loaded.name)
 
     @property
-    def collection(self) -> Collection:
+    def collection(self) -> Searched:
         """The collection that is searched."""
         return self.searcher.collection
 
 
 @asynccontextmanager
 async def open_service(
-    collection: Collection, settings: Settings, meters: Meters
+    collection: Searched, settings: Settings, meters: Meters
 ) -> AsyncIterator[Service]:
     """Open a service in the running event loop; ready when the model has answered once.
 
