@@ -114,7 +114,7 @@ class Table:
     def live(self) -> Live:
         """Return the current records."""
         return read_live(
-            self.scan(READ), lambda some: [one["id"] for one in self.take(some, ("id",))]
+            self.scan(READ), len(self), lambda some: [one["id"] for one in self.take(some, ("id",))]
         )
 
     def __len__(self) -> int:
@@ -296,4 +296,4 @@ class Table:
 
 PROBES, REFINED = 50, 10  # partitions searched, and rows compared exactly per hit
 MOST_NAMED = 1_000  # numbers in one filter
-SCANNED = 2**16  # records at a time
+SCANNED = 2**14  # records at a time

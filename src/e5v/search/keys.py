@@ -8,6 +8,7 @@ strings may have the same key, so whoever asks reads what is at the places, and 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +76,31 @@ class KeyIndex:
         keys = np.empty_like(self.keys)
         keys[self.places] = self.keys
         return keys
+
+
+class Columns:
+    """Columns that are filled some rows at a time, in memory that is asked for at once.
+
+    Many small arrays between Python's own objects would leave holes that cannot be given back.
+    """
+
+    def __init__(self, count: int, types: Sequence[type[np.generic]]) -> None:
+        self._columns = [np.empty(count, dtype) for dtype in types]
+        self._filled = 0
+
+    def add(self, arrays: Sequence[NDArray[np.generic]]) -> None:
+        """Add rows: an array for each column."""
+        end = self._filled + len(arrays[0])
+        if end > len(self._columns[0]):  # more than was expected
+            self._columns = [np.resize(column, 2 * end) for column in self._columns]
+        for column, array in zip(self._columns, arrays, strict=True):
+            column[self._filled : end] = array
+        self._filled = end
+
+    def take(self) -> list[NDArray[Any]]:
+        """Return the columns, and keep none."""
+        columns, self._columns = self._columns, []
+        return [column[: self._filled] for column in columns]
 
 
 def keys_of(strings: Iterable[str]) -> NDArray[np.int64]:

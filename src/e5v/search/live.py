@@ -5,13 +5,14 @@ batches of the table -> columns, ordered by number -> without replaced records -
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from e5v.extras import imported
 from e5v.search.entries import KINDS
-from e5v.search.keys import KeyIndex, are_ascending, keys_of
+from e5v.search.keys import Columns, KeyIndex, are_ascending, keys_of
 
 with imported("an index"):
     import pyarrow as pa
@@ -41,23 +42,15 @@ class Live:
         return len(self.numbers)
 
 
-def read_live(batches: Iterable[pa.RecordBatch], read_ids: IdReader) -> Live:
-    """Collect the current records of a table from batches with the columns `READ`."""
+def read_live(batches: Iterable[pa.RecordBatch], count: int, read_ids: IdReader) -> Live:
+    """Collect the current records of a table from batches of `count` with the columns `READ`."""
     kinds = pa.array(KINDS)
-    parts: list[list[NDArray[np.generic]]] = [[], [], [], [], []]
+    read = Columns(count, (np.int64, np.int64, np.uint64, np.uint8, np.int64))
     for batch in batches:
         kind = pc.index_in(batch["kind"], value_set=kinds).fill_null(255)
-        some = (
-            batch["row"].to_numpy(),
-            batch["mtime"].to_numpy(),
-            batch["_rowid"].to_numpy(),
-            kind.to_numpy().astype(np.uint8),
-            keys_of(batch["id"].to_pylist()),
-        )
-        for part, array in zip(parts, some, strict=True):
-            part.append(array)
-    types = (np.int64, np.int64, np.uint64, np.uint8, np.int64)
-    columns = [_join(part, dtype) for part, dtype in zip(parts, types, strict=True)]
+        rest = (batch[name].to_numpy() for name in ("row", "mtime", "_rowid"))
+        read.add([*rest, kind.to_numpy().astype(np.uint8), keys_of(batch["id"].to_pylist())])
+    columns = read.take()
     if not are_ascending(columns[0]):
         columns = take_each(columns, np.argsort(columns[0], kind="stable"))
     ids = KeyIndex.of(columns.pop())
@@ -69,16 +62,7 @@ def read_live(batches: Iterable[pa.RecordBatch], read_ids: IdReader) -> Live:
     return Live(*columns, ids)
 
 
-def _join(parts: list[NDArray[np.generic]], dtype: type[np.generic]) -> NDArray[np.generic]:
-    """Join arrays, and drop them, so that not all columns are in memory twice."""
-    joined = np.concatenate([np.zeros(0, dtype), *parts])
-    parts.clear()
-    return joined
-
-
-def take_each(
-    columns: Sequence[NDArray[np.generic]], places: NDArray[np.int64]
-) -> list[NDArray[np.generic]]:
+def take_each(columns: Sequence[NDArray[Any]], places: NDArray[np.int64]) -> list[NDArray[Any]]:
     """Return each column at some places."""
     return [column[places] for column in columns]
 

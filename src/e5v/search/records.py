@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.extras import imported
-from e5v.search.keys import KeyIndex, Spans, are_ascending, find_positions, keys_of
+from e5v.search.keys import Columns, KeyIndex, Spans, are_ascending, find_positions, keys_of
 from e5v.search.marks import Marks
 
 with imported("an index"):
@@ -53,6 +53,9 @@ class Known:
 
 class StoredRecords(Protocol):
     """The table of the writer: `e5v.search.writer.Writer`."""
+
+    def __len__(self) -> int:
+        """Return the number of records."""
 
     def ledger(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield columns of all records, some records at a time."""
@@ -131,28 +134,17 @@ def state_key(path: str, size: int, mtime: int, parts: int) -> int:
     return hash(f"{parts} {size} {mtime} {path}") or 1
 
 
-def read_keys(batches: Iterable[pa.RecordBatch]) -> Keys:
-    """Collect the keys of records from batches with `COLUMNS`."""
-    parts: list[list[NDArray[np.int64]]] = [[], [], [], [], []]
+def read_keys(batches: Iterable[pa.RecordBatch], count: int) -> Keys:
+    """Collect the keys of `count` records from batches with `COLUMNS`."""
+    read = Columns(count, (np.int64,) * 5)
     for batch in batches:
         own = pc.equal(batch["path"], batch["source"]).to_numpy(zero_copy_only=False)
         sources = batch["source"].to_pylist()
         how = (batch[f"source_{one}"].to_pylist() for one in ("size", "mtime", "parts"))
         states = np.fromiter(map(state_key, sources, *how), np.int64, len(batch))
-        some = (
-            batch["row"].to_numpy(),
-            keys_of(batch["id"].to_pylist()),
-            keys_of(batch["digest"].to_pylist()),
-            keys_of(sources),
-            np.where(own, states, UNSURE),
-        )
-        for part, array in zip(parts, some, strict=True):
-            part.append(array)
-    columns = []
-    for part in parts:
-        columns.append(np.concatenate([np.zeros(0, np.int64), *part]))
-        part.clear()
-    return Keys.of(columns)
+        keys = (keys_of(batch[name].to_pylist()) for name in ("id", "digest"))
+        read.add([batch["row"].to_numpy(), *keys, keys_of(sources), np.where(own, states, UNSURE)])
+    return Keys.of(read.take())
 
 
 class RecordIndex:
@@ -160,7 +152,7 @@ class RecordIndex:
 
     def __init__(self, stored: StoredRecords, marks: Marks) -> None:
         self._stored, self._marks = stored, marks
-        self._keys = read_keys(stored.ledger(COLUMNS))
+        self._keys = read_keys(stored.ledger(COLUMNS), len(stored))
         self._gone = np.zeros(len(self._keys.numbers), bool)
         self._fresh = FreshRecords()
 
