@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from e5v.search.catalog import Source
 from e5v.search.entries import Entry
+from e5v.search.records import Source
 from e5v.search.writer import Record
 from e5v.vectors import unit
 

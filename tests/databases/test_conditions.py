@@ -15,7 +15,7 @@ from e5v.databases.conditions import (
 )
 from e5v.errors import UsageError
 
-ENTRY = {
+ENTRY: dict[str, str | int] = {
     "id": "i",
     "path": "/photos/2024/café 100%.jpg",
     "kind": "image",

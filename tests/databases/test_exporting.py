@@ -49,21 +49,27 @@ def test_a_collection_is_searched_as_its_index(index: Path, store: str) -> None:
                 found = stored.search(query, k=7, where=where)
                 assert [hit.entry for hit in found] == [hit.entry for hit in expected], where
                 scores = [[hit.score for hit in hits] for hits in (found, expected)]
-                np.testing.assert_allclose(*scores, atol=1e-3)
+                np.testing.assert_allclose(scores[0], scores[1], atol=1e-3)
         assert stored.search(query, min_score=1) == []
         assert stored.newest("image", 4, 3) == local.newest("image", 4, 3)
         assert stored.newest(limit=100) == local.newest(limit=100)
         assert stored.get("id00004") == local.get("id00004")
-        assert stored.get("none") is stored.vector("none") is None
+        assert stored.get("none") is None
+        assert stored.vector("none") is None
         some = stored.entries(["id00009", "x", "id00002"])
         assert [entry.id for entry in some] == ["id00009", "id00002"]
         ids, vectors = stored.vectors(9)
         assert len(set(ids)) == 9
         for id, vector in zip(ids, vectors, strict=True):
-            np.testing.assert_allclose(vector, local.vector(id), atol=1e-6)
+            expected_vector = local.vector(id)
+            assert expected_vector is not None
+            np.testing.assert_allclose(vector, expected_vector, atol=1e-6)
         like = Query(like="id00003")
         items = [list_items(like, load_stored_example(one, like)) for one in (local, stored)]
-        np.testing.assert_allclose(*(one.stored for one in items), atol=1e-6)
+        vector, other = (one.stored for one in items)
+        assert vector is not None
+        assert other is not None
+        np.testing.assert_allclose(vector, other, atol=1e-6)
         with pytest.raises(UsageError, match="'=' is not expected"):
             stored.search(query, where="kind = = 'image'")
 

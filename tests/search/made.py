@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from e5v.search.catalog import Source
 from e5v.search.entries import Entry, Hit
 from e5v.search.manifest import Manifest
+from e5v.search.records import Source
 from e5v.search.writer import Record, Writer, writing
 from e5v.vectors import unit
 

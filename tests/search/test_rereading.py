@@ -8,7 +8,8 @@ import pytest
 
 from e5v.search import sync
 from e5v.search.catalog import Catalog
-from e5v.search.diff import Changes, Scope, compare
+from e5v.search.diff import Changes, compare
+from e5v.search.scope import Scope
 from tests.search.followed import EMPTY, UNFINISHED, WHOLE, Followed, entries, write_lines
 
 TEXTS = [{"text": f"line {number}"} for number in range(4)]

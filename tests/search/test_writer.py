@@ -31,7 +31,7 @@ PLACES = [
     ("signs._extend", 3),  # some signs are written
     ("signs._extend+", 8),  # numbers, too
     ("writer.rebuild", 2),
-    ("signs._mapped+", 9),
+    ("signs._mapped+", 6),
     ("entry_table.Table.add", 3),
     ("entry_table.Table.add+", 3),  # new records stand beside those they replace
     ("entry_table.Table.remove+", 4),

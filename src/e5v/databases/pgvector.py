@@ -227,7 +227,7 @@ class PgvectorDatabase:
         """Have the index give enough candidates, in this transaction."""
         if self._half:
             most = min(MOST_CANDIDATES, count_candidates(k))
-            connection.execute(f"SET LOCAL hnsw.ef_search = {most}")  # type: ignore[arg-type]
+            connection.execute(f"SET LOCAL hnsw.ef_search = {most}")
         if self._version >= ITERATIVE:
             connection.execute("SET LOCAL hnsw.iterative_scan = relaxed_order")
 
@@ -297,4 +297,4 @@ def _to_sql(condition: Condition | None) -> Sql:
 
 def _literal(value: str | int) -> sql.SQL:
     """Write a literal; a percent sign is doubled, as the query has placeholders."""
-    return sql.SQL(sql.Literal(_storable(value)).as_string().replace("%", "%%"))  # type: ignore[arg-type]
+    return sql.SQL(sql.Literal(_storable(value)).as_string().replace("%", "%%"))

@@ -7,7 +7,7 @@ and no payload indexes, and is meant for some 20,000 points.
 """
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -265,11 +265,12 @@ def _to_field(leaf: Leaf) -> models.FieldCondition:
             match: Any = models.MatchAny(any=list(values))  # type: ignore[arg-type]
         case Like(column, _):
             kind, text = leaf.simple or ("equal", "")
-            match = {
+            matches: dict[str, Callable[[], Any]] = {
                 "equal": lambda: models.MatchValue(value=text),
                 "prefix": lambda: models.MatchPrefix(prefix=text),
                 "substring": lambda: models.MatchSubstring(substring=text),
-            }[kind]()
+            }
+            match = matches[kind]()
         case Compare(column, "=", value):
             match = models.MatchValue(value=value)
         case Compare(column, sign, value):

@@ -1,4 +1,4 @@
-"""What is indexed, what could not be, and the state of its files: the writer's view, in memory.
+"""What is indexed, what could not be, and the state of its files: the writer's view.
 
 records, marks, faults.json, files.sqlite -> Catalog -> changes are written back
 
@@ -12,12 +12,16 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from e5v.files import FileState, read_state, write_file
 from e5v.search.marks import read_marks, write_marks
+from e5v.search.records import Known, RecordIndex, Source, StoredRecords
 
 FAULTS, STATES = "faults.json", "files.sqlite"
 TABLE = """CREATE TABLE IF NOT EXISTS files
@@ -26,69 +30,6 @@ Away = Literal["", "missing", "unread"]
 
 # Returns the digest of an image that is unchanged since it was indexed, so that it is not read.
 Unchanged = Callable[[str], str | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A file that names entries, as it was when read; `parts` is the number of its entries."""
-
-    path: str
-    size: int
-    mtime: int
-    parts: int
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """An existing record; `number` is unique and never reused, the rest is as in `Entry`."""
-
-    number: int
-    source: Source
-    id: str
-    path: str
-    kind: str
-    part: int
-    size: int
-    mtime: int
-    digest: str
-
-
-@dataclass
-class RecordIndex:
-    """All records, by id, by the path of their source, and by content."""
-
-    by_id: dict[str, Known] = field(default_factory=dict)
-    by_source: dict[str, dict[str, Known]] = field(default_factory=dict)
-    by_digest: dict[str, Known] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, known: Iterable[Known]) -> "RecordIndex":
-        """Index records."""
-        index = cls()
-        for one in known:
-            index.add(one)
-        return index
-
-    def add(self, known: Known) -> None:
-        """Add a record; it replaces one with the same id."""
-        if known.id in self.by_id:
-            self.remove(self.by_id[known.id])
-        self.by_id[known.id] = known
-        self.by_source.setdefault(known.source.path, {})[known.id] = known
-        self.by_digest[known.digest] = known
-
-    def remove(self, known: Known) -> None:
-        """Remove a record."""
-        del self.by_id[known.id]
-        del self.by_source[known.source.path][known.id]
-        if not self.by_source[known.source.path]:
-            del self.by_source[known.source.path]
-        if self.by_digest.get(known.digest) is known:
-            del self.by_digest[known.digest]
-
-    def of_source(self, path: str) -> list[Known]:
-        """Return the records of a source file."""
-        return list(self.by_source.get(path, {}).values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,47 +61,42 @@ class Fault:
 
 
 class Catalog:
-    """The catalog of one index folder, in memory.
+    """The catalog of one index folder.
 
     `records` has the records; `marks` and `states` what changed without rewriting a record;
     `faults` what could not be indexed, by the path of its source.
     """
 
-    def __init__(self, folder: Path, known: Iterable[Known]) -> None:
+    def __init__(self, folder: Path, stored: StoredRecords) -> None:
         self._folder = folder
         self.marks = read_marks(folder)
-        parts = self.marks.parts
-        self.records = RecordIndex.of(
-            replace(one, part=parts[one.number]) if one.number in parts else one for one in known
-        )
+        self.records = RecordIndex(stored, self.marks)
         self.states = read_states(folder)
         self.faults: dict[str, list[Fault]] = {}
         for fault in read_faults(folder):
             self.faults.setdefault(fault.source.path, []).append(fault)
-        self.marks.drop_all_but({one.number for one in self.records.by_id.values()})
+        self.marks.drop_all_but(self.records.keys.numbers)
         self._faults_changed = self._marks_changed = False
 
-    def is_missing(self, known: Known) -> bool:
+    def is_missing(self, number: int) -> bool:
         """Return whether a record is marked as missing."""
-        return known.number in self.marks.missing
+        return number in self.marks.missing
 
-    def missing(self) -> list[Known]:
-        """Return the records that are marked as missing."""
-        if not self.marks.missing:
-            return []
-        return [one for one in self.records.by_id.values() if self.is_missing(one)]
+    def missing(self) -> NDArray[np.int64]:
+        """Return the ascending numbers of the records that are marked as missing."""
+        return np.sort(np.fromiter(self.marks.missing, np.int64, len(self.marks.missing)))
 
-    def mark_missing(self, known: Known, now: int) -> bool:
+    def mark_missing(self, number: int, now: int) -> bool:
         """Mark a record's file as missing since `now`; return whether that is new."""
-        if self.is_missing(known):
+        if self.is_missing(number):
             return False
-        self.marks.missing[known.number] = now
+        self.marks.missing[number] = now
         self._marks_changed = True
         return True
 
-    def mark_present(self, known: Known) -> bool:
+    def mark_present(self, number: int) -> bool:
         """Mark a record's file as present; return whether it was missing before."""
-        if self.marks.missing.pop(known.number, None) is None:
+        if self.marks.missing.pop(number, None) is None:
             return False
         self._marks_changed = True
         return True
@@ -169,38 +105,31 @@ class Catalog:
         """Set the line or passage number of a record."""
         if known.part != part:
             self.marks.parts[known.number] = part
-            self.records.add(replace(known, part=part))
             self._marks_changed = True
 
-    def add(self, known: Known) -> None:
-        """Add a record; it replaces one with the same id."""
-        replaced = self.records.by_id.get(known.id)
-        if replaced is not None:
-            self._drop_marks(replaced)
-        self.records.add(known)
+    def remove(self, numbers: Iterable[int]) -> None:
+        """Remove records, and their marks."""
+        for number in numbers:
+            for marks in (self.marks.missing, self.marks.parts):
+                self._marks_changed |= marks.pop(number, None) is not None
+            self.records.remove(number)
 
-    def remove(self, known: Known) -> None:
-        """Remove a record, and its marks."""
-        self._drop_marks(known)
-        self.records.remove(self.records.by_id[known.id])
-
-    def _drop_marks(self, known: Known) -> None:
-        for marks in (self.marks.missing, self.marks.parts):
-            self._marks_changed |= marks.pop(known.number, None) is not None
-
-    def superseded(self) -> list[Known]:
+    def superseded(self) -> list[int]:
         """Return missing records whose content has another entry, such as those of moved files.
 
         Those of files that could not be read whole are left out.
         """
-        missing = [one for one in self.missing() if not self.is_unread(one.source.path)]
-        digests = {known.digest for known in missing}
-        there = {
-            known.digest
-            for known in (self.records.by_id.values() if digests else ())
-            if known.digest in digests and not self.is_missing(known)
-        }
-        return [known for known in missing if known.digest in there]
+        if not self.marks.missing:
+            return []
+        some = self.records.doubles(self.missing())
+        there = {one.digest for one in some if not self.is_missing(one.number)}
+        return [
+            one.number
+            for one in some
+            if self.is_missing(one.number)
+            and one.digest in there
+            and not self.is_unread(one.source.path)
+        ]
 
     def unchanged(self, known: Sequence[Known]) -> Unchanged:
         """Return a function: path of an image -> its digest if the file is unchanged, else None."""

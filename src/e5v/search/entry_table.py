@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from e5v.errors import DataError
 from e5v.extras import imported
 from e5v.files import sync
+from e5v.search.addresses import Addresses
 from e5v.search.filtering import filtering, find_matching, first_message
 from e5v.search.filters import whole_condition
-from e5v.search.live import Live, last_of_each
+from e5v.search.live import READ, Live, read_live
 from e5v.search.stored_vectors import COLUMN, Vectors, open_vectors
 
 with imported("an index"):
@@ -74,12 +75,13 @@ class Near:
 
 
 class Table:
-    """One version of the table; `latest` moves to the newest."""
+    """One version of the table."""
 
     def __init__(self, table: Any, folder: Path) -> None:
         self._table = table
         self._folder = folder / f"{NAME}.lance"
         self._synced: set[str] = set()
+        self._addresses = Addresses(lambda last: self.scan(("row", "_rowid"), f"row > {last}"))
 
     @classmethod
     def open(cls, folder: Path) -> "Table":
@@ -109,35 +111,37 @@ class Table:
         version: int = self._table.version
         return version
 
-    def latest(self) -> None:
-        """Move to the newest version."""
-        self._table.checkout_latest()
-        self.__dict__.pop("indexed", None)
-
     def live(self) -> Live:
         """Return the current records."""
-        query = self._table.search().select(["row", "id", "kind", "mtime"]).with_row_id(True)  # noqa: FBT003
-        found = query.limit(None).to_arrow().sort_by("row").combine_chunks()
-        last = last_of_each(found["id"])
-        if last is not None:
-            found = found.take(last)
-        return Live(
-            numbers=found["row"].to_numpy(),
-            mtimes=found["mtime"].to_numpy(),
-            addresses=found["_rowid"].to_numpy(),
-            ids=found["id"].combine_chunks(),
-            kinds=found["kind"].combine_chunks(),
+        return read_live(
+            self.scan(READ), len(self), lambda some: [one["id"] for one in self.take(some, ("id",))]
         )
+
+    def __len__(self) -> int:
+        """Return the number of all records, including those that have been replaced."""
+        count: int = self._table.count_rows()
+        return count
 
     def numbers(self) -> NDArray[np.int64]:
         """Return the numbers of all records, including those that have been replaced."""
-        found = self._table.search().select(["row"]).limit(None).to_arrow()
-        numbers: NDArray[np.int64] = found["row"].to_numpy()
-        return numbers
+        found = [batch["row"].to_numpy() for batch in self.scan(["row"])]
+        return np.concatenate([np.zeros(0, np.int64), *found])
 
-    def ledger(self) -> pa.Table:
-        """Return every record without its content, ordered by number."""
-        return self._table.search().select(list(LEDGER)).limit(None).to_arrow().sort_by("row")
+    def read(self, numbers: NDArray[np.int64], columns: Sequence[str]) -> list[dict[str, Any]]:
+        """Return columns of existing records by number, in the order given."""
+        return self.take(self._addresses.of(numbers).tolist(), columns)
+
+    def read_vectors(self, numbers: NDArray[np.int64]) -> NDArray[np.float16]:
+        """Return the vectors (n, d) of records by number, in the order given."""
+        return self.vectors(self._addresses.of(numbers))
+
+    def scan(self, columns: Sequence[str], where: str | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield columns of all records, or of those that match a condition, some at a time."""
+        query = self._table.search().select([name for name in columns if name != "_rowid"])
+        if where is not None:
+            query = query.where(where)
+        query = query.with_row_id("_rowid" in columns).limit(None)
+        yield from query.to_batches(SCANNED)
 
     def matching(self, where: str) -> NDArray[np.int64]:
         """Return the numbers of the records that match a filter.
@@ -263,6 +267,7 @@ class Table:
         that there are never more than two copies; a reader of a dropped one moves to the latest.
         """
         with self._writing():
+            self._addresses.forget()
             self._table.optimize(cleanup_older_than=KEPT)
             if self._has_much_dead():  # what a killed writer left is dead, too
                 self._table.optimize(cleanup_older_than=AT_ONCE, delete_unverified=True)
@@ -291,3 +296,4 @@ class Table:
 
 PROBES, REFINED = 50, 10  # partitions searched, and rows compared exactly per hit
 MOST_NAMED = 1_000  # numbers in one filter
+SCANNED = 2**14  # records at a time

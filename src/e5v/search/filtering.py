@@ -19,6 +19,7 @@ with imported("an index"):
     import pyarrow as pa
     import pyarrow.compute as pc
 
+SCANNED = 2**16  # records at a time
 FILTERED = ("id", "path", "kind", "part", "size", "mtime", "digest", "text", "width", "height")
 
 
@@ -53,14 +54,28 @@ def _compose_paths(table: lancedb.table.Table) -> pa.Table:
 
     File names from macOS are decomposed: a filter typed elsewhere would not match them.
     """
-    names = table.search().select(["row", "path"]).limit(None).to_arrow()
-    rows = names["row"].filter(pc.not_equal(names["path"], pc.utf8_normalize(names["path"], "NFC")))
+    rows = pa.concat_arrays(
+        [pa.array([], pa.int64())]
+        + [
+            batch["row"].filter(
+                pc.not_equal(batch["path"], pc.utf8_normalize(batch["path"], "NFC"))
+            )
+            for batch in _scan(table, ["row", "path"])
+        ]
+    )
     if not len(rows):
         return rows
-    every = table.search().select(["row", *FILTERED]).limit(None).to_arrow()
-    found = every.filter(pc.is_in(every["row"], value_set=rows.combine_chunks()))
+    found = pa.Table.from_batches(
+        batch.filter(pc.is_in(batch["row"], value_set=rows))
+        for batch in _scan(table, ["row", *FILTERED])
+    )
     place = found.schema.get_field_index("path")
     return found.set_column(place, "path", pc.utf8_normalize(found["path"], "NFC"))
+
+
+def _scan(table: lancedb.table.Table, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Yield columns of all records, some records at a time."""
+    yield from table.search().select(columns).limit(None).to_batches(SCANNED)
 
 
 @contextmanager

@@ -87,12 +87,12 @@ class Index:
 
     def __len__(self) -> int:
         """Return the number of entries, without those that are offline."""
-        return len(self._seen.online)
+        return len(self._seen)
 
     @property
     def offline(self) -> int:
         """The number of entries kept although their files are missing."""
-        return len(self._seen.live.numbers) - len(self._seen.online)
+        return len(self._seen.offline)
 
     def check(self, fingerprint: str, model: str, dtype: str) -> None:
         """Raise `DataError` unless a model's vectors can be compared with those of the index."""
@@ -100,8 +100,7 @@ class Index:
 
     def kinds(self) -> dict[str, int]:
         """Count the entries of each kind: {"image": ..., "text": ...}, zeros included."""
-        counted = self._seen.live.kinds.take(self._seen.online).value_counts().to_pylist()
-        return dict.fromkeys(KINDS, 0) | {one["values"]: one["counts"] for one in counted}
+        return self._seen.count_kinds()
 
     def search(
         self,
@@ -174,8 +173,7 @@ class Index:
         """Return the entry with that id, or None."""
 
         def find(seen: Snapshot) -> Entry | None:
-            place = seen.live.place(id)
-            return None if place is None else seen.entries([place])[0]
+            return next(iter(seen.entries(seen.places([id]))), None)
 
         return self._retry(find)
 
@@ -183,7 +181,7 @@ class Index:
         """Return the entries with these ids, in their order; unknown ids are skipped."""
 
         def find(seen: Snapshot) -> list[Entry]:
-            return seen.entries(seen.live.places(ids))
+            return seen.entries(seen.places(ids))
 
         return self._retry(find)
 
@@ -212,10 +210,8 @@ class Index:
         """Return the vector (d,) of the entry with that id, or None."""
 
         def find(seen: Snapshot) -> NDArray[np.float32] | None:
-            place = seen.live.place(id)
-            return (
-                None if place is None else unit(seen.collection.vectors.take(np.array([place])))[0]
-            )
+            places = seen.places([id])
+            return unit(seen.collection.vectors.take(places))[0] if len(places) else None
 
         return self._retry(find)
 
@@ -229,7 +225,7 @@ class Index:
             if not count:
                 return [], np.zeros((0, self.dim), np.float32)
             vectors = unit(seen.collection.vectors.take(chosen))
-            return seen.live.ids.take(chosen).to_pylist(), vectors
+            return seen.ids(chosen), vectors
 
         return self._retry(find)
 
@@ -269,8 +265,7 @@ class Index:
             def find(seen: Snapshot) -> list[str]:
                 scores = cosines(seen.collection.vectors, seen.online, query)
                 best = seen.online[np.lexsort((seen.online, -scores))[:k]]
-                ids: list[str] = seen.live.ids.take(best).to_pylist()
-                return ids
+                return seen.ids(best)
 
             return self._retry(find)
 

@@ -10,8 +10,9 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from e5v.search.catalog import Fault, Known
+from e5v.search.catalog import Fault
 from e5v.search.readers import Piece, id_of
+from e5v.search.records import Known
 
 Key = tuple[str, ...]
 

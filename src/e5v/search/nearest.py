@@ -31,12 +31,13 @@ BLOCKS_EACH = 4  # at least, per thread
 class VectorCollection:
     """What is searched: the vectors of n records, and the row in `signs` of each, ascending.
 
-    Without `signs`, because the cache is not there or lacks a record, all cosines are computed.
+    `rows` is None if they are all rows. Without `signs`, because the cache is not there or lacks a
+    record, all cosines are computed.
     """
 
     vectors: Vectors
     signs: Signs | None
-    rows: NDArray[np.int64]
+    rows: NDArray[np.int64] | None
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def nearest(
 ) -> Neighbours:
     """Return the `k` vectors among `places` (ascending) that are nearest to a unit vector (d,)."""
     if collection.signs is not None and len(places) * len(query) > DIRECT:
-        rows = collection.rows[places]
+        rows = places if collection.rows is None else collection.rows[places]
         places = places[_candidates(collection.signs, rows, query, k)]
     scores = cosines(collection.vectors, places, query)
     best = np.lexsort((places, -scores))[:k]

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from e5v.search.catalog import Catalog, Fault, Known, Source
+from e5v.search.catalog import Catalog, Fault
 from e5v.search.entries import Entry
 from e5v.search.readers import Piece
+from e5v.search.records import Known, Source
 from e5v.search.thumbnails import Thumbnail
 from e5v.search.writer import Record, Writer
 
@@ -68,11 +69,12 @@ class CommitQueue:
             self._catalog.put_states({}, {one.source.path for one in pending})
             recalled = self._writer.recall([one.same_as for one in pending if one.same_as])
             records = [record_of(one, recalled) for one in pending]
-            by_id = self._catalog.records.by_id
-            replaced = [by_id[id].number for one in records if (id := one.entry.id) in by_id]
+            known = self._catalog.records.find_ids([one.entry.id for one in records])
+            replaced = list(known.values())
             numbers = self._writer.commit(records, replaced)
+            self._catalog.remove(replaced)
             for number, record in zip(numbers, records, strict=True):
-                self._catalog.add(known_of(number, record))
+                self._catalog.records.add(known_of(number, record))
         self._catalog.save()
         self._committed_at = time.monotonic()
         return replaced

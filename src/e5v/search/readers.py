@@ -19,7 +19,8 @@ from unicodedata import normalize
 from e5v.captions import read_captions
 from e5v.files import NO_FILE, read_state
 from e5v.jsonl import LineFault
-from e5v.search.catalog import Away, Fault, Source, Unchanged
+from e5v.search.catalog import Away, Fault, Unchanged
+from e5v.search.records import Source
 from e5v.search.scan import Form, FoundFile
 
 EXCERPT = 1_000  # characters of a text that the index keeps

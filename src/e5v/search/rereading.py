@@ -14,8 +14,9 @@ from pathlib import Path
 
 from e5v.files import NO_FILE, read_state
 from e5v.jsonl import LineFault
-from e5v.search.catalog import Fault, Source, Unchanged
+from e5v.search.catalog import Fault, Unchanged
 from e5v.search.readers import Line, Piece, Place, read_lines, read_pieces
+from e5v.search.records import Source
 from e5v.search.scan import FoundFile
 
 BLANK = b"\0 \t\r\n\xef\xbb\xbf\xff\xfe"  # white space, NUL and byte-order marks

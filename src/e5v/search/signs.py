@@ -154,13 +154,14 @@ def rebuild(folder: Path, numbers: NDArray[np.int64], source: Source, width: int
         with (part / "quantizer.npz").open("wb") as file:
             fitted = np.int64(len(numbers))
             np.savez(file, mean=quantizer.mean, order=quantizer.order, fitted=fitted)
-        for name in ("signs.u64", "first.u64", "numbers.i64"):
-            (part / name).touch()
-        signs = _mapped(part)
-        for start in range(0, len(numbers), BLOCK):
-            end = min(start + BLOCK, len(numbers))
-            signs = append(signs, numbers[start:end], source(start, end))
-        del signs  # Windows cannot rename a folder with a mapped file
+        numbers.astype("<i8").tofile(part / "numbers.i64")
+        with (part / "signs.u64").open("wb") as signs, (part / "first.u64").open("wb") as first:
+            for start in range(0, len(numbers), BLOCK):
+                words = quantizer.encode(source(start, min(start + BLOCK, len(numbers))))
+                block = np.zeros((quantizer.first, BLOCK), "<u8")
+                block[:, : len(words)] = words[:, : quantizer.first].T
+                signs.write(words.tobytes())
+                first.write(block.tobytes())
     for old in folder.glob(f"{PREFIX}*"):
         if old != target:
             shutil.rmtree(old, ignore_errors=True)

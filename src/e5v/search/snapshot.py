@@ -13,16 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import DataError, first_line
-from e5v.extras import imported
-from e5v.search.entries import Entry, Hit
+from e5v.search.entries import KINDS, Entry, Hit
 from e5v.search.entry_table import COLUMNS, Table
+from e5v.search.keys import find_positions
 from e5v.search.live import Live
 from e5v.search.marks import Marks, read_marks, version_of
 from e5v.search.nearest import VectorCollection, nearest
 from e5v.search.signs import Signs
-
-with imported("an index"):
-    import pyarrow.compute as pc
 
 TRIES = 5  # while a writer changes the index
 
@@ -31,8 +28,8 @@ TRIES = 5  # while a writer changes the index
 class Snapshot:
     """The table, the current records, their vectors, and their marks.
 
-    `live` and `collection` are of all current records, in one order; `online` are the positions in
-    them of those whose files exist: searches skip the others by default.
+    `live` and `collection` are of all current records, in one order; `offline` are the positions in
+    them of those whose files are missing, which searches skip by default, `online` the others.
     """
 
     table: Table
@@ -57,7 +54,7 @@ class Snapshot:
             except (RuntimeError, FileNotFoundError) as error:  # the writer has just replaced it
                 fault = error
                 continue
-            if len(live.numbers) and collection.signs is None and attempt < TRIES - 1:
+            if len(live) and collection.signs is None and attempt < TRIES - 1:
                 continue  # removed rows have just left the cache
             return cls(table, live, collection, marks, marked)
         raise unreadable(folder, fault) from fault
@@ -69,10 +66,40 @@ class Snapshot:
         )
 
     @cached_property
+    def offline(self) -> NDArray[np.int64]:
+        """Ascending positions in `live` of the records whose files are missing."""
+        missing = np.fromiter(self.marks.missing, np.int64, len(self.marks.missing))
+        places = find_positions(self.live.numbers, np.sort(missing))
+        return places[places >= 0]
+
+    @cached_property
     def online(self) -> NDArray[np.int64]:
-        """Ascending positions in `live` of the records whose files are not missing."""
-        missing = np.array(list(self.marks.missing), np.int64)
-        return np.flatnonzero(~np.isin(self.live.numbers, missing))
+        """Ascending positions in `live` of the other records."""
+        return np.delete(np.arange(len(self.live)), self.offline)
+
+    def __len__(self) -> int:
+        """Return the number of records whose files are not missing."""
+        return len(self.live) - len(self.offline)
+
+    def places(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        """Return the positions of ids; unknown ids are skipped."""
+        spans = self.live.ids.find_all(ids)
+        wanted = np.repeat(np.arange(len(ids)), spans.counts).tolist()
+        places = self.live.ids.places[spans.slots()].astype(np.int64)
+        stored = self.ids(places)
+        found = [ids[one] == id for one, id in zip(wanted, stored, strict=True)]
+        return places[np.array(found, bool)]
+
+    def ids(self, places: NDArray[np.int64]) -> list[str]:
+        """Return ids by position, in the order given."""
+        return [one["id"] for one in self.table.take(self.live.addresses[places].tolist(), ("id",))]
+
+    def count_kinds(self) -> dict[str, int]:
+        """Count the records of each kind whose files are not missing."""
+        kinds = self.live.kinds
+        gone = np.bincount(kinds[self.offline], minlength=len(KINDS))
+        counts = np.bincount(kinds, minlength=len(KINDS)) - gone
+        return dict(zip(KINDS, counts.tolist(), strict=False))
 
     def entries(self, within: Sequence[int] | NDArray[np.int64]) -> list[Entry]:
         """Return entries by position in `live`, in the order given."""
@@ -89,15 +116,13 @@ class Snapshot:
     @cached_property
     def newest(self) -> NDArray[np.int64]:
         """`online` by mtime, newest first; the parts of one file in order."""
-        numbers, mtimes = self.live.numbers[self.online], self.live.mtimes[self.online]
-        return self.online[np.lexsort((numbers, -mtimes))]
+        return self.online[np.argsort(-self.live.mtimes[self.online], kind="stable")]
 
     def newest_of(self, kind: str | None) -> NDArray[np.int64]:
         """Return the positions of one kind, newest first; of all kinds if None."""
         if kind is None:
             return self.newest
-        wanted: NDArray[np.bool_] = pc.equal(self.live.kinds, kind).to_numpy(zero_copy_only=False)
-        return self.newest[wanted[self.newest]]
+        return self.newest[self.live.kinds[self.newest] == KINDS.index(kind)]
 
     def search(
         self, query: NDArray[np.float32], k: int, where: str | None, *, offline: bool
@@ -107,39 +132,44 @@ class Snapshot:
         Raises:
             UsageError: the filter is invalid.
         """
-        if not len(self.live.numbers):
+        if not len(self.live):
             return []
-        wanted = np.arange(len(self.live.numbers)) if offline else self.online
         if self.table.indexed and (where is None or where.isascii()):
-            return self._search_indexed(query, k, where, self.live.numbers[wanted])
+            return self._search_indexed(query, k, where, offline=offline)
+        wanted = np.arange(len(self.live)) if offline else self.online
         if where is not None:
             wanted = wanted[np.isin(self.live.numbers[wanted], self.table.matching(where))]
         found = nearest(self.collection, wanted, query, k)
         return _hits(self.entries(found.places), found.scores)
 
     def _search_indexed(
-        self, query: NDArray[np.float32], k: int, where: str | None, wanted: NDArray[np.int64]
+        self, query: NDArray[np.float32], k: int, where: str | None, *, offline: bool
     ) -> list[Hit]:
-        """Ask LanceDB's index for more until enough of its hits are current and online."""
+        """Ask LanceDB's index for more until enough of its hits are current and online.
+
+        The work does not grow with the number of records.
+        """
         asked = k
         while True:
             found = self.table.near(query, asked, where)
-            counts = np.isin(found.numbers, wanted)
+            places = find_positions(self.live.numbers, found.numbers)
+            counts = places >= 0
+            if not offline:
+                counts &= find_positions(self.offline, places) < 0
             if counts.sum() >= k or len(found.numbers) < asked:
                 break
             asked *= 4
-        within = np.searchsorted(self.live.numbers, found.numbers[counts][:k])
-        return _hits(self.entries(within), found.scores[counts][:k])
+        return _hits(self.entries(places[counts][:k]), found.scores[counts][:k])
 
 
 def _collection(folder: Path, table: Table, live: Live) -> VectorCollection:
     """Return the vectors of records, and their sign bits if the cache has them all."""
     signs = Signs.read(folder)
-    rows = None if signs is None else signs.rows(live.numbers)
     vectors = table.open_vectors(live.addresses)
-    if rows is None:
-        return VectorCollection(vectors, None, np.zeros(0, np.int64))
-    return VectorCollection(vectors, signs, rows)
+    if signs is not None and np.array_equal(signs.numbers, live.numbers):
+        return VectorCollection(vectors, signs, None)
+    rows = None if signs is None else signs.rows(live.numbers)
+    return VectorCollection(vectors, None if rows is None else signs, rows)
 
 
 def unreadable(folder: Path, error: Exception) -> DataError:

@@ -7,7 +7,7 @@ removes the files. Otherwise, as for vectors of less than 256 bytes, all are rea
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from e5v.search.lance_files import Unmappable, VectorPage, find_pages
 FRAGMENT_BITS = 32  # an address is the fragment's number, then the row's number in it
 COLUMN, VALUE = "vector", 2  # name of the column, and bytes of a float16
 CHECKED = 16  # rows compared with what LanceDB reads, of a map
+PIECE = 2**18  # records whose pages are looked up at once
 
 # Reads the vectors (m, d) of records by their addresses.
 Reader = Callable[[NDArray[np.uint64]], NDArray[np.float16]]
@@ -42,26 +43,47 @@ class Vectors(Protocol):
 
 
 @dataclass(frozen=True)
-class MappedVectors:
-    """Vectors in mapped files: record i is in file `files[i]`, from value `starts[i]`.
+class Pages:
+    """The pages of all files, by the address of their first record, ascending.
 
-    `windows` has for each file a view (values, d) of every d values in it.
+    Page i is in file `files[i]` from value `offsets[i]`; the record after its last one would have
+    the address `ends[i]`.
     """
+
+    firsts: NDArray[np.uint64]
+    ends: NDArray[np.uint64]
+    files: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+
+    def find(self, addresses: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Return the page of each address; -1 if it is in none."""
+        found = np.searchsorted(self.firsts, addresses, side="right") - 1
+        found[(found < 0) | (addresses >= self.ends[np.maximum(found, 0)])] = -1
+        return found
+
+
+@dataclass(frozen=True)
+class MappedVectors:
+    """Vectors in mapped files; `windows` has for each file a view (values, d) of every d values."""
 
     dim: int
     windows: tuple[NDArray[np.float16], ...]
-    files: NDArray[np.int64]
-    starts: NDArray[np.int64]
+    pages: Pages
+    addresses: NDArray[np.uint64]
 
     def __len__(self) -> int:
         """Return the number of vectors."""
-        return len(self.starts)
+        return len(self.addresses)
 
     def take(self, places: NDArray[np.int64]) -> NDArray[np.float16]:
         """Return the vectors (m, d) at positions."""
+        addresses = self.addresses[places]
+        pages = self.pages.find(addresses)
+        rows = (addresses - self.pages.firsts[pages]).astype(np.int64)
+        starts = self.pages.offsets[pages] + rows * self.dim
         if len(self.windows) == 1:
-            return self.windows[0][self.starts[places]]
-        files, starts = self.files[places], self.starts[places]
+            return self.windows[0][starts]
+        files = self.pages.files[pages]
         vectors = np.empty((len(places), self.dim), np.float16)
         for file in np.unique(files):
             within = np.flatnonzero(files == file)
@@ -109,29 +131,34 @@ def open_vectors(
 
 
 def _map(
-    pages: dict[int, list[VectorPage]], addresses: NDArray[np.uint64], dim: int
+    found: dict[int, list[VectorPage]], addresses: NDArray[np.uint64], dim: int
 ) -> MappedVectors:
-    """Map the files of all pages, and find each record in them."""
+    """Map the files of all pages, and check that each record is in one of them."""
     windows: list[NDArray[np.float16]] = []
-    files = np.full(len(addresses), -1, np.int64)
-    starts = np.empty(len(addresses), np.int64)
-    fragments = (addresses >> np.uint64(FRAGMENT_BITS)).astype(np.int64)
-    rows = (addresses & np.uint64(2**FRAGMENT_BITS - 1)).astype(np.int64)
-    for fragment, some in pages.items():
-        within = np.flatnonzero(fragments == fragment)
-        if not len(within):
-            continue
-        firsts = np.cumsum([0, *(page.rows for page in some)])
-        page = np.searchsorted(firsts, rows[within], side="right") - 1
-        offsets = np.array([one.offset for one in some])
-        if (offsets % VALUE).any() or (rows[within] >= firsts[-1]).any():
-            raise Unmappable("rows are not where they are expected")
-        files[within] = len(windows)
-        starts[within] = offsets[page] // VALUE + (rows[within] - firsts[page]) * dim
-        windows.append(_windows(some[0].path, dim))
-    if (files < 0).any():
-        raise Unmappable("a record of no fragment")
-    return MappedVectors(dim, tuple(windows), files, starts)
+    firsts, ends, files, offsets = [], [], [], []
+    for fragment, some in sorted(found.items()):
+        first = fragment << FRAGMENT_BITS
+        for page in some:
+            if page.offset % VALUE:
+                raise Unmappable("values are not where they are expected")
+            firsts.append(first)
+            first += page.rows
+            ends.append(first)
+            files.append(len(windows))
+            offsets.append(page.offset // VALUE)
+        if some:
+            windows.append(_windows(some[0].path, dim))
+    pages = Pages(
+        np.array(firsts, np.uint64), np.array(ends, np.uint64), np.array(files), np.array(offsets)
+    )
+    if any((pages.find(piece) < 0).any() for piece in _pieces(addresses)):
+        raise Unmappable("a record of no page")
+    return MappedVectors(dim, tuple(windows), pages, addresses)
+
+
+def _pieces(addresses: NDArray[np.uint64]) -> Iterator[NDArray[np.uint64]]:
+    for start in range(0, len(addresses), PIECE):
+        yield addresses[start : start + PIECE]
 
 
 def _windows(path: Path, dim: int) -> NDArray[np.float16]:
@@ -142,7 +169,10 @@ def _windows(path: Path, dim: int) -> NDArray[np.float16]:
 
 def _agrees(mapped: MappedVectors, addresses: NDArray[np.uint64], read: Reader) -> bool:
     """Compare some mapped vectors, of all files, with those that LanceDB reads."""
-    edges = np.flatnonzero(np.diff(mapped.files, prepend=-1, append=-1))
-    spread = np.linspace(0, len(addresses) - 1, CHECKED).astype(np.int64)
-    some = np.unique(np.concatenate([spread, edges[:-1]]))
-    return np.array_equal(mapped.take(some).view(np.uint16), read(addresses[some]).view(np.uint16))
+    some = [np.linspace(0, len(addresses) - 1, CHECKED).astype(np.int64)]
+    for number, piece in enumerate(_pieces(addresses)):
+        files = mapped.pages.files[mapped.pages.find(piece)]
+        some.append(number * PIECE + np.unique(files, return_index=True)[1])
+    places = np.unique(np.concatenate(some))
+    expected = read(addresses[places]).view(np.uint16)
+    return np.array_equal(mapped.take(places).view(np.uint16), expected)

@@ -22,15 +22,17 @@ from datetime import datetime
 from e5v.files import FileState
 from e5v.inputs import Image, RawItem
 from e5v.model.streaming import Encoded, Skipped
-from e5v.search.catalog import Catalog, Fault, Known
-from e5v.search.diff import Changes, Scope, compare, weight
+from e5v.search.catalog import Catalog, Fault
+from e5v.search.diff import Changes, compare, weight
 from e5v.search.exclusion import Exclusion
 from e5v.search.index_model import PROMPT, Embedder
 from e5v.search.matching import Plan, match
 from e5v.search.pending import CommitQueue, Pending, entry_of
 from e5v.search.readers import Piece, read_pieces
+from e5v.search.records import Known
 from e5v.search.rereading import make_empty_fault, reread
 from e5v.search.scan import FoundFile, is_missing
+from e5v.search.scope import Scope
 from e5v.search.thumbnails import thumbnail
 from e5v.search.writer import Writer
 
@@ -77,7 +79,7 @@ class FolderSync:
     def __init__(self, writer: Writer, model: Callable[[], Embedder]) -> None:
         self._writer = writer
         self._model = model
-        self._catalog = Catalog(writer.folder, writer.known())
+        self._catalog = Catalog(writer.folder, writer)
         self._reset(Changes(), 0.0)
 
     @property
@@ -107,7 +109,7 @@ class FolderSync:
         self._progress = Progress(changes.weight, unchanged=changes.unchanged, seconds=seconds)
         self._queue = CommitQueue(self._writer, self._catalog)
         self._waiting: deque[Pending] = deque()  # given to the model, not yet answered
-        self._stale: dict[int, Known] = {known.number: known for known in changes.gone}
+        self._stale = set(changes.gone)  # numbers of records to remove
         self._marked: set[int] = set()  # numbers of records found missing in this run
         self._states: dict[str, FileState] = {}  # of changed files whose records stay
         self._all_fed, self._forget = not changes.fresh, False
@@ -150,23 +152,23 @@ class FolderSync:
     def _mark(self, changes: Changes, *, forget: bool) -> None:
         """Mark missing and returned files at once, not after hours of embedding."""
         self._forget = forget
-        for known in changes.missing:
-            self._mark_missing(known)
-        for known in changes.present:
-            self._count(returned=self._catalog.mark_present(known))
+        for number in changes.missing:
+            self._mark_missing(number)
+        for number in changes.present:
+            self._count(returned=self._catalog.mark_present(number))
         for path in changes.emptied:
             if any(one.number not in self._stale for one in self._catalog.records.of_source(path)):
                 self._catalog.add_fault(make_empty_fault(path))
         self._catalog.save()
 
-    def _mark_missing(self, known: Known) -> None:
+    def _mark_missing(self, number: int) -> None:
         """Mark an entry as offline, or as stale if it has been so for `keep_days`."""
         now = int(time.time())
-        since = self._catalog.marks.missing.get(known.number, now)
+        since = self._catalog.marks.missing.get(number, now)
         if self._forget or since <= now - self._writer.manifest.keep_days * DAY:
-            self._stale[known.number] = known
-        elif self._catalog.mark_missing(known, now):
-            self._marked.add(known.number)
+            self._stale.add(number)
+        elif self._catalog.mark_missing(number, now):
+            self._marked.add(number)
             self._count(offline=1)
 
     def _pieces(self, changes: Changes) -> Iterator[Piece]:
@@ -208,14 +210,14 @@ class FolderSync:
 
     def _keep(self, record: Known, part: int) -> None:
         self._catalog.move(record, part)
-        if self._catalog.mark_present(record):
+        if self._catalog.mark_present(record.number):
             self._count(returned=1)
 
     def _settle_records(self, found: FoundFile, plan: Plan) -> None:
         """Mark the missing and stale records of a file that was read."""
         for known in plan.missing:
-            self._mark_missing(known)
-        self._stale |= {known.number: known for known in plan.stale}
+            self._mark_missing(known.number)
+        self._stale |= {known.number for known in plan.stale}
         retried = any(one.is_retried for one in self._catalog.faults.get(found.path, ()))
         if plan.keeps_any and not retried:
             self._states[found.path] = FileState(found.size, found.mtime)
@@ -234,9 +236,9 @@ class FolderSync:
     def _feed(self, pieces: Iterator[Piece], pool: ThreadPoolExecutor) -> Iterator[RawItem]:
         """Yield new content for the model; stop when enough reused vectors wait for a commit."""
         for piece in pieces:
-            same = self._catalog.records.by_digest.get(piece.digest)
+            same = self._catalog.records.find_digest(piece.digest)
             if same is not None:
-                self._queue.add(Pending(entry_of(piece), piece.source, same_as=same.number))
+                self._queue.add(Pending(entry_of(piece), piece.source, same_as=same))
                 self._count(done=1, reused=1)
                 if self._queue.is_full and not self._waiting:
                     return
@@ -262,33 +264,25 @@ class FolderSync:
             return
         cause = getattr(result.error, "cause", str(result.error))
         self._catalog.add_fault(asked.fault(cause.removeprefix(f"{asked.entry.path} ")))
-        known = self._catalog.records.by_id.get(asked.entry.id)
-        if known is not None:
-            self._stale[known.number] = known
+        self._stale |= set(self._catalog.records.find_ids([asked.entry.id]).values())
         self._count(done=1)
 
     def _commit(self) -> None:
         """Write the entries that have vectors, replacing their old records."""
-        for number in self._queue.commit():
-            self._stale.pop(number, None)
+        self._stale.difference_update(self._queue.commit())
 
     def _sweep(self) -> None:
         """Remove stale records, now that moved files have reused their vectors."""
-        self._stale |= {known.number: known for known in self._catalog.superseded()}
-        by_id = self._catalog.records.by_id
-        gone = [
-            known
-            for known in self._stale.values()
-            if known.id in by_id and by_id[known.id].number == known.number
-        ]
+        self._stale.update(self._catalog.superseded())
+        gone = [number for number in sorted(self._stale) if self._catalog.records.has(number)]
+        known = self._catalog.records.read(gone) if self._catalog.states else []
         if gone:
-            self._writer.commit([], [known.number for known in gone])
-            for known in gone:
-                self._catalog.remove(known)
-            again = sum(known.number in self._marked for known in gone)  # moved, or a duplicate
+            self._writer.commit([], gone)
+            self._catalog.remove(gone)
+            again = len(self._marked.intersection(gone))  # moved, or a duplicate
             self._count(removed=len(gone), offline=-again)
         self._catalog.save()
-        self._catalog.put_states(self._states, {known.source.path for known in gone})
+        self._catalog.put_states(self._states, {one.source.path for one in known})
 
     def _count(self, **more: int) -> None:
         so_far = {name: getattr(self._progress, name) + count for name, count in more.items()}

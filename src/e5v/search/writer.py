@@ -18,20 +18,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from e5v.extras import imported
 from e5v.files import locked, remove_temporary
-from e5v.search.catalog import FAULTS, Known, Source
+from e5v.search.catalog import FAULTS
 from e5v.search.entries import Entry
 from e5v.search.entry_table import COLUMNS, LEDGER, SOURCE, Table
 from e5v.search.manifest import FILE as MANIFEST
 from e5v.search.manifest import Manifest, read_manifest, write_manifest
 from e5v.search.marks import FILE as MARKS
+from e5v.search.records import Known, Source
 from e5v.search.signs import PREFIX, Signs, append, rebuild
+
+with imported("an index"):
+    import pyarrow as pa
 
 # Entries from which LanceDB's own index is used. A search by signs takes 5 ms for 200,000 x 1,024
 # and 12 ms for 1,000,000 x 256; LanceDB's index 6 and 8 ms, and it finds as many of the nearest.
 MANY = 500_000
 SOME_COMMITS = 16  # small fragments worth joining
 TIDY_SECONDS = 60.0
+READ = 4_096  # records at once
 LEAST_REMOVED = 1_000  # signs without a record that are worth a rebuild
 OLD_VECTORS = "rows-"  # folders of format 2: a second copy of the vectors
 
@@ -71,36 +77,46 @@ class Writer:
     def _repair(self) -> NDArray[np.int64]:
         """Remove what a killed writer left, make missing signs again; return record numbers."""
         live = self._table.live()
-        every = self._table.numbers()
-        if len(every) > len(live.numbers):
-            self._table.remove(np.setdiff1d(every, live.numbers).tolist())
-            live = self._table.live()
+        if len(self._table) > len(live):
+            self._table.remove(np.setdiff1d(self._table.numbers(), live.numbers).tolist())
         if self._signs is not None and self._signs.rows(live.numbers) is None:
             self._signs = None
-        if self._signs is None and len(live.numbers):
+        if self._signs is None and len(live):
             self._rebuild_signs()
         self._table.sync()
         return live.numbers
 
+    def ledger(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yield columns of all records, some records at a time."""
+        return self._table.scan(columns)
+
     def known(self) -> Iterator[Known]:
-        """Yield all current records."""
-        for batch in self._table.ledger().to_batches(max_chunksize=4_096):
-            columns = [batch[name].to_pylist() for name in LEDGER]
-            for number, path, size, mtime, parts, *rest in zip(*columns, strict=True):
-                yield Known(number, Source(path, size, mtime, parts), *rest)
+        """Yield all records, ordered by number."""
+        numbers = np.sort(self._table.numbers())
+        for start in range(0, len(numbers), READ):
+            yield from self.read(numbers[start : start + READ])
+
+    def read(self, numbers: NDArray[np.int64]) -> list[Known]:
+        """Return records by number, in the order given."""
+        records = self._table.read(numbers, LEDGER)
+        return [
+            Known(
+                one["row"],
+                Source(*(one[name] for name in SOURCE)),
+                *(one[name] for name in LEDGER[len(SOURCE) + 1 :]),
+            )
+            for one in records
+        ]
 
     def recall(self, numbers: Sequence[int]) -> dict[int, Record]:
         """Return existing records by number, to write them again under another path."""
         if not numbers:
             return {}
-        live = self._table.live()
-        within = np.flatnonzero(np.isin(live.numbers, np.array(numbers, np.int64)))
-        addresses = live.addresses[within]
-        vectors = self._table.vectors(addresses)
+        wanted = np.array(sorted(set(numbers)), np.int64)
+        records = self._table.read(wanted, ("row", *SOURCE, *COLUMNS))
+        vectors = self._table.read_vectors(wanted)
         found = {}
-        for record, vector in zip(
-            self._table.take(addresses, ("row", *SOURCE, *COLUMNS)), vectors, strict=True
-        ):
+        for record, vector in zip(records, vectors, strict=True):
             entry = Entry(**{name: record[name] for name in COLUMNS})
             source = Source(*(record[name] for name in SOURCE))
             found[record["row"]] = Record(entry, source, vector)
@@ -108,11 +124,7 @@ class Writer:
 
     def captions(self, numbers: Sequence[int]) -> dict[int, str]:
         """Return the texts of existing records, by number."""
-        if not numbers:
-            return {}
-        live = self._table.live()
-        within = np.flatnonzero(np.isin(live.numbers, np.array(numbers, np.int64)))
-        stored = self._table.take(live.addresses[within], ("row", "text"))
+        stored = self._table.read(np.array(numbers, np.int64), ("row", "text"))
         return {record["row"]: record["text"] for record in stored}
 
     def follow(self, roots: Collection[str]) -> None:
