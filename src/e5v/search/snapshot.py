@@ -16,6 +16,7 @@ from e5v.errors import DataError, first_line
 from e5v.extras import imported
 from e5v.search.entries import Entry, Hit
 from e5v.search.entry_table import COLUMNS, Table
+from e5v.search.index_folder import read_copied
 from e5v.search.live import Live
 from e5v.search.marks import Marks, read_marks, version_of
 from e5v.search.nearest import VectorCollection, nearest
@@ -49,7 +50,7 @@ class Snapshot:
             DataError: it cannot be read.
         """
         for attempt in range(TRIES):
-            marked = version_of(folder)
+            marked = _state_of(folder)
             marks, table = read_marks(folder), Table.open(folder)
             try:
                 live = table.live()
@@ -64,9 +65,7 @@ class Snapshot:
 
     def is_latest(self, folder: Path) -> bool:
         """Return whether nothing was written to the index since the snapshot."""
-        return (
-            Table.open(folder).version == self.table.version and version_of(folder) == self.marked
-        )
+        return Table.open(folder).version == self.table.version and _state_of(folder) == self.marked
 
     @cached_property
     def online(self) -> NDArray[np.int64]:
@@ -130,6 +129,11 @@ class Snapshot:
             asked *= 4
         within = np.searchsorted(self.live.numbers, found.numbers[counts][:k])
         return _hits(self.entries(within), found.scores[counts][:k])
+
+
+def _state_of(folder: Path) -> object:
+    """Return what changes with the marks, and where a folder is a copy, with the index itself."""
+    return version_of(folder), read_copied(folder)[0]
 
 
 def _collection(folder: Path, table: Table, live: Live) -> VectorCollection:

@@ -17,7 +17,7 @@ from e5v.image_names import named_file
 from e5v.places import is_url
 from e5v.verbs.console import announce, say, show_line, wants_lines
 from e5v.verbs.model_options import Opening, check_model, choose_model, choose_opening
-from e5v.verbs.options import need_at_least_1
+from e5v.verbs.options import AtStores, need_at_least_1
 from e5v.verbs.paths import index_folder, missing_index, need_image
 from e5v.verbs.where import check_filter
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from e5v.search.entries import Hit
     from e5v.search.index import Index as Reader
+    from e5v.search.index_folder import IndexFolder
     from e5v.verbs.terminal_images import Draw
 
 ALIKE = 0.95  # cosine of near-identical items
@@ -65,8 +66,9 @@ class Search:
     """Write JSON lines, the default when stdout is not a terminal."""
     open: bool = False
     """Also show the results in a browser."""
-    index: Annotated[Path | None, arg(metavar="FOLDER")] = None
-    """Folder of the index; by default $E5V_INDEX, or the user's application data."""
+    index: Annotated[Path | None, arg(metavar="FOLDER"), AtStores] = None
+    """Folder of the index, or s3://bucket/name, gs:// or az://; by default $E5V_INDEX, or the
+    user's application data."""
     model: Annotated[str | None, arg(metavar="MODEL")] = None
     """Hub id or folder of the model; by default the index's own."""
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
@@ -133,12 +135,10 @@ def search(verb: Search) -> None:
         _open_page(title, groups)
 
 
-def _check(verb: Search, folder: Path) -> None:
+def _check(verb: Search, folder: "IndexFolder") -> None:
     """Check what can be known before anything slow is imported."""
-    from e5v.search.manifest import read_manifest
-
     need_image(verb.image, "--image")
-    manifest = read_manifest(folder)
+    manifest = folder.read_manifest()
     if manifest is None:
         raise missing_index(folder, verb.index)
     if not verb.duplicates:

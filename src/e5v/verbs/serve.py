@@ -15,10 +15,11 @@ from e5v.errors import UsageError
 from e5v.extras import EXTRAS, need
 from e5v.verbs.console import say
 from e5v.verbs.model_options import Opening, check_model, choose_model, choose_opening
-from e5v.verbs.options import need_at_least_1
+from e5v.verbs.options import AtStores, need_at_least_1
 from e5v.verbs.paths import index_folder, missing_index
 
 if TYPE_CHECKING:
+    from e5v.search.index_folder import IndexFolder
     from e5v.search.manifest import Manifest
     from e5v.web.service import Settings
 
@@ -38,8 +39,9 @@ class Serve:
         e5v serve --index photos.index --port 8000
     """
 
-    index: Annotated[Path | None, arg(metavar="FOLDER")] = None
-    """Folder of the index to search; by default $E5V_INDEX, or the user's application data."""
+    index: Annotated[Path | None, arg(metavar="FOLDER"), AtStores] = None
+    """Folder of the index to search, or s3://bucket/name, gs:// or az://; by default $E5V_INDEX, or
+    the user's application data."""
     model: Annotated[str | None, arg(metavar="MODEL")] = None
     """Hub id or folder of the model; by default the index's own, or $E5V_MODEL without an
     index."""
@@ -105,11 +107,9 @@ def serve(verb: Serve) -> None:
         serving.serve(app, listening, lambda: say(started), settings.limits)
 
 
-def _read_manifest(verb: Serve, folder: Path) -> "Manifest | None":
+def _read_manifest(verb: Serve, folder: "IndexFolder") -> "Manifest | None":
     """Read what the index says of itself; an index that is named must exist."""
-    from e5v.search.manifest import read_manifest
-
-    manifest = read_manifest(folder)
+    manifest = folder.read_manifest()
     if manifest is None and verb.index:
         raise missing_index(folder, verb.index)
     return manifest

@@ -228,7 +228,9 @@ def _command(service: Service) -> str:
     """Return the command that indexes a folder for this server's index and model."""
     folder, name = service.collection.folder, service.model.loaded.name
     words = ["e5v", "index", "FOLDER"]
-    if VARIABLE in os.environ or folder.absolute() != default_folder().absolute():
+    if url := service.collection.url:
+        words += ["--index", str(url)]
+    elif VARIABLE in os.environ or folder.absolute() != default_folder().absolute():
         words += ["--index", str(folder.absolute())]
     if name != PAPER and read_manifest(folder) is None:  # an index names its own model
         words += ["--model", name]
