@@ -165,7 +165,8 @@ def measure_search(job: SearchJob) -> Searched:
 
 
 def _near(seen: Snapshot, query: NDArray[np.float32]) -> list[int]:
-    return (seen.table.near(query, K, None).numbers - 1).tolist()
+    numbers: list[int] = (seen.table.near(query, K, None).numbers - 1).tolist()
+    return numbers
 
 
 def _timed(act: Callable[[NDArray[np.float32]], object], query: NDArray[np.float32]) -> float:

@@ -121,19 +121,19 @@ class Faults:
     """
 
     endpoint: str
-    waiting: list[tuple[str, Kind]] = field(default_factory=list)
+    waiting: list[tuple[str, Kind, str]] = field(default_factory=list)
     seen: list[tuple[str, str, int]] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
 
-    def add(self, kind: Kind, method: str, times: int = 1) -> None:
-        """Do something to the next requests of a method."""
-        self.waiting += [(method, kind)] * times
+    def add(self, kind: Kind, method: str, times: int = 1, *, path: str = "") -> None:
+        """Do something to the next requests of a method whose paths have `path`."""
+        self.waiting += [(method, kind, path)] * times
 
-    def take(self, method: str) -> Kind | None:
+    def take(self, method: str, path: str) -> Kind | None:
         """Return what to do to a request now."""
         with self.lock:
             for one in self.waiting:
-                if one[0] == method:
+                if one[0] == method and one[2] in path:
                     self.waiting.remove(one)
                     return one[1]
         return None
@@ -163,7 +163,7 @@ class _Proxy(BaseHTTPRequestHandler):
 
     def _pass_on(self) -> None:
         size = int(self.headers.get("Content-Length") or 0)
-        kind = self.faults.take(self.command)
+        kind = self.faults.take(self.command, self.path)
         body = self.rfile.read(size // 2 if kind == "cut" else size)
         if kind in {"busy", "deny"}:
             self._refuse(

@@ -18,9 +18,9 @@ from e5v.training.cells import as_item
 from e5v.training.triplets import collect_triplets
 
 CALLS: dict[str, Callable[[], Any]] = {
-    "an index to write": lambda: e5v.index("photos", index="s3://bucket/x", model="nano"),
+    "an index to write": lambda: e5v.index("photos", index="ftp://bucket/x", model="nano"),
     "a folder to index": lambda: e5v.index(["gs://bucket/photos"], index="new", model="nano"),
-    "an index to read": lambda: e5v.Index.open(Path("az://bucket/x")),
+    "an index to read": lambda: e5v.Index.open(Path("ftp://bucket/x")),
     "a run to merge": lambda: e5v.merge("hf://a/b", "new"),
     "a folder to merge into": lambda: e5v.merge("run", "s3://bucket/x"),
     "a run to train": lambda: e5v.train("nano", "a.jsonl", "s3://bucket/x"),
@@ -35,7 +35,7 @@ CALLS: dict[str, Callable[[], Any]] = {
 def test_a_call_refuses_a_url(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches a folder "s3:" that a call makes in the current folder, or looks for there."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match=r"(s3|gs|az|hf)://\S+ is a URL, which is not supported"):
+    with pytest.raises(UsageError, match=r"\w+://\S+ is a URL, which is not supported"):
         CALLS[name]()
     assert list(tmp_path.iterdir()) == []
 

@@ -24,10 +24,14 @@ SHOWN = 300  # characters of a URL in a message
 
 
 class ObjectState(NamedTuple):
-    """Size of an object in bytes, and the store's tag of its content (ETag)."""
+    """Size of an object in bytes, the store's tag of its content (ETag), and its generation.
+
+    Google's store replaces an object by its generation, the others by its tag.
+    """
 
     size: int
     tag: str
+    generation: str | None = None
 
 
 NO_OBJECT = ObjectState(-1, "")

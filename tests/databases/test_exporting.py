@@ -13,10 +13,10 @@ from e5v.databases.opening import open_database
 from e5v.databases.store_index import StoreIndex
 from e5v.databases.url import read_url
 from e5v.errors import DataError, UsageError
-from e5v.search.catalog import Known
 from e5v.search.entry_blocks import EntryBlocks
 from e5v.search.index import Index
 from e5v.search.query import Query, list_items, load_stored_example
+from e5v.search.records import Known
 from tests.databases.conftest import ROWS
 from tests.search import made
 

@@ -8,6 +8,7 @@ import pytest
 
 from e5v import E5V
 from tests.search.followed import Followed
+from tests.search.stored import Machine
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +28,14 @@ def followed(model: E5V, tmp_path: Path, photos: list[PIL.Image.Image]) -> Follo
     (folder / ".hidden.png").write_bytes((folder / "a.png").read_bytes())
     (folder / "movie.mp4").write_bytes(b"no image")
     return Followed(model, folder, tmp_path / "index")
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Be a machine with a cache of its own, first the one called "here"."""
+
+    def be(name: str) -> None:
+        monkeypatch.setenv("E5V_CACHE", str(tmp_path / "caches" / name))
+
+    be("here")
+    return be

@@ -1,6 +1,6 @@
 """A writer that is killed: run as a program, it commits until it dies, and says what it committed.
 
-    python -m tests.search.killed FOLDER PLACE NTH
+    python -m tests.search.killed FOLDER|URL PLACE NTH
 
 PLACE is a function of the writer's, named module.function or module.Class.function; at the NTH
 call of it the process kills itself, before the call (PLACE) or after (PLACE+).
@@ -11,9 +11,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+from e5v.search.locating import open_folder
 from e5v.search.writer import Writer, writing
 from tests.search.made import make_manifest, records, vectors
 
@@ -58,7 +58,7 @@ def run(writer: Writer) -> None:
 def main(folder: str, place: str, nth: str) -> None:
     """Write until the trap shuts."""
     arm(place, int(nth))
-    with writing(Path(folder), make_manifest) as writer:
+    with writing(open_folder(folder), make_manifest) as writer:
         run(writer)
 
 

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from e5v.search.entries import Entry, Hit
+from e5v.search.index_folder import IndexFolder
 from e5v.search.manifest import Manifest
 from e5v.search.records import Source
 from e5v.search.writer import Record, Writer, writing
 from e5v.vectors import unit
 
 DIM = 48
+Place = TypeVar("Place", bound=Path | IndexFolder)
 
 
 def vectors(count: int, *, dim: int = DIM, seed: int = 0) -> NDArray[np.float32]:
@@ -55,7 +58,7 @@ def make_manifest(dim: int = DIM) -> Manifest:
     return Manifest("made-up-fingerprint", "made-up", "float32", dim)
 
 
-def fill(folder: Path, rows: NDArray[np.float32], *, each: int = 1_000) -> Path:
+def fill(folder: Place, rows: NDArray[np.float32], *, each: int = 1_000) -> Place:
     """Write an index of made-up records, in commits of some."""
 
     def write(writer: Writer) -> None:
@@ -65,7 +68,7 @@ def fill(folder: Path, rows: NDArray[np.float32], *, each: int = 1_000) -> Path:
     return change(folder, write, dim=rows.shape[1])
 
 
-def change(folder: Path, act: Callable[[Writer], object], *, dim: int = DIM) -> Path:
+def change(folder: Place, act: Callable[[Writer], object], *, dim: int = DIM) -> Place:
     """Be the writer of an index for one act."""
     with writing(folder, lambda: make_manifest(dim)) as writer:
         act(writer)

@@ -134,7 +134,7 @@ def test_a_write_that_fails(
     for in_one_piece in (2**20, 0):
         monkeypatch.setattr(folders, "IN_ONE_PIECE", in_one_piece)
         bucket.delete(gone)
-        faults.add("cut", "PUT", 20)
+        faults.add("cut", "PUT", 20, path=".parquet")
         with pytest.raises(DataError, match=r"cannot be written"):
             encode(things, model, first=1)
         faults.waiting.clear()

@@ -42,8 +42,12 @@ SEARCHING: dict[str, tuple[list[str], str]] = {
     "two conditions": (["search", "a", "--where", "size > 1; size < 2"], "it has a ;"),
     "an empty filter": (["search", "a", "--where", " "], "it is empty"),
     "a URL to index": (["index", "s3://bucket/x"], "s3://bucket/x"),
-    "a URL as an index": (["index", "pictures", "--index", "s3://b/x"], "--index s3://b/x"),
-    "a URL to search in": (["search", "a", "--index", "gs://b/x"], "--index gs://b/x"),
+    "a URL as an index": (["index", "pictures", "--index", "ftp://b/x"], "--index ftp://b/x"),
+    "a URL to search in": (["search", "a", "--index", "https://b/x"], "--index https://b/x"),
+    "a hub to search in": (
+        ["search", "a", "--index", "hf://b/x"],
+        "hf://b/x cannot be used as an index; download it",
+    ),
     "a URL as a text": (
         ["search", "s3://bucket/x.jpg", "--index", "other"],
         "s3://bucket/x.jpg is a URL, which is not supported; for an image, save it",
@@ -53,7 +57,8 @@ SEARCHING: dict[str, tuple[list[str], str]] = {
         "gs://b/x is a URL, which is not supported",
     ),
     "a URL as an image": (["search", "--image", "https://e.org/a.jpg"], "https://e.org/a.jpg"),
-    "a URL to serve": (["serve", "--index", "s3://b/x"], "--index s3://b/x"),
+    "a URL to serve": (["serve", "--index", "ftp://b/x"], "--index ftp://b/x"),
+    "a URL as the demo's index": (["demo", "--index", "s3://b/x"], "--index s3://b/x is a URL"),
     "an engine without an address": (["serve", "--engine", "openai"], "--engine-url is missing"),
     "an address without an engine": (
         ["search", "a", "--engine-url", "http://gpu:8000"],

@@ -23,6 +23,7 @@ from e5v.databases.rows import Row
 from e5v.databases.url import DatabaseUrl, read_url
 from e5v.errors import DataError
 from e5v.search.entry_blocks import Block, EntryBlocks
+from e5v.search.index_folder import IndexFolder
 from e5v.search.manifest import PROMPT, Manifest
 
 VALUES = 2**20  # of vectors, in one batch
@@ -39,11 +40,13 @@ class ExportProgress:
     removed: int = 0
 
 
-def export(index: str | Path, store: str, *, thumbnails: bool = True) -> Generator[ExportProgress]:
+def export(
+    index: str | Path | IndexFolder, store: str, *, thumbnails: bool = True
+) -> Generator[ExportProgress]:
     """Bring a collection of a database up to date with an index; yield the progress.
 
     Args:
-        index: the folder of the index.
+        index: the folder of the index, or its URL at an object store.
         store: the URL of the collection, such as qdrant://localhost:6333/photos; made if missing.
         thumbnails: whether to store them: pages and terminals show them.
 

@@ -15,13 +15,14 @@ from e5v.databases.exporting import ExportProgress, batch_rows, make_facts
 from e5v.extras import imported
 from e5v.files import replace_file
 from e5v.search.entry_blocks import Block, EntryBlocks
+from e5v.search.index_folder import IndexFolder
 
 COLUMNS = ("id", "path", "kind", "part", "size", "mtime", "digest", "text", "thumbnail")
 GROUP = 16  # batches in a row group
 
 
 def export_parquet(
-    index: str | Path, path: Path, *, thumbnails: bool = True
+    index: str | Path | IndexFolder, path: Path, *, thumbnails: bool = True
 ) -> Generator[ExportProgress]:
     """Write the entries of an index with their vectors (float16) to a file; yield the progress.
 

@@ -86,7 +86,7 @@ class Claims:
         if listing.faulty:
             listing.faulty.difference_update(images)
         counts = self._catalog.records.keys.sources.find_all(images).counts
-        self._suspects.update(images[place] for place in np.flatnonzero(counts))
+        self._suspects.update(images[place] for place in np.flatnonzero(counts).tolist())
 
     def _images_of_file(self, found: FoundFile) -> set[str]:
         """Return the images that the lines of a file describe, or have described if unfinished."""
@@ -120,7 +120,7 @@ class Claims:
         """Compare the images that were set aside, and that no line describes now."""
         named = self.listing.named
         loose = sorted(self._loose)
-        claimed = named.claimed[named.find(loose)] if loose else []
+        claimed: list[bool] = named.claimed[named.find(loose)].tolist() if loose else []
         for path, is_claimed in zip(loose, claimed, strict=True):
             state = read_state(path)
             if not is_claimed and state != NO_FILE:

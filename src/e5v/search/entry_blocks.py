@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import DataError, first_line
-from e5v.places import refuse_url
 from e5v.search.entries import Entry
+from e5v.search.index_folder import IndexFolder
+from e5v.search.locating import open_folder
 from e5v.search.manifest import Manifest, read_manifest
 from e5v.search.snapshot import Snapshot
 
@@ -41,18 +42,20 @@ class EntryBlocks:
         self._seen = Snapshot.take(folder)
 
     @classmethod
-    def open(cls, folder: str | Path) -> "EntryBlocks":
-        """Open the index in a folder.
+    def open(cls, folder: str | Path | IndexFolder) -> "EntryBlocks":
+        """Open the index in a folder, or the copy of one at an object store.
 
         Raises:
             DataError: there is no index, or it cannot be read.
-            UsageError: `folder` is a URL.
+            UsageError: `folder` is another URL.
+            MissingExtraError: what reads object stores is not installed.
         """
-        refuse_url(folder, "the index", argument="index")
-        manifest = read_manifest(Path(folder))
+        place = open_folder(folder)
+        place.pull()
+        manifest = read_manifest(place.path)
         if manifest is None:
-            raise DataError(f"{folder} contains no index; make one with: e5v index FOLDER")
-        return cls(Path(folder), manifest)
+            raise DataError(f"{place} contains no index; make one with: e5v index FOLDER")
+        return cls(place.path, manifest)
 
     def __len__(self) -> int:
         """Return the number of entries."""

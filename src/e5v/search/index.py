@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import DataError, UsageError
-from e5v.places import refuse_url
 from e5v.search.duplicates import group_duplicates
 from e5v.search.entries import KINDS, Entry, Hit
+from e5v.search.index_folder import IndexFolder
+from e5v.search.locating import open_folder
 from e5v.search.manifest import Manifest, read_manifest
 from e5v.search.nearest import cosines
 from e5v.search.recall_audit import Audit, Ways, audit
@@ -37,28 +38,31 @@ Answer = TypeVar("Answer")
 
 
 class Index:
-    """A reader of an index folder; `Index.open(folder)` makes one."""
+    """A reader of an index; `Index.open(folder)` makes one."""
 
-    def __init__(self, folder: Path, manifest: Manifest, model: "E5V | None" = None) -> None:
-        self._folder = folder
-        self._manifest = manifest
+    def __init__(self, place: IndexFolder, model: "E5V | None" = None) -> None:
+        self._place, self._folder = place, place.path
+        self._manifest = _read_manifest(place)
         self._seen = Snapshot.take(self._folder)
         self._given_model = model
         self._model: IndexModel | None = None
         self._opening = Lock()
 
     @classmethod
-    def open(cls, folder: str | Path, *, model: "E5V | None" = None) -> "Index":
-        """Open the index in a folder.
+    def open(cls, folder: str | Path | IndexFolder, *, model: "E5V | None" = None) -> "Index":
+        """Open the index in a folder, or at a URL of an object store: s3://, gs:// or az://.
 
-        Searches that need a model use `model`; by default the index's own is opened at the first.
+        Of a store, a copy in the user's cache is brought up to date, and read. Searches that need a
+        model use `model`; by default the index's own is opened at the first.
 
         Raises:
             DataError: there is no index, or it cannot be read.
-            UsageError: `folder` is a URL.
+            UsageError: `folder` is another URL.
+            MissingExtraError: what reads object stores is not installed.
         """
-        refuse_url(folder, "the index", argument="index")
-        return cls(Path(folder), _read_manifest(Path(folder)), model)
+        place = open_folder(folder)
+        place.pull()
+        return cls(place, model)
 
     @property
     def manifest(self) -> Manifest:
@@ -238,9 +242,10 @@ class Index:
             DataError: the index no longer exists, cannot be read, or was made again with another
                 model.
         """
+        self._place.pull()
         fresh = not self._seen.is_latest(self._folder)
         seen = Snapshot.take(self._folder) if fresh else self._seen
-        manifest = _read_manifest(self._folder)  # read after the snapshot, so that they match it
+        manifest = _read_manifest(self._place)  # read after the snapshot, so that they match it
         manifest.check(self._manifest)
         self._manifest, self._seen = manifest, seen
         return fresh
@@ -283,8 +288,8 @@ class Index:
         raise unreadable(self._folder, fault) from fault
 
 
-def _read_manifest(folder: Path) -> Manifest:
-    manifest = read_manifest(folder)
+def _read_manifest(place: IndexFolder) -> Manifest:
+    manifest = read_manifest(place.path)
     if manifest is None:
-        raise DataError(f"{folder} contains no index; make one with: e5v index FOLDER")
+        raise DataError(f"{place} contains no index; make one with: e5v index FOLDER")
     return manifest

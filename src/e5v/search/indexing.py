@@ -11,10 +11,11 @@ from pathlib import Path
 from e5v.errors import UsageError
 from e5v.extras import EXTRAS, need
 from e5v.model.embedder import E5V
-from e5v.places import refuse_url
+from e5v.places import StoreUrl, refuse_url
 from e5v.search.adopting import AdoptedModel
 from e5v.search.index_model import IndexModel, find_model
-from e5v.search.manifest import Manifest, default_folder, merge_settings, read_manifest
+from e5v.search.locating import open_folder
+from e5v.search.manifest import Manifest, default_folder, merge_settings
 from e5v.search.scan import absolute
 from e5v.search.sync import FolderSync, Progress
 from e5v.search.writer import writing
@@ -29,7 +30,7 @@ class Indexed:
     written, a line each.
     """
 
-    folder: Path
+    folder: Path | StoreUrl
     entries: int
     progress: Progress
     faults: tuple[str, ...]
@@ -48,7 +49,8 @@ def index(
 
     Args:
         folders: one or more folders or files (images, .txt, .md, .jsonl); by default those before.
-        index: the folder of the index; by default $E5V_INDEX, or the user's application data.
+        index: the folder of the index, or a URL of an object store (s3://, gs:// or az://); by
+            default $E5V_INDEX, or the user's application data.
         model: an open model, or its name: "nano", a hub id, or a folder; by default the index's
             own. A new index needs one.
         exclude: patterns of files to leave out, such as "*.mov" or "raw/"; the index remembers
@@ -66,13 +68,12 @@ def index(
         MissingExtraError: lancedb is not installed.
     """
     need("index", *EXTRAS["search"])
-    folder = default_folder() if index is None else Path(index)
-    refuse_url(folder, "the index", argument="index")
-    there = read_manifest(folder)
+    place = open_folder(default_folder() if index is None else index)
+    there = place.read_manifest()
     patterns = [exclude] if isinstance(exclude, str) else exclude
     remembered = merge_settings(there, exclude=patterns)
     chosen = _choose(folders, model, vectors, there)
-    with writing(folder, chosen.model.manifest) as writer:
+    with writing(place, chosen.model.manifest) as writer:
         writer.remember(**remembered)
         sync = FolderSync(writer, chosen.model.open)
         done = Progress()
@@ -84,7 +85,7 @@ def index(
         faults = (*map(str, sync.faults), *unlisted)
         entries = len(writer) - sync.offline
         writer.tidy()
-    return Indexed(folder, entries, done, faults)
+    return Indexed(place.url or place.path, entries, done, faults)
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ class Listing:
             np.int64,
             len(some),
         )
-        same = expected != UNSURE
+        same: NDArray[np.bool_] = expected != UNSURE
         for place in np.flatnonzero(same & (counts > 1)).tolist():
             slots = slice(spans.starts[place], spans.ends[place])
             same[place] = (states[slots] == expected[place]).all()
@@ -154,7 +154,8 @@ def _is_as_known(found: FoundFile, known: Iterable[Known], catalog: Catalog) -> 
     """Return whether a file and the images that its lines name are unchanged."""
     wrong = catalog.faults.get(found.path, [])
     same, count, sources = True, 0, {fault.source for fault in wrong}
-    for one in chain(known, (fault for fault in wrong if fault.part)):
+    ones: Iterable[Known | Fault] = chain(known, (fault for fault in wrong if fault.part))
+    for one in ones:
         count += 1
         sources.add(one.source)
         same = same and (one.path == found.path or _looks_same(one, catalog))

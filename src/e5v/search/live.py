@@ -59,7 +59,8 @@ def read_live(batches: Iterable[pa.RecordBatch], count: int, read_ids: IdReader)
     if len(replaced):
         kept = np.delete(np.arange(len(ids)), replaced)
         columns, ids = take_each(columns, kept), KeyIndex.of(ids.by_place()[kept])
-    return Live(*columns, ids)
+    numbers, mtimes, addresses, kinds_of = columns
+    return Live(numbers, mtimes, addresses, kinds_of, ids)
 
 
 def take_each(columns: Sequence[NDArray[Any]], places: NDArray[np.int64]) -> list[NDArray[Any]]:

@@ -76,7 +76,22 @@ def read_manifest(folder: Path) -> Manifest | None:
         DataError: it cannot be read, or has another format.
     """
     try:
-        stored = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        content = (folder / FILE).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise DataError(f"{folder / FILE} cannot be read as an index: {error!r}") from error
+    return parse_manifest(content, str(folder))
+
+
+def parse_manifest(content: bytes, folder: str) -> Manifest:
+    """Return the manifest that a file of an index folder, or of another place, has.
+
+    Raises:
+        DataError: it cannot be read, or has another format.
+    """
+    try:
+        stored = json.loads(content)
         if stored["format"] not in READABLE:
             raise DataError(
                 f"the index in {folder} has format {stored['format']}, expected {FORMAT}; "
@@ -85,10 +100,8 @@ def read_manifest(folder: Path) -> Manifest | None:
             )
         lists = {name: tuple(stored.get(name, ())) for name in ("roots", "exclude")}
         return Manifest(**stored | lists | {"format": FORMAT})
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{folder / FILE} cannot be read as an index: {error!r}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{folder}/{FILE} cannot be read as an index: {error!r}") from error
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

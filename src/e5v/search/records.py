@@ -231,7 +231,8 @@ class RecordIndex:
         if digest in self._fresh.by_digest:
             return self._fresh.by_digest[digest]
         places = self._kept(self._keys.digests.find(digest))
-        for number in reversed(self._keys.numbers[places].tolist()):
+        numbers: list[int] = self._keys.numbers[places].tolist()
+        for number in reversed(numbers):
             [known] = self.read([number])
             if known.digest == digest:
                 return number

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from e5v.errors import DataError, first_line
 from e5v.search.entries import KINDS, Entry, Hit
 from e5v.search.entry_table import COLUMNS, Table
+from e5v.search.index_folder import read_copied
 from e5v.search.keys import find_positions
 from e5v.search.live import Live
 from e5v.search.marks import Marks, read_marks, version_of
@@ -46,7 +47,7 @@ class Snapshot:
             DataError: it cannot be read.
         """
         for attempt in range(TRIES):
-            marked = version_of(folder)
+            marked = _state_of(folder)
             marks, table = read_marks(folder), Table.open(folder)
             try:
                 live = table.live()
@@ -61,9 +62,7 @@ class Snapshot:
 
     def is_latest(self, folder: Path) -> bool:
         """Return whether nothing was written to the index since the snapshot."""
-        return (
-            Table.open(folder).version == self.table.version and version_of(folder) == self.marked
-        )
+        return Table.open(folder).version == self.table.version and _state_of(folder) == self.marked
 
     @cached_property
     def offline(self) -> NDArray[np.int64]:
@@ -88,7 +87,8 @@ class Snapshot:
         places = self.live.ids.places[spans.slots()].astype(np.int64)
         stored = self.ids(places)
         found = [ids[one] == id for one, id in zip(wanted, stored, strict=True)]
-        return places[np.array(found, bool)]
+        known: NDArray[np.int64] = places[np.array(found, bool)]
+        return known
 
     def ids(self, places: NDArray[np.int64]) -> list[str]:
         """Return ids by position, in the order given."""
@@ -122,7 +122,8 @@ class Snapshot:
         """Return the positions of one kind, newest first; of all kinds if None."""
         if kind is None:
             return self.newest
-        return self.newest[self.live.kinds[self.newest] == KINDS.index(kind)]
+        of_kind: NDArray[np.int64] = self.newest[self.live.kinds[self.newest] == KINDS.index(kind)]
+        return of_kind
 
     def search(
         self, query: NDArray[np.float32], k: int, where: str | None, *, offline: bool
@@ -160,6 +161,11 @@ class Snapshot:
                 break
             asked *= 4
         return _hits(self.entries(places[counts][:k]), found.scores[counts][:k])
+
+
+def _state_of(folder: Path) -> object:
+    """Return what changes with the marks, and where a folder is a copy, with the index itself."""
+    return version_of(folder), read_copied(folder)[0]
 
 
 def _collection(folder: Path, table: Table, live: Live) -> VectorCollection:

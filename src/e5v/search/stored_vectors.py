@@ -82,7 +82,8 @@ class MappedVectors:
         rows = (addresses - self.pages.firsts[pages]).astype(np.int64)
         starts = self.pages.offsets[pages] + rows * self.dim
         if len(self.windows) == 1:
-            return self.windows[0][starts]
+            taken: NDArray[np.float16] = self.windows[0][starts]
+            return taken
         files = self.pages.files[pages]
         vectors = np.empty((len(places), self.dim), np.float16)
         for file in np.unique(files):

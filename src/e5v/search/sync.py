@@ -147,6 +147,7 @@ class FolderSync:
             finally:  # also when interrupted: what was embedded is kept
                 self._commit()
             self._sweep()
+            self._writer.publish()
             yield self._progress
 
     def _mark(self, changes: Changes, *, forget: bool) -> None:

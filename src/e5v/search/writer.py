@@ -19,10 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.extras import imported
-from e5v.files import locked, remove_temporary
+from e5v.files import remove_temporary
 from e5v.search.catalog import FAULTS
 from e5v.search.entries import Entry
 from e5v.search.entry_table import COLUMNS, LEDGER, SOURCE, Table
+from e5v.search.index_folder import IndexFolder, Workspace
+from e5v.search.locating import open_folder
 from e5v.search.manifest import FILE as MANIFEST
 from e5v.search.manifest import Manifest, read_manifest, write_manifest
 from e5v.search.marks import FILE as MARKS
@@ -54,8 +56,9 @@ class Record:
 class Writer:
     """The only writer of an index folder; `writing` makes one."""
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
-        self.folder = folder
+    def __init__(self, workspace: Workspace, manifest: Manifest) -> None:
+        self._workspace = workspace
+        folder = self.folder = workspace.path
         self.manifest = manifest
         self._table = Table.create(folder, manifest.dim)
         self._signs = Signs.read(folder)
@@ -64,7 +67,7 @@ class Writer:
         numbers = self._repair()
         self._count = len(numbers)
         last = [int(some[-1]) for some in (numbers, self._written) if len(some)]
-        self._next = max(last, default=0) + 1
+        self._next = max(max(last, default=0) + 1, workspace.next_row)
 
     def __len__(self) -> int:
         """Return the number of entries."""
@@ -165,7 +168,16 @@ class Writer:
         self._commits += 1
         self._count += len(records) - len(gone)
         self._keep_tidy()
+        self.publish()
         return numbers.tolist()
+
+    def publish(self) -> None:
+        """Let readers on other machines see what is written, if the index is on an object store.
+
+        Raises:
+            DataError: the store cannot be written, or another writer has taken over.
+        """
+        self._workspace.publish(self._next)
 
     def _keep_tidy(self) -> None:
         """Join fragments or rebuild signs if the index has doubled or lost many records."""
@@ -195,6 +207,7 @@ class Writer:
             wants_index = self._count >= MANY and not self._table.indexed
             if wants_index or self._table.is_untidy():
                 self.optimize()
+        self.publish()
 
     def optimize(self) -> None:
         """Join small fragments; make LanceDB's index of the vectors if there are many."""
@@ -221,23 +234,27 @@ def _make_row(number: int, record: Record) -> dict[str, Any]:
 
 
 @contextmanager
-def writing(folder: Path, manifest: Callable[[], Manifest]) -> Iterator[Writer]:
-    """Open the writer of an index folder; a new index is made with `manifest()`.
+def writing(place: Path | IndexFolder, manifest: Callable[[], Manifest]) -> Iterator[Writer]:
+    """Open the writer of an index; a new index is made with `manifest()`.
 
     Raises:
-        DataError: another process is writing, or the folder has another format.
+        DataError: another process is writing, or the index has another format.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder):
+    with open_folder(place).writing() as workspace:
+        folder = workspace.path
         _remove_temporary(folder)
         there = read_manifest(folder)
         if there is None:
             there = manifest()
             Table.create(folder, there.dim)
             write_manifest(folder, there)
-        writer = Writer(folder, there)
+        writer = Writer(workspace, there)
         _remove_old_vectors(folder, there)
-        yield writer
+        writer.publish()
+        try:
+            yield writer
+        finally:  # also when interrupted: what was embedded is kept
+            writer.publish()
 
 
 def _remove_old_vectors(folder: Path, manifest: Manifest) -> None:

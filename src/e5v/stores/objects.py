@@ -15,7 +15,7 @@ from e5v.stores.clients import open_client, store_errors
 from e5v.stores.hub import find_hub_state, list_hub, read_hub_file
 
 if TYPE_CHECKING:
-    from obstore import GetOptions, ObjectMeta, PutMode, PutResult
+    from obstore import GetOptions, ObjectMeta, PutMode, PutResult, UpdateVersion
 
 PIECE = 8 * 2**20  # bytes of one request for a large object
 
@@ -53,6 +53,23 @@ def read_object(url: StoreUrl, start: int = 0, end: int | None = None) -> bytes:
         return bytes(obstore.get(client, url.key, options=options).bytes())
 
 
+def read_current(url: StoreUrl) -> tuple[bytes, ObjectState] | None:
+    """Return an object's present bytes and their state; None if there is none.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    client = open_client(url)
+    import obstore
+
+    try:
+        with store_errors(url):
+            got = obstore.get(client, url.key)
+            return bytes(got.bytes()), _state(url, got.meta)
+    except FileNotFoundError:
+        return None
+
+
 def find_state(url: StoreUrl) -> ObjectState | None:
     """Return size and tag of an object; None if there is none.
 
@@ -66,7 +83,7 @@ def find_state(url: StoreUrl) -> ObjectState | None:
 
     try:
         with store_errors(url):
-            return _state(obstore.head(client, url.key))
+            return _state(url, obstore.head(client, url.key))
     except FileNotFoundError:
         return None
 
@@ -151,7 +168,10 @@ def replace_object(url: StoreUrl, content: bytes, expected: ObjectState) -> Obje
         DataError: it cannot be written.
     """
     try:
-        return _write_if(url, content, {"e_tag": expected.tag})
+        there: UpdateVersion = {"e_tag": expected.tag}
+        if expected.generation is not None:
+            there["version"] = expected.generation
+        return _write_if(url, content, there)
     except FileNotFoundError:
         return None
 
@@ -187,12 +207,16 @@ def _put_state(url: StoreUrl, content: bytes | IO[bytes], put: "PutResult") -> O
     size = len(content) if isinstance(content, bytes) else content.tell()
     if not put["e_tag"]:
         raise DataError(f"{url} is at a store without ETags, which is not supported")
-    return ObjectState(size, put["e_tag"])
+    return ObjectState(size, put["e_tag"], _generation(url, put["version"]))
 
 
-def _state(found: "ObjectMeta") -> ObjectState:
-    return ObjectState(found["size"], found["e_tag"] or "")
+def _state(url: StoreUrl, found: "ObjectMeta") -> ObjectState:
+    return ObjectState(found["size"], found["e_tag"] or "", _generation(url, found["version"]))
+
+
+def _generation(url: StoreUrl, version: str | None) -> str | None:
+    return version if url.scheme == "gs" else None
 
 
 def _at(url: StoreUrl, found: "ObjectMeta") -> StoreUrl:
-    return replace(url, key=found["path"], state=_state(found))
+    return replace(url, key=found["path"], state=_state(url, found))

@@ -17,7 +17,7 @@ from e5v.model.bundled import limits_notice
 from e5v.verbs.console import announce, bar, find_command
 from e5v.verbs.demo_collections import COLLECTIONS, Collection
 from e5v.verbs.model_options import Opening, check_model
-from e5v.verbs.paths import index_folder, need_possible_folder
+from e5v.verbs.paths import local_index_folder, need_possible_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -74,7 +74,7 @@ def demo(verb: Demo) -> None:
     from e5v.search.query import embed_query, find
     from e5v.verbs.search import show
 
-    folder = verb.index or index_folder(None).with_name(collection.index)
+    folder = verb.index or local_index_folder().with_name(collection.index)
     model = verb.opening.open(name)
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     console.print(_update_index(captions, folder, model, name))

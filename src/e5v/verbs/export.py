@@ -16,10 +16,12 @@ from e5v.errors import plural
 from e5v.extras import EXTRAS, need
 from e5v.places import is_url
 from e5v.verbs.console import bar, say, show_line, wants_lines
+from e5v.verbs.options import AtStores
 from e5v.verbs.paths import index_folder, missing_index, need_new_file
 
 if TYPE_CHECKING:
     from e5v.databases.exporting import ExportProgress
+    from e5v.search.index_folder import IndexFolder
 
 PARQUET = ".parquet"
 
@@ -42,8 +44,9 @@ class Export:
     to: Annotated[str, arg(metavar="URL")]
     """URL of a collection, which is made if it is missing, or a file that ends with .parquet.
     Passwords may be in the URL, or in QDRANT_API_KEY, MILVUS_TOKEN and PGPASSWORD."""
-    index: Annotated[Path | None, arg(metavar="FOLDER")] = None
-    """Folder of the index; by default $E5V_INDEX, or the user's application data."""
+    index: Annotated[Path | None, arg(metavar="FOLDER"), AtStores] = None
+    """Folder of the index, or s3://bucket/name, gs:// or az://; by default $E5V_INDEX, or the
+    user's application data."""
     no_thumbnails: bool = False
     """Leave out the small pictures that pages and terminals show."""
     json: bool = False
@@ -70,9 +73,7 @@ def export(verb: Export) -> None:
     if url is None:
         need_new_file(Path(verb.to), "--to")
     folder = index_folder(verb.index)
-    from e5v.search.manifest import read_manifest
-
-    if read_manifest(folder) is None:
+    if folder.read_manifest() is None:
         raise missing_index(folder, verb.index)
     shown = str(url or verb.to)
     with bar(None, shown=True, paced=True) as drawn:
@@ -84,7 +85,9 @@ def export(verb: Export) -> None:
     _report(verb, shown, done)
 
 
-def _start(verb: Export, folder: Path, url: DatabaseUrl | None) -> "Generator[ExportProgress]":
+def _start(
+    verb: Export, folder: "IndexFolder", url: DatabaseUrl | None
+) -> "Generator[ExportProgress]":
     """Begin the export, of which nothing is done yet."""
     thumbnails = not verb.no_thumbnails
     if url is not None:

@@ -26,6 +26,7 @@ from e5v.verbs.paths import index_folder, missing_index, need_folder, need_possi
 
 if TYPE_CHECKING:
     from e5v.search.adopting import AdoptedModel
+    from e5v.search.index_folder import IndexFolder
     from e5v.search.index_model import IndexModel
     from e5v.search.manifest import Manifest
     from e5v.search.sync import FolderSync, Progress
@@ -51,8 +52,9 @@ class Index:
     folders: Annotated[Positional[tuple[Path, ...]], arg(metavar="[FOLDER ...]")] = ()
     """Folders, or files: images, .txt, .md, and .jsonl with {"text": ...} or
     {"image": path, "caption": ...} on each line. By default those indexed before."""
-    index: Annotated[Path | None, arg(metavar="FOLDER")] = None
-    """Folder of the index; by default $E5V_INDEX, or the user's application data."""
+    index: Annotated[Path | None, arg(metavar="FOLDER"), AtStores] = None
+    """Folder of the index, or s3://bucket/name, gs:// or az://; by default $E5V_INDEX, or the
+    user's application data."""
     model: Annotated[str | None, arg(metavar="MODEL")] = None
     """Hub id or folder of the model; by default the index's own, and for a new index $E5V_MODEL
     or royokong/e5-v."""
@@ -108,11 +110,12 @@ def index(verb: Index) -> None:
         E5VError: a folder, the index or the model is at fault.
     """
     need("e5v index", *EXTRAS["search"])
-    from e5v.search.manifest import merge_settings, read_manifest
+    from e5v.search.manifest import merge_settings
 
     folder = index_folder(verb.index)
-    need_possible_folder(folder, "the index folder")
-    there = read_manifest(folder)
+    if folder.url is None:
+        need_possible_folder(folder.path, "the index folder")
+    there = folder.read_manifest()
     if verb.audit:
         if there is None:
             raise missing_index(folder, verb.index)
@@ -155,7 +158,7 @@ def index(verb: Index) -> None:
 class _Run:
     """A run of the verb that goes on as long as it is not interrupted."""
 
-    folder: Path
+    folder: "IndexFolder"
     writer: "Writer"
     sync: "FolderSync"
     model: "IndexModel | AdoptedModel"
@@ -256,7 +259,7 @@ def _watch(verb: Index, run: "_Run") -> None:
         writer.tidy()
 
 
-def _audit(verb: Index, folder: Path) -> None:
+def _audit(verb: Index, folder: "IndexFolder") -> None:
     from e5v.search.index import Index as Reader
 
     reader = Reader.open(folder)

@@ -5,12 +5,12 @@ FolderSync, Progress -> counts, what is offline, what was left out -> stdout; th
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from e5v.verbs.console import say, show_line, wants_lines
 
 if TYPE_CHECKING:
+    from e5v.search.index_folder import IndexFolder
     from e5v.search.sync import FolderSync, Progress
 
 NAMED = 20  # things that could not be read, on a terminal
@@ -24,7 +24,7 @@ class IndexReport:
     `adopted` says that the vectors are those of parts: nothing was embedded.
     """
 
-    folder: Path
+    folder: "IndexFolder"
     sync: "FolderSync"
     progress: "Progress"
     count: int

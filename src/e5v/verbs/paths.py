@@ -2,10 +2,14 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from e5v.errors import DataError, E5VError, UsageError
 from e5v.image_formats import OTHER_IMAGE_SUFFIXES, suffix_of
 from e5v.places import refuse_url
+
+if TYPE_CHECKING:
+    from e5v.search.index_folder import IndexFolder
 
 
 def need_file(path: Path | None, name: str) -> None:
@@ -90,23 +94,36 @@ def need_new_folder(path: Path, name: str, *, parents: bool = False) -> None:
         _check_parent(path, name)
 
 
-def index_folder(named: Path | None) -> Path:
-    """Return the folder of an index: the one that is named, or the default.
+def index_folder(named: Path | None) -> "IndexFolder":
+    """Return the index that is named, or the default: a folder, or a place in an object store.
+
+    Raises:
+        UsageError: it is a URL of something else.
+        MissingExtraError: what reads object stores is not installed.
+    """
+    from e5v.search.locating import open_folder
+    from e5v.search.manifest import default_folder
+
+    return open_folder(named or default_folder())
+
+
+def local_index_folder() -> Path:
+    """Return the default folder of an index.
 
     Raises:
         UsageError: $E5V_INDEX is a URL.
     """
     from e5v.search.manifest import VARIABLE, default_folder
 
-    folder = named or default_folder()
-    refuse_url(folder, "--index" if named else f"${VARIABLE}")
+    folder = default_folder()
+    refuse_url(folder, f"${VARIABLE}")
     return folder
 
 
-def missing_index(folder: Path, named: Path | None) -> E5VError:
+def missing_index(folder: "IndexFolder", named: Path | None) -> E5VError:
     """Return the error for a folder without an index: of usage if the user named the folder."""
     message = f"{folder} holds no index; make one with: e5v index FOLDER"
-    return UsageError(f"{message} --index {named}") if named else DataError(message)
+    return UsageError(f"{message} --index {folder}") if named else DataError(message)
 
 
 def need_possible_folder(path: Path | None, name: str) -> None:

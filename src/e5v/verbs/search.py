@@ -19,7 +19,7 @@ from e5v.places import is_url
 from e5v.verbs.console import announce, say, show_line, wants_lines
 from e5v.verbs.engine_options import EngineOptions
 from e5v.verbs.model_options import Opening, check_model, choose_model, choose_opening
-from e5v.verbs.options import need_at_least_1
+from e5v.verbs.options import AtStores, need_at_least_1
 from e5v.verbs.paths import index_folder, missing_index, need_image
 from e5v.verbs.store import check_store, open_store
 from e5v.verbs.where import check_filter
@@ -72,8 +72,9 @@ class Search:
     """Write JSON lines, the default when stdout is not a terminal."""
     open: bool = False
     """Also show the results in a browser."""
-    index: Annotated[Path | None, arg(metavar="FOLDER")] = None
-    """Folder of the index; by default $E5V_INDEX, or the user's application data."""
+    index: Annotated[Path | None, arg(metavar="FOLDER"), AtStores] = None
+    """Folder of the index, or s3://bucket/name, gs:// or az://; by default $E5V_INDEX, or the
+    user's application data."""
     store: Annotated[str | None, arg(metavar="URL")] = None
     """Search a collection that e5v export made in a database instead: qdrant://HOST:PORT/NAME,
     milvus://HOST:PORT/NAME or postgresql://HOST:PORT/DATABASE/NAME."""
@@ -152,9 +153,7 @@ def _open(verb: Search) -> "Iterator[Reader]":
         return
     need("e5v search", *EXTRAS["search"])
     folder = index_folder(verb.index)
-    from e5v.search.manifest import read_manifest
-
-    manifest = read_manifest(folder)
+    manifest = folder.read_manifest()
     if manifest is None:
         raise missing_index(folder, verb.index)
     _check(verb, manifest)

@@ -17,13 +17,14 @@ from e5v.extras import EXTRAS, need
 from e5v.verbs.console import say
 from e5v.verbs.engine_options import EngineOptions
 from e5v.verbs.model_options import Opening, check_model, choose_model, choose_opening
-from e5v.verbs.options import need_at_least_1
+from e5v.verbs.options import AtStores, need_at_least_1
 from e5v.verbs.paths import index_folder, missing_index
 from e5v.verbs.store import check_store, open_store
 
 if TYPE_CHECKING:
     from e5v.databases.store_index import StoreIndex
     from e5v.model.embedder import E5V
+    from e5v.search.index_folder import IndexFolder
     from e5v.search.manifest import Manifest
     from e5v.web.searched import Searched
     from e5v.web.service import Settings
@@ -44,8 +45,9 @@ class Serve:
         e5v serve --index photos.index --port 8000
     """
 
-    index: Annotated[Path | None, arg(metavar="FOLDER")] = None
-    """Folder of the index to search; by default $E5V_INDEX, or the user's application data."""
+    index: Annotated[Path | None, arg(metavar="FOLDER"), AtStores] = None
+    """Folder of the index to search, or s3://bucket/name, gs:// or az://; by default $E5V_INDEX, or
+    the user's application data."""
     store: Annotated[str | None, arg(metavar="URL")] = None
     """Search a collection that e5v export made in a database instead: qdrant://HOST:PORT/NAME,
     milvus://HOST:PORT/NAME or postgresql://HOST:PORT/DATABASE/NAME."""
@@ -98,7 +100,8 @@ def _serve(verb: Serve, stored: "StoreIndex | None") -> None:
     from e5v.model.bundled import limits_notice
     from e5v.web import serving
 
-    manifest = _read_manifest(verb) if stored is None else stored.manifest
+    folder = index_folder(verb.index)
+    manifest = _read_manifest(verb, folder) if stored is None else stored.manifest
     name = choose_model(verb.model, manifest)
     check_model(name)
     with serving.listen(verb.host, verb.port) as listening:
@@ -108,7 +111,7 @@ def _serve(verb: Serve, stored: "StoreIndex | None") -> None:
 
         from e5v.web.app import create_app
 
-        collection = _open_collection(verb, stored, model)
+        collection = _open_collection(folder, stored, model)
         settings = _read_settings(verb)
         app = create_app(collection, settings)
         if warning := limits_notice(name):
@@ -119,26 +122,22 @@ def _serve(verb: Serve, stored: "StoreIndex | None") -> None:
         serving.serve(app, listening, lambda: say(started), settings.limits)
 
 
-def _open_collection(verb: Serve, stored: "StoreIndex | None", model: "E5V") -> "Searched":
+def _open_collection(
+    folder: "IndexFolder", stored: "StoreIndex | None", model: "E5V"
+) -> "Searched":
     """Return what is searched, checked for the model."""
     from e5v.web.index_view import Collection
     from e5v.web.store_view import StoreCollection
 
     collection: Collection | StoreCollection
-    if stored is None:
-        collection = Collection(index_folder(verb.index), model)
-    else:
-        collection = StoreCollection(stored, model)
+    collection = Collection(folder, model) if stored is None else StoreCollection(stored, model)
     collection.check()
     return collection
 
 
-def _read_manifest(verb: Serve) -> "Manifest | None":
+def _read_manifest(verb: Serve, folder: "IndexFolder") -> "Manifest | None":
     """Read what the index says of itself; an index that is named must exist."""
-    from e5v.search.manifest import read_manifest
-
-    folder = index_folder(verb.index)
-    manifest = read_manifest(folder)
+    manifest = folder.read_manifest()
     if manifest is None and verb.index:
         raise missing_index(folder, verb.index)
     return manifest

@@ -5,7 +5,8 @@ folder -> Index, refreshed at most once a second -> entries, vectors, hits, map
 The folder may be a link: an index is read where the link led when it was opened, and the link may
 then be set to another one, which the next requests read.
 
-Every method may block: call it on a thread.
+Every method may block: call it on a thread. None waits for an object store, apart from the first:
+the copy of an index there is brought up to date on a thread of its own, and searched as it is.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from e5v.errors import DataError
 from e5v.search.entries import Entry
 from e5v.search.index import Index
+from e5v.search.index_folder import IndexFolder, LocalFolder
 from e5v.search.index_model import fingerprint_of
+from e5v.search.locating import open_folder
 from e5v.search.manifest import read_manifest
 from e5v.web.errors import Refused
 from e5v.web.projection import project
@@ -55,14 +58,16 @@ class Map:
 
 
 class Collection:
-    """An index folder, for one model; the folder may still be empty."""
+    """An index, for one model; there may be none yet. `folder` is where its files are read."""
 
-    def __init__(self, folder: Path, model: E5V) -> None:
-        self.folder = folder
+    def __init__(self, place: Path | IndexFolder, model: E5V) -> None:
+        self._place = open_folder(place)
+        self.folder, self.url = self._place.path, self._place.url
         self.model = model
+        self._pulling: Thread | None = None
         self._lock = Lock()
         self._index: Index | None = None
-        self._opened = folder  # without links
+        self._opened = self.folder  # without links
         self._version = 0  # incremented at every change
         self._refreshed = 0.0
         self._map: Map | None = None
@@ -85,17 +90,19 @@ class Collection:
         """
         with self._lock:
             if self._index is None or time.monotonic() - self._refreshed > FRESH_SECONDS:
+                self._pull()
                 seen, self._index = self._index, None  # an unreadable index is not kept
                 self._index = self._refresh(seen)
                 self._refreshed = time.monotonic()
             return self._index, self._version
 
     def check(self) -> None:
-        """Check the index, if there is one.
+        """Check the index, if there is one; wait for the copy of one on an object store.
 
         Raises:
-            DataError: another model made it, or it is damaged.
+            DataError: another model made it, it is damaged, or the store cannot be read.
         """
+        self._place.pull()
         try:
             self.index()
         except Refused as refusal:
@@ -130,6 +137,16 @@ class Collection:
     def _fingerprint(self) -> str:
         return fingerprint_of(self.model)
 
+    def _pull(self) -> None:
+        """Begin to bring the copy of an index on a store up to date, unless that is going on."""
+        if self.url is not None and (self._pulling is None or not self._pulling.is_alive()):
+            self._pulling = Thread(target=self._try_pull, name="e5v-pull", daemon=True)
+            self._pulling.start()
+
+    def _try_pull(self) -> None:
+        with suppress(DataError):  # the next one tries again; searches go on with what is there
+            self._place.pull()
+
     def _refresh(self, seen: Index | None) -> Index:
         """Refresh the index; open it again if its folder is gone, made again, or another one."""
         if seen is not None and self._still_exists(seen):
@@ -150,7 +167,7 @@ class Collection:
     def _open(self) -> Index:
         self._opened = self.folder.resolve()
         try:
-            index = Index.open(self._opened)
+            index = Index.open(LocalFolder(self._opened, self.url))
         except DataError as error:
             if read_manifest(self.folder):
                 raise

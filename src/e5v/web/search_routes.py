@@ -234,7 +234,9 @@ def _command(service: Service) -> str:
     assert isinstance(collection, Collection)
     folder = collection.folder
     words = ["e5v", "index", "FOLDER"]
-    if VARIABLE in os.environ or folder.absolute() != default_folder().absolute():
+    if url := collection.url:
+        words += ["--index", str(url)]
+    elif VARIABLE in os.environ or folder.absolute() != default_folder().absolute():
         words += ["--index", str(folder.absolute())]
     if name != PAPER and read_manifest(folder) is None:  # an index names its own model
         words += ["--model", name]
