@@ -175,13 +175,29 @@ class Findings:
         return _mean([one["gap"][name] for one in scores if one.get("gap")])
 
     def cost_of(self, setting: str, name: str) -> float | None:
-        """Return what a training cost, the mean over seeds."""
-        return _mean([one["cost"][name] for one in self.results.get(setting, ()) if one["cost"]])
+        """Return what a training cost, the mean over the seeds that ran where the base did."""
+        made = [one for one in self.results.get(setting, ()) if one["cost"]]
+        return _mean([one["cost"][name] for one in made if not self.is_elsewhere(one)])
+
+    @property
+    def elsewhere(self) -> list[Record]:
+        """Results of another processor or dtype than the base's, whose seconds are not compared."""
+        return [one for some in self.results.values() for one in some if self.is_elsewhere(one)]
+
+    def is_elsewhere(self, result: Record) -> bool:
+        """Return whether a result is of another processor or dtype than the base."""
+        base = self.first("base")
+        return base is not None and _place_of(result) != _place_of(base)
 
 
 def _figures(result: Record, variant: str) -> Record:
     figures: Record = result["scores"].get(variant, {}).get("figures", {})
     return figures or result.get(variant, {})
+
+
+def _place_of(result: Record) -> tuple[Any, ...]:
+    machine = result.get("machine") or {}
+    return machine.get("cpu"), result.get("dtype")
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -195,6 +195,20 @@ def test_seeds_are_told_as_mean_and_spread(tmp_path: Path) -> None:
     assert kept.cost_of("text", "cpu_seconds") == 90.0
 
 
+def test_seconds_of_another_processor_are_left_out(tmp_path: Path) -> None:
+    """A mean over two machines says how long neither took."""
+    write_result(tmp_path, "base", result("base", 70.0, seed=0))
+    write_result(tmp_path, "text-0", result("text", 78.0, seed=0))
+    slow = result("text", 80.0, seed=1)
+    slow["cost"] = slow["cost"] | {"cpu_seconds": 3000.0}
+    slow["machine"] = slow["machine"] | {"cpu": "another"}
+    write_result(tmp_path, "text-1", slow)
+    kept = read_findings(tmp_path)
+    assert kept.cost_of("text", "cpu_seconds") == 90.0
+    assert [one["seed"] for one in kept.elsewhere] == [1]
+    assert str(kept.figure("text", "image retrieval", "R@1")) == "79.0 ± 1.4"
+
+
 def test_a_cell_does_not_break_its_table() -> None:
     """A caption with a bar in it would shift every cell after it."""
     says = [{"word": "dog", "probability": 0.5}]
