@@ -6,7 +6,8 @@ texts -> parts, by one process | by one with a single thread | by Ray's actors -
 
 Each way is a fresh process with a folder of its own, and they take turns. A rate is counted from
 the first part on, so that opening models and starting Ray are left out; `seconds` is all of it.
-The files of all parts are compared: the same bytes are the same vectors, bit for bit.
+The files of all parts are compared with those of the first process with as many threads: the same
+bytes are the same vectors, bit for bit. Other numbers of threads round otherwise.
 """
 
 import hashlib
@@ -175,7 +176,17 @@ def report(settings: Settings, found: Sequence[Done]) -> dict[str, Any]:
         "seconds": seconds,
         "medians": medians,
         "over_one_process": {name: rate / medians[ways[0].name] for name, rate in medians.items()},
-        "same_bits": len({one.digest for one in found}) == 1,
+        "same_bits": compare_bits(ways, found),
+    }
+
+
+def compare_bits(ways: Sequence[Way], found: Sequence[Done]) -> dict[str, bool]:
+    """Return of each way whether all its parts are those of the first with as many threads."""
+    digests = {way.name: {one.digest for one in found if one.way == way.name} for way in ways}
+    first = {way.threads: way.name for way in reversed(ways)}
+    pairs = ((way.name, first[way.threads]) for way in ways)
+    return {
+        name: len(digests[name] | digests[other]) == 1 for name, other in pairs if digests[name]
     }
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -93,3 +94,22 @@ def test_an_actor_and_the_driver_are_killed(tmp_path: Path, ray_folder: Path) ->
     expected = E5V("nano", dtype="float32").encode(TEXTS)
     found = np.stack([rows[f"{lines}:{number}"] for number in range(1, 201)])
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_no_cluster_at_the_address(tmp_path: Path) -> None:
+    """Catches minutes of silence, and then a page of Ray's own."""
+    with socket.socket() as held:  # bound, and not listened to: nobody answers
+        held.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{held.getsockname()[1]}"
+        program = [sys.executable, "-m", "e5v.cli", "encode", "a", "--out", tmp_path / "parts"]
+        options = ["--part-rows", "9", "--engine", "ray", "--model", "nano"]
+        done = subprocess.run(
+            [*program, *options],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"RAY_ADDRESS": address},
+        )
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
+    assert done.stderr.startswith(f"e5v: no cluster at RAY_ADDRESS={address}: ")
+    assert list(tmp_path.iterdir()) == []

@@ -11,6 +11,7 @@ import logging
 import os
 import pickle
 import signal
+import socket
 import warnings
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -47,6 +48,7 @@ with imported("the engine ray"):
 
 ADDRESS = "RAY_ADDRESS"
 LOG_LEVEL = "RAY_BACKEND_LOG_LEVEL"
+ANSWER = 10.0  # seconds until a cluster must answer
 DIED = {"max_restarts": -1, "max_task_retries": -1}  # as Ray has it for a pool of actors
 
 
@@ -132,6 +134,7 @@ def _start() -> None:
     try:
         with _logging_less():
             if address:
+                _check_address(address)
                 ray.init(address, **quiet)
             else:  # on a busy machine, workers of Ray's own niceness, 15, would starve
                 local = {"include_dashboard": False, "_system_config": {"worker_niceness": 0}}
@@ -141,6 +144,13 @@ def _start() -> None:
         raise E5VError(f"{place}: {first_line(error)}") from error
     if current_thread() is main_thread():
         signal.signal(signal.SIGTERM, before)
+
+
+def _check_address(address: str) -> None:
+    """Raise `OSError` if nobody answers at HOST:PORT: Ray itself tries for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER).close()
 
 
 @contextmanager
