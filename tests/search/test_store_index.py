@@ -78,7 +78,9 @@ def test_machines_take_turns(bucket: Bucket, machine: Machine) -> None:
         signs = index._seen.collection.signs
         assert signs is not None
         expected = signs.quantizer.encode(index._seen.collection.vectors.take(np.arange(40)))
-        assert np.array_equal(signs.words[index._seen.collection.rows], expected)
+        rows_of_signs = signs.rows(index._seen.live.numbers)
+        assert rows_of_signs is not None
+        assert np.array_equal(signs.words[rows_of_signs], expected)
     assert reader.refresh()
     assert set(reader.vectors()[0]) == {*ids(range(20)), *ids(range(40, 60))}
     assert find_quantizer(place.path) is not None
