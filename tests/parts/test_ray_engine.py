@@ -101,10 +101,10 @@ def test_no_cluster_at_the_address(tmp_path: Path) -> None:
     with socket.socket() as held:  # bound, and not listened to: nobody answers
         held.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{held.getsockname()[1]}"
-        program = [sys.executable, "-m", "e5v.cli", "encode", "a", "--out", tmp_path / "parts"]
+        program = [sys.executable, "-m", "e5v.cli", "encode", "a", "--out", str(tmp_path / "p")]
         options = ["--part-rows", "9", "--engine", "ray", "--model", "nano"]
         done = subprocess.run(
-            [*program, *options],
+            program + options,
             capture_output=True,
             text=True,
             check=False,
