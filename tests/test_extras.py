@@ -143,8 +143,8 @@ for arguments in (["encode", "a cat", "--out", "v.npy"], ["words", "a cat", "--j
 
 
 PYTHON = [
-    ("from e5v.search.index import Index", "an index needs lancedb", "search"),
-    ("from e5v.search.writer import writing", "an index needs lancedb", "search"),
+    ("from e5v.search.index import Index", "an index needs pyarrow", "search"),
+    ("from e5v.search.writer import writing", "an index needs pyarrow", "search"),
     ("from e5v.web.app import create_app", "the server needs fastapi", "serve"),
     (
         "from e5v.training.trainer import fit; from e5v.training.run import Run\n"

@@ -134,6 +134,7 @@ def search(folder: Path) -> Iterator[tuple[str, Golden]]:
         lines = _run("search", *query, "--index", index, "--json", "--dtype", "float32")
         hits = [json.loads(line.replace(str(folder), ".")) for line in lines.splitlines()]
         told = [{key: hit[key] for key in ANSWER} for hit in hits]
+        told.sort(key=lambda hit: (-hit["score"], hit["path"]))  # equal ones: as processors round
         yield f"search {name}", _text("\n".join(map(json.dumps, told)))
 
 

@@ -183,6 +183,7 @@ def _locate(found: _Parts, argument: str) -> DatabaseUrl:
         local = Path(folder)
     elif len(before) > 1 or (before and engine.extra == "qdrant"):
         raise _incomplete(engine, "has a path of too many parts", argument)
+    path = "/" + "/".join(found.before)
     return DatabaseUrl(
         engine=engine,
         host=host,
@@ -193,7 +194,7 @@ def _locate(found: _Parts, argument: str) -> DatabaseUrl:
         secure=split.scheme.endswith(SECURE),
         user=user,
         password=password or options.get("password", ""),
-        connection=urlunsplit(split._replace(path="/" + "/".join(found.before))),
+        connection=urlunsplit((split.scheme, split.netloc, path, split.query, split.fragment)),
         options=tuple(one for one in options.items() if one[0] not in CREDENTIALS),
     )
 
