@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -46,6 +47,24 @@ def test_bytes_in_memory(entries: int, width: int, engine: str, bytes_each: int)
     """Catches a first look counted where there is none, and an engine beyond its size."""
     assert on_paper.find_engine(entries).name == engine
     assert on_paper.count_memory(entries, width) == entries * bytes_each
+
+
+def test_the_page_has_what_was_measured() -> None:
+    """Catches a figure that nobody measured, and one of ways that made other vectors."""
+    result = json.loads(scale_out.Settings().out.read_text())
+    assert set(result["same_bits"].values()) == {True}
+    one, ray = "one process", "2 actors of Ray"
+    first = {
+        way: median(
+            seconds - result["settings"]["texts"] / rate
+            for seconds, rate in zip(result["seconds"][way], result["rates"][way], strict=True)
+        )
+        for way in (one, ray)
+    }
+    page = " ".join(Path(on_paper.PAGE).read_text(encoding="utf-8").split())
+    ratio = result["over_one_process"][ray]
+    assert f"encode {ratio:.2f} times as many short texts a second as one process" in page
+    assert f"start {first[ray] - first[one]:.0f} s later" in page
 
 
 def test_the_page_has_the_tables() -> None:
