@@ -267,9 +267,8 @@ def report(settings: Settings, found: Sequence[Measured]) -> dict[str, Any]:
 
 def table(found: Sequence[Measured]) -> Table:
     """Draw what was measured."""
-    times = "open", "search", "of exact", "of IvfRq"
     recalls, memory = ("recall@10", "IvfRq's"), ("MiB to search", "MiB of a run")
-    drawn = Table("rows", *times, *recalls, *memory, "run")
+    drawn = Table("rows", "open", "search", "of exact", "of IvfRq", *recalls, *memory, "run")
     for one in found:
         drawn.add_row(
             f"{one.rows:,}",

@@ -7,7 +7,6 @@ It has the methods of `e5v.search.index.Index` that searches and the page need; 
 """
 
 from collections.abc import Sequence
-from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,14 +20,20 @@ from e5v.databases.url import DatabaseUrl, read_url
 from e5v.errors import E5VError, UsageError
 from e5v.search.entries import KINDS, Entry, Hit
 from e5v.search.manifest import Manifest
-from e5v.search.search_arguments import check_options, is_vector, read_vector
+from e5v.search.query_model import QueryModel
+from e5v.search.search_arguments import (
+    check_options,
+    check_page,
+    is_vector,
+    read_query,
+    read_vector,
+)
 from e5v.vectors import unit
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from e5v.model.embedder import E5V
-    from e5v.search.index_model import IndexModel
     from e5v.search.query import Query
 
 DIRECT = 4_000_000  # values (rows x dimensions) up to which every row is compared
@@ -43,9 +48,7 @@ class StoreIndex:
     ) -> None:
         self.url = url
         self._database, self._facts = database, read_complete_facts(database, url)
-        self._given_model = model
-        self._model: IndexModel | None = None
-        self._opening = Lock()
+        self._model = QueryModel(model)
 
     @classmethod
     def open(cls, store: str, *, model: "E5V | None" = None) -> "StoreIndex":
@@ -128,9 +131,9 @@ class StoreIndex:
         if not is_vector(query):
             from e5v.search.query import embed_query, find, load_stored_example
 
-            asked = self._read_query(query)
+            asked = read_query(query, self.dim)
             stored = load_stored_example(self, asked)
-            vectors = embed_query(self._open_model(), asked, stored)
+            vectors = embed_query(self._model.open(self.manifest), asked, stored)
             return find(self, vectors, k=k, where=where, min_score=min_score)
         vector = read_vector(query, self.dim)
         found = self._find(vector, k, condition)
@@ -164,27 +167,6 @@ class StoreIndex:
             asked = min(4 * asked, MOST)
         return sorted(kept, key=lambda one: (-one.score, one.number))[:k]
 
-    def _read_query(self, query: object) -> "Query":
-        from e5v.search.query import Query
-
-        if isinstance(query, Query):
-            return query
-        if isinstance(query, str):
-            return Query(query)
-        raise UsageError(
-            f"the query is of type {type(query).__name__}; expected words, a vector ({self.dim},), "
-            "or a Query: for an image, Query(image=...)"
-        )
-
-    def _open_model(self) -> "E5V":
-        """Return the model for queries, opened and checked once."""
-        from e5v.search.index_model import find_model
-
-        with self._opening:
-            if self._model is None:
-                self._model = find_model(self._given_model, self.manifest)
-            return self._model.open()
-
     def get(self, id: str) -> Entry | None:
         """Return the entry with that id, or None."""
         return next(iter(self._database.entries([id])), None)
@@ -200,10 +182,7 @@ class StoreIndex:
         Raises:
             UsageError: there is no such kind, or a number is negative.
         """
-        if kind is not None and kind not in KINDS:
-            raise UsageError(f"kind is {kind!r}; expected {' or '.join(KINDS)}")
-        if limit < 0 or offset < 0:
-            raise UsageError(f"limit is {limit} and offset is {offset}; expected at least 0")
+        check_page(kind, limit, offset)
         found = self._database.newest(kind, offset + limit) if limit else []
         found.sort(key=lambda one: (-one.entry.mtime, one.number))
         return [one.entry for one in found[offset : offset + limit]]

@@ -26,8 +26,7 @@ from e5v.parts.part_file import read_vectors
 from e5v.parts.part_folder import PartFolder
 from e5v.parts.plan import make_plan, read_plan
 from e5v.parts.settings import PartOptions, Settings, adapt, read_settings
-from e5v.search.index_model import PROMPT
-from e5v.search.manifest import Manifest
+from e5v.search.manifest import PROMPT, Manifest
 from e5v.search.part_sources import open_sources
 
 KEPT_GROUPS = 8  # row groups in memory, of at most 16 MiB

@@ -9,21 +9,27 @@ waits for the writer, and is thread-safe.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from e5v.errors import DataError, UsageError
+from e5v.errors import DataError
 from e5v.search.duplicates import group_duplicates
-from e5v.search.entries import KINDS, Entry, Hit
+from e5v.search.entries import Entry, Hit
 from e5v.search.index_folder import IndexFolder
 from e5v.search.locating import open_folder
 from e5v.search.manifest import Manifest, read_manifest
 from e5v.search.nearest import cosines
+from e5v.search.query_model import QueryModel
 from e5v.search.recall_audit import Audit, Ways, audit
-from e5v.search.search_arguments import check_options, is_vector, read_vector
+from e5v.search.search_arguments import (
+    check_options,
+    check_page,
+    is_vector,
+    read_query,
+    read_vector,
+)
 from e5v.search.snapshot import TRIES, Snapshot, unreadable
 from e5v.vectors import unit
 
@@ -31,7 +37,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from e5v.model.embedder import E5V
-    from e5v.search.index_model import IndexModel
     from e5v.search.query import Query
 
 Answer = TypeVar("Answer")
@@ -44,9 +49,7 @@ class Index:
         self._place, self._folder = place, place.path
         self._manifest = _read_manifest(place)
         self._seen = Snapshot.take(self._folder)
-        self._given_model = model
-        self._model: IndexModel | None = None
-        self._opening = Lock()
+        self._model = QueryModel(model)
 
     @classmethod
     def open(cls, folder: str | Path | IndexFolder, *, model: "E5V | None" = None) -> "Index":
@@ -134,11 +137,11 @@ class Index:
         if not is_vector(query):
             from e5v.search.query import embed_query, find, load_stored_example
 
-            asked = self._read_query(query)
+            asked = read_query(query, self.dim)
             stored = load_stored_example(self, asked)
-            if where is not None and self._model is None:
+            if where is not None and not self._model.is_found:
                 self.check_filter(where)
-            vectors = embed_query(self._open_model(), asked, stored)
+            vectors = embed_query(self._model.open(self._manifest), asked, stored)
             return find(self, vectors, k=k, where=where, min_score=min_score, offline=offline)
         vector = read_vector(query, self.dim)
         hits = self._retry(lambda seen: seen.search(vector, k, where, offline=offline))
@@ -151,27 +154,6 @@ class Index:
             UsageError: the filter is invalid.
         """
         self.search(np.eye(1, self.dim, dtype=np.float32)[0], k=1, where=where)
-
-    def _read_query(self, query: object) -> "Query":
-        from e5v.search.query import Query
-
-        if isinstance(query, Query):
-            return query
-        if isinstance(query, str):
-            return Query(query)
-        raise UsageError(
-            f"the query is of type {type(query).__name__}; expected words, a vector ({self.dim},), "
-            "or a Query: for an image, Query(image=...)"
-        )
-
-    def _open_model(self) -> "E5V":
-        """Return the model for queries, opened and checked once."""
-        from e5v.search.index_model import find_model
-
-        with self._opening:
-            if self._model is None:
-                self._model = find_model(self._given_model, self._manifest)
-            return self._model.open()
 
     def get(self, id: str) -> Entry | None:
         """Return the entry with that id, or None."""
@@ -200,10 +182,7 @@ class Index:
         Raises:
             UsageError: there is no such kind, or a number is negative.
         """
-        if kind is not None and kind not in KINDS:
-            raise UsageError(f"kind is {kind!r}; expected {' or '.join(KINDS)}")
-        if limit < 0 or offset < 0:
-            raise UsageError(f"limit is {limit} and offset is {offset}; expected at least 0")
+        check_page(kind, limit, offset)
 
         def find(seen: Snapshot) -> list[Entry]:
             return seen.entries(seen.newest_of(kind)[offset : offset + limit])

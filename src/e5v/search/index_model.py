@@ -17,8 +17,7 @@ from e5v.model.fingerprint import fingerprint
 from e5v.model.locating import absolute_name
 from e5v.model.prompts import Prompt
 from e5v.model.streaming import Encoded, OnError, Skipped
-from e5v.search.manifest import PROMPT as PROMPT
-from e5v.search.manifest import Manifest
+from e5v.search.manifest import PROMPT, Manifest
 
 
 def fingerprint_of(model: E5V) -> str:

@@ -21,7 +21,7 @@ from threading import Event, Lock, Thread
 
 from e5v.errors import DataError
 from e5v.places import ObjectState, StoreUrl
-from e5v.stores.objects import create_object, read_current, replace_object
+from e5v.stores.objects import read_current, swap_object
 
 FILE = "writer.lease"
 SECONDS = 60.0  # from a renewal to the end of a lease
@@ -128,7 +128,7 @@ class Lease:
                 return
             begun = time.monotonic()
             holder = replace(self.holder, expires=None if given_back else _at(self.seconds))
-            state = _write(self.place, holder, self.state)
+            state = swap_object(self.place, _content(holder), self.state)
             if state is None:
                 self._taken = True
                 return
@@ -172,26 +172,14 @@ def _acquire(place: StoreUrl, seconds: float) -> Lease:
                 argument="index",
             )
         holder = Holder.this(seconds)
-        state = _write(place, holder, None if there is None else there[1])
+        state = swap_object(place, _content(holder), None if there is None else there[1])
         if state is not None:
             return Lease(place, holder, state, seconds, begun + seconds)
     raise DataError(f"{place.parent} is being written by others; try again later")
 
 
-def _write(place: StoreUrl, holder: Holder, before: ObjectState | None) -> ObjectState | None:
-    """Write a holder if what is there has a state, or nothing is there; None if another was first.
-
-    An answer that was lost on the way looks like a refusal, so what is there is read then.
-    """
-    content = json.dumps(asdict(holder)).encode()
-    if before is None:
-        state = create_object(place, content)
-    else:
-        state = replace_object(place, content, before)
-    if state is None:
-        there = _read_holder(place)
-        return there[1] if there is not None and there[0] == holder else None
-    return state
+def _content(holder: Holder) -> bytes:
+    return json.dumps(asdict(holder)).encode()
 
 
 def _read_holder(place: StoreUrl) -> tuple[Holder, ObjectState] | None:

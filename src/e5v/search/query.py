@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from e5v.errors import ItemError, UsageError, plural
 from e5v.inputs import ImageInput, RawItem, normalise
 from e5v.model.snapshots import take
-from e5v.search.index_model import PROMPT
+from e5v.search.manifest import PROMPT
 from e5v.search.stored_example import StoredExample, read_part
 from e5v.vectors import unit
 

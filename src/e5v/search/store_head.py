@@ -16,7 +16,7 @@ from secrets import token_hex
 
 from e5v.errors import DataError
 from e5v.places import ObjectState, StoreUrl
-from e5v.stores.objects import create_object, read_current, replace_object
+from e5v.stores.objects import read_current, swap_object
 
 FILE = "commit.json"
 FORMAT = 1
@@ -91,15 +91,9 @@ def write_commit(url: StoreUrl, commit: Commit, before: Commit | None) -> Commit
     Raises:
         DataError: the store cannot be written; whether it was, is not known.
     """
-    place, content = url / FILE, commit.content()
-    if before is None or before.state is None:
-        state = create_object(place, content)
-    else:
-        state = replace_object(place, content, before.state)
-    if state is not None:
-        return replace(commit, state=state)
-    there = read_commit(url)  # an answer that was lost on the way looks like a refusal
-    return there if there is not None and there.content() == content else None
+    expected = None if before is None else before.state
+    state = swap_object(url / FILE, commit.content(), expected)
+    return None if state is None else replace(commit, state=state)
 
 
 def stored_file(name: str, path: Path) -> StoredFile:

@@ -25,7 +25,8 @@ from e5v.model.streaming import Encoded, Skipped
 from e5v.search.catalog import Catalog, Fault
 from e5v.search.diff import Changes, compare, weight
 from e5v.search.exclusion import Exclusion
-from e5v.search.index_model import PROMPT, Embedder
+from e5v.search.index_model import Embedder
+from e5v.search.manifest import PROMPT
 from e5v.search.matching import Plan, match
 from e5v.search.pending import CommitQueue, Pending, entry_of
 from e5v.search.readers import Piece, read_pieces

@@ -176,6 +176,25 @@ def replace_object(url: StoreUrl, content: bytes, expected: ObjectState) -> Obje
         return None
 
 
+def swap_object(url: StoreUrl, content: bytes, expected: ObjectState | None) -> ObjectState | None:
+    """Write an object if it has the state `expected`, or for None is not there; None if it cannot.
+
+    If the store's answer was lost on the way, what is there is compared with the content, which
+    must be that of one writer alone.
+
+    Raises:
+        DataError: it cannot be written; whether it was, is not known.
+    """
+    if expected is None:
+        state = create_object(url, content)
+    else:
+        state = replace_object(url, content, expected)
+    if state is not None:
+        return state
+    there = read_current(url)
+    return there[1] if there is not None and there[0] == content else None
+
+
 def delete_object(url: StoreUrl) -> None:
     """Delete an object, if it is there.
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from e5v.errors import E5VError
 from e5v.inputs import Text
-from e5v.search.index_model import PROMPT
+from e5v.search.manifest import PROMPT
 from e5v.vectors import unit
 from e5v.web.errors import Refused
 from e5v.web.inputs import RequestItem

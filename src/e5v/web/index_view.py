@@ -13,73 +13,40 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Lock, Thread
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from e5v.errors import DataError
-from e5v.search.entries import Entry
 from e5v.search.index import Index
 from e5v.search.index_folder import IndexFolder, LocalFolder
 from e5v.search.index_model import fingerprint_of
 from e5v.search.locating import open_folder
 from e5v.search.manifest import read_manifest
 from e5v.web.errors import Refused
-from e5v.web.projection import project
-from e5v.web.searched import SearchedIndex
+from e5v.web.searched import Searched, require
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
 
 FRESH_SECONDS = 1.0  # between two refreshes
-MAP_POINTS = 2_000
-DIGITS = 4  # decimals of a map coordinate
 CONFLICT = 409
-Reservation = TypeVar("Reservation")
 
 
-@dataclass(frozen=True)
-class MapPoint:
-    """An entry's place on the map."""
-
-    entry: Entry
-    x: float
-    y: float
-
-
-@dataclass(frozen=True)
-class Map:
-    """The points of one version of the index."""
-
-    version: int
-    points: list[MapPoint]
-
-
-class Collection:
+class Collection(Searched):
     """An index, for one model; there may be none yet. `folder` is where its files are read."""
 
     def __init__(self, place: Path | IndexFolder, model: E5V) -> None:
+        super().__init__(model)
         self._place = open_folder(place)
         self.folder, self.url = self._place.path, self._place.url
-        self.model = model
         self._pulling: Thread | None = None
         self._lock = Lock()
         self._index: Index | None = None
         self._opened = self.folder  # without links
         self._version = 0  # incremented at every change
         self._refreshed = 0.0
-        self._map: Map | None = None
-
-    def index(self) -> Index:
-        """Return the index as it is now.
-
-        Raises:
-            Refused: there is no index, or another model made it.
-            DataError: it is damaged.
-        """
-        return self.version()[0]
 
     def version(self) -> tuple[Index, int]:
         """Return the index as it is now, and a number that grows with every change to it.
@@ -109,14 +76,6 @@ class Collection:
             if refusal.status_code == CONFLICT:
                 raise DataError(str(refusal)) from None
 
-    def entry(self, id: str) -> Entry:
-        """Return an entry.
-
-        Raises:
-            Refused: there is no such entry.
-        """
-        return require(self.index().get(id), id)
-
     def vector(self, id: str) -> Any:
         """Return the vector of an entry, (d,) float32.
 
@@ -124,14 +83,6 @@ class Collection:
             Refused: there is no such entry.
         """
         return require(self.index().vector(id), id)
-
-    def map(self) -> list[MapPoint]:
-        """Return the map of at most 2,000 entries; computed once per version of the index."""
-        index, version = self.version()
-        drawn = self._map
-        if drawn is None or drawn.version != version:
-            drawn = self._map = Map(version, compute_points(index))
-        return drawn.points
 
     @cached_property
     def _fingerprint(self) -> str:
@@ -178,24 +129,3 @@ class Collection:
         except DataError as error:
             raise Refused(CONFLICT, "missing", str(error)) from None
         return index
-
-
-def require(found: Reservation | None, id: str) -> Reservation:
-    """Return what was found of an entry.
-
-    Raises:
-        Refused: there is no such entry.
-    """
-    if found is None:
-        raise Refused(404, "missing", f"the index has no entry {id[:80]!a}")
-    return found
-
-
-def compute_points(index: SearchedIndex) -> list[MapPoint]:
-    """Return the places of at most 2,000 entries, of which each is between 0 and 1."""
-    ids, vectors = index.vectors(MAP_POINTS)
-    places = dict(zip(ids, project(vectors).tolist(), strict=True))
-    return [
-        MapPoint(entry, *(round(place, DIGITS) for place in places[entry.id]))
-        for entry in index.entries(ids)
-    ]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from e5v.errors import DataError, UsageError
 from e5v.model.head import has_head
 from e5v.model.words import Word, likely_words
-from e5v.search.index_model import PROMPT
+from e5v.search.manifest import PROMPT
 from e5v.search.query import Query, QueryItems, find, list_items, load_stored_example
 from e5v.vectors import unit
 from e5v.web.batching import Batcher

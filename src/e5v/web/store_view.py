@@ -13,26 +13,25 @@ from typing import TYPE_CHECKING
 
 from e5v.databases.store_index import StoreIndex
 from e5v.errors import UsageError
-from e5v.search.entries import Entry
 from e5v.search.index_model import fingerprint_of
 from e5v.web.errors import Refused
-from e5v.web.index_view import FRESH_SECONDS, Map, MapPoint, compute_points, require
+from e5v.web.index_view import FRESH_SECONDS
+from e5v.web.searched import Searched
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
 
 
-class StoreCollection:
+class StoreCollection(Searched):
     """An open collection, for one model."""
 
     def __init__(self, index: StoreIndex, model: E5V) -> None:
+        super().__init__(model)
         self.url = index.url
-        self.model = model
         self._index = index
         self._lock = Lock()
         self._version = 1  # incremented at every change
         self._refreshed = time.monotonic()
-        self._map: Map | None = None
 
     def check(self) -> None:
         """Check the model.
@@ -42,15 +41,6 @@ class StoreCollection:
         """
         dtype = str(self.model.dtype).removeprefix("torch.")
         self._index.check(fingerprint_of(self.model), self.model.loaded.name, dtype)
-
-    def index(self) -> StoreIndex:
-        """Return the collection as it is now.
-
-        Raises:
-            Refused: it no longer exists.
-            DataError: the database cannot be reached, or an export to it is not finished.
-        """
-        return self.version()[0]
 
     def version(self) -> tuple[StoreIndex, int]:
         """Return the collection as it is now, and a number that grows with every change to it.
@@ -67,19 +57,3 @@ class StoreCollection:
                     raise Refused(404, "missing", str(error)) from None
                 self._refreshed = time.monotonic()
             return self._index, self._version
-
-    def entry(self, id: str) -> Entry:
-        """Return an entry.
-
-        Raises:
-            Refused: there is no such entry.
-        """
-        return require(self.index().get(id), id)
-
-    def map(self) -> list[MapPoint]:
-        """Return the map of at most 2,000 entries; computed once per version."""
-        index, version = self.version()
-        drawn = self._map
-        if drawn is None or drawn.version != version:
-            drawn = self._map = Map(version, compute_points(index))
-        return drawn.points
