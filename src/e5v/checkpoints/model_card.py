@@ -12,7 +12,6 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from e5v.model.bundled import NAMES
 from e5v.model.prompts import PROMPTS
 
 UNTOLD = frozenset({"model", "model_content", "content", "teacher_content", "parts"})  # of a recipe
@@ -55,8 +54,12 @@ def format_adapter_card(id: str, source: str | None, recipe: Mapping[str, object
 
     Of paths on this machine, the last name is left.
     """
-    base = {"base_model": source} if source and source not in NAMES else {}
-    front = {**base, "library_name": "peft", "pipeline_tag": "feature-extraction", "tags": [*TAGS]}
+    front = {
+        **_name_base(source),
+        "library_name": "peft",
+        "pipeline_tag": "feature-extraction",
+        "tags": [*TAGS],
+    }
     name = id.rpartition("/")[2]
     template = _load_template("adapter_card.md.jinja")
     return template.render(front=front, id=id, name=name, source=source, recipe=_tell(recipe))
@@ -94,11 +97,16 @@ def _make_front_matter(card: ModelCard) -> Mapping[str, object]:
     """Return the YAML front matter."""
     library = "sentence-transformers" if card.sentence else "transformers"
     return {
-        "base_model": card.source,
+        **_name_base(card.source),
         "library_name": library,
         "pipeline_tag": "feature-extraction",
         "tags": [*TAGS, *([library] if card.sentence else [])],
     }
+
+
+def _name_base(source: str | None) -> dict[str, str]:
+    """Return `base_model` for a source on the hub; a folder and a bundled model are not there."""
+    return {"base_model": source} if source and "/" in source else {}
 
 
 def _format_cell(value: object) -> str:
