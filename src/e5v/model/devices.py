@@ -1,7 +1,10 @@
 """Choose the device and dtype of a model.
 
 name -> torch.device | torch.dtype, by default the fastest on this machine
+names -> devices that run the same model
 """
+
+from collections.abc import Sequence
 
 import torch
 
@@ -42,3 +45,27 @@ def pick_device(device: str | None) -> torch.device:
             f'device "{device}" cannot be used here: {first_line(error)}; '
             "expected an available device, or None for the fastest"
         ) from None
+
+
+def list_devices(given: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return the devices that are meant; None is the fastest of this machine.
+
+    `given` is a device, several in a list or separated by commas, or "auto": every CUDA device.
+
+    Raises:
+        UsageError: it names no device, or one of several that this machine does not have.
+    """
+    if given is None:
+        return None
+    if given == "auto":
+        return tuple(f"cuda:{number}" for number in range(torch.cuda.device_count())) or None
+    names = tuple(name.strip() for name in (given.split(",") if isinstance(given, str) else given))
+    if not all(names) or not names:
+        raise UsageError(
+            f"device is {given!r}; expected one such as cuda, or several: cuda:0,cuda:1",
+            argument="device",
+        )
+    if len(names) > 1:
+        for name in names:
+            pick_device(name)
+    return names

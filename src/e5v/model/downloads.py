@@ -46,10 +46,11 @@ def download_size(
     missing = [file for file in wanted if not _is_cached(name, file.rfilename, info.sha)]
     if not missing:
         return None
-    from e5v.model.devices import pick_device, pick_dtype  # imports torch
+    from e5v.model.devices import list_devices, pick_device, pick_dtype  # imports torch
 
+    first = pick_device((list_devices(device) or (None,))[0])
     size = sum(file.size or 0 for file in missing)
-    bits = 4 if four_bit else 8 * pick_dtype(dtype, pick_device(device)).itemsize
+    bits = 4 if four_bit else 8 * pick_dtype(dtype, first).itemsize
     stored = sum(file.size or 0 for file in wanted if not file.rfilename.endswith(SMALL))
     values = info.safetensors.total if info.safetensors else stored // 2  # most are in 16 bits
     return Download(len(missing), size, values * bits // 8)

@@ -17,8 +17,8 @@ from e5v.errors import EncodeWarning, UsageError
 from e5v.inputs import RawItem
 from e5v.model.backbones import Tiling
 from e5v.model.encode_warnings import describe_doubts, warn_at_end, warn_of_results
+from e5v.model.encoders import open_encoder
 from e5v.model.engine_address import EngineAddress
-from e5v.model.engine_encoder import open_encoder
 from e5v.model.head import check_head
 from e5v.model.loading import Loaded
 from e5v.model.locating import absolute_name
@@ -48,8 +48,9 @@ class E5V:
     Args:
         model: a hub id or a folder of any image-text-to-text model that transformers can open, or
             a model that is already open (`e5v.model.loading.Loaded`).
-        device: "cpu", "cuda", "mps", ...; by default the fastest available. With an `EngineAddress`
-            (`e5v.model.engine_address`), a server has the weights, and none are loaded here.
+        device: "cpu", "cuda", "mps", ...; by default the fastest available. On several
+            (["cuda:0", "cuda:1"], or "auto" for every GPU), a copy of the model runs on each. With
+            an `EngineAddress` (`e5v.model.engine_address`), a server has the weights.
         dtype: "float32", "bfloat16", "float16"; "auto" is bfloat16 where the hardware is fast at
             it.
         max_tokens: maximum length of an item in tokens, including prompt and images; longer text is
@@ -69,7 +70,7 @@ class E5V:
         self,
         model: str | Path | Loaded,
         *,
-        device: str | EngineAddress | None = None,
+        device: str | Sequence[str] | EngineAddress | None = None,
         dtype: DTypeName = "auto",
         max_tokens: int | None = None,
         trust_remote_code: bool = False,

@@ -17,18 +17,17 @@ from torch import Tensor
 
 from e5v.errors import EngineError, UsageError
 from e5v.inputs import RawItem
-from e5v.model.backbones import Tiling
 from e5v.model.devices import pick_dtype
-from e5v.model.encoder import Encoder, Prompted
+from e5v.model.encoder import Prompted
 from e5v.model.engine import Engine
 from e5v.model.engine_address import EngineAddress
 from e5v.model.engine_reference import ITEMS, find_reference
 from e5v.model.fingerprint import engine_fingerprint
 from e5v.model.head import take_head
 from e5v.model.literal import literal_template
-from e5v.model.loading import Loaded, load, outline
+from e5v.model.loading import Loaded, outline
 from e5v.model.locating import shown_name
-from e5v.model.opening import DTypeName, Opening, OpenOptions
+from e5v.model.opening import Opening
 from e5v.model.preparing import Preparer
 from e5v.model.prompts import RETRIEVAL
 
@@ -65,35 +64,6 @@ class EngineEncoder:
             EngineError: the engine is away, refuses, or answers something else.
         """
         return torch.from_numpy(self.engine.embed(batch))
-
-
-def open_encoder(
-    model: str | Path | Loaded,
-    *,
-    device: str | EngineAddress | None = None,
-    readout: str = "last",
-    dtype: DTypeName = "auto",
-    trust_remote_code: bool = False,
-    tiling: Tiling = "correct",
-) -> Encoder | EngineEncoder:
-    """Open a model here, unless it is open already, or on an engine if the device is one.
-
-    Raises:
-        EngineError: as `open_on_engine`.
-        ModelError: the model cannot be opened.
-        UsageError: an option is unknown, or for weights that are here.
-    """
-    how: OpenOptions = {"dtype": dtype, "tiling": tiling, "trust_remote_code": trust_remote_code}
-    if isinstance(model, Loaded):
-        if isinstance(device, EngineAddress):
-            raise UsageError("an open model needs no engine; name the model", argument="device")
-        return Encoder(model, readout)
-    if not isinstance(device, EngineAddress):
-        here: OpenOptions = {**how, "device": device}
-        return Encoder(load(model, **here), readout)
-    if readout != "last":
-        raise UsageError(f'readout is "{readout}"; an engine has only "last"', argument="readout")
-    return open_on_engine(model, device, Opening(**how))
 
 
 def open_on_engine(name: str | Path, address: EngineAddress, how: Opening) -> EngineEncoder:

@@ -36,3 +36,12 @@ class OpenOptions(TypedDict, total=False):
     dtype: DTypeName
     trust_remote_code: bool
     tiling: Tiling
+
+
+@dataclass(frozen=True)
+class Order:
+    """A model that another process opens: its name, read-out, and the fields of `Opening`."""
+
+    name: str
+    readout: str
+    options: OpenOptions

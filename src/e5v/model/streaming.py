@@ -2,10 +2,12 @@
 
 futures of Prepared -> window -> new content -> batches by token count -> encoder -> unit rows
                               -> repeated content -> cached row
+
+With several devices, the batches of the next windows are begun before a window is finished.
 """
 
-from collections import OrderedDict
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from os import PathLike
@@ -17,8 +19,9 @@ from numpy.typing import NDArray
 
 from e5v.errors import ItemError, ModelError, PromptError, UsageError
 from e5v.inputs import RawItem
-from e5v.model.encoder import Encoder
-from e5v.model.engine_encoder import EngineEncoder
+from e5v.model.device_pool import DevicePool
+from e5v.model.encoder import Prompted
+from e5v.model.encoders import AnyEncoder
 from e5v.model.preparing import Prepared
 from e5v.model.prompts import Prompt
 from e5v.model.token_batches import token_batches
@@ -76,7 +79,7 @@ class Stream:
     (None: full width). Rows are unit vectors, or with `normalised` false the hidden states.
     """
 
-    encoder: Encoder | EngineEncoder
+    encoder: AnyEncoder
     budget: int
     dim: int | None
     on_error: OnError
@@ -102,6 +105,27 @@ class Stream:
 
     def _run(self, futures: Iterable[Future[Prepared]]) -> Iterator[Encoded | Skipped]:
         cache = _Cache(CACHE_BYTES // (4 * self.encoder.width))
+        ahead = self.encoder.lookahead if isinstance(self.encoder, DevicePool) else 0
+        begun: deque[_Begun] = deque()
+        windows, bad = self._windows(futures), None
+        while bad is None:
+            try:
+                window = next(windows, None)
+            except (ItemError, PromptError) as error:
+                window, bad = None, error
+            if window is None:
+                break
+            begun.append(self._begin(window, cache))
+            if len(begun) > ahead:
+                yield from self._finish(begun.popleft())
+        for one in begun:
+            yield from self._finish(one)
+        if bad is not None:  # after the items before it
+            raise bad
+
+    def _windows(
+        self, futures: Iterable[Future[Prepared]]
+    ) -> Iterator[Sequence[Prepared | Skipped]]:
         window: list[Prepared | Skipped] = []
         tokens = pixels = 0
         for position, future in enumerate(futures):
@@ -117,51 +141,59 @@ class Stream:
                 tokens += len(prepared.prompted.ids)
                 pixels += _pixel_bytes(prepared)
             if tokens >= max(WINDOW_BATCHES * self.budget, WINDOW_TOKENS) or pixels >= WINDOW_BYTES:
-                yield from self._flush(window, cache)
+                yield window
                 window, tokens, pixels = [], 0, 0
-        yield from self._flush(window, cache)
+        yield window
 
-    def _flush(
-        self, window: Sequence[Prepared | Skipped], cache: "_Cache"
-    ) -> Iterator[Encoded | Skipped]:
-        fresh = {
-            one.digest: one
-            for one in window
-            if isinstance(one, Prepared) and one.digest not in cache
-        }
-        vectors = dict(zip(fresh, self.vectors(list(fresh.values())), strict=True))
-        for one in window:
+    def _begin(self, window: Sequence[Prepared | Skipped], cache: "_Cache") -> "_Begun":
+        """Begin to embed what is new in a window; other rows may be those of an earlier one."""
+        items = [one for one in window if isinstance(one, Prepared)]
+        fresh = {one.digest: one for one in items if one.digest not in cache}
+        work = self._embed(list(fresh.values()))
+        rows = dict(zip(fresh, work.rows, strict=True))
+        known = {one.digest: cache[one.digest] for one in items if one.digest not in rows}
+        cache.update(rows)
+        return _Begun(window, rows | known, work)
+
+    def _finish(self, begun: "_Begun") -> Iterator[Encoded | Skipped]:
+        begun.work.finish()
+        for one in begun.window:
             if isinstance(one, Skipped):
                 yield one
                 continue
-            vector = vectors[one.digest] if one.digest in vectors else cache[one.digest]
             yield Encoded(
                 one.position,
-                truncate(vector, self.dim),
+                truncate(begun.rows[one.digest], self.dim),
                 one.cut,
                 is_text=not one.prompted.images,
                 doubt=one.doubt,
                 tokens=len(one.prompted.ids),
                 digest=one.digest,
             )
-        cache.update(vectors)
 
     def vectors(self, items: Sequence[Prepared]) -> NDArray[np.float32]:
         """Embed prepared items: (n, d) rows in the order given."""
-        rows = np.empty((len(items), self.encoder.width), np.float32)
+        work = self._embed(items)
+        work.finish()
+        return work.rows
+
+    def _embed(self, items: Sequence[Prepared]) -> "_Work":
         lengths = [len(one.prompted.ids) for one in items]
         padded = self.encoder.layout != "packed"
         batches = token_batches(
             lengths, self.budget, padded=padded, alone_above=self.encoder.alone_above
         )
-        for places in batches:
-            states = self._states([items[place] for place in places])
-            rows[places] = unit(states) if self.normalised else states
-        return rows
+        prompts = [[items[place].prompted for place in places] for places in batches]
+        rows = np.empty((len(items), self.encoder.width), np.float32)
+        return _Work(rows, batches, self._run_batches(prompts), self._read)
 
-    def _states(self, batch: Sequence[Prepared]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            states = self.encoder.states([one.prompted for one in batch])
+    def _run_batches(self, batches: Sequence[Sequence[Prompted]]) -> Iterator[torch.Tensor]:
+        """Return the states of batches: of several devices begun now, otherwise when asked for."""
+        if isinstance(self.encoder, DevicePool):
+            return self.encoder.run(batches)
+        return map(torch.inference_mode()(self.encoder.states), batches)
+
+    def _read(self, states: torch.Tensor) -> NDArray[np.float32]:
         rows: NDArray[np.float32] = states.float().cpu().numpy()
         if not np.isfinite(rows).all():
             loaded = self.encoder.loaded
@@ -171,7 +203,34 @@ class Stream:
             raise ModelError(
                 f"{loaded.name} returned values that are not finite in {loaded.model.dtype}; {fix}"
             )
-        return rows
+        return unit(rows) if self.normalised else rows
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Batches of a window that were begun; `rows` (n, d) are filled by `finish`."""
+
+    rows: NDArray[np.float32]
+    batches: Sequence[Sequence[int]]
+    states: Iterator[torch.Tensor]
+    read: Callable[[torch.Tensor], NDArray[np.float32]]
+
+    def finish(self) -> None:
+        """Wait for the states of all batches, and fill the rows."""
+        for places, states in zip(self.batches, self.states, strict=True):
+            self.rows[places] = self.read(states)
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A window, the rows of its items by digest, and the work that fills those that are new.
+
+    Rows of content that an earlier window had are filled by the work of that one.
+    """
+
+    window: Sequence[Prepared | Skipped]
+    rows: Mapping[bytes, NDArray[np.float32]]
+    work: _Work
 
 
 def _drop_traceback(error: ItemError | PromptError) -> ItemError | PromptError:

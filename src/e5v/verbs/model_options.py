@@ -65,7 +65,8 @@ class Opening:
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Number format of the computation; auto is bfloat16 where the hardware is fast at it."""
     device: Annotated[str | None, arg(metavar="NAME")] = None
-    """cpu, cuda, cuda:1, mps, ...; by default the fastest available."""
+    """cpu, cuda, cuda:1, mps, ...; by default the fastest available. Several, such as
+    cuda:0,cuda:1, or auto for every GPU, run a copy of the model each."""
     trust_remote_code: bool = False
     """Run Python code that comes with the checkpoint."""
     tiling: Literal["correct", "transformers-4.41"] = "correct"

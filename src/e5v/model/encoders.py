@@ -1,0 +1,59 @@
+"""Open the encoder of a model: here, on several devices, or on an engine.
+
+name + device -> Encoder; name + devices -> DevicePool; name + EngineAddress -> EngineEncoder
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from e5v.errors import UsageError
+from e5v.model.backbones import Tiling
+from e5v.model.device_pool import DevicePool, open_pool
+from e5v.model.devices import list_devices
+from e5v.model.encoder import Encoder
+from e5v.model.engine_address import EngineAddress
+from e5v.model.engine_encoder import EngineEncoder, open_on_engine
+from e5v.model.loading import Loaded, load
+from e5v.model.locating import absolute_name
+from e5v.model.opening import DTypeName, Opening, OpenOptions, Order
+
+AnyEncoder: TypeAlias = Encoder | DevicePool | EngineEncoder
+
+
+def open_encoder(
+    model: str | Path | Loaded,
+    *,
+    device: str | Sequence[str] | EngineAddress | None = None,
+    readout: str = "last",
+    dtype: DTypeName = "auto",
+    trust_remote_code: bool = False,
+    tiling: Tiling = "correct",
+) -> AnyEncoder:
+    """Open a model here, unless it is open already, or on an engine if the device is one.
+
+    On several devices, all have the dtype of the first.
+
+    Raises:
+        EngineError: as `open_on_engine`.
+        ModelError: the model cannot be opened.
+        UsageError: an option is unknown, or for weights that are here.
+    """
+    how: OpenOptions = {"dtype": dtype, "tiling": tiling, "trust_remote_code": trust_remote_code}
+    if isinstance(model, Loaded):
+        if isinstance(device, EngineAddress):
+            raise UsageError("an open model needs no engine; name the model", argument="device")
+        return Encoder(model, readout)
+    if isinstance(device, EngineAddress):
+        if readout != "last":
+            raise UsageError(
+                f'readout is "{readout}"; an engine has only "last"', argument="readout"
+            )
+        return open_on_engine(model, device, Opening(**how))
+    devices = list_devices(device) or (None,)
+    first = Encoder(load(model, **{**how, "device": devices[0]}), readout)
+    if len(devices) == 1:
+        return first
+    dtype = str(first.loaded.model.dtype).removeprefix("torch.")  # one for all
+    order = Order(absolute_name(model), readout, {**how, "dtype": dtype})
+    return open_pool(first, order, devices[1:])
