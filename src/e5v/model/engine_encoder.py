@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import torch
@@ -17,7 +18,6 @@ from torch import Tensor
 
 from e5v.errors import EngineError, UsageError
 from e5v.inputs import RawItem
-from e5v.model.backbones import Tiling
 from e5v.model.devices import pick_dtype
 from e5v.model.encoder import Encoder, Prompted
 from e5v.model.engine import Engine
@@ -28,7 +28,7 @@ from e5v.model.head import take_head
 from e5v.model.literal import literal_template
 from e5v.model.loading import Loaded, load, outline
 from e5v.model.locating import shown_name
-from e5v.model.opening import DTypeName, Opening, OpenOptions
+from e5v.model.opening import ModelOptions, Opening, OpenOptions
 from e5v.model.preparing import Preparer
 from e5v.model.prompts import RETRIEVAL
 
@@ -72,9 +72,7 @@ def open_encoder(
     *,
     device: str | EngineAddress | None = None,
     readout: str = "last",
-    dtype: DTypeName = "auto",
-    trust_remote_code: bool = False,
-    tiling: Tiling = "correct",
+    **how: Unpack[ModelOptions],
 ) -> Encoder | EngineEncoder:
     """Open a model here, unless it is open already, or on an engine if the device is one.
 
@@ -83,7 +81,6 @@ def open_encoder(
         ModelError: the model cannot be opened.
         UsageError: an option is unknown, or for weights that are here.
     """
-    how: OpenOptions = {"dtype": dtype, "tiling": tiling, "trust_remote_code": trust_remote_code}
     if isinstance(model, Loaded):
         if isinstance(device, EngineAddress):
             raise UsageError("an open model needs no engine; name the model", argument="device")
@@ -109,7 +106,7 @@ def open_on_engine(name: str | Path, address: EngineAddress, how: Opening) -> En
     """
     if how.tiling != "correct":
         raise UsageError("an engine has its own tiling; leave it out", argument="tiling")
-    loaded = outline(name, trust_remote_code=how.trust_remote_code)
+    loaded = outline(name, trust_remote_code=how.trust_remote_code, recipe=how.recipe)
     auto = loaded.model.config.dtype or torch.float32
     dtype = auto if how.dtype == "auto" else pick_dtype(how.dtype, torch.device("cpu"))
     loaded.model.to(dtype)  # it has no content
@@ -124,7 +121,8 @@ def open_on_engine(name: str | Path, address: EngineAddress, how: Opening) -> En
 def _compare(encoder: EngineEncoder, name: str, dtype: str, how: Opening) -> str:
     """Compare the engine's vectors with the model's own; return the fingerprint of the model."""
     preparer = Preparer(encoder.loaded, encoder.context, for_engine=True)
-    reference = find_reference(name, dtype, trust_remote_code=how.trust_remote_code)
+    remote = how.trust_remote_code
+    reference = find_reference(name, dtype, trust_remote_code=remote, recipe=how.recipe)
     for place, (kind, item) in enumerate(ITEMS.items()):
         try:
             row = _embed(encoder, preparer, item)

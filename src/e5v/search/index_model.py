@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from e5v.errors import UsageError
-from e5v.inputs import RawItem
+from e5v.inputs import RawItem, Side
 from e5v.model.embedder import E5V
 from e5v.model.fingerprint import fingerprint
 from e5v.model.locating import absolute_name
@@ -36,7 +36,7 @@ class Embedder(Protocol):
     """What makes the vectors of an index: a model, or parts that have them."""
 
     def encode_iter(
-        self, items: Iterable[RawItem], *, prompt: str | Prompt, on_error: OnError
+        self, items: Iterable[RawItem], *, prompt: str | Prompt, side: Side, on_error: OnError
     ) -> Iterator[Encoded | Skipped]:
         """Yield a result for each item, in order."""
 
