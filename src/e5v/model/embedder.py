@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 
 from e5v.errors import EncodeWarning, UsageError
 from e5v.inputs import Item, RawItem, Side
-from e5v.model.backbones import Tiling
 from e5v.model.encode_warnings import describe_doubts, warn_at_end, warn_of_results
 from e5v.model.engine_address import EngineAddress
 from e5v.model.engine_encoder import open_encoder
 from e5v.model.head import check_head
 from e5v.model.loading import Loaded
 from e5v.model.locating import absolute_name
-from e5v.model.opening import DTypeName
+from e5v.model.opening import ModelOptions
 from e5v.model.preparing import Prepared, Preparer, ahead
 from e5v.model.prompts import Prompt, find_prompt
 from e5v.model.recipe import ANY, Purpose
@@ -70,20 +69,16 @@ class E5V:
         ModelError: it cannot be opened, is text only, lacks weights, or its engine is away.
     """
 
-    def __init__(  # noqa: PLR0913  the options of the main class
+    def __init__(
         self,
         model: str | Path | Loaded,
         *,
         device: str | EngineAddress | None = None,
-        dtype: DTypeName = "auto",
         max_tokens: int | None = None,
-        trust_remote_code: bool = False,
         readout: str = "last",
-        tiling: Tiling = "correct",
-        recipe: str | None = None,
+        **options: Unpack[ModelOptions],
     ) -> None:
-        how: dict[str, Any] = {"device": device, "dtype": dtype, "tiling": tiling}
-        how |= {"trust_remote_code": trust_remote_code, "readout": readout, "recipe": recipe}
+        how: dict[str, Any] = {"device": device, "readout": readout, **options}
         self.encoder = open_encoder(model, **how)
         self._opened: tuple[str, dict[str, Any]] | None = None
         if not isinstance(model, Loaded):

@@ -81,6 +81,7 @@ def open_encoder(
         ModelError: the model cannot be opened.
         UsageError: an option is unknown, or for weights that are here.
     """
+    opening = Opening(**how)  # refuses what is no option, for an open model, too
     if isinstance(model, Loaded):
         if isinstance(device, EngineAddress):
             raise UsageError("an open model needs no engine; name the model", argument="device")
@@ -90,7 +91,7 @@ def open_encoder(
         return Encoder(load(model, **here), readout)
     if readout != "last":
         raise UsageError(f'readout is "{readout}"; an engine has only "last"', argument="readout")
-    return open_on_engine(model, device, Opening(**how))
+    return open_on_engine(model, device, opening)
 
 
 def open_on_engine(name: str | Path, address: EngineAddress, how: Opening) -> EngineEncoder:

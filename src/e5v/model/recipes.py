@@ -5,7 +5,9 @@ the wording written out by hand. An embedder without one is asked as E5-V is.
 """
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 
+from e5v.errors import UsageError
 from e5v.model.recipe import Recipe
 from e5v.model.recipes_llava import BGE_VL, E5_V, UNIME, VLM2VEC_LLAVA
 from e5v.model.recipes_qwen import (
@@ -82,3 +84,18 @@ REFUSED: tuple[Refused, ...] = (
         "e5v has no record of Qwen2.5-Omni's language model yet",
     ),
 )
+
+
+def find_recipe(name: str) -> Recipe:
+    """Return the recipe of a name.
+
+    Raises:
+        UsageError: there is none; the nearest is named.
+    """
+    for recipe in RECIPES:
+        if name == recipe.name:
+            return recipe
+    names = [recipe.name for recipe in RECIPES]
+    near = get_close_matches(name.lower(), names, n=1, cutoff=0.4)
+    meant = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(names)}"
+    raise UsageError(f"there is no recipe {name!r}; {meant}", argument="recipe")

@@ -7,20 +7,20 @@ import json
 import warnings
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from e5v.errors import ModelError, RecipeWarning, UsageError
+from e5v.errors import ModelError, RecipeWarning
 from e5v.model.hf_internals import find_file
 from e5v.model.prompts import PROMPTS, RAW, Turn, find_turn
 from e5v.model.recipe import Recipe
-from e5v.model.recipes import RECIPES, REFUSED, Refused
+from e5v.model.recipes import RECIPES, REFUSED, Refused, find_recipe
 from e5v.model.recipes_llava import E5_V
 
 CONFIG, MODULES, SENTENCE = "config.json", "modules.json", "config_sentence_transformers.json"
 CACHED = "models--"  # how a folder of the hub's cache begins
 OURS = "e5v_recipe"  # in the config of a checkpoint that e5v wrote: the name of its recipe
+ASKED = "asked for"  # how a recipe is known that the user chose
 
 Known = TypeVar("Known", Recipe, Refused)
 
@@ -56,7 +56,7 @@ def recognise(names: Sequence[str], source: str, asked: str | None = None) -> Re
     if asked is not None:
         recipe = find_recipe(asked)
         _check_type(names[0], recipe, evidence)
-        return Recognised(recipe, "asked for")
+        return Recognised(recipe, ASKED)
     if evidence.written:
         return Recognised(find_recipe(evidence.written), "named in its config")
     called = [*names, source]
@@ -105,21 +105,6 @@ def warn_of_recipe(model: Asked) -> None:
             f'recipe, such as "{E5_V.name}", to choose)'
         )
         warnings.warn(RecipeWarning(message), stacklevel=3)
-
-
-def find_recipe(name: str) -> Recipe:
-    """Return the recipe of a name.
-
-    Raises:
-        UsageError: there is none; the nearest is named.
-    """
-    for recipe in RECIPES:
-        if name == recipe.name:
-            return recipe
-    names = [recipe.name for recipe in RECIPES]
-    near = get_close_matches(name.lower(), names, n=1, cutoff=0.4)
-    meant = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(names)}"
-    raise UsageError(f"there is no recipe {name!r}; {meant}", argument="recipe")
 
 
 def choose_turn(

@@ -16,6 +16,7 @@ from e5v.model.embedder import E5V
 from e5v.model.fingerprint import fingerprint
 from e5v.model.locating import absolute_name
 from e5v.model.prompts import Prompt
+from e5v.model.recognising import ASKED
 from e5v.model.streaming import Encoded, OnError, Skipped
 from e5v.search.manifest import PROMPT, Manifest
 
@@ -28,8 +29,9 @@ def fingerprint_of(model: E5V) -> str:
 def manifest_of(model: E5V, name: str) -> Manifest:
     """Return the manifest of a new index for a model of that name."""
     dtype = str(model.dtype).removeprefix("torch.")
-    digest, tiling = fingerprint_of(model), model.loaded.tiling
-    return Manifest(digest, name, dtype, model.width, tiling=tiling)
+    digest, loaded = fingerprint_of(model), model.loaded
+    recipe = loaded.recipe.name if loaded.recipe_by == ASKED else None
+    return Manifest(digest, name, dtype, model.width, tiling=loaded.tiling, recipe=recipe)
 
 
 class Embedder(Protocol):
@@ -88,7 +90,9 @@ def find_model(model: str | Path | E5V | None, there: Manifest | None) -> IndexM
         raise UsageError("a new index needs a model", argument="model")
     name = None if model is None else absolute_name(model)
     own = name is None or (there is not None and name == there.model)
-    how: Any = {"dtype": there.dtype, "tiling": there.tiling} if there else {}
+    how: Any = {}
+    if there:
+        how = {"dtype": there.dtype, "tiling": there.tiling, "recipe": there.recipe}
     found = IndexModel(
         str(there.model if there and own else name),
         lambda name: E5V(name, **how),
