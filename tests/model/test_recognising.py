@@ -14,8 +14,8 @@ import transformers
 from e5v import E5V, ModelError, UsageError
 from e5v.errors import RecipeWarning
 from e5v.model.fingerprint import fingerprint
-from e5v.model.recognising import Recognised, recognise
 from e5v.model.recipes import RECIPES, REFUSED
+from e5v.model.recognising import Recognised, recognise
 
 Checkpoints = Callable[[str], Path]
 
@@ -116,7 +116,7 @@ def test_a_wrong_recipe_is_told(checkpoints: Checkpoints) -> None:
         E5V(checkpoints("qwen2_vl"), recipe="gme")
     with pytest.raises(UsageError, match="expected one of e5-v, unime-llava"):
         E5V(checkpoints("qwen2_vl"), recipe="zzz")
-    with pytest.raises(ModelError, match="qwen3-vl-embedding is for qwen3_vl, but .* a qwen2_vl"):
+    with pytest.raises(ModelError, match=r"qwen3-vl-embedding is for qwen3_vl, but .* a qwen2_vl"):
         E5V(checkpoints("qwen2_vl"), recipe="qwen3-vl-embedding")
     with pytest.raises(TypeError, match="recipes"):
         E5V(checkpoints("qwen2_vl"), recipes="e5-v")  # type: ignore[call-arg]

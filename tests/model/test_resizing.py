@@ -13,7 +13,7 @@ QWEN3 = Smart(4_096, 1_843_200)
     [
         ((64, 48), (64, 64)),  # 48 is halfway, and 1.5 rounds to the even number
         ((640, 480), (640, 480)),
-        ((1920, 1080), (1792, 1024)),  # 1920x1088 would be too many
+        ((1920, 1080), (1792, 992)),  # 1920x1088 would be too many
         ((4000, 3000), (1536, 1152)),
         ((20, 30), (64, 96)),  # too few
         ((400, 10), (384, 32)),  # a side shorter than half a token becomes one

@@ -52,7 +52,7 @@ def test_an_instruction_without_a_place_is_refused(
     plain = E5V(checkpoints("llava_next_llama3"), dtype="float32")
     with pytest.raises(PromptError, match="recipe e5-v has no place for an instruction; leave it"):
         plain.encode(["a dog"], instruction="Find it.", on_error="skip")
-    with pytest.raises(PromptError, match="item 0: .*no <instruction> slot"):
+    with pytest.raises(PromptError, match=r"item 0: .*no <instruction> slot"):
         plain.encode([{"text": "a dog", "instruction": "Find it."}])
     asked = plain.encode(
         ["a dog"], instruction="Find it.", prompt="<instruction>: <text> in a word"
