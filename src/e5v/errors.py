@@ -10,6 +10,7 @@
       TrainingError      a run cannot continue; says what is saved and how to resume
       MissingExtraError  a library is not installed; says which extra of e5v installs it
     EncodeWarning        items were truncated or skipped; has their positions
+    RecipeWarning        a model is asked in a way that its authors may not have meant
 
 Catch `E5VError` for all of them, `ItemError` to handle a single bad item. The command line prints
 the message on stderr; it exits with 2 for `UsageError` and `PromptError`, otherwise with 1.
@@ -86,3 +87,7 @@ class EncodeWarning(UserWarning):
     def __init__(self, message: str, positions: tuple[int, ...]) -> None:
         super().__init__(message)
         self.positions = positions
+
+
+class RecipeWarning(UserWarning):
+    """No published recipe is known for a model: it is asked as E5-V is."""

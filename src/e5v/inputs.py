@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypeVar, Union, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, Union, cast
 
 from e5v.data_uris import decode_data_uri, is_data_uri
 from e5v.errors import ItemError
@@ -67,6 +67,7 @@ class Image:
 
 
 Part = Text | Image
+Side = Literal["query", "document"]
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,13 @@ class Item:
 
     `system` is the system turn of a chat, such as an instruction. It is not itself embedded.
     `instruction` says what the item is for, such as "Find an answer"; it goes where the prompt has
-    a slot for it.
+    a slot for it. `side` is that of the item, if it is not the call's: some models have two.
     """
 
     parts: tuple[Part, ...]
     system: str | None = None
     instruction: str = ""
+    side: Side | None = None
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -114,10 +116,11 @@ RawItem: TypeAlias = TextInput | ImageInput | MessageInput | MixedInput | Item
 
 
 @dataclass(frozen=True)
-class _System:
-    """A system turn, kept among the parts until the whole chat is read."""
+class _Aside:
+    """A system turn or an instruction, kept among the parts until the whole item is read."""
 
     text: str
+    is_system: bool = True
 
 
 def normalise(raw: RawItem, position: int = 0) -> Item:
@@ -126,9 +129,10 @@ def normalise(raw: RawItem, position: int = 0) -> Item:
     A string is text, unless it is a data URI, a `file://` URL of an image, the URL of an image in
     an object store, such as s3://bucket/cat.jpg, or the path of an existing file with an image
     suffix; white space around these is ignored. `{"text": ...}` is always text, and `Path(...)` and
-    `{"image": ...}` are always a file. A mapping is either "image" and/or "text", image first, or a
-    chat message ("role" and "content"). A list is a mixture in the order given, or a chat: an
-    optional system turn, then the user's turn; an empty assistant turn is ignored.
+    `{"image": ...}` are always a file. A mapping is either "image" and/or "text", image first, with
+    an "instruction" if it has one, or a chat message ("role" and "content"). A list is a mixture in
+    the order given, or a chat: an optional system turn, then the user's turn; an empty assistant
+    turn is ignored.
 
     Raises:
         ItemError: the item is empty or of an unknown kind; names `position`.
@@ -139,14 +143,15 @@ def normalise(raw: RawItem, position: int = 0) -> Item:
         read = _read_parts(raw, position)
     except RecursionError:
         raise ItemError(position, "is nested too deeply; give a flat list of parts") from None
-    turns = [part.text for part in read if isinstance(part, _System)]
-    parts = tuple(part for part in read if not isinstance(part, _System))
+    turns = [part.text for part in read if isinstance(part, _Aside) and part.is_system]
+    told = [part.text for part in read if isinstance(part, _Aside) and not part.is_system]
+    parts = tuple(part for part in read if not isinstance(part, _Aside))
     if not parts:
         expected = "a user turn after the system turn" if turns else "at least one text or image"
         raise ItemError(position, f"is empty: give {expected}")
-    if any(isinstance(part, _System) for part in read[len(turns) :]):
+    if any(isinstance(part, _Aside) and part.is_system for part in read[len(turns) :]):
         raise ItemError(position, "has a system turn after another turn; put the system turn first")
-    return Item(parts, "\n".join(turns) if turns else None)
+    return Item(parts, "\n".join(turns) if turns else None, "\n".join(told))
 
 
 def need_here(item: Item, position: int = 0) -> Item:
@@ -161,9 +166,9 @@ def need_here(item: Item, position: int = 0) -> Item:
     return item
 
 
-def _read_parts(raw: object, position: int) -> list[Part | _System]:
+def _read_parts(raw: object, position: int) -> list[Part | _Aside]:
     if isinstance(raw, Item):
-        return [*raw.parts] if raw.system is None else [_System(raw.system), *raw.parts]
+        return [*raw.parts] if raw.system is None else [_Aside(raw.system), *raw.parts]
     if isinstance(raw, Mapping):
         is_message = "content" in raw or raw.get("role") == "assistant"
         return _read_message(raw, position) if is_message else [*_read_mapping(raw, position)]
@@ -172,13 +177,13 @@ def _read_parts(raw: object, position: int) -> list[Part | _System]:
     return [_read_part(raw, position)]
 
 
-def _read_message(raw: MessageInput, position: int) -> list[Part | _System]:
+def _read_message(raw: MessageInput, position: int) -> list[Part | _Aside]:
     """Read one message of a chat by its role."""
     role, content = raw.get("role") or "user", raw.get("content")
     if role == "user":
         return _read_parts(content, position)
     if role in ("system", "developer"):
-        return [_System(text) for text in _read_turn(content, role, position)]
+        return [_Aside(text) for text in _read_turn(content, role, position)]
     if role == "assistant":
         if any(text.strip() for text in _read_turn(content, role, position)):
             raise ItemError(
@@ -242,14 +247,16 @@ def _of_string(read: Callable[[Named], Found], raw: Named, position: int) -> Fou
         raise ItemError(position, str(error)) from None
 
 
-def _read_mapping(raw: MessageInput, position: int) -> list[Part]:
-    texts: list[Part] = []
-    images: list[Part] = []
+def _read_mapping(raw: MessageInput, position: int) -> list[Part | _Aside]:
+    texts: list[Part | _Aside] = []
+    images: list[Part | _Aside] = []
     for key, value in raw.items():
         if value is None or key in {"type", "detail"}:  # OpenAI's "detail" asks for a resolution
             continue
         if key == "text":
             texts.append(_read_text(value, position))
+        elif key == "instruction":
+            texts.append(_Aside(_read_text(value, position, key).text, is_system=False))
         elif key == "base64" and isinstance(value, str) and not is_data_uri(value):
             images.append(Image(_of_string(decode_data_uri, f"data:;base64,{value}", position)))
         elif key == "path" and raw.get("bytes") is not None:
@@ -261,11 +268,11 @@ def _read_mapping(raw: MessageInput, position: int) -> list[Part]:
     return images + texts
 
 
-def _read_text(value: object, position: int) -> Text:
+def _read_text(value: object, position: int, key: str = "text") -> Text:
     if not isinstance(value, str):
-        raise ItemError(position, f'has "text" of type {type(value).__name__}; expected a string')
+        raise ItemError(position, f'has "{key}" of type {type(value).__name__}; expected a string')
     if not value.strip():
-        raise ItemError(position, "has an empty text; expected text: fill it or remove the key")
+        raise ItemError(position, f"has an empty {key}; expected text: fill it or remove the key")
     return _checked_text(value, position)
 
 
@@ -281,7 +288,7 @@ def _checked_text(text: str, position: int, doubt: str = "") -> Text:
     return Text(text, doubt)
 
 
-def _read_image(value: object, position: int) -> list[Part]:
+def _read_image(value: object, position: int) -> list[Part | _Aside]:
     """Read the value of an image key: a string is a path or a data URI here, never text."""
     if isinstance(value, Mapping):  # {"image_url": {"url": "data:..."}}, as in chat messages
         return _read_mapping(value, position)

@@ -18,11 +18,14 @@ from pathlib import Path
 
 import PIL.Image
 
-from e5v.errors import ModelError
+from e5v.errors import ModelError, PromptError
 from e5v.inputs import Image, RawItem, Text, normalise
 from e5v.model.loading import Loaded
 from e5v.model.preparing import Preparer
-from e5v.model.prompts import PROMPTS, Prompt, ask
+from e5v.model.prompts import PROMPTS, Prompt
+from e5v.model.recipe import Recipe
+from e5v.model.recipes_llava import E5_V
+from e5v.model.recognising import OURS
 from e5v.model.rendering import Renderer, literal_prompt
 from e5v.model.special_tokens import adds_special_tokens, write_settings
 from e5v.model.verify import picture
@@ -46,18 +49,22 @@ NAMES = (
 def write_sentence_files(folder: Path, loaded: Loaded) -> bool:
     """Write the files into a checkpoint folder, if they give the same tokens as `E5V`.
 
-    They do not if the model's processor names its image arrays differently (Phi-4), or its chat
-    template does not support an image with a text. Returns whether they were written. The tokens
+    They do not if the model's processor names its image arrays differently (Phi-4), its chat
+    template does not support an image with a text, or its recipe resizes images or counts positions
+    in its own way. Returns whether they were written. The tokens
     that the tokenizer adds to a prompt are written to tokenizer.json in any case, and the name of
     the model's class to config.json if it has none: vLLM would take the class without a head.
     """
     write_settings(folder, loaded.processor.tokenizer)
-    _name_class(folder / "config.json", type(loaded.model).__name__)
-    if loaded.backbone.features != "get_image_features":
+    _complete_config(folder / "config.json", loaded)
+    recipe = loaded.recipe
+    if loaded.backbone.features != "get_image_features" or recipe.resize:
+        return False
+    if recipe.positions == "1d":  # which no other library would count so
         return False
     try:
-        template = sentence_template(Renderer(loaded.processor, loaded.turn))
-    except ModelError:
+        template = sentence_template(Renderer(loaded.processor, loaded.turn), recipe)
+    except (ModelError, PromptError):
         return False
     if not _gives_same_ids(template, loaded):
         return False
@@ -68,20 +75,25 @@ def write_sentence_files(folder: Path, loaded: Loaded) -> bool:
     return True
 
 
-def _name_class(path: Path, name: str) -> None:
+def _complete_config(path: Path, loaded: Loaded) -> None:
+    """Add the model's class to its config, if it names none, and the recipe unless it is E5-V's."""
     config = json.loads(path.read_text(encoding="utf-8"))
-    if not config.get("architectures"):
-        written = json.dumps(config | {"architectures": [name]}, indent=2, ensure_ascii=False)
+    added = {} if config.get("architectures") else {"architectures": [type(loaded.model).__name__]}
+    if loaded.recipe.moved_from(E5_V):
+        added |= {OURS: loaded.recipe.name}
+    if added:
+        written = json.dumps(config | added, indent=2, ensure_ascii=False)
         path.write_text(f"{written}\n", encoding="utf-8")
 
 
-def sentence_template(renderer: Renderer) -> str:
+def sentence_template(renderer: Renderer, recipe: Recipe = E5_V) -> str:
     """Return the template: a system message names the prompt, a user message has the item.
 
     Raises:
         ModelError: the model's own chat template drops a part of an item.
+        PromptError: the recipe has no wording for a kind of item.
     """
-    table = {name: _render_prompts(renderer, prompt) for name, prompt in PROMPTS.items()}
+    table = {name: _render_prompts(renderer, recipe, prompt) for name, prompt in PROMPTS.items()}
     return (
         "{% set prompts = " + json.dumps(table, ensure_ascii=False) + " %}"
         "{% set named = messages[0]['role'] == 'system' %}"
@@ -98,7 +110,7 @@ def sentence_template(renderer: Renderer) -> str:
     )
 
 
-def _render_prompts(renderer: Renderer, prompt: Prompt) -> dict[str, str]:
+def _render_prompts(renderer: Renderer, recipe: Recipe, prompt: Prompt) -> dict[str, str]:
     """Return the whole prompt of each kind of item, with a placeholder for its text."""
     picture, text = Image(b""), Text(PLACEHOLDER)
     kinds: Mapping[str, list[RawItem]] = {
@@ -107,7 +119,7 @@ def _render_prompts(renderer: Renderer, prompt: Prompt) -> dict[str, str]:
         "image+text": [picture, text],
     }
     return {
-        kind: literal_prompt(renderer.render(ask(item, prompt)), renderer.image_token)
+        kind: literal_prompt(renderer.render(recipe.ask(item, prompt)), renderer.image_token)
         for kind, item in ((kind, normalise(parts)) for kind, parts in kinds.items())
     }
 

@@ -4,7 +4,7 @@ items -> prepared on threads -> windows -> batches by token count -> encoder -> 
 """
 
 import warnings
-from collections.abc import Generator, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Sized
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Unpack, overload
@@ -14,17 +14,18 @@ import torch
 from numpy.typing import NDArray
 
 from e5v.errors import EncodeWarning, UsageError
-from e5v.inputs import RawItem
-from e5v.model.backbones import Tiling
+from e5v.inputs import Item, RawItem, Side
 from e5v.model.encode_warnings import describe_doubts, warn_at_end, warn_of_results
 from e5v.model.encoders import open_encoder
 from e5v.model.engine_address import EngineAddress
 from e5v.model.head import check_head
 from e5v.model.loading import Loaded
 from e5v.model.locating import absolute_name
-from e5v.model.opening import DTypeName
+from e5v.model.opening import ModelOptions
 from e5v.model.preparing import Prepared, Preparer, ahead
 from e5v.model.prompts import Prompt, find_prompt
+from e5v.model.recipe import ANY, Purpose
+from e5v.model.recognising import warn_of_recipe
 from e5v.model.rendering import Renderer
 from e5v.model.streaming import (
     Encoded,
@@ -33,6 +34,7 @@ from e5v.model.streaming import (
     OnError,
     Skipped,
     Stream,
+    StreamOptions,
     check_items,
     with_bar,
 )
@@ -59,6 +61,8 @@ class E5V:
         readout: which hidden state is the vector: "last", or see `e5v.model.readout`.
         tiling: how LLaVA-NeXT cuts an image into tiles: "correct", or "transformers-4.41" with the
             errors of the library that the paper's code pins (`e5v.model.tiling`).
+        recipe: how the model is asked, by name (`e5v.model.recipes`); by default as its authors ask
+            it, or if it is unknown as E5-V is asked.
 
     An `E5V` can be pickled: unpickling opens the same model again.
 
@@ -66,24 +70,22 @@ class E5V:
         ModelError: it cannot be opened, is text only, lacks weights, or its engine is away.
     """
 
-    def __init__(  # noqa: PLR0913  the options of the main class
+    def __init__(
         self,
         model: str | Path | Loaded,
         *,
         device: str | Sequence[str] | EngineAddress | None = None,
-        dtype: DTypeName = "auto",
         max_tokens: int | None = None,
-        trust_remote_code: bool = False,
         readout: str = "last",
-        tiling: Tiling = "correct",
+        **options: Unpack[ModelOptions],
     ) -> None:
-        how: dict[str, Any] = {"device": device, "dtype": dtype, "tiling": tiling}
-        how |= {"trust_remote_code": trust_remote_code, "readout": readout}
+        how: dict[str, Any] = {"device": device, "readout": readout, **options}
         self.encoder = open_encoder(model, **how)
         self._opened: tuple[str, dict[str, Any]] | None = None
         if not isinstance(model, Loaded):
             self._opened = absolute_name(model), how | {"max_tokens": max_tokens}
         self.loaded = self.encoder.loaded
+        warn_of_recipe(self.loaded)
         context = self.encoder.context
         if max_tokens is not None and not 1 <= max_tokens <= context:
             raise UsageError(f"max_tokens is {max_tokens}; expected 1 to {context}, the context")
@@ -113,46 +115,27 @@ class E5V:
 
     @overload
     def encode(
-        self,
-        items: Items,
-        *,
-        precision: Literal["float32"] = ...,
-        **options: Unpack[EncodeOptions],
+        self, items: Items, *, precision: Literal["float32"] = ..., **options: Unpack[EncodeOptions]
     ) -> NDArray[np.float32]: ...
     @overload
     def encode(
-        self,
-        items: Items,
-        *,
-        precision: Literal["float16"],
-        **options: Unpack[EncodeOptions],
+        self, items: Items, *, precision: Literal["float16"], **options: Unpack[EncodeOptions]
     ) -> NDArray[np.float16]: ...
     @overload
     def encode(
-        self,
-        items: Items,
-        *,
-        precision: Literal["int8"],
-        **options: Unpack[EncodeOptions],
+        self, items: Items, *, precision: Literal["int8"], **options: Unpack[EncodeOptions]
     ) -> NDArray[np.int8]: ...
     @overload
     def encode(
-        self,
-        items: Items,
-        *,
-        precision: Literal["binary"],
-        **options: Unpack[EncodeOptions],
+        self, items: Items, *, precision: Literal["binary"], **options: Unpack[EncodeOptions]
     ) -> NDArray[np.uint8]: ...
-    def encode(  # noqa: PLR0913  the options of the main call
+    def encode(
         self,
         items: Iterable[RawItem],
         *,
-        prompt: str | Prompt = "retrieval",
-        batch_tokens: int | None = None,
-        dim: int | None = None,
         precision: Precision = "float32",
         progress: bool = False,
-        on_error: OnError = "raise",
+        **options: Unpack[StreamOptions],
     ) -> NDArray[Any]:
         """Embed items: one unit row each, (n, d) float32, in the order given.
 
@@ -168,7 +151,11 @@ class E5V:
         Args:
             items: what to embed; a list, or any iterable.
             prompt: a name from `e5v.model.prompts.PROMPTS`, a `Prompt`, or your own template with
-                `<text>` / `<image>` slots.
+                `<text>` / `<image>` slots. By default "retrieval".
+            instruction: what the items are for, if the model's recipe takes one; an item may have
+                its own: `{"text": ..., "instruction": ...}`.
+            side: "query" or "document", for models that word the two differently; by default, an
+                item with an instruction is a query.
             batch_tokens: tokens per forward pass; the default depends on the device.
             dim: keep the first `dim` values and renormalise.
             precision: "float32", "float16", "int8" or "binary" (sign bits, packed).
@@ -178,50 +165,53 @@ class E5V:
 
         Raises:
             ItemError: an item cannot be read; names its position and the cause.
-            PromptError: the prompt is unknown or has no slot for an item.
+            PromptError: the prompt is unknown, or there is no slot for an item or instruction.
         """
         check_precision(precision)
         check_items(items)
-        stream = self._stream(items, prompt, batch_tokens=batch_tokens, dim=dim, on_error=on_error)
+        stream = self._stream(items, **options)
         total = len(items) if isinstance(items, Sized) else None
         results = list(with_bar(stream, total) if progress else stream)
         kept = [one for one in results if isinstance(one, Encoded)]
         warn_of_results(results)
-        width = dim or self.width
+        width = options.get("dim") or self.width
         rows = np.stack([one.vector for one in kept]) if kept else np.empty((0, width), np.float32)
         return quantise(rows, precision)
 
     def encode_iter(
+        self, items: Iterable[RawItem], **options: Unpack[StreamOptions]
+    ) -> Iterator[Encoded | Skipped]:
+        """Embed a stream of items, in order, with a bounded number in memory.
+
+        The options are those of `encode`. Yields one `Encoded` per item, or with `on_error="skip"`
+        a `Skipped` for a bad one. Items of equal content are embedded once. Texts that look like
+        image paths are listed in one `EncodeWarning`, after the last item.
+        """
+        return warn_at_end(self._stream(items, **options))
+
+    def _stream(  # noqa: PLR0913  the options of the main call
         self,
         items: Iterable[RawItem],
         *,
         prompt: str | Prompt = "retrieval",
+        instruction: str = "",
+        side: Side | None = None,
         batch_tokens: int | None = None,
         dim: int | None = None,
         on_error: OnError = "raise",
-    ) -> Iterator[Encoded | Skipped]:
-        """Embed a stream of items, in order, with a bounded number in memory.
-
-        The arguments are those of `encode`. Yields one `Encoded` per item, or with
-        `on_error="skip"` a `Skipped` for a bad one. Items of equal content are embedded once. Texts
-        that look like image paths are listed in one `EncodeWarning`, after the last item.
-        """
-        stream = self._stream(items, prompt, batch_tokens=batch_tokens, dim=dim, on_error=on_error)
-        return warn_at_end(stream)
-
-    def _stream(
-        self,
-        items: Iterable[RawItem],
-        prompt: str | Prompt,
-        *,
-        batch_tokens: int | None,
-        dim: int | None,
-        on_error: OnError,
     ) -> Generator[Encoded | Skipped, None, None]:
         check_dim(dim, self.width)
         budget = token_budget(batch_tokens, self.device.type)
-        prepare = partial(self._preparer.prepare, prompt=find_prompt(prompt))
+        prepare = self._preparing(prompt, Purpose(instruction, side))
         return Stream(self.encoder, budget, dim, on_error).run(ahead(items, prepare))
+
+    def _preparing(
+        self, prompt: str | Prompt, purpose: Purpose = ANY
+    ) -> Callable[[Item, int], Prepared]:
+        """Return what prepares an item at a position."""
+        found = find_prompt(prompt)
+        self.loaded.recipe.check(found, purpose)
+        return partial(self._preparer.prepare, prompt=found, purpose=purpose)
 
     def states(
         self,
@@ -234,10 +224,9 @@ class E5V:
 
         A FashionIQ query is the sum of two of them (section 3 of the paper's code).
         """
-        prepare = partial(self._preparer.prepare, prompt=find_prompt(prompt))
         budget = token_budget(batch_tokens, self.device.type)
         stream = Stream(self.encoder, budget, None, "raise", normalised=False)
-        results = stream.run(ahead(items, prepare))
+        results = stream.run(ahead(items, self._preparing(prompt)))
         rows = [one.vector for one in results if isinstance(one, Encoded)]
         return np.stack(rows) if rows else np.empty((0, self.width), np.float32)
 
@@ -249,13 +238,15 @@ class E5V:
         return stream.vectors(prepared)
 
     def prepare(
-        self, item: RawItem, *, prompt: str | Prompt = "retrieval", fit: Fit = LONGEST
+        self,
+        item: RawItem,
+        *,
+        prompt: str | Prompt = "retrieval",
+        fit: Fit = LONGEST,
+        purpose: Purpose = ANY,
     ) -> Prepared:
-        """Return the encoder's input for an item: its token ids and image arrays.
-
-        `fit` says how a text that is too long is truncated.
-        """
-        return self._preparer.prepare(item, 0, find_prompt(prompt), fit=fit)
+        """Return an item's ids and pixels; `fit` says how a text that is too long is truncated."""
+        return self._preparer.prepare(item, 0, find_prompt(prompt), fit=fit, purpose=purpose)
 
     def words(self, item: RawItem, k: int = 5, *, prompt: str | Prompt = "retrieval") -> list[Word]:
         """Return the `k` most probable next words and their probabilities (figure 1 of the paper).

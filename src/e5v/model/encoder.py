@@ -218,7 +218,7 @@ class Encoder:
         return torch.cat(cubes, dim=1)[:, None]
 
     def _positions_3d(self, one: Prompted) -> Int[Tensor, "3 L"]:
-        if not one.images:
+        if not one.images or self.loaded.recipe.positions == "1d":
             return torch.arange(len(one.ids)).expand(3, -1)
         ids = torch.tensor([one.ids])
         grids = torch.cat([image.arrays[GRID] for image in one.images])

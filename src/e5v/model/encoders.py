@@ -5,10 +5,9 @@ name + device -> Encoder; name + devices -> DevicePool; name + EngineAddress -> 
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias, Unpack
 
 from e5v.errors import UsageError
-from e5v.model.backbones import Tiling
 from e5v.model.device_pool import DevicePool, open_pool
 from e5v.model.devices import list_devices
 from e5v.model.encoder import Encoder
@@ -16,7 +15,7 @@ from e5v.model.engine_address import EngineAddress
 from e5v.model.engine_encoder import EngineEncoder, open_on_engine
 from e5v.model.loading import Loaded, load
 from e5v.model.locating import absolute_name
-from e5v.model.opening import DTypeName, Opening, OpenOptions, Order
+from e5v.model.opening import ModelOptions, Opening, Order
 
 AnyEncoder: TypeAlias = Encoder | DevicePool | EngineEncoder
 
@@ -26,9 +25,7 @@ def open_encoder(
     *,
     device: str | Sequence[str] | EngineAddress | None = None,
     readout: str = "last",
-    dtype: DTypeName = "auto",
-    trust_remote_code: bool = False,
-    tiling: Tiling = "correct",
+    **how: Unpack[ModelOptions],
 ) -> AnyEncoder:
     """Open a model here, unless it is open already, or on an engine if the device is one.
 
@@ -39,7 +36,7 @@ def open_encoder(
         ModelError: the model cannot be opened.
         UsageError: an option is unknown, or for weights that are here.
     """
-    how: OpenOptions = {"dtype": dtype, "tiling": tiling, "trust_remote_code": trust_remote_code}
+    opening = Opening(**how)  # refuses what is no option, for an open model, too
     if isinstance(model, Loaded):
         if isinstance(device, EngineAddress):
             raise UsageError("an open model needs no engine; name the model", argument="device")
@@ -49,11 +46,11 @@ def open_encoder(
             raise UsageError(
                 f'readout is "{readout}"; an engine has only "last"', argument="readout"
             )
-        return open_on_engine(model, device, Opening(**how))
+        return open_on_engine(model, device, opening)
     devices = list_devices(device) or (None,)
     first = Encoder(load(model, **{**how, "device": devices[0]}), readout)
     if len(devices) == 1:
         return first
-    dtype = str(first.loaded.model.dtype).removeprefix("torch.")  # one for all
+    dtype: Any = str(first.loaded.model.dtype).removeprefix("torch.")  # one for all
     order = Order(absolute_name(model), readout, {**how, "dtype": dtype})
     return open_pool(first, order, devices[1:])

@@ -79,7 +79,7 @@ def open_on_engine(name: str | Path, address: EngineAddress, how: Opening) -> En
     """
     if how.tiling != "correct":
         raise UsageError("an engine has its own tiling; leave it out", argument="tiling")
-    loaded = outline(name, trust_remote_code=how.trust_remote_code)
+    loaded = outline(name, trust_remote_code=how.trust_remote_code, recipe=how.recipe)
     auto = loaded.model.config.dtype or torch.float32
     dtype = auto if how.dtype == "auto" else pick_dtype(how.dtype, torch.device("cpu"))
     loaded.model.to(dtype)  # it has no content
@@ -94,7 +94,8 @@ def open_on_engine(name: str | Path, address: EngineAddress, how: Opening) -> En
 def _compare(encoder: EngineEncoder, name: str, dtype: str, how: Opening) -> str:
     """Compare the engine's vectors with the model's own; return the fingerprint of the model."""
     preparer = Preparer(encoder.loaded, encoder.context, for_engine=True)
-    reference = find_reference(name, dtype, trust_remote_code=how.trust_remote_code)
+    remote = how.trust_remote_code
+    reference = find_reference(name, dtype, trust_remote_code=remote, recipe=how.recipe)
     for place, (kind, item) in enumerate(ITEMS.items()):
         try:
             row = _embed(encoder, preparer, item)

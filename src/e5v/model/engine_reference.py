@@ -42,7 +42,9 @@ class Reference:
     rows: NDArray[np.float32]
 
 
-def find_reference(name: str, dtype: str, *, trust_remote_code: bool = False) -> Reference | None:
+def find_reference(
+    name: str, dtype: str, *, trust_remote_code: bool = False, recipe: str | None = None
+) -> Reference | None:
     """Return what the engine's vectors must be; None if the model's weights are not here.
 
     Raises:
@@ -51,10 +53,11 @@ def find_reference(name: str, dtype: str, *, trust_remote_code: bool = False) ->
     folder = _find_folder(name)
     if folder is None:
         return None
-    kept = cache_folder() / "engine" / f"{_digest_files(name, folder, dtype)}.json"
+    kept = cache_folder() / "engine" / f"{_digest_files(name, folder, dtype, recipe)}.json"
     if kept.is_file():
         return _read(kept.read_text(encoding="utf-8"))
-    how = {"model": absolute_name(name), "dtype": dtype, "trust_remote_code": trust_remote_code}
+    how = {"model": absolute_name(name), "dtype": dtype, "recipe": recipe}
+    how |= {"trust_remote_code": trust_remote_code}
     done = subprocess.run(
         [sys.executable, "-m", CHILD, json.dumps(how)],
         capture_output=True,
@@ -83,10 +86,10 @@ def _find_folder(name: str) -> Path | None:
     return found if any(path.suffix in WEIGHTS for path in found.iterdir()) else None
 
 
-def _digest_files(name: str, folder: Path, dtype: str) -> str:
-    """Digest everything that vectors depend on: names, sizes and times of files, and the dtype."""
+def _digest_files(name: str, folder: Path, dtype: str, recipe: str | None) -> str:
+    """Digest all that vectors depend on: names, sizes and times of files, dtype and recipe."""
     adapter = adapter_of(name)
-    state = blake2b(f"{version('e5v')} {name} {dtype}\n".encode(), digest_size=16)
+    state = blake2b(f"{version('e5v')} {name} {dtype} {recipe}\n".encode(), digest_size=16)
     for place in (folder, *([adapter] if adapter else [])):
         for path in _list_files(place):
             about = path.stat()

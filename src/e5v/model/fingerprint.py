@@ -1,6 +1,6 @@
 """A 16-byte digest of everything an embedder's vectors depend on.
 
-weights + tokenizer + image processing and tiling + turn + dtype + read-out -> digest
+weights + tokenizer + image processing and tiling + turn and recipe + dtype + read-out -> digest
 
 Vectors from equal digests are comparable: caches and indexes store the digest. It does not depend
 on the path of the model, nor on the prompt, which callers must add.
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from e5v.model.loading import Loaded
+from e5v.model.recipes_llava import E5_V
 from e5v.model.rendering import chat_template
 
 PRIME = 2_147_483_647
@@ -48,7 +49,7 @@ def engine_fingerprint(loaded: Loaded, name: str) -> str:
 def _add_settings(state: "hashlib.blake2b", loaded: Loaded, readout: str) -> None:
     """Add tokenizer, image processing, prompt, dtype and read-out to a digest."""
     processor = loaded.processor
-    settings = {
+    settings: dict[str, object] = {
         "images": _drop_types(processor.image_processor.to_dict()),
         "template": None if loaded.turn else chat_template(processor),
         "turn": str(loaded.turn),
@@ -57,6 +58,8 @@ def _add_settings(state: "hashlib.blake2b", loaded: Loaded, readout: str) -> Non
     }
     if loaded.tiling != "correct":  # left out of the usual one, so that stored digests stay valid
         settings["tiling"] = loaded.tiling
+    if moved := loaded.recipe.moved_from(E5_V):  # likewise
+        settings["recipe"] = moved
     state.update(json.dumps(settings, sort_keys=True, default=str).encode())
     state.update(processor.tokenizer.backend_tokenizer.to_str().encode())
 

@@ -48,6 +48,8 @@ def digest(item: Item) -> bytes:
     if item.instruction:
         instruction = item.instruction.encode("utf-8", "surrogatepass")
         state.update(b"11 instruction %d " % len(instruction) + instruction)
+    if item.side is not None:
+        state.update(b"4 side %d " % len(item.side) + item.side.encode())
     for part in item.parts:
         if isinstance(part, Text):
             kind, content = b"text", part.text.encode("utf-8", "surrogatepass")

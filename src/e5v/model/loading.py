@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, Unpack
+from typing import Any, Unpack
 
 import torch
 import transformers
@@ -24,44 +24,19 @@ from e5v.model.head import head_weights, take_head
 from e5v.model.hf_internals import find_model_class, takes_images
 from e5v.model.locating import find_model
 from e5v.model.lora import merge_into_model
+from e5v.model.multimodal import MultimodalModel, MultimodalProcessor
 from e5v.model.opening import Opening, OpenOptions
 from e5v.model.partial import Part, partial_class
 from e5v.model.processors import image_token_id, open_processor
-from e5v.model.prompts import Turn, find_turn
+from e5v.model.prompts import Turn
+from e5v.model.recipe import Recipe
+from e5v.model.recipes_llava import E5_V
+from e5v.model.recognising import Recognised, choose_turn, recognise
 from e5v.model.rendering import chat_template
+from e5v.model.resizing import limit_pixels
 from e5v.model.tiling import check_tiling, use_tiling
 
 OLDEST = (5, 17)  # version of transformers
-
-
-class MultimodalModel(Protocol):
-    """What e5v needs of an open model of transformers; other attributes belong to its family."""
-
-    config: Any
-    dtype: torch.dtype
-    device: torch.device
-
-    def __call__(self, **inputs: Any) -> Any:
-        """Run a forward pass."""
-
-    def __getattr__(self, name: str) -> Any:
-        """Return a module, or a method, that only some families have."""
-
-    def get_decoder(self) -> Any:
-        """Return the language model, without its output head."""
-
-
-class MultimodalProcessor(Protocol):
-    """What e5v needs of a checkpoint's processor: it tokenises texts and prepares images."""
-
-    tokenizer: Any
-    image_processor: Any
-
-    def __call__(self, **inputs: Any) -> Any:
-        """Prepare a prompt and its images."""
-
-    def __getattr__(self, name: str) -> Any:
-        """Return an attribute that only some processors have."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +46,8 @@ class Loaded:
     `image_token_id` marks the positions of image tokens in the ids; `turn` is None where the chat
     template is used; `unexpected` names weights of the checkpoint that the model does not use;
     `part` says whether only the language model, or only the vision tower, was loaded; `tiling` how
-    images are cut into tiles. `engine_digest` is the fingerprint of a model whose weights are with
+    images are cut into tiles. `recipe` is how it is asked, and `recipe_by` how that is known, empty
+    if it is only assumed. `engine_digest` is the fingerprint of a model whose weights are with
     an engine (`e5v.model.engine_encoder`), otherwise empty.
     """
 
@@ -85,6 +61,8 @@ class Loaded:
     part: Part = "whole"
     tiling: Tiling = "correct"
     engine_digest: str = ""
+    recipe: Recipe = E5_V
+    recipe_by: str = ""
 
     @property
     def language_model(self) -> Any:
@@ -98,8 +76,9 @@ class Loaded:
 
     @property
     def context(self) -> int:
-        """The context length of the language model in tokens."""
-        return getattr(self.text_config, "max_position_embeddings", None) or 2**20
+        """The most tokens of a prompt: the context of the language model, or the recipe's limit."""
+        context = getattr(self.text_config, "max_position_embeddings", None) or 2**20
+        return min(context, self.recipe.max_tokens or context)
 
 
 def load(
@@ -117,11 +96,12 @@ def load(
 
     Raises:
         ModelError: the model is missing, is text only, lacks weights, has no suitable processor or
-            chat template, or is of another family than the tiling.
-        UsageError: the device, dtype or tiling is unknown or not available.
+            chat template, or is of another family than the tiling or the recipe.
+        UsageError: the device, dtype, tiling or recipe is unknown or not available.
     """
     how = Opening(**options)
     name, source, trusted = str(name), find_model(name), how.trust_remote_code
+    recognised = recognise([name], source, how.recipe)
     config = _read_config(name, source, trust_remote_code=trusted)
     backbone = find_backbone(config.model_type)
     _check_kind(name, config, backbone)
@@ -142,18 +122,21 @@ def load(
     model = model.eval().requires_grad_(requires_grad=False).to(place)
     if adapter := adapter_of(name):
         merge_into_model(adapter, model, part)
-    loaded = _add_processor(source, model, backbone, trusted)
+    loaded = _add_processor(source, model, backbone, recognised, remote=trusted)
     use_tiling(how.tiling, model, loaded.processor)
     return replace(loaded, name=name, unexpected=unexpected, part=part, tiling=how.tiling)
 
 
-def outline(name: str | Path, *, trust_remote_code: bool = False) -> Loaded:
+def outline(
+    name: str | Path, *, trust_remote_code: bool = False, recipe: str | None = None
+) -> Loaded:
     """Open a model without its weights: its tensors have names and shapes, but no content.
 
     Raises:
-        ModelError: as `load`.
+        ModelError, UsageError: as `load`.
     """
     name, source = str(name), find_model(name)
+    recognised = recognise([name], source, recipe)
     config = _read_config(name, source, trust_remote_code=trust_remote_code)
     backbone = find_backbone(config.model_type)
     _check_kind(name, config, backbone)
@@ -163,15 +146,21 @@ def outline(name: str | Path, *, trust_remote_code: bool = False) -> Loaded:
             model = auto_class.from_config(config, trust_remote_code=trust_remote_code)
     except Exception as error:
         raise ModelError(f"{name} cannot be opened as a model: {first_line(error)}") from error
-    return replace(_add_processor(source, model, backbone, trust_remote_code), name=name)
+    loaded = _add_processor(source, model, backbone, recognised, remote=trust_remote_code)
+    return replace(loaded, name=name)
 
 
-def _add_processor(name: str, model: Any, backbone: Backbone, remote: bool) -> Loaded:  # noqa: FBT001
-    """Return a `Loaded` for a model: with its processor, chat turn and image token."""
+def _add_processor(
+    name: str, model: Any, backbone: Backbone, recognised: Recognised, *, remote: bool
+) -> Loaded:
+    """Return a `Loaded` for a model: with its processor, recipe, chat turn and image token."""
+    recipe = recognised.recipe
     with quiet():
         processor = open_processor(name, model.config, backbone, remote)
+    if recipe.pixels:
+        limit_pixels(processor.image_processor, *recipe.pixels)
     language_model = model.config.get_text_config(decoder=True).model_type
-    turn = find_turn(backbone.turns, language_model, processor.tokenizer.get_vocab())
+    turn = choose_turn(recipe, backbone.turns, language_model, processor.tokenizer.get_vocab())
     _check_prompt(name, processor, turn)
     return Loaded(
         name=name,
@@ -181,6 +170,8 @@ def _add_processor(name: str, model: Any, backbone: Backbone, remote: bool) -> L
         turn=turn,
         image_token_id=image_token_id(name, model.config, processor),
         unexpected=(),
+        recipe=recipe,
+        recipe_by=recognised.by,
     )
 
 

@@ -21,21 +21,30 @@ class Opening:
         trust_remote_code: run Python code that comes with the checkpoint.
         tiling: how LLaVA-NeXT cuts an image into tiles: "correct", or "transformers-4.41", with
             the errors of the library that the paper's code pins (`e5v.model.tiling`).
+        recipe: how the model is asked, by name (`e5v.model.recipes`); by default, the one that it
+            is known for, or E5-V's.
     """
 
     device: str | None = None
     dtype: DTypeName = "auto"
     trust_remote_code: bool = False
     tiling: Tiling = "correct"
+    recipe: str | None = None
 
 
-class OpenOptions(TypedDict, total=False):
-    """The fields of `Opening`, as keyword arguments."""
+class ModelOptions(TypedDict, total=False):
+    """The fields of `Opening` that do not say where the model runs, as keyword arguments."""
 
-    device: str | None
     dtype: DTypeName
     trust_remote_code: bool
     tiling: Tiling
+    recipe: str | None
+
+
+class OpenOptions(ModelOptions, total=False):
+    """The fields of `Opening`, as keyword arguments."""
+
+    device: str | None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ other threads:   file read, digest -> picture -> arrays -> prompt, chat turn -> 
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -25,7 +25,8 @@ from e5v.model.images import decode, digest
 from e5v.model.literal import LiteralWriter
 from e5v.model.loading import Loaded
 from e5v.model.processors import ImageProcessor
-from e5v.model.prompts import Prompt, ask
+from e5v.model.prompts import Prompt, Segment
+from e5v.model.recipe import ANY, Purpose
 from e5v.model.rendering import Renderer
 from e5v.model.snapshots import megabytes, take
 from e5v.model.tokens import LONGEST, Fit, PromptTokenizer, TooLongError
@@ -67,12 +68,19 @@ class Preparer:
         self._tokenizer = PromptTokenizer(tokenizer, max_tokens)
         self._writer = LiteralWriter(self._tokenizer) if for_engine else None
         self.renderer = Renderer(loaded.processor, loaded.turn)
-        self._pixels = SharedPixels(ImageProcessor(loaded.processor), known)
+        self._recipe = loaded.recipe
+        self._pixels = SharedPixels(ImageProcessor(loaded.processor, loaded.recipe.resize), known)
         self._image_token: str = tokenizer.convert_ids_to_tokens(loaded.image_token_id)
         self._image_token_id = loaded.image_token_id
 
     def prepare(
-        self, raw: RawItem, position: int, prompt: Prompt, *, fit: Fit = LONGEST
+        self,
+        raw: RawItem,
+        position: int,
+        prompt: Prompt,
+        *,
+        fit: Fit = LONGEST,
+        purpose: Purpose = ANY,
     ) -> Prepared:
         """Prepare one item; `fit` says how a text that is too long is truncated.
 
@@ -83,7 +91,8 @@ class Preparer:
         try:
             item = read_images(normalise(raw, position))
             pixels = tuple(map(self._pixels.read, item.images))
-            prompted, cut = self._tokenize(item, prompt, pixels, fit)
+            pieces = self.renderer.render(self._recipe.ask(item, prompt, purpose))
+            prompted, cut = self._tokenize(item, pieces, pixels, fit)
             content = digest(item)
         except (UnreadableError, TooLongError) as error:
             raise ItemError(position, str(error)) from error
@@ -92,9 +101,8 @@ class Preparer:
         return Prepared(position, content, prompted, cut, item.doubt)
 
     def _tokenize(
-        self, item: Item, prompt: Prompt, pixels: tuple[Pixels, ...], fit: Fit
+        self, item: Item, pieces: Sequence[Segment], pixels: tuple[Pixels, ...], fit: Fit
     ) -> tuple[Prompted, bool]:
-        pieces = self.renderer.render(ask(item, prompt))
         expansions = [one.expansion for one in pixels]
         tokens = self._tokenizer.encode(pieces, expansions, fit)
         counts = tuple(expansion.count(self._image_token) for expansion in expansions)

@@ -7,6 +7,7 @@ picture -> the model's own processor -> Pixels: arrays + the string for its plac
 import copy
 import inspect
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import PIL.Image
@@ -17,6 +18,7 @@ from e5v.model.backbones import Backbone
 from e5v.model.hf_internals import find_file, find_processor_class, without_attribute
 from e5v.model.image_files import UnreadableError
 from e5v.model.image_inputs import Pixels
+from e5v.model.resizing import Resize, patch_factor, resize
 from e5v.model.special_tokens import follow_settings
 
 TOKENIZER_CONFIG = "tokenizer_config.json"
@@ -101,10 +103,14 @@ def image_token_id(name: str, config: Any, processor: Any) -> int:
 
 
 class ImageProcessor:
-    """Runs a model's own processor on one image at a time, from any thread."""
+    """Runs a model's own processor on one image at a time, from any thread.
 
-    def __init__(self, processor: Any) -> None:
+    A picture is resized in `steps` first (`e5v.model.resizing`).
+    """
+
+    def __init__(self, processor: Any, steps: Sequence[Resize] = ()) -> None:
         self._processor = processor
+        self._steps = steps
 
     def __call__(self, picture: PIL.Image.Image) -> Pixels:
         """Return the arrays of one RGB picture and the expansion of its placeholder.
@@ -116,6 +122,7 @@ class ImageProcessor:
         Raises:
             UnreadableError: the processor refuses the picture (such as a shape it cannot tile).
         """
+        picture = resize(picture, self._steps, patch_factor(self._processor.image_processor))
         processor = copy.copy(self._processor)
         images = _ImageRecorder(self._processor.image_processor)
         processor.image_processor = images

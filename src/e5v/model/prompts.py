@@ -11,7 +11,7 @@ results; odd spacing and spelling are kept and marked `# sic`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -129,25 +129,33 @@ def ask(item: Item, prompt: Prompt) -> FilledPrompt:
 
 
 def _fill(template: str, item: Item) -> list[Segment]:
-    """Put the item's parts into the slots of a template.
-
-    The last slot of a kind takes all remaining parts of that kind, one per line.
-    """
-    pieces = SLOT.split(template)  # literal, slot, literal, slot, ..., literal
-    slots = pieces[1::2]
-    remaining: dict[str, list[Segment]] = {
+    """Put the item's parts into the slots of a template, one per line."""
+    parts: dict[str, list[Segment]] = {
         "text": [part for part in item.parts if isinstance(part, Text)],
         "image": [part for part in item.parts if isinstance(part, Image)],
         "parts": list(item.parts),
         "instruction": [Text(item.instruction)] if item.instruction else [],
     }
-    _check_slots(template, slots, remaining)
+    _check_slots(template, SLOT.split(template)[1::2], parts)
+    return fill(template, parts)
+
+
+def fill(
+    template: str, parts: Mapping[str, list[Segment]], between: Mapping[str, str] | None = None
+) -> list[Segment]:
+    """Put parts into the slots of a template; `between` is what separates those of a kind.
+
+    The last slot of a kind takes all remaining parts of that kind, by default one per line.
+    """
+    pieces = SLOT.split(template)  # literal, slot, literal, slot, ..., literal
+    slots = pieces[1::2]
+    remaining = dict(parts)
     segments: list[Segment] = [pieces[0]]
     for place, slot in enumerate(slots):
         last = slot not in slots[place + 1 :]
         taken = remaining[slot] if last else remaining[slot][:1]
         remaining[slot] = remaining[slot][len(taken) :]
-        segments += _one_per_line(taken)
+        segments += _join(taken, (between or {}).get(slot, "\n"))
         segments.append(pieces[2 * place + 2])
     return [segment for segment in segments if segment != ""]
 
@@ -177,11 +185,11 @@ def _check_slots(template: str, slots: Sequence[str], remaining: dict[str, list[
             )
 
 
-def _one_per_line(parts: Sequence[Segment]) -> list[Segment]:
-    lines: list[Segment] = []
+def _join(parts: Sequence[Segment], separator: str) -> list[Segment]:
+    joined: list[Segment] = []
     for part in parts:
-        lines += [part] if not lines else ["\n", part]
-    return lines
+        joined += [part] if not joined else [separator, part]
+    return joined
 
 
 @dataclass(frozen=True)
@@ -236,6 +244,9 @@ TURNS: tuple[Turn, ...] = (
     Turn(name="mistral", before="[INST] ", after=" [/INST]", language_models=("mistral",)),
     Turn(name="vicuna", before="USER: ", after=" ASSISTANT:", language_models=("llama",)),
 )
+
+# No turn at all: for templates that are whole prompts (`e5v.model.recipe`).
+RAW = Turn(name="raw", before="", after="", trim=False)
 
 
 def find_turn(names: Sequence[str], language_model: str, vocabulary: Container[str]) -> Turn | None:

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from e5v.errors import ItemError, ModelError, PromptError, UsageError
-from e5v.inputs import RawItem
+from e5v.inputs import RawItem, Side
 from e5v.model.device_pool import DevicePool
 from e5v.model.encoder import Prompted
 from e5v.model.encoders import AnyEncoder
@@ -35,14 +35,21 @@ WINDOW_BYTES = 2 * 2**30  # the maximum of pixels: some models take 40 KB of the
 CACHE_BYTES = 256 * 2**20  # cache of vectors, for items of equal content
 
 
-class EncodeOptions(TypedDict, total=False):
-    """The options of `encode` that do not change the type of its result."""
+class StreamOptions(TypedDict, total=False):
+    """The options of `encode_iter`."""
 
     prompt: str | Prompt
+    instruction: str
+    side: Side | None
     batch_tokens: int | None
     dim: int | None
-    progress: bool
     on_error: OnError
+
+
+class EncodeOptions(StreamOptions, total=False):
+    """The options of `encode` that do not change the type of its result."""
+
+    progress: bool
 
 
 @dataclass(frozen=True)

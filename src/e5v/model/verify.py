@@ -21,8 +21,10 @@ from e5v.model.head import has_head
 from e5v.model.images import decode
 from e5v.model.opening import OpenOptions
 from e5v.model.processors import tokenizer_config
-from e5v.model.prompts import RETRIEVAL, ask
+from e5v.model.prompts import RETRIEVAL
+from e5v.model.recipe import ANY, Purpose
 from e5v.model.rendering import literal_prompt
+from e5v.model.resizing import patch_factor, resize
 from e5v.model.special_tokens import adds_special_tokens
 from e5v.vectors import unit
 
@@ -64,11 +66,9 @@ def check(embedder: E5V) -> Iterator[Check]:
     unexpected = embedder.loaded.unexpected
     figure = f"{len(unexpected)} left over" + (f" ({unexpected[0]}, ...)" if unexpected else "")
     yield Check("all weights loaded", not unexpected, figure, "0")
+    yield _run_check("recipe", "its marks are tokens", partial(_check_recipe, embedder))
     images = [picture(*size, seed=seed) for seed, size in enumerate(SIZES)]
-    mixtures: list[RawItem] = [
-        {"image": images[0], "text": TEXTS[1]},
-        [TEXTS[0], images[2], TEXTS[1], images[1]],
-    ]
+    mixtures: list[RawItem] = _list_mixtures(embedder, images)
     asked = _asks_for_bos(embedder)
     limit = "1 (add_bos_token is set)" if asked else "at most 1"
     yield _run_check(
@@ -76,38 +76,55 @@ def check(embedder: E5V) -> Iterator[Check]:
     )
     yield _run_check("prompt tail intact", "1 ending", partial(_check_closing, embedder))
     yield _run_check("image tokens agree", "equal", partial(_check_image_tokens, embedder, images))
-    kinds: tuple[tuple[str, Sequence[RawItem]], ...] = (
-        ("text", TEXTS[:3]),
-        ("image", images),
-        ("mixture", mixtures),
+    kinds: tuple[tuple[str, Sequence[RawItem], Purpose], ...] = (
+        ("text", TEXTS[:3], ANY),
+        ("image", images, ANY),
+        ("mixture", mixtures, ANY),
+        ("query", [TEXTS[1], images[0]] * embedder.loaded.recipe.has_sides, Purpose(side="query")),
     )
-    for kind, items in kinds:
-        yield _run_check(
-            f"plain path, {kind}", _limit(embedder), partial(_check_plain, embedder, items)
-        )
+    for kind, items, purpose in kinds:
+        if items:
+            attempt = partial(_check_plain, embedder, items, purpose)
+            yield _run_check(f"plain path, {kind}", _limit(embedder), attempt)
     everything: list[RawItem] = [*TEXTS, *images, *mixtures]
     yield _run_check(
         "alone or in any batch", _limit(embedder), partial(_check_alone, embedder, everything)
     )
 
 
-def plain_vector(embedder: E5V, item: RawItem) -> NDArray[np.float32]:
+def _list_mixtures(embedder: E5V, images: Sequence[PIL.Image.Image]) -> list[RawItem]:
+    """List items of texts and images, if the model's recipe has a wording for them."""
+    mixtures: list[RawItem] = [
+        {"image": images[0], "text": TEXTS[1]},
+        [TEXTS[0], images[2], TEXTS[1], images[1]],
+    ]
+    own = embedder.loaded.recipe.document
+    return mixtures if own is None or own.plain.both else []
+
+
+def plain_vector(embedder: E5V, item: RawItem, purpose: Purpose = ANY) -> NDArray[np.float32]:
     """Embed one item as a model card would: processor, whole model, `hidden_states[-1][:, -1]`.
 
     *Shape:* (d,), unit. Only for items whose text contains no special token: plain code would read
     it as one.
     """
     loaded, renderer = embedder.loaded, embedder.renderer
+    recipe, processor = loaded.recipe, loaded.processor
     whole = normalise(item)
-    pieces = renderer.render(ask(whole, RETRIEVAL))
+    pieces = renderer.render(recipe.ask(whole, RETRIEVAL, purpose))
     string = literal_prompt(pieces, renderer.image_token)
-    inputs = loaded.processor(
+    factor = patch_factor(processor.image_processor)
+    pictures = [resize(decode(image), recipe.resize, factor) for image in whole.images]
+    inputs = processor(
         text=[string],
-        images=[decode(image) for image in whole.images] or None,
-        add_special_tokens=adds_special_tokens(loaded.processor.tokenizer.bos_token, string),
+        images=pictures or None,
+        add_special_tokens=adds_special_tokens(processor.tokenizer.bos_token, string),
         return_tensors="pt",
     ).to(embedder.device)
     cast = {k: v.to(embedder.dtype) if v.is_floating_point() else v for k, v in inputs.items()}
+    if recipe.positions == "1d" and loaded.backbone.rotary > 1:
+        count = torch.arange(inputs["input_ids"].shape[1], device=embedder.device)
+        cast["position_ids"] = count.expand(loaded.backbone.rotary, 1, -1)
     with torch.inference_mode():
         if has_head(loaded.model):
             states = loaded.model(**cast, output_hidden_states=True).hidden_states[-1]
@@ -140,9 +157,20 @@ def _compare(
     return lowest >= COSINE_LIMIT, f"{lowest:.5f}"
 
 
-def _check_plain(embedder: E5V, items: Sequence[RawItem]) -> tuple[bool, str]:
-    theirs = np.stack([plain_vector(embedder, item) for item in items])
-    return _compare(embedder, embedder.encode(items), theirs)
+def _check_recipe(embedder: E5V) -> tuple[bool, str]:
+    """Check that each special token in the recipe's templates is one of the vocabulary."""
+    loaded = embedder.loaded
+    vocabulary = loaded.processor.tokenizer.get_vocab()
+    missing = sorted(mark for mark in loaded.recipe.tokens if mark not in vocabulary)
+    by = loaded.recipe_by or "assumed: no published one is known"
+    figure = f"{loaded.recipe.name}, {by}"
+    return not missing, f"{figure}; not in the vocabulary: {missing[0]}" if missing else figure
+
+
+def _check_plain(embedder: E5V, items: Sequence[RawItem], purpose: Purpose) -> tuple[bool, str]:
+    theirs = np.stack([plain_vector(embedder, item, purpose) for item in items])
+    ours = embedder.encode(items, side=purpose.side)
+    return _compare(embedder, ours, theirs)
 
 
 def _check_alone(embedder: E5V, items: Sequence[RawItem]) -> tuple[bool, str]:
@@ -179,6 +207,8 @@ def _check_closing(embedder: E5V) -> tuple[bool, str]:
     texts = [*TEXTS, "a very long text " * embedder.max_tokens]
     ids = [embedder.prepare(text).prompted.ids for text in texts]
     closing = _closing_ids(embedder)
+    if not closing:
+        return True, "none: the text's own last token is pooled"
     tails = {tuple(one[-len(closing) :]) for one in ids}
     last = embedder.loaded.processor.tokenizer.decode([closing[-1]])
     fits = max(map(len, ids)) <= embedder.max_tokens

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import DataError, ItemError
-from e5v.inputs import Image, Item, RawItem, normalise
+from e5v.inputs import Image, Item, RawItem, Side, normalise
 from e5v.model.images import digest
 from e5v.model.prompts import Prompt
 from e5v.model.streaming import Encoded, OnError, Skipped
@@ -46,14 +46,19 @@ class PartVectors:
     manifest: PartManifest
 
     def encode_iter(
-        self, items: Iterable[RawItem], *, prompt: str | Prompt = PROMPT, on_error: OnError = "skip"
+        self,
+        items: Iterable[RawItem],
+        *,
+        prompt: str | Prompt = PROMPT,
+        side: Side = "document",
+        on_error: OnError = "skip",
     ) -> Iterator[Encoded | Skipped]:
         """Yield the stored vector, or the stored error, of each item, in order.
 
         Raises:
             DataError: there is none, or a part is damaged.
         """
-        del prompt, on_error  # those of the parts
+        del prompt, side, on_error  # those of the parts
         for position, raw in enumerate(items):
             item = normalise(raw, position)
             row = self._find(digest(item))

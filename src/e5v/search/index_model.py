@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from e5v.errors import UsageError
-from e5v.inputs import RawItem
+from e5v.inputs import RawItem, Side
 from e5v.model.embedder import E5V
 from e5v.model.fingerprint import fingerprint
 from e5v.model.locating import absolute_name
 from e5v.model.prompts import Prompt
+from e5v.model.recognising import ASKED
 from e5v.model.streaming import Encoded, OnError, Skipped
 from e5v.search.manifest import PROMPT, Manifest
 
@@ -28,15 +29,16 @@ def fingerprint_of(model: E5V) -> str:
 def manifest_of(model: E5V, name: str) -> Manifest:
     """Return the manifest of a new index for a model of that name."""
     dtype = str(model.dtype).removeprefix("torch.")
-    digest, tiling = fingerprint_of(model), model.loaded.tiling
-    return Manifest(digest, name, dtype, model.width, tiling=tiling)
+    digest, loaded = fingerprint_of(model), model.loaded
+    recipe = loaded.recipe.name if loaded.recipe_by == ASKED else None
+    return Manifest(digest, name, dtype, model.width, tiling=loaded.tiling, recipe=recipe)
 
 
 class Embedder(Protocol):
     """What makes the vectors of an index: a model, or parts that have them."""
 
     def encode_iter(
-        self, items: Iterable[RawItem], *, prompt: str | Prompt, on_error: OnError
+        self, items: Iterable[RawItem], *, prompt: str | Prompt, side: Side, on_error: OnError
     ) -> Iterator[Encoded | Skipped]:
         """Yield a result for each item, in order."""
 
@@ -88,7 +90,9 @@ def find_model(model: str | Path | E5V | None, there: Manifest | None) -> IndexM
         raise UsageError("a new index needs a model", argument="model")
     name = None if model is None else absolute_name(model)
     own = name is None or (there is not None and name == there.model)
-    how: Any = {"dtype": there.dtype, "tiling": there.tiling} if there else {}
+    how: Any = {}
+    if there:
+        how = {"dtype": there.dtype, "tiling": there.tiling, "recipe": there.recipe}
     found = IndexModel(
         str(there.model if there and own else name),
         lambda name: E5V(name, **how),

@@ -28,9 +28,9 @@ class Manifest:
     """The metadata of an index.
 
     `fingerprint` identifies the model that made the vectors, `model`, `dtype` and `tiling` say how
-    to open it; `dim` is the width of a vector, `roots` the followed folders and files, `exclude`
-    the patterns of excluded files (`e5v.search.exclusion`), `keep_days` how long entries of missing
-    files are kept.
+    to open it, and so does `recipe` if one was asked for; `dim` is the width of a vector, `roots`
+    the followed folders and files, `exclude` the patterns of excluded files
+    (`e5v.search.exclusion`), `keep_days` how long entries of missing files are kept.
     """
 
     fingerprint: str
@@ -42,6 +42,7 @@ class Manifest:
     keep_days: float = KEEP_DAYS
     format: int = FORMAT
     tiling: str = CORRECT
+    recipe: str | None = None
 
     def check(self, other: "Manifest") -> None:
         """Raise `DataError` unless the vectors of both models can be compared."""
@@ -58,8 +59,10 @@ class Manifest:
 
     @property
     def _how(self) -> str:
-        usual = self.tiling == CORRECT
-        return self.dtype if usual else f"{self.dtype} with the tiling {self.tiling}"
+        told = self.dtype
+        if self.tiling != CORRECT:
+            told += f" with the tiling {self.tiling}"
+        return f"{told} with the recipe {self.recipe}" if self.recipe else told
 
 
 class IndexSettings(TypedDict):
@@ -109,6 +112,8 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     fields = asdict(manifest)
     if manifest.tiling == CORRECT:
         del fields["tiling"]  # versions that do not know it then open the index
+    if manifest.recipe is None:
+        del fields["recipe"]
     write_file(folder / FILE, json.dumps(fields, indent=2) + "\n")
 
 

@@ -140,9 +140,14 @@ class QueryItems:
     like: str | None = None
 
     def listed(self) -> list[RawItem]:
-        """Return the items to embed, in the order that `combine` expects their vectors in."""
-        every = (self.wanted, self.without, self.example)
-        return [item for item in every if item is not None]
+        """Return the items to embed, in the order that `combine` expects their vectors in.
+
+        The example is a document, as its copies in the index are.
+        """
+        every = [item for item in (self.wanted, self.without) if item is not None]
+        if self.example is not None:
+            every.append(replace(normalise(self.example), side="document"))
+        return every
 
     def combine(self, rows: NDArray[np.float32]) -> QueryVectors:
         """Combine the unit vectors (n, d) of the listed items.
@@ -218,7 +223,7 @@ def embed_query(model: E5V, query: Query, stored: StoredExample | None = None) -
     """
     try:
         items = list_items(_read_image(query), stored)
-        rows = model.encode(items.listed(), prompt=PROMPT)
+        rows = model.encode(items.listed(), prompt=PROMPT, side="query")
     except ItemError as error:
         raise UsageError(f"the query cannot be embedded: {error.cause}") from error
     return items.combine(rows)

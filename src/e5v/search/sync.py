@@ -225,7 +225,8 @@ class FolderSync:
             self._states[found.path] = FileState(found.size, found.mtime)
 
     def _embed(self, pieces: Iterator[Piece], pool: ThreadPoolExecutor) -> Iterator[Progress]:
-        stream = self._model().encode_iter(self._feed(pieces, pool), prompt=PROMPT, on_error="skip")
+        feed = self._feed(pieces, pool)
+        stream = self._model().encode_iter(feed, prompt=PROMPT, side="document", on_error="skip")
         for result in stream:
             self._settle(self._waiting.popleft(), result)
             if self._queue.is_due:

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from e5v.errors import DataError, ItemError, ModelError
 from e5v.model.embedder import E5V
 from e5v.model.encoder import add_image_tokens
-from e5v.model.loading import Loaded, MultimodalModel, load
+from e5v.model.loading import Loaded, load
+from e5v.model.multimodal import MultimodalModel
 from e5v.model.opening import OpenOptions
 from e5v.model.preparing import Prepared, Preparer, ahead
 from e5v.model.prompts import Prompt

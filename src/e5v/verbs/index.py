@@ -182,8 +182,8 @@ def _find_model(verb: Index, there: "Manifest | None") -> "IndexModel":
 
     open_as = partial(opening.open, engine=verb.remote.address())
     model = IndexModel(name, open_as, there)
-    own = there and (there.model, there.dtype, there.tiling)
-    if own and own != (name, opening.dtype, opening.tiling):
+    own = there and (there.model, there.dtype, there.tiling, there.recipe)
+    if own and own != (name, opening.dtype, opening.tiling, opening.recipe):
         model.open()
     return model
 

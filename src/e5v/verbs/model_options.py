@@ -72,6 +72,9 @@ class Opening:
     tiling: Literal["correct", "transformers-4.41"] = "correct"
     """How LLaVA-NeXT cuts images into tiles; transformers-4.41 repeats the errors of the library
     that the paper's code pins, to compare with its figures."""
+    recipe: Annotated[str | None, arg(metavar="NAME")] = None
+    """How the model is asked, such as e5-v or qwen3-vl-embedding; by default as its authors do, if
+    it is a published embedder that is known, else as E5-V."""
 
     def open(
         self, model: str, *, max_tokens: int | None = None, engine: "EngineAddress | None" = None
@@ -79,10 +82,11 @@ class Opening:
         """Open a model, here or on an engine, which takes a moment: torch is imported here.
 
         Raises:
-            UsageError: its name is a path or URL without a model.
+            UsageError: its name is a path or URL without a model, or there is no such recipe.
             ModelError: it cannot be opened.
         """
         check_model(model)
+        self.check_recipe()
         announce(f"opening {model}")
         if engine is None:
             self._announce_download(model)
@@ -92,6 +96,17 @@ class Opening:
 
         how = asdict(self) | {"device": engine or self.device}
         return E5V(model, max_tokens=max_tokens, **how)
+
+    def check_recipe(self) -> None:
+        """Check the name of the recipe, before anything slow is imported.
+
+        Raises:
+            UsageError: there is no such recipe; the nearest is named.
+        """
+        if self.recipe is not None:
+            from e5v.model.recipes import find_recipe
+
+            find_recipe(self.recipe)
 
     def _announce_download(self, model: str) -> None:
         """Say how much has to be downloaded, and what memory the model then needs."""
@@ -112,9 +127,10 @@ def choose_model(given: str | None, there: "Manifest | None") -> str:
 
 
 def choose_opening(given: Opening, there: "Manifest | None") -> Opening:
-    """Return how to open the model of an index: in its dtype and tiling, unless they are given."""
+    """Return how to open the model of an index: as it was made, unless given otherwise."""
     if there is None:
         return given
     dtype = there.dtype if given.dtype == "auto" else given.dtype
     tiling = there.tiling if given.tiling == "correct" else given.tiling
-    return replace(given, dtype=dtype, tiling=tiling)  # type: ignore[arg-type]
+    recipe = given.recipe or there.recipe
+    return replace(given, dtype=dtype, tiling=tiling, recipe=recipe)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import OmitArgPrefixes, arg
 
@@ -133,7 +133,7 @@ def train(verb: Train) -> None:
         image_disk=verb.image_disk,
         shard=verb.shard,
         track=tuple(dict.fromkeys(verb.track)),
-        **asdict(verb.opening),
+        **_find_opening(verb.opening),
     )
     lines, steps = wants_lines(json=verb.json), verb.recipe.steps
     led = False  # under torchrun, one process prints for all
@@ -176,6 +176,18 @@ def _find_data(given: Sequence[Path]) -> _Data:
             f"--data {wrong[0][0]} has the weight {wrong[0]['weight']}; expected above 0"
         )
     return _Data(tuple(files), tuple(weights))
+
+
+def _find_opening(opening: Opening) -> dict[str, Any]:
+    """Return how the model is opened, as a run has it.
+
+    Raises:
+        UsageError: a recipe is named: a run asks its model as it is known to be asked.
+    """
+    how = asdict(opening)
+    if name := how.pop("recipe"):
+        raise UsageError(f"the model of a run is asked in its own way, not as {name}; leave it out")
+    return how
 
 
 def _check(verb: Train, files: Sequence[Path]) -> None:

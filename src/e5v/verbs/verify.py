@@ -44,6 +44,7 @@ def verify(verb: Verify) -> bool:
     """
     model = named_model(verb.model)
     check_model(model)
+    verb.opening.check_recipe()
     announce(f"opening {model}")
     from e5v.model.verify import verify as verify_model
 

@@ -140,7 +140,8 @@ class ItemEmbedder:
         if item.literal:
             strings = [part.text if isinstance(part, Text) else part for part in checked]
             return self._prepare_literal(item, strings)
-        return self._model.prepare(Item(checked, item.system), prompt=prompt, fit=fit)
+        whole = Item(checked, item.system, item.instruction, item.side)
+        return self._model.prepare(whole, prompt=prompt, fit=fit)
 
     def _prepare_literal(
         self, item: RequestItem, parts: Sequence[int] | Sequence[str | Image]
@@ -174,5 +175,6 @@ def _estimate_tokens(item: RequestItem) -> int:
     if isinstance(item.parts[0], TokenIds):
         return len(item.parts[0].ids)
     texts = (part.text for part in item.parts if isinstance(part, Text))
-    length = sum(len(text.encode()) for text in texts) + len((item.system or "").encode())
+    length = sum(len(text.encode()) for text in texts)
+    length += len((item.system or "").encode()) + len(item.instruction.encode())
     return length // BYTES_PER_TOKEN + 1 + IMAGE_TOKENS * item.image_count

@@ -96,7 +96,7 @@ async def find_queries(searcher: Searcher, index: SearchedIndex) -> list[str]:
 
 async def _place(searcher: Searcher, index: SearchedIndex, tried: Candidate) -> int | None:
     """Return the rank of a query's entry or a copy of it, from 0; None if not among the hits."""
-    item = RequestItem(0, (Text(tried.query),))
+    item = RequestItem(0, (Text(tried.query),), side="query")
     states = (await searcher.embedder.embed([item], PROMPT)).states
     hits = await asyncio.to_thread(index.search, unit(states)[0], k=NEAR)
     for place, hit in enumerate(hits):

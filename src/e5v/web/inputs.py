@@ -13,12 +13,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from e5v.data_uris import decode_base64, decode_data_uri, is_data_uri
-from e5v.inputs import Image, Text
+from e5v.inputs import Image, Side, Text
 from e5v.web.errors import SHOWN, Refused, name_type, refuse_item
 
 KINDS = {None, "text", "image", "image_url", "input_text", "input_image"}
 CONTENT = {"role", "content", "name"}
-PART = {"type", "text", "image", "image_url", "url", "base64", "detail", "uuid"}
+PART = {"type", "text", "image", "image_url", "url", "base64", "detail", "uuid", "instruction"}
 DEEPEST = 8
 
 
@@ -69,17 +69,27 @@ class SystemTurn:
 
 
 @dataclass(frozen=True)
+class Instruction:
+    """What an item is for; becomes `RequestItem.instruction`."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class RequestItem:
     """One item to embed: its parts in order, at least one; `position` is that in the request.
 
     `system` is the system turn of chat messages, if there is one. A `literal` item is a whole
-    prompt (`e5v.web.literal`): its ids, or its texts and images.
+    prompt (`e5v.web.literal`): its ids, or its texts and images. `instruction` and `side` are as of
+    an `e5v.inputs.Item`.
     """
 
     position: int
     parts: tuple[ItemPart, ...]
     system: str | None = None
     literal: bool = False
+    instruction: str = ""
+    side: Side | None = None
 
     @property
     def image_count(self) -> int:
@@ -114,16 +124,18 @@ def read_item(raw: object, position: int = 0) -> RequestItem:
     except ValueError as error:
         raise refuse_item(position, str(error)) from None
     turns = [part.text for part in read if isinstance(part, SystemTurn)]
-    parts = tuple(part for part in read if not isinstance(part, SystemTurn))
+    told = [part.text for part in read if isinstance(part, Instruction)]
+    parts = tuple(part for part in read if not isinstance(part, SystemTurn | Instruction))
     if not parts:
         expected = "a user turn besides the system turn" if turns else "a text or an image"
         raise refuse_item(position, f"is empty; expected {expected}")
     if any(isinstance(part, SystemTurn) for part in read[len(turns) :]):
         raise refuse_item(position, "has a system turn after another turn; put it first")
-    return RequestItem(position, parts, "\n".join(turns) if turns else None)
+    system = "\n".join(turns) if turns else None
+    return RequestItem(position, parts, system, instruction="\n".join(told))
 
 
-def _read_parts(raw: object, depth: int) -> Iterator[ItemPart | SystemTurn]:
+def _read_parts(raw: object, depth: int) -> Iterator[ItemPart | SystemTurn | Instruction]:
     if not depth:
         raise ValueError("is nested too deeply; give a flat list of parts")
     if isinstance(raw, (Text, Image)):  # of our own index
@@ -151,7 +163,9 @@ def are_token_ids(raws: list[object]) -> bool:
     return bool(raws) and all(type(one) is int for one in raws)
 
 
-def _read_message(raw: Mapping[str, object], depth: int) -> Iterator[ItemPart | SystemTurn]:
+def _read_message(
+    raw: Mapping[str, object], depth: int
+) -> Iterator[ItemPart | SystemTurn | Instruction]:
     """Read one message of a chat by its role; an empty assistant turn is skipped."""
     _check_keys(raw, CONTENT)
     role, content = raw.get("role") or "user", raw.get("content")
@@ -183,7 +197,7 @@ def _read_turn(content: object, role: str) -> list[str]:
     return ["".join(texts)] if texts else []
 
 
-def _read_object(raw: Mapping[str, object]) -> Iterator[ItemPart]:
+def _read_object(raw: Mapping[str, object]) -> Iterator[ItemPart | Instruction]:
     """Read an object; an image comes before its text, whatever the order of its keys."""
     _check_keys(raw, PART)
     kind = raw.get("type")
@@ -194,6 +208,8 @@ def _read_object(raw: Mapping[str, object]) -> Iterator[ItemPart]:
             yield read_picture(raw[key], key)
     if raw.get("text") is not None:
         yield _read_text(raw["text"])
+    if raw.get("instruction") is not None:
+        yield Instruction(_read_text(raw["instruction"]).text)
 
 
 def _check_keys(raw: Mapping[str, object], known: set[str]) -> None:

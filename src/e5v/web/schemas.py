@@ -23,11 +23,12 @@ from pydantic import (
 
 from e5v.web.errors import SHOWN, Refused, format_value
 from e5v.web.inputs import RequestItem, read_item, read_items
+from e5v.web.purposes import INPUT_TYPE, InputType, mark_items
 
 LONGEST_PROMPT = 2_000  # characters
 LONGEST_FILTER = 1_000
 # Fields that the clients of other servers send, and that change no vector here.
-IGNORED = {"user", "task", "request_id", "priority", "input_type"}
+IGNORED = {"user", "task", "request_id", "priority"}
 IGNORED |= {"add_generation_prompt", "continue_final_message"}
 NEUTRAL = {"normalized": True, "late_chunking": False}  # Jina's: only these values, or null
 MEANT = {  # names in other APIs -> our fields to suggest
@@ -44,7 +45,6 @@ MEANT = {  # names in other APIs -> our fields to suggest
     "encoding_format": ("embedding_types",),
     "embedding_types": ("encoding_format",),
     "input": ("texts", "text"),
-    "instruction": ("prompt",),
     "limit": ("k",),
     "top_k": ("k",),
     "n": ("k",),
@@ -158,6 +158,12 @@ class EmbeddingsRequest(Request):
         max_length=LONGEST_PROMPT,
         description="The name of a prompt, or a template with <text> and <image>.",
     )
+    instruction: str | None = Field(
+        None,
+        max_length=LONGEST_PROMPT,
+        description="What the items are for, for models that take one; an item may have its own.",
+    )
+    input_type: InputType | None = Field(None, description=INPUT_TYPE)
     truncate: Annotated[Truncate, BeforeValidator(_convert_boolean)] = Field(
         "END", description=f"{TRUNCATE} true means END, and false NONE."
     )
@@ -189,10 +195,10 @@ class EmbeddingsRequest(Request):
         if (self.input is None) == (self.messages is None):
             raise Refused(422, "fields", "expected either input or messages")
         if self.messages is None:
-            return read_items(self.input, most)
+            return mark_items(read_items(self.input, most), self.input_type, self.instruction)
         if not self.messages:
             raise Refused(422, "fields", "messages is empty; expected at least one message")
-        return [read_item(self.messages)]
+        return mark_items([read_item(self.messages)], self.input_type, self.instruction)
 
 
 class CohereContent(Request):
@@ -210,9 +216,7 @@ class CohereRequest(Request):
     model: str | None = Field(
         None, description="Any name: the server has one model, listed at /v1/models."
     )
-    input_type: str | None = Field(
-        None, description="Any: one prompt serves queries and documents."
-    )
+    input_type: InputType | None = Field(None, description=INPUT_TYPE)
     texts: list[str] | None = Field(None, description="Texts to embed.")
     images: list[str] | None = Field(None, description="Images to embed, as data URIs or base64.")
     inputs: list[CohereContent] | None = Field(
@@ -243,9 +247,10 @@ class CohereRequest(Request):
         given = [one for one in (self.texts, self.images, self.inputs) if one is not None]
         if len(given) != 1:
             raise Refused(422, "fields", "expected one of texts, images and inputs")
+        raws = [_unwrap_content(one) for one in given[0]]
         if self.images is not None:
-            return read_items([{"image": image} for image in self.images], most)
-        return read_items([_unwrap_content(one) for one in given[0]], most)
+            raws = [{"image": image} for image in self.images]
+        return mark_items(read_items(raws, most), self.input_type)
 
 
 def _unwrap_content(one: object) -> object:

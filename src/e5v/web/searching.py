@@ -8,7 +8,7 @@ SearchRequest -> Query -> its items -> one call of the embedder -> query vector
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from e5v.errors import DataError, UsageError
+from e5v.inputs import RawItem, Side
 from e5v.model.head import has_head
 from e5v.model.words import Word, likely_words
 from e5v.search.manifest import PROMPT
@@ -116,5 +117,13 @@ def _list_items(index: SearchedIndex, request: SearchRequest) -> QueryItems:
 
 def _read_items(items: QueryItems) -> list[RequestItem]:
     """Read the items as a client's; a fault names 1 for `without`, else 0."""
-    places = ((items.wanted, 0), (items.without, 1), (items.example, 0))
-    return [read_item(item, place) for item, place in places if item is not None]
+    places: tuple[tuple[RawItem | None, int, Side], ...] = (
+        (items.wanted, 0, "query"),
+        (items.without, 1, "query"),
+        (items.example, 0, "document"),  # as its copies in the index are
+    )
+    return [
+        replace(read_item(item, place), side=side)
+        for item, place, side in places
+        if item is not None
+    ]
