@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 import transformers
 
-from e5v import E5V, ModelError, UsageError
-from e5v.errors import RecipeWarning
+from e5v import E5V, ModelError, RecipeWarning, UsageError
 from e5v.model.fingerprint import fingerprint
 from e5v.model.recipes import RECIPES, REFUSED
 from e5v.model.recognising import Recognised, recognise
