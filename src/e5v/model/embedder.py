@@ -46,18 +46,17 @@ class E5V:
     """A multimodal language model as a universal embedder (E5-V, arXiv 2407.12580).
 
     Args:
-        model: a hub id or a folder of any image-text-to-text model that transformers can open, or
-            a model that is already open (`e5v.model.loading.Loaded`).
+        model: a hub id or a folder of any image-text-to-text model that transformers can open, of a
+            LoRA or DoRA adapter of one, or a training run; or an open model (`Loaded`).
         device: "cpu", "cuda", "mps", ...; by default the fastest available. With an `EngineAddress`
             (`e5v.model.engine_address`), a server has the weights, and none are loaded here.
-        dtype: "float32", "bfloat16", "float16"; "auto" is bfloat16 where the hardware is fast at
-            it.
-        max_tokens: maximum length of an item in tokens, including prompt and images; longer text is
+        dtype: "float32", "bfloat16", "float16"; "auto": bfloat16 where the hardware is fast at it.
+        max_tokens: maximum length of an item in tokens with prompt and images; longer text is
             truncated. By default the model's context length.
         trust_remote_code: run Python code that comes with the checkpoint. Off by default.
         readout: which hidden state is the vector: "last", or see `e5v.model.readout`.
-        tiling: how LLaVA-NeXT cuts an image into tiles: "correct", or "transformers-4.41" with the
-            errors of the library that the paper's code pins (`e5v.model.tiling`).
+        tiling: how LLaVA-NeXT cuts an image into tiles: "correct", or see `e5v.model.tiling`.
+        adapter: a folder or hub id of an adapter of `model`, merged into its open weights.
 
     An `E5V` can be pickled: unpickling opens the same model again.
 
@@ -75,12 +74,14 @@ class E5V:
         trust_remote_code: bool = False,
         readout: str = "last",
         tiling: Tiling = "correct",
+        adapter: str | Path | None = None,
     ) -> None:
         how: dict[str, Any] = {"device": device, "dtype": dtype, "tiling": tiling}
-        how |= {"trust_remote_code": trust_remote_code, "readout": readout}
+        how |= {"trust_remote_code": trust_remote_code, "readout": readout, "adapter": adapter}
         self.encoder = open_encoder(model, **how)
         self._opened: tuple[str, dict[str, Any]] | None = None
         if not isinstance(model, Loaded):
+            how["adapter"] = absolute_name(adapter) if adapter else None
             self._opened = absolute_name(model), how | {"max_tokens": max_tokens}
         self.loaded = self.encoder.loaded
         context = self.encoder.context
@@ -161,8 +162,7 @@ class E5V:
         A string that looks like an image path but is not one is embedded as text, with an
         `EncodeWarning`; `{"text": ...}` is always text.
 
-        Each item is read when `items` yields it: a generator may then reuse its buffer, move to the
-        next frame, or overwrite the file.
+        Each item is read when `items` yields it: a generator may then reuse its buffer or its file.
 
         Args:
             items: what to embed; a list, or any iterable.

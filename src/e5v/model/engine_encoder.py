@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import torch
@@ -17,7 +18,6 @@ from torch import Tensor
 
 from e5v.errors import EngineError, UsageError
 from e5v.inputs import RawItem
-from e5v.model.backbones import Tiling
 from e5v.model.devices import pick_dtype
 from e5v.model.encoder import Encoder, Prompted
 from e5v.model.engine import Engine
@@ -28,7 +28,7 @@ from e5v.model.head import take_head
 from e5v.model.literal import literal_template
 from e5v.model.loading import Loaded, load, outline
 from e5v.model.locating import shown_name
-from e5v.model.opening import DTypeName, Opening, OpenOptions
+from e5v.model.opening import Opening, OpenOptions, WeightOptions
 from e5v.model.preparing import Preparer
 from e5v.model.prompts import RETRIEVAL
 
@@ -72,9 +72,8 @@ def open_encoder(
     *,
     device: str | EngineAddress | None = None,
     readout: str = "last",
-    dtype: DTypeName = "auto",
-    trust_remote_code: bool = False,
-    tiling: Tiling = "correct",
+    adapter: str | Path | None = None,
+    **how: Unpack[WeightOptions],
 ) -> Encoder | EngineEncoder:
     """Open a model here, unless it is open already, or on an engine if the device is one.
 
@@ -83,14 +82,20 @@ def open_encoder(
         ModelError: the model cannot be opened.
         UsageError: an option is unknown, or for weights that are here.
     """
-    how: OpenOptions = {"dtype": dtype, "tiling": tiling, "trust_remote_code": trust_remote_code}
     if isinstance(model, Loaded):
         if isinstance(device, EngineAddress):
             raise UsageError("an open model needs no engine; name the model", argument="device")
+        if adapter is not None:
+            raise UsageError("an open model takes no adapter; name the model", argument="adapter")
         return Encoder(model, readout)
     if not isinstance(device, EngineAddress):
-        here: OpenOptions = {**how, "device": device}
+        here: OpenOptions = {**how, "device": device, "adapter": adapter}
         return Encoder(load(model, **here), readout)
+    if adapter is not None:
+        raise UsageError(
+            "an engine has its own weights; merge the adapter, and let the engine serve the result",
+            argument="adapter",
+        )
     if readout != "last":
         raise UsageError(f'readout is "{readout}"; an engine has only "last"', argument="readout")
     return open_on_engine(model, device, Opening(**how))

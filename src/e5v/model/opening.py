@@ -4,6 +4,7 @@ keyword arguments of `load` -> Opening, with a default for each
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypedDict
 
 from e5v.model.backbones import Tiling
@@ -21,18 +22,31 @@ class Opening:
         trust_remote_code: run Python code that comes with the checkpoint.
         tiling: how LLaVA-NeXT cuts an image into tiles: "correct", or "transformers-4.41", with
             the errors of the library that the paper's code pins (`e5v.model.tiling`).
+        adapter: a folder or hub id of a LoRA or DoRA adapter, which is merged into the open model.
     """
 
     device: str | None = None
     dtype: DTypeName = "auto"
     trust_remote_code: bool = False
     tiling: Tiling = "correct"
+    adapter: str | Path | None = None
 
 
-class OpenOptions(TypedDict, total=False):
-    """The fields of `Opening`, as keyword arguments."""
+class WeightOptions(TypedDict, total=False):
+    """The fields of `Opening` that do not depend on the device, nor on an adapter."""
 
-    device: str | None
     dtype: DTypeName
     trust_remote_code: bool
     tiling: Tiling
+
+
+class BaseOptions(WeightOptions, total=False):
+    """The fields of `Opening` but the adapter, as keyword arguments; training takes these."""
+
+    device: str | None
+
+
+class OpenOptions(BaseOptions, total=False):
+    """The fields of `Opening`, as keyword arguments."""
+
+    adapter: str | Path | None

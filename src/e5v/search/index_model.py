@@ -28,8 +28,9 @@ def fingerprint_of(model: E5V) -> str:
 def manifest_of(model: E5V, name: str) -> Manifest:
     """Return the manifest of a new index for a model of that name."""
     dtype = str(model.dtype).removeprefix("torch.")
-    digest, tiling = fingerprint_of(model), model.loaded.tiling
-    return Manifest(digest, name, dtype, model.width, tiling=tiling)
+    digest, loaded = fingerprint_of(model), model.loaded
+    adapter = absolute_name(loaded.adapter) if loaded.adapter else ""
+    return Manifest(digest, name, dtype, model.width, tiling=loaded.tiling, adapter=adapter)
 
 
 class Embedder(Protocol):
@@ -89,6 +90,8 @@ def find_model(model: str | Path | E5V | None, there: Manifest | None) -> IndexM
     name = None if model is None else absolute_name(model)
     own = name is None or (there is not None and name == there.model)
     how: Any = {"dtype": there.dtype, "tiling": there.tiling} if there else {}
+    if there and own and there.adapter:
+        how["adapter"] = there.adapter
     found = IndexModel(
         str(there.model if there and own else name),
         lambda name: E5V(name, **how),

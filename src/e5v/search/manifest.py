@@ -27,10 +27,10 @@ FILE = "index.json"
 class Manifest:
     """The metadata of an index.
 
-    `fingerprint` identifies the model that made the vectors, `model`, `dtype` and `tiling` say how
-    to open it; `dim` is the width of a vector, `roots` the followed folders and files, `exclude`
-    the patterns of excluded files (`e5v.search.exclusion`), `keep_days` how long entries of missing
-    files are kept.
+    `fingerprint` identifies the model that made the vectors; `model`, `dtype`, `tiling` and
+    `adapter`, if one was put onto the model, say how to open it. `dim` is the width of a vector,
+    `roots` the followed folders and files, `exclude` the patterns of excluded files
+    (`e5v.search.exclusion`), `keep_days` how long entries of missing files are kept.
     """
 
     fingerprint: str
@@ -42,6 +42,7 @@ class Manifest:
     keep_days: float = KEEP_DAYS
     format: int = FORMAT
     tiling: str = CORRECT
+    adapter: str = ""
 
     def check(self, other: "Manifest") -> None:
         """Raise `DataError` unless the vectors of both models can be compared."""
@@ -54,7 +55,8 @@ class Manifest:
 
     @property
     def _maker(self) -> str:
-        return f"{self.model} (fingerprint {self.fingerprint[:8]}, {self._how})"
+        named = f"{self.model} with {self.adapter}" if self.adapter else self.model
+        return f"{named} (fingerprint {self.fingerprint[:8]}, {self._how})"
 
     @property
     def _how(self) -> str:
@@ -107,8 +109,9 @@ def parse_manifest(content: bytes, folder: str) -> Manifest:
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest atomically: after a power cut there is either the new or the old one."""
     fields = asdict(manifest)
-    if manifest.tiling == CORRECT:
-        del fields["tiling"]  # versions that do not know it then open the index
+    for name, usual in (("tiling", CORRECT), ("adapter", "")):
+        if fields[name] == usual:
+            del fields[name]  # versions that do not know it then open the index
     write_file(folder / FILE, json.dumps(fields, indent=2) + "\n")
 
 
