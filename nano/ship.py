@@ -22,8 +22,9 @@ from e5v.checkpoints.merge import merge
 from e5v.files import replace_folder
 from e5v.inputs import RawItem
 from e5v.model import bundled
+from e5v.model.adapters import find_run
 from e5v.model.locating import ADAPTER_CONFIG
-from e5v.model.lora import WEIGHTS, find_run
+from e5v.model.lora import WEIGHTS
 from nano.findings import Findings, read_findings
 from nano.miniature import write_document
 from nano.study import RESULTS

@@ -25,7 +25,7 @@ from tyro.conf import OmitArgPrefixes
 
 from e5v import E5V
 from e5v.errors import E5VError, UsageError
-from e5v.model.lora import merge_into_model
+from e5v.model.merging import merge_into_model
 from nano import score
 from nano.findings import Record
 from nano.kept import describe_conditions, draw_gap, is_kept, write

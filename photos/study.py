@@ -23,7 +23,7 @@ from e5v.captions import CAPTIONS
 from e5v.errors import E5VError, UsageError
 from e5v.evaluation.cached_embedder import OwnModel
 from e5v.model.bundled import adapter_of, whereabouts
-from e5v.model.lora import merge_into_model
+from e5v.model.merging import merge_into_model
 from e5v.verbs.paths import need_file, need_folder
 from nano.findings import NO_PROMPT, ONE_WORD, Record
 from nano.kept import describe_conditions, draw_gap, is_kept, write

@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from e5v.databases.exporting import ExportProgress, export, export_blocks
+from e5v.databases.database import Facts
+from e5v.databases.exporting import ExportProgress, export, export_blocks, make_facts
 from e5v.databases.opening import open_database
 from e5v.databases.store_index import StoreIndex
 from e5v.databases.url import read_url
 from e5v.errors import DataError, UsageError
 from e5v.search.entry_blocks import EntryBlocks
 from e5v.search.index import Index
+from e5v.search.manifest import Manifest
 from e5v.search.query import Query, list_items, load_stored_example
 from e5v.search.records import Known
 from tests.databases.conftest import ROWS
@@ -150,3 +152,12 @@ def test_an_export_that_another_overtakes(index: Path, store: str) -> None:
         facts = database.read_facts()
         assert facts is not None
         assert not facts.complete
+
+
+def test_a_collection_keeps_the_adapter() -> None:
+    """Catches queries embedded without the adapter that the stored vectors were made with."""
+    plain = Manifest("f", "m", "float32", 3)
+    for manifest in (plain, replace(plain, adapter="/run")):
+        written = make_facts(manifest).write()
+        assert Facts.read(written, "here").manifest == manifest
+        assert ('"adapter"' in written) == bool(manifest.adapter), "older versions read it"

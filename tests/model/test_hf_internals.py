@@ -12,7 +12,7 @@ import transformers
 from torch.nn.functional import scaled_dot_product_attention
 
 from e5v.model import hf_internals
-from e5v.model.loading import Loaded, load
+from e5v.model.loading import Loaded, load, outline
 
 Checkpoints = Callable[[str], Path]
 SRC = Path(__file__).parents[2] / "src"
@@ -164,3 +164,18 @@ def test_private_names_of_others_stand_in_one_file() -> None:
 def test_a_private_name_is_found(source: str, count: int) -> None:
     """Catches a search that passes whatever it is given."""
     assert len(list(find_private_names(source))) == count
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("llava_next_llama3", "language_model.model.layers.0.x", "model.language_model.layers.0.x"),
+        ("llava_next_llama3", "vision_tower.vision_model.x", "model.vision_tower.x"),
+        ("qwen2_vl", "model.layers.0.x", "model.language_model.layers.0.x"),
+        ("qwen2_vl", "visual.blocks.0.x", "model.visual.blocks.0.x"),
+    ],
+)
+def test_old_names_are_translated(name: str, old: str, new: str, checkpoints: Checkpoints) -> None:
+    """Catches a version of transformers that translates no names, or those of now."""
+    translate = hf_internals.name_translator(outline(checkpoints(name)).model)
+    assert (translate(old), translate(new)) == (new, new)

@@ -7,10 +7,8 @@ import pytest
 
 from e5v import E5V, ModelError
 from e5v.model import hub
-from e5v.model.locating import absolute_name, find_model
-from tests.adapters import write_adapter
+from e5v.model.locating import FoundAdapterError, absolute_name, find_model
 
-Checkpoints = Callable[[str], Path]
 Write = Callable[..., Path]
 
 
@@ -37,18 +35,20 @@ def _refusal(name: str) -> str:
     return message
 
 
-def test_an_adapter_or_a_run_is_named(checkpoints: Checkpoints, write: Write) -> None:
-    """What `e5v train` leaves, given as a model: it lacks a config.json, and so what?"""
-    folder = write(
-        "run/recipe.json", "open/checkpoint-000010/adapter_config.json", "none/recipe.json"
+def test_an_adapter_or_a_run_is_named(write: Write) -> None:
+    """What `e5v train` leaves, given as a model to merge into: it lacks a config.json, so what?"""
+    write(
+        "run/recipe.json",
+        "run/adapter/adapter_config.json",
+        "open/checkpoint-000010/adapter_config.json",
+        "none/recipe.json",
     )
-    write_adapter(folder / "run" / "adapter", checkpoints("llava_next_llama3"))
     for name, kind in (("run", "a training run"), ("run/adapter", "an adapter")):
-        with pytest.raises(ModelError) as caught:
-            E5V(folder / name)
-        home = folder / name
+        with pytest.raises(FoundAdapterError) as caught:
+            find_model(name)
+        assert caught.value.place == name
         assert str(caught.value) == (
-            f"{home} is {kind}, not a model; merge it into its model with e5v merge {home}"
+            f"{name} is {kind}, not a model; merge it into its model with e5v merge {name}"
         )
     assert _refusal("open").endswith("with e5v merge open/checkpoint-000010")
     assert _refusal("none") == "none is a training run without an adapter, not a model; finish it"
@@ -57,7 +57,7 @@ def test_an_adapter_or_a_run_is_named(checkpoints: Checkpoints, write: Write) ->
 def test_an_adapter_beside_a_whole_model_is_refused(write: Write) -> None:
     """A folder from which transformers would open the adapter's own base model instead."""
     write("both/config.json", "both/model.safetensors", "both/adapter_config.json")
-    assert "both is an adapter, not a model" in _refusal("both")
+    assert "both has an adapter and a whole model" in _refusal("both")
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_a_model_that_is_too_large_or_another_one_is_not_shipped(
         patch.setattr(shipping, "LARGEST", 1000)
         with pytest.raises(SystemExit, match="at most 1,000"):
             ship(base, run, target, NOTHING)
-    monkeypatch.setattr("e5v.model.loading.adapter_of", lambda _: None)
+    monkeypatch.setattr("e5v.model.adapters.adapter_of", lambda _: None)
     with pytest.raises(SystemExit, match="nano has a cosine of"):
         ship(base, run, target, NOTHING)
     assert [one.name for one in target.iterdir()] == ["kept"]

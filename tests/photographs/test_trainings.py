@@ -13,7 +13,7 @@ import pytest
 from e5v import E5V
 from e5v.errors import TrainingError, UsageError
 from e5v.evaluation.variants import BARE, SUMMARY
-from e5v.model.lora import merge_into_model
+from e5v.model.merging import merge_into_model
 from photos.settings import SETTINGS, Numbers, find_settings
 from photos.trainings import (
     Trainings,

@@ -9,6 +9,7 @@ import pytest
 import e5v
 from e5v import E5V, DataError, ModelError, UsageError
 from e5v.search.sync import Progress
+from tests.adapters import write_adapter
 from tests.search.followed import Followed
 
 
@@ -40,6 +41,21 @@ def test_the_index_opens_its_own_model(followed: Followed, model: E5V, tmp_path:
     assert e5v.index([followed.folder], index=place).entries == 6
     with pytest.raises(DataError, match="cannot be compared"):
         e5v.index([followed.folder], index=place, model="nano")
+
+
+def test_an_index_keeps_its_adapter(
+    checkpoints: Callable[[str], Path], followed: Followed, tmp_path: Path
+) -> None:
+    """Catches a query embedded without the adapter that the vectors were made with."""
+    base, place = checkpoints("llava_next_llama3"), tmp_path / "made"
+    adapter = write_adapter(tmp_path / "adapter", base)
+    tuned = E5V(base, adapter=adapter, dtype="float32")
+    e5v.index([followed.folder / "photos"], index=place, model=tuned)
+    assert e5v.index([followed.folder], index=place).entries == 6, "its own model is opened"
+    with pytest.raises(DataError, match=f"was made with {base} with {adapter} .* cannot be comp"):
+        e5v.index([followed.folder], index=place, model=E5V(base, dtype="float32"))
+    usual = e5v.index([followed.folder / "photos"], index=tmp_path / "usual", model=str(base))
+    assert '"adapter"' not in (usual.folder / "index.json").read_text(), "older versions open it"
 
 
 def test_an_index_keeps_its_tiling(

@@ -73,9 +73,13 @@ ENCODING: dict[str, tuple[list[str], str]] = {
     "a missing model folder": (["encode", "a", "--model", "./none"], "there is no folder ./none"),
     "a folder without a model": (["words", "a", "--model", "pictures"], "without config.json"),
     "a file as a model": (["verify", "data.bin"], "data.bin is a file"),
-    "an adapter as a model": (
+    "an adapter that names no model": (
         ["encode", "a", "--model", "run"],
-        "merge it into its model with e5v merge run",
+        "run does not name the model that it was trained on; name that model, and run as its",
+    ),
+    "a folder without an adapter": (
+        ["encode", "a", "--model", "nano-base", "--adapter", "pictures"],
+        "pictures has no adapter; expected adapter_config.json",
     ),
     "the hub's page of a model": (
         ["encode", "a", "--model", "https://huggingface.co/a/b/tree/main"],

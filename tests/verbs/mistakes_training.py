@@ -46,6 +46,10 @@ TRAINING: dict[str, tuple[list[str], str]] = {
         ["train", "--data", "pairs.csv", "--out", "b", "--evaluation", "no.csv"],
         "--evaluation no.csv does not exist",
     ),
+    "an adapter to train": (
+        ["train", "--data", "pairs.csv", "--out", "new", "--model", "run"],
+        "run is an adapter, not a model; merge it into its model with e5v merge run",
+    ),
     "a run that exists": (["train", "--data", "pairs.csv", "--out", "run"], "--resume"),
     "a run folder with more": (["train", "--data", "pairs.csv", "--out", "pictures"], "not empty"),
     "an unknown tracker": (

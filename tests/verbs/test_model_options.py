@@ -1,11 +1,12 @@
 """The model of a verb: which one, and what is no model."""
 
+import json
 from pathlib import Path
 from typing import get_args, get_type_hints
 
 import pytest
 
-from e5v.errors import UsageError
+from e5v.errors import ModelError, UsageError
 from e5v.model import hub
 from e5v.model.backbones import Tiling
 from e5v.model.bundled import PAPER
@@ -13,6 +14,7 @@ from e5v.search.manifest import Manifest
 from e5v.verbs.model_options import (
     Opening,
     check_model,
+    check_whole_model,
     choose_opening,
     default_model,
     named_model,
@@ -26,6 +28,19 @@ def test_a_bundled_name_is_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     check_model("nano")
     with pytest.raises(UsageError, match="is a folder without config"):
         check_model("./nano")
+
+
+def test_only_what_is_used_may_be_an_adapter(tmp_path: Path) -> None:
+    """Catches an adapter trained on an adapter, which nothing opens."""
+    config = {"peft_type": "LORA", "base_model_name_or_path": "nano-base"}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config))
+    check_model(str(tmp_path))
+    check_model("nano-base", str(tmp_path))
+    for model, adapter in ((str(tmp_path), str(tmp_path)), ("nano", str(tmp_path))):
+        with pytest.raises(ModelError if model == "nano" else UsageError):
+            check_model(model, adapter)
+    with pytest.raises(UsageError, match="is an adapter, not a model"):
+        check_whole_model(str(tmp_path))
 
 
 def test_what_may_be_on_the_hub_is_not_refused(
@@ -50,6 +65,9 @@ def test_an_index_is_opened_as_it_was_made() -> None:
     worded = Manifest("f", "m", "float32", 3, recipe="bge-vl-mllm")
     assert choose_opening(Opening(), worded).recipe == "bge-vl-mllm"
     assert choose_opening(Opening(recipe="e5-v"), worded).recipe == "e5-v"
+    tuned = Manifest("f", "m", "float32", 3, adapter="/run")
+    assert choose_opening(Opening(), tuned).adapter == "/run"
+    assert choose_opening(Opening(adapter="other"), tuned).adapter == "other"
 
 
 def test_the_tilings_are_those_of_the_library() -> None:

@@ -152,7 +152,7 @@ def _check_card(folder: Path, card: UploadFile) -> None:
 
 def _make_adapter_card(run: Path, id: str) -> str:
     from e5v.checkpoints.model_card import format_adapter_card
-    from e5v.model.lora import find_run
+    from e5v.model.adapters import find_run
 
     found = find_run(run)
     local = not found.source or Path(found.source).exists() or Path(found.source).is_absolute()
@@ -166,9 +166,10 @@ def check_upload(upload: Upload, opening: Mapping[str, Any]) -> "Iterator[Check]
         ModelError: the model, or that of the adapter, cannot be opened, or they do not fit.
         UsageError: the adapter does not name its model.
     """
+    from e5v.model.adapters import find_run
     from e5v.model.embedder import E5V
     from e5v.model.loading import load
-    from e5v.model.lora import find_run, merge_into_model
+    from e5v.model.merging import merge_into_model
     from e5v.model.verify import check, verify
 
     if upload.run is None:
@@ -178,13 +179,7 @@ def check_upload(upload: Upload, opening: Mapping[str, Any]) -> "Iterator[Check]
     if not source:
         raise UsageError(f"{upload.folder} does not name the model that it was trained on")
     loaded = load(source, **opening)
-    try:
-        merge_into_model(upload.folder, loaded.model)
-    except (KeyError, RuntimeError) as error:
-        raise ModelError(
-            f"{upload.folder} does not fit {source}: {first_line(error)}; "
-            "push it from the run that trained it"
-        ) from error
+    merge_into_model(upload.folder, loaded.model)
     yield from check(E5V(loaded))
 
 

@@ -173,7 +173,7 @@ def _read_rows(batch: Mapping[str, Sequence[Any]]) -> Iterator[_Row]:
 
 
 def _make_name(model: E5V) -> str:
-    name = model.loaded.name
+    name = str(model.loaded.adapter or model.loaded.name)
     if name in NAMES or not Path(name).is_dir():
         return f"e5v/{name}" if name in NAMES else name
     return f"local/{Path(name).resolve().name}"

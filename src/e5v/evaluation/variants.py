@@ -79,9 +79,9 @@ def describe_setting(
     model of the paper's figures, if there are any.
     """
     own = every[-1].embedder
-    model = own.model
+    model, adapter = own.model, own.model.loaded.adapter
     return Setting(
-        model=name,
+        model=f"{name} with {adapter}" if adapter else name,
         fingerprint=own.fingerprint,
         dtype=str(model.dtype).removeprefix("torch."),
         device=_describe_device(model),

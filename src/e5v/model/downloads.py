@@ -9,8 +9,8 @@ from typing import Any
 
 from huggingface_hub import try_to_load_from_cache
 
-from e5v.model.hub import model_info
-from e5v.model.locating import find_model
+from e5v.model.adapters import find_source
+from e5v.model.hub import ADAPTER, model_info
 
 SMALL = (".json", ".jinja", ".txt", ".model", ".py")  # downloaded beside the weights
 
@@ -28,9 +28,14 @@ class Download:
 
 
 def download_size(
-    name: str, *, dtype: str = "auto", device: str | None = None, four_bit: bool = False
+    name: str,
+    adapter: str | None = None,
+    *,
+    dtype: str = "auto",
+    device: str | None = None,
+    four_bit: bool = False,
 ) -> Download | None:
-    """Return what opening a model would download from the hub; None if nothing.
+    """Return what opening a model, with an adapter, would download from the hub; None if nothing.
 
     `memory` is that of the weights in `dtype` on `device`, without a batch. Folders, bundled models
     and models in the hub's cache download nothing.
@@ -39,11 +44,16 @@ def download_size(
         ModelError: there is no such model, or it is something else.
         UsageError: the dtype or device is unknown.
     """
-    if Path(find_model(name)).is_dir():
-        return None
-    info = model_info(name)
+    found = find_source(name, adapter)
+    added = _missing_adapter(found.adapter)
+    if Path(found.checkpoint).is_dir():
+        return Download(len(added), sum(file.size or 0 for file in added), 0) if added else None
+    info = model_info(found.checkpoint)
     wanted = [file for file in info.siblings or () if _is_fetched(file.rfilename, info)]
-    missing = [file for file in wanted if not _is_cached(name, file.rfilename, info.sha)]
+    missing = [
+        file for file in wanted if not _is_cached(found.checkpoint, file.rfilename, info.sha)
+    ]
+    missing += added
     if not missing:
         return None
     from e5v.model.devices import list_devices, pick_device, pick_dtype  # imports torch
@@ -54,6 +64,15 @@ def download_size(
     stored = sum(file.size or 0 for file in wanted if not file.rfilename.endswith(SMALL))
     values = info.safetensors.total if info.safetensors else stored // 2  # most are in 16 bits
     return Download(len(missing), size, values * bits // 8)
+
+
+def _missing_adapter(name: str | None) -> list[Any]:
+    """List the files of an adapter on the hub that are not here yet."""
+    if name is None or Path(name).is_dir():
+        return []
+    info = model_info(name)
+    files = [file for file in info.siblings or () if file.rfilename in ADAPTER]
+    return [file for file in files if not _is_cached(name, file.rfilename, info.sha)]
 
 
 def _is_fetched(file: str, info: Any) -> bool:

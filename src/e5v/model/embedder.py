@@ -48,21 +48,20 @@ class E5V:
     """A multimodal language model as a universal embedder (E5-V, arXiv 2407.12580).
 
     Args:
-        model: a hub id or a folder of any image-text-to-text model that transformers can open, or
-            a model that is already open (`e5v.model.loading.Loaded`).
+        model: a hub id or a folder of any image-text-to-text model that transformers can open, of a
+            LoRA or DoRA adapter of one, or a training run; or an open model (`Loaded`).
         device: "cpu", "cuda", "mps", ...; by default the fastest available. On several
             (["cuda:0", "cuda:1"], or "auto" for every GPU), a copy of the model runs on each. With
             an `EngineAddress` (`e5v.model.engine_address`), a server has the weights.
-        dtype: "float32", "bfloat16", "float16"; "auto" is bfloat16 where the hardware is fast at
-            it.
-        max_tokens: maximum length of an item in tokens, including prompt and images; longer text is
+        dtype: "float32", "bfloat16", "float16"; "auto": bfloat16 where the hardware is fast at it.
+        max_tokens: maximum length of an item in tokens with prompt and images; longer text is
             truncated. By default the model's context length.
         trust_remote_code: run Python code that comes with the checkpoint. Off by default.
         readout: which hidden state is the vector: "last", or see `e5v.model.readout`.
-        tiling: how LLaVA-NeXT cuts an image into tiles: "correct", or "transformers-4.41" with the
-            errors of the library that the paper's code pins (`e5v.model.tiling`).
+        tiling: how LLaVA-NeXT cuts an image into tiles: "correct", or see `e5v.model.tiling`.
         recipe: how the model is asked, by name (`e5v.model.recipes`); by default as its authors ask
             it, or if it is unknown as E5-V is asked.
+        adapter: a folder or hub id of an adapter of `model`, merged into its open weights.
 
     An `E5V` can be pickled: unpickling opens the same model again.
 
@@ -83,6 +82,8 @@ class E5V:
         self.encoder = open_encoder(model, **how)
         self._opened: tuple[str, dict[str, Any]] | None = None
         if not isinstance(model, Loaded):
+            if adapter := options.get("adapter"):
+                how["adapter"] = absolute_name(adapter)
             self._opened = absolute_name(model), how | {"max_tokens": max_tokens}
         self.loaded = self.encoder.loaded
         warn_of_recipe(self.loaded)
@@ -145,8 +146,7 @@ class E5V:
         A string that looks like an image path but is not one is embedded as text, with an
         `EncodeWarning`; `{"text": ...}` is always text.
 
-        Each item is read when `items` yields it: a generator may then reuse its buffer, move to the
-        next frame, or overwrite the file.
+        Each item is read when `items` yields it: a generator may then reuse its buffer or its file.
 
         Args:
             items: what to embed; a list, or any iterable.

@@ -40,12 +40,11 @@ def open_encoder(
     if isinstance(model, Loaded):
         if isinstance(device, EngineAddress):
             raise UsageError("an open model needs no engine; name the model", argument="device")
+        if opening.adapter is not None:
+            raise UsageError("an open model takes no adapter; name the model", argument="adapter")
         return Encoder(model, readout)
     if isinstance(device, EngineAddress):
-        if readout != "last":
-            raise UsageError(
-                f'readout is "{readout}"; an engine has only "last"', argument="readout"
-            )
+        _check_for_engine(opening, readout)
         return open_on_engine(model, device, opening)
     devices = list_devices(device) or (None,)
     first = Encoder(load(model, **{**how, "device": devices[0]}), readout)
@@ -54,3 +53,13 @@ def open_encoder(
     dtype: Any = str(first.loaded.model.dtype).removeprefix("torch.")  # one for all
     order = Order(absolute_name(model), readout, {**how, "dtype": dtype})
     return open_pool(first, order, devices[1:])
+
+
+def _check_for_engine(how: Opening, readout: str) -> None:
+    if readout != "last":
+        raise UsageError(f'readout is "{readout}"; an engine has only "last"', argument="readout")
+    if how.adapter is not None:
+        raise UsageError(
+            "an engine has its own weights; merge the adapter, and let the engine serve the result",
+            argument="adapter",
+        )

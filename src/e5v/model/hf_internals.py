@@ -16,6 +16,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers.conversion_mapping import get_model_conversion_mapping
+from transformers.core_model_loading import WeightRenaming
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from transformers.utils.hub import cached_file
@@ -98,6 +100,25 @@ def takes_images(model_type: str) -> bool:
 def find_model_class(auto_class: Any, config: Any) -> Any | None:
     """Return the class that an auto class would open a config with; None if it has none."""
     return auto_class._model_mapping.get(type(config), None)
+
+
+def name_translator(model: Any) -> Callable[[str], str]:
+    """Return a function from a weight's name in older versions to its name in an open model.
+
+    Names of this version stay as they are. What was split or joined since is not translated.
+    """
+    renamings = [
+        one
+        for one in get_model_conversion_mapping(model, add_legacy=False)
+        if isinstance(one, WeightRenaming)
+    ]
+
+    def translate(name: str) -> str:
+        for renaming in renamings:
+            name, _ = renaming.rename_source_key(name)
+        return name
+
+    return translate
 
 
 def find_processor_class(config: Any) -> Any | None:

@@ -14,7 +14,13 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Literal, TypeVar
 
-from huggingface_hub import HfApi, ModelInfo, constants, try_to_load_from_cache
+from huggingface_hub import (
+    HfApi,
+    ModelInfo,
+    constants,
+    snapshot_download,
+    try_to_load_from_cache,
+)
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -22,12 +28,18 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.utils import (
+    are_progress_bars_disabled,
+    disable_progress_bars,
+    enable_progress_bars,
+)
 
 from e5v.errors import ModelError, first_line
 
 CONFIG = "config.json"
 TIMEOUT = 3.0  # seconds, unless HF_HUB_ETAG_TIMEOUT is set
 WHOLE = ("model.safetensors", "pytorch_model.bin")
+ADAPTER = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 
 Kind = Literal["model", "data set"]
@@ -55,6 +67,32 @@ def cached_folder(name: str) -> Path | None:
         return None
     folder = Path(config).parent
     return folder if _is_whole(folder) else None
+
+
+def cached_adapter(name: str) -> Path | None:
+    """Return the folder of an adapter whose files are all in the hub's cache, else None."""
+    config = try_to_load_from_cache(name, ADAPTER[0])
+    if not isinstance(config, str):
+        return None
+    folder = Path(config).parent
+    return folder if any((folder / file).is_file() for file in ADAPTER[1:]) else None
+
+
+def download_adapter(name: str, *files: str) -> Path:
+    """Return the folder of an adapter's files, downloaded to the hub's cache; by default all.
+
+    Raises:
+        ModelError: they cannot be downloaded.
+    """
+    hidden = are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(files or ADAPTER)))
+    except Exception as error:
+        raise ModelError(f"{name} cannot be downloaded: {first_line(error)}") from error
+    finally:
+        if not hidden:
+            enable_progress_bars()
 
 
 def cached_names() -> Iterator[str]:

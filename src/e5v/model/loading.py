@@ -17,13 +17,13 @@ import torch
 import transformers
 
 from e5v.errors import ModelError, first_line
+from e5v.model.adapters import fetch_adapter, find_source
 from e5v.model.backbones import GENERIC, Backbone, Tiling, find_backbone
-from e5v.model.bundled import adapter_of
 from e5v.model.devices import pick_device, pick_dtype
 from e5v.model.head import head_weights, take_head
 from e5v.model.hf_internals import find_model_class, takes_images
 from e5v.model.locating import find_model
-from e5v.model.lora import merge_into_model
+from e5v.model.merging import merge_into_model
 from e5v.model.multimodal import MultimodalModel, MultimodalProcessor
 from e5v.model.opening import Opening, OpenOptions
 from e5v.model.partial import Part, partial_class
@@ -48,7 +48,7 @@ class Loaded:
     `part` says whether only the language model, or only the vision tower, was loaded; `tiling` how
     images are cut into tiles. `recipe` is how it is asked, and `recipe_by` how that is known, empty
     if it is only assumed. `engine_digest` is the fingerprint of a model whose weights are with
-    an engine (`e5v.model.engine_encoder`), otherwise empty.
+    an engine (`e5v.model.engine_encoder`), otherwise empty. `adapter` is the one asked for by name.
     """
 
     name: str
@@ -63,6 +63,7 @@ class Loaded:
     engine_digest: str = ""
     recipe: Recipe = E5_V
     recipe_by: str = ""
+    adapter: str | Path | None = None
 
     @property
     def language_model(self) -> Any:
@@ -100,8 +101,10 @@ def load(
         UsageError: the device, dtype, tiling or recipe is unknown or not available.
     """
     how = Opening(**options)
-    name, source, trusted = str(name), find_model(name), how.trust_remote_code
-    recognised = recognise([name], source, how.recipe)
+    found = find_source(name, how.adapter)
+    name, source, trusted = str(name), found.checkpoint, how.trust_remote_code
+    recognised = recognise([name, *found.names], source, how.recipe, trained=found.is_run)
+    adapter = fetch_adapter(found.adapter) if found.adapter else None
     config = _read_config(name, source, trust_remote_code=trusted)
     backbone = find_backbone(config.model_type)
     _check_kind(name, config, backbone)
@@ -120,11 +123,12 @@ def load(
             stacklevel=3,
         )
     model = model.eval().requires_grad_(requires_grad=False).to(place)
-    if adapter := adapter_of(name):
+    if adapter:
         merge_into_model(adapter, model, part)
     loaded = _add_processor(source, model, backbone, recognised, remote=trusted)
     use_tiling(how.tiling, model, loaded.processor)
-    return replace(loaded, name=name, unexpected=unexpected, part=part, tiling=how.tiling)
+    loaded = replace(loaded, name=name, unexpected=unexpected, part=part)
+    return replace(loaded, tiling=how.tiling, adapter=how.adapter)
 
 
 def outline(

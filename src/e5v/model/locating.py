@@ -18,6 +18,7 @@ from e5v.model.bundled import NAMES, PAPER, whereabouts
 CONFIG, ADAPTER_CONFIG, RECIPE = "config.json", "adapter_config.json", "recipe.json"
 CHECKPOINTS = "checkpoint-*"  # of a training run, by e5v or by transformers
 WEIGHTS = (".safetensors", ".bin")  # formats that transformers opens
+MODELS = ("model", "pytorch_model")  # starts of their names
 FOREIGN = {  # formats that it does not open, by suffix
     ".gguf": "GGUF weights, as for llama.cpp",
     ".onnx": "an ONNX graph",
@@ -31,6 +32,17 @@ CLOSE = 0.8  # minimum similarity of a suggested name, from 0 to 1
 HUB_URL = "https://huggingface.co/"
 
 
+class FoundAdapterError(ModelError):
+    """The name stands for an adapter, or for a training run, and not for a model.
+
+    `place` is its folder or hub id; `beside_model` tells that a whole model lies beside it.
+    """
+
+    def __init__(self, message: str, place: str, *, beside_model: bool = False) -> None:
+        super().__init__(message)
+        self.place, self.beside_model = place, beside_model
+
+
 def find_model(name: str | Path) -> str:
     """Return the folder of a model, or its id on the hub, for transformers to open.
 
@@ -38,8 +50,9 @@ def find_model(name: str | Path) -> str:
     id gives its folder in the cache. A name that can only be a path is not looked up on the hub.
 
     Raises:
-        ModelError: there is no such model, or it is something else: an adapter, a training run, a
-            single file, weights of another library.
+        FoundAdapterError: it is an adapter or a training run; `e5v.model.adapters` opens those.
+        ModelError: there is no such model, or it is something else: a single file, weights of
+            another library.
     """
     if not isinstance(name, str | Path):
         raise ModelError(f"the model is of type {type(name).__name__}; expected a name or folder")
@@ -75,7 +88,7 @@ def _find_on_hub(name: str) -> str:
     try:
         names = hub.file_names(name)
     except hub.NotFoundError as error:
-        folder = hub.cached_folder(name)
+        folder = hub.cached_folder(name) or hub.cached_adapter(name)
         if folder is None:
             bundled = ", ".join(NAMES)
             raise ModelError(
@@ -85,7 +98,7 @@ def _find_on_hub(name: str) -> str:
         names, found = list(_list_files(folder)), str(folder)
     else:
         found = name
-    _check_names(name, names)
+    _check_names(name, names, place=found)
     return found
 
 
@@ -96,17 +109,17 @@ def _list_files(folder: Path) -> Iterator[str]:
         yield from (path.relative_to(folder).as_posix() for path in sorted(folder.glob(pattern)))
 
 
-def _check_names(name: str, names: Collection[str], folder: Path | None = None) -> None:
+def _check_names(
+    name: str, names: Collection[str], folder: Path | None = None, place: str = ""
+) -> None:
     """Check that files of these names are a model; `folder` is theirs, None on the hub.
 
     Raises:
+        FoundAdapterError: they are an adapter's; `place` is where, if that is not `folder`.
         ModelError: they are something else.
     """
     if ADAPTER_CONFIG in names:
-        raise ModelError(
-            f"{name} is an adapter, not a model; {_advise_merge(name, folder)}"
-            + ("" if folder else ", after downloading it")
-        )
+        _refuse_adapter(name, names, folder, place)
     if CONFIG in names:
         if not any(one.endswith(WEIGHTS) for one in names):
             _check_foreign(name, names)
@@ -123,6 +136,23 @@ def _check_names(name: str, names: Collection[str], folder: Path | None = None) 
     raise ModelError(f"{name} {what} without {CONFIG}; expected a model checkpoint")
 
 
+def _refuse_adapter(name: str, names: Collection[str], folder: Path | None, place: str) -> None:
+    """Raise for an adapter: transformers would open its base, or a model that lies beside it."""
+    weights = any(one.startswith(MODELS) and one.endswith(WEIGHTS) for one in names)
+    if CONFIG in names and weights:
+        raise FoundAdapterError(
+            f"{name} has an adapter and a whole model; to choose the adapter, name the model that "
+            f"it was trained on, and {name} as its adapter",
+            place or str(folder),
+            beside_model=True,
+        )
+    raise FoundAdapterError(
+        f"{name} is an adapter, not a model; {_advise_merge(name, folder)}"
+        + ("" if folder else ", after downloading it"),
+        place or str(folder),
+    )
+
+
 def _check_foreign(name: str, names: Collection[str]) -> None:
     for suffix, what in FOREIGN.items():
         if any(one.endswith(suffix) for one in names):
@@ -135,7 +165,9 @@ def _check_foreign(name: str, names: Collection[str]) -> None:
 def _check_run(name: str, folder: Path) -> None:
     """Raise if a folder is a training run: it has an adapter in a subfolder."""
     if (folder / "adapter" / ADAPTER_CONFIG).is_file():
-        raise ModelError(f"{name} is a training run, not a model; {_advise_merge(name, folder)}")
+        raise FoundAdapterError(
+            f"{name} is a training run, not a model; {_advise_merge(name, folder)}", str(folder)
+        )
     checkpoints = sorted(
         path for path in folder.glob(CHECKPOINTS) if (path / ADAPTER_CONFIG).is_file()
     )

@@ -1,13 +1,12 @@
-"""Read a LoRA adapter in peft's format, with the projector if that was trained, too.
+"""Read a LoRA or DoRA adapter in peft's format, with the weights that were trained in full.
 
-run folder -> adapter_config.json + adapter_model.safetensors -> checked -> Lora: path -> B A
-                                                                         -> whole weights
+adapter_config.json -> its kind -> adapter_model.safetensors | .bin -> Lora: path -> LowRank
+                                                                             -> whole weights
 """
 
-import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,26 +15,23 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from e5v.errors import ModelError, UsageError, first_line
-from e5v.model.backbones import find_backbone
+from e5v.errors import ModelError, first_line
+from e5v.model.adapters import read_config
 from e5v.model.locating import ADAPTER_CONFIG as CONFIG
-from e5v.model.locating import RECIPE
-from e5v.model.partial import Part, language_path
-from e5v.model.projector import projector_weights
 
-WEIGHTS = "adapter_model.safetensors"
+WEIGHTS, PICKLED = "adapter_model.safetensors", "adapter_model.bin"
 START = "base_model.model."  # of every key in peft's files
-KEY = re.compile(r"base_model\.model\.(?P<path>.+)\.lora_(?P<side>[AB])\.weight")
+KEY = re.compile(
+    r"(?P<path>.+)\.lora_((?P<side>[AB])(\.default)?\.weight"
+    r"|(?P<magnitude>magnitude_vector)(\.default)?(\.weight)?)"
+)
 
-# Settings that make an adapter more than W + scale B A; each must be absent or false.
+# Settings that make an adapter more than LoRA or DoRA; each must be absent or false.
 MORE = (
-    "use_dora",
     "use_qalora",
     "use_bdlora",
     "lora_bias",
     "fan_in_fan_out",
-    "rank_pattern",
-    "alpha_pattern",
     "layer_replication",
     "target_parameters",
     "trainable_token_indices",
@@ -48,79 +44,85 @@ PLAIN_STARTS = (True, False, None, "gaussian", "orthogonal", "eva")  # others ch
 
 
 @dataclass(frozen=True)
-class TrainedAdapter:
-    """The adapter of a training run, with its recipe and base model, if known."""
+class LowRank:
+    """What is added to one module's weight W: `scale` B A, of A (r, in, ...) and B (out, r, ...).
 
-    adapter: Path
-    recipe: Mapping[str, Any]
-    source: str | None
+    With DoRA, `magnitude` (out) are the norms of the rows of the sum.
+    """
+
+    scale: float
+    a: Tensor
+    b: Tensor
+    magnitude: Tensor | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of B A, which is that of the module's weight."""
+        return len(self.b), *self.a.shape[1:]
+
+    def added_to(self, weight: Tensor) -> Tensor:
+        """Return W + scale B A in the dtype of W, computed in float32.
+
+        With DoRA, its rows have the norms `magnitude` (arXiv 2402.09353, equation 5).
+        """
+        a, b = (side.to(weight.device, torch.float32).flatten(1) for side in (self.a, self.b))
+        rows = weight.float().flatten(1) + self.scale * (b @ a)
+        if self.magnitude is not None:
+            magnitude = self.magnitude.to(weight.device, torch.float32)
+            rows *= (magnitude / torch.linalg.norm(rows, dim=1)).unsqueeze(1)
+        return rows.view(weight.shape).to(weight.dtype)
 
 
 @dataclass(frozen=True)
 class Lora:
-    """The matrices A (r, in) and B (out, r) of every module, by its path in the trained model.
+    """What an adapter adds to each module, by its path in the model that was trained.
 
-    `saved` are weights that were trained in full, by their names: those of peft's
-    `modules_to_save`, which e5v writes for a projector.
+    `saved` are weights that were trained in full, by their names in that model, whose name or path
+    is `base`, where it is known.
     """
 
-    scale: float
-    a: Mapping[str, Tensor]
-    b: Mapping[str, Tensor]
+    modules: Mapping[str, LowRank]
     saved: Mapping[str, Tensor] = field(default_factory=dict)
+    base: str = ""
 
-    def shape(self, path: str) -> tuple[int, ...]:
-        """Return the shape of B A, which is that of the module's weight."""
-        return len(self.b[path]), self.a[path].shape[1]
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the weights that it changes, by their names in the model of training."""
+        added = {f"{path}.weight": module.shape for path, module in self.modules.items()}
+        return added | {name: tuple(tensor.shape) for name, tensor in self.saved.items()}
 
-    def added_to(self, path: str, weight: Tensor) -> Tensor:
-        """Return W + scale B A in the dtype of W, computed in float32."""
-        addition = self.scale * (self.b[path].float() @ self.a[path].float())
-        return (weight.float() + addition).to(weight.dtype)
-
-
-def find_run(folder: Path) -> TrainedAdapter:
-    """Find the adapter in a training run's folder, or in its own folder.
-
-    Raises:
-        UsageError: there is none, or one of the run's files is broken.
-    """
-    within = folder / "adapter"
-    adapter = within if (within / CONFIG).is_file() else folder
-    if not (adapter / CONFIG).is_file():
-        raise UsageError(f"{folder} has no adapter; expected {CONFIG} or adapter/{CONFIG} in it")
-    recipe = _read_json(folder / RECIPE) if (folder / RECIPE).is_file() else {}
-    source = recipe.get("model") or _read_json(adapter / CONFIG).get("base_model_name_or_path")
-    return TrainedAdapter(adapter, recipe, source)
+    def changed(self, name: str, weight: Tensor) -> Tensor:
+        """Return the weight of that name as it is with the adapter, in its dtype."""
+        if name in self.saved:
+            return self.saved[name].to(weight.device, weight.dtype, copy=True)
+        return self.modules[name.removesuffix(".weight")].added_to(weight)
 
 
 def open_lora(folder: Path) -> Lora:
-    """Read an adapter and check that it is plain LoRA, beside modules that were trained in full.
+    """Read an adapter and check that it is LoRA or DoRA, beside weights that were trained in full.
 
     Raises:
         ModelError: it is of another type, incomplete, or all zeros.
     """
-    config = _read_json(folder / CONFIG)
+    config = read_config(folder / CONFIG)
     _check_kind(folder, config)
-    if not (folder / WEIGHTS).is_file():
-        raise ModelError(f"{folder} has no {WEIGHTS}; save the adapter as safetensors")
-    try:
-        tensors = load_file(folder / WEIGHTS)
-    except Exception as error:
-        raise ModelError(f"{folder / WEIGHTS} cannot be read: {first_line(error)}") from error
-    saved = _take_saved(folder, tensors, config.get("modules_to_save") or ())
-    sides = _split_sides(folder, tensors)
-    _check_pairs(folder, sides, config["r"])
-    root = math.sqrt(config["r"]) if config.get("use_rslora") else config["r"]
-    return Lora(config["lora_alpha"] / root, sides["A"], sides["B"], saved)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"{path} is not a JSON object: {first_line(error)}") from None
-    return content
+    tensors = _read_tensors(folder)
+    _check_saved(folder, config, tensors)
+    found = {key: KEY.fullmatch(key) for key in tensors}
+    saved = {key: tensors[key] for key, one in found.items() if not one}
+    if strange := [key for key in saved if ".lora_" in key]:
+        raise ModelError(
+            f"{folder} contains {strange[0]}; expected LoRA and DoRA of linear layers, and whole "
+            "weights"
+        )
+    parts: dict[str, dict[str, Tensor]] = {}
+    for key, one in found.items():
+        if one:
+            parts.setdefault(one["path"], {})[one["side"] or "magnitude"] = tensors[key]
+    modules = {path: _make_module(folder, config, path, own) for path, own in parts.items()}
+    if not any(module.b.any() for module in modules.values()):
+        raise ModelError(f"{folder} is untrained: every B is zero; train it for at least one step")
+    return Lora(modules, saved, config.get("base_model_name_or_path") or "")
 
 
 def _check_kind(folder: Path, config: Mapping[str, Any]) -> None:
@@ -134,93 +136,79 @@ def _check_kind(folder: Path, config: Mapping[str, Any]) -> None:
     if more:
         settings = ", ".join(f"{key} {value}" for key, value in more.items())
         raise ModelError(
-            f"{folder} is not plain LoRA ({settings}), and e5v merges no other kind; "
+            f"{folder} is more than LoRA or DoRA ({settings}), and e5v takes no other kind; "
             "merge it with peft's merge_and_unload"
         )
     for key in ("r", "lora_alpha"):
-        if not isinstance(config.get(key), (int, float)) or config[key] <= 0:
-            raise ModelError(
-                f"{folder / CONFIG} has {key} {config.get(key)}; expected a number above 0"
-            )
+        _check_above_0(folder, key, config.get(key))
+    for key in ("rank_pattern", "alpha_pattern"):
+        for pattern, value in (config.get(key) or {}).items():
+            _check_above_0(folder, f"{key} {pattern}", value)
 
 
-def _take_saved(
-    folder: Path, tensors: dict[str, Tensor], modules: Sequence[str]
-) -> dict[str, Tensor]:
-    """Take the weights of modules that were trained in full out of `tensors`."""
-    taken: dict[str, Tensor] = {}
-    for module in modules:
-        own = re.compile(rf"{re.escape(START)}(?P<name>(.+\.)?{re.escape(module)}\..+)")
-        found = {key: one["name"] for key in tensors if (one := own.fullmatch(key))}
-        if not found:
+def _check_above_0(folder: Path, name: str, value: object) -> None:
+    if not isinstance(value, int | float) or value <= 0:
+        raise ModelError(f"{folder / CONFIG} has {name} {value}; expected a number above 0")
+
+
+def _read_tensors(folder: Path) -> dict[str, Tensor]:
+    """Read the tensors of an adapter, by their names in the model that was trained."""
+    path = folder / WEIGHTS
+    path = path if path.is_file() else folder / PICKLED
+    if not path.is_file():
+        raise ModelError(f"{folder} has no {WEIGHTS} and no {PICKLED}; download the whole adapter")
+    try:
+        if path.name == WEIGHTS:
+            tensors = load_file(path)
+        else:
+            tensors = torch.load(path, map_location="cpu", weights_only=True)
+        return {key.removeprefix(START): tensor for key, tensor in tensors.items()}
+    except Exception as error:
+        raise ModelError(f"{path} cannot be read: {first_line(error)}") from error
+
+
+def _check_saved(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    """Check that there are weights of each module that was trained in full."""
+    for module in config.get("modules_to_save") or ():
+        if not any(f".{module}." in f".{key}" for key in tensors):
             raise ModelError(
                 f"{folder} has modules_to_save {module}, but no weights of it; download the whole "
                 "adapter"
             )
-        taken |= {name: tensors.pop(key) for key, name in found.items()}
-    return taken
 
 
-def _split_sides(folder: Path, tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    sides: dict[str, dict[str, Tensor]] = {"A": {}, "B": {}}
-    for key, tensor in tensors.items():
-        found = KEY.fullmatch(key)
-        if not found:
-            raise ModelError(
-                f"{folder} contains {key}; expected only LoRA matrices of linear layers"
-            )
-        sides[found["side"]][found["path"]] = tensor
-    return sides
-
-
-def _check_pairs(folder: Path, sides: Mapping[str, Mapping[str, Tensor]], rank: int) -> None:
-    a, b = sides["A"], sides["B"]
-    alone = sorted(a.keys() ^ b.keys())
-    if alone:
+def _make_module(
+    folder: Path, config: Mapping[str, Any], path: str, parts: Mapping[str, Tensor]
+) -> LowRank:
+    """Return what is added to the module at a path, of its A, B and DoRA's magnitude."""
+    if not {"A", "B"} <= parts.keys():
+        raise ModelError(f"{folder} has only one of A and B for {path}; download the whole adapter")
+    a, b, magnitude = parts["A"], parts["B"], parts.get("magnitude")
+    rank = _choose(config.get("rank_pattern"), path, config["r"])
+    alpha = _choose(config.get("alpha_pattern"), path, config["lora_alpha"])
+    fits = a.dim() == b.dim() > 1 and len(a) == b.shape[1] == rank
+    if not fits or b[0].numel() != rank:
         raise ModelError(
-            f"{folder} has only one of A and B for {alone[0]}; download the whole adapter"
+            f"{folder}: {path} has A {tuple(a.shape)} and B {tuple(b.shape)}; "
+            f"expected rank {rank}, from {CONFIG}"
         )
-    for path in a:
-        shapes = tuple(a[path].shape), tuple(b[path].shape)
-        if tuple(map(len, shapes)) != (2, 2) or not shapes[0][0] == shapes[1][1] == rank:
-            raise ModelError(
-                f"{folder}: {path} has A {shapes[0]} and B {shapes[1]}; "
-                f"expected rank {rank}, from {CONFIG}"
-            )
-    if not any(tensor.any() for tensor in b.values()):
-        raise ModelError(f"{folder} is untrained: every B is zero; train it for at least one step")
+    if bool(config.get("use_dora")) != (magnitude is not None):
+        there = "no magnitudes" if magnitude is None else "magnitudes"
+        raise ModelError(
+            f"{folder} has {there} for {path}, and use_dora {config.get('use_dora')} in {CONFIG}; "
+            "expected magnitudes with DoRA only: download the whole adapter"
+        )
+    if magnitude is not None and magnitude.numel() != len(b):
+        raise ModelError(
+            f"{folder}: {path} has {magnitude.numel()} magnitudes; expected {len(b)}, one a row"
+        )
+    flat = None if magnitude is None else magnitude.flatten()
+    return LowRank(alpha / (math.sqrt(rank) if config.get("use_rslora") else rank), a, b, flat)
 
 
-def merge_into_model(adapter: Path, model: Any, part: Part = "whole") -> None:
-    """Merge an adapter in peft's format into the open model that it was trained on.
-
-    A model of which only a `part` is open gets what the adapter has for that part.
-
-    Raises:
-        ModelError: the adapter has other weights than LoRA on the language model and a projector.
-    """
-    lora = open_lora(adapter)
-    with torch.no_grad():
-        if part != "vision":
-            _add_lora(lora, model)
-        if part != "language":
-            _replace_saved(adapter, lora, model)
-
-
-def _add_lora(lora: Lora, model: Any) -> None:
-    own = language_path(model)
-    weights = dict(model.get_decoder().named_parameters())
-    for path in lora.a:
-        weight = weights[f"{path.removeprefix(f'{own}.')}.weight"]
-        weight.copy_(lora.added_to(path, weight))
-
-
-def _replace_saved(adapter: Path, lora: Lora, model: Any) -> None:
-    known = projector_weights(model, find_backbone(model.config.model_type))
-    for name, tensor in lora.saved.items():
-        if name not in known or known[name].shape != tensor.shape:
-            raise ModelError(
-                f"{adapter} has {name} in full, which is no weight of this model's projector of "
-                f"shape {tuple(tensor.shape)}; expected LoRA and a projector only"
-            )
-        known[name].copy_(tensor)
+def _choose(patterns: Mapping[str, float] | None, path: str, usual: float) -> float:
+    """Return the value of the first pattern that a path ends with, as peft matches them."""
+    for pattern, value in (patterns or {}).items():
+        if re.match(rf"(.*\.)?({pattern})$", path):
+            return value
+    return usual

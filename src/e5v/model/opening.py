@@ -4,6 +4,7 @@ keyword arguments of `load` -> Opening, with a default for each
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypedDict
 
 from e5v.model.backbones import Tiling
@@ -23,6 +24,7 @@ class Opening:
             the errors of the library that the paper's code pins (`e5v.model.tiling`).
         recipe: how the model is asked, by name (`e5v.model.recipes`); by default, the one that it
             is known for, or E5-V's.
+        adapter: a folder or hub id of a LoRA or DoRA adapter, which is merged into the open model.
     """
 
     device: str | None = None
@@ -30,21 +32,32 @@ class Opening:
     trust_remote_code: bool = False
     tiling: Tiling = "correct"
     recipe: str | None = None
+    adapter: str | Path | None = None
 
 
-class ModelOptions(TypedDict, total=False):
-    """The fields of `Opening` that do not say where the model runs, as keyword arguments."""
+class WeightOptions(TypedDict, total=False):
+    """The fields of `Opening` that training and use share, on any device."""
 
     dtype: DTypeName
     trust_remote_code: bool
     tiling: Tiling
+
+
+class ModelOptions(WeightOptions, total=False):
+    """The fields of `Opening` that do not say where the model runs, as keyword arguments."""
+
     recipe: str | None
+    adapter: str | Path | None
 
 
-class OpenOptions(ModelOptions, total=False):
-    """The fields of `Opening`, as keyword arguments."""
+class BaseOptions(WeightOptions, total=False):
+    """The fields of `Opening` but recipe and adapter, which training has none of."""
 
     device: str | None
+
+
+class OpenOptions(ModelOptions, BaseOptions, total=False):
+    """The fields of `Opening`, as keyword arguments."""
 
 
 @dataclass(frozen=True)

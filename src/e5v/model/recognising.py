@@ -43,10 +43,13 @@ class Evidence:
     written: str = ""  # the recipe's name, where e5v wrote the checkpoint
 
 
-def recognise(names: Sequence[str], source: str, asked: str | None = None) -> Recognised:
+def recognise(
+    names: Sequence[str], source: str, asked: str | None = None, *, trained: bool = False
+) -> Recognised:
     """Return the recipe of a model: the one asked for, or that which it is known to be.
 
-    `names` are what it is called, such as its hub id, and `source` is where its files are.
+    `names` are what it is called, such as its hub id, and `source` is where its files are. A model
+    that e5v `trained` is asked as its base is.
 
     Raises:
         UsageError: there is no recipe of the name asked for.
@@ -74,7 +77,7 @@ def recognise(names: Sequence[str], source: str, asked: str | None = None) -> Re
             f'{refused.why}; the recipe "{E5_V.name}" asks it as E5-V is asked',
             argument="recipe",
         )
-    return Recognised(E5_V, "")
+    return Recognised(E5_V, "what it was trained with" if trained else "")
 
 
 class Asked(Protocol):

@@ -5,7 +5,7 @@ Manifest, or a name -> E5V, opened at first use and checked against the index
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,7 +34,9 @@ def manifest_of(model: E5V, name: str) -> Manifest:
     # Otherwise than E5-V's it is named: the model may have another name when it is opened again.
     told = loaded.recipe_by == ASKED or loaded.recipe.moved_from(E5_V)
     recipe = loaded.recipe.name if told else None
-    return Manifest(digest, name, dtype, model.width, tiling=loaded.tiling, recipe=recipe)
+    adapter = absolute_name(loaded.adapter) if loaded.adapter else ""
+    made = Manifest(digest, name, dtype, model.width, tiling=loaded.tiling)
+    return replace(made, recipe=recipe, adapter=adapter)
 
 
 class Embedder(Protocol):
@@ -96,6 +98,8 @@ def find_model(model: str | Path | E5V | None, there: Manifest | None) -> IndexM
     how: Any = {}
     if there:
         how = {"dtype": there.dtype, "tiling": there.tiling, "recipe": there.recipe}
+    if there and own and there.adapter:
+        how["adapter"] = there.adapter
     found = IndexModel(
         str(there.model if there and own else name),
         lambda name: E5V(name, **how),

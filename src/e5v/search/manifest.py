@@ -27,8 +27,9 @@ FILE = "index.json"
 class Manifest:
     """The metadata of an index.
 
-    `fingerprint` identifies the model that made the vectors, `model`, `dtype` and `tiling` say how
-    to open it, and so does `recipe` unless it is E5-V's own; `dim` is the width of a vector,
+    `fingerprint` identifies the model that made the vectors; `model`, `dtype` and `tiling` say how
+    to open it, and so do `recipe` unless it is E5-V's own and `adapter` if one was put onto the
+    model. `dim` is the width of a vector,
     `roots` the followed folders and files, `exclude` the patterns of excluded files
     (`e5v.search.exclusion`), `keep_days` how long entries of missing files are kept.
     """
@@ -43,6 +44,7 @@ class Manifest:
     format: int = FORMAT
     tiling: str = CORRECT
     recipe: str | None = None
+    adapter: str = ""
 
     def check(self, other: "Manifest") -> None:
         """Raise `DataError` unless the vectors of both models can be compared."""
@@ -55,7 +57,8 @@ class Manifest:
 
     @property
     def _maker(self) -> str:
-        return f"{self.model} (fingerprint {self.fingerprint[:8]}, {self._how})"
+        named = f"{self.model} with {self.adapter}" if self.adapter else self.model
+        return f"{named} (fingerprint {self.fingerprint[:8]}, {self._how})"
 
     @property
     def _how(self) -> str:
@@ -110,10 +113,9 @@ def parse_manifest(content: bytes, folder: str) -> Manifest:
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest atomically: after a power cut there is either the new or the old one."""
     fields = asdict(manifest)
-    if manifest.tiling == CORRECT:
-        del fields["tiling"]  # versions that do not know it then open the index
-    if manifest.recipe is None:
-        del fields["recipe"]
+    for name, usual in (("tiling", CORRECT), ("recipe", None), ("adapter", "")):
+        if fields[name] == usual:
+            del fields[name]  # versions that do not know it then open the index
     write_file(folder / FILE, json.dumps(fields, indent=2) + "\n")
 
 

@@ -23,7 +23,8 @@ from e5v.extras import EXTRAS, need
 from e5v.model.embedder import E5V
 from e5v.model.encoder import Encoder, Prompted
 from e5v.model.loading import Loaded, load
-from e5v.model.opening import OpenOptions
+from e5v.model.locating import find_model
+from e5v.model.opening import BaseOptions
 from e5v.model.prompts import find_prompt
 from e5v.training.adapter import (
     adapter_files,
@@ -107,6 +108,7 @@ def fit(run: Run) -> Generator[Begun | Step | Measured, None, None]:
     """
     recipe, folder = run.recipe, RunFolder(run.out)
     need("training", *EXTRAS["train"], *(EXTRAS["qlora"] if recipe.four_bit else ()))
+    find_model(run.model)  # an adapter would be opened, and the new one then have no whole model
     data = run.read_data()
     record = run.record(data)
 
@@ -289,7 +291,7 @@ def _open_validation(run: Run, device: str | None) -> Validation | None:
 
 def _load(run: Run, data: Triplets, device: str | None) -> Loaded:
     """Open the language model; the vision tower only if the data have images."""
-    opening: OpenOptions = run.opening | {"device": device}
+    opening: BaseOptions = run.opening | {"device": device}
     return load(
         run.model,
         part="whole" if data.has_images else "language",

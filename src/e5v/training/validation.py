@@ -23,7 +23,7 @@ from e5v.model.embedder import E5V
 from e5v.model.encoder import add_image_tokens
 from e5v.model.loading import Loaded, load
 from e5v.model.multimodal import MultimodalModel
-from e5v.model.opening import OpenOptions
+from e5v.model.opening import BaseOptions
 from e5v.model.preparing import Prepared, Preparer, ahead
 from e5v.model.prompts import Prompt
 from e5v.retrieval import centroid_distance, recall_at, true_ranks
@@ -86,7 +86,7 @@ class Validation:
         *,
         limit: int = LIMIT,
         frozen: bool = True,
-        **options: Unpack[OpenOptions],
+        **options: Unpack[BaseOptions],
     ) -> "Validation":
         """Read the first `limit` rows of `data` (see `read_held_out`) and encode its images.
 

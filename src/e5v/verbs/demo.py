@@ -66,7 +66,7 @@ def demo(verb: Demo) -> None:
     captions = _find_captions(images, collection)
     need_possible_folder(verb.index, "--index")
     name = verb.model or collection.model
-    check_model(name)
+    check_model(name, verb.opening.adapter)
     announce(f"indexing the {collection.name}")
     from rich.console import Console
 

@@ -179,7 +179,7 @@ def encode(verb: Encode) -> bool:
     inputs = _gather_inputs(verb)
     if not verb.skip_errors:
         inputs.check()
-    check_model(verb.model)  # after the arguments: the hub may be asked
+    check_model(verb.model, verb.opening.adapter)  # after the arguments: the hub may be asked
     items = inputs.begin()  # last: stdin may be slow
     with _open_target(verb) as file, bar(inputs.count, shown=_is_apart(verb)) as drawn:
         drawn.name(f"Opening {verb.model}")

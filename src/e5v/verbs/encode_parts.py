@@ -83,7 +83,7 @@ def encode_in_parts(verb: "Encode") -> bool:
     )
     shard = _find_shard(verb)
     sources = _find_sources(verb)
-    check_model(verb.model)
+    check_model(verb.model, verb.opening.adapter)
     if verb.engines.ray:
         begin = _prepare_ray(verb, sources, options)
     else:
@@ -161,7 +161,9 @@ def _prepare_ray(verb: "Encode", sources: "Sequence[Source]", options: "PartOpti
     from e5v.parts.sources import absolute
 
     assert verb.out is not None
-    model = _find_model(replace(verb, model=absolute_name(verb.model)))
+    adapter = verb.opening.adapter and absolute_name(verb.opening.adapter)
+    opening = replace(verb.opening, adapter=adapter)
+    model = _find_model(replace(verb, model=absolute_name(verb.model), opening=opening))
     out = verb.out if find_store(verb.out) else absolute(verb.out)
     work = Work(open_folder(out), model, options, verb.batch_tokens)
     return lambda _: run_on_ray(

@@ -129,7 +129,7 @@ def _check_arguments(verb: Evaluate) -> None:
     _check_drawing(verb, drawn=any(one.drawn for one in benchmarks))
     need_possible_folder(verb.out, "--out")
     need_new_file(verb.cache, "--cache")
-    check_model(named_model(verb.model))  # the last: the hub may be asked
+    check_model(named_model(verb.model), verb.opening.adapter)  # the last: the hub may be asked
 
 
 def _check_drawing(verb: Evaluate, *, drawn: bool) -> None:

@@ -133,7 +133,7 @@ def index(verb: Index) -> None:
     if verb.vectors is None and (
         there is None or verb.model
     ):  # else it is opened only if there is something to embed
-        check_model(choose_model(verb.model, there))
+        check_model(choose_model(verb.model, there), verb.opening.adapter)
     announce("looking for changes")
     from e5v.search.sync import FolderSync
     from e5v.search.writer import writing
@@ -182,8 +182,9 @@ def _find_model(verb: Index, there: "Manifest | None") -> "IndexModel":
 
     open_as = partial(opening.open, engine=verb.remote.address())
     model = IndexModel(name, open_as, there)
-    own = there and (there.model, there.dtype, there.tiling, there.recipe)
-    if own and own != (name, opening.dtype, opening.tiling, opening.recipe):
+    own = there and (there.model, there.dtype, there.tiling, there.recipe, there.adapter or None)
+    asked = (name, opening.dtype, opening.tiling, opening.recipe, opening.adapter)
+    if own and own != asked:
         model.open()
     return model
 

@@ -11,7 +11,7 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from e5v.errors import ModelError
 from e5v.verbs.console import announce, say
-from e5v.verbs.model_options import Opening, check_model
+from e5v.verbs.model_options import WholeOpening, check_whole_model
 from e5v.verbs.paths import need_folder, need_new_folder
 from e5v.verbs.verify import show_checks
 
@@ -38,7 +38,7 @@ class Merge:
     """Hub id or folder of the model to merge into; by default the one that was trained."""
     json: bool = False
     """Write JSON lines, the default when stdout is not a terminal."""
-    opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
+    opening: OmitArgPrefixes[WholeOpening] = field(default_factory=WholeOpening)
 
 
 def merge(verb: Merge) -> None:
@@ -50,7 +50,7 @@ def merge(verb: Merge) -> None:
     need_folder(verb.run, "RUN")
     need_new_folder(verb.out, "--out")
     if verb.model:
-        check_model(verb.model)
+        check_whole_model(verb.model)
     announce(f"merging {verb.run}")
     from e5v.checkpoints.merge import merge as merge_adapter
     from e5v.checkpoints.merge_checks import prove

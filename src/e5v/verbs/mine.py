@@ -114,7 +114,7 @@ def _check(verb: Mine) -> None:
     if is_index(verb.corpus):
         need("an index as --corpus", *EXTRAS["search"])
     else:
-        check_model(choose_model(verb.model, None))
+        check_model(choose_model(verb.model, None), verb.opening.adapter)
 
 
 def _open_index(verb: Mine) -> "IndexCorpus | None":

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import arg
 
 from e5v.errors import ModelError, UsageError
+from e5v.model.adapters import find_source
 from e5v.model.bundled import NAMES, PAPER
-from e5v.model.locating import HUB_URL, find_model
+from e5v.model.locating import HUB_URL, absolute_name, find_model
 from e5v.places import refuse_url
 from e5v.verbs.console import announce, say
 
@@ -40,18 +42,28 @@ def named_model(model: str | None) -> str:
     return name
 
 
-def check_model(model: str) -> None:
-    """Check what can be known of a model's name without opening it.
+def check_model(model: str, adapter: str | None = None) -> None:
+    """Check what can be known of a model's name, and its adapter's, without opening it.
 
     Raises:
         UsageError: it is empty, a URL, a path that does not exist, or a folder without a model.
+        ModelError: the adapter is none, or names a model that cannot be found.
     """
+    _check(model, lambda: find_source(model, adapter))
+
+
+def check_whole_model(model: str) -> None:
+    """Check a model's name as `check_model` does, and that it is no adapter."""
+    _check(model, lambda: find_model(model))
+
+
+def _check(model: str, find: Callable[[], object]) -> None:
     if not model.strip():
         raise UsageError("the model's name is empty; name a hub id or a folder")
     if not model.startswith(HUB_URL):  # the nearest hub id is suggested
         refuse_url(model, "the model")
     try:
-        find_model(model)
+        find()
     except ModelError as error:
         if model in NAMES or (HUB_ID.fullmatch(model) and not Path(model).exists()):
             raise  # it is not assembled yet, or the answer of the hub
@@ -59,8 +71,8 @@ def check_model(model: str) -> None:
 
 
 @dataclass(frozen=True)
-class Opening:
-    """How the model is loaded."""
+class WholeOpening:
+    """How a model is loaded that gets an adapter, or has got one."""
 
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Number format of the computation; auto is bfloat16 where the hardware is fast at it."""
@@ -72,9 +84,18 @@ class Opening:
     tiling: Literal["correct", "transformers-4.41"] = "correct"
     """How LLaVA-NeXT cuts images into tiles; transformers-4.41 repeats the errors of the library
     that the paper's code pins, to compare with its figures."""
+
+
+@dataclass(frozen=True)
+class Opening(WholeOpening):
+    """How the model is loaded."""
+
     recipe: Annotated[str | None, arg(metavar="NAME")] = None
     """How the model is asked, such as e5-v or qwen3-vl-embedding; by default as its authors do, if
     it is a published embedder that is known, else as E5-V."""
+    adapter: Annotated[str | None, arg(metavar="ADAPTER")] = None
+    """Hub id or folder of a LoRA or DoRA adapter of MODEL, or the folder of a training run. MODEL
+    itself may be an adapter or a run, too, which then names its model."""
 
     def open(
         self, model: str, *, max_tokens: int | None = None, engine: "EngineAddress | None" = None
@@ -85,7 +106,7 @@ class Opening:
             UsageError: its name is a path or URL without a model, or there is no such recipe.
             ModelError: it cannot be opened.
         """
-        check_model(model)
+        check_model(model, self.adapter)
         self.check_recipe()
         announce(f"opening {model}")
         if engine is None:
@@ -112,7 +133,7 @@ class Opening:
         """Say how much has to be downloaded, and what memory the model then needs."""
         from e5v.model.downloads import download_size
 
-        if found := download_size(model, dtype=self.dtype, device=self.device):
+        if found := download_size(model, self.adapter, dtype=self.dtype, device=self.device):
             say(
                 f"downloading {found.size / 1e9:.1f} GB; the model's weights need "
                 f"{found.memory / 1e9:.1f} GB of memory"
@@ -121,9 +142,7 @@ class Opening:
 
 def choose_model(given: str | None, there: "Manifest | None") -> str:
     """Return the name of the model to open an index with: the given one, or the index's own."""
-    name = given or (there.model if there else default_model())
-    is_folder = name not in NAMES and (Path(name) / "config.json").is_file()
-    return str(Path(name).resolve()) if is_folder else name
+    return absolute_name(given or (there.model if there else default_model()))
 
 
 def choose_opening(given: Opening, there: "Manifest | None") -> Opening:
@@ -133,4 +152,6 @@ def choose_opening(given: Opening, there: "Manifest | None") -> Opening:
     dtype = there.dtype if given.dtype == "auto" else given.dtype
     tiling = there.tiling if given.tiling == "correct" else given.tiling
     recipe = given.recipe or there.recipe
-    return replace(given, dtype=dtype, tiling=tiling, recipe=recipe)  # type: ignore[arg-type]
+    adapter = given.adapter or there.adapter or None
+    same = {"dtype": dtype, "tiling": tiling, "recipe": recipe, "adapter": adapter}
+    return replace(given, **same)  # type: ignore[arg-type]

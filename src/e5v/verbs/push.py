@@ -12,7 +12,7 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 from e5v.errors import ModelError, UsageError, plural
 from e5v.places import refuse_url
 from e5v.verbs.console import announce, say, show_line, wants_lines
-from e5v.verbs.model_options import Opening
+from e5v.verbs.model_options import WholeOpening
 from e5v.verbs.paths import need_folder
 from e5v.verbs.verify import show_checks
 
@@ -45,7 +45,7 @@ class Push:
     """Do everything but upload."""
     json: bool = False
     """Write JSON lines, the default when stdout is not a terminal."""
-    opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
+    opening: OmitArgPrefixes[WholeOpening] = field(default_factory=WholeOpening)
 
 
 def push(verb: Push) -> None:

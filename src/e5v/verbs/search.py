@@ -165,7 +165,7 @@ def _open(verb: Search) -> "Iterator[Reader]":
 
 def _check(verb: Search, manifest: "Manifest") -> None:
     if not verb.duplicates:
-        check_model(choose_model(verb.model, manifest))
+        check_model(choose_model(verb.model, manifest), verb.opening.adapter)
     if verb.query and (path := named_file(verb.query)):
         say(f"warning: searching for the text {verb.query}; for the image, use --image {path}")
 

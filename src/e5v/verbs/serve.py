@@ -103,7 +103,7 @@ def _serve(verb: Serve, stored: "StoreIndex | None") -> None:
     folder = index_folder(verb.index)
     manifest = _read_manifest(verb, folder) if stored is None else stored.manifest
     name = choose_model(verb.model, manifest)
-    check_model(name)
+    check_model(name, verb.opening.adapter)
     with serving.listen(verb.host, verb.port) as listening:
         if not sys.stderr.isatty():  # where it is a terminal, opening says so itself
             say(f"opening {name}")

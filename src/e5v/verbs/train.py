@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import OmitArgPrefixes, arg
 
@@ -19,7 +19,7 @@ from e5v.extras import EXTRAS, need
 from e5v.model.bundled import untuned_name
 from e5v.training.recipe import Recipe, check_shard
 from e5v.verbs.console import announce, say, say_unusable, show_line, wants_lines
-from e5v.verbs.model_options import Opening, check_model, default_model
+from e5v.verbs.model_options import WholeOpening, check_whole_model, default_model
 from e5v.verbs.options import flag_of, need_at_least_1
 from e5v.verbs.paths import need_file, need_new_folder, need_possible_folder
 from e5v.verbs.training_data import check_training_data
@@ -82,7 +82,7 @@ class Train:
     json: bool = False
     """Write JSON lines, the default when stdout is not a terminal."""
     recipe: OmitArgPrefixes[Recipe] = field(default_factory=Recipe)
-    opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
+    opening: OmitArgPrefixes[WholeOpening] = field(default_factory=WholeOpening)
 
     def __post_init__(self) -> None:
         """Refuse options that are out of range.
@@ -133,7 +133,7 @@ def train(verb: Train) -> None:
         image_disk=verb.image_disk,
         shard=verb.shard,
         track=tuple(dict.fromkeys(verb.track)),
-        **_find_opening(verb.opening),
+        **asdict(verb.opening),
     )
     lines, steps = wants_lines(json=verb.json), verb.recipe.steps
     led = False  # under torchrun, one process prints for all
@@ -148,7 +148,7 @@ def train(verb: Train) -> None:
         else:
             _print(_step(event, steps))
     if led:
-        say(f"wrote {verb.out / 'adapter'}; merge it with: e5v merge {verb.out} --out MODEL")
+        say(f"wrote {verb.out / 'adapter'}; use --model {verb.out}, or merge: e5v merge {verb.out}")
 
 
 @dataclass(frozen=True)
@@ -178,18 +178,6 @@ def _find_data(given: Sequence[Path]) -> _Data:
     return _Data(tuple(files), tuple(weights))
 
 
-def _find_opening(opening: Opening) -> dict[str, Any]:
-    """Return how the model is opened, as a run has it.
-
-    Raises:
-        UsageError: a recipe is named: a run asks its model as it is known to be asked.
-    """
-    how = asdict(opening)
-    if name := how.pop("recipe"):
-        raise UsageError(f"the model of a run is asked in its own way, not as {name}; leave it out")
-    return how
-
-
 def _check(verb: Train, files: Sequence[Path]) -> None:
     """Check what can be known before anything slow is imported."""
     from e5v.model.prompts import find_prompt
@@ -210,7 +198,7 @@ def _check(verb: Train, files: Sequence[Path]) -> None:
         )
     else:
         need_new_folder(verb.out, "--out", parents=True)
-    check_model(verb.model)
+    check_whole_model(verb.model)
 
 
 def _report(begun: "Begun", steps: int) -> None:

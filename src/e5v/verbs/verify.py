@@ -43,7 +43,7 @@ def verify(verb: Verify) -> bool:
         ModelError: the model cannot be opened.
     """
     model = named_model(verb.model)
-    check_model(model)
+    check_model(model, verb.opening.adapter)
     verb.opening.check_recipe()
     announce(f"opening {model}")
     from e5v.model.verify import verify as verify_model

@@ -67,7 +67,7 @@ def words(verb: Words) -> None:
 
     find_prompt(verb.prompt)
     item = _find_item(verb)
-    check_model(verb.model)
+    check_model(verb.model, verb.opening.adapter)
     found = verb.opening.open(verb.model).words(item, verb.k, prompt=verb.prompt)
     if wants_lines(json=verb.json):
         for word in found:
