@@ -111,8 +111,9 @@ class DevicePool:
         self.layout, self.alone_above, self.context = first.layout, first.alone_above, first.context
         self.lookahead = 1 + len(others) // 4  # a window has about 8 batches
         self._idle: SimpleQueue[Encoder | DeviceProcess] = SimpleQueue()
-        for device in (first, *others):
-            self._idle.put(device)
+        self._idle.put(first)
+        for other in others:
+            self._idle.put(other)
         self._threads = ThreadPoolExecutor(1 + len(others), thread_name_prefix="e5v-device")
 
     def states(self, batch: Sequence[Prompted]) -> Tensor:

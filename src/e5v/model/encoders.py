@@ -15,7 +15,7 @@ from e5v.model.engine_address import EngineAddress
 from e5v.model.engine_encoder import EngineEncoder, open_on_engine
 from e5v.model.loading import Loaded, load
 from e5v.model.locating import absolute_name
-from e5v.model.opening import ModelOptions, Opening, Order
+from e5v.model.opening import ModelOptions, Opening, OpenOptions, Order
 
 AnyEncoder: TypeAlias = Encoder | DevicePool | EngineEncoder
 
@@ -47,7 +47,8 @@ def open_encoder(
         _check_for_engine(opening, readout)
         return open_on_engine(model, device, opening)
     devices = list_devices(device) or (None,)
-    first = Encoder(load(model, **{**how, "device": devices[0]}), readout)
+    here: OpenOptions = {**how, "device": devices[0]}
+    first = Encoder(load(model, **here), readout)
     if len(devices) == 1:
         return first
     dtype: Any = str(first.loaded.model.dtype).removeprefix("torch.")  # one for all
