@@ -18,7 +18,7 @@ from e5v.databases.conditions import Condition, Leaf
 from e5v.databases.rows import Found, Row
 from e5v.errors import DataError
 from e5v.search.entries import Entry
-from e5v.search.manifest import CORRECT, Manifest
+from e5v.search.manifest import CORRECT, FULL, Manifest
 
 FACTS = "e5v"  # under which a collection keeps its facts
 FORMAT = 1
@@ -29,9 +29,10 @@ EACH, LEAST = 10, 200  # candidates by sign bits, per hit and at least, that are
 class Facts:
     """What a collection says of itself.
 
-    `fingerprint`, `model`, `dtype`, `tiling` and `dim` are as in the index's manifest, `prompt` is
-    that of texts and images. `run` is new with every export that changed something, and `rows` how
-    many there then were; while one runs, or if it was stopped, `complete` is false.
+    `fingerprint`, `model`, `dtype`, `tiling`, `image_tokens`, `weights` and `dim` are as in the
+    index's manifest, `prompt` is that of texts and images. `run` is new with every export that
+    changed something, and `rows` how many there then were; while one runs, or if it was stopped,
+    `complete` is false.
     """
 
     fingerprint: str
@@ -44,15 +45,29 @@ class Facts:
     complete: bool = False
     tiling: str = CORRECT
     format: int = FORMAT
+    image_tokens: int | None = None
+    weights: str = FULL
 
     @property
     def manifest(self) -> Manifest:
         """The metadata of the index that was exported, without its folders."""
-        return Manifest(self.fingerprint, self.model, self.dtype, self.dim, tiling=self.tiling)
+        return Manifest(
+            self.fingerprint,
+            self.model,
+            self.dtype,
+            self.dim,
+            tiling=self.tiling,
+            image_tokens=self.image_tokens,
+            weights=self.weights,
+        )
 
     def write(self) -> str:
         """Return the facts as JSON."""
-        return json.dumps(asdict(self))
+        facts = asdict(self)
+        for name in ("image_tokens", "weights"):
+            if facts[name] == getattr(Facts, name):
+                del facts[name]  # versions that do not know it then read the collection
+        return json.dumps(facts)
 
     @classmethod
     def read(cls, written: object, place: object) -> "Facts":

@@ -101,6 +101,8 @@ def make_facts(manifest: Manifest) -> Facts:
         prompt=PROMPT,
         run=token_hex(8),
         tiling=manifest.tiling,
+        image_tokens=manifest.image_tokens,
+        weights=manifest.weights,
     )
 
 

@@ -5,6 +5,7 @@ items -> prepared on threads -> windows -> batches by token count -> encoder -> 
 
 import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence, Sized
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Unpack, overload
@@ -22,7 +23,7 @@ from e5v.model.engine_encoder import open_encoder
 from e5v.model.head import check_head
 from e5v.model.loading import Loaded
 from e5v.model.locating import absolute_name
-from e5v.model.opening import DTypeName
+from e5v.model.opening import DTypeName, Opening, Weights
 from e5v.model.preparing import Prepared, Preparer, ahead
 from e5v.model.prompts import Prompt, find_prompt
 from e5v.model.rendering import Renderer
@@ -47,17 +48,17 @@ class E5V:
 
     Args:
         model: a hub id or a folder of any image-text-to-text model that transformers can open, or
-            a model that is already open (`e5v.model.loading.Loaded`).
+            an open model (`Loaded`).
         device: "cpu", "cuda", "mps", ...; by default the fastest available. With an `EngineAddress`
             (`e5v.model.engine_address`), a server has the weights, and none are loaded here.
-        dtype: "float32", "bfloat16", "float16"; "auto" is bfloat16 where the hardware is fast at
-            it.
+        dtype: "float32", "bfloat16", "float16"; "auto": bfloat16 where the hardware is fast at it.
         max_tokens: maximum length of an item in tokens, including prompt and images; longer text is
             truncated. By default the model's context length.
         trust_remote_code: run Python code that comes with the checkpoint. Off by default.
         readout: which hidden state is the vector: "last", or see `e5v.model.readout`.
-        tiling: how LLaVA-NeXT cuts an image into tiles: "correct", or "transformers-4.41" with the
-            errors of the library that the paper's code pins (`e5v.model.tiling`).
+        tiling: how LLaVA-NeXT cuts an image into tiles: "correct", or see `e5v.model.tiling`.
+        image_tokens: the most tokens that an image may take, by default as many as the model gives.
+        weights: "full", "8bit" or "4bit": how the model's matrices are stored.
 
     An `E5V` can be pickled: unpickling opens the same model again.
 
@@ -75,10 +76,12 @@ class E5V:
         trust_remote_code: bool = False,
         readout: str = "last",
         tiling: Tiling = "correct",
+        image_tokens: int | None = None,
+        weights: Weights = "full",
     ) -> None:
-        how: dict[str, Any] = {"device": device, "dtype": dtype, "tiling": tiling}
-        how |= {"trust_remote_code": trust_remote_code, "readout": readout}
-        self.encoder = open_encoder(model, **how)
+        opening = Opening(None, dtype, trust_remote_code, tiling, image_tokens, weights)
+        self.encoder = open_encoder(model, opening, device=device, readout=readout)
+        how: dict[str, Any] = asdict(opening) | {"device": device, "readout": readout}
         self._opened: tuple[str, dict[str, Any]] | None = None
         if not isinstance(model, Loaded):
             self._opened = absolute_name(model), how | {"max_tokens": max_tokens}
@@ -161,8 +164,7 @@ class E5V:
         A string that looks like an image path but is not one is embedded as text, with an
         `EncodeWarning`; `{"text": ...}` is always text.
 
-        Each item is read when `items` yields it: a generator may then reuse its buffer, move to the
-        next frame, or overwrite the file.
+        Each item is read when `items` yields it: a generator may then reuse its buffer or its file.
 
         Args:
             items: what to embed; a list, or any iterable.
@@ -250,17 +252,13 @@ class E5V:
     def prepare(
         self, item: RawItem, *, prompt: str | Prompt = "retrieval", fit: Fit = LONGEST
     ) -> Prepared:
-        """Return the encoder's input for an item: its token ids and image arrays.
-
-        `fit` says how a text that is too long is truncated.
-        """
+        """Return the encoder's input for an item; `fit` says how a long text is truncated."""
         return self._preparer.prepare(item, 0, find_prompt(prompt), fit=fit)
 
     def words(self, item: RawItem, k: int = 5, *, prompt: str | Prompt = "retrieval") -> list[Word]:
         """Return the `k` most probable next words and their probabilities (figure 1 of the paper).
 
-        The hidden state goes through the language model's head; tokens that spell the same word (in
-        another case, with or without a space) are summed.
+        The state goes through the language model's head; tokens that spell one word are summed.
 
         Raises:
             ModelError: the checkpoint has no output head, or it is with an engine.

@@ -6,7 +6,7 @@ name -> configuration, tokenizer, image processor, no weights -> Engine
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,6 @@ from torch import Tensor
 
 from e5v.errors import EngineError, UsageError
 from e5v.inputs import RawItem
-from e5v.model.backbones import Tiling
 from e5v.model.devices import pick_dtype
 from e5v.model.encoder import Encoder, Prompted
 from e5v.model.engine import Engine
@@ -28,7 +27,7 @@ from e5v.model.head import take_head
 from e5v.model.literal import literal_template
 from e5v.model.loading import Loaded, load, outline
 from e5v.model.locating import shown_name
-from e5v.model.opening import DTypeName, Opening, OpenOptions
+from e5v.model.opening import Opening
 from e5v.model.preparing import Preparer
 from e5v.model.prompts import RETRIEVAL
 
@@ -69,31 +68,32 @@ class EngineEncoder:
 
 def open_encoder(
     model: str | Path | Loaded,
+    how: Opening,
     *,
     device: str | EngineAddress | None = None,
     readout: str = "last",
-    dtype: DTypeName = "auto",
-    trust_remote_code: bool = False,
-    tiling: Tiling = "correct",
 ) -> Encoder | EngineEncoder:
     """Open a model here, unless it is open already, or on an engine if the device is one.
+
+    The device is that of the argument, not of `how`.
 
     Raises:
         EngineError: as `open_on_engine`.
         ModelError: the model cannot be opened.
         UsageError: an option is unknown, or for weights that are here.
     """
-    how: OpenOptions = {"dtype": dtype, "tiling": tiling, "trust_remote_code": trust_remote_code}
     if isinstance(model, Loaded):
         if isinstance(device, EngineAddress):
             raise UsageError("an open model needs no engine; name the model", argument="device")
+        for option in ("image_tokens", "weights"):
+            if getattr(how, option) != getattr(Opening, option):
+                raise UsageError(f"{option} is of a model that is not open yet", argument=option)
         return Encoder(model, readout)
     if not isinstance(device, EngineAddress):
-        here: OpenOptions = {**how, "device": device}
-        return Encoder(load(model, **here), readout)
+        return Encoder(load(model, **asdict(replace(how, device=device))), readout)
     if readout != "last":
         raise UsageError(f'readout is "{readout}"; an engine has only "last"', argument="readout")
-    return open_on_engine(model, device, Opening(**how))
+    return open_on_engine(model, device, how)
 
 
 def open_on_engine(name: str | Path, address: EngineAddress, how: Opening) -> EngineEncoder:
@@ -107,8 +107,10 @@ def open_on_engine(name: str | Path, address: EngineAddress, how: Opening) -> En
         ModelError: the model has no configuration, tokenizer or processor.
         UsageError: an option is for weights that are here.
     """
-    if how.tiling != "correct":
-        raise UsageError("an engine has its own tiling; leave it out", argument="tiling")
+    for option in ("tiling", "image_tokens", "weights"):
+        if getattr(how, option) != getattr(Opening, option):
+            noun = option.replace("_", " ")
+            raise UsageError(f"an engine has its own {noun}; leave it out", argument=option)
     loaded = outline(name, trust_remote_code=how.trust_remote_code)
     auto = loaded.model.config.dtype or torch.float32
     dtype = auto if how.dtype == "auto" else pick_dtype(how.dtype, torch.device("cpu"))

@@ -22,12 +22,14 @@ from e5v.model.bundled import adapter_of
 from e5v.model.devices import pick_device, pick_dtype
 from e5v.model.head import head_weights, take_head
 from e5v.model.hf_internals import find_model_class, takes_images
+from e5v.model.image_budget import ImageBudget, check_image_budget, use_image_budget
 from e5v.model.locating import find_model
 from e5v.model.lora import merge_into_model
-from e5v.model.opening import Opening, OpenOptions
+from e5v.model.opening import Opening, OpenOptions, Weights
 from e5v.model.partial import Part, partial_class
 from e5v.model.processors import image_token_id, open_processor
 from e5v.model.prompts import Turn, find_turn
+from e5v.model.quantised import check_weights, load_options
 from e5v.model.rendering import chat_template
 from e5v.model.tiling import check_tiling, use_tiling
 
@@ -72,7 +74,8 @@ class Loaded:
     template is used; `unexpected` names weights of the checkpoint that the model does not use;
     `part` says whether only the language model, or only the vision tower, was loaded; `tiling` how
     images are cut into tiles. `engine_digest` is the fingerprint of a model whose weights are with
-    an engine (`e5v.model.engine_encoder`), otherwise empty.
+    an engine (`e5v.model.engine_encoder`), otherwise empty. `image_budget` is None if images take
+    what the model's own processor gives them; `weights` says how matrices are stored.
     """
 
     name: str
@@ -85,6 +88,8 @@ class Loaded:
     part: Part = "whole"
     tiling: Tiling = "correct"
     engine_digest: str = ""
+    image_budget: ImageBudget | None = None
+    weights: Weights = "full"
 
     @property
     def language_model(self) -> Any:
@@ -97,6 +102,11 @@ class Loaded:
         return self.model.config.get_text_config(decoder=True)
 
     @property
+    def image_tokens(self) -> int | None:
+        """The most tokens of an image, as asked for; None for as many as the model gives."""
+        return self.image_budget.most if self.image_budget else None
+
+    @property
     def context(self) -> int:
         """The context length of the language model in tokens."""
         return getattr(self.text_config, "max_position_embeddings", None) or 2**20
@@ -106,29 +116,31 @@ def load(
     name: str | Path,
     *,
     part: Part = "whole",
-    four_bit: bool = False,
     **options: Unpack[OpenOptions],
 ) -> Loaded:
     """Open a multimodal model: bundled, from the hub, or from a folder; `options` as in `Opening`.
 
     `part` loads only the language model (and head), or only the vision tower (and projector).
-    `four_bit` stores matrices as NF4 with double quantisation, as QLoRA does (arXiv 2305.14314);
-    `dtype` is then the compute dtype.
 
     Raises:
         ModelError: the model is missing, is text only, lacks weights, has no suitable processor or
-            chat template, or is of another family than the tiling.
-        UsageError: the device, dtype or tiling is unknown or not available.
+            chat template, or is of another family than the tiling or the image budget.
+        UsageError: the device, dtype or tiling is unknown or not available, or images cannot have
+            so few tokens.
+        MissingExtraError: the library that stores the weights is not installed.
     """
     how = Opening(**options)
     name, source, trusted = str(name), find_model(name), how.trust_remote_code
+    adapter = adapter_of(name)
+    check_weights(name, how.weights, adapted=bool(adapter))
     config = _read_config(name, source, trust_remote_code=trusted)
     backbone = find_backbone(config.model_type)
     _check_kind(name, config, backbone)
     check_tiling(name, how.tiling, backbone, config.model_type)
     place = pick_device(how.device)
     with quiet():
-        given = _load_options(pick_dtype(how.dtype, place), place, four_bit=four_bit)
+        check_image_budget(name, source, config, backbone, how)
+        given = load_options(how.weights, pick_dtype(how.dtype, place), place)
         given["trust_remote_code"] = trusted
         model_class = _model_class(name, config, backbone, part)
         model, info = _load_weights(name, source, model_class, given)
@@ -140,11 +152,13 @@ def load(
             stacklevel=3,
         )
     model = model.eval().requires_grad_(requires_grad=False).to(place)
-    if adapter := adapter_of(name):
+    if adapter:
         merge_into_model(adapter, model, part)
     loaded = _add_processor(source, model, backbone, trusted)
     use_tiling(how.tiling, model, loaded.processor)
-    return replace(loaded, name=name, unexpected=unexpected, part=part, tiling=how.tiling)
+    budget = use_image_budget(how.image_tokens, backbone, model.config, loaded.processor)
+    loaded = replace(loaded, name=name, unexpected=unexpected, part=part, tiling=how.tiling)
+    return replace(loaded, image_budget=budget, weights=how.weights)
 
 
 def outline(name: str | Path, *, trust_remote_code: bool = False) -> Loaded:
@@ -225,25 +239,11 @@ def _model_class(name: str, config: Any, backbone: Backbone, part: Part) -> Any:
     return partial_class(whole, part, backbone.vision_within)
 
 
-def _load_options(dtype: torch.dtype, place: torch.device, *, four_bit: bool) -> dict[str, Any]:
-    """Arguments of `from_pretrained`."""
-    options: dict[str, Any] = {"dtype": dtype, "output_loading_info": True}
-    options["ignore_mismatched_sizes"] = True  # reported by _check_weights
-    if not four_bit:
-        return options
-    make: Any = transformers.BitsAndBytesConfig
-    quantisation = make(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=dtype,
-    )
-    return options | {"quantization_config": quantisation, "device_map": {"": place}}
-
-
 def _load_weights(
     name: str, source: str, model_class: Any, options: dict[str, Any]
 ) -> tuple[Any, Any]:
+    options |= {"output_loading_info": True}
+    options |= {"ignore_mismatched_sizes": True}  # reported by _check_weights
     try:
         loaded: tuple[Any, Any] = model_class.from_pretrained(source, **options)
     except Exception as error:

@@ -4,11 +4,12 @@ keyword arguments of `load` -> Opening, with a default for each
 """
 
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 from e5v.model.backbones import Tiling
 
 DTypeName = Literal["auto", "float32", "bfloat16", "float16"]
+Weights = Literal["full", "8bit", "4bit"]
 
 
 @dataclass(frozen=True)
@@ -21,18 +22,44 @@ class Opening:
         trust_remote_code: run Python code that comes with the checkpoint.
         tiling: how LLaVA-NeXT cuts an image into tiles: "correct", or "transformers-4.41", with
             the errors of the library that the paper's code pins (`e5v.model.tiling`).
+        image_tokens: the most tokens of an image (`e5v.model.image_budget`); None for the model's
+            own number.
+        weights: how matrices are stored: "full" in the dtype, "8bit" or "4bit"
+            (`e5v.model.quantised`).
     """
 
     device: str | None = None
     dtype: DTypeName = "auto"
     trust_remote_code: bool = False
     tiling: Tiling = "correct"
+    image_tokens: int | None = None
+    weights: Weights = "full"
 
 
-class OpenOptions(TypedDict, total=False):
-    """The fields of `Opening`, as keyword arguments."""
+# What vectors depend on: it is stored with them, and they are compared with others made so.
+KEPT = ("dtype", "tiling", "image_tokens", "weights")
+
+
+def follow(given: object, there: object) -> dict[str, Any]:
+    """Return the options that vectors depend on: as given, or if not given, as they are there."""
+    asked = {name: getattr(given, name) for name in KEPT}
+    return {
+        name: getattr(there, name) if value == getattr(Opening, name) else value
+        for name, value in asked.items()
+    }
+
+
+class BaseOptions(TypedDict, total=False):
+    """The fields of `Opening` that training takes, as keyword arguments."""
 
     device: str | None
     dtype: DTypeName
     trust_remote_code: bool
     tiling: Tiling
+
+
+class OpenOptions(BaseOptions, total=False):
+    """The fields of `Opening`, as keyword arguments."""
+
+    image_tokens: int | None
+    weights: Weights

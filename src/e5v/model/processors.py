@@ -7,6 +7,7 @@ picture -> the model's own processor -> Pixels: arrays + the string for its plac
 import copy
 import inspect
 import json
+from collections.abc import Callable
 from typing import Any
 
 import PIL.Image
@@ -101,10 +102,16 @@ def image_token_id(name: str, config: Any, processor: Any) -> int:
 
 
 class ImageProcessor:
-    """Runs a model's own processor on one image at a time, from any thread."""
+    """Runs a model's own processor on one image at a time, from any thread.
 
-    def __init__(self, processor: Any) -> None:
+    `fit` returns arguments of the processor that an image of a height and width has for itself.
+    """
+
+    def __init__(
+        self, processor: Any, fit: Callable[[int, int], dict[str, Any]] | None = None
+    ) -> None:
         self._processor = processor
+        self._fit = fit
 
     def __call__(self, picture: PIL.Image.Image) -> Pixels:
         """Return the arrays of one RGB picture and the expansion of its placeholder.
@@ -120,8 +127,9 @@ class ImageProcessor:
         images = _ImageRecorder(self._processor.image_processor)
         processor.image_processor = images
         processor.tokenizer = _TextRecorder(self._processor.tokenizer)
+        own = self._fit(picture.height, picture.width) if self._fit else {}
         try:
-            processor(text=[processor.image_token], images=[picture], return_tensors="pt")
+            processor(text=[processor.image_token], images=[picture], return_tensors="pt", **own)
         except _TextError as recorded:
             return Pixels(images.arrays, recorded.text)
         except Exception as error:

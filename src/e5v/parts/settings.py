@@ -52,9 +52,9 @@ class PartOptions:
 class Settings:
     """What makes the vectors of a folder: equal settings and equal items give equal vectors.
 
-    `model` is only a name; what counts is its `fingerprint` (`e5v.model.fingerprint`). `dtype` and
-    `tiling` are how it was opened, `width` and `context` are its own; `wording` are the templates
-    of the prompt.
+    `model` is only a name; what counts is its `fingerprint` (`e5v.model.fingerprint`). `dtype`,
+    `tiling`, `image_tokens` and `weights` are how it was opened, `width` and `context` are its own;
+    `wording` are the templates of the prompt.
     """
 
     fingerprint: str
@@ -70,6 +70,9 @@ class Settings:
     max_tokens: int
     part_rows: int
     format: int = FORMAT
+    # These two are in the fingerprint.
+    image_tokens: int | None = field(default=None, compare=False)
+    weights: str = field(default="full", compare=False)
 
     @property
     def digest(self) -> str:
@@ -106,6 +109,8 @@ NOUNS = {  # in the order in which they are compared
     "part_rows": "the number of rows in a part",
     "tiling": "the tiling",
     "dtype": "the dtype",
+    "image_tokens": "image_tokens",
+    "weights": "weights",
     "fingerprint": "a model of fingerprint",
     "wording": "a prompt of other words:",
 }
@@ -140,6 +145,8 @@ def make_settings(model: "E5V", options: PartOptions) -> Settings:
         model=absolute_name(model.loaded.name),
         dtype=str(model.dtype).removeprefix("torch."),
         tiling=model.loaded.tiling,
+        image_tokens=model.loaded.image_tokens,
+        weights=model.loaded.weights,
         width=model.width,
         context=model.loaded.context,
         prompt=options.prompt,

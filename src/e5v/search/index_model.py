@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from e5v.errors import UsageError
 from e5v.inputs import RawItem
 from e5v.model.embedder import E5V
 from e5v.model.fingerprint import fingerprint
 from e5v.model.locating import absolute_name
+from e5v.model.opening import Opening, follow
 from e5v.model.prompts import Prompt
 from e5v.model.streaming import Encoded, OnError, Skipped
 from e5v.search.manifest import PROMPT, Manifest
@@ -28,8 +29,16 @@ def fingerprint_of(model: E5V) -> str:
 def manifest_of(model: E5V, name: str) -> Manifest:
     """Return the manifest of a new index for a model of that name."""
     dtype = str(model.dtype).removeprefix("torch.")
-    digest, tiling = fingerprint_of(model), model.loaded.tiling
-    return Manifest(digest, name, dtype, model.width, tiling=tiling)
+    opened = model.loaded
+    return Manifest(
+        fingerprint_of(model),
+        name,
+        dtype,
+        model.width,
+        tiling=opened.tiling,
+        image_tokens=opened.image_tokens,
+        weights=opened.weights,
+    )
 
 
 class Embedder(Protocol):
@@ -88,7 +97,7 @@ def find_model(model: str | Path | E5V | None, there: Manifest | None) -> IndexM
         raise UsageError("a new index needs a model", argument="model")
     name = None if model is None else absolute_name(model)
     own = name is None or (there is not None and name == there.model)
-    how: Any = {"dtype": there.dtype, "tiling": there.tiling} if there else {}
+    how = follow(Opening, there) if there else {}
     found = IndexModel(
         str(there.model if there and own else name),
         lambda name: E5V(name, **how),

@@ -20,6 +20,7 @@ READABLE = (1, 2, 3)  # 1 had no `exclude` and `keep_days`; both had a second co
 KEEP_DAYS = 30.0
 PROMPT = "retrieval"  # for texts and images, in the index and in queries
 CORRECT = "correct"  # the tiling of images that goes without saying
+FULL = "full"  # and so do weights that are stored in the dtype
 FILE = "index.json"
 
 
@@ -27,10 +28,10 @@ FILE = "index.json"
 class Manifest:
     """The metadata of an index.
 
-    `fingerprint` identifies the model that made the vectors, `model`, `dtype` and `tiling` say how
-    to open it; `dim` is the width of a vector, `roots` the followed folders and files, `exclude`
-    the patterns of excluded files (`e5v.search.exclusion`), `keep_days` how long entries of missing
-    files are kept.
+    `fingerprint` identifies the model that made the vectors; `model`, `dtype`, `tiling`,
+    `image_tokens` and `weights` say how to open it (`e5v.model.opening.Opening`). `dim` is the
+    width of a vector, `roots` the followed folders and files, `exclude` the patterns of excluded
+    files (`e5v.search.exclusion`), `keep_days` how long entries of missing files are kept.
     """
 
     fingerprint: str
@@ -42,6 +43,8 @@ class Manifest:
     keep_days: float = KEEP_DAYS
     format: int = FORMAT
     tiling: str = CORRECT
+    image_tokens: int | None = None
+    weights: str = FULL
 
     def check(self, other: "Manifest") -> None:
         """Raise `DataError` unless the vectors of both models can be compared."""
@@ -58,8 +61,13 @@ class Manifest:
 
     @property
     def _how(self) -> str:
-        usual = self.tiling == CORRECT
-        return self.dtype if usual else f"{self.dtype} with the tiling {self.tiling}"
+        others = (
+            "" if self.tiling == CORRECT else f"the tiling {self.tiling}",
+            "" if self.image_tokens is None else f"image_tokens {self.image_tokens}",
+            "" if self.weights == FULL else f"weights {self.weights}",
+        )
+        unusual = " and ".join(filter(None, others))
+        return f"{self.dtype} with {unusual}" if unusual else self.dtype
 
 
 class IndexSettings(TypedDict):
@@ -107,8 +115,9 @@ def parse_manifest(content: bytes, folder: str) -> Manifest:
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest atomically: after a power cut there is either the new or the old one."""
     fields = asdict(manifest)
-    if manifest.tiling == CORRECT:
-        del fields["tiling"]  # versions that do not know it then open the index
+    for name in ("tiling", "image_tokens", "weights"):
+        if fields[name] == getattr(Manifest, name):
+            del fields[name]  # versions that do not know it then open the index
     write_file(folder / FILE, json.dumps(fields, indent=2) + "\n")
 
 

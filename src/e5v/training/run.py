@@ -16,7 +16,7 @@ from e5v.hub_sets import HubSplit
 from e5v.model.backbones import Tiling
 from e5v.model.bundled import untuned_name
 from e5v.model.locating import absolute_name
-from e5v.model.opening import DTypeName, OpenOptions
+from e5v.model.opening import BaseOptions, DTypeName
 from e5v.places import local_path
 from e5v.training.reading import read_triplets
 from e5v.training.recipe import Recipe, check_shard
@@ -25,7 +25,7 @@ from e5v.training.triplets import Broken, Triplet, Triplets, collect_triplets
 from e5v.training.validation import Measures
 
 
-class TrainOptions(OpenOptions, total=False):
+class TrainOptions(BaseOptions, total=False):
     """The options of `e5v.train` beside the recipe; the defaults are those of `Run`."""
 
     every: int
@@ -126,7 +126,7 @@ class Run:
         return replace(run, weights=weights)
 
     @property
-    def opening(self) -> OpenOptions:
+    def opening(self) -> BaseOptions:
         """How the model is opened."""
         return {
             "device": self.device,

@@ -289,10 +289,11 @@ def _open_validation(run: Run, device: str | None) -> Validation | None:
 
 def _load(run: Run, data: Triplets, device: str | None) -> Loaded:
     """Open the language model; the vision tower only if the data have images."""
-    opening: OpenOptions = run.opening | {"device": device}
+    opening: OpenOptions = {**run.opening, "device": device}
+    if run.recipe.four_bit:
+        opening["weights"] = "4bit"
     return load(
         run.model,
         part="whole" if data.has_images else "language",
-        four_bit=run.recipe.four_bit,
         **(opening_on_host(opening) if run.shard else opening),
     )

@@ -4,13 +4,14 @@ import os
 import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import arg
 
 from e5v.errors import ModelError, UsageError
 from e5v.model.bundled import NAMES, PAPER
 from e5v.model.locating import HUB_URL, find_model
+from e5v.model.opening import follow
 from e5v.places import refuse_url
 from e5v.verbs.console import announce, say
 
@@ -71,6 +72,11 @@ class Opening:
     tiling: Literal["correct", "transformers-4.41"] = "correct"
     """How LLaVA-NeXT cuts images into tiles; transformers-4.41 repeats the errors of the library
     that the paper's code pins, to compare with its figures."""
+    image_tokens: Annotated[int | None, arg(metavar="N")] = None
+    """The most tokens that an image may take, by default as many as the model gives it: fewer are
+    faster and show less detail."""
+    weights: Literal["full", "8bit", "4bit"] = "full"
+    """How the matrices of the model are stored: fewer bits take less memory."""
 
     def open(
         self, model: str, *, max_tokens: int | None = None, engine: "EngineAddress | None" = None
@@ -92,11 +98,26 @@ class Opening:
         how = asdict(self) | {"device": engine or self.device}
         return E5V(model, max_tokens=max_tokens, **how)
 
+    def for_training(self) -> dict[str, Any]:
+        """Return the options of a model that is trained.
+
+        Raises:
+            UsageError: one of them is for use only.
+        """
+        if self.weights != "full":
+            raise UsageError("--weights is for use; train a model in 4 bits with --four-bit")
+        if self.image_tokens is not None:
+            raise UsageError("--image-tokens is for use; leave it out in training")
+        trained = asdict(self)
+        del trained["weights"], trained["image_tokens"]
+        return trained
+
     def _announce_download(self, model: str) -> None:
         """Say how much has to be downloaded, and what memory the model then needs."""
         from e5v.model.downloads import download_size
 
-        if found := download_size(model, dtype=self.dtype, device=self.device):
+        found = download_size(model, dtype=self.dtype, device=self.device, weights=self.weights)
+        if found:
             say(
                 f"downloading {found.size / 1e9:.1f} GB; the model's weights need "
                 f"{found.memory / 1e9:.1f} GB of memory"
@@ -111,9 +132,5 @@ def choose_model(given: str | None, there: "Manifest | None") -> str:
 
 
 def choose_opening(given: Opening, there: "Manifest | None") -> Opening:
-    """Return how to open the model of an index: in its dtype and tiling, unless they are given."""
-    if there is None:
-        return given
-    dtype = there.dtype if given.dtype == "auto" else given.dtype
-    tiling = there.tiling if given.tiling == "correct" else given.tiling
-    return replace(given, dtype=dtype, tiling=tiling)  # type: ignore[arg-type]
+    """Return how to open the model of an index: as it was made, but for what is given."""
+    return replace(given, **follow(given, there)) if there else given

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -108,7 +108,7 @@ def train(verb: Train) -> None:
         E5VError: the data, the model or the folder cannot be used, or the loss is not finite.
     """
     need("e5v train", *EXTRAS["train"])
-    data = _find_data(verb.data)
+    data, opening = _find_data(verb.data), verb.opening.for_training()
     if verb.recipe.four_bit:
         need("e5v train --four-bit", *EXTRAS["qlora"])
     for name in verb.track:
@@ -133,7 +133,7 @@ def train(verb: Train) -> None:
         image_disk=verb.image_disk,
         shard=verb.shard,
         track=tuple(dict.fromkeys(verb.track)),
-        **asdict(verb.opening),
+        **opening,
     )
     lines, steps = wants_lines(json=verb.json), verb.recipe.steps
     led = False  # under torchrun, one process prints for all
