@@ -16,6 +16,7 @@ from PIL import Image
 from torch.nn.functional import normalize
 
 from e5v import E5V, ModelError, UsageError
+from e5v.cli import main
 from e5v.model.backbones import BACKBONES
 from e5v.model.fingerprint import fingerprint
 from e5v.model.image_files import UnreadableError
@@ -29,9 +30,8 @@ Checkpoints = Callable[[str], Path]
 LLAVA = "llava_next_llama3"
 ASK = "\nSummary above image in one word: "
 SIZES = (  # width and height in pixels; the longest are as long as Qwen's processor takes
-    *((30, 30), (64, 48), (48, 64), (200, 50), (50, 200), (333, 222), (97, 98), (113, 112)),
-    *((1, 1), (3, 2), (14, 14), (13, 27), (28, 28), (29, 28), (56, 55), (85, 28), (28, 85)),
-    *((199, 1), (1, 200), (1990, 10), (10, 1990), (700, 21), (21, 700), (1000, 7), (640, 480)),
+    *((64, 48), (48, 64), (200, 50), (50, 200), (97, 98), (1, 1), (13, 27), (28, 28), (56, 55)),
+    *((85, 28), (199, 1), (1, 200), (990, 5), (10, 700), (700, 21), (230, 170)),
 )
 
 
@@ -94,8 +94,7 @@ def ask(model: E5V, processor: Any) -> str:
 
 def counts_of(loaded: Loaded, sizes: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
     """Count the tokens of grey images by their size; those that the processor refuses are none."""
-    fit = loaded.image_budget.fit if loaded.image_budget else None
-    process = ImageProcessor(loaded.processor, fit)
+    process = ImageProcessor.of(loaded)
     mark = loaded.processor.tokenizer.convert_ids_to_tokens(loaded.image_token_id)
     found = {}
     for size in sizes:
@@ -148,14 +147,12 @@ def test_the_base_tile_alone_is_what_the_stock_model_makes_of_one_tile(
 @pytest.mark.parametrize(
     ("name", "every"),
     [
-        (LLAVA, (17, 52, 60, 70, 88, 500)),
-        ("llava_15", (16, 40)),
-        ("qwen2_vl", (1, 2, 5, 12, 30, 48, 50, 70, 200)),
-        ("qwen3_vl", (1, 7, 20, 51)),
-        ("smolvlm", (4, 20, 41, 68, 500)),
-        ("idefics3", (5, 39, 67)),
-        ("gemma3", (16,)),
-        ("internvl", (4, 8, 12, 19, 27, 28)),
+        (LLAVA, (17, 52, 70, 500)),
+        ("qwen2_vl", (1, 5, 12, 48, 70, 200)),
+        ("qwen3_vl", (7, 51)),
+        ("smolvlm", (4, 20, 41, 68)),
+        ("idefics3", (39, 67)),
+        ("internvl", (4, 8, 12, 19, 28)),
     ],
 )
 def test_no_image_takes_more(name: str, every: Sequence[int], checkpoints: Checkpoints) -> None:
@@ -182,17 +179,12 @@ def test_a_strip_takes_what_the_stock_processor_gives_it_with_fewer_pixels(
     ours = E5V(folder, dtype="float32", image_tokens=9)
     plain, processor = stock(folder, {})
     string = ask(ours, processor)
-    (count,) = ours.prepare(strip).prompted.counts
-    rows = {}
-    for pixels in range(9 * 196, 0, -1):
-        size = {"shortest_edge": min(784, pixels), "longest_edge": pixels}
-        grid = processor.image_processor([strip], size=size)["image_grid_thw"][0]
-        if grid.prod() // 4 == count:
-            processor.image_processor.size = size
-            rows[pixels] = plain_vector(plain, processor, string, [strip])
-            break
-    assert 1 < count <= 9
-    assert np.abs(ours.encode([strip])[0] - next(iter(rows.values()))).max() <= 1e-5
+    fit = ours.loaded.image_budget and ours.loaded.image_budget.fit
+    assert fit is not None
+    processor.image_processor.size = fit(strip.height, strip.width)["size"]
+    theirs = plain_vector(plain, processor, string, [strip])
+    assert np.abs(ours.encode([strip])[0] - theirs).max() <= 1e-5
+    assert 1 < ours.prepare(strip).prompted.counts[0] <= 9
 
 
 @pytest.mark.parametrize("name", FEWEST)
@@ -209,6 +201,14 @@ def test_too_few_tokens_are_refused_before_the_model_is_loaded(
         f"image_tokens is {fewest - 1}; an image of {checkpoints(name)} takes {fewest} at the least"
     )
     assert caught.value.argument == "image_tokens"
+
+
+def test_the_command_line_names_its_option(capsys: pytest.CaptureFixture[str]) -> None:
+    """Catches an option that is lost on its way to the model, and a message without it."""
+    assert main(["encode", "a", "--model", "nano", "--image-tokens", "25"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    told = "image_tokens is 25; an image of nano takes 26 at the least (--image-tokens)"
+    assert line == f"e5v: {told}"
 
 
 def test_what_cannot_be_limited_is_said(checkpoints: Checkpoints, tmp_path: Path) -> None:

@@ -61,6 +61,10 @@ ENCODING: dict[str, tuple[list[str], str]] = {
         ["encode", "a", "--tiling", "4.41"],
         "--tiling is 4.41; expected correct or transformers-4.41",
     ),
+    "weights in three bits": (
+        ["encode", "a", "--weights", "3bit"],
+        "--weights is 3bit; expected full, 8bit or 4bit",
+    ),
     "a missing model folder": (["encode", "a", "--model", "./none"], "there is no folder ./none"),
     "a folder without a model": (["words", "a", "--model", "pictures"], "without config.json"),
     "a file as a model": (["verify", "data.bin"], "data.bin is a file"),

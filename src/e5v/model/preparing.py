@@ -67,8 +67,7 @@ class Preparer:
         self._tokenizer = PromptTokenizer(tokenizer, max_tokens)
         self._writer = LiteralWriter(self._tokenizer) if for_engine else None
         self.renderer = Renderer(loaded.processor, loaded.turn)
-        fit = loaded.image_budget.fit if loaded.image_budget else None
-        self._pixels = SharedPixels(ImageProcessor(loaded.processor, fit), known)
+        self._pixels = SharedPixels(ImageProcessor.of(loaded), known)
         self._image_token: str = tokenizer.convert_ids_to_tokens(loaded.image_token_id)
         self._image_token_id = loaded.image_token_id
 

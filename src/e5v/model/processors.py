@@ -8,7 +8,7 @@ import copy
 import inspect
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import PIL.Image
 import transformers
@@ -19,6 +19,9 @@ from e5v.model.hf_internals import find_file, find_processor_class, without_attr
 from e5v.model.image_files import UnreadableError
 from e5v.model.image_inputs import Pixels
 from e5v.model.special_tokens import follow_settings
+
+if TYPE_CHECKING:
+    from e5v.model.loading import Loaded
 
 TOKENIZER_CONFIG = "tokenizer_config.json"
 PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json", TOKENIZER_CONFIG)
@@ -112,6 +115,12 @@ class ImageProcessor:
     ) -> None:
         self._processor = processor
         self._fit = fit
+
+    @classmethod
+    def of(cls, loaded: "Loaded") -> "ImageProcessor":
+        """Return that of an open model, which keeps to its image budget."""
+        budget = loaded.image_budget
+        return cls(loaded.processor, budget.fit if budget else None)
 
     def __call__(self, picture: PIL.Image.Image) -> Pixels:
         """Return the arrays of one RGB picture and the expansion of its placeholder.

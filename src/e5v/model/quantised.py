@@ -30,7 +30,7 @@ def check_weights(name: str, weights: str, *, adapted: bool) -> None:
         raise UsageError(f'weights is "{weights}"; expected {known}', argument="weights")
     if weights == "full":
         return
-    need(f"weights {weights}", *EXTRAS["qlora"])
+    need(f"weights {weights}", *EXTRAS["qlora"], "accelerate", extra="qlora")
     if adapted:
         raise ModelError(
             f"{name} has an adapter, which is merged into full weights only, not into {weights}; "
