@@ -11,7 +11,7 @@ from typing import Literal
 
 Layout = Literal["packed", "padded", "whole"]
 Tiling = Literal["correct", "transformers-4.41"]
-Currency = Literal["none", "fixed", "tiles", "pixels", "splits", "patches", "crops"]
+Currency = Literal["none", "fixed", "tiles", "pixels", "splits", "patches"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ BACKBONES: tuple[Backbone, ...] = (
     ),
     Backbone("SmolVLM", ("smolvlm",), projector=("connector",), currency="splits"),
     Backbone("Idefics3", ("idefics3",), projector=("connector",), currency="splits"),
-    Backbone("Gemma 3", ("gemma3",), layout="padded", currency="crops"),
+    Backbone("Gemma 3", ("gemma3",), layout="padded", currency="fixed"),
     Backbone("InternVL", ("internvl",), currency="patches"),
     Backbone("FastVLM", ("fast_vlm",), currency="fixed"),
     Backbone(

@@ -8,6 +8,7 @@ program with the same settings. Counted are image tokens, the positions that fea
 take: not the words that some families write around them ("<row_1_col_1>").
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ from e5v.model.processors import ImageProcessor, open_processor
 
 PINPOINTS = "image_grid_pinpoints"
 BASE_ONLY = [[0, 0]]  # a grid without tiles: only the one that shows the whole image is left
+LONGEST = 200  # times as long as wide: Qwen's processor refuses an image that is longer
 SHAPES = ((64, 64), (256, 64))  # pixels; an image of any shape takes as many tokens, if it is fixed
 Fit = Callable[[int, int], dict[str, Any]]  # height, width -> arguments of the processor
 
@@ -133,7 +135,8 @@ def _limit_pixels(processor: Any, most: int) -> Limit:
     get more tokens than its setting says: such an image has a setting of its own.
     """
     stock = processor.image_processor
-    area = (stock.patch_size * stock.merge_size) ** 2
+    factor: int = stock.patch_size * stock.merge_size
+    area, least = factor**2, math.ceil(math.sqrt(LONGEST) / factor)
     own = {edge: stock.size[edge] for edge in ("shortest_edge", "longest_edge")}
     limits = {edge: min(pixels, most * area) for edge, pixels in own.items()}
 
@@ -146,7 +149,7 @@ def _limit_pixels(processor: Any, most: int) -> Limit:
             return {}
         return {} if edges == limits else {"size": edges}
 
-    return Limit(1, {} if limits == own else {"size": limits}, fit=fit)
+    return Limit(least, {} if limits == own else {"size": limits}, fit=fit)
 
 
 def _count_patches(stock: Any, height: int, width: int, edges: Mapping[str, int]) -> int:
@@ -182,15 +185,11 @@ def _limit_patches(processor: Any, most: int) -> Limit:
     return Limit(each, {"max_patches": squares, "min_patches": least})
 
 
-def _limit_crops(processor: Any, most: int) -> Limit:
-    """Gemma 3: one square, and the crops that "pan and scan" adds if it is on."""
-    stock, each = processor.image_processor, int(processor.image_seq_length)
-    crops = stock.pan_and_scan_max_num_crops if stock.do_pan_and_scan else 0
-    return Limit(each, {"do_pan_and_scan": False} if (1 + crops) * each > most else {})
-
-
 def _limit_nothing(processor: Any, most: int) -> Limit:
-    """LLaVA-1.5 and FastVLM: every image takes the same number of tokens."""
+    """LLaVA-1.5, FastVLM and Gemma 3: every image takes the same number of tokens.
+
+    Gemma 3's processor adds crops ("pan and scan") only if each call asks for them.
+    """
     del most
     process = ImageProcessor(processor)
     counts = {_count_tokens(process, processor.image_token, shape) for shape in SHAPES}
@@ -216,5 +215,4 @@ CURRENCIES: dict[Currency, Callable[[Any, int], Limit]] = {
     "pixels": _limit_pixels,
     "splits": _limit_splits,
     "patches": _limit_patches,
-    "crops": _limit_crops,
 }

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Unpack
 
@@ -31,6 +32,7 @@ from e5v.model.processors import image_token_id, open_processor
 from e5v.model.prompts import Turn, find_turn
 from e5v.model.quantised import check_weights, load_options
 from e5v.model.rendering import chat_template
+from e5v.model.skeleton import make_skeleton
 from e5v.model.tiling import check_tiling, use_tiling
 
 OLDEST = (5, 17)  # version of transformers
@@ -140,7 +142,8 @@ def load(
     place = pick_device(how.device)
     with quiet():
         check_image_budget(name, source, config, backbone, how)
-        given = load_options(how.weights, pick_dtype(how.dtype, place), place)
+        skeleton = partial(make_skeleton, config, backbone, trusted)
+        given = load_options(how.weights, pick_dtype(how.dtype, place), place, skeleton)
         given["trust_remote_code"] = trusted
         model_class = _model_class(name, config, backbone, part)
         model, info = _load_weights(name, source, model_class, given)
@@ -171,10 +174,9 @@ def outline(name: str | Path, *, trust_remote_code: bool = False) -> Loaded:
     config = _read_config(name, source, trust_remote_code=trust_remote_code)
     backbone = find_backbone(config.model_type)
     _check_kind(name, config, backbone)
-    auto_class = getattr(transformers, backbone.auto_class)
     try:
-        with quiet(), torch.device("meta"):
-            model = auto_class.from_config(config, trust_remote_code=trust_remote_code)
+        with quiet():
+            model = make_skeleton(config, backbone, trust_remote_code)
     except Exception as error:
         raise ModelError(f"{name} cannot be opened as a model: {first_line(error)}") from error
     return replace(_add_processor(source, model, backbone, trust_remote_code), name=name)
