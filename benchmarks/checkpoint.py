@@ -162,13 +162,20 @@ def redraw(model: nn.Module) -> None:
                 parameter.normal_(0, 1 / math.sqrt(parameter[0].numel()))
 
 
-def write(folder: Path, sizes: Sizes, sentences: Iterable[str], *, seed: int = 0) -> None:
-    """Write a float32 checkpoint into `folder`, complete for transformers and its users."""
+def write(
+    folder: Path,
+    sizes: Sizes,
+    sentences: Iterable[str],
+    *,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float32,
+) -> None:
+    """Write a checkpoint into `folder`, complete for transformers and its users."""
     tokenizer = learn_tokenizer(sentences, sizes.vocabulary)
     torch.manual_seed(seed)
     model: Any = LlavaNextForConditionalGeneration(make_config(sizes, tokenizer))
     redraw(model)
-    model.save_pretrained(folder)
+    model.to(dtype).save_pretrained(folder)
     make_processor(sizes, tokenizer).save_pretrained(folder)
     _name_tokenizer(folder / "tokenizer_config.json")
     if not write_sentence_files(folder, outline(folder)):

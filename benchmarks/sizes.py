@@ -60,6 +60,18 @@ SIZES = {
         vision_heads=6,
         tied=True,
     ),
+    "1b": Sizes(  # the text half has the shape of Llama-3.2-1B, with fewer words
+        layers=16,
+        width=2048,
+        mlp=8192,
+        heads=32,
+        kv_heads=8,
+        vocabulary=49_152,
+        vision_layers=12,
+        vision_width=384,
+        vision_heads=6,
+        tied=True,
+    ),
     "tiny": Sizes(  # for the tests
         layers=2,
         width=64,

@@ -155,8 +155,8 @@ def test_the_language_model_alone_and_in_four_bits(
 ) -> None:
     """A model that encodes without a head but cannot be trained, or not in four bits."""
     folder = headless(checkpoints(LLAMA), tmp_path / "headless")
-    for four_bit in (False, True):
-        options: dict[str, Any] = {"part": "language", "four_bit": four_bit, "dtype": "float32"}
+    for weights in ("full", "4bit"):
+        options: dict[str, Any] = {"part": "language", "weights": weights, "dtype": "float32"}
         ours, whole = (load(path, **options) for path in (folder, checkpoints(LLAMA)))
         vectors = E5V(ours).encode(["A dog runs."])
         assert isinstance(ours.model.get_output_embeddings(), MissingHead)

@@ -239,7 +239,7 @@ def test_the_size_of_a_download(at: Callable[[str], Path]) -> None:
     with serve({"some/model": answer}) as running:
         found = _size(running, at, dtype="float32", device="cpu")
         assert found == downloads.Download(files=4, size=6_010_000, memory=12_000_000)
-        found = _size(running, at, dtype="bfloat16", device="cpu", four_bit=True)
+        found = _size(running, at, dtype="bfloat16", device="cpu", weights="4bit")
         assert found is not None
         assert found.memory == 1_500_000
         _cached(at(running.url), "some/model", "config.json", "model-00001-of-00002.safetensors")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from e5v import E5V
+from e5v.model.opening import Opening
 from e5v.parts import actor as actor_module
 from e5v.parts.actor import TRIES, Encoder, Outcome, Work
 from e5v.parts.attempts import Attempts
@@ -34,7 +35,7 @@ def parts(collection: Collection, work: Work) -> Iterator[Part]:
 
 def hold(model: E5V) -> PartModel:
     """Return an open model as one to be opened."""
-    return PartModel(model.loaded.name, lambda *_: model, "float32", "correct")
+    return PartModel(model.loaded.name, lambda *_: model, Opening(dtype="float32"))
 
 
 def encode(work: Work, part: Part, attempts: Attempts) -> Outcome:

@@ -16,6 +16,7 @@ import pytest
 from e5v import E5V
 from e5v.errors import DataError, UsageError
 from e5v.inputs import RawItem
+from e5v.model.opening import Opening
 from e5v.parts import job as job_module
 from e5v.parts.check import check_parts
 from e5v.parts.encoding import PartTally, encode_part
@@ -87,7 +88,7 @@ def test_a_part_done_twice_is_the_same(collection: Collection) -> None:
     folder = DiskFolder(collection.out)
     sources = make_sources([collection.photos, collection.lines])
     name = collection.model.loaded.name
-    model = PartModel(name, lambda *_: collection.model, "float32", "correct")
+    model = PartModel(name, lambda *_: collection.model, Opening(dtype="float32"))
     job = PartJob(sources, folder, model, PartOptions(2))
     [part] = job.read({job.plan().parts[3].name})
     tally = encode_part(part, job.settings, folder, job.model)

@@ -12,6 +12,7 @@ import pytest
 import e5v
 from e5v import E5V
 from e5v.errors import DataError, UsageError
+from e5v.model.opening import Opening
 from e5v.parts.folders import DiskFolder
 from e5v.parts.job import PartJob, PartModel, run
 from e5v.parts.settings import PartOptions
@@ -40,7 +41,7 @@ def things(tmp_path: Path, photos: list[PIL.Image.Image]) -> Path:
 def encode(model: E5V, things: Path, out: Path, shard: str = "0/1", **options: Any) -> Path:
     """Encode a folder in parts for an index."""
     name = model.loaded.name
-    opened = PartModel(name, lambda *_: model, "float32", "correct")
+    opened = PartModel(name, lambda *_: model, Opening(dtype="float32"))
     asked = PartOptions(**{"part_rows": 4} | options)
     job = PartJob(make_index_sources([things]), DiskFolder(out), opened, asked)
     list(run(job, Shard.read(shard)))

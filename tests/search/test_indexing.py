@@ -1,5 +1,6 @@
 """`e5v.index`: what the command does, in one call from Python."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -74,6 +75,19 @@ def test_an_index_keeps_its_tiling(
     assert '"tiling"' not in (other / "index.json").read_text(), "older versions open it"
     with pytest.raises(DataError, match="cannot be compared"):
         e5v.index([followed.folder], index=other, model=old)
+
+
+def test_an_index_keeps_its_image_tokens(
+    checkpoints: Callable[[str], Path], followed: Followed, tmp_path: Path
+) -> None:
+    """Catches an index that forgets how much of an image its vectors have seen."""
+    folder, place = checkpoints("llava_next_llama3"), tmp_path / "made"
+    few = E5V(folder, dtype="float32", image_tokens=17)
+    e5v.index([followed.folder / "photos"], index=place, model=few)
+    assert json.loads((place / "index.json").read_text())["image_tokens"] == 17
+    assert e5v.index([followed.folder], index=place).entries == 6, "its own model is opened"
+    with pytest.raises(DataError, match=r"float32 with image_tokens 17, or another"):
+        e5v.index([followed.folder], index=place, model=E5V(folder, dtype="float32"))
 
 
 def test_a_model_folder_is_found_from_anywhere(

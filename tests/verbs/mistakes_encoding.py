@@ -70,6 +70,10 @@ ENCODING: dict[str, tuple[list[str], str]] = {
         ["encode", "a", "--part-rows", "5", "--out", "parts", "--side", "query"],
         "--side is not for parts, which are documents; leave it out",
     ),
+    "weights in three bits": (
+        ["encode", "a", "--weights", "3bit"],
+        "--weights is 3bit; expected full, 8bit or 4bit",
+    ),
     "a missing model folder": (["encode", "a", "--model", "./none"], "there is no folder ./none"),
     "a folder without a model": (["words", "a", "--model", "pictures"], "without config.json"),
     "a file as a model": (["verify", "data.bin"], "data.bin is a file"),

@@ -108,6 +108,17 @@ def test_a_report_says_how_images_were_tiled(
     assert "tiling" not in (tmp_path / "usual" / "report.md").read_text()
 
 
+def test_fewer_tokens_of_an_image_are_told(folder: Path, tmp_path: Path) -> None:
+    """Catches figures of small images that look like those of the model as it is."""
+    command = ["evaluate", "nano", "--data", str(folder), "--image-tokens", "26"]
+    assert main([*command, "--out", str(tmp_path / "few")]) == 0
+    setting = json.loads((tmp_path / "few" / "report.json").read_text())["setting"]
+    assert (setting["image_tokens"], setting["weights"]) == (26, "full")
+    told = (tmp_path / "few" / "report.md").read_text()
+    assert "tokens of an image" in told
+    assert "26 at most" in told
+
+
 def test_a_layout_that_is_not_there(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

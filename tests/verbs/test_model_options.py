@@ -10,6 +10,7 @@ from e5v.errors import ModelError, UsageError
 from e5v.model import hub
 from e5v.model.backbones import Tiling
 from e5v.model.bundled import PAPER
+from e5v.model.opening import Weights
 from e5v.search.manifest import Manifest
 from e5v.verbs.model_options import (
     Opening,
@@ -70,9 +71,28 @@ def test_an_index_is_opened_as_it_was_made() -> None:
     assert choose_opening(Opening(adapter="other"), tuned).adapter == "other"
 
 
+def test_an_index_keeps_its_image_tokens_and_its_weights() -> None:
+    """Catches queries by full images, or of full weights, in an index that was made otherwise."""
+    there = Manifest("f", "m", "float32", 3, image_tokens=577, weights="8bit")
+    assert choose_opening(Opening(), there) == Opening("float32", image_tokens=577, weights="8bit")
+    given = choose_opening(Opening(image_tokens=100, weights="4bit"), there)
+    assert (given.image_tokens, given.weights) == (100, "4bit")
+
+
+def test_training_refuses_what_is_for_use() -> None:
+    """Catches an option of a verb that is taken and not followed."""
+    taken = Opening("float32", tiling="transformers-4.41").for_training()
+    assert taken.keys() == {"dtype", "device", "trust_remote_code", "tiling"}
+    with pytest.raises(UsageError, match="--image-tokens is for use; leave it out in training"):
+        Opening(image_tokens=100).for_training()
+    with pytest.raises(UsageError, match="train a model in 4 bits with --four-bit"):
+        Opening(weights="4bit").for_training()
+
+
 def test_the_tilings_are_those_of_the_library() -> None:
-    """Catches a tiling that Python knows and the command line does not."""
+    """Catches a tiling, or a way to store weights, that only Python knows."""
     assert get_args(get_type_hints(Opening)["tiling"]) == get_args(Tiling)
+    assert get_args(get_type_hints(Opening)["weights"]) == get_args(Weights)
 
 
 def test_the_default_model(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from e5v.databases.conditions import Condition, Leaf
 from e5v.databases.rows import Found, Row
 from e5v.errors import DataError
 from e5v.search.entries import Entry
-from e5v.search.manifest import CORRECT, Manifest
+from e5v.search.manifest import CORRECT, FULL, Manifest
 
 FACTS = "e5v"  # under which a collection keeps its facts
 FORMAT = 1
@@ -29,9 +29,10 @@ EACH, LEAST = 10, 200  # candidates by sign bits, per hit and at least, that are
 class Facts:
     """What a collection says of itself.
 
-    `fingerprint`, `model`, `dtype`, `tiling`, `adapter` and `dim` are as in the index's manifest,
-    `prompt` is that of texts and images. `run` is new with every export that changed something, and
-    `rows` how many there then were; while one runs, or if it was stopped, `complete` is false.
+    `fingerprint`, `model`, `dtype`, `tiling`, `adapter`, `image_tokens`, `weights` and `dim` are as
+    in the index's manifest, `prompt` is that of texts and images. `run` is new with every export
+    that changed something, and `rows` how many there then were; while one runs, or if it was
+    stopped, `complete` is false.
     """
 
     fingerprint: str
@@ -44,7 +45,9 @@ class Facts:
     complete: bool = False
     tiling: str = CORRECT
     format: int = FORMAT
-    adapter: str = ""
+    adapter: str | None = None
+    image_tokens: int | None = None
+    weights: str = FULL
 
     @property
     def manifest(self) -> Manifest:
@@ -56,14 +59,17 @@ class Facts:
             self.dim,
             tiling=self.tiling,
             adapter=self.adapter,
+            image_tokens=self.image_tokens,
+            weights=self.weights,
         )
 
     def write(self) -> str:
         """Return the facts as JSON."""
-        fields = asdict(self)
-        if not self.adapter:
-            del fields["adapter"]  # versions that do not know it then read the collection
-        return json.dumps(fields)
+        facts = asdict(self)
+        for name in ("adapter", "image_tokens", "weights"):
+            if facts[name] == getattr(Facts, name):
+                del facts[name]  # versions that do not know it then read the collection
+        return json.dumps(facts)
 
     @classmethod
     def read(cls, written: object, place: object) -> "Facts":

@@ -102,6 +102,8 @@ def make_facts(manifest: Manifest) -> Facts:
         run=token_hex(8),
         tiling=manifest.tiling,
         adapter=manifest.adapter,
+        image_tokens=manifest.image_tokens,
+        weights=manifest.weights,
     )
 
 

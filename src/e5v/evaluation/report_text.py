@@ -66,6 +66,8 @@ def facts(setting: Setting) -> dict[str, str]:
         "dtype": setting.dtype,
         "device": setting.device,
         "tiling": "" if setting.tiling == "correct" else setting.tiling,
+        "tokens of an image": f"{setting.image_tokens:,} at most" if setting.image_tokens else "",
+        "weights": "" if setting.weights == "full" else setting.weights,
         "read-out": setting.readout,
         "chat turn": setting.turn,
         "paper's figures": setting.paper,

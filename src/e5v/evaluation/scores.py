@@ -56,7 +56,8 @@ class Setting:
 
     `turn` is the chat turn around the `prompts`, which are wordings by name and kind of item;
     `versions` are those of packages by name; `paper` names the model of the paper's figures;
-    `when` is ISO 8601; `tiling` is how images were cut into tiles (`e5v.model.tiling`).
+    `when` is ISO 8601; `tiling` is how images were cut into tiles (`e5v.model.tiling`),
+    `image_tokens` the most of an image if they were limited, `weights` how matrices were stored.
     """
 
     model: str
@@ -71,6 +72,8 @@ class Setting:
     runs: tuple[BenchmarkRun, ...]
     when: str
     tiling: str = "correct"
+    image_tokens: int | None = None
+    weights: str = "full"
 
 
 @dataclass(frozen=True)

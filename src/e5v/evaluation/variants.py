@@ -93,6 +93,8 @@ def describe_setting(
         runs=tuple(runs),
         when=datetime.now(UTC).isoformat(timespec="seconds"),
         tiling=model.loaded.tiling,
+        image_tokens=model.loaded.image_tokens,
+        weights=model.loaded.weights,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 Layout = Literal["packed", "padded", "whole"]
 Tiling = Literal["correct", "transformers-4.41"]
+Currency = Literal["none", "fixed", "tiles", "pixels", "splits", "patches"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Backbone:
     the language model that belong to the vision part. `projector` are the modules that make image
     tokens of the vision tower's features, by their paths in the base model; empty if they cannot be
     told from the tower. `tilings` are the ways in which its images can be cut into tiles and joined
-    again (`e5v.model.tiling`).
+    again (`e5v.model.tiling`). `currency` names the function that limits the tokens of an image by
+    the settings of the family's image processor (`image_budget.CURRENCIES`).
     """
 
     name: str
@@ -46,6 +48,7 @@ class Backbone:
     vision_within: tuple[str, ...] = ()
     projector: tuple[str, ...] = ("multi_modal_projector",)
     tilings: tuple[Tiling, ...] = ("correct",)
+    currency: Currency = "none"
 
 
 PAPER_TURNS = ("llama3", "phi3", "mistral", "vicuna")
@@ -57,21 +60,25 @@ BACKBONES: tuple[Backbone, ...] = (
         PAPER_TURNS,
         processor_from_config=True,
         tilings=("correct", "transformers-4.41"),
+        currency="tiles",
     ),
-    Backbone("LLaVA-1.5", ("llava",), PAPER_TURNS, processor_from_config=True),
-    Backbone("Qwen2-VL", ("qwen2_vl",), rotary=3, projector=("visual.merger",)),
-    Backbone("Qwen2.5-VL", ("qwen2_5_vl",), rotary=3, projector=("visual.merger",)),
+    Backbone("LLaVA-1.5", ("llava",), PAPER_TURNS, processor_from_config=True, currency="fixed"),
+    Backbone("Qwen2-VL", ("qwen2_vl",), rotary=3, projector=("visual.merger",), currency="pixels"),
+    Backbone(
+        "Qwen2.5-VL", ("qwen2_5_vl",), rotary=3, projector=("visual.merger",), currency="pixels"
+    ),
     Backbone(
         "Qwen3-VL",
         ("qwen3_vl",),
         rotary=3,
         projector=("visual.merger", "visual.deepstack_merger_list"),
+        currency="pixels",
     ),
-    Backbone("SmolVLM", ("smolvlm",), projector=("connector",)),
-    Backbone("Idefics3", ("idefics3",), projector=("connector",)),
-    Backbone("Gemma 3", ("gemma3",), layout="padded"),
-    Backbone("InternVL", ("internvl",)),
-    Backbone("FastVLM", ("fast_vlm",)),
+    Backbone("SmolVLM", ("smolvlm",), projector=("connector",), currency="splits"),
+    Backbone("Idefics3", ("idefics3",), projector=("connector",), currency="splits"),
+    Backbone("Gemma 3", ("gemma3",), layout="padded", currency="fixed"),
+    Backbone("InternVL", ("internvl",), currency="patches"),
+    Backbone("FastVLM", ("fast_vlm",), currency="fixed"),
     Backbone(
         "Phi-4-multimodal",
         ("phi4_multimodal",),

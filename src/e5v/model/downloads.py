@@ -33,12 +33,12 @@ def download_size(
     *,
     dtype: str = "auto",
     device: str | None = None,
-    four_bit: bool = False,
+    weights: str = "full",
 ) -> Download | None:
     """Return what opening a model, with an adapter, would download from the hub; None if nothing.
 
-    `memory` is that of the weights in `dtype` on `device`, without a batch. Folders, bundled models
-    and models in the hub's cache download nothing.
+    `memory` is that of the `weights`, "full" in `dtype` on `device`, without a batch. Folders,
+    bundled models and models in the hub's cache download nothing.
 
     Raises:
         ModelError: there is no such model, or it is something else.
@@ -57,10 +57,11 @@ def download_size(
     if not missing:
         return None
     from e5v.model.devices import list_devices, pick_device, pick_dtype  # imports torch
+    from e5v.model.quantised import BITS
 
     first = pick_device((list_devices(device) or (None,))[0])
     size = sum(file.size or 0 for file in missing)
-    bits = 4 if four_bit else 8 * pick_dtype(dtype, first).itemsize
+    bits = BITS.get(weights) or 8 * pick_dtype(dtype, first).itemsize
     stored = sum(file.size or 0 for file in wanted if not file.rfilename.endswith(SMALL))
     values = info.safetensors.total if info.safetensors else stored // 2  # most are in 16 bits
     return Download(len(missing), size, values * bits // 8)

@@ -62,6 +62,8 @@ class E5V:
         recipe: how the model is asked, by name (`e5v.model.recipes`); by default as its authors ask
             it, or if it is unknown as E5-V is asked.
         adapter: a folder or hub id of an adapter of `model`, merged into its open weights.
+        image_tokens: the most tokens that an image may take, by default as many as the model gives.
+        weights: "full", "8bit" or "4bit": how the model's matrices are stored.
 
     An `E5V` can be pickled: unpickling opens the same model again.
 
@@ -251,8 +253,7 @@ class E5V:
     def words(self, item: RawItem, k: int = 5, *, prompt: str | Prompt = "retrieval") -> list[Word]:
         """Return the `k` most probable next words and their probabilities (figure 1 of the paper).
 
-        The hidden state goes through the language model's head; tokens that spell the same word (in
-        another case, with or without a space) are summed.
+        The state goes through the language model's head; tokens that spell one word are summed.
 
         Raises:
             ModelError: the checkpoint has no output head, or it is with an engine.

@@ -40,8 +40,7 @@ def open_encoder(
     if isinstance(model, Loaded):
         if isinstance(device, EngineAddress):
             raise UsageError("an open model needs no engine; name the model", argument="device")
-        if opening.adapter is not None:
-            raise UsageError("an open model takes no adapter; name the model", argument="adapter")
+        _check_for_open(opening)
         return Encoder(model, readout)
     if isinstance(device, EngineAddress):
         _check_for_engine(opening, readout)
@@ -54,6 +53,13 @@ def open_encoder(
     dtype: Any = str(first.loaded.model.dtype).removeprefix("torch.")  # one for all
     order = Order(absolute_name(model), readout, {**how, "dtype": dtype})
     return open_pool(first, order, devices[1:])
+
+
+def _check_for_open(how: Opening) -> None:
+    for option in ("recipe", "adapter", "image_tokens", "weights"):
+        if getattr(how, option) != getattr(Opening, option):
+            noun = option.replace("_", " ")
+            raise UsageError(f"an open model takes no {noun}; name the model", argument=option)
 
 
 def _check_for_engine(how: Opening, readout: str) -> None:

@@ -77,8 +77,10 @@ def open_on_engine(name: str | Path, address: EngineAddress, how: Opening) -> En
         ModelError: the model has no configuration, tokenizer or processor.
         UsageError: an option is for weights that are here.
     """
-    if how.tiling != "correct":
-        raise UsageError("an engine has its own tiling; leave it out", argument="tiling")
+    for option in ("tiling", "image_tokens", "weights"):
+        if getattr(how, option) != getattr(Opening, option):
+            noun = option.replace("_", " ")
+            raise UsageError(f"an engine has its own {noun}; leave it out", argument=option)
     loaded = outline(name, trust_remote_code=how.trust_remote_code, recipe=how.recipe)
     auto = loaded.model.config.dtype or torch.float32
     dtype = auto if how.dtype == "auto" else pick_dtype(how.dtype, torch.device("cpu"))

@@ -60,6 +60,10 @@ def _add_settings(state: "hashlib.blake2b", loaded: Loaded, readout: str) -> Non
         settings["tiling"] = loaded.tiling
     if moved := loaded.recipe.moved_from(E5_V):  # likewise
         settings["recipe"] = moved
+    if loaded.image_budget and loaded.image_budget.binds:
+        settings["image_tokens"] = loaded.image_budget.most
+    if loaded.weights != "full":
+        settings["weights"] = loaded.weights
     state.update(json.dumps(settings, sort_keys=True, default=str).encode())
     state.update(processor.tokenizer.backend_tokenizer.to_str().encode())
 

@@ -183,6 +183,28 @@ def replace_llava_next_tiling(
     model.base_model.pack_image_features = join
 
 
+def keep_base_tile(processor: Any, count: int) -> None:
+    """Let LLaVA-NeXT's processor make only the tile that shows the whole image, `count` tokens.
+
+    A model whose config has the grid of 0 x 0 pixels only takes that tile and ends it with a line
+    end. No setting of the processor gives it: it cuts every image into one tile more, at least.
+    """
+    stock: Any = type(processor.image_processor)
+    tile = processor.image_processor.crop_size["height"]
+
+    def preprocess(self: Any, images: Any, *given: Any, **options: Any) -> Any:
+        made = stock.preprocess(
+            self, images, *given, **options | {"image_grid_pinpoints": [[tile, tile]]}
+        )
+        made["pixel_values"] = made["pixel_values"][:, :1]
+        return made
+
+    first: Any = type(stock.__name__, (stock,), {"preprocess": preprocess})
+    processor.image_processor = first.from_dict(processor.image_processor.to_dict())
+    drops_one = processor.vision_feature_select_strategy == "default"
+    processor._get_number_of_features = lambda *_: count + drops_one
+
+
 def find_cache_keyword(layer: Any) -> str | None:
     """Return the name of a decoder layer's argument for a key-value cache, if known.
 

@@ -118,7 +118,7 @@ class LiteralReader:
         token: str = tokenizer.convert_ids_to_tokens(loaded.image_token_id)
         return cls(
             PromptTokenizer(tokenizer, max_tokens),
-            ImageProcessor(loaded.processor, loaded.recipe.resize),
+            ImageProcessor.of(loaded),
             token,
             loaded.image_token_id,
             len(tokenizer),

@@ -10,10 +10,10 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
-import torch
 import transformers
 
 from e5v.errors import ModelError, first_line
@@ -22,18 +22,21 @@ from e5v.model.backbones import GENERIC, Backbone, Tiling, find_backbone
 from e5v.model.devices import pick_device, pick_dtype
 from e5v.model.head import head_weights, take_head
 from e5v.model.hf_internals import find_model_class, takes_images
+from e5v.model.image_budget import ImageBudget, check_image_budget, use_image_budget
 from e5v.model.locating import find_model
 from e5v.model.merging import merge_into_model
 from e5v.model.multimodal import MultimodalModel, MultimodalProcessor
-from e5v.model.opening import Opening, OpenOptions
+from e5v.model.opening import Opening, OpenOptions, Weights
 from e5v.model.partial import Part, partial_class
 from e5v.model.processors import image_token_id, open_processor
 from e5v.model.prompts import Turn
+from e5v.model.quantised import check_weights, load_options
 from e5v.model.recipe import Recipe
 from e5v.model.recipes_llava import E5_V
 from e5v.model.recognising import Recognised, choose_turn, recognise
 from e5v.model.rendering import chat_template
 from e5v.model.resizing import limit_pixels
+from e5v.model.skeleton import make_skeleton
 from e5v.model.tiling import check_tiling, use_tiling
 
 OLDEST = (5, 17)  # version of transformers
@@ -49,6 +52,8 @@ class Loaded:
     images are cut into tiles. `recipe` is how it is asked, and `recipe_by` how that is known, empty
     if it is only assumed. `engine_digest` is the fingerprint of a model whose weights are with
     an engine (`e5v.model.engine_encoder`), otherwise empty. `adapter` is the one asked for by name.
+    `image_budget` is None if images take what the model's own processor gives them; `weights` says
+    how matrices are stored.
     """
 
     name: str
@@ -64,6 +69,8 @@ class Loaded:
     recipe: Recipe = E5_V
     recipe_by: str = ""
     adapter: str | Path | None = None
+    image_budget: ImageBudget | None = None
+    weights: Weights = "full"
 
     @property
     def language_model(self) -> Any:
@@ -76,6 +83,11 @@ class Loaded:
         return self.model.config.get_text_config(decoder=True)
 
     @property
+    def image_tokens(self) -> int | None:
+        """The most tokens of an image, as asked for; None for as many as the model gives."""
+        return self.image_budget.most if self.image_budget else None
+
+    @property
     def context(self) -> int:
         """The most tokens of a prompt: the context of the language model, or the recipe's limit."""
         context = getattr(self.text_config, "max_position_embeddings", None) or 2**20
@@ -86,23 +98,23 @@ def load(
     name: str | Path,
     *,
     part: Part = "whole",
-    four_bit: bool = False,
     **options: Unpack[OpenOptions],
 ) -> Loaded:
     """Open a multimodal model: bundled, from the hub, or from a folder; `options` as in `Opening`.
 
     `part` loads only the language model (and head), or only the vision tower (and projector).
-    `four_bit` stores matrices as NF4 with double quantisation, as QLoRA does (arXiv 2305.14314);
-    `dtype` is then the compute dtype.
 
     Raises:
         ModelError: the model is missing, is text only, lacks weights, has no suitable processor or
-            chat template, or is of another family than the tiling or the recipe.
-        UsageError: the device, dtype, tiling or recipe is unknown or not available.
+            chat template, or is of another family than the tiling, the recipe or the image budget.
+        UsageError: the device, dtype, tiling or recipe is unknown or not available, or images
+            cannot have so few tokens.
+        MissingExtraError: the library that stores the weights is not installed.
     """
     how = Opening(**options)
     found = find_source(name, how.adapter)
     name, source, trusted = str(name), found.checkpoint, how.trust_remote_code
+    check_weights(name, how.weights, adapted=bool(found.adapter))
     recognised = recognise([name, *found.names], source, how.recipe, trained=found.is_run)
     adapter = fetch_adapter(found.adapter) if found.adapter else None
     config = _read_config(name, source, trust_remote_code=trusted)
@@ -111,7 +123,9 @@ def load(
     check_tiling(name, how.tiling, backbone, config.model_type)
     place = pick_device(how.device)
     with quiet():
-        given = _load_options(pick_dtype(how.dtype, place), place, four_bit=four_bit)
+        check_image_budget(name, source, config, backbone, how)
+        skeleton = partial(make_skeleton, config, backbone, trusted)
+        given = load_options(how.weights, pick_dtype(how.dtype, place), place, skeleton)
         given["trust_remote_code"] = trusted
         model_class = _model_class(name, config, backbone, part)
         model, info = _load_weights(name, source, model_class, given)
@@ -127,8 +141,9 @@ def load(
         merge_into_model(adapter, model, part)
     loaded = _add_processor(source, model, backbone, recognised, remote=trusted)
     use_tiling(how.tiling, model, loaded.processor)
-    loaded = replace(loaded, name=name, unexpected=unexpected, part=part)
-    return replace(loaded, tiling=how.tiling, adapter=how.adapter)
+    budget = use_image_budget(how.image_tokens, backbone, model.config, loaded.processor)
+    loaded = replace(loaded, name=name, unexpected=unexpected, part=part, tiling=how.tiling)
+    return replace(loaded, adapter=how.adapter, image_budget=budget, weights=how.weights)
 
 
 def outline(
@@ -144,10 +159,9 @@ def outline(
     config = _read_config(name, source, trust_remote_code=trust_remote_code)
     backbone = find_backbone(config.model_type)
     _check_kind(name, config, backbone)
-    auto_class = getattr(transformers, backbone.auto_class)
     try:
-        with quiet(), torch.device("meta"):
-            model = auto_class.from_config(config, trust_remote_code=trust_remote_code)
+        with quiet():
+            model = make_skeleton(config, backbone, trust_remote_code)
     except Exception as error:
         raise ModelError(f"{name} cannot be opened as a model: {first_line(error)}") from error
     loaded = _add_processor(source, model, backbone, recognised, remote=trust_remote_code)
@@ -220,25 +234,11 @@ def _model_class(name: str, config: Any, backbone: Backbone, part: Part) -> Any:
     return partial_class(whole, part, backbone.vision_within)
 
 
-def _load_options(dtype: torch.dtype, place: torch.device, *, four_bit: bool) -> dict[str, Any]:
-    """Arguments of `from_pretrained`."""
-    options: dict[str, Any] = {"dtype": dtype, "output_loading_info": True}
-    options["ignore_mismatched_sizes"] = True  # reported by _check_weights
-    if not four_bit:
-        return options
-    make: Any = transformers.BitsAndBytesConfig
-    quantisation = make(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=dtype,
-    )
-    return options | {"quantization_config": quantisation, "device_map": {"": place}}
-
-
 def _load_weights(
     name: str, source: str, model_class: Any, options: dict[str, Any]
 ) -> tuple[Any, Any]:
+    options |= {"output_loading_info": True}
+    options |= {"ignore_mismatched_sizes": True}  # reported by _check_weights
     try:
         loaded: tuple[Any, Any] = model_class.from_pretrained(source, **options)
     except Exception as error:

@@ -5,11 +5,12 @@ keyword arguments of `load` -> Opening, with a default for each
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 from e5v.model.backbones import Tiling
 
 DTypeName = Literal["auto", "float32", "bfloat16", "float16"]
+Weights = Literal["full", "8bit", "4bit"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,10 @@ class Opening:
         recipe: how the model is asked, by name (`e5v.model.recipes`); by default, the one that it
             is known for, or E5-V's.
         adapter: a folder or hub id of a LoRA or DoRA adapter, which is merged into the open model.
+        image_tokens: the most tokens of an image (`e5v.model.image_budget`); None for the model's
+            own number.
+        weights: how matrices are stored: "full" in the dtype, "8bit" or "4bit"
+            (`e5v.model.quantised`).
     """
 
     device: str | None = None
@@ -33,6 +38,21 @@ class Opening:
     tiling: Tiling = "correct"
     recipe: str | None = None
     adapter: str | Path | None = None
+    image_tokens: int | None = None
+    weights: Weights = "full"
+
+
+# What vectors depend on: it is stored with them, and they are compared with others made so.
+KEPT = ("dtype", "tiling", "recipe", "adapter", "image_tokens", "weights")
+
+
+def follow(given: object, there: object) -> dict[str, Any]:
+    """Return the options that vectors depend on: as given, or if not given, as they are there."""
+    asked = {name: getattr(given, name) for name in KEPT}
+    return {
+        name: getattr(there, name) if value == getattr(Opening, name) else value
+        for name, value in asked.items()
+    }
 
 
 class WeightOptions(TypedDict, total=False):
@@ -48,10 +68,12 @@ class ModelOptions(WeightOptions, total=False):
 
     recipe: str | None
     adapter: str | Path | None
+    image_tokens: int | None
+    weights: Weights
 
 
 class BaseOptions(WeightOptions, total=False):
-    """The fields of `Opening` but recipe and adapter, which training has none of."""
+    """The fields of `Opening` that training takes, as keyword arguments."""
 
     device: str | None
 

@@ -69,7 +69,7 @@ class Preparer:
         self._writer = LiteralWriter(self._tokenizer) if for_engine else None
         self.renderer = Renderer(loaded.processor, loaded.turn)
         self._recipe = loaded.recipe
-        self._pixels = SharedPixels(ImageProcessor(loaded.processor, loaded.recipe.resize), known)
+        self._pixels = SharedPixels(ImageProcessor.of(loaded), known)
         self._image_token: str = tokenizer.convert_ids_to_tokens(loaded.image_token_id)
         self._image_token_id = loaded.image_token_id
 

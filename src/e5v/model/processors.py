@@ -7,8 +7,8 @@ picture -> the model's own processor -> Pixels: arrays + the string for its plac
 import copy
 import inspect
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import PIL.Image
 import transformers
@@ -20,6 +20,9 @@ from e5v.model.image_files import UnreadableError
 from e5v.model.image_inputs import Pixels
 from e5v.model.resizing import Resize, patch_factor, resize
 from e5v.model.special_tokens import follow_settings
+
+if TYPE_CHECKING:
+    from e5v.model.loading import Loaded
 
 TOKENIZER_CONFIG = "tokenizer_config.json"
 PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json", TOKENIZER_CONFIG)
@@ -105,12 +108,23 @@ def image_token_id(name: str, config: Any, processor: Any) -> int:
 class ImageProcessor:
     """Runs a model's own processor on one image at a time, from any thread.
 
-    A picture is resized in `steps` first (`e5v.model.resizing`).
+    A picture is resized in `steps` first (`e5v.model.resizing`). `fit` returns arguments of the
+    processor that an image of a height and width has for itself.
     """
 
-    def __init__(self, processor: Any, steps: Sequence[Resize] = ()) -> None:
-        self._processor = processor
-        self._steps = steps
+    def __init__(
+        self,
+        processor: Any,
+        steps: Sequence[Resize] = (),
+        fit: Callable[[int, int], dict[str, Any]] | None = None,
+    ) -> None:
+        self._processor, self._steps, self._fit = processor, steps, fit
+
+    @classmethod
+    def of(cls, loaded: "Loaded") -> "ImageProcessor":
+        """Return that of an open model, which keeps to its recipe and its image budget."""
+        budget = loaded.image_budget
+        return cls(loaded.processor, loaded.recipe.resize, budget.fit if budget else None)
 
     def __call__(self, picture: PIL.Image.Image) -> Pixels:
         """Return the arrays of one RGB picture and the expansion of its placeholder.
@@ -127,8 +141,9 @@ class ImageProcessor:
         images = _ImageRecorder(self._processor.image_processor)
         processor.image_processor = images
         processor.tokenizer = _TextRecorder(self._processor.tokenizer)
+        own = self._fit(picture.height, picture.width) if self._fit else {}
         try:
-            processor(text=[processor.image_token], images=[picture], return_tensors="pt")
+            processor(text=[processor.image_token], images=[picture], return_tensors="pt", **own)
         except _TextError as recorded:
             return Pixels(images.arrays, recorded.text)
         except Exception as error:

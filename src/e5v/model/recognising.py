@@ -92,6 +92,10 @@ class Asked(Protocol):
         """Its chat turn; None for its chat template."""
 
     @property
+    def recipe(self) -> Recipe:
+        """How it is asked."""
+
+    @property
     def recipe_by(self) -> str:
         """How its recipe is known; empty if it is only assumed."""
 
@@ -108,6 +112,15 @@ def warn_of_recipe(model: Asked) -> None:
             f'recipe, such as "{E5_V.name}", to choose)'
         )
         warnings.warn(RecipeWarning(message), stacklevel=3)
+
+
+def kept_recipe(model: Asked) -> str | None:
+    """Return the recipe's name for what is stored with vectors; None for E5-V's own.
+
+    The model may have another name when it is opened again, by which it is not recognised.
+    """
+    named = model.recipe_by == ASKED or model.recipe.moved_from(E5_V)
+    return model.recipe.name if named else None
 
 
 def choose_turn(

@@ -8,17 +8,17 @@ gives those to do, with their rows, and `e5v.parts.encoding.encode_part` encodes
 """
 
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Unpack, cast
 
 from e5v.extras import need
 from e5v.inputs import RawItem
-from e5v.model.backbones import Tiling
 from e5v.model.embedder import E5V
 from e5v.model.locating import absolute_name
-from e5v.model.opening import DTypeName, OpenOptions
+from e5v.model.opening import DTypeName, Opening, OpenOptions, follow
+from e5v.model.recognising import kept_recipe
 from e5v.parts.check import PartManifest, commit, list_missing
 from e5v.parts.encoding import PartTally, encode_part
 from e5v.parts.folders import open_folder
@@ -61,41 +61,43 @@ class PartsProgress:
 class PartModel:
     """The model of a worker, opened when there is something to encode.
 
-    `open_as` opens it in a dtype and a tiling, which are what was asked for until another worker
-    is followed.
+    `open_as` opens it, as was asked for until another worker is followed.
     """
 
-    def __init__(
-        self, name: str, open_as: Callable[[DTypeName, Tiling], E5V], dtype: str, tiling: str
-    ) -> None:
-        self._name, self._open_as = name, open_as
-        self._dtype, self._tiling = dtype, tiling
+    def __init__(self, name: str, open_as: Callable[[Opening], E5V], how: Opening) -> None:
+        self._name, self._open_as, self._how = name, open_as, how
 
     @cached_property
     def opened(self) -> E5V:
         """The open model."""
-        return self._open_as(cast("DTypeName", self._dtype), cast("Tiling", self._tiling))
+        return self._open_as(self._how)
 
     def follow(self, there: Settings) -> bool:
         """Open it as the first worker did, unless asked otherwise; return whether it seems so."""
-        self._dtype = there.dtype if self._dtype == "auto" else self._dtype
-        self._tiling = there.tiling if self._tiling == "correct" else self._tiling
-        asked = (self._name, self._dtype, self._tiling)
-        return asked == (there.model, there.dtype, there.tiling)
+        kept = follow(self._how, there)
+        self._how = replace(self._how, **kept)
+        same = all(value == getattr(there, name) for name, value in kept.items())
+        return same and self._name == there.model
 
 
 def find_model(model: str | Path | E5V, max_tokens: int | None, how: OpenOptions) -> PartModel:
     """Return the model of a worker, by its name or open."""
     if isinstance(model, E5V):
-        dtype, tiling = str(model.dtype).removeprefix("torch."), model.loaded.tiling
-        return PartModel(absolute_name(model.loaded.name), lambda *_: model, dtype, tiling)
+        opened: Any = model.loaded
+        asked = Opening(
+            dtype=cast("DTypeName", str(model.dtype).removeprefix("torch.")),
+            tiling=opened.tiling,
+            recipe=kept_recipe(opened),
+            adapter=opened.adapter,
+            image_tokens=opened.image_tokens,
+            weights=opened.weights,
+        )
+        return PartModel(absolute_name(opened.name), lambda _: model, asked)
 
-    def open_as(dtype: DTypeName, tiling: Tiling) -> E5V:
-        fixed: OpenOptions = {**how, "dtype": dtype, "tiling": tiling}
-        return E5V(model, max_tokens=max_tokens, **fixed)
+    def open_as(opening: Opening) -> E5V:
+        return E5V(model, max_tokens=max_tokens, **asdict(opening))
 
-    dtype, tiling = how.get("dtype", "auto"), how.get("tiling", "correct")
-    return PartModel(absolute_name(model), open_as, dtype, tiling)
+    return PartModel(absolute_name(model), open_as, Opening(**how))
 
 
 def find_settings(
@@ -262,8 +264,8 @@ def encode_parts(
         part_rows: the most rows of a part.
         shard: "i/N": which of N workers this is, from 0; by default the only one.
         options: `prompt`, `dim`, `precision`, `max_tokens` and `batch_tokens` as in `E5V`;
-            `device`, `dtype`, `trust_remote_code` and `tiling` of a model that is opened here.
-            With dtype "auto" it is the dtype of the first worker.
+            `device`, `dtype`, `trust_remote_code`, `tiling`, `image_tokens` and `weights` of a
+            model that is opened here. With dtype "auto" it is the dtype of the first worker.
 
     Yields:
         How far this worker is, before the first part and after each.

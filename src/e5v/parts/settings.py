@@ -52,9 +52,9 @@ class PartOptions:
 class Settings:
     """What makes the vectors of a folder: equal settings and equal items give equal vectors.
 
-    `model` is only a name; what counts is its `fingerprint` (`e5v.model.fingerprint`). `dtype` and
-    `tiling` are how it was opened, `width` and `context` are its own; `wording` are the templates
-    of the prompt.
+    `model` is only a name; what counts is its `fingerprint` (`e5v.model.fingerprint`). `dtype`,
+    `tiling`, `recipe`, `adapter`, `image_tokens` and `weights` are how it was opened, `width` and
+    `context` are its own; `wording` are the templates of the prompt.
     """
 
     fingerprint: str
@@ -70,6 +70,11 @@ class Settings:
     max_tokens: int
     part_rows: int
     format: int = FORMAT
+    # These are in the fingerprint.
+    recipe: str | None = field(default=None, compare=False)
+    adapter: str | None = field(default=None, compare=False)
+    image_tokens: int | None = field(default=None, compare=False)
+    weights: str = field(default="full", compare=False)
 
     @property
     def digest(self) -> str:
@@ -106,6 +111,10 @@ NOUNS = {  # in the order in which they are compared
     "part_rows": "the number of rows in a part",
     "tiling": "the tiling",
     "dtype": "the dtype",
+    "recipe": "the recipe",
+    "adapter": "the adapter",
+    "image_tokens": "image_tokens",
+    "weights": "weights",
     "fingerprint": "a model of fingerprint",
     "wording": "a prompt of other words:",
 }
@@ -133,6 +142,7 @@ def make_settings(model: "E5V", options: PartOptions) -> Settings:
     """
     from e5v.model.fingerprint import fingerprint
     from e5v.model.locating import absolute_name
+    from e5v.model.recognising import kept_recipe
 
     check_dim(options.dim, model.width)
     return Settings(
@@ -140,6 +150,10 @@ def make_settings(model: "E5V", options: PartOptions) -> Settings:
         model=absolute_name(model.loaded.name),
         dtype=str(model.dtype).removeprefix("torch."),
         tiling=model.loaded.tiling,
+        recipe=kept_recipe(model.loaded),
+        adapter=absolute_name(model.loaded.adapter) if model.loaded.adapter else None,
+        image_tokens=model.loaded.image_tokens,
+        weights=model.loaded.weights,
         width=model.width,
         context=model.loaded.context,
         prompt=options.prompt,

@@ -190,7 +190,15 @@ class AdoptedModel:
         """Return the manifest of a new index of these vectors."""
         one = self._settings
         fingerprint = f"{one.fingerprint}-{PROMPT}"
-        return Manifest(fingerprint, one.model, one.dtype, one.width, tiling=one.tiling)
+        return Manifest(
+            fingerprint,
+            one.model,
+            one.dtype,
+            one.width,
+            tiling=one.tiling,
+            image_tokens=one.image_tokens,
+            weights=one.weights,
+        )
 
 
 def _check_settings(folder: PartFolder, settings: Settings) -> None:

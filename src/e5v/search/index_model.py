@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from e5v.errors import UsageError
 from e5v.inputs import RawItem, Side
 from e5v.model.embedder import E5V
 from e5v.model.fingerprint import fingerprint
 from e5v.model.locating import absolute_name
+from e5v.model.opening import Opening, follow
 from e5v.model.prompts import Prompt
-from e5v.model.recipes_llava import E5_V
-from e5v.model.recognising import ASKED
+from e5v.model.recognising import kept_recipe
 from e5v.model.streaming import Encoded, OnError, Skipped
 from e5v.search.manifest import PROMPT, Manifest
 
@@ -31,12 +31,14 @@ def manifest_of(model: E5V, name: str) -> Manifest:
     """Return the manifest of a new index for a model of that name."""
     dtype = str(model.dtype).removeprefix("torch.")
     digest, loaded = fingerprint_of(model), model.loaded
-    # Otherwise than E5-V's it is named: the model may have another name when it is opened again.
-    told = loaded.recipe_by == ASKED or loaded.recipe.moved_from(E5_V)
-    recipe = loaded.recipe.name if told else None
-    adapter = absolute_name(loaded.adapter) if loaded.adapter else ""
     made = Manifest(digest, name, dtype, model.width, tiling=loaded.tiling)
-    return replace(made, recipe=recipe, adapter=adapter)
+    return replace(
+        made,
+        recipe=kept_recipe(loaded),
+        adapter=absolute_name(loaded.adapter) if loaded.adapter else None,
+        image_tokens=loaded.image_tokens,
+        weights=loaded.weights,
+    )
 
 
 class Embedder(Protocol):
@@ -95,11 +97,9 @@ def find_model(model: str | Path | E5V | None, there: Manifest | None) -> IndexM
         raise UsageError("a new index needs a model", argument="model")
     name = None if model is None else absolute_name(model)
     own = name is None or (there is not None and name == there.model)
-    how: Any = {}
-    if there:
-        how = {"dtype": there.dtype, "tiling": there.tiling, "recipe": there.recipe}
-    if there and own and there.adapter:
-        how["adapter"] = there.adapter
+    how = follow(Opening, there) if there else {}
+    if not own:
+        how.pop("adapter", None)  # of another model
     found = IndexModel(
         str(there.model if there and own else name),
         lambda name: E5V(name, **how),

@@ -20,6 +20,7 @@ READABLE = (1, 2, 3)  # 1 had no `exclude` and `keep_days`; both had a second co
 KEEP_DAYS = 30.0
 PROMPT = "retrieval"  # for texts and images, in the index and in queries
 CORRECT = "correct"  # the tiling of images that goes without saying
+FULL = "full"  # and so do weights that are stored in the dtype
 FILE = "index.json"
 
 
@@ -27,11 +28,11 @@ FILE = "index.json"
 class Manifest:
     """The metadata of an index.
 
-    `fingerprint` identifies the model that made the vectors; `model`, `dtype` and `tiling` say how
-    to open it, and so do `recipe` unless it is E5-V's own and `adapter` if one was put onto the
-    model. `dim` is the width of a vector,
-    `roots` the followed folders and files, `exclude` the patterns of excluded files
-    (`e5v.search.exclusion`), `keep_days` how long entries of missing files are kept.
+    `fingerprint` identifies the model that made the vectors; `model`, `dtype`, `tiling`, `recipe`
+    unless it is E5-V's own, `adapter`, `image_tokens` and `weights` say how to open it
+    (`e5v.model.opening.Opening`). `dim` is the width of a vector, `roots` the followed folders and
+    files, `exclude` the patterns of excluded files (`e5v.search.exclusion`), `keep_days` how long
+    entries of missing files are kept.
     """
 
     fingerprint: str
@@ -44,7 +45,9 @@ class Manifest:
     format: int = FORMAT
     tiling: str = CORRECT
     recipe: str | None = None
-    adapter: str = ""
+    adapter: str | None = None
+    image_tokens: int | None = None
+    weights: str = FULL
 
     def check(self, other: "Manifest") -> None:
         """Raise `DataError` unless the vectors of both models can be compared."""
@@ -62,10 +65,14 @@ class Manifest:
 
     @property
     def _how(self) -> str:
-        told = self.dtype
-        if self.tiling != CORRECT:
-            told += f" with the tiling {self.tiling}"
-        return f"{told} with the recipe {self.recipe}" if self.recipe else told
+        others = (
+            "" if self.tiling == CORRECT else f"the tiling {self.tiling}",
+            f"the recipe {self.recipe}" if self.recipe else "",
+            "" if self.image_tokens is None else f"image_tokens {self.image_tokens}",
+            "" if self.weights == FULL else f"weights {self.weights}",
+        )
+        unusual = " and ".join(filter(None, others))
+        return f"{self.dtype} with {unusual}" if unusual else self.dtype
 
 
 class IndexSettings(TypedDict):
@@ -113,8 +120,8 @@ def parse_manifest(content: bytes, folder: str) -> Manifest:
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest atomically: after a power cut there is either the new or the old one."""
     fields = asdict(manifest)
-    for name, usual in (("tiling", CORRECT), ("recipe", None), ("adapter", "")):
-        if fields[name] == usual:
+    for name in ("tiling", "recipe", "adapter", "image_tokens", "weights"):
+        if fields[name] == getattr(Manifest, name):
             del fields[name]  # versions that do not know it then open the index
     write_file(folder / FILE, json.dumps(fields, indent=2) + "\n")
 

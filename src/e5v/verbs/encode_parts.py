@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, nullcontext, redirect_stdout
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,6 +15,7 @@ from e5v.errors import UsageError, plural
 from e5v.extras import need
 from e5v.inputs import RawItem
 from e5v.left_out import LeftOut
+from e5v.model.opening import Opening, follow
 from e5v.places import find_store
 from e5v.verbs.console import bar, say, show_line, wants_lines
 from e5v.verbs.input_files import InputFile
@@ -24,9 +25,7 @@ from e5v.verbs.model_options import check_model
 from e5v.verbs.paths import need_folder, need_possible_folder
 
 if TYPE_CHECKING:
-    from e5v.model.backbones import Tiling
     from e5v.model.embedder import E5V
-    from e5v.model.opening import DTypeName
     from e5v.parts.job import PartModel, PartsProgress
     from e5v.parts.part_folder import PartFolder
     from e5v.parts.settings import PartOptions
@@ -175,12 +174,11 @@ def _find_model(verb: "Encode") -> "PartModel":
     from e5v.model.locating import absolute_name
     from e5v.parts.job import PartModel
 
-    def open_as(dtype: "DTypeName", tiling: "Tiling") -> "E5V":
-        opening = replace(verb.opening, dtype=dtype, tiling=tiling)
+    def open_as(how: Opening) -> "E5V":
+        opening = replace(verb.opening, **follow(Opening, how))
         return opening.open(verb.model, max_tokens=verb.max_tokens)
 
-    how = verb.opening
-    return PartModel(absolute_name(verb.model), open_as, how.dtype, how.tiling)
+    return PartModel(absolute_name(verb.model), open_as, Opening(**asdict(verb.opening)))
 
 
 def _find_device(verb: "Encode") -> str | None:

@@ -16,6 +16,7 @@ from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from e5v.errors import DataError, UsageError
 from e5v.extras import EXTRAS, need
+from e5v.model.opening import follow
 from e5v.places import find_store
 from e5v.verbs.console import announce, bar, show_line, wants_lines
 from e5v.verbs.engine_options import EngineOptions
@@ -182,9 +183,8 @@ def _find_model(verb: Index, there: "Manifest | None") -> "IndexModel":
 
     open_as = partial(opening.open, engine=verb.remote.address())
     model = IndexModel(name, open_as, there)
-    own = there and (there.model, there.dtype, there.tiling, there.recipe, there.adapter or None)
-    asked = (name, opening.dtype, opening.tiling, opening.recipe, opening.adapter)
-    if own and own != asked:
+    asked = (name, follow(Opening, opening))
+    if there and asked != (there.model, follow(Opening, there)):
         model.open()
     return model
 

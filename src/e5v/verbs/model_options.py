@@ -13,6 +13,7 @@ from e5v.errors import ModelError, UsageError
 from e5v.model.adapters import find_source
 from e5v.model.bundled import NAMES, PAPER
 from e5v.model.locating import HUB_URL, absolute_name, find_model
+from e5v.model.opening import follow
 from e5v.places import refuse_url
 from e5v.verbs.console import announce, say
 
@@ -96,6 +97,11 @@ class Opening(WholeOpening):
     adapter: Annotated[str | None, arg(metavar="ADAPTER")] = None
     """Hub id or folder of a LoRA or DoRA adapter of MODEL, or the folder of a training run. MODEL
     itself may be an adapter or a run, too, which then names its model."""
+    image_tokens: Annotated[int | None, arg(metavar="N")] = None
+    """The most tokens that an image may take, by default as many as the model gives it: fewer are
+    faster and show less detail."""
+    weights: Literal["full", "8bit", "4bit"] = "full"
+    """How the matrices of the model are stored: fewer bits take less memory."""
 
     def open(
         self, model: str, *, max_tokens: int | None = None, engine: "EngineAddress | None" = None
@@ -133,7 +139,10 @@ class Opening(WholeOpening):
         """Say how much has to be downloaded, and what memory the model then needs."""
         from e5v.model.downloads import download_size
 
-        if found := download_size(model, self.adapter, dtype=self.dtype, device=self.device):
+        found = download_size(
+            model, self.adapter, dtype=self.dtype, device=self.device, weights=self.weights
+        )
+        if found:
             say(
                 f"downloading {found.size / 1e9:.1f} GB; the model's weights need "
                 f"{found.memory / 1e9:.1f} GB of memory"
@@ -146,12 +155,5 @@ def choose_model(given: str | None, there: "Manifest | None") -> str:
 
 
 def choose_opening(given: Opening, there: "Manifest | None") -> Opening:
-    """Return how to open the model of an index: as it was made, unless given otherwise."""
-    if there is None:
-        return given
-    dtype = there.dtype if given.dtype == "auto" else given.dtype
-    tiling = there.tiling if given.tiling == "correct" else given.tiling
-    recipe = given.recipe or there.recipe
-    adapter = given.adapter or there.adapter or None
-    same = {"dtype": dtype, "tiling": tiling, "recipe": recipe, "adapter": adapter}
-    return replace(given, **same)  # type: ignore[arg-type]
+    """Return how to open the model of an index: as it was made, but for what is given."""
+    return replace(given, **follow(given, there)) if there else given
