@@ -29,10 +29,10 @@ EACH, LEAST = 10, 200  # candidates by sign bits, per hit and at least, that are
 class Facts:
     """What a collection says of itself.
 
-    `fingerprint`, `model`, `dtype`, `tiling`, `adapter`, `image_tokens`, `weights` and `dim` are as
-    in the index's manifest, `prompt` is that of texts and images. `run` is new with every export
-    that changed something, and `rows` how many there then were; while one runs, or if it was
-    stopped, `complete` is false.
+    `fingerprint`, `model`, `dtype`, `tiling`, `recipe`, `adapter`, `image_tokens`, `weights` and
+    `dim` are as in the index's manifest, `prompt` is that of texts and images. `run` is new with
+    every export that changed something, and `rows` how many there then were; while one runs, or if
+    it was stopped, `complete` is false.
     """
 
     fingerprint: str
@@ -45,6 +45,7 @@ class Facts:
     complete: bool = False
     tiling: str = CORRECT
     format: int = FORMAT
+    recipe: str | None = None
     adapter: str | None = None
     image_tokens: int | None = None
     weights: str = FULL
@@ -58,6 +59,7 @@ class Facts:
             self.dtype,
             self.dim,
             tiling=self.tiling,
+            recipe=self.recipe,
             adapter=self.adapter,
             image_tokens=self.image_tokens,
             weights=self.weights,
@@ -66,7 +68,7 @@ class Facts:
     def write(self) -> str:
         """Return the facts as JSON."""
         facts = asdict(self)
-        for name in ("adapter", "image_tokens", "weights"):
+        for name in ("recipe", "adapter", "image_tokens", "weights"):
             if facts[name] == getattr(Facts, name):
                 del facts[name]  # versions that do not know it then read the collection
         return json.dumps(facts)

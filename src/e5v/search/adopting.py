@@ -196,6 +196,8 @@ class AdoptedModel:
             one.dtype,
             one.width,
             tiling=one.tiling,
+            recipe=one.recipe,
+            adapter=one.adapter,
             image_tokens=one.image_tokens,
             weights=one.weights,
         )

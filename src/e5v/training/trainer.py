@@ -6,8 +6,8 @@
 An item is a text, an image or a mixture of both. The paper trains on texts alone: what the language
 model learns from sentences applies to images too, because the one-word prompt maps both to the same
 space (E5-V, section 3.2). The vision tower is then not loaded. If the data have images, it is
-loaded and stays frozen (the image-text training of Table 7); its tokens of an image are kept for
-later steps (`e5v.training.image_cache`), unless the projector that makes them is trained as well.
+loaded and stays frozen (Table 7); its tokens of an image are kept for later steps
+(`e5v.training.image_cache`), unless the projector is trained as well.
 """
 
 import math
