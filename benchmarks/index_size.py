@@ -36,7 +36,8 @@ from benchmarks.result import publish, say
 from benchmarks.worlds import WORLDS, Drawer, record
 from e5v.search.manifest import Manifest
 from e5v.search.snapshot import Snapshot
-from e5v.search.writer import Record, Writer, writing
+from e5v.search.table_rows import Record
+from e5v.search.writer import Writer, writing
 
 COMMIT = 1_000  # rows
 FIRST = 4_000  # rows that are not watched: a commit of 1,000 being written is much beside them

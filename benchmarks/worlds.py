@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from e5v.search.entries import Entry
 from e5v.search.records import Source
-from e5v.search.writer import Record
+from e5v.search.table_rows import Record
 from e5v.vectors import unit
 
 THUMBNAIL = 4_000  # bytes

@@ -11,7 +11,8 @@ from e5v.search.entries import Entry, Hit
 from e5v.search.index_folder import IndexFolder
 from e5v.search.manifest import Manifest
 from e5v.search.records import Source
-from e5v.search.writer import Record, Writer, writing
+from e5v.search.table_rows import Record
+from e5v.search.writer import Writer, writing
 from e5v.vectors import unit
 
 DIM = 48

@@ -1,6 +1,10 @@
 """An index of vectors that are there: the one that embedding makes, or a refusal in one line."""
 
 import json
+import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,7 @@ from e5v.parts.folders import DiskFolder
 from e5v.parts.job import PartJob, PartModel, run
 from e5v.parts.settings import PartOptions
 from e5v.parts.shards import Shard
+from e5v.search import pending
 from e5v.search.part_sources import make_index_sources
 
 COLUMNS = ("id", "path", "kind", "part", "digest", "text", "thumbnail", "width", "height")
@@ -82,6 +87,68 @@ def test_adopting_equals_embedding(
     assert read(tmp_path / "adopted")[0] == rows
     photos = e5v.Index.open(tmp_path / "adopted").search(model.encode(["x"])[0])
     assert len(photos) == made.entries
+
+
+def test_adopting_is_one_commit(
+    model: E5V, things: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a reader that sees half of the parts, and a row or copy that is lost while held."""
+    (things / "z.png").write_bytes((things / "a.png").read_bytes())
+    parts = encode(model, things, tmp_path / "parts")
+    e5v.index(things, index=tmp_path / "made", model=model)
+    monkeypatch.setattr(pending, "COMMIT_ROWS", 2)
+    done = e5v.index(index=tmp_path / "adopted", vectors=parts)
+    assert done.progress.reused == 1  # z.png: the record of the same content was held back
+    assert read(tmp_path / "adopted")[0] == read(tmp_path / "made")[0]
+    table = lancedb.connect(tmp_path / "adopted").open_table("entries")
+    assert table.version == 2  # it was made, and written once
+    assert not (tmp_path / "adopted" / ".held").exists()
+
+
+def read_state(index: Path) -> tuple[object, ...]:
+    """Return what a reader sees of an index before a writer opens it: entries and roots."""
+    opened = e5v.Index.open(index)
+    rows = opened.search(np.full(64, 1 / 8, np.float32), k=99)
+    roots = json.loads((index / "index.json").read_text())["roots"]
+    return sorted((hit.entry.id, hit.entry.digest, hit.entry.text) for hit in rows), roots
+
+
+@pytest.mark.parametrize(
+    ("trap", "written"),
+    [
+        ("held_rows.HeldRows.add+ 2", False),
+        ("writer.Writer._add_signs+ 2", False),
+        ("entry_table.Table.add_batches 1", False),
+        ("entry_table.Table.add_batches+ 1", True),
+    ],
+)
+def test_an_adoption_that_is_killed_changes_nothing(
+    model: E5V,
+    things: Path,
+    tmp_path: Path,
+    photos: list[PIL.Image.Image],
+    trap: str,
+    *,
+    written: bool,
+) -> None:
+    """Catches half of the parts in an index, and a run after it that lacks or doubles a row."""
+    index, expected = tmp_path / "index", tmp_path / "expected"
+    e5v.index(index=index, vectors=encode(model, things, tmp_path / "first"))
+    photos[2].save(things / "a.png")
+    photos[3].save(things / "new.png")
+    (things / "more.md").write_text("more")
+    parts = encode(model, things, tmp_path / "parts")
+    before = read_state(index)
+    shutil.copytree(index, expected)
+    e5v.index(index=expected, vectors=parts)
+    program = [sys.executable, "-m", "tests.search.killed_adopting"]
+    command = [*program, parts, index, *trap.split()]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert read_state(index) == (read_state(expected) if written else before)
+    e5v.index(index=index, vectors=parts)
+    assert read(index) == read(expected)
+    assert read_state(index) == read_state(expected)
+    assert not (index / ".held").exists()
 
 
 def test_images_encoded_without_an_index_in_mind(
@@ -176,3 +243,5 @@ def test_an_index_of_another_model(model: E5V, tmp_path: Path) -> None:
     file.write_bytes(content)
     with pytest.raises(DataError, match="cannot be read as Parquet"):
         e5v.index(index=tmp_path / "new", vectors=parts)
+    assert read(tmp_path / "new") == ({}, {})
+    assert json.loads((tmp_path / "new" / "index.json").read_text())["roots"] == []

@@ -1,6 +1,6 @@
 """The inputs that parts are cut from: folders of images, files of items, and single items.
 
-folder | .jsonl | .parquet | .tar | items -> Source -> Row, one by one, the same in every process
+folder | .jsonl | .parquet | .lance | .tar | items -> Source -> Row, the same in every process
 
 No image is opened here. Paths are absolute, so that every worker means the same files; a place in
 an object store is a URL.
@@ -21,6 +21,7 @@ from e5v.inputs import Image, Item, RawItem, Text, normalise
 from e5v.item_lines import ItemLine, read_items
 from e5v.item_tables import read_item_table
 from e5v.jsonl import LineFault
+from e5v.lance_datasets import SUFFIX, is_dataset_name, refuse_stored_dataset
 from e5v.left_out import LeftOut
 from e5v.places import StoreUrl, TarMember, find_store, is_store, refuse_url
 from e5v.stores.objects import find_state
@@ -102,7 +103,7 @@ class ItemLines:
 
 @dataclass(frozen=True)
 class ItemRows:
-    """The rows of a .parquet file; the id is the row's own "id", or FILE:ROW."""
+    """The rows of a .parquet file or a .lance folder; the id is the row's "id", or FILE:ROW."""
 
     kind: ClassVar[str] = "rows"
 
@@ -114,7 +115,7 @@ class ItemRows:
         return str(self.path)
 
     def __iter__(self) -> Iterator[Row]:
-        """Read the file row by row; a row that is no item is a fault."""
+        """Read the table row by row; a row that is no item is a fault."""
         return (_make_row(self.name, line) for line in read_item_table(self.path))
 
 
@@ -154,6 +155,7 @@ class TarImages:
 FILES: dict[str, Callable[[Path | StoreUrl], Source]] = {
     ".jsonl": ItemLines,
     ".parquet": ItemRows,
+    SUFFIX: ItemRows,
     ".tar": TarImages,
 }
 
@@ -176,13 +178,13 @@ class SingleItems:
 def make_sources(inputs: Iterable[RawItem]) -> tuple[Source, ...]:
     """Return the inputs that parts are cut from.
 
-    A `Path` of a folder stands for its images, one of a .jsonl, .parquet or .tar file for its
+    A `Path` of a folder stands for its images, one of a .jsonl, .parquet, .lance or .tar for its
     items, and so does a URL of a store; everything else is an item, as `e5v.E5V.encode` takes it.
     Items that follow one another are one input.
 
     Raises:
         UsageError: a path does not exist, an item cannot be read, or an input is given twice.
-        DataError: a store cannot be asked.
+        DataError: a store cannot be asked, or a Lance dataset is at one.
     """
     sources: list[Source] = []
     for are_files, some in groupby(map(_find_file, inputs), lambda one: not isinstance(one, Item)):
@@ -215,15 +217,16 @@ def _find_file(raw: RawItem) -> Path | StoreUrl | Item:
 def _open_source(place: Path | StoreUrl) -> Source:
     make = FILES.get(suffix_of(place.name))
     if isinstance(place, StoreUrl):
+        refuse_stored_dataset(place)
         if make is None:
             return _need_images(ImageFolder(place))
         if find_state(place) is None:
             raise UsageError(f"{place} does not exist; check the URL", argument="inputs")
         return make(replace(place, state=None))
     place = absolute(place)
-    if place.is_dir():
+    if place.is_dir() and not is_dataset_name(place):
         return ImageFolder(place)
-    if make is None or not place.is_file():
+    if make is None or not (place.is_file() or place.is_dir()):
         raise UsageError(f"{place} does not exist; check the path", argument="inputs")
     return make(place)
 

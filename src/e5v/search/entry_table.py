@@ -27,6 +27,7 @@ from e5v.search.filtering import filtering, find_matching, first_message
 from e5v.search.filters import whole_condition
 from e5v.search.live import READ, Live, read_live
 from e5v.search.stored_vectors import COLUMN, Vectors, open_vectors
+from e5v.search.table_rows import make_rows, schema
 
 with imported("an index"):
     import lancedb
@@ -39,31 +40,6 @@ LEAST_REMOVED = 1_000  # records
 LEAST_DEAD, MOST_VERSIONS = 2**20, 256  # bytes and versions worth cleaning up
 KEPT = timedelta(minutes=5)  # how long old versions are kept for readers, if they are small
 AT_ONCE = timedelta(milliseconds=1)
-SHOWN = ("id", "path", "kind", "part", "size", "mtime", "digest", "text", "thumbnail")
-COLUMNS = (*SHOWN, "width", "height")  # of an Entry
-SOURCE = ("source", "source_size", "source_mtime", "source_parts")  # the file that names it
-LEDGER = ("row", *SOURCE, "id", "path", "kind", "part", "size", "mtime", "digest")
-
-
-def schema(dim: int) -> pa.Schema:
-    """Return the columns of the table; `source_parts` is the number of entries of its source."""
-    text, whole = pa.string(), pa.int64()
-    types = {
-        "row": whole,
-        "source": text,
-        "source_size": whole,
-        "source_mtime": whole,
-        "source_parts": whole,
-        **dict.fromkeys(COLUMNS, text),
-        "part": whole,
-        "size": whole,
-        "mtime": whole,
-        "thumbnail": pa.binary(),
-        "width": whole,
-        "height": whole,
-        "vector": pa.list_(pa.float16(), dim),
-    }
-    return pa.schema(list(types.items()))
 
 
 @dataclass(frozen=True)
@@ -210,13 +186,19 @@ class Table:
 
     def add(self, records: Sequence[Mapping[str, Any]], vectors: NDArray[np.float16]) -> None:
         """Write records and their vectors (n, d), as one commit."""
-        fields = [field for field in self._table.schema if field.name != "vector"]
-        arrays = [pa.array([one[f.name] for one in records], f.type) for f in fields]
-        rows = pa.array(np.ascontiguousarray(vectors).reshape(-1))
-        arrays.append(pa.FixedSizeListArray.from_arrays(rows, vectors.shape[1]))
-        names = [*(field.name for field in fields), "vector"]
         with self._writing():
-            self._table.add(pa.Table.from_arrays(arrays, names))
+            self._table.add(self.make_rows(records, vectors))
+
+    def add_batches(self, batches: Iterable[pa.RecordBatch]) -> None:
+        """Write any number of rows in the table's own columns, as one commit."""
+        with self._writing():
+            self._table.add(pa.RecordBatchReader.from_batches(self._table.schema, batches))
+
+    def make_rows(
+        self, records: Sequence[Mapping[str, Any]], vectors: NDArray[np.float16]
+    ) -> pa.Table:
+        """Return records and their vectors (n, d) in the table's own columns."""
+        return make_rows(self._table.schema, records, vectors)
 
     def remove(self, numbers: Sequence[int]) -> None:
         """Remove records by number, as one commit."""

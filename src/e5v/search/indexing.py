@@ -75,7 +75,7 @@ def index(
     chosen = _choose(folders, model, vectors, there)
     with writing(place, chosen.model.manifest) as writer:
         writer.remember(**remembered)
-        sync = FolderSync(writer, chosen.model.open)
+        sync = FolderSync(writer, chosen.model.open, at_once=vectors is not None)
         done = Progress()
         with closing(sync.follow(chosen.roots)) as steps:
             for done in steps:

@@ -14,8 +14,9 @@ from e5v.search.catalog import Catalog, Fault
 from e5v.search.entries import Entry
 from e5v.search.readers import Piece
 from e5v.search.records import Known, Source
+from e5v.search.table_rows import Record
 from e5v.search.thumbnails import Thumbnail
-from e5v.search.writer import Record, Writer
+from e5v.search.writer import Writer
 
 COMMIT_ROWS, COMMIT_SECONDS = 1_000, 30.0  # whichever comes first
 
@@ -75,7 +76,8 @@ class CommitQueue:
             self._catalog.remove(replaced)
             for number, record in zip(numbers, records, strict=True):
                 self._catalog.records.add(known_of(number, record))
-        self._catalog.save()
+        if not self._writer.is_holding:
+            self._catalog.save()
         self._committed_at = time.monotonic()
         return replaced
 

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from e5v.errors import DataError, first_line
 from e5v.search.entries import KINDS, Entry, Hit
-from e5v.search.entry_table import COLUMNS, Table
+from e5v.search.entry_table import Table
 from e5v.search.index_folder import read_copied
 from e5v.search.keys import find_positions
 from e5v.search.live import Live
 from e5v.search.marks import Marks, read_marks, version_of
 from e5v.search.nearest import VectorCollection, nearest
 from e5v.search.signs import Signs
+from e5v.search.table_rows import COLUMNS
 
 TRIES = 5  # while a writer changes the index
 

@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -34,10 +35,9 @@ from e5v.search.records import Known
 from e5v.search.rereading import make_empty_fault, reread
 from e5v.search.scan import FoundFile, is_missing
 from e5v.search.scope import Scope
-from e5v.search.thumbnails import thumbnail
+from e5v.search.thumbnails import count_workers, thumbnail
 from e5v.search.writer import Writer
 
-THUMBNAIL_WORKERS = 2
 DAY = 86_400  # seconds
 
 
@@ -70,16 +70,18 @@ class Progress:
 class FolderSync:
     """An index that follows folders, with the model that embeds for it.
 
-    The model is opened when there is something to embed. Not thread-safe.
+    The model is opened when there is something to embed. Not thread-safe. With `at_once`, a run is
+    one commit: an interrupted one changes nothing.
 
     Attributes:
         changes: the result of the last comparison with the folders, with skipped and unlisted
             files and missing roots.
     """
 
-    def __init__(self, writer: Writer, model: Callable[[], Embedder]) -> None:
-        self._writer = writer
-        self._model = model
+    def __init__(
+        self, writer: Writer, model: Callable[[], Embedder], *, at_once: bool = False
+    ) -> None:
+        self._writer, self._model, self._at_once = writer, model, at_once
         self._catalog = Catalog(writer.folder, writer)
         self._reset(Changes(), 0.0)
 
@@ -137,19 +139,26 @@ class FolderSync:
         exclusion = Exclusion(self.exclude)
         changes = compare(Scope(roots, self._writer.manifest.roots, exclusion), self._catalog)
         self._reset(changes, time.monotonic() - begun)
-        self._writer.follow(roots)
-        self._mark(changes, forget=forget)
+        with self._writer.at_once() if self._at_once else nullcontext():
+            self._writer.follow(roots)
+            self._mark(changes, forget=forget)
+            yield self._progress
+            yield from self._write(changes)
+            left = self._sweep()
+        self._catalog.save()
+        self._catalog.put_states(self._states, left)
+        self._writer.publish()
         yield self._progress
-        with ThreadPoolExecutor(THUMBNAIL_WORKERS, thread_name_prefix="e5v-thumbnail") as pool:
+
+    def _write(self, changes: Changes) -> Iterator[Progress]:
+        workers = count_workers(alone=self._at_once)
+        with ThreadPoolExecutor(workers, thread_name_prefix="e5v-thumbnail") as pool:
             pieces = self._pieces(changes)
             try:
                 while not self._all_fed:
                     yield from self._embed(pieces, pool)
             finally:  # also when interrupted: what was embedded is kept
                 self._commit()
-            self._sweep()
-            self._writer.publish()
-            yield self._progress
 
     def _mark(self, changes: Changes, *, forget: bool) -> None:
         """Mark missing and returned files at once, not after hours of embedding."""
@@ -161,7 +170,8 @@ class FolderSync:
         for path in changes.emptied:
             if any(one.number not in self._stale for one in self._catalog.records.of_source(path)):
                 self._catalog.add_fault(make_empty_fault(path))
-        self._catalog.save()
+        if not self._at_once:
+            self._catalog.save()
 
     def _mark_missing(self, number: int) -> None:
         """Mark an entry as offline, or as stale if it has been so for `keep_days`."""
@@ -274,8 +284,8 @@ class FolderSync:
         """Write the entries that have vectors, replacing their old records."""
         self._stale.difference_update(self._queue.commit())
 
-    def _sweep(self) -> None:
-        """Remove stale records, now that moved files have reused their vectors."""
+    def _sweep(self) -> set[str]:
+        """Remove stale records, now that moved files have reused theirs; return their sources."""
         self._stale.update(self._catalog.superseded())
         gone = [number for number in sorted(self._stale) if self._catalog.records.has(number)]
         known = self._catalog.records.read(gone) if self._catalog.states else []
@@ -284,8 +294,7 @@ class FolderSync:
             self._catalog.remove(gone)
             again = len(self._marked.intersection(gone))  # moved, or a duplicate
             self._count(removed=len(gone), offline=-again)
-        self._catalog.save()
-        self._catalog.put_states(self._states, {one.source.path for one in known})
+        return {one.source.path for one in known}
 
     def _count(self, **more: int) -> None:
         so_far = {name: getattr(self._progress, name) + count for name, count in more.items()}

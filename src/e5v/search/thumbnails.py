@@ -4,6 +4,7 @@ encoded image -> decoded at reduced size if possible -> upright, RGB -> WebP of 
 """
 
 import io
+import os
 from dataclasses import dataclass
 
 from e5v.model.images import decode_small
@@ -11,6 +12,7 @@ from e5v.model.images import decode_small
 SIDE = 256  # pixels, of the longer side
 MOST_BYTES = 20_000
 QUALITIES = (80, 60, 40, 20, 5)
+WORKERS = 2  # beside a model
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,11 @@ class Thumbnail:
     content: bytes
     width: int
     height: int
+
+
+def count_workers(*, alone: bool) -> int:
+    """Return how many threads make thumbnails; one for each core if no model needs the cores."""
+    return max(WORKERS, os.cpu_count() or 1) if alone else WORKERS
 
 
 def thumbnail(image: bytes) -> Thumbnail:

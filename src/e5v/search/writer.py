@@ -4,14 +4,14 @@ records + vectors -> signs.py -> entry_table.py -> replaced records removed -> f
 
 An index is valid even if the writer is killed between any two of these steps: signs without a
 record are ignored, and of two records with the same id the later is current; the next writer
-removes the other.
+removes the other. What is written `at_once` is held back, and is then one such commit.
 """
 
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,16 @@ from numpy.typing import NDArray
 from e5v.extras import imported
 from e5v.files import remove_temporary
 from e5v.search.catalog import FAULTS
-from e5v.search.entries import Entry
-from e5v.search.entry_table import COLUMNS, LEDGER, SOURCE, Table
+from e5v.search.entry_table import Table
+from e5v.search.held_rows import HeldRows, discard, read_rows, read_vectors, take_vectors
 from e5v.search.index_folder import IndexFolder, Workspace
 from e5v.search.locating import open_folder
 from e5v.search.manifest import FILE as MANIFEST
 from e5v.search.manifest import Manifest, read_manifest, write_manifest
 from e5v.search.marks import FILE as MARKS
-from e5v.search.records import Known, Source
+from e5v.search.records import Known
 from e5v.search.signs import PREFIX, Signs, append, rebuild
+from e5v.search.table_rows import COLUMNS, LEDGER, SOURCE, Record, describe, known_of, record_of
 
 with imported("an index"):
     import pyarrow as pa
@@ -44,15 +45,6 @@ LEAST_REMOVED = 1_000  # signs without a record that are worth a rebuild
 OLD_VECTORS = "rows-"  # folders of format 2: a second copy of the vectors
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What is written of an entry: the entry, its source, and its vector (d,)."""
-
-    entry: Entry
-    source: Source
-    vector: NDArray[np.floating]
-
-
 class Writer:
     """The only writer of an index folder; `writing` makes one."""
 
@@ -61,6 +53,7 @@ class Writer:
         folder = self.folder = workspace.path
         self.manifest = manifest
         self._table = Table.create(folder, manifest.dim)
+        self._held: HeldRows | None = None
         self._signs = Signs.read(folder)
         self._commits = self._since = 0
         self._tidied_at = -TIDY_SECONDS
@@ -101,33 +94,21 @@ class Writer:
 
     def read(self, numbers: NDArray[np.int64]) -> list[Known]:
         """Return records by number, in the order given."""
-        records = self._table.read(numbers, LEDGER)
-        return [
-            Known(
-                one["row"],
-                Source(*(one[name] for name in SOURCE)),
-                *(one[name] for name in LEDGER[len(SOURCE) + 1 :]),
-            )
-            for one in records
-        ]
+        return [*map(known_of, read_rows(self._table, self._held, numbers, LEDGER))]
 
     def recall(self, numbers: Sequence[int]) -> dict[int, Record]:
         """Return existing records by number, to write them again under another path."""
         if not numbers:
             return {}
         wanted = np.array(sorted(set(numbers)), np.int64)
-        records = self._table.read(wanted, ("row", *SOURCE, *COLUMNS))
-        vectors = self._table.read_vectors(wanted)
-        found = {}
-        for record, vector in zip(records, vectors, strict=True):
-            entry = Entry(**{name: record[name] for name in COLUMNS})
-            source = Source(*(record[name] for name in SOURCE))
-            found[record["row"]] = Record(entry, source, vector)
-        return found
+        records = read_rows(self._table, self._held, wanted, ("row", *SOURCE, *COLUMNS))
+        vectors = read_vectors(self._table, self._held, wanted)
+        pairs = zip(records, vectors, strict=True)
+        return {one["row"]: record_of(one, vector) for one, vector in pairs}
 
     def captions(self, numbers: Sequence[int]) -> dict[int, str]:
         """Return the texts of existing records, by number."""
-        stored = self._table.read(np.array(numbers, np.int64), ("row", "text"))
+        stored = read_rows(self._table, self._held, np.array(numbers, np.int64), ("row", "text"))
         return {record["row"]: record["text"] for record in stored}
 
     def follow(self, roots: Collection[str]) -> None:
@@ -144,32 +125,80 @@ class Writer:
         fresh = replace(self.manifest, **changes)
         if fresh != self.manifest:
             self.manifest = fresh
-            write_manifest(self.folder, fresh)
+            if self._held is None:
+                write_manifest(self.folder, fresh)
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether all that is written is held back, for one commit."""
+        return self._held is not None
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Hold back all that is written in the block, and commit it at its end, as one.
+
+        If the block fails, or the process is killed, the index is as it was.
+        """
+        before = self.manifest, self._count
+        self._held = held = HeldRows(self.folder, self._next)
+        try:
+            yield
+            self._held = None
+            if self.manifest != before[0]:
+                write_manifest(self.folder, self.manifest)
+            self._release(held)
+        except BaseException:
+            self.manifest, self._count = before
+            raise
+        finally:
+            self._held = None
+            discard(self.folder)
+
+    def _release(self, held: HeldRows) -> None:
+        """Commit what was held back."""
+        if self._next > held.first:
+            for batch in held.batches():
+                self._add_signs(batch["row"].to_numpy(), take_vectors(batch))
+            self._table.add_batches(held.batches())
+        if self._next > held.first or held.gone:
+            self._finish_commit(one for one in held.gone if one < held.first)
 
     def commit(self, records: Sequence[Record], gone: Collection[int]) -> list[int]:
         """Write records, remove those with numbers in `gone`, and flush to disk.
 
-        Returns the numbers of the new records, in order.
+        Returns the numbers of the new records, in order. Within `at_once` all this is held back.
         """
         numbers = np.arange(self._next, self._next + len(records), dtype=np.int64)
         if records:
             vectors = np.stack([one.vector for one in records]).astype(np.float16)
-            if self._signs is None:
-                self._signs = rebuild(
-                    self.folder, numbers, lambda start, end: vectors[start:end], self.manifest.dim
-                )
+            rows = [describe(int(n), one) for n, one in zip(numbers, records, strict=True)]
+            if self._held is None:
+                self._add_signs(numbers, vectors)
+                self._table.add(rows, vectors)
             else:
-                self._signs = append(self._signs, numbers, vectors)
-            rows = [_make_row(int(n), one) for n, one in zip(numbers, records, strict=True)]
-            self._table.add(rows, vectors)
+                self._held.add(self._table.make_rows(rows, vectors))
             self._next += len(records)
+        self._count += len(records) - len(gone)
+        if self._held is None:
+            self._finish_commit(gone)
+        else:
+            self._held.gone.update(gone)
+        return numbers.tolist()
+
+    def _add_signs(self, numbers: NDArray[np.int64], vectors: NDArray[np.float16]) -> None:
+        if self._signs is None:
+            self._signs = rebuild(
+                self.folder, numbers, lambda start, end: vectors[start:end], self.manifest.dim
+            )
+        else:
+            self._signs = append(self._signs, numbers, vectors)
+
+    def _finish_commit(self, gone: Iterable[int]) -> None:
         self._table.remove(sorted(gone))
         self._table.sync()
         self._commits += 1
-        self._count += len(records) - len(gone)
         self._keep_tidy()
         self.publish()
-        return numbers.tolist()
 
     def publish(self) -> None:
         """Let readers on other machines see what is written, if the index is on an object store.
@@ -226,13 +255,6 @@ class Writer:
         )
 
 
-def _make_row(number: int, record: Record) -> dict[str, Any]:
-    source = record.source
-    stored = dict(zip(SOURCE, (source.path, source.size, source.mtime, source.parts), strict=True))
-    columns = {name: value for name, value in asdict(record.entry).items() if name in COLUMNS}
-    return {"row": number, **stored, **columns}
-
-
 @contextmanager
 def writing(place: Path | IndexFolder, manifest: Callable[[], Manifest]) -> Iterator[Writer]:
     """Open the writer of an index; a new index is made with `manifest()`.
@@ -268,5 +290,6 @@ def _remove_old_vectors(folder: Path, manifest: Manifest) -> None:
 
 def _remove_temporary(folder: Path) -> None:
     """Remove temporary files of a killed writer."""
+    discard(folder)
     for name in (MANIFEST, FAULTS, MARKS, PREFIX, OLD_VECTORS):
         remove_temporary(folder, name)

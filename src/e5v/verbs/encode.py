@@ -60,7 +60,7 @@ class Encode:
     """
 
     inputs: Annotated[Positional[tuple[str, ...]], arg(metavar="[INPUT ...]")] = ()
-    """Texts, image files, folders of images, .jsonl, .parquet or .tar files, or - for JSON lines
+    """Texts, image files, folders of images, .jsonl, .parquet, .lance or .tar, or - for JSON lines
     on stdin (the default). A line is a string, a list of parts, or {"image": ..., "text": ...,
     "id": ...}. A file or folder may be at a store: s3://, gs://, az://, hf://. An argument that
     looks like a path (photos/, ./notes, cat.jpg, list.csv) must exist."""

@@ -145,7 +145,7 @@ def index(verb: Index) -> None:
     with writing(folder, model.manifest) as writer:
         writer.remember(**settings)
         writer.unfollow(unfollowed)
-        sync = FolderSync(writer, model.open)
+        sync = FolderSync(writer, model.open, at_once=adopted is not None)
         progress = _follow(sync, model, roots, forget=verb.forget)
         report = IndexReport(folder, sync, progress, len(writer), adopted=bool(verb.vectors))
         report.show(json=verb.json)

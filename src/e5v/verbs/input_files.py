@@ -1,4 +1,4 @@
-"""Files of many items: JSON lines, Parquet, tars and folders, on this machine or at a store.
+"""Files of many items: JSON lines, tables, tars and folders, on this machine or at a store.
 
 file -> checked before a model is opened -> InputItem, one by one, the same at each pass
 """
@@ -16,6 +16,7 @@ from e5v.image_formats import IMAGE_SUFFIXES, suffix_of
 from e5v.item_lines import ItemLine, check_items, read_items
 from e5v.item_tables import check_item_table, read_item_table
 from e5v.jsonl import LineFault
+from e5v.lance_datasets import is_dataset_name
 from e5v.left_out import LeftOut
 from e5v.places import StoreUrl
 from e5v.tar_items import TarFault, TarItem, read_tar
@@ -59,7 +60,7 @@ class ItemFile:
 
 @dataclass(frozen=True)
 class ItemTable:
-    """A .parquet file of items, a row each."""
+    """A .parquet file or a .lance folder of items, a row each."""
 
     path: Path | StoreUrl
 
@@ -121,6 +122,18 @@ def open_input_file(path: Path | StoreUrl, left_out: LeftOut) -> InputFile | Non
     if suffix == ".tar":
         return TarFile(path, left_out)
     return ItemFile(path) if suffix == ".jsonl" else None
+
+
+def open_dataset_folder(folder: Path) -> InputFile | None:
+    """Return the reader of a folder that is called as Lance datasets are; None for another.
+
+    Raises:
+        MissingExtraError: lancedb is not installed.
+    """
+    if not is_dataset_name(folder):
+        return None
+    need("Lance", "lancedb")
+    return ItemTable(folder)
 
 
 def list_folder(folder: Path | StoreUrl, left_out: LeftOut) -> Iterator[InputItem]:

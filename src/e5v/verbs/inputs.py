@@ -1,6 +1,6 @@
 """The arguments of a verb, as a stream of items.
 
-texts | image files | folders | JSON lines, Parquet, tars -> InputItem, one by one, in order
+texts | image files | folders | JSON lines, tables, tars -> InputItem, one by one, in order
 
 Files and folders are on this machine or at a store.
 """
@@ -15,14 +15,21 @@ from pathlib import Path
 from e5v.errors import E5VError, UsageError
 from e5v.image_formats import suffix_of
 from e5v.image_names import ROOTS, file_of_url, find_image_file, looks_like_image, strip
+from e5v.lance_datasets import refuse_stored_dataset
 from e5v.left_out import LeftOut
 from e5v.places import StoreUrl, find_store, is_url
 from e5v.stores.objects import find_state
 from e5v.tar_items import OTHER_TARS
-from e5v.verbs.input_files import InputFile, list_folder, open_input_file, read_lines
+from e5v.verbs.input_files import (
+    InputFile,
+    list_folder,
+    open_dataset_folder,
+    open_input_file,
+    read_lines,
+)
 from e5v.verbs.input_items import InputItem, explain_refusal, make_faulty, make_image, make_item
 
-OTHER_SUFFIXES = frozenset({".txt", ".md", ".json", ".csv", ".tsv", ".parquet", ".tar"})
+OTHER_SUFFIXES = frozenset({".txt", ".md", ".json", ".csv", ".tsv", ".parquet", ".lance", ".tar"})
 
 
 @dataclass(frozen=True)
@@ -94,14 +101,14 @@ def gather(arguments: Iterable[str], texts: Iterable[str] = ()) -> Inputs:
 def understand(argument: str, left_out: LeftOut | None = None) -> InputItem | Iterable[InputItem]:
     """Return what one argument stands for.
 
-    `-` is JSON lines on stdin, and a name ending in .jsonl, .parquet or .tar a file of items; a
-    folder is walked for images in order of path, hidden ones left out; a name ending in an image
-    suffix is an image; all else is text. What is no image in a folder or a tar is counted in
-    `left_out`. A place in an object store is taken as a path is, and never as a text.
+    `-` is JSON lines on stdin, and a name ending in .jsonl, .parquet, .lance or .tar is of many
+    items; another folder is walked for images in order of path, hidden ones left out; a name ending
+    in an image suffix is an image; all else is text. What is no image in a folder or a tar is
+    counted in `left_out`. A place in an object store is taken as a path is, and never as a text.
 
     Raises:
         UsageError: it is a folder without images, or stdin is closed.
-        DataError: a store cannot be listed.
+        DataError: a store cannot be listed, or a Lance dataset is at one.
     """
     left_out = LeftOut() if left_out is None else left_out
     if argument == "-":
@@ -111,7 +118,8 @@ def understand(argument: str, left_out: LeftOut | None = None) -> InputItem | It
     if (store := find_store(argument)) and (is_url(argument) or looks_like_image(store.name)):
         return _understand_store(store, left_out, is_folder=argument.rstrip().endswith("/"))
     if os.path.isdir(argument):  # noqa: PTH112  Path.is_dir raises where a text is very long
-        return list_folder(Path(argument), left_out)
+        folder = Path(argument)
+        return open_dataset_folder(folder) or list_folder(folder, left_out)
     if os.path.isfile(argument) and (  # noqa: PTH113
         file := open_input_file(Path(argument), left_out)
     ):
@@ -123,6 +131,7 @@ def _understand_store(
     store: StoreUrl, left_out: LeftOut, *, is_folder: bool
 ) -> InputItem | Iterable[InputItem]:
     """Tell an object from a folder: the name of a folder ends in a slash, or in no known suffix."""
+    refuse_stored_dataset(store)
     if is_folder or not (looks_like_image(store.name) or open_input_file(store, left_out)):
         return _list_store(store, left_out)
     state = find_state(store)
