@@ -17,7 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.worlds import Drawer
-from e5v.search.entry_table import NAME, schema
+from e5v.search.entry_columns import schema
+from e5v.search.entry_table import NAME
 from e5v.search.manifest import Manifest, write_manifest
 from e5v.search.writer import writing
 

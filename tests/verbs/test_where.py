@@ -3,7 +3,7 @@
 import pytest
 
 from e5v.errors import UsageError
-from e5v.search.entry_table import COLUMNS as TABLE_COLUMNS
+from e5v.search.entry_columns import COLUMNS as TABLE_COLUMNS
 from e5v.verbs.where import COLUMNS, check_filter
 
 

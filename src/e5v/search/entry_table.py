@@ -23,6 +23,8 @@ from e5v.errors import DataError
 from e5v.extras import imported
 from e5v.files import sync
 from e5v.search.addresses import Addresses
+from e5v.search.column_update import update_columns
+from e5v.search.entry_columns import schema
 from e5v.search.filtering import filtering, find_matching, first_message
 from e5v.search.filters import whole_condition
 from e5v.search.live import READ, Live, read_live
@@ -39,31 +41,6 @@ LEAST_REMOVED = 1_000  # records
 LEAST_DEAD, MOST_VERSIONS = 2**20, 256  # bytes and versions worth cleaning up
 KEPT = timedelta(minutes=5)  # how long old versions are kept for readers, if they are small
 AT_ONCE = timedelta(milliseconds=1)
-SHOWN = ("id", "path", "kind", "part", "size", "mtime", "digest", "text", "thumbnail")
-COLUMNS = (*SHOWN, "width", "height")  # of an Entry
-SOURCE = ("source", "source_size", "source_mtime", "source_parts")  # the file that names it
-LEDGER = ("row", *SOURCE, "id", "path", "kind", "part", "size", "mtime", "digest")
-
-
-def schema(dim: int) -> pa.Schema:
-    """Return the columns of the table; `source_parts` is the number of entries of its source."""
-    text, whole = pa.string(), pa.int64()
-    types = {
-        "row": whole,
-        "source": text,
-        "source_size": whole,
-        "source_mtime": whole,
-        "source_parts": whole,
-        **dict.fromkeys(COLUMNS, text),
-        "part": whole,
-        "size": whole,
-        "mtime": whole,
-        "thumbnail": pa.binary(),
-        "width": whole,
-        "height": whole,
-        "vector": pa.list_(pa.float16(), dim),
-    }
-    return pa.schema(list(types.items()))
 
 
 @dataclass(frozen=True)
@@ -217,6 +194,15 @@ class Table:
         names = [*(field.name for field in fields), "vector"]
         with self._writing():
             self._table.add(pa.Table.from_arrays(arrays, names))
+
+    def update(self, columns: pa.Table) -> None:
+        """Set columns of existing records, whose numbers are in the column `row`.
+
+        Vectors and all other columns stay as they are, and where they are.
+        """
+        with self._writing():
+            update_columns(self._table, columns)
+        self._addresses.forget()  # in case LanceDB has moved them
 
     def remove(self, numbers: Sequence[int]) -> None:
         """Remove records by number, as one commit."""

@@ -3,7 +3,7 @@
 records, present content of the file -> the same content, in the same place or another -> Plan
 
 So a record of 1 to 20 KB is not rewritten because a line was added to its file or inserted above
-it.
+it: only its size, mtime and part are (`state_updates.py`).
 """
 
 from collections import defaultdict, deque
@@ -34,11 +34,6 @@ class Plan:
     def __post_init__(self) -> None:
         """Collect the ids in use."""
         self._taken = {one.id for one in (*self.kept.values(), *self.missing, *self.unread)}
-
-    @property
-    def keeps_any(self) -> bool:
-        """Whether any record of an earlier state of the file stays."""
-        return bool(self.kept or self.missing or self.unread)
 
     def record_of(self, piece: Piece) -> Known | None:
         """Return the record of an unchanged piece, or None if it needs a new one."""

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from e5v.errors import DataError, first_line
 from e5v.search.entries import KINDS, Entry, Hit
-from e5v.search.entry_table import COLUMNS, Table
+from e5v.search.entry_columns import COLUMNS
+from e5v.search.entry_table import Table
 from e5v.search.index_folder import read_copied
 from e5v.search.keys import find_positions
 from e5v.search.live import Live

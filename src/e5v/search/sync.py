@@ -34,6 +34,7 @@ from e5v.search.records import Known
 from e5v.search.rereading import make_empty_fault, reread
 from e5v.search.scan import FoundFile, is_missing
 from e5v.search.scope import Scope
+from e5v.search.state_updates import StateUpdates
 from e5v.search.thumbnails import thumbnail
 from e5v.search.writer import Writer
 
@@ -109,10 +110,12 @@ class FolderSync:
         self.changes = changes
         self._progress = Progress(changes.weight, unchanged=changes.unchanged, seconds=seconds)
         self._queue = CommitQueue(self._writer, self._catalog)
+        self._updates = StateUpdates(self._writer, self._catalog)
         self._waiting: deque[Pending] = deque()  # given to the model, not yet answered
         self._stale = set(changes.gone)  # numbers of records to remove
         self._marked: set[int] = set()  # numbers of records found missing in this run
-        self._states: dict[str, FileState] = {}  # of changed files whose records stay
+        self._states: dict[str, FileState] = {}  # of files with records of missing images
+        self._stated: set[str] = set()  # paths of files whose states their records say
         self._all_fed, self._forget = not changes.fresh, False
         for path in changes.cured:
             self._catalog.drop_faults(path)
@@ -194,24 +197,23 @@ class FolderSync:
                     continue
                 count += 1
                 record = plan.record_of(one)
-                self._note_state(one, record)
+                self._note_state(one.path)
                 if record is None:
                     yield plan.named(one)
                 else:
                     kept += 1
-                    self._keep(record, one.part)
+                    self._keep(record, one)
             self._settle_records(found, plan)
             self._count(total=count - weight(found), done=kept)
 
-    def _note_state(self, piece: Piece, record: Known | None) -> None:
-        """Remember the size and mtime of an image if they differ from its record's."""
-        state = FileState(piece.size, piece.mtime)
-        other = record is not None and (record.size, record.mtime) != state
-        if piece.kind == "image" and (other or piece.path in self._catalog.states):
-            self._states[piece.path] = state
+    def _note_state(self, path: str) -> None:
+        """Remember that the records of a file say its present state, or will after this run."""
+        if path in self._catalog.states:
+            self._stated.add(path)
 
-    def _keep(self, record: Known, part: int) -> None:
-        self._catalog.move(record, part)
+    def _keep(self, record: Known, piece: Piece) -> None:
+        self._catalog.move(record, piece.part)
+        self._updates.add(record, piece)
         if self._catalog.mark_present(record.number):
             self._count(returned=1)
 
@@ -221,8 +223,11 @@ class FolderSync:
             self._mark_missing(known.number)
         self._stale |= {known.number for known in plan.stale}
         retried = any(one.is_retried for one in self._catalog.faults.get(found.path, ()))
-        if plan.keeps_any and not retried:
+        if plan.missing and not retried:
             self._states[found.path] = FileState(found.size, found.mtime)
+        self._note_state(found.path)
+        if self._updates.are_many:
+            self._updates.write()
 
     def _embed(self, pieces: Iterator[Piece], pool: ThreadPoolExecutor) -> Iterator[Progress]:
         stream = self._model().encode_iter(self._feed(pieces, pool), prompt=PROMPT, on_error="skip")
@@ -275,6 +280,7 @@ class FolderSync:
 
     def _sweep(self) -> None:
         """Remove stale records, now that moved files have reused their vectors."""
+        self._updates.write()
         self._stale.update(self._catalog.superseded())
         gone = [number for number in sorted(self._stale) if self._catalog.records.has(number)]
         known = self._catalog.records.read(gone) if self._catalog.states else []
@@ -284,7 +290,7 @@ class FolderSync:
             again = len(self._marked.intersection(gone))  # moved, or a duplicate
             self._count(removed=len(gone), offline=-again)
         self._catalog.save()
-        self._catalog.put_states(self._states, {one.source.path for one in known})
+        self._catalog.put_states(self._states, self._stated | {one.source.path for one in known})
 
     def _count(self, **more: int) -> None:
         so_far = {name: getattr(self._progress, name) + count for name, count in more.items()}

@@ -22,7 +22,8 @@ from e5v.extras import imported
 from e5v.files import remove_temporary
 from e5v.search.catalog import FAULTS
 from e5v.search.entries import Entry
-from e5v.search.entry_table import COLUMNS, LEDGER, SOURCE, Table
+from e5v.search.entry_columns import COLUMNS, LEDGER, SOURCE
+from e5v.search.entry_table import Table
 from e5v.search.index_folder import IndexFolder, Workspace
 from e5v.search.locating import open_folder
 from e5v.search.manifest import FILE as MANIFEST
@@ -170,6 +171,23 @@ class Writer:
         self._keep_tidy()
         self.publish()
         return numbers.tolist()
+
+    def update(self, known: Sequence[Known]) -> None:
+        """Write size, mtime and part of existing records, and the state of their sources."""
+        sources = [one.source for one in known]
+        columns = {
+            "row": [one.number for one in known],
+            "source_size": [one.size for one in sources],
+            "source_mtime": [one.mtime for one in sources],
+            "source_parts": [one.parts for one in sources],
+            "part": [one.part for one in known],
+            "size": [one.size for one in known],
+            "mtime": [one.mtime for one in known],
+        }
+        self._table.update(
+            pa.table({name: pa.array(columns[name], pa.int64()) for name in columns})
+        )
+        self._table.sync()
 
     def publish(self) -> None:
         """Let readers on other machines see what is written, if the index is on an object store.
