@@ -41,7 +41,8 @@ def check_number(where: str, number: str) -> None:
     Raises:
         UsageError: it is too large.
     """
-    if abs(int(number)) > LARGEST:
+    digits = number.lstrip("-0")
+    if len(digits) > len(str(LARGEST)) or int(digits or 0) > LARGEST:  # int() takes 4,300 digits
         raise UsageError(
             f"the filter {where!r} cannot be used: {number} is too large; expected whole numbers "
             f"of at most {LARGEST}",
