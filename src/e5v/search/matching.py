@@ -23,13 +23,14 @@ class Plan:
 
     `kept` are those whose content is still in the file, by part; `missing` are of missing images
     that lines name, or of all lines if the file is empty; `stale` are of content that is no longer
-    in the file. Those of content that is `unread`, as of an unfinished file, stay.
+    in the file. Those of content that is `unread`, as of an `unfinished` file, stay.
     """
 
     kept: dict[int, Known] = field(default_factory=dict)
     missing: list[Known] = field(default_factory=list)
     stale: list[Known] = field(default_factory=list)
     unread: list[Known] = field(default_factory=list)
+    unfinished: bool = False
 
     def __post_init__(self) -> None:
         """Collect the ids in use."""
@@ -75,7 +76,8 @@ def match(
             kept[part] = moved[key].popleft()
             del left[kept[part].number]
     missing, unread = _take_unreadable(left, faults)
-    return Plan(kept, missing, list(left.values()), unread)
+    unfinished = any(one.is_retried and not one.part for one in faults)
+    return Plan(kept, missing, list(left.values()), unread, unfinished)
 
 
 def _take_unreadable(

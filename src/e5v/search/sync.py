@@ -202,7 +202,7 @@ class FolderSync:
                     yield plan.named(one)
                 else:
                     kept += 1
-                    self._keep(record, one)
+                    self._keep(record, one, plan)
             self._settle_records(found, plan)
             self._count(total=count - weight(found), done=kept)
 
@@ -211,9 +211,10 @@ class FolderSync:
         if path in self._catalog.states:
             self._stated.add(path)
 
-    def _keep(self, record: Known, piece: Piece) -> None:
+    def _keep(self, record: Known, piece: Piece, plan: Plan) -> None:
         self._catalog.move(record, piece.part)
-        self._updates.add(record, piece)
+        if not plan.unfinished:
+            self._updates.add(record, piece)
         if self._catalog.mark_present(record.number):
             self._count(returned=1)
 
