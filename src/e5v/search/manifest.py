@@ -46,10 +46,11 @@ class Manifest:
     def check(self, other: "Manifest") -> None:
         """Raise `DataError` unless the vectors of both models can be compared."""
         if self.fingerprint != other.fingerprint:
+            dtype_differs = self.model == other.model and self.dtype != other.dtype
             raise DataError(
                 f"the index was made with {self._maker}, but the model is {other._maker}: their "
                 f"vectors cannot be compared; {self._advise(other)}",
-                argument="model",
+                argument="dtype" if dtype_differs else "model",
             )
 
     def _advise(self, other: "Manifest") -> str:
