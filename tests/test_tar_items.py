@@ -14,6 +14,7 @@ from e5v.stores.files import read_file
 from e5v.tar_items import TarFault, TarItem, read_tar
 from tests.tars import write_tar
 
+OUTSIDE = 'has ".." in its name; expected a name below the folder that was packed'
 Seen = list[tuple[str, list[bytes | str]]]
 
 
@@ -59,6 +60,9 @@ def test_what_is_no_item(tmp_path: Path) -> None:
         *(("b.json", b'{"width": 3}'), ("twice.jpg", b"old"), ("twice.jpg", b"new")),
         *(("d.jpg", b"4"), ("d.png", b"5"), ("e.jpg", b"6"), ("e.png", b"7"), ("e.txt", b"which?")),
         *(("f.json", b"{"), ("f.jpg", b"8"), ("g.txt", b"\xff\xfe\x00"), ("h.txt", b" ")),
+        *(("i.json", b'["a dog"]'), ("i.jpg", b"9"), ("j.json", b"3"), ("k.json", b"null")),
+        *(("k.jpg", b"10"), ("../l.jpg", b"11"), ("m/../m.txt", b"12"), ("n/./n.jpg", b"13")),
+        ("../o.cls", b"14"),
     ]
     left_out = LeftOut()
     assert see(write_tar(tmp_path / "x.tar", members), left_out) == [
@@ -69,19 +73,41 @@ def test_what_is_no_item(tmp_path: Path) -> None:
             ["! is not JSON: Expecting property name enclosed in double quotes (character 2)"],
         ),
         *(("g.txt", ["! is not UTF-8 (byte 0)"]), ("h.txt", ["! has no text"])),
+        ("i.json", ["! is a list; expected a string, or an object with a caption"]),
+        (
+            "j.json",
+            ["! is a number or a truth value; expected a string, or an object with a caption"],
+        ),
+        *(("k.jpg", [b"10"]), ("n/./n.jpg", [b"13"])),
+        ("twice.jpg", ["! is there again further on; only the last one is used"]),
+        *((name, [f"! {OUTSIDE}"]) for name in ("../l.jpg", "m/../m.txt")),
     ]
-    assert str(left_out) == "1 .cls"
+    assert str(left_out) == "2 .cls"
 
 
 def test_links_and_long_names(tmp_path: Path) -> None:
-    """Catches a link that is followed, and a name that is cut."""
+    """Catches a link that is followed, or left out without a word, and a name that is cut."""
     name = "ü" * 90 + "/" + "b" * 120 + ".jpg"
     path = write_tar(tmp_path / "x.tar", [(name, b"1")])
     with tarfile.open(path, "a") as tar:
         link = tarfile.TarInfo("link.jpg")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         tar.addfile(link)
-    assert see(path, LeftOut()) == [(name, [b"1"])]
+        link.name, link.type = "hard.txt", tarfile.LNKTYPE
+        tar.addfile(link)
+        link.name, link.type = "pipe.png", tarfile.FIFOTYPE
+        tar.addfile(link)
+        link.name, link.type = "folder.png", tarfile.DIRTYPE
+        tar.addfile(link)
+        link.name, link.type = "link.cls", tarfile.SYMTYPE
+        tar.addfile(link)
+    left_out = LeftOut()
+    linked = "! is a link; expected the file itself"
+    assert see(path, left_out) == [
+        *((name, [b"1"]), ("link.jpg", [linked]), ("hard.txt", [linked])),
+        ("pipe.png", ["! is no regular file; expected one"]),
+    ]
+    assert str(left_out) == "1 .cls"
 
 
 @pytest.mark.parametrize("size", [1_500, 2_000, 2_600])

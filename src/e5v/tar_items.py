@@ -26,6 +26,7 @@ from e5v.stores.objects import pin
 CAPTIONS = (".txt", ".json")  # the first that has a text is used
 LONGEST_CAPTION = 2**20  # bytes
 READ_AHEAD = 2**16  # bytes of one request: small members come with their headers
+REPLACED = "is there again further on; only the last one is used"
 OTHER_TARS = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
 
 
@@ -57,23 +58,28 @@ def read_tar(archive: Path | StoreUrl, left_out: LeftOut) -> Iterator[TarItem | 
     """Yield the items of a tar, in the order of their first members.
 
     Hidden members are skipped; those that are no image and no caption are counted in `left_out`.
+    What looks like one of these and cannot be used comes last, with the reason.
 
     Raises:
         FileNotFoundError: there is no such tar.
         DataError: it cannot be read, or is damaged.
     """
     groups: dict[str, list[TarMember | _Caption]] = {}
-    for member in _list_members(archive, left_out):
+    unusable: list[TarFault] = []
+    for member in _list_members(archive, left_out, unusable):
         groups.setdefault(member.name.removesuffix(_suffix(member.name)), []).append(member)
     while groups:
         yield from _make_items(groups.pop(next(iter(groups))))
+    yield from unusable
 
 
 def _suffix(name: str) -> str:
     return name[len(name) - len(suffix_of(name)) :]
 
 
-def _list_members(archive: Path | StoreUrl, left_out: LeftOut) -> Iterator[TarMember | _Caption]:
+def _list_members(
+    archive: Path | StoreUrl, left_out: LeftOut, unusable: list[TarFault]
+) -> Iterator[TarMember | _Caption]:
     """Read the headers of a tar; of members of one name, the last one counts."""
     found: dict[str, TarMember | _Caption] = {}
     place = pin(archive) if isinstance(archive, StoreUrl) else archive
@@ -82,9 +88,13 @@ def _list_members(archive: Path | StoreUrl, left_out: LeftOut) -> Iterator[TarMe
             while (header := tar.next()) is not None:
                 tar.members.clear()  # type: ignore[attr-defined]  # or all headers stay
                 name = header.name.removeprefix("./")
-                if not header.isreg() or any(one.startswith(".") for one in name.split("/")):
+                if header.isdir() or _is_hidden(name):
                     continue
-                if made := _make_member(place, name, header, file):
+                if (reason := _find_reason(name, header)) and _has_known_suffix(name):
+                    unusable.append(TarFault(name, reason))
+                elif not reason and (made := _make_member(place, name, header, file)):
+                    if name in found:
+                        unusable.append(TarFault(name, REPLACED))
                     found[name] = made
                 else:
                     left_out.add(name)
@@ -107,6 +117,25 @@ def _check_end(file: BinaryIO, offset: int) -> None:
     file.seek(offset)
     if any(file.read(tarfile.BLOCKSIZE)):
         raise tarfile.ReadError(f"it is damaged at byte {offset:,}, or cut off there")
+
+
+def _is_hidden(name: str) -> bool:
+    return any(one.startswith(".") for one in name.split("/") if one not in {".", ".."})
+
+
+def _has_known_suffix(name: str) -> bool:
+    return is_image_name(name) or suffix_of(name) in CAPTIONS
+
+
+def _find_reason(name: str, header: tarfile.TarInfo) -> str:
+    """Return why a member cannot be used, whatever its name ends in; nothing if it can."""
+    if header.issym() or header.islnk():
+        return "is a link; expected the file itself"
+    if not header.isreg():
+        return "is no regular file; expected one"
+    if ".." in name.split("/"):
+        return 'has ".." in its name; expected a name below the folder that was packed'
+    return ""
 
 
 def _make_member(
@@ -170,6 +199,12 @@ def _read_caption(caption: _Caption) -> tuple[str, ...]:
     if suffix_of(caption.name) == ".txt":
         return (text,) if text else ()
     value = parse(text)
-    if isinstance(value, str):
-        return (value,) if value.strip() else ()
-    return find_texts(value) if isinstance(value, dict) else ()
+    if isinstance(value, dict):
+        return find_texts(value)
+    if not isinstance(value, str | None):
+        raise Wrong(f"is {_describe(value)}; expected a string, or an object with a caption")
+    return (value,) if value and value.strip() else ()
+
+
+def _describe(value: object) -> str:
+    return "a list" if isinstance(value, list) else "a number or a truth value"

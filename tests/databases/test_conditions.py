@@ -76,6 +76,13 @@ def test_what_is_no_filter(where: str) -> None:
     assert "\n" not in str(raised.value)
 
 
+def test_a_number_that_no_column_has() -> None:
+    """Catches a filter that Qdrant answers with nothing, and that Milvus is blamed for."""
+    read_condition("size < 9223372036854775807")
+    with pytest.raises(UsageError, match="99999999999999999999 is too large; expected whole"):
+        read_condition("size < 99999999999999999999")
+
+
 def test_what_a_database_cannot_check_is_left_to_us() -> None:
     """Catches a looser condition that leaves out an entry which the whole one matches."""
     image, large = Compare("kind", "=", "image"), Compare("size", ">", 9)

@@ -66,3 +66,27 @@ def test_a_comment_ends_nothing(tmp_path: Path) -> None:
     index = Index.open(fill(tmp_path, vectors(10)))
     hits = index.search(vectors(1)[0], where="kind = 'text' -- not the pictures")
     assert {hit.entry.kind for hit in hits} == {"text"}
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "size > 9223372036854775808",
+        "size IN (1, 99999999999999999999)",
+        "part=-9999999999999999999",
+        f"size > {'9' * 5_000}",
+    ],
+)
+def test_a_number_that_no_column_has(where: str) -> None:
+    """Catches an error of LanceDB's that says nothing of the number."""
+    with pytest.raises(UsageError, match="is too large; expected whole numbers of at most 92233"):
+        whole_condition(where)
+
+
+def test_large_numbers_are_taken(tmp_path: Path) -> None:
+    """Catches digits of a text, or the largest number of a column, taken for too large."""
+    index = Index.open(fill(tmp_path, vectors(10)))
+    for where in ("size <= 9223372036854775807", "text <> '99999999999999999999'"):
+        assert index.search(vectors(1)[0], where=where)
+    with pytest.raises(UsageError, match=r"used: 10+ cannot be compared with a column of type I"):
+        index.search(vectors(1)[0], where="size < 1e30")

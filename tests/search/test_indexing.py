@@ -68,7 +68,7 @@ def test_an_index_keeps_its_tiling(
     usual = E5V(folder, dtype="float32")
     e5v.index([followed.folder / "photos"], index=place, model=old)
     assert e5v.index([followed.folder], index=place).entries == 6, "its own model is opened"
-    with pytest.raises(DataError, match=r"float32 with the tiling transformers-4\.41, or another"):
+    with pytest.raises(DataError, match=r"float32 with the tiling transformers-4\.41, or use"):
         e5v.index([followed.folder], index=place, model=usual)
     other = tmp_path / "usual"
     e5v.index([followed.folder / "photos"], index=other, model=usual)

@@ -101,7 +101,10 @@ def test_the_model_is_the_indexs_own(index: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err == ""
     assert main(["search", "a cat", "--index", str(index), "--dtype", "bfloat16"]) == 1
     [line] = capsys.readouterr().err.splitlines()
-    assert "their vectors cannot be compared; use its model" in line
+    assert (
+        "their vectors cannot be compared; open it in float32, or use another index (--dtype)"
+        in line
+    )
 
 
 def test_words_that_name_an_image_are_warned_of(find: Run) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
@@ -230,6 +231,16 @@ def test_what_does_not_pass_is_one_line(proxy: Proxy, answer: Answer, message: s
     assert proxy.asked == ["/v1/embeddings"]
 
 
+def test_a_url_that_has_no_engine(engine: str) -> None:
+    """Catches the paths of another server repeated in place of what to change."""
+    url = f"{engine}/embeddings"
+    with pytest.raises(EngineError) as raised:
+        _engine(url)
+    told = f"there is no engine at {url}: it has no /embeddings/v1/models (404); expected the URL"
+    assert str(raised.value) == f"{told} before /v1, such as http://gpu:8000"
+    assert raised.value.argument == "engine_url"
+
+
 def test_an_engine_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches an engine that is waited for without an end."""
     monkeypatch.setattr("e5v.model.engine.WAITS", (0.01,))
@@ -280,6 +291,25 @@ def test_the_verbs_have_an_engine(
     said = capsys.readouterr().err.splitlines()
     assert "the engine at http://127.0.0.1:9 cannot be reached" in said[-1]
     assert not any("serving" in line for line in said)
+
+
+def test_auto_is_the_same_on_an_engine(
+    small: str, engine: str, cache: Path, tmp_path: Path
+) -> None:
+    """Catches an index that is refused because the checkpoint has another dtype than auto here."""
+    folder = tmp_path / "model"
+    shutil.copytree(small, folder)
+    local = E5V(folder)
+    config = json.loads((folder / "config.json").read_text())
+    other = "float32" if local.dtype == torch.bfloat16 else "bfloat16"
+    (folder / "config.json").write_text(json.dumps(config | {"dtype": other}))
+    remote = E5V(folder, device=EngineAddress(engine))
+    assert (remote.dtype, fingerprint_of(remote)) == (local.dtype, fingerprint_of(local))
+    for path in folder.glob("*.safetensors"):
+        path.unlink()
+    with pytest.warns(UserWarning, match="are not on this machine"):
+        far = E5V(folder, device=EngineAddress(engine))
+    assert str(far.dtype) == f"torch.{other}"
 
 
 def test_another_model_of_the_same_width(

@@ -14,6 +14,7 @@ from functools import lru_cache
 from unicodedata import normalize
 
 from e5v.errors import UsageError
+from e5v.search.filters import check_number
 
 Value = str | int
 TEXTS = ("id", "path", "kind", "digest", "text")
@@ -247,7 +248,9 @@ class _Reader:
         """Read a literal of the column's type."""
         if column in TEXTS:
             return normalize("NFC", self._next("text")[1:-1].replace("''", "'"))
-        return int(self._next("number"))
+        number = self._next("number")
+        check_number(self._where, number)
+        return int(number)
 
     def _next(self, kind: str) -> str:
         if self._place == len(self._tokens) or self._tokens[self._place].kind != kind:

@@ -32,6 +32,7 @@ TOGETHER = 64  # prompts in one request
 REQUESTS = 8  # at the same time
 AGAIN = {408, 425, 429}  # statuses that may pass, besides 5xx
 NO_KEY = {401, 403}
+NO_ROUTE = {404, 405}
 FAILED = 500
 SHOWN = 300  # characters of the engine's own message
 
@@ -167,6 +168,12 @@ class Engine:
     def _refusal(self, reply: httpx.Response) -> EngineError:
         if reply.status_code in NO_KEY:
             return self._fault(f"requires another key ({reply.status_code})")
+        if reply.status_code in NO_ROUTE and reply.request.method == "GET":
+            return EngineError(
+                f"there is no engine at {self._address.url}: it has no {reply.request.url.path} "
+                f"({reply.status_code}); expected the URL before /v1, such as http://gpu:8000",
+                argument="engine_url",
+            )
         told = " ".join(_read_message(reply).split())[:SHOWN]
         return self._fault(f"refuses the request: {reply.status_code} {told}".rstrip())
 

@@ -17,17 +17,17 @@ from torch import Tensor
 
 from e5v.errors import EngineError, UsageError
 from e5v.inputs import RawItem
-from e5v.model.devices import pick_dtype
+from e5v.model.devices import pick_device, pick_dtype
 from e5v.model.encoder import Prompted
 from e5v.model.engine import Engine
 from e5v.model.engine_address import EngineAddress
-from e5v.model.engine_reference import ITEMS, find_reference
+from e5v.model.engine_reference import ITEMS, find_reference, find_weights
 from e5v.model.fingerprint import engine_fingerprint
 from e5v.model.head import take_head
 from e5v.model.literal import literal_template
 from e5v.model.loading import Loaded, outline
 from e5v.model.locating import shown_name
-from e5v.model.opening import Opening
+from e5v.model.opening import DTypeName, Opening
 from e5v.model.preparing import Preparer
 from e5v.model.prompts import RETRIEVAL
 
@@ -82,8 +82,7 @@ def open_on_engine(name: str | Path, address: EngineAddress, how: Opening) -> En
             noun = option.replace("_", " ")
             raise UsageError(f"an engine has its own {noun}; leave it out", argument=option)
     loaded = outline(name, trust_remote_code=how.trust_remote_code, recipe=how.recipe)
-    auto = loaded.model.config.dtype or torch.float32
-    dtype = auto if how.dtype == "auto" else pick_dtype(how.dtype, torch.device("cpu"))
+    dtype = _choose_dtype(how.dtype, str(name), loaded)
     loaded.model.to(dtype)  # it has no content
     take_head(str(name), loaded.model, "it is with the engine")
     template = literal_template(loaded.processor.image_token)
@@ -91,6 +90,20 @@ def open_on_engine(name: str | Path, address: EngineAddress, how: Opening) -> En
     encoder = EngineEncoder(loaded, engine)
     digest = _compare(encoder, str(name), str(dtype).removeprefix("torch."), how)
     return replace(encoder, loaded=replace(loaded, engine_digest=digest))
+
+
+def _choose_dtype(asked: DTypeName, name: str, loaded: Loaded) -> torch.dtype:
+    """Return the dtype of the model that stands for the engine's: "auto" is that of the same here.
+
+    So what an engine embeds and what this machine embeds have one fingerprint. Without weights here
+    there is nothing to compare with, and it is the dtype of the checkpoint on every machine.
+    """
+    if asked != "auto":
+        return pick_dtype(asked, torch.device("cpu"))
+    if find_weights(name) is not None:
+        return pick_dtype("auto", pick_device(None))
+    dtype: torch.dtype = loaded.model.config.dtype or torch.float32
+    return dtype
 
 
 def _compare(encoder: EngineEncoder, name: str, dtype: str, how: Opening) -> str:

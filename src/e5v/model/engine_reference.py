@@ -50,7 +50,7 @@ def find_reference(
     Raises:
         ModelError: the model cannot be opened.
     """
-    folder = _find_folder(name)
+    folder = find_weights(name)
     if folder is None:
         return None
     kept = cache_folder() / "engine" / f"{_digest_files(name, folder, dtype, recipe)}.json"
@@ -78,8 +78,12 @@ def _read(written: str) -> Reference:
     return Reference(read["fingerprint"], np.array(read["rows"], np.float32))
 
 
-def _find_folder(name: str) -> Path | None:
-    """Return the folder of a model if its weights are on this machine."""
+def find_weights(name: str) -> Path | None:
+    """Return the folder of a model if its weights are on this machine.
+
+    Raises:
+        ModelError: there is no such model.
+    """
     found = Path(find_model(name))
     if not found.is_dir():
         return cached_folder(name)

@@ -2,10 +2,10 @@
 
 records, marks, faults.json, files.sqlite -> Catalog -> changes are written back
 
-Every record contains the size and mtime of its file at the time it was written. If a file is only
-touched, or a line is added to it, the old records stay unchanged, and the present state of the file
-is stored in files.sqlite. What could not be indexed is in faults.json, and is tried again only when
-it has changed. Only the writer reads these two.
+Every record contains the size and mtime of its file. If a file is only touched, or a line is added
+to it, these alone are written again. Where they cannot be, as for a line whose image is missing,
+the present state of the file is stored in files.sqlite. What could not be indexed is in
+faults.json, and is tried again only when it has changed. Only the writer reads these two.
 """
 
 import json
@@ -106,6 +106,12 @@ class Catalog:
         if known.part != part:
             self.marks.parts[known.number] = part
             self._marks_changed = True
+
+    def restate(self, known: Sequence[Known]) -> None:
+        """Note that records were written with their present part, and the state of their files."""
+        self.records.restate(known)
+        for one in known:
+            self._marks_changed |= self.marks.parts.pop(one.number, None) is not None
 
     def remove(self, numbers: Iterable[int]) -> None:
         """Remove records, and their marks."""

@@ -16,7 +16,7 @@ class Entry:
         part: number of the passage of a text file, or of the line of JSON lines; from 1, and 0 for
             an image file.
         size, mtime: bytes of the file, and when it was changed, in nanoseconds since 1970, as they
-            were when this entry was embedded or last changed.
+            were when the index was last brought up to date.
         digest: hash of the content: the image's bytes, or the passage's text.
         text: an image's caption, if it has one, or the passage.
         thumbnail: WebP of at most 20 KB; empty for a text.

@@ -23,11 +23,13 @@ from e5v.errors import DataError
 from e5v.extras import imported
 from e5v.files import sync
 from e5v.search.addresses import Addresses
+from e5v.search.column_update import update_columns
 from e5v.search.filtering import filtering, find_matching, first_message
 from e5v.search.filters import whole_condition
 from e5v.search.live import READ, Live, read_live
+from e5v.search.records import Known
 from e5v.search.stored_vectors import COLUMN, Vectors, open_vectors
-from e5v.search.table_rows import make_rows, schema
+from e5v.search.table_rows import make_rows, make_states, schema
 
 with imported("an index"):
     import lancedb
@@ -199,6 +201,12 @@ class Table:
     ) -> pa.Table:
         """Return records and their vectors (n, d) in the table's own columns."""
         return make_rows(self._table.schema, records, vectors)
+
+    def update(self, known: Sequence[Known]) -> None:
+        """Write what existing records say of their files; all else stays as and where it is."""
+        with self._writing():
+            update_columns(self._table, make_states(known))
+        self._addresses.forget()  # in case LanceDB has moved them
 
     def remove(self, numbers: Sequence[int]) -> None:
         """Remove records by number, as one commit."""

@@ -3,6 +3,7 @@
 where -> NFC -> LanceDB -> numbers of records, or an error
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from unicodedata import normalize
@@ -20,6 +21,7 @@ with imported("an index"):
     import pyarrow.compute as pc
 
 SCANNED = 2**16  # records at a time
+MISMATCH = re.compile(r"literal \w+\((.*)\) and could not convert to literal of type '(\w+)'")
 FILTERED = ("id", "path", "kind", "part", "size", "mtime", "digest", "text", "width", "height")
 
 
@@ -87,6 +89,8 @@ def filtering(where: str) -> Iterator[None]:
         message = first_message(error)
         if message.startswith("Not found"):  # the version was removed; the filter is fine
             raise
+        if found := MISMATCH.search(message):
+            message = f"{found[1]} cannot be compared with a column of type {found[2]}"
         raise UsageError(
             f"the filter {where!r} cannot be used: {message}; expected a condition such as "
             f"\"kind = 'image'\" on {', '.join(FILTERED)}"

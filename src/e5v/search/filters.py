@@ -10,6 +10,8 @@ import re
 
 from e5v.errors import UsageError
 
+LARGEST = 2**63 - 1  # a whole number in a column
+NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.])")
 QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`""")
 
 
@@ -17,9 +19,12 @@ def whole_condition(where: str) -> str:
     """Return a filter as SQL that is parsed as one condition, or fails to parse.
 
     Raises:
-        UsageError: it has a semicolon, or closes more brackets than it opens.
+        UsageError: it has a semicolon, closes more brackets than it opens, or has a number that is
+            larger than any in a column.
     """
     bare = QUOTED.sub("''", where)
+    for number in NUMBER.findall(bare):
+        check_number(where, number)
     fault = "a semicolon" if ";" in bare else "a ) without a (" if _closes_early(bare) else None
     if fault:
         raise UsageError(
@@ -28,6 +33,21 @@ def whole_condition(where: str) -> str:
         )
     end = "\n" if "--" in bare else ""  # of a comment
     return f"({where}{end})"
+
+
+def check_number(where: str, number: str) -> None:
+    """Check that a whole number in a filter fits into a column.
+
+    Raises:
+        UsageError: it is too large.
+    """
+    digits = number.lstrip("-0")
+    if len(digits) > len(str(LARGEST)) or int(digits or 0) > LARGEST:  # int() takes 4,300 digits
+        raise UsageError(
+            f"the filter {where!r} cannot be used: {number} is too large; expected whole numbers "
+            f"of at most {LARGEST}",
+            argument="where",
+        )
 
 
 def _closes_early(bare: str) -> bool:

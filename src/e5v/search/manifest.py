@@ -52,11 +52,20 @@ class Manifest:
     def check(self, other: "Manifest") -> None:
         """Raise `DataError` unless the vectors of both models can be compared."""
         if self.fingerprint != other.fingerprint:
+            dtype_differs = self.model == other.model and self.dtype != other.dtype
             raise DataError(
                 f"the index was made with {self._maker}, but the model is {other._maker}: their "
-                f"vectors cannot be compared; use its model in {self._how}, or another index",
-                argument="model",
+                f"vectors cannot be compared; {self._advise(other)}",
+                argument="dtype" if dtype_differs else "model",
             )
+
+    def _advise(self, other: "Manifest") -> str:
+        """Return what to change about another model, so that its vectors can be compared."""
+        if self.model != other.model:
+            return f"use its model in {self._how}, or another index"
+        if self._how != other._how:
+            return f"open it in {self._how}, or use another index"
+        return "its files have changed, or one of the two is of an engine alone; use another index"
 
     @property
     def _maker(self) -> str:

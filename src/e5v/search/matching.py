@@ -3,7 +3,7 @@
 records, present content of the file -> the same content, in the same place or another -> Plan
 
 So a record of 1 to 20 KB is not rewritten because a line was added to its file or inserted above
-it.
+it: only its size, mtime and part are (`state_updates.py`).
 """
 
 from collections import defaultdict, deque
@@ -23,22 +23,18 @@ class Plan:
 
     `kept` are those whose content is still in the file, by part; `missing` are of missing images
     that lines name, or of all lines if the file is empty; `stale` are of content that is no longer
-    in the file. Those of content that is `unread`, as of an unfinished file, stay.
+    in the file. Those of content that is `unread`, as of an `unfinished` file, stay.
     """
 
     kept: dict[int, Known] = field(default_factory=dict)
     missing: list[Known] = field(default_factory=list)
     stale: list[Known] = field(default_factory=list)
     unread: list[Known] = field(default_factory=list)
+    unfinished: bool = False
 
     def __post_init__(self) -> None:
         """Collect the ids in use."""
         self._taken = {one.id for one in (*self.kept.values(), *self.missing, *self.unread)}
-
-    @property
-    def keeps_any(self) -> bool:
-        """Whether any record of an earlier state of the file stays."""
-        return bool(self.kept or self.missing or self.unread)
 
     def record_of(self, piece: Piece) -> Known | None:
         """Return the record of an unchanged piece, or None if it needs a new one."""
@@ -80,7 +76,8 @@ def match(
             kept[part] = moved[key].popleft()
             del left[kept[part].number]
     missing, unread = _take_unreadable(left, faults)
-    return Plan(kept, missing, list(left.values()), unread)
+    unfinished = any(one.is_retried and not one.part for one in faults)
+    return Plan(kept, missing, list(left.values()), unread, unfinished)
 
 
 def _take_unreadable(

@@ -251,6 +251,21 @@ class RecordIndex:
         else:
             self._gone[self._place(number)] = True
 
+    def restate(self, known: Sequence[Known]) -> None:
+        """Note that records have another part, size, mtime or state of their source.
+
+        None of them was added since the keys were asked for.
+        """
+        states: dict[str, dict[int, int]] = {}
+        for one in known:
+            states.setdefault(one.source.path, {})[one.number] = _state_of(one)
+        keys = self._keys
+        for path, by_number in states.items():
+            slots = keys.sources.find_all([path]).slots()
+            numbers = keys.numbers[keys.sources.places[slots]].tolist()
+            for slot, number in zip(slots.tolist(), numbers, strict=True):
+                keys.states[slot] = by_number.get(number, keys.states[slot])
+
     def doubles(self, numbers: NDArray[np.int64]) -> list[Known]:
         """Return those of some records whose content may have a record that is not among them."""
         keys = self.keys

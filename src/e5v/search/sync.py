@@ -35,6 +35,7 @@ from e5v.search.records import Known
 from e5v.search.rereading import make_empty_fault, reread
 from e5v.search.scan import FoundFile, is_missing
 from e5v.search.scope import Scope
+from e5v.search.state_updates import StateUpdates
 from e5v.search.thumbnails import count_workers, thumbnail
 from e5v.search.writer import Writer
 
@@ -71,11 +72,7 @@ class FolderSync:
     """An index that follows folders, with the model that embeds for it.
 
     The model is opened when there is something to embed. Not thread-safe. With `at_once`, a run is
-    one commit: an interrupted one changes nothing.
-
-    Attributes:
-        changes: the result of the last comparison with the folders, with skipped and unlisted
-            files and missing roots.
+    one commit: an interrupted one changes nothing. `changes` is how the folders last compared.
     """
 
     def __init__(
@@ -111,10 +108,11 @@ class FolderSync:
         self.changes = changes
         self._progress = Progress(changes.weight, unchanged=changes.unchanged, seconds=seconds)
         self._queue = CommitQueue(self._writer, self._catalog)
+        self._updates = StateUpdates(self._writer, self._catalog)
         self._waiting: deque[Pending] = deque()  # given to the model, not yet answered
         self._stale = set(changes.gone)  # numbers of records to remove
         self._marked: set[int] = set()  # numbers of records found missing in this run
-        self._states: dict[str, FileState] = {}  # of changed files whose records stay
+        self._states: dict[str, FileState] = {}  # of files with records of missing images
         self._all_fed, self._forget = not changes.fresh, False
         for path in changes.cured:
             self._catalog.drop_faults(path)
@@ -144,9 +142,10 @@ class FolderSync:
             self._mark(changes, forget=forget)
             yield self._progress
             yield from self._write(changes)
+            if not self._at_once:
+                self._updates.write()
             left = self._sweep()
-        self._catalog.save()
-        self._catalog.put_states(self._states, left)
+        self._updates.finish(self._states, left)  # what was held back is in the table now
         self._writer.publish()
         yield self._progress
 
@@ -204,24 +203,19 @@ class FolderSync:
                     continue
                 count += 1
                 record = plan.record_of(one)
-                self._note_state(one, record)
+                self._updates.note(one.path)
                 if record is None:
                     yield plan.named(one)
                 else:
                     kept += 1
-                    self._keep(record, one.part)
+                    self._keep(record, one, plan)
             self._settle_records(found, plan)
             self._count(total=count - weight(found), done=kept)
 
-    def _note_state(self, piece: Piece, record: Known | None) -> None:
-        """Remember the size and mtime of an image if they differ from its record's."""
-        state = FileState(piece.size, piece.mtime)
-        other = record is not None and (record.size, record.mtime) != state
-        if piece.kind == "image" and (other or piece.path in self._catalog.states):
-            self._states[piece.path] = state
-
-    def _keep(self, record: Known, part: int) -> None:
-        self._catalog.move(record, part)
+    def _keep(self, record: Known, piece: Piece, plan: Plan) -> None:
+        self._catalog.move(record, piece.part)
+        if not plan.unfinished:
+            self._updates.add(record, piece)
         if self._catalog.mark_present(record.number):
             self._count(returned=1)
 
@@ -231,8 +225,11 @@ class FolderSync:
             self._mark_missing(known.number)
         self._stale |= {known.number for known in plan.stale}
         retried = any(one.is_retried for one in self._catalog.faults.get(found.path, ()))
-        if plan.keeps_any and not retried:
+        if plan.missing and not retried:
             self._states[found.path] = FileState(found.size, found.mtime)
+        self._updates.note(found.path)
+        if self._updates.are_many and not self._at_once:
+            self._updates.write()
 
     def _embed(self, pieces: Iterator[Piece], pool: ThreadPoolExecutor) -> Iterator[Progress]:
         feed = self._feed(pieces, pool)

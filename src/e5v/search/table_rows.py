@@ -86,3 +86,18 @@ def make_rows(
     rows = pa.array(np.ascontiguousarray(vectors).reshape(-1))
     arrays.append(pa.FixedSizeListArray.from_arrays(rows, vectors.shape[1]))
     return pa.Table.from_arrays(arrays, [*(field.name for field in fields), VECTOR])
+
+
+def make_states(known: Sequence[Known]) -> pa.Table:
+    """Return what records say of their files, by number, as columns of a table."""
+    sources = [one.source for one in known]
+    columns = {
+        "row": [one.number for one in known],
+        "source_size": [one.size for one in sources],
+        "source_mtime": [one.mtime for one in sources],
+        "source_parts": [one.parts for one in sources],
+        "part": [one.part for one in known],
+        "size": [one.size for one in known],
+        "mtime": [one.mtime for one in known],
+    }
+    return pa.table({name: pa.array(values, pa.int64()) for name, values in columns.items()})

@@ -200,6 +200,11 @@ class Writer:
         self._keep_tidy()
         self.publish()
 
+    def update(self, known: Sequence[Known]) -> None:
+        """Write size, mtime and part of existing records, and the state of their sources."""
+        self._table.update(known)
+        self._table.sync()
+
     def publish(self) -> None:
         """Let readers on other machines see what is written, if the index is on an object store.
 

@@ -72,8 +72,7 @@ def train(
     Args:
         model: a hub id or a folder of an image-text-to-text model, or "nano-base".
         data: one or more files of triplets (see `e5v.training.reading`), or data sets of the hub,
-            "hub:ORG/NAME:SPLIT"; the same with their weights
-            (`{"nli.csv": 0.8, "pairs.jsonl": 0.2}`), or a list of `Triplet`.
+            "hub:ORG/NAME:SPLIT"; with weights: `{"nli.csv": 0.8, ...}`; or a list of `Triplet`.
         out: the folder of the run, new or empty: log, checkpoints, adapter.
         recipe: how to train; by default the paper's recipe, 1,000 steps of 768 triplets.
         evaluation: validation data, a file of triplets of texts, or a folder of images with
