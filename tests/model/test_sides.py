@@ -11,6 +11,7 @@ import e5v
 from e5v import E5V, PromptError, UsageError
 from e5v.errors import DataError
 from e5v.inputs import Item, Text
+from e5v.model.recipe import SIDES
 from e5v.model.verify import check
 from e5v.search.query import Query, embed_query
 
@@ -28,7 +29,7 @@ def test_e5v_ignores_sides(checkpoints: Checkpoints) -> None:
     """Catches a side that moves a vector of a model which has none."""
     model = E5V(checkpoints("llava_next_llama3"), dtype="float32")
     usual = model.encode(["a dog"])
-    for side in ("query", "document"):
+    for side in SIDES:
         assert model.encode(["a dog"], side=side).tobytes() == usual.tobytes()
         item = Item((Text("a dog"),), side=side)
         assert model.encode([item]).tobytes() == usual.tobytes()
@@ -61,7 +62,7 @@ def test_an_instruction_without_a_place_is_refused(
     with pytest.raises(PromptError, match=f"{BGE} gives documents no instruction; leave it out"):
         two_sided.encode(["a dog"], instruction="Find it.", side="document")
     with pytest.raises(UsageError, match='side is "passage"; expected "query" or "document"'):
-        two_sided.encode(["a dog"], side="passage")  # type: ignore[arg-type]
+        two_sided.encode(["a dog"], side="passage")  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="sides"):
         two_sided.encode(["a dog"], sides="query")  # type: ignore[call-overload]
 

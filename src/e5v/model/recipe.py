@@ -194,7 +194,7 @@ class Recipe:
         """The special tokens in its templates."""
         wordings = [one for one in (self.query, self.document) if one]
         templates = [one for each in wordings for one in (each.plain, each.instructed) if one]
-        return set().union(*(one.marks for one in templates))
+        return {mark for one in templates for mark in one.marks}
 
     def moved_from(self, other: Recipe) -> dict[str, str]:
         """Return what moves vectors, besides turn and pixel limits, and differs from another's."""
