@@ -79,16 +79,6 @@ def test_an_index_keeps_its_image_tokens_and_its_weights() -> None:
     assert (given.image_tokens, given.weights) == (100, "4bit")
 
 
-def test_training_refuses_what_is_for_use() -> None:
-    """Catches an option of a verb that is taken and not followed."""
-    taken = Opening("float32", tiling="transformers-4.41").for_training()
-    assert taken.keys() == {"dtype", "device", "trust_remote_code", "tiling"}
-    with pytest.raises(UsageError, match="--image-tokens is for use; leave it out in training"):
-        Opening(image_tokens=100).for_training()
-    with pytest.raises(UsageError, match="train a model in 4 bits with --four-bit"):
-        Opening(weights="4bit").for_training()
-
-
 def test_the_tilings_are_those_of_the_library() -> None:
     """Catches a tiling, or a way to store weights, that only Python knows."""
     assert get_args(get_type_hints(Opening)["tiling"]) == get_args(Tiling)

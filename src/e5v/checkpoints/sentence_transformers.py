@@ -78,9 +78,11 @@ def write_sentence_files(folder: Path, loaded: Loaded) -> bool:
 def _complete_config(path: Path, loaded: Loaded) -> None:
     """Add the model's class to its config, if it names none, and the recipe unless it is E5-V's."""
     config = json.loads(path.read_text(encoding="utf-8"))
-    added = {} if config.get("architectures") else {"architectures": [type(loaded.model).__name__]}
+    added: dict[str, object] = {}
+    if not config.get("architectures"):
+        added["architectures"] = [type(loaded.model).__name__]
     if loaded.recipe.moved_from(E5_V):
-        added |= {OURS: loaded.recipe.name}
+        added[OURS] = loaded.recipe.name
     if added:
         written = json.dumps(config | added, indent=2, ensure_ascii=False)
         path.write_text(f"{written}\n", encoding="utf-8")

@@ -51,7 +51,7 @@ def open_encoder(
     if len(devices) == 1:
         return first
     dtype: Any = str(first.loaded.model.dtype).removeprefix("torch.")  # one for all
-    order = Order(absolute_name(model), readout, {**how, "dtype": dtype})
+    order = Order(absolute_name(model), readout, {**here, "dtype": dtype})
     return open_pool(first, order, devices[1:])
 
 

@@ -56,8 +56,8 @@ def find_reference(
     kept = cache_folder() / "engine" / f"{_digest_files(name, folder, dtype, recipe)}.json"
     if kept.is_file():
         return _read(kept.read_text(encoding="utf-8"))
-    how = {"model": absolute_name(name), "dtype": dtype, "recipe": recipe}
-    how |= {"trust_remote_code": trust_remote_code}
+    how: dict[str, object] = {"model": absolute_name(name), "dtype": dtype, "recipe": recipe}
+    how["trust_remote_code"] = trust_remote_code
     done = subprocess.run(
         [sys.executable, "-m", CHILD, json.dumps(how)],
         capture_output=True,
