@@ -93,8 +93,9 @@ Embed texts and images in one space, with a multimodal language model."""
 FOOT = f"""e5v VERB --help          arguments, options and examples of a verb
 e5v --version            the version
 e5v --completion SHELL   print a completion script for bash or zsh
-{VARIABLE} sets the default model (otherwise {PAPER}), E5V_INDEX the
-default index. Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 interrupted."""
+{VARIABLE} sets the default model (otherwise {PAPER}; a new index asks),
+E5V_INDEX the default index.
+Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 interrupted."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

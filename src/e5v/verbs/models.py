@@ -20,11 +20,12 @@ GB, BILLION, MILLION = 1e9, 1e9, 1e6
 ESTIMATED = "~"
 DIGITS = 3  # of seconds
 FEW = 100  # seconds, from which on no decimals are shown
+WIDTH = 150  # columns of the table, at least: a narrow terminal breaks its lines
 
 
 @dataclass(frozen=True)
 class Models:
-    """List the models that are known by name, and what each costs on this machine.
+    """List the known models, and what each one costs on this machine.
 
     For each: parameters, licence, download, memory in each kind of weights, tokens and seconds for
     a photo of 640x480 pixels, seconds for a short text, and published scores. Seconds are estimates
@@ -117,7 +118,7 @@ def _show_table(prices: "Sequence[Price]", machine: "Machine") -> None:
     from rich.text import Text
 
     sources = list(dict.fromkeys(one.source for price in prices for one in price.model.scores))
-    table = Table(box=None, pad_edge=False, title_justify="left")
+    table = Table(box=None, pad_edge=False)
     table.add_column("model", overflow="fold")
     for head in ("parameters", "download", "memory", "8bit", "4bit", "tokens", "photo", "text"):
         table.add_column(head, justify="right", no_wrap=True)
@@ -127,7 +128,7 @@ def _show_table(prices: "Sequence[Price]", machine: "Machine") -> None:
         table.add_row(*map(Text, _make_row(price, sources)))
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     console.print(f"{machine.dtype} on {machine.name}, {machine.memory / GB:.1f} GB of memory\n")
-    Console(highlight=False).print(table)
+    Console(highlight=False, width=max(WIDTH, console.width)).print(table)
     console.print(
         f"\n{ESTIMATED} estimated. Download and memory in GB, memory in {machine.dtype} and in "
         "weights of 8 and 4 bits. Tokens and seconds are of a photo of 640x480 pixels and of a "

@@ -72,15 +72,17 @@ def count_contents(roots: Sequence[str], exclude: Sequence[str]) -> Contents:
 def describe_proposal(price: "Price", contents: Contents) -> str:
     """Say in one line what a model is, and what it takes to index the contents with it."""
     model = price.model
-    seconds = contents.photos * price.photo + contents.texts * price.text
-    counted = [f"{contents.photos:,} photos"] if contents.photos else []
-    counted += [f"{contents.texts:,} text files"] if contents.texts else []
-    cost = f"{' and '.join(counted) or 'nothing yet'}: about {format_time(seconds)}"
-    kind = "photo" if contents.photos else "text"
+    costs = []
+    if contents.photos:
+        time = format_time(contents.photos * price.photo)
+        costs.append(f"{contents.photos:,} photos: about {time} ({price.basis('photo')})")
+    if contents.texts or not costs:
+        each = f"{price.text:.2g} s a passage ({price.basis('text')})"
+        costs.append(f"{contents.texts:,} text files: {each}")
     return (
         f"the model to take on this machine is {model.id} ({model.licence}): "
         f"{_find_download(price) / GB:.1f} GB to download, {price.memory / GB:.1f} GB of memory; "
-        f"{cost} ({price.basis(kind)}); others: e5v models"
+        f"{'; '.join(costs)}; others: e5v models"
     )
 
 

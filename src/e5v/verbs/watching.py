@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from e5v.image_names import is_image_name
+from e5v.image_formats import is_image_name
 from e5v.inputs import Image, RawItem
 from e5v.model.bundled import find_bundled
 from e5v.verbs.console import say
