@@ -11,7 +11,7 @@ The share of the matrix rate that a run reached is what `e5v.model.prices.EFFICI
 
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,7 +33,8 @@ SENTENCES = EXAMPLES / "nli" / "train.csv"
 TARGET = 0.3  # the median error that is allowed
 NOTES = (
     "every size is a fresh process; one photo and one text are embedded before the clock starts",
-    "seconds are of one photo and of one text; the model is open already",
+    "seconds are of one photo and of one text; the model is open already; with one_thread they are "
+    "seconds of CPU, decoding included",
     "error is |estimated - measured| / measured",
     "efficiency is the share of the matrix rate that the run reached",
 )
@@ -50,6 +51,8 @@ class Settings:
         photos_dir: a folder of .jpg; each is made 640x480 pixels large.
         device: where they run, by default the fastest.
         dtype: what they compute in; "auto" is bfloat16 where the hardware is fast at it.
+        one_thread: compute on one thread and count its seconds of CPU, which others' work on the
+            machine changes little.
         out: where the result is written, as JSON.
 
     """
@@ -60,6 +63,7 @@ class Settings:
     photos_dir: Path = EXAMPLES / "photos" / "images"
     device: str | None = None
     dtype: str = "auto"
+    one_thread: bool = False
     out: Path = Path("benchmarks/results/prices-cpu.json")
 
     def __post_init__(self) -> None:
@@ -136,6 +140,7 @@ def _tower(sizes: Sizes) -> Any:
 
 def measure_size(job: Job) -> list[Row]:
     """Write a random checkpoint, price it, and time it."""
+    import torch
     from PIL import Image
 
     from benchmarks.checkpoint import write
@@ -146,6 +151,10 @@ def measure_size(job: Job) -> list[Row]:
 
     settings, model = job.settings, describe_size(job.size)
     keep_freed_memory()  # as the command line does
+    clock = time.perf_counter
+    if settings.one_thread:
+        torch.set_num_threads(1)
+        clock = time.process_time
     files = read_photos(settings.photos_dir, settings.photos + 1)
     photos = [Image.open(file).convert("RGB").resize((640, 480)) for file in files]
     texts = read_sentences(SENTENCES)[: settings.texts + 1]
@@ -161,7 +170,7 @@ def measure_size(job: Job) -> list[Row]:
             ("photo", photos, model.photo_operations(), price.photo),
             ("text", texts, model.text_operations(), price.text),
         ):
-            measured = _time(opened, items)
+            measured = _time(opened, items, clock)
             rows.append(
                 Row(
                     job.size,
@@ -177,12 +186,12 @@ def measure_size(job: Job) -> list[Row]:
     return rows
 
 
-def _time(model: Any, items: Sequence[Any]) -> float:
+def _time(model: Any, items: Sequence[Any], clock: Callable[[], float]) -> float:
     """Return the seconds of one item; the first is embedded before, untimed."""
     model.encode(items[:1])
-    begun = time.perf_counter()
+    begun = clock()
     model.encode(items[1:])
-    return (time.perf_counter() - begun) / (len(items) - 1)
+    return (clock() - begun) / (len(items) - 1)
 
 
 def measure(settings: Settings, runner: Runner = fresh) -> Iterator[list[Row]]:
