@@ -7,6 +7,8 @@ import pytest
 
 import e5v
 from docs.site_pages import PLAN, describe_http, list_help, list_public_names, write_plan
+from e5v.model.recipe import Recipe
+from e5v.model.recipes import RECIPES, REFUSED
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "e5v"
@@ -50,6 +52,22 @@ def test_every_file_is_in_the_plan() -> None:
             continue
         room_title = path.name == "__init__.py" and path.parent != SOURCE
         assert written in named or written.startswith(folders) or room_title, written
+
+
+def test_the_guide_lists_every_recipe() -> None:
+    """A recipe that no user hears of, and a model, side or licence that is another's."""
+    guide = PAGES["docs/guides/encode.md"]
+    for recipe in RECIPES:
+        ids = ", ".join(f"`{id}`" for id in recipe.ids if "/" in id)
+        sides = [side for side in ("query", "document") if _takes_instruction(recipe, side)]
+        told = {0: "none", 1: "queries", 2: "queries and documents"}[len(sides)]
+        assert f"| `{recipe.name}` | {ids} | {told} | {recipe.licence} |\n" in guide
+    assert all(refused.name in guide for refused in REFUSED)
+
+
+def _takes_instruction(recipe: Recipe, side: str) -> bool:
+    wording = getattr(recipe, side)
+    return wording is not None and wording.instructed is not None
 
 
 @pytest.mark.parametrize("page", PAGES)

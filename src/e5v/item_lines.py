@@ -3,9 +3,10 @@
 file | stdin -> JsonLine -> paths of images found -> ItemLine, or LineFault
 
 A line is a string, a list of parts, a chat message, or an object with an image, texts or both,
-which are one item together. Keys and paths follow the rule of `e5v.captions`; here, an image may
-also be a data URI, "base64", or a list of images. A file at a store names images relative to its
-folder, without images/, or by their URLs; these are not looked for before they are read.
+which are one item together, and perhaps an "instruction". Keys and paths follow the rule of
+`e5v.captions`; here, an image may also be a data URI, "base64", or a list of images. A file at a
+store names images relative to its folder, without images/, or by their URLs; these are not looked
+for before they are read.
 """
 
 import os
@@ -165,6 +166,8 @@ def read_object(value: Mapping[str, object], places: ImagePlaces) -> RawItem:
         kept = key if key in ENCODED_KEYS else "image"
         parts.append({kept: _resolve_image(key, value[key], places)})
     parts += [{"text": text} for text in texts]
+    if value.get("instruction") is not None:
+        parts.append({"instruction": value["instruction"]})
     return {name: one for part in parts for name, one in part.items()} if len(texts) < 2 else parts  # noqa: PLR2004
 
 

@@ -61,8 +61,8 @@ def _unime(first: Image.Image, wide: Image.Image) -> list[Case]:
 
 
 def _qwen3(first: Image.Image, wide: Image.Image) -> list[Case]:
-    """Sides are the authors' rule for 64x48 and 200x50 pixels, with 32 pixels to a token."""
-    small, strip = first.resize((64, 64)), wide.resize((192, 64))
+    """Sizes are by the authors' rule, with 32 pixels to a token."""
+    small, strip, thin = first.resize((64, 64)), wide.resize((192, 64)), wide.resize((400, 10))
     usual = "Represent the user's input."
     both = {"image": first, "text": TEXT}
     return [
@@ -78,6 +78,7 @@ def _qwen3(first: Image.Image, wide: Image.Image) -> list[Case]:
             CHAT.format(usual, SEEN + SEEN + "ab"),
             (small, strip),
         ),
+        Case(thin, CHAT.format(usual, SEEN), (thin.resize((384, 32)),)),
         Case({"text": TEXT, "instruction": TASK}, CHAT.format(f"{TASK}.", TEXT)),
         Case(
             [{"role": "system", "content": TASK}, {"role": "user", "content": TEXT}],

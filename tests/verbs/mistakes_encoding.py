@@ -61,6 +61,15 @@ ENCODING: dict[str, tuple[list[str], str]] = {
         ["encode", "a", "--tiling", "4.41"],
         "--tiling is 4.41; expected correct or transformers-4.41",
     ),
+    "an unknown recipe": (
+        ["verify", "nano", "--recipe", "gme"],
+        "there is no recipe 'gme'; did you mean gme-qwen2-vl?",
+    ),
+    "an unknown side": (["encode", "a", "--side", "passage"], "expected query or document"),
+    "a side of parts": (
+        ["encode", "a", "--part-rows", "5", "--out", "parts", "--side", "query"],
+        "--side is not for parts, which are documents; leave it out",
+    ),
     "a missing model folder": (["encode", "a", "--model", "./none"], "there is no folder ./none"),
     "a folder without a model": (["words", "a", "--model", "pictures"], "without config.json"),
     "a file as a model": (["verify", "data.bin"], "data.bin is a file"),

@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -12,6 +13,7 @@ import pytest
 import e5v
 import e5v.model.verify
 from e5v import E5V
+from e5v.cli import main
 from e5v.model.opening import DTypeName
 from e5v.vectors import Precision
 from e5v.verbs import vector_files
@@ -129,3 +131,25 @@ def test_a_bar_is_for_terminals(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_p
     assert "Encoding" in run("encode", "a", "--out", tmp_path / "v.npy").err
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert "Encoding" not in run("encode", "a").err
+
+
+def test_an_instruction_and_a_side_reach_the_model(
+    run: Run, checkpoints: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Catches options that change no vector, and a line's instruction passed over."""
+    folder = checkpoints("llava_next_mistral")
+    model = E5V(folder, dtype="float32", recipe="bge-vl-mllm")
+    items = tmp_path / "items.jsonl"
+    items.write_text('"a dog"\n{"text": "a dog", "instruction": "Own."}\n')
+    how = ["--model", str(folder), "--dtype", "float32", "--recipe", "bge-vl-mllm"]
+    out = tmp_path / "v.npy"
+    asked = ["--instruction", "Find it.", "--side", "query"]
+    assert main(["encode", str(items), "--out", str(out), *how, *asked]) == 0
+    rows = np.load(out)
+    for row, told in zip(rows, ("Find it.", "Own."), strict=True):
+        expected = model.encode(["a dog"], instruction=told)[0]
+        assert np.abs(row - expected).max() <= 1e-5
+    done = run("encode", "a dog", "--instruction", "Find it.")
+    assert done.code == 2
+    assert "no place for an instruction" in done.err
+    assert "Traceback" not in done.err

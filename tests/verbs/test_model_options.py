@@ -47,6 +47,9 @@ def test_an_index_is_opened_as_it_was_made() -> None:
     assert choose_opening(Opening(), usual) == Opening("float32")
     assert choose_opening(Opening(tiling="transformers-4.41"), usual).tiling == "transformers-4.41"
     assert choose_opening(Opening(), None) == Opening()
+    worded = Manifest("f", "m", "float32", 3, recipe="bge-vl-mllm")
+    assert choose_opening(Opening(), worded).recipe == "bge-vl-mllm"
+    assert choose_opening(Opening(recipe="e5-v"), worded).recipe == "e5-v"
 
 
 def test_the_tilings_are_those_of_the_library() -> None:

@@ -32,7 +32,7 @@ def test_verify_shows_each_check_and_fails_with_one(
     ]
 
     def verify(model: str, **options: object) -> Iterator[Check]:
-        usual = {"device": None, "trust_remote_code": False, "tiling": "correct"}
+        usual = {"device": None, "trust_remote_code": False, "tiling": "correct", "recipe": None}
         assert options == usual | {"dtype": "float32"}
         yield from checks
 

@@ -63,7 +63,7 @@ class OwnModel:
         return {f"{prompt}, {kind}": self._find_wording(prompt, kind) for prompt, kind in asked}
 
     def _find_wording(self, prompt: str, kind: Kind) -> str:
-        wording = self._find_prompt(prompt)
+        wording = self.model.loaded.recipe.shown(self._find_prompt(prompt))
         return {"text": wording.text, "image": wording.image, "composed": wording.edit}[kind]
 
     def _find_prompt(self, prompt: str) -> Prompt:

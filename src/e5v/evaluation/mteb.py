@@ -51,7 +51,8 @@ class MTEBModel:
 
     - a task's instruction (`TaskMetadata.prompt`): the model was tuned with prompts of its own. An
       instruction that belongs to a single query is part of the query's text;
-    - whether an item is a query or a document, except for an image with a text;
+    - whether an item is a query or a document, except for an image with a text, and for a model
+      whose recipe words the two differently;
     - the split, the subset, and the batch size: batches are planned by tokens.
 
     Args:
@@ -102,6 +103,7 @@ class MTEBModel:
         rows: NDArray[np.float32] = self.model.encode(
             _Items(inputs),
             prompt=self._find_prompt(task_metadata, prompt_type),
+            side="query" if prompt_type == "query" else "document",
             progress=kwargs.get("show_progress_bar", True),
         )
         return rows

@@ -79,14 +79,14 @@ def describe_setting(
     model of the paper's figures, if there are any.
     """
     own = every[-1].embedder
-    model, turn = own.model, own.model.loaded.turn
+    model = own.model
     return Setting(
         model=name,
         fingerprint=own.fingerprint,
         dtype=str(model.dtype).removeprefix("torch."),
         device=_describe_device(model),
         readout=", ".join(dict.fromkeys(one.embedder.model.encoder.readout for one in every)),
-        turn=f"{turn.name}, the paper's" if turn else "the model's own chat template",
+        turn=_describe_turn(model),
         prompts=collect_wordings(every, pools),
         versions={"python": sys.version.split()[0]} | {one: version(one) for one in PACKAGES},
         paper=paper,
@@ -103,6 +103,13 @@ def collect_wordings(every: Iterable[Variant], pools: Sequence[Pool]) -> dict[st
     if all(one == first for one in asked.values()):
         return first
     return {f"{label}: {name}": text for label, own in asked.items() for name, text in own.items()}
+
+
+def _describe_turn(model: E5V) -> str:
+    turn, recipe = model.loaded.turn, model.loaded.recipe
+    if turn is None:
+        return "the model's own chat template"
+    return f"{turn.name}, the paper's" if recipe.turn == "family" else f"as {recipe.name} has it"
 
 
 def _describe_device(model: E5V) -> str:

@@ -211,6 +211,18 @@ class Recipe:
             return None
         return self.query if side == "query" else self.document
 
+    def shown(self, prompt: Prompt) -> Prompt:
+        """Return the templates of documents as a prompt, for reports; or the prompt, if it is used.
+
+        Instructions stand in them as slots.
+        """
+        wording = self.wording("document", prompt)
+        if wording is None:
+            return prompt
+        own = wording.instructed if wording.default and wording.instructed else wording.plain
+        both = own.both or "none"
+        return Prompt(text=own.text, image=own.image, edit=both, mixture=both)
+
     def ask(self, item: Item, prompt: Prompt, purpose: Purpose = ANY) -> FilledPrompt:
         """Word an item: in the recipe's own way, unless the prompt is another than E5-V's.
 

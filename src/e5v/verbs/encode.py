@@ -25,6 +25,7 @@ from e5v.verbs.inputs import Inputs, gather
 from e5v.verbs.model_options import Opening, check_model, default_model
 from e5v.verbs.options import AtStores, need_at_least_1
 from e5v.verbs.paths import need_new_file
+from e5v.verbs.purpose_options import PurposeOptions
 from e5v.verbs.watching import WatchedModel
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class Encode:
     """Encode nothing; say what is missing, doubled, foreign or damaged in a folder of parts."""
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
     engines: OmitArgPrefixes[EncodeEngineOptions] = field(default_factory=EncodeEngineOptions)
+    purpose: OmitArgPrefixes[PurposeOptions] = field(default_factory=PurposeOptions)
 
     def __post_init__(self) -> None:
         """Refuse options that are out of range or do not go together.
@@ -145,6 +147,7 @@ class Encode:
             raise UsageError("--for-index reads folders and files; leave out --text")
         if self.engines.address():
             raise UsageError("--engine openai is not for parts: each worker opens the model itself")
+        self.purpose.refuse("parts, which are documents")
         if self.format or self.skip_errors:
             name = "--format" if self.format else "--skip-errors"
             raise UsageError(
@@ -249,6 +252,7 @@ def _embed(
         batch_tokens=verb.batch_tokens,
         dim=verb.dim,
         on_error="skip" if verb.skip_errors else "raise",
+        **verb.purpose.arguments(),
     )
     tally = Tally()
     for result in stream:

@@ -22,6 +22,7 @@ TITLES = {
     "objective options": "Loss options",
     "rule options": "Options of the choice",
     "opening options": "Model loading options",
+    "purpose options": "Options of what items are for",
 }
 
 
