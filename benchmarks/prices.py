@@ -6,7 +6,7 @@
                                 -> photos of 640x480 pixels and sentences, embedded and timed
     -> error of each estimate, their median -> results/prices-cpu.json
 
-The share of the matrix rate that a run reached is what `e5v.model.prices.EFFICIENCY` is taken from.
+The share of the rates that a run reached is what `e5v.model.prices.EFFICIENCY` is taken from.
 """
 
 import statistics
@@ -36,7 +36,8 @@ NOTES = (
     "seconds are of one photo and of one text; the model is open already; with one_thread they are "
     "seconds of CPU, decoding included",
     "error is |estimated - measured| / measured",
-    "efficiency is the share of the matrix rate that the run reached",
+    "ideal is the seconds of an item if all its work were done at the measured rates",
+    "efficiency is ideal / measured",
 )
 
 
@@ -84,12 +85,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Row:
-    """One estimate and its run: operations and seconds of one item, operations per second."""
+    """One estimate and its run: operations and seconds of one item."""
 
     size: str
     kind: str
     operations: int
-    rate: float
+    ideal: float
     estimated: float
     measured: float
     efficiency: float
@@ -147,7 +148,7 @@ def measure_size(job: Job) -> list[Row]:
     from e5v import E5V
     from e5v.model.machine import find_machine, measure_rates
     from e5v.model.malloc import keep_freed_memory
-    from e5v.model.prices import find_price
+    from e5v.model.prices import find_ideal, find_price
 
     settings, model = job.settings, describe_size(job.size)
     keep_freed_memory()  # as the command line does
@@ -162,24 +163,23 @@ def measure_size(job: Job) -> list[Row]:
         write(Path(folder), SIZES[job.size], read_sentences(SENTENCES))
         opened = E5V(folder, device=settings.device, dtype=settings.dtype)
         machine = find_machine(settings.device, settings.dtype)
-        width = SIZES[job.size].width
-        rate = measure_rates(machine, [width])[width]
-        price = find_price(model, machine, rate, {})
+        rates = measure_rates(machine, model.widths, clock)
+        price = find_price(model, machine, rates, {})
         rows = []
-        for kind, items, operations, estimated in (
-            ("photo", photos, model.photo_operations(), price.photo),
-            ("text", texts, model.text_operations(), price.text),
+        for kind, items, estimated in (
+            ("photo", photos, price.photo),
+            ("text", texts, price.text),
         ):
-            measured = _time(opened, items, clock)
+            measured, ideal = _time(opened, items, clock), find_ideal(model.work(kind), rates)
             rows.append(
                 Row(
                     job.size,
                     kind,
-                    operations,
-                    rate,
+                    sum(one.operations for one in model.work(kind).values()),
+                    ideal,
                     estimated,
                     measured,
-                    efficiency=operations / (rate * measured),
+                    efficiency=ideal / measured,
                     error=abs(estimated - measured) / measured,
                 )
             )

@@ -9,7 +9,7 @@ import transformers
 
 from benchmarks.flops import own_flops, vision_flops
 from benchmarks.sizes import SIZES
-from e5v.model.shapes import FixedTower, Language, Shape, Tower
+from e5v.model.shapes import FixedTower, Language, Shape, Tower, Work
 from tests.families import load_processor
 
 Checkpoints = Callable[[str], Path]
@@ -96,7 +96,7 @@ def test_work_is_that_of_the_benchmarks(size: str) -> None:
         sizes.layers, sizes.width, sizes.mlp, sizes.heads, sizes.kv_heads, sizes.vocabulary
     )
     for tokens in (1, 32, 2_360):
-        assert language.operations(tokens) == own_flops(sizes, tokens)
+        assert language.work(tokens).operations == own_flops(sizes, tokens)
     width = sizes.vision_width
     tower = Tower(
         sizes.vision_layers,
@@ -106,7 +106,7 @@ def test_work_is_that_of_the_benchmarks(size: str) -> None:
         ((width, sizes.width), (sizes.width, sizes.width)),
         unread=1,
     )
-    counted = tower.operations([sizes.patches + 1] * 5)  # a class token goes through all
+    counted = tower.work([sizes.patches + 1] * 5).operations  # a class token goes through all
     assert counted == pytest.approx(vision_flops(sizes, 5), rel=0.005)
 
 
@@ -115,13 +115,14 @@ def test_windows_save_work() -> None:
     whole = Tower(4, 8, 16, 12, ((8, 8),))
     windows = Tower(4, 8, 16, 12, ((8, 8),), window=4, full=1)
     saved = 3 * (100**2 - 100 * 4)  # pairs, in the three layers that have windows
-    assert whole.operations([100]) - windows.operations([100]) == 4 * 8 * saved
-    assert FixedTower(5, each=7).operations([9, 9]) == 14
+    assert whole.work([100]).attention - windows.work([100]).attention == 4 * 8 * saved
+    assert whole.work([100]).products == windows.work([100]).products
+    assert FixedTower(5, each=7, width=8).work([9, 9]) == Work(products=14)
 
 
 def test_memory_of_each_kind_of_weights() -> None:
     """Catches embeddings counted as if they were quantised, and scales left out."""
-    shape = Shape(Language(1, 64, 64, 1, 1, 1_000, tied=True), FixedTower(0, each=0))
+    shape = Shape(Language(1, 64, 64, 1, 1, 1_000, tied=True), FixedTower(0, each=0, width=8))
     matrices, table = 4 * 64**2 + 3 * 64 * 64, 1_000 * 64
     assert shape.parameters == matrices + table
     assert shape.memory("float32") == 4 * (matrices + table)

@@ -9,6 +9,7 @@ import pytest
 from e5v.cli import main
 from e5v.model import prices
 from e5v.model.catalogue import MODELS
+from e5v.model.machine import Rates
 from e5v.model.speeds import Speed, write_speed
 
 Capture = pytest.CaptureFixture[str]
@@ -18,7 +19,9 @@ Capture = pytest.CaptureFixture[str]
 def _machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Let matrices be multiplied at one rate, and nothing be measured before."""
     monkeypatch.setenv("E5V_CACHE", str(tmp_path))
-    monkeypatch.setattr(prices, "measure_rates", lambda _, widths: dict.fromkeys(widths, 1e12))
+    monkeypatch.setattr(
+        prices, "measure_rates", lambda _, widths: Rates(dict.fromkeys(widths, 1e12), 1e12, 1e12)
+    )
     monkeypatch.setattr(prices, "ROOM", -(10**15))  # everything fits
 
 

@@ -9,7 +9,7 @@ from e5v.cli import main
 from e5v.errors import ModelError
 from e5v.model import downloads, prices
 from e5v.model.catalogue import find_model
-from e5v.model.machine import Machine
+from e5v.model.machine import Machine, Rates
 from e5v.model.prices import Advice, find_price
 from e5v.search.manifest import read_manifest
 from e5v.verbs import proposal
@@ -17,6 +17,7 @@ from e5v.verbs.proposal import Contents, count_contents, describe_proposal, form
 from tests.verbs.done import PHOTOS, put_on_stdin
 
 Capture = pytest.CaptureFixture[str]
+RATES = Rates(dict.fromkeys((256, 288, 1_024, 2_048), 1e12), 1e12, 1e12)
 HERE = Machine("cpu", "bfloat16", "cpu x", 64_000_000_000)
 
 
@@ -31,7 +32,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the bundled model be the one to take, and somebody sit at the terminal."""
     nano = find_model("nano")
     assert nano is not None
-    advice = Advice(find_price(nano, HERE, 1e12, {}), "")
+    advice = Advice(find_price(nano, HERE, RATES, {}), "")
     monkeypatch.setattr(prices, "recommend", lambda machine: advice)
 
 
@@ -103,7 +104,7 @@ def test_what_it_will_take(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "download_size", away)
     model = find_model("Qwen/Qwen3-VL-Embedding-2B")
     assert model is not None
-    price = find_price(model, HERE, 2e12, {})
+    price = find_price(model, HERE, RATES, {})
     line = describe_proposal(price, Contents(photos=1_200, texts=0))
     assert "4.3 GB to download, 4.3 GB of memory" in line
     assert f"1,200 photos: about {format_time(1_200 * price.photo)} (estimated)" in line

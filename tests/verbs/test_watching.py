@@ -12,7 +12,7 @@ from e5v.cli import main
 from e5v.inputs import Image
 from e5v.model import prices, speeds
 from e5v.model.catalogue import find_model
-from e5v.model.machine import find_machine
+from e5v.model.machine import Rates, find_machine
 from e5v.verbs.watching import find_longest_side
 
 Capture = pytest.CaptureFixture[str]
@@ -23,7 +23,9 @@ LINE = "nano knows small drawings only, and these are photographs; on this machi
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("E5V_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(prices, "measure_rates", lambda _, widths: dict.fromkeys(widths, 1e12))
+    monkeypatch.setattr(
+        prices, "measure_rates", lambda _, widths: Rates(dict.fromkeys(widths, 1e12), 1e12, 1e12)
+    )
 
 
 @pytest.fixture

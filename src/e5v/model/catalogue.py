@@ -14,7 +14,8 @@ from e5v.model.photo_tokens import PHOTO, Grid, Rule, Seen, Tiles, Whole, see
 from e5v.model.recipe import Recipe
 from e5v.model.recipes import find_recipe
 from e5v.model.resizing import Size
-from e5v.model.shapes import FixedTower, Language, Shape, Tower
+from e5v.model.shapes import FixedTower, Language, Shape, Tower, Work
+from e5v.model.speeds import Kind
 
 RANKED = "MMEB-V2 image"  # the benchmark by which models are compared: most have a score
 QWEN = "README of QwenLM/Qwen3-VL-Embedding at 8ce3aab"
@@ -81,15 +82,21 @@ class CatalogueModel:
         """Return what a photo of `size` (width, height) is to it."""
         return see(self.rule, self.recipe.resize, self.recipe.pixels, size)
 
-    def photo_operations(self, size: Size = PHOTO) -> int:
-        """Count what a photo takes, with its prompt."""
-        seen = self.see(size)
-        language = self.shape.language.operations(seen.tokens + PROMPT_TOKENS)
-        return language + self.shape.vision.operations(seen.sequences)
+    @property
+    def widths(self) -> set[int]:
+        """The widths of its matrices."""
+        return {self.shape.language.width, self.shape.vision.width}
 
-    def text_operations(self) -> int:
-        """Count what a short text takes, with its prompt."""
-        return self.shape.language.operations(TEXT_TOKENS)
+    def work(self, kind: Kind) -> dict[int, Work]:
+        """Return what a photo or a short text takes, with its prompt, by the width of matrices."""
+        language = self.shape.language
+        if kind == "text":
+            return {language.width: language.work(TEXT_TOKENS)}
+        seen = self.see()
+        return {
+            self.shape.vision.width: self.shape.vision.work(seen.sequences),
+            language.width: language.work(seen.tokens + PROMPT_TOKENS),
+        }
 
 
 def _clip(width: int) -> Tower:
@@ -128,7 +135,8 @@ QWEN3_8B = Shape(  # published without a head
     _qwen3_tower(27, 1152, 4304, 4096),
 )
 SMOL_135M = Language(30, 576, 1536, 9, 3, 49_152, tied=True)
-EFFICIENTNET = FixedTower(7_400_000, each=870_000_000)  # EfficientNet-Lite0, and a stage after it
+# EfficientNet-Lite0, and a stage after it; convolutions are as slow as narrow matrices
+EFFICIENTNET = FixedTower(7_400_000, each=870_000_000, width=288)
 
 ANYRES = Tiles(336, 14, ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008)))
 QWEN2_GRID = Grid(14, 56**2, 28**2 * 16_384)
@@ -242,7 +250,11 @@ MODELS: tuple[CatalogueModel, ...] = (
     CatalogueModel("DeepGlint-AI/UniME-LLaVA-1.6-7B", "unime-llava", MISTRAL_7B, ANYRES),
     CatalogueModel("code-kunkun/LamRA-Ret", "lamra-ret", QWEN2_7B, QWEN2_GRID),
     CatalogueModel(
-        "nomic-ai/nomic-embed-multimodal-7b", "nomic-embed-multimodal", QWEN25_7B, QWEN2_GRID
+        "nomic-ai/nomic-embed-multimodal-7b",
+        "nomic-embed-multimodal",
+        QWEN25_7B,
+        QWEN2_GRID,
+        own_licence="Apache-2.0",
     ),
     CatalogueModel(
         "nomic-ai/nomic-embed-multimodal-3b",

@@ -1,23 +1,26 @@
 """What this machine has for a model: memory, and how fast it multiplies.
 
-device -> bytes of memory, a name | device, dtype and widths -> operations per second, measured
+device -> bytes of memory, a name | device, dtype and widths -> rates, measured
 """
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
+from torch.nn.functional import linear, scaled_dot_product_attention, silu
 
 from e5v.model.devices import pick_device, pick_dtype
 
 CGROUP = Path("/sys/fs/cgroup/memory.max")  # the memory of a container on Linux
 CPU_INFO = Path("/proc/cpuinfo")
 ROWS, WIDEST = 256, 4096  # of the matrices that are multiplied
-SECONDS, TRIES = 0.05, 3  # how long one width is tried, and how often at least
+HEADS, TOKENS, HEAD = 8, 1024, 64  # of the attention that is computed
+SECONDS, TRIES = 0.05, 3  # how long each is tried, and how often at least
 
 
 @dataclass(frozen=True)
@@ -72,23 +75,51 @@ def _find_memory(device: torch.device) -> int:
     return min(known)
 
 
-def measure_rates(machine: Machine, widths: Iterable[int]) -> dict[int, float]:
-    """Multiply matrices of each width for a moment; return operations per second."""
-    return {width: _measure_rate(machine, width) for width in sorted(set(widths))}
+@dataclass(frozen=True)
+class Rates:
+    """How fast a machine computes.
+
+    Attributes:
+        products: operations per second in matrix products, by width.
+        attention: operations per second in causal attention.
+        values: values per second in what is done to each value by itself.
+    """
+
+    products: Mapping[int, float]
+    attention: float
+    values: float
 
 
 @torch.inference_mode()
-def _measure_rate(machine: Machine, width: int) -> float:
-    dtype, outputs = getattr(torch, machine.dtype), min(4 * width, WIDEST)
-    rows = torch.ones(ROWS, width, device=machine.device, dtype=dtype)
-    weight = torch.ones(outputs, width, device=machine.device, dtype=dtype)
-    best, tries, end = float("inf"), 0, time.perf_counter() + SECONDS
-    while tries < TRIES or time.perf_counter() < end:
-        start = time.perf_counter()
-        torch.nn.functional.linear(rows, weight)
-        _wait(machine.device)
-        best, tries = min(best, time.perf_counter() - start), tries + 1
-    return 2 * ROWS * width * outputs / best
+def measure_rates(
+    machine: Machine, widths: Iterable[int], clock: Callable[[], float] = time.perf_counter
+) -> Rates:
+    """Compute each for a moment; the best time counts."""
+    how = {"device": machine.device, "dtype": getattr(torch, machine.dtype)}
+
+    def best(compute: Callable[[], object]) -> float:
+        compute()
+        times: list[float] = []
+        end = time.perf_counter() + SECONDS
+        while len(times) < TRIES or time.perf_counter() < end:
+            begun = clock()
+            compute()
+            _wait(machine.device)
+            times.append(clock() - begun)
+        return max(min(times), 1e-9)
+
+    products = {}
+    for width in sorted(set(widths)):
+        outputs = min(4 * width, WIDEST)
+        rows, weight = torch.ones(ROWS, width, **how), torch.ones(outputs, width, **how)
+        seconds = best(partial(linear, rows, weight))
+        products[width] = 2 * ROWS * width * outputs / seconds
+    heads = torch.ones(1, HEADS, TOKENS, HEAD, **how)
+    seconds = best(partial(scaled_dot_product_attention, heads, heads, heads, is_causal=True))
+    attention = 4 * HEADS * HEAD * TOKENS * (TOKENS + 1) / 2 / seconds
+    gate = torch.ones(ROWS, WIDEST, **how)
+    seconds = best(lambda: silu(gate) * gate)
+    return Rates(products, attention, 2 * gate.numel() / seconds)
 
 
 def _wait(device: str) -> None:

@@ -1,10 +1,10 @@
 """What a model costs on this machine: seconds a photo, seconds a text, memory; and which to take.
 
-record, Machine -> operations / (measured matrix rate x efficiency) -> Price, "estimated"
-                -> the speed of an earlier run here                 -> Price, "measured"
+record, Machine -> work / measured rates / efficiency -> Price, "estimated"
+                -> the speed of an earlier run here   -> Price, "measured"
 prices -> those that fit and are quick enough -> the one of the best published score
 
-The efficiencies are the share of the matrix rate that real runs reach: benchmarks/prices.py.
+The efficiencies are the share of the rates that real runs reach: benchmarks/prices.py.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,9 +18,9 @@ from e5v.model.catalogue import (
     TEXT_TOKENS,
     CatalogueModel,
 )
-from e5v.model.machine import Machine, measure_rates
-from e5v.model.shapes import WEIGHTS
-from e5v.model.speeds import Kind, Speed, read_speeds
+from e5v.model.machine import Machine, Rates, measure_rates
+from e5v.model.shapes import WEIGHTS, Work
+from e5v.model.speeds import KINDS, Kind, Speed, read_speeds
 
 EFFICIENCY: Mapping[Kind, float] = {"photo": 0.45, "text": 0.45}
 ROOM = 2_000_000_000  # bytes that a run needs beside the weights
@@ -62,26 +62,21 @@ class Advice:
 
 
 def find_prices(machine: Machine, models: Sequence[CatalogueModel] = MODELS) -> tuple[Price, ...]:
-    """Return what models cost on a machine; matrices are multiplied for less than a second."""
-    rates = measure_rates(machine, (one.shape.language.width for one in models))
+    """Return what models cost on a machine, whose rates are measured for about a second."""
+    rates = measure_rates(machine, {width for one in models for width in one.widths})
     speeds = read_speeds(machine.name, machine.dtype)
-    return tuple(
-        find_price(one, machine, rates[one.shape.language.width], speeds) for one in models
-    )
+    return tuple(find_price(one, machine, rates, speeds) for one in models)
 
 
 def find_price(
     model: CatalogueModel,
     machine: Machine,
-    rate: float,
+    rates: Rates,
     speeds: Mapping[tuple[str, Kind], Speed],
 ) -> Price:
-    """Return what one costs, where matrices of its width are multiplied at `rate`."""
+    """Return what one costs, at the rates of a machine and with the speeds of earlier runs."""
     tokens = {"photo": model.see().tokens + PROMPT_TOKENS, "text": TEXT_TOKENS}
-    seconds: dict[Kind, float] = {
-        "photo": estimate(model.photo_operations(), rate, "photo"),
-        "text": estimate(model.text_operations(), rate, "text"),
-    }
+    seconds = {kind: find_ideal(model.work(kind), rates) / EFFICIENCY[kind] for kind in KINDS}
     known = {kind: speeds[model.id, kind] for kind in seconds if (model.id, kind) in speeds}
     for kind, speed in known.items():
         seconds[kind] = tokens[kind] / speed.tokens_per_second
@@ -98,9 +93,14 @@ def find_price(
     )
 
 
-def estimate(operations: int, rate: float, kind: Kind) -> float:
-    """Return the seconds of operations, at a matrix rate in operations per second."""
-    return operations / (rate * EFFICIENCY[kind])
+def find_ideal(work: Mapping[int, Work], rates: Rates) -> float:
+    """Return the seconds that work of each width would take, if all were done at full rates."""
+    return sum(
+        one.products / rates.products[width]
+        + one.attention / rates.attention
+        + one.values / rates.values
+        for width, one in work.items()
+    )
 
 
 def advise(prices: Iterable[Price], seconds: float = PATIENCE) -> Advice:

@@ -1,7 +1,7 @@
 """The shape of a model: what its size, its memory and its work follow from.
 
 layers, widths, vocabulary -> parameters -> bytes in each kind of weights
-tokens | patches           -> floating point operations, a multiply-add being two
+tokens | patches           -> Work: operations in matrix products, in attention, and values
 
 Counted is what e5v computes: no logits, and the last layer's query, output and MLP at the pooled
 token only.
@@ -16,6 +16,26 @@ WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 BITS = {"float32": 32, "bfloat16": 16, "8bit": 8, "4bit": 4}
 UNQUANTISED = 16  # bits of a value in a table, where the matrices have 8 or 4
 SCALES = 0.5  # bits a value, of the scales that blocks of 64 4-bit values have
+
+
+@dataclass(frozen=True)
+class Work:
+    """What an item takes, in floating point operations, a multiply-add being two.
+
+    Attributes:
+        products: operations in matrix products with weights.
+        attention: operations in attention.
+        values: values that are read or written between the two: norms, rotations, activations.
+    """
+
+    products: int = 0
+    attention: int = 0
+    values: int = 0
+
+    @property
+    def operations(self) -> int:
+        """All operations."""
+        return self.products + self.attention
 
 
 @dataclass(frozen=True)
@@ -59,12 +79,18 @@ class Language:
         """Parameters of query, output, gate, up and down."""
         return 2 * self.width * self.attention_width + 3 * self.width * self.mlp
 
-    def operations(self, tokens: int) -> int:
+    def work(self, tokens: int) -> Work:
         """Count one item of `tokens`."""
         pairs = tokens * (tokens + 1) // 2
-        every = tokens * (self._keys_values + self._others) + 2 * pairs * self.attention_width
-        pooled = tokens * self._keys_values + self._others + 2 * tokens * self.attention_width
-        return 2 * ((self.layers - 1) * every + pooled)
+        whole, attended = self.layers - 1, self.attention_width
+        products = whole * tokens * (self._keys_values + self._others)
+        products += tokens * self._keys_values + self._others
+        values = 16 * self.width + 6 * attended + 3 * self.mlp
+        return Work(
+            products=2 * products,
+            attention=4 * attended * (whole * pairs + tokens),
+            values=self.layers * tokens * values,
+        )
 
 
 class Vision(Protocol):
@@ -78,7 +104,11 @@ class Vision(Protocol):
     def tables(self) -> int:
         """Its other parameters."""
 
-    def operations(self, sequences: Sequence[int]) -> int:
+    @property
+    def width(self) -> int:
+        """Of its matrices."""
+
+    def work(self, sequences: Sequence[int]) -> Work:
         """Count one image; patches of one sequence attend to each other."""
 
 
@@ -126,27 +156,35 @@ class Tower:
         """Parameters of its positions."""
         return self.places * self.width
 
-    def operations(self, sequences: Sequence[int]) -> int:
+    def work(self, sequences: Sequence[int]) -> Work:
         """Count one image; patches of one sequence attend to each other."""
         patches, read = sum(sequences), self.layers - self.unread
         whole = self.full if self.window else read
         pairs = whole * sum(count**2 for count in sequences)
         pairs += (read - whole) * patches * self.window
         each = read * self._layer + self.patch_values * self.width + self._after // self.merged
-        return 2 * (patches * each + 2 * pairs * self.width)
+        return Work(
+            products=2 * patches * each,
+            attention=4 * pairs * self.width,
+            values=read * patches * (10 * self.width + 3 * self.mlp),
+        )
 
 
 @dataclass(frozen=True)
 class FixedTower:
-    """A tower of another kind, by what is known of it: `each` operations an image."""
+    """A tower of another kind, by what is known of it: `each` operations an image.
+
+    `width` is that of matrices which are multiplied about as fast.
+    """
 
     matrices: int
     each: int
+    width: int
     tables: int = 0
 
-    def operations(self, sequences: Sequence[int]) -> int:
+    def work(self, sequences: Sequence[int]) -> Work:
         """Count one image, or each of its tiles."""
-        return self.each * len(sequences)
+        return Work(products=self.each * len(sequences))
 
 
 @dataclass(frozen=True)
