@@ -22,7 +22,7 @@ from e5v.model.machine import Machine, Rates, measure_rates
 from e5v.model.shapes import WEIGHTS, Work
 from e5v.model.speeds import KINDS, Kind, Speed, read_speeds
 
-EFFICIENCY: Mapping[Kind, float] = {"photo": 0.45, "text": 0.45}
+EFFICIENCY: Mapping[Kind, float] = {"photo": 0.66, "text": 0.57}
 ROOM = 2_000_000_000  # bytes that a run needs beside the weights
 PATIENCE = 10.0  # seconds for a photo, that are still quick enough
 
