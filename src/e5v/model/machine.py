@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch.nn.functional import linear, scaled_dot_product_attention, silu
 
+from e5v.errors import plural
 from e5v.model.devices import pick_device, pick_dtype
 
 CGROUP = Path("/sys/fs/cgroup/memory.max")  # the memory of a container on Linux
@@ -53,7 +54,7 @@ def name_device(device: torch.device) -> str:
         return f"cuda {torch.cuda.get_device_name(device)}"
     if device.type != "cpu":
         return device.type
-    return f"cpu {_name_cpu()}, {torch.get_num_threads()} threads"
+    return f"cpu {_name_cpu()}, {plural(torch.get_num_threads(), 'thread')}"
 
 
 def _name_cpu() -> str:

@@ -119,7 +119,7 @@ def _show_table(prices: "Sequence[Price]", machine: "Machine") -> None:
 
     sources = list(dict.fromkeys(one.source for price in prices for one in price.model.scores))
     table = Table(box=None, pad_edge=False)
-    table.add_column("model", overflow="fold")
+    table.add_column("model", no_wrap=True)
     for head in ("parameters", "download", "memory", "8bit", "4bit", "tokens", "photo", "text"):
         table.add_column(head, justify="right", no_wrap=True)
     for head in ("fits", "licence", "scores"):
