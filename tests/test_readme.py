@@ -17,6 +17,9 @@ import pytest
 
 from benchmarks.encode import ST
 from benchmarks.train import OFFICIAL
+from e5v.model.bundled import NAMES, PAPER
+from e5v.model.catalogue import MODELS
+from e5v.verbs.models import format_count
 from nano.findings import EDITS, IMAGES, NO_PROMPT, ONE_WORD, TEXTS, read_findings
 
 ROOT = Path(__file__).parents[1]
@@ -130,7 +133,7 @@ def test_a_wrong_block_is_found(folder: Path) -> None:
 
 def test_every_verb_is_on_the_first_page() -> None:
     """A command that nobody finds."""
-    verbs = "index search serve encode evaluate words train merge convert verify demo"
+    verbs = "index search serve encode evaluate words train merge convert verify demo models"
     for verb in verbs.split():
         assert re.search(rf"(e5v|make) {verb}|`{verb}`", README)
 
@@ -175,6 +178,26 @@ def test_the_figures_of_the_miniature_are_the_measured_ones() -> None:
     ):
         cells = [str(found.figure(setting, task, "R@1", variant)) for setting, variant in asked]
         assert f"| {title} | {' | '.join(cells)} |" in GUIDES["train"]
+
+
+def test_the_models_are_those_of_the_catalogue() -> None:
+    """A model that is left out, or whose size, tokens or score is another one's."""
+    lines = GUIDES["models"].splitlines()
+    published = [one for one in MODELS if one.id not in (*NAMES, PAPER)]
+    assert f"| {len(published)} published embedders" in README
+    for one in MODELS:
+        [row] = [line for line in lines if line.startswith(f"{one.id} ")]
+        cells = [format_count(one.shape.parameters), f"{one.see().tokens:,}", one.licence]
+        cells += [f"{score.benchmark} {score.value:g}" for score in one.scores]
+        assert all(f" {cell} " in f"{row} " for cell in cells), row
+
+
+def test_the_error_of_prices_is_the_measured_one() -> None:
+    """A price that is said to be better than it was."""
+    result = _result("prices-cpu")
+    page = " ".join(GUIDES["models"].split())
+    assert f"are off by {100 * result['median_error']:.0f} % in the median" in page
+    assert {row["size"] for row in result["rows"]} == {"small", "500m"}
 
 
 def test_the_figures_of_training_are_the_measured_ones() -> None:

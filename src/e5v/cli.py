@@ -34,6 +34,7 @@ from e5v.verbs.index import Index, index
 from e5v.verbs.merge import Merge, merge
 from e5v.verbs.mine import Mine, mine
 from e5v.verbs.model_options import VARIABLE
+from e5v.verbs.models import Models, models
 from e5v.verbs.options import name_option, options_of, suggest
 from e5v.verbs.push import Push, push
 from e5v.verbs.search import Search, search
@@ -50,6 +51,7 @@ Verb = (
     | Serve
     | Export
     | Words
+    | Models
     | Evaluate
     | Train
     | Mine
@@ -68,6 +70,7 @@ ACTS: dict[type[Any], Callable[[Any], bool | None]] = {
     Serve: serve,
     Export: export,
     Words: words,
+    Models: models,
     Evaluate: evaluate,
     Train: train,
     Mine: mine,
@@ -90,8 +93,9 @@ Embed texts and images in one space, with a multimodal language model."""
 FOOT = f"""e5v VERB --help          arguments, options and examples of a verb
 e5v --version            the version
 e5v --completion SHELL   print a completion script for bash or zsh
-{VARIABLE} sets the default model (otherwise {PAPER}), E5V_INDEX the
-default index. Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 interrupted."""
+{VARIABLE} sets the default model (otherwise {PAPER}; a new index asks),
+E5V_INDEX the default index.
+Exit codes: 0 done, 1 failed, 2 wrong arguments, 130 interrupted."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

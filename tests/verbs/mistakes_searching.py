@@ -14,6 +14,12 @@ SEARCHING: dict[str, tuple[list[str], str]] = {
     "a blank query": (["search", " "], "nothing to look for"),
     "a missing folder": (["index", "phtos"], "phtos does not exist"),
     "nothing to index": (["index", "--index", "new"], "nothing to index; give FOLDER"),
+    "a new index without a model": (
+        ["index", "pictures", "--index", "new"],
+        "a new index needs a model; name one, or set E5V_MODEL (e5v models says which ones fit",
+    ),
+    "no time for a photo": (["models", "--seconds", "0"], "--seconds is 0.0; expected seconds"),
+    "a model for models": (["models", "nano"], "unexpected argument nano"),
     "a file that cannot be indexed": (["index", "data.bin"], "cannot be indexed"),
     "an index that is a file": (["index", "pictures", "--index", "data.bin"], "is a file"),
     "a broken index": (["search", "a", "--index", "broken"], "cannot be read as an index"),

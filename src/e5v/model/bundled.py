@@ -33,13 +33,15 @@ class Bundled:
 
     `find_base` returns the folder of the base, or raises `ModelError` if it is not there yet.
     `limits` says in one line what the model cannot do and which one can, to those who use it;
-    `visitors` says it to those who only see the page.
+    `visitors` says it to those who only see the page. `largest` is the longest side, in pixels, of
+    the images that it knows; None for any.
     """
 
     name: str
     find_base: Callable[[], Path]
     limits: str
     visitors: str
+    largest: int | None = None
 
     @property
     def base(self) -> str:
@@ -96,6 +98,7 @@ BUNDLED = (
         f"{PHOTOS}) for a first look, or {PAPER} for real use, with an index of its own",
         visitors="This is a small demonstration model. It knows simple drawings of everyday "
         "things; its results for photographs and longer texts are poor.",
+        largest=360,
     ),
     Bundled(
         PHOTOS,

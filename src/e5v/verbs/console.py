@@ -44,6 +44,19 @@ def announce(doing: str) -> None:
         sys.stderr.flush()
 
 
+def can_ask() -> bool:
+    """Tell whether there is a person who sees a question and can answer it."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask(question: str) -> bool:
+    """Ask on stderr; return whether the answer on stdin is yes, or left empty."""
+    sys.stderr.write(f"e5v: {question} [Y/n] ")
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    return bool(line) and line.strip().lower() in {"", "y", "yes"}
+
+
 def show_line(result: Mapping[str, object]) -> None:
     """Write one result as a JSON line on stdout, at once."""
     sys.stdout.write(json.dumps(dict(result)) + "\n")

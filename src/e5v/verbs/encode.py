@@ -26,6 +26,7 @@ from e5v.verbs.model_options import Opening, check_model, default_model
 from e5v.verbs.options import AtStores, need_at_least_1
 from e5v.verbs.paths import need_new_file
 from e5v.verbs.purpose_options import PurposeOptions
+from e5v.verbs.watching import WatchedModel
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
@@ -187,10 +188,12 @@ def encode(verb: Encode) -> bool:
         model = verb.opening.open(verb.model, max_tokens=verb.max_tokens, engine=engine)
         drawn.name("Encoding")
         with closing(_open_vector_file(verb, model, file)) as table:
-            tally = _embed(verb, model, items, table, drawn)
+            watched = WatchedModel(model, verb.model)
+            tally = _embed(verb, watched, items, table, drawn)
         if inputs.left_out:
             say(f"left out of the folders: {inputs.left_out}")
         _report(tally)
+        watched.end(verb.opening)
     return True
 
 
@@ -238,7 +241,7 @@ def _find_format(verb: Encode) -> Format:
 
 
 def _embed(
-    verb: Encode, model: "E5V", items: Iterator[InputItem], table: "VectorFile", drawn: Bar
+    verb: Encode, model: WatchedModel, items: Iterator[InputItem], table: "VectorFile", drawn: Bar
 ) -> Tally:
     from e5v.model.streaming import Encoded
 

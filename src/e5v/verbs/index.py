@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,7 +21,13 @@ from e5v.places import find_store
 from e5v.verbs.console import announce, bar, show_line, wants_lines
 from e5v.verbs.engine_options import EngineOptions
 from e5v.verbs.index_report import IndexReport, report_roots
-from e5v.verbs.model_options import Opening, check_model, choose_model, choose_opening
+from e5v.verbs.model_options import (
+    Opening,
+    check_model,
+    choose_model,
+    choose_opening,
+    index_model,
+)
 from e5v.verbs.options import AtStores
 from e5v.verbs.paths import index_folder, missing_index, need_folder, need_possible_folder
 
@@ -57,8 +63,8 @@ class Index:
     """Folder of the index, or s3://bucket/name, gs:// or az://; by default $E5V_INDEX, or the
     user's application data."""
     model: Annotated[str | None, arg(metavar="MODEL")] = None
-    """Hub id or folder of the model; by default the index's own, and for a new index $E5V_MODEL
-    or royokong/e5-v."""
+    """Hub id or folder of the model; by default the index's own, and for a new index $E5V_MODEL.
+    Without either, one that fits this machine is proposed (see e5v models)."""
     vectors: Annotated[Path | None, arg(metavar="FOLDER"), AtStores] = None
     """Embed nothing: use the vectors of a committed folder of parts (e5v encode --part-rows), and
     index the folders that it was encoded from."""
@@ -125,19 +131,15 @@ def index(verb: Index) -> None:
     if verb.vectors and not find_store(verb.vectors):
         need_folder(verb.vectors, "--vectors")
     roots, unfollowed = _find_roots(verb, there)
-    settings = merge_settings(
-        there,
-        exclude=verb.exclude,
-        clear_exclude=verb.clear_exclude,
-        keep_days=verb.keep_days,
-    )
-    if verb.vectors is None and (
-        there is None or verb.model
-    ):  # else it is opened only if there is something to embed
-        check_model(choose_model(verb.model, there), verb.opening.adapter)
+    changed = {"exclude": verb.exclude, "clear_exclude": verb.clear_exclude}
+    settings = merge_settings(there, **changed, keep_days=verb.keep_days)
+    if verb.vectors is None:
+        verb = _name_model(verb, there, roots, settings["exclude"])
     announce("looking for changes")
+    from e5v.search.adopting import AdoptedModel
     from e5v.search.sync import FolderSync
     from e5v.search.writer import writing
+    from e5v.verbs.watching import watch
 
     adopted = _adopt(verb.vectors, there)
     model = adopted or _find_model(verb, there)
@@ -145,14 +147,31 @@ def index(verb: Index) -> None:
     with writing(folder, model.manifest) as writer:
         writer.remember(**settings)
         writer.unfollow(unfollowed)
-        sync = FolderSync(writer, model.open, at_once=adopted is not None)
+        watched = None if isinstance(model, AdoptedModel) else watch(model.open, model.name)
+        sync = FolderSync(writer, watched or model.open, at_once=adopted is not None)
         progress = _follow(sync, model, roots, forget=verb.forget)
         report = IndexReport(folder, sync, progress, len(writer), adopted=bool(verb.vectors))
         report.show(json=verb.json)
+        if watched and progress.embedded:
+            watched().end(verb.opening)
         writer.tidy()
         if verb.watch:
             roots = tuple(root for root in roots if root in writer.manifest.roots)
             _watch(verb, _Run(folder, writer, sync, model, roots, progress))
+
+
+def _name_model(
+    verb: Index, there: "Manifest | None", roots: Sequence[str], exclude: Sequence[str]
+) -> Index:
+    """Return the verb with the model of a new index, which is checked now."""
+    if index_model(verb.model, there) is None:
+        from e5v.verbs.proposal import propose_model
+
+        here = verb.remote.engine is None
+        verb = replace(verb, model=propose_model(roots, exclude, verb.opening, here=here))
+    if there is None or verb.model:  # else it is opened only if there is something to embed
+        check_model(choose_model(verb.model, there), verb.opening.adapter)
+    return verb
 
 
 @dataclass(frozen=True)

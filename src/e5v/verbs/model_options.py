@@ -149,6 +149,11 @@ class Opening(WholeOpening):
             )
 
 
+def index_model(given: str | None, there: "Manifest | None") -> str | None:
+    """Return the model that an index is to be opened with; None if a new one names none."""
+    return given or (there.model if there else os.environ.get(VARIABLE) or None)
+
+
 def choose_model(given: str | None, there: "Manifest | None") -> str:
     """Return the name of the model to open an index with: the given one, or the index's own."""
     return absolute_name(given or (there.model if there else default_model()))
