@@ -216,6 +216,20 @@ def test_the_figures_of_training_are_the_measured_ones() -> None:
     )
 
 
+def test_the_figures_of_training_on_images_are_the_measured_ones() -> None:
+    """A speed of learning from photographs, or a memory, that nobody measured."""
+    result = _result("train-cpu-images")
+    series = {one["contender"]: one for one in result["series"]}
+    memory = {contender: one["peak_mib"] / 1024 for contender, one in series.items()}
+    page = " ".join(GUIDES["train"].split())
+    said = (
+        f"On {result['settings']['batch']} pairs of a photograph and its caption, "
+        f"sentence-transformers takes {series[ST]['seconds_over_e5v']:.1f} times as long, in "
+        f"{memory[ST]:.1f} GiB against our {memory['e5v']:.1f}"
+    )
+    assert said in page
+
+
 def test_the_figures_of_searching_are_the_measured_ones() -> None:
     """A speed of search that nobody measured, or one that is paid for with what is not found."""
     measured = [one for one in _result("search-cpu")["measured"] if one["world"] == "clustered"]
