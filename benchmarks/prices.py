@@ -161,7 +161,8 @@ def measure_size(job: Job) -> list[Row]:
     texts = read_sentences(SENTENCES)[: settings.texts + 1]
     with TemporaryDirectory(prefix="e5v-prices-") as folder:
         write(Path(folder), SIZES[job.size], read_sentences(SENTENCES))
-        opened = E5V(folder, device=settings.device, dtype=settings.dtype)
+        dtype: Any = settings.dtype
+        opened = E5V(folder, device=settings.device, dtype=dtype)
         machine = find_machine(settings.device, settings.dtype)
         rates = measure_rates(machine, model.widths, clock)
         price = find_price(model, machine, rates, {})

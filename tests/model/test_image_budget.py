@@ -179,9 +179,10 @@ def test_a_strip_takes_what_the_stock_processor_gives_it_with_fewer_pixels(
     ours = E5V(folder, dtype="float32", image_tokens=9)
     plain, processor = stock(folder, {})
     string = ask(ours, processor)
-    fit = ours.loaded.image_budget and ours.loaded.image_budget.fit
-    assert fit is not None
-    processor.image_processor.size = fit(strip.height, strip.width)["size"]
+    budget = ours.loaded.image_budget
+    assert budget is not None
+    assert budget.fit is not None
+    processor.image_processor.size = budget.fit(strip.height, strip.width)["size"]
     theirs = plain_vector(plain, processor, string, [strip])
     assert np.abs(ours.encode([strip])[0] - theirs).max() <= 1e-5
     assert 1 < ours.prepare(strip).prompted.counts[0] <= 9

@@ -99,8 +99,8 @@ def test_a_convolution_is_as_peft_runs_it(
 ) -> None:
     """Catches the matrices of a patch embedding, multiplied in another shape."""
     base = checkpoints(LLAVA)
-    targets = {"target_modules": ["patch_embedding", "q_proj"]}
-    _compare(base, write_adapter(tmp_path / "adapter", base, **targets), photos)
+    targets = ["patch_embedding", "q_proj"]
+    _compare(base, write_adapter(tmp_path / "adapter", base, target_modules=targets), photos)
 
 
 @pytest.mark.filterwarnings("ignore:Model has `tie_word_embeddings:UserWarning")
@@ -115,22 +115,25 @@ def test_a_head_that_is_tied_leaves_the_embeddings_alone(
     _compare(base, adapter, photos)
 
 
-OLD = {  # names of now -> names in other versions, or in a model that was trained without its head
+Renamed = tuple[tuple[str, str], ...]
+# Names of now -> names in other versions, or in a model that was trained without its head.
+OLD: dict[str, tuple[str, Renamed]] = {
     "4.41": (
         LLAVA,
-        ("model.language_model.", "language_model.model."),
-        ("model.vision_tower.", "vision_tower.vision_model."),
-        ("model.multi_modal_projector.", "multi_modal_projector."),
+        (
+            ("model.language_model.", "language_model.model."),
+            ("model.vision_tower.", "vision_tower.vision_model."),
+            ("model.multi_modal_projector.", "multi_modal_projector."),
+        ),
     ),
-    "4.52": (LLAVA, ("model.vision_tower.", "model.vision_tower.vision_model.")),
-    "the base model": (LLAVA, ("model.", "")),
+    "4.52": (LLAVA, (("model.vision_tower.", "model.vision_tower.vision_model."),)),
+    "the base model": (LLAVA, (("model.", ""),)),
     "Qwen's of 4.49": (
         QWEN,
-        ("model.language_model.", "model."),
-        ("model.visual.", "visual."),
+        (("model.language_model.", "model."), ("model.visual.", "visual.")),
     ),
-    "Qwen's base model": (QWEN, ("model.", "")),
-    "a base model of no other names": ("qwen3_vl", ("model.", "")),
+    "Qwen's base model": (QWEN, (("model.", ""),)),
+    "a base model of no other names": ("qwen3_vl", (("model.", ""),)),
 }
 
 
@@ -156,7 +159,7 @@ def test_names_of_other_versions_are_matched(
     version: str, checkpoints: Checkpoints, tmp_path: Path
 ) -> None:
     """Catches an adapter of last year that matches nothing, so that the model is not tuned."""
-    name, *pairs = OLD[version]
+    name, pairs = OLD[version]
     base = checkpoints(name)
     targets = ["q_proj", "up_proj", "qkv", "fc1", "linear_1", "linear_2"]
     adapter = write_adapter(tmp_path / "adapter", base, target_modules=targets)

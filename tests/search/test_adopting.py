@@ -142,7 +142,7 @@ def test_an_adoption_that_is_killed_changes_nothing(
     shutil.copytree(index, expected)
     e5v.index(index=expected, vectors=parts)
     program = [sys.executable, "-m", "tests.search.killed_adopting"]
-    command = [*program, parts, index, *trap.split()]
+    command = [*program, str(parts), str(index), *trap.split()]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     assert read_state(index) == (read_state(expected) if written else before)
     e5v.index(index=index, vectors=parts)

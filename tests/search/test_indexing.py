@@ -55,8 +55,9 @@ def test_an_index_keeps_its_adapter(
     assert e5v.index([followed.folder], index=place).entries == 6, "its own model is opened"
     with pytest.raises(DataError, match=f"was made with {base} with {adapter} .* cannot be comp"):
         e5v.index([followed.folder], index=place, model=E5V(base, dtype="float32"))
-    usual = e5v.index([followed.folder / "photos"], index=tmp_path / "usual", model=str(base))
-    assert '"adapter"' not in (usual.folder / "index.json").read_text(), "older versions open it"
+    usual = tmp_path / "usual"
+    e5v.index([followed.folder / "photos"], index=usual, model=str(base))
+    assert '"adapter"' not in (usual / "index.json").read_text(), "older versions open it"
 
 
 def test_an_index_keeps_its_tiling(

@@ -290,9 +290,9 @@ def _open_validation(run: Run, device: str | None) -> Validation | None:
 
 def _load(run: Run, data: Triplets, device: str | None) -> Loaded:
     """Open the language model; the vision tower only if the data have images."""
-    opening: OpenOptions = {**run.opening, "device": device}
-    if run.recipe.four_bit:
-        opening["weights"] = "4bit"
+    opening: OpenOptions = {}
+    opening.update(run.opening)
+    opening.update({"device": device, "weights": "4bit" if run.recipe.four_bit else "full"})
     return load(
         run.model,
         part="whole" if data.has_images else "language",

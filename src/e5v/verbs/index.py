@@ -131,8 +131,10 @@ def index(verb: Index) -> None:
     if verb.vectors and not find_store(verb.vectors):
         need_folder(verb.vectors, "--vectors")
     roots, unfollowed = _find_roots(verb, there)
-    changed = {"exclude": verb.exclude, "clear_exclude": verb.clear_exclude}
-    settings = merge_settings(there, **changed, keep_days=verb.keep_days)
+    exclude, cleared = verb.exclude, verb.clear_exclude
+    settings = merge_settings(
+        there, exclude=exclude, clear_exclude=cleared, keep_days=verb.keep_days
+    )
     if verb.vectors is None:
         verb = _name_model(verb, there, roots, settings["exclude"])
     announce("looking for changes")
