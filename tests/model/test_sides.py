@@ -67,6 +67,18 @@ def test_an_instruction_without_a_place_is_refused(
         two_sided.encode(["a dog"], sides="query")  # type: ignore[call-overload]
 
 
+def test_a_system_turn_is_the_instruction_of_models_that_have_one(checkpoints: Checkpoints) -> None:
+    """Catches a chat's system turn dropped, refused, or in a turn of its own beside the default."""
+    model = E5V(checkpoints("qwen2_vl"), dtype="float32", recipe="gme-qwen2-vl")
+    chat = [{"role": "system", "content": "Find it."}, {"role": "user", "content": "a dog"}]
+    asked = model.encode(["a dog"], instruction="Find it.")
+    assert model.encode([chat]).tobytes() == asked.tobytes()
+    with pytest.raises(PromptError, match="gives documents no instruction"):
+        model.encode([chat], side="document")
+    with pytest.raises(PromptError, match="a system turn and an instruction"):
+        model.encode([chat], instruction="Another.")
+
+
 def test_a_prompt_of_ones_own_takes_the_place_of_a_recipes(two_sided: E5V) -> None:
     """Catches a template that is passed over, and E5-V's wording of a task in another model."""
     usual = two_sided.encode(["a dog"])
