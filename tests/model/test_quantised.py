@@ -60,6 +60,18 @@ def test_the_way_is_in_the_fingerprint(checkpoints: Checkpoints) -> None:
     assert len(digests) == 3
 
 
+@pytest.mark.parametrize("way", ["8bit", "4bit"])
+def test_use_changes_neither_weights_nor_fingerprint(
+    way: Weights, checkpoints: Checkpoints
+) -> None:
+    """Catches a library that packs weights anew at first use, and rounds them once more."""
+    pytest.importorskip("bitsandbytes")
+    model = E5V(checkpoints(LLAVA), dtype="bfloat16", weights=way)
+    before, first = fingerprint(model.loaded), model.encode(TEXTS)
+    assert fingerprint(model.loaded) == before
+    assert model.encode(TEXTS).tobytes() == first.tobytes()
+
+
 def test_what_cannot_be_done_is_said_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches a download before one line about an option."""
     monkeypatch.setattr("e5v.model.loading._read_config", None)

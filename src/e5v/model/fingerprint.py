@@ -62,8 +62,6 @@ def _add_settings(state: "hashlib.blake2b", loaded: Loaded, readout: str) -> Non
         settings["recipe"] = moved
     if loaded.image_budget and loaded.image_budget.binds:
         settings["image_tokens"] = loaded.image_budget.most
-    if loaded.weights != "full":
-        settings["weights"] = loaded.weights
     state.update(json.dumps(settings, sort_keys=True, default=str).encode())
     state.update(processor.tokenizer.backend_tokenizer.to_str().encode())
 

@@ -1,4 +1,4 @@
-"""Names of transformers and torch that are not part of their public interfaces, all in one file.
+"""Names of other libraries that are not part of their public interfaces, all in one file.
 
 what e5v needs -> the private name that gives it -> one function, and one test of it
 
@@ -146,6 +146,18 @@ def find_file(name: str, file: str) -> Path | None:
 def forget_tied_weights(model: Any) -> None:
     """Let a model without its head and embedding load: they are not tied to each other then."""
     model.all_tied_weights_keys = {}
+
+
+def keep_unpacked(model: Any) -> None:
+    """Keep bitsandbytes from packing 4-bit weights anew when a CPU first uses them.
+
+    Seen with bitsandbytes 0.50: packing rounds the scales, and `state_dict()` undoes it with
+    another rounding, so that looking at the weights changes them. It refuses some shapes, and
+    without one more library it is slower. Does nothing to other modules.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def mark_as_initialised(module: torch.nn.Module) -> None:

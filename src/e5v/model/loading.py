@@ -21,7 +21,7 @@ from e5v.model.adapters import fetch_adapter, find_source
 from e5v.model.backbones import GENERIC, Backbone, Tiling, find_backbone
 from e5v.model.devices import pick_device, pick_dtype
 from e5v.model.head import head_weights, take_head
-from e5v.model.hf_internals import find_model_class, takes_images
+from e5v.model.hf_internals import find_model_class, keep_unpacked, takes_images
 from e5v.model.image_budget import ImageBudget, check_image_budget, use_image_budget
 from e5v.model.locating import find_model
 from e5v.model.merging import merge_into_model
@@ -130,6 +130,7 @@ def load(
         model_class = _model_class(name, config, backbone, part)
         model, info = _load_weights(name, source, model_class, given)
     _check_weights(name, model, info)
+    keep_unpacked(model)
     unexpected = tuple(sorted(info["unexpected_keys"])) if part == "whole" else ()
     if unexpected:
         warnings.warn(

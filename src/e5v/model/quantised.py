@@ -4,9 +4,10 @@
                          -> arguments of from_pretrained -> matrices of linear layers, quantised
 
 Only the language model's layers are: embeddings, head and the vision tower stay in the dtype, in
-which everything is computed. So does a matrix that does not divide into the library's blocks.
+which everything is computed.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,8 +18,6 @@ from torch import nn
 from e5v.errors import ModelError, UsageError
 from e5v.extras import EXTRAS, need
 from e5v.model.opening import Weights
-
-BLOCK, ROWS = 64, 32  # inputs that share a scale, and outputs that are packed together
 
 
 def check_weights(name: str, weights: str, *, adapted: bool) -> None:
@@ -52,6 +51,7 @@ def load_options(
     """
     if weights == "full":
         return {"dtype": dtype}
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # tells of every cast
     config = QUANTISED[weights](dtype, list(_list_kept(skeleton())))
     return {"dtype": dtype, "quantization_config": config, "device_map": {"": place}}
 
@@ -60,13 +60,8 @@ def _list_kept(model: Any) -> Iterator[str]:
     """List the paths of matrices that stay as they are."""
     layers = set(model.get_decoder().layers.modules())
     for path, module in model.named_modules():
-        if isinstance(module, nn.Linear) and not (module in layers and _divides(module)):
+        if isinstance(module, nn.Linear) and module not in layers:
             yield path
-
-
-def _divides(linear: nn.Linear) -> bool:
-    """Check that a matrix divides into blocks of bitsandbytes, as its kernel for CPUs needs it."""
-    return linear.in_features % BLOCK == 0 and linear.out_features % ROWS == 0
 
 
 def _eight_bits(dtype: torch.dtype, kept: list[str]) -> Any:
