@@ -23,6 +23,8 @@ TITLES = {
     "rule options": "Options of the choice",
     "opening options": "Model loading options",
     "purpose options": "Options of what items are for",
+    "engines options": "Engine options",
+    "remote options": "Engine options",
 }
 
 
