@@ -24,7 +24,7 @@ from e5v.model.embedder import E5V
 from e5v.model.encoder import Encoder, Prompted
 from e5v.model.loading import Loaded, load
 from e5v.model.locating import find_model
-from e5v.model.opening import OpenOptions
+from e5v.model.opening import BaseOptions, Weights
 from e5v.model.prompts import find_prompt
 from e5v.training.adapter import (
     adapter_files,
@@ -290,11 +290,11 @@ def _open_validation(run: Run, device: str | None) -> Validation | None:
 
 def _load(run: Run, data: Triplets, device: str | None) -> Loaded:
     """Open the language model; the vision tower only if the data have images."""
-    opening: OpenOptions = {}
-    opening.update(run.opening)
-    opening.update({"device": device, "weights": "4bit" if run.recipe.four_bit else "full"})
+    weights: Weights = "4bit" if run.recipe.four_bit else "full"
+    opening: BaseOptions = {**run.opening, "device": device}
     return load(
         run.model,
         part="whole" if data.has_images else "language",
+        weights=weights,
         **(opening_on_host(opening) if run.shard else opening),
     )
