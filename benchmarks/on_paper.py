@@ -53,7 +53,7 @@ class Engine:
 
 KINDS = (
     Kind("photo, 4:3, 2,340 tokens", 2_340 + PROMPT, 5),
-    Kind("photo, one tile, 596 tokens", 596, 1),
+    Kind("photo, one tile, 597 tokens", 597, 1),
     Kind("text, 32 tokens", 32),
 )
 ENGINES = (

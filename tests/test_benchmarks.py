@@ -165,7 +165,7 @@ def test_counting_reads_tokens_and_tiles(checkpoint: Path, tasks: tuple[Task, ..
 
 
 @pytest.mark.parametrize(
-    ("tokens", "tiles", "teraflop"), [(32, 0, 0.447), (596, 1, 8.8), (2360, 5, 36.4)]
+    ("tokens", "tiles", "teraflop"), [(32, 0, 0.447), (597, 1, 8.8), (2360, 5, 36.4)]
 )
 def test_plain_work_of_the_8b_model(tokens: int, tiles: int, teraflop: float) -> None:
     """Catches a wrong formula, against figures worked out by hand for LLaVA-NeXT-8B."""
