@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         MissingExtraError,
         ModelError,
         PromptError,
+        RecipeWarning,
         TrainingError,
         UsageError,
     )
@@ -54,6 +55,7 @@ __all__ = [
     "PromptError",
     "Query",
     "Recipe",
+    "RecipeWarning",
     "Report",
     "Skipped",
     "TrainingError",
@@ -79,6 +81,7 @@ _HOMES = {
         "MissingExtraError",
         "ModelError",
         "PromptError",
+        "RecipeWarning",
         "TrainingError",
         "UsageError",
     ),

@@ -81,7 +81,8 @@ def test_vectors_are_the_authors(name: str, places: Places, photos: list[Image.I
     expected = _plain_rows(places(name), published, cases)
     alone = np.concatenate([model.encode([case.item], **case.options) for case in cases])
     assert np.abs(alone - expected).max() <= 1e-5
-    for options in ({}, {"side": "query"}):
+    calls: tuple[dict[str, Any], ...] = ({}, {"side": "query"})
+    for options in calls:
         same = [place for place, case in enumerate(cases) if case.options == options]
         items = [cases[place].item for place in same]
         if items:

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 import transformers
 
-from e5v import E5V, ModelError, UsageError
-from e5v.errors import RecipeWarning
+from e5v import E5V, ModelError, RecipeWarning, UsageError
 from e5v.model.fingerprint import fingerprint
 from e5v.model.recipes import RECIPES, REFUSED
 from e5v.model.recognising import Recognised, recognise
@@ -136,12 +135,12 @@ def test_a_model_without_a_recipe_is_told_of_once(checkpoints: Checkpoints) -> N
 def test_the_fingerprint_is_of_the_wording(checkpoints: Checkpoints) -> None:
     """Catches an index of one wording searched in another, and one of the same that is refused."""
     folder = checkpoints("llava_next_mistral")
-    usual, unime, bge = (
+    usual, unime, bge, vlm2vec = (
         fingerprint(E5V(folder, dtype="float32", recipe=name).loaded)
-        for name in (None, "unime-llava", "bge-vl-mllm")
+        for name in (None, "unime-llava", "bge-vl-mllm", "vlm2vec-llava-next")
     )
     assert usual == unime, "UniME's vectors are those that e5v gave before it had its record"
-    assert usual != bge
+    assert len({usual, bge, vlm2vec}) == 3, "the last two differ in their wordings alone"
 
 
 def test_a_checkpoint_of_the_base_class_opens(checkpoints: Checkpoints, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import e5v
 from e5v import E5V, PromptError, UsageError
 from e5v.errors import DataError
 from e5v.inputs import Item, Text
+from e5v.model.recipe import SIDES
 from e5v.model.verify import check
 from e5v.search.query import Query, embed_query
 
@@ -28,7 +29,7 @@ def test_e5v_ignores_sides(checkpoints: Checkpoints) -> None:
     """Catches a side that moves a vector of a model which has none."""
     model = E5V(checkpoints("llava_next_llama3"), dtype="float32")
     usual = model.encode(["a dog"])
-    for side in ("query", "document"):
+    for side in SIDES:
         assert model.encode(["a dog"], side=side).tobytes() == usual.tobytes()
         item = Item((Text("a dog"),), side=side)
         assert model.encode([item]).tobytes() == usual.tobytes()
@@ -61,9 +62,21 @@ def test_an_instruction_without_a_place_is_refused(
     with pytest.raises(PromptError, match=f"{BGE} gives documents no instruction; leave it out"):
         two_sided.encode(["a dog"], instruction="Find it.", side="document")
     with pytest.raises(UsageError, match='side is "passage"; expected "query" or "document"'):
-        two_sided.encode(["a dog"], side="passage")  # type: ignore[arg-type]
+        two_sided.encode(["a dog"], side="passage")  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="sides"):
         two_sided.encode(["a dog"], sides="query")  # type: ignore[call-overload]
+
+
+def test_a_system_turn_is_the_instruction_of_models_that_have_one(checkpoints: Checkpoints) -> None:
+    """Catches a chat's system turn dropped, refused, or in a turn of its own beside the default."""
+    model = E5V(checkpoints("qwen2_vl"), dtype="float32", recipe="gme-qwen2-vl")
+    chat = [{"role": "system", "content": "Find it."}, {"role": "user", "content": "a dog"}]
+    asked = model.encode(["a dog"], instruction="Find it.")
+    assert model.encode([chat]).tobytes() == asked.tobytes()
+    with pytest.raises(PromptError, match="gives documents no instruction"):
+        model.encode([chat], side="document")
+    with pytest.raises(PromptError, match="a system turn and an instruction"):
+        model.encode([chat], instruction="Another.")
 
 
 def test_a_prompt_of_ones_own_takes_the_place_of_a_recipes(two_sided: E5V) -> None:

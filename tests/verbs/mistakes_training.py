@@ -17,6 +17,10 @@ TRAINING: dict[str, tuple[list[str], str]] = {
         ["train", "--data", "a", "--out", "b", "--batch", "1"],
         "(--batch)",
     ),
+    "a recipe of training": (
+        ["train", "--data", "a", "--out", "b", "--recipe", "e5-v"],
+        "--recipe e5-v: a run asks its model in the model's own way; leave it out",
+    ),
     "missing options": (["train"], "--data FILE... and --out FOLDER are missing"),
     "a missing argument": (["merge", "--out", "new"], "RUN is missing"),
     "an argument too many": (["merge", "run", "more", "--out", "new"], "unexpected argument more"),

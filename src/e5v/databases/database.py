@@ -29,9 +29,9 @@ EACH, LEAST = 10, 200  # candidates by sign bits, per hit and at least, that are
 class Facts:
     """What a collection says of itself.
 
-    `fingerprint`, `model`, `dtype`, `tiling` and `dim` are as in the index's manifest, `prompt` is
-    that of texts and images. `run` is new with every export that changed something, and `rows` how
-    many there then were; while one runs, or if it was stopped, `complete` is false.
+    `fingerprint`, `model`, `dtype`, `tiling`, `recipe` and `dim` are as in the index's manifest,
+    `prompt` is that of texts and images. `run` is new with every export that changed something, and
+    `rows` how many there then were; while one runs, or if it was stopped, `complete` is false.
     """
 
     fingerprint: str
@@ -44,15 +44,26 @@ class Facts:
     complete: bool = False
     tiling: str = CORRECT
     format: int = FORMAT
+    recipe: str | None = None
 
     @property
     def manifest(self) -> Manifest:
         """The metadata of the index that was exported, without its folders."""
-        return Manifest(self.fingerprint, self.model, self.dtype, self.dim, tiling=self.tiling)
+        return Manifest(
+            self.fingerprint,
+            self.model,
+            self.dtype,
+            self.dim,
+            tiling=self.tiling,
+            recipe=self.recipe,
+        )
 
     def write(self) -> str:
         """Return the facts as JSON."""
-        return json.dumps(asdict(self))
+        fields = asdict(self)
+        if self.recipe is None:
+            del fields["recipe"]  # versions that do not know it then read the others
+        return json.dumps(fields)
 
     @classmethod
     def read(cls, written: object, place: object) -> "Facts":

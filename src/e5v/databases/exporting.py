@@ -101,6 +101,7 @@ def make_facts(manifest: Manifest) -> Facts:
         prompt=PROMPT,
         run=token_hex(8),
         tiling=manifest.tiling,
+        recipe=manifest.recipe,
     )
 
 

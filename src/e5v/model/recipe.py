@@ -117,9 +117,8 @@ class Wording:
     full_stop: bool = False
 
     def fill(self, item: Item, instruction: str) -> FilledPrompt:
-        """Return the prompt of an item; where there is a default, a system turn replaces it."""
-        if self.default and not instruction:
-            instruction, item = item.system or self.default, replace(item, system=None)
+        """Return the prompt of an item."""
+        instruction = instruction or self.default
         if not instruction or self.instructed is None:
             return self.plain.fill(item, "")
         return self.instructed.fill(
@@ -194,7 +193,7 @@ class Recipe:
         """The special tokens in its templates."""
         wordings = [one for one in (self.query, self.document) if one]
         templates = [one for each in wordings for one in (each.plain, each.instructed) if one]
-        return set().union(*(one.marks for one in templates))
+        return {mark for one in templates for mark in one.marks}
 
     def moved_from(self, other: Recipe) -> dict[str, str]:
         """Return what moves vectors, besides turn and pixel limits, and differs from another's."""
@@ -229,11 +228,14 @@ class Recipe:
         Raises:
             PromptError: there is no place for an instruction, or for a part of the item.
         """
-        instruction = item.instruction or purpose.instruction
+        item = replace(item, instruction=item.instruction or purpose.instruction)
+        if self.query and self.query.default and self.wording("query", prompt):
+            item = _take_system(item)
+        instruction = item.instruction
         side = item.side or _find_side(purpose, instruction)
         wording = self.wording(side, prompt)
         if wording is None:
-            return ask(replace(item, instruction=instruction), prompt)
+            return ask(item, prompt)
         if instruction and wording.instructed is None:
             raise PromptError(self._refusal(side))
         return wording.fill(item, instruction)
@@ -263,3 +265,19 @@ class Recipe:
 
 def _find_side(purpose: Purpose, instruction: str) -> Side:
     return purpose.side or ("query" if instruction else "document")
+
+
+def _take_system(item: Item) -> Item:
+    """Take the system turn of an item for its instruction, as models with a default of one do.
+
+    Raises:
+        PromptError: it has both.
+    """
+    if not item.system:
+        return item
+    if item.instruction and item.instruction != item.system:
+        raise PromptError(
+            "the item has a system turn and an instruction, which are the same to this model; give "
+            "one of them"
+        )
+    return replace(item, instruction=item.system, system=None)

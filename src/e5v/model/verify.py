@@ -76,11 +76,12 @@ def check(embedder: E5V) -> Iterator[Check]:
     )
     yield _run_check("prompt tail intact", "1 ending", partial(_check_closing, embedder))
     yield _run_check("image tokens agree", "equal", partial(_check_image_tokens, embedder, images))
+    queries: list[RawItem] = [TEXTS[1], images[0]] if embedder.loaded.recipe.has_sides else []
     kinds: tuple[tuple[str, Sequence[RawItem], Purpose], ...] = (
         ("text", TEXTS[:3], ANY),
         ("image", images, ANY),
         ("mixture", mixtures, ANY),
-        ("query", [TEXTS[1], images[0]] * embedder.loaded.recipe.has_sides, Purpose(side="query")),
+        ("query", queries, Purpose(side="query")),
     )
     for kind, items, purpose in kinds:
         if items:

@@ -16,6 +16,7 @@ from e5v.model.embedder import E5V
 from e5v.model.fingerprint import fingerprint
 from e5v.model.locating import absolute_name
 from e5v.model.prompts import Prompt
+from e5v.model.recipes_llava import E5_V
 from e5v.model.recognising import ASKED
 from e5v.model.streaming import Encoded, OnError, Skipped
 from e5v.search.manifest import PROMPT, Manifest
@@ -30,7 +31,9 @@ def manifest_of(model: E5V, name: str) -> Manifest:
     """Return the manifest of a new index for a model of that name."""
     dtype = str(model.dtype).removeprefix("torch.")
     digest, loaded = fingerprint_of(model), model.loaded
-    recipe = loaded.recipe.name if loaded.recipe_by == ASKED else None
+    # Otherwise than E5-V's it is named: the model may have another name when it is opened again.
+    told = loaded.recipe_by == ASKED or loaded.recipe.moved_from(E5_V)
+    recipe = loaded.recipe.name if told else None
     return Manifest(digest, name, dtype, model.width, tiling=loaded.tiling, recipe=recipe)
 
 

@@ -28,8 +28,8 @@ class Manifest:
     """The metadata of an index.
 
     `fingerprint` identifies the model that made the vectors, `model`, `dtype` and `tiling` say how
-    to open it, and so does `recipe` if one was asked for; `dim` is the width of a vector, `roots`
-    the followed folders and files, `exclude` the patterns of excluded files
+    to open it, and so does `recipe` unless it is E5-V's own; `dim` is the width of a vector,
+    `roots` the followed folders and files, `exclude` the patterns of excluded files
     (`e5v.search.exclusion`), `keep_days` how long entries of missing files are kept.
     """
 

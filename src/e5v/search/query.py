@@ -144,7 +144,7 @@ class QueryItems:
 
         The example is a document, as its copies in the index are.
         """
-        every = [item for item in (self.wanted, self.without) if item is not None]
+        every: list[RawItem] = [item for item in (self.wanted, self.without) if item is not None]
         if self.example is not None:
             every.append(replace(normalise(self.example), side="document"))
         return every

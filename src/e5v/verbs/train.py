@@ -108,6 +108,7 @@ def train(verb: Train) -> None:
         E5VError: the data, the model or the folder cannot be used, or the loss is not finite.
     """
     need("e5v train", *EXTRAS["train"])
+    opening = _find_opening(verb.opening)
     data = _find_data(verb.data)
     if verb.recipe.four_bit:
         need("e5v train --four-bit", *EXTRAS["qlora"])
@@ -133,7 +134,7 @@ def train(verb: Train) -> None:
         image_disk=verb.image_disk,
         shard=verb.shard,
         track=tuple(dict.fromkeys(verb.track)),
-        **_find_opening(verb.opening),
+        **opening,
     )
     lines, steps = wants_lines(json=verb.json), verb.recipe.steps
     led = False  # under torchrun, one process prints for all
@@ -186,7 +187,9 @@ def _find_opening(opening: Opening) -> dict[str, Any]:
     """
     how = asdict(opening)
     if name := how.pop("recipe"):
-        raise UsageError(f"the model of a run is asked in its own way, not as {name}; leave it out")
+        raise UsageError(
+            f"--recipe {name}: a run asks its model in the model's own way; leave it out"
+        )
     return how
 
 
