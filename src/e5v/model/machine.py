@@ -15,7 +15,7 @@ import torch
 from torch.nn.functional import linear, scaled_dot_product_attention, silu
 
 from e5v.errors import plural
-from e5v.model.devices import pick_device, pick_dtype
+from e5v.model.devices import list_devices, pick_device, pick_dtype
 
 CGROUP = Path("/sys/fs/cgroup/memory.max")  # the memory of a container on Linux
 CPU_INFO = Path("/proc/cpuinfo")
@@ -38,12 +38,12 @@ class Machine:
 
 
 def find_machine(device: str | None = None, dtype: str = "auto") -> Machine:
-    """Return what this machine is for a model.
+    """Return what this machine is for a model; of several devices, what the first is.
 
     Raises:
         UsageError: there is no such device or dtype.
     """
-    picked = pick_device(device)
+    picked = pick_device((list_devices(device) or (None,))[0])
     chosen = str(pick_dtype(dtype, picked)).removeprefix("torch.")
     return Machine(str(picked), chosen, name_device(picked), _find_memory(picked))
 

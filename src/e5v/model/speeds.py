@@ -87,14 +87,18 @@ class Meter:
 
 
 def keep_speed(meter: Meter, model: "E5V", name: str) -> None:
-    """Write down how fast a model was in a run, if the run counts and the model ran here.
+    """Write down how fast a model was in a run, if the run counts.
 
-    A cache that cannot be written is let be: it is for convenience.
+    It does if the model ran here, on one device and with full weights. A cache that cannot be written is let be: it is for convenience.
     """
     found = meter.measured()
-    if found is None or model.device.type == "meta":
+    if found is None:
         return
+    from e5v.model.encoder import Encoder
     from e5v.model.machine import name_device
+
+    if not isinstance(model.encoder, Encoder) or model.loaded.weights != "full":
+        return
 
     kind, rate, items = found
     dtype = str(model.dtype).removeprefix("torch.")
