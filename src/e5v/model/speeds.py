@@ -89,7 +89,8 @@ class Meter:
 def keep_speed(meter: Meter, model: "E5V", name: str) -> None:
     """Write down how fast a model was in a run, if the run counts.
 
-    It does if the model ran here, on one device and with full weights. A cache that cannot be written is let be: it is for convenience.
+    It does if the model ran here, on one device and with full weights. A cache that cannot be
+    written is let be: it is for convenience.
     """
     found = meter.measured()
     if found is None:
@@ -99,7 +100,6 @@ def keep_speed(meter: Meter, model: "E5V", name: str) -> None:
 
     if not isinstance(model.encoder, Encoder) or model.loaded.weights != "full":
         return
-
     kind, rate, items = found
     dtype = str(model.dtype).removeprefix("torch.")
     recipe, device = model.loaded.recipe.name, name_device(model.device)
