@@ -94,12 +94,7 @@ class Loaded:
         return min(context, self.recipe.max_tokens or context)
 
 
-def load(
-    name: str | Path,
-    *,
-    part: Part = "whole",
-    **options: Unpack[OpenOptions],
-) -> Loaded:
+def load(name: str | Path, *, part: Part = "whole", **options: Unpack[OpenOptions]) -> Loaded:
     """Open a multimodal model: bundled, from the hub, or from a folder; `options` as in `Opening`.
 
     `part` loads only the language model (and head), or only the vision tower (and projector).
