@@ -11,7 +11,7 @@ import e5v
 from e5v import E5V, PromptError, UsageError
 from e5v.errors import DataError
 from e5v.inputs import Item, Text
-from e5v.model.recipe import SIDES
+from e5v.model.recipe import SIDES, Purpose
 from e5v.model.verify import check
 from e5v.search.query import Query, embed_query
 
@@ -65,6 +65,12 @@ def test_an_instruction_without_a_place_is_refused(
         two_sided.encode(["a dog"], side="passage")  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="sides"):
         two_sided.encode(["a dog"], sides="query")  # type: ignore[call-overload]
+
+
+def test_a_blank_instruction_is_refused() -> None:
+    """Catches a vector worded with an instruction that says nothing."""
+    with pytest.raises(UsageError, match="instruction is blank; leave it out"):
+        Purpose(" \n")
 
 
 def test_a_prompt_of_ones_own_takes_the_place_of_a_recipes(two_sided: E5V) -> None:
