@@ -198,7 +198,8 @@ def _adopt(path: Path | None, there: "Manifest | None") -> "AdoptedModel | None"
 
 def _find_model(verb: Index, there: "Manifest | None") -> "IndexModel":
     """Find the model; one that was asked for is opened at once, so that a wrong one is told."""
-    name, opening = choose_model(verb.model, there), choose_opening(verb.opening, there)
+    name = choose_model(verb.model, there)
+    opening = choose_opening(verb.opening, there, name)
     from e5v.search.index_model import IndexModel
 
     open_as = partial(opening.open, engine=verb.remote.address())
