@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from e5v import E5V, ItemError, ModelError
 from e5v.errors import UsageError
@@ -143,6 +144,8 @@ def _is_zombie(pid: int) -> bool:
         ("cpu", ("cpu",)),
         ("cpu, cpu", ("cpu", "cpu")),
         (["cpu", "cpu"], ("cpu", "cpu")),
+        (torch.device("cpu"), ("cpu",)),
+        ([torch.device("cpu"), "cpu"], ("cpu", "cpu")),
         ("auto", None),
     ],
 )
@@ -158,4 +161,11 @@ def test_devices(given: Any, expected: Any, monkeypatch: pytest.MonkeyPatch) -> 
 def test_no_device(given: Any) -> None:
     """Catches a comma too many that opens the model twice."""
     with pytest.raises(UsageError, match="expected one such as cuda"):
+        list_devices(given)
+
+
+def test_what_is_no_device() -> None:
+    """Catches a traceback where a device is of another type."""
+    given: Any = 1.5
+    with pytest.raises(UsageError, match=r'device "1\.5" cannot be used here'):
         list_devices(given)

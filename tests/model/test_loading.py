@@ -1,6 +1,7 @@
 """Opening checkpoints: every layout of the hub, and one clear error for whatever is not a model."""
 
 import json
+import logging
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from e5v import E5V, ModelError, UsageError
 from e5v.model.devices import pick_dtype
-from e5v.model.loading import OLDEST, load
+from e5v.model.loading import OLDEST, load, quiet
 from tests.families import FAMILIES, old_layout
 
 Checkpoints = Callable[[str], Path]
@@ -189,3 +190,12 @@ def test_transformers_is_left_as_it_was(checkpoints: Checkpoints) -> None:
     before = transformers.utils.logging.get_verbosity()
     load(checkpoints("llava_15"))
     assert transformers.utils.logging.get_verbosity() == before
+
+
+def test_libraries_are_quiet_only_while_a_model_is_opened() -> None:
+    """Catches advice of bitsandbytes to install a package that is not needed, among results."""
+    logger = logging.getLogger("bitsandbytes.backends.cpu.ops")
+    before = logger.isEnabledFor(logging.WARNING)
+    with quiet():
+        assert not logger.isEnabledFor(logging.WARNING)
+    assert logger.isEnabledFor(logging.WARNING) == before

@@ -113,6 +113,8 @@ def test_a_wrong_recipe_is_told(checkpoints: Checkpoints) -> None:
     """Catches a recipe that is passed over, or used on a model it is not for."""
     with pytest.raises(UsageError, match=r"no recipe 'gme'; did you mean gme-qwen2-vl\?"):
         E5V(checkpoints("qwen2_vl"), recipe="gme")
+    with pytest.raises(UsageError, match=r"'qwen3'; did you mean qwen3-vl-embedding\?"):
+        E5V(checkpoints("qwen2_vl"), recipe="qwen3")
     with pytest.raises(UsageError, match="expected one of e5-v, unime-llava"):
         E5V(checkpoints("qwen2_vl"), recipe="zzz")
     with pytest.raises(ModelError, match=r"qwen3-vl-embedding is for qwen3_vl, but .* a qwen2_vl"):

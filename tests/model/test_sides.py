@@ -11,7 +11,7 @@ import e5v
 from e5v import E5V, PromptError, UsageError
 from e5v.errors import DataError
 from e5v.inputs import Item, Text
-from e5v.model.recipe import SIDES
+from e5v.model.recipe import SIDES, Purpose
 from e5v.model.verify import check
 from e5v.search.query import Query, embed_query
 
@@ -77,6 +77,12 @@ def test_a_system_turn_is_the_instruction_of_models_that_have_one(checkpoints: C
         model.encode([chat], side="document")
     with pytest.raises(PromptError, match="a system turn and an instruction"):
         model.encode([chat], instruction="Another.")
+
+
+def test_a_blank_instruction_is_refused() -> None:
+    """Catches a vector worded with an instruction that says nothing."""
+    with pytest.raises(UsageError, match="instruction is blank; leave it out"):
+        Purpose(" \n")
 
 
 def test_a_prompt_of_ones_own_takes_the_place_of_a_recipes(two_sided: E5V) -> None:

@@ -119,5 +119,13 @@ PARTS: dict[str, tuple[list[str], str]] = {
         ["index", "pictures", "--vectors", "empty"],
         "--vectors brings folders and model; leave out FOLDER",
     ),
+    "a recipe of vectors that are there": (
+        ["index", "--vectors", "parts", "--index", "new", "--recipe", "e5-v"],
+        "--vectors brings folders and model; leave out FOLDER, --model, --recipe and more",
+    ),
+    "an image budget of vectors that are there": (
+        ["index", "--vectors", "parts", "--index", "new", "--image-tokens", "5"],
+        "--vectors brings folders and model",
+    ),
     "vectors in no folder": (["index", "--vectors", "none"], "--vectors none does not exist"),
 }

@@ -69,6 +69,9 @@ def test_an_index_is_opened_as_it_was_made() -> None:
     tuned = Manifest("f", "m", "float32", 3, adapter="/run")
     assert choose_opening(Opening(), tuned).adapter == "/run"
     assert choose_opening(Opening(adapter="other"), tuned).adapter == "other"
+    assert choose_opening(Opening(), tuned, tuned.model).adapter == "/run"
+    assert choose_opening(Opening(), tuned, "/merged").adapter is None
+    assert choose_opening(Opening(adapter="other"), tuned, "/merged").adapter == "other"
 
 
 def test_an_index_keeps_its_image_tokens_and_its_weights() -> None:

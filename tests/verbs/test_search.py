@@ -105,6 +105,8 @@ def test_the_model_is_the_indexs_own(index: Path, capsys: pytest.CaptureFixture[
         "their vectors cannot be compared; open it in float32, or use another index (--dtype)"
         in line
     )
+    assert main(["search", "a cat", "--index", str(index), "--image-tokens", "40"]) == 1
+    assert capsys.readouterr().err.endswith("or use another index (--image-tokens)\n")
 
 
 def test_words_that_name_an_image_are_warned_of(find: Run) -> None:

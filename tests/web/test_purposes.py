@@ -80,8 +80,10 @@ async def test_an_instruction_without_a_place_is_refused(ask: Ask, ask_two_sided
     """Catches an instruction passed over, and a failure of the server in place of a refusal."""
     async with ask() as asker:
         plain = await asker.embeddings(input=["a dog"], instruction=TASK)
+        blank = await asker.embeddings(input=["a dog"], instruction=" ")
     assert fault(plain) == (422, "item", 0)
     assert "no <instruction> slot" in plain.json()["error"]["message"]
+    assert fault(blank)[:2] == (422, "fields")
     async with ask_two_sided() as asker:
         body = {"input": ["a dog"], "instruction": TASK, "input_type": "search_document"}
         document = await asker.embeddings(**body)

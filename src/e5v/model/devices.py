@@ -29,7 +29,7 @@ def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if fast_cpu else torch.float32
 
 
-def pick_device(device: str | None) -> torch.device:
+def pick_device(device: str | int | torch.device | None) -> torch.device:
     """Return the device of a name; None gives the fastest available.
 
     Raises:
@@ -40,17 +40,20 @@ def pick_device(device: str | None) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else fast)
     try:
         return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise UsageError(
             f'device "{device}" cannot be used here: {first_line(error)}; '
             "expected an available device, or None for the fastest"
         ) from None
 
 
-def list_devices(given: str | Sequence[str] | None) -> tuple[str, ...] | None:
+def list_devices(
+    given: str | int | torch.device | Sequence[str | torch.device] | None,
+) -> tuple[str, ...] | None:
     """Return the devices that are meant; None is the fastest of this machine.
 
-    `given` is a device, several in a list or separated by commas, or "auto": every CUDA device.
+    `given` is a device, as torch takes it, several in a list or separated by commas, or "auto":
+    every CUDA device.
 
     Raises:
         UsageError: it names no device, or one of several that this machine does not have.
@@ -59,7 +62,10 @@ def list_devices(given: str | Sequence[str] | None) -> tuple[str, ...] | None:
         return None
     if given == "auto":
         return tuple(f"cuda:{number}" for number in range(torch.cuda.device_count())) or None
-    names = tuple(name.strip() for name in (given.split(",") if isinstance(given, str) else given))
+    if not isinstance(given, str | Sequence):
+        return (str(pick_device(given)),)
+    listed = given.split(",") if isinstance(given, str) else given
+    names = tuple(str(name).strip() for name in listed)
     if not all(names) or not names:
         raise UsageError(
             f"device is {given!r}; expected one such as cuda, or several: cuda:0,cuda:1",

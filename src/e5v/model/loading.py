@@ -39,6 +39,7 @@ from e5v.model.resizing import limit_pixels
 from e5v.model.skeleton import make_skeleton
 from e5v.model.tiling import check_tiling, use_tiling
 
+TALKERS = ("huggingface_hub", "bitsandbytes")  # advise the user of packages that are not needed
 OLDEST = (5, 17)  # version of transformers
 
 
@@ -269,18 +270,19 @@ def _check_prompt(name: str, processor: Any, turn: Turn | None) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence transformers and huggingface_hub; problems are raised as errors instead."""
+    """Silence transformers and what it uses; problems are raised as errors instead."""
     logs: Any = transformers.utils.logging
     before, bars = logs.get_verbosity(), logs.is_progress_bar_enabled()
-    hub = logging.getLogger("huggingface_hub")
-    level = hub.level
-    hub.setLevel(logging.ERROR)
+    levels = {one: one.level for one in map(logging.getLogger, TALKERS)}
+    for one in levels:
+        one.setLevel(logging.ERROR)
     logs.set_verbosity_error()
     logs.disable_progress_bar()
     try:
         yield
     finally:
         logs.set_verbosity(before)
-        hub.setLevel(level)
+        for one, level in levels.items():
+            one.setLevel(level)
         if bars:
             logs.enable_progress_bar()

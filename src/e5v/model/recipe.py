@@ -36,18 +36,20 @@ class Purpose:
     item with an instruction is a query, and any other a document.
 
     Raises:
-        UsageError: there is no such side.
+        UsageError: there is no such side, or the instruction is blank.
     """
 
     instruction: str = ""
     side: Side | None = None
 
     def __post_init__(self) -> None:
-        """Check the side."""
+        """Check the side and the instruction."""
         if self.side not in (None, *SIDES):
             raise UsageError(
                 f'side is "{self.side}"; expected "query" or "document"', argument="side"
             )
+        if self.instruction and not self.instruction.strip():
+            raise UsageError("instruction is blank; leave it out", argument="instruction")
 
 
 ANY = Purpose()

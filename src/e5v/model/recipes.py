@@ -96,6 +96,7 @@ def find_recipe(name: str) -> Recipe:
         if name == recipe.name:
             return recipe
     names = [recipe.name for recipe in RECIPES]
-    near = get_close_matches(name.lower(), names, n=1, cutoff=0.4)
+    near = [one for one in names if name and one.startswith(name.lower())]
+    near = near or get_close_matches(name.lower(), names, n=1, cutoff=0.4)
     meant = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(names)}"
     raise UsageError(f"there is no recipe {name!r}; {meant}", argument="recipe")

@@ -21,6 +21,7 @@ KEEP_DAYS = 30.0
 PROMPT = "retrieval"  # for texts and images, in the index and in queries
 CORRECT = "correct"  # the tiling of images that goes without saying
 FULL = "full"  # and so do weights that are stored in the dtype
+HOW = ("dtype", "tiling", "recipe", "adapter", "image_tokens", "weights")  # a model is opened
 FILE = "index.json"
 
 
@@ -52,12 +53,18 @@ class Manifest:
     def check(self, other: "Manifest") -> None:
         """Raise `DataError` unless the vectors of both models can be compared."""
         if self.fingerprint != other.fingerprint:
-            dtype_differs = self.model == other.model and self.dtype != other.dtype
             raise DataError(
                 f"the index was made with {self._maker}, but the model is {other._maker}: their "
                 f"vectors cannot be compared; {self._advise(other)}",
-                argument="dtype" if dtype_differs else "model",
+                argument=self._find_argument(other),
             )
+
+    def _find_argument(self, other: "Manifest") -> str:
+        """Return the argument to change about another model, so that vectors can be compared."""
+        if self.model != other.model:
+            return "model"
+        different = (one for one in HOW if getattr(self, one) != getattr(other, one))
+        return next(different, "model")
 
     def _advise(self, other: "Manifest") -> str:
         """Return what to change about another model, so that its vectors can be compared."""
@@ -129,7 +136,7 @@ def parse_manifest(content: bytes, folder: str) -> Manifest:
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest atomically: after a power cut there is either the new or the old one."""
     fields = asdict(manifest)
-    for name in ("tiling", "recipe", "adapter", "image_tokens", "weights"):
+    for name in HOW[1:]:
         if fields[name] == getattr(Manifest, name):
             del fields[name]  # versions that do not know it then open the index
     write_file(folder / FILE, json.dumps(fields, indent=2) + "\n")

@@ -102,9 +102,10 @@ class Index:
             raise UsageError(f"--every is {self.every}; expected seconds, more than 0")
         if self.audit and (self.folders or self.watch):
             raise UsageError("--audit indexes nothing; leave out FOLDER and --watch")
-        if self.vectors and (self.folders or self.watch or self.audit or self.model):
+        opened = (self.model, self.opening, self.remote) != (None, Opening(), EngineOptions())
+        if self.vectors and (self.folders or self.watch or self.audit or opened):
             raise UsageError(
-                "--vectors brings folders and model; leave out FOLDER, --model and the like"
+                "--vectors brings folders and model; leave out FOLDER, --model, --recipe and more"
             )
         if self.keep_days is not None and not 0 <= self.keep_days <= LONGEST_DAYS:
             raise UsageError(f"--keep-days is {self.keep_days}; expected 0 to {LONGEST_DAYS:,}")
@@ -199,7 +200,8 @@ def _adopt(path: Path | None, there: "Manifest | None") -> "AdoptedModel | None"
 
 def _find_model(verb: Index, there: "Manifest | None") -> "IndexModel":
     """Find the model; one that was asked for is opened at once, so that a wrong one is told."""
-    name, opening = choose_model(verb.model, there), choose_opening(verb.opening, there)
+    name = choose_model(verb.model, there)
+    opening = choose_opening(verb.opening, there, name)
     from e5v.search.index_model import IndexModel
 
     open_as = partial(opening.open, engine=verb.remote.address())

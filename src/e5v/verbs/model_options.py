@@ -159,6 +159,12 @@ def choose_model(given: str | None, there: "Manifest | None") -> str:
     return absolute_name(given or (there.model if there else default_model()))
 
 
-def choose_opening(given: Opening, there: "Manifest | None") -> Opening:
-    """Return how to open the model of an index: as it was made, but for what is given."""
-    return replace(given, **follow(given, there)) if there else given
+def choose_opening(given: Opening, there: "Manifest | None", model: str | None = None) -> Opening:
+    """Return how to open the model of an index: as it was made, but for what is given.
+
+    Its adapter is of its own model: another `model`, by its absolute name, is opened without.
+    """
+    if there is None:
+        return given
+    followed = replace(given, **follow(given, there))
+    return followed if model in (None, there.model) else replace(followed, adapter=given.adapter)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from e5v.errors import ModelError, UsageError
+from e5v.model.bundled import PHOTOS, is_assembled
 from e5v.verbs.console import announce, ask, can_ask, say
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ def propose_model(
     say(describe_proposal(price, count_contents(roots, exclude)))
     if not ask(f"use {price.model.id}?"):
         raise UsageError("no model was chosen; name one (see e5v models)", argument="model")
+    if price.model.id == PHOTOS and not is_assembled():
+        raise UsageError(
+            f"{PHOTOS} is assembled once, which takes a minute: run e5v assemble {PHOTOS}, and this "
+            "command again"
+        )
     return price.model.id
 
 

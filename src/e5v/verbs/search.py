@@ -194,7 +194,7 @@ def _find(verb: Search, reader: "Reader") -> "list[Hit]":
 
     query = Query(verb.query, verb.image, verb.without)
     name = choose_model(verb.model, reader.manifest)
-    opening = choose_opening(verb.opening, reader.manifest)
+    opening = choose_opening(verb.opening, reader.manifest, name)
     model = opening.open(name, engine=verb.remote.address())
     reader.manifest.check(manifest_of(model, name))
     if warning := limits_notice(name):

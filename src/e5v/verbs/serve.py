@@ -107,7 +107,8 @@ def _serve(verb: Serve, stored: "StoreIndex | None") -> None:
     with serving.listen(verb.host, verb.port) as listening:
         if not sys.stderr.isatty():  # where it is a terminal, opening says so itself
             say(f"opening {name}")
-        model = choose_opening(verb.opening, manifest).open(name, engine=verb.remote.address())
+        opening = choose_opening(verb.opening, manifest, name)
+        model = opening.open(name, engine=verb.remote.address())
 
         from e5v.web.app import create_app
 

@@ -87,7 +87,7 @@ class ForwardPass:
 class Batcher:
     """Batches the items of many requests into forward passes.
 
-    `budget`: tokens per pass, by default chosen for the device; `seen` is called after each pass.
+    `budget`: tokens per pass and device, by default chosen for it; `seen` is called after each pass.
     Create and use it in one event loop; run `run` as a task and cancel it at the end.
     """
 
@@ -98,9 +98,10 @@ class Batcher:
         budget: int | None = None,
         seen: Callable[[ForwardPass], None] | None = None,
     ) -> None:
-        default = token_budget(None, model.device.type)
-        self.budget = budget or default
-        self._stream = Stream(model.encoder, self.budget, None, "raise", normalised=False)
+        each = budget or token_budget(None, model.device.type)
+        devices = 1 + len(getattr(model.encoder, "others", ()))
+        self.budget = devices * each
+        self._stream = Stream(model.encoder, each, None, "raise", normalised=False)
         self._width = model.width
         self._seen = seen or (lambda _: None)
         self._tickets: deque[Ticket] = deque()

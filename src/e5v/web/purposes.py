@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal
 
+from e5v.web.errors import Refused
 from e5v.web.inputs import RequestItem
 
 InputType = Literal[
@@ -33,9 +34,14 @@ def mark_items(
     """Return items with their side, and the instruction of those that have none of their own.
 
     Without a type, the side is left to the model's recipe.
+
+    Raises:
+        Refused: the instruction is blank.
     """
     side: Literal["query", "document"] | None = None
     if input_type is not None:
         side = "query" if input_type.endswith("query") else "document"
     told = instruction or ""
+    if told and not told.strip():
+        raise Refused(422, "fields", "instruction is blank; leave it out")
     return [replace(one, instruction=one.instruction or told, side=side) for one in items]
