@@ -132,10 +132,8 @@ def index(verb: Index) -> None:
     if verb.vectors and not find_store(verb.vectors):
         need_folder(verb.vectors, "--vectors")
     roots, unfollowed = _find_roots(verb, there)
-    exclude, cleared = verb.exclude, verb.clear_exclude
-    settings = merge_settings(
-        there, exclude=exclude, clear_exclude=cleared, keep_days=verb.keep_days
-    )
+    cleared, days = verb.clear_exclude, verb.keep_days
+    settings = merge_settings(there, exclude=verb.exclude, clear_exclude=cleared, keep_days=days)
     if verb.vectors is None:
         verb = _name_model(verb, there, roots, settings["exclude"])
     announce("looking for changes")

@@ -57,8 +57,8 @@ def propose_model(
         raise UsageError("no model was chosen; name one (see e5v models)", argument="model")
     if price.model.id == PHOTOS and not is_assembled():
         raise UsageError(
-            f"{PHOTOS} is assembled once, which takes a minute: run e5v assemble {PHOTOS}, and this "
-            "command again"
+            f"{PHOTOS} is assembled once, which takes a minute: run e5v assemble {PHOTOS}, then "
+            "this command again"
         )
     return price.model.id
 

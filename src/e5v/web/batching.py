@@ -87,7 +87,7 @@ class ForwardPass:
 class Batcher:
     """Batches the items of many requests into forward passes.
 
-    `budget`: tokens per pass and device, by default chosen for it; `seen` is called after each pass.
+    `budget`: tokens of a pass for each device; `seen` is called after each pass.
     Create and use it in one event loop; run `run` as a task and cancel it at the end.
     """
 
