@@ -133,7 +133,9 @@ def test_an_index_embeds_documents_and_a_search_queries(
     (tmp_path / "texts" / "b.txt").write_text("a cat")
     assert e5v.index(index=place).entries == 2, "its own model is opened, in its own recipe"
     other = E5V(checkpoints("llava_next_mistral"), dtype="float32")
-    with pytest.raises(DataError, match=f"float32 with the recipe {BGE}, or another index"):
+    with pytest.raises(
+        DataError, match=f"open it in float32 with the recipe {BGE}, or use another"
+    ):
         e5v.index(index=place, model=other)
 
 

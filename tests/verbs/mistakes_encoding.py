@@ -65,7 +65,7 @@ ENCODING: dict[str, tuple[list[str], str]] = {
         ["verify", "nano", "--recipe", "gme"],
         "there is no recipe 'gme'; did you mean gme-qwen2-vl?",
     ),
-    "an unknown side": (["encode", "a", "--side", "passage"], "expected query or document"),
+    "an unknown side": (["encode", "a", "--side", "passage"], "--side is passage; expected "),
     "a side of parts": (
         ["encode", "a", "--part-rows", "5", "--out", "parts", "--side", "query"],
         "--side is not for parts, which are documents; leave it out",

@@ -103,7 +103,7 @@ def test_another_model_is_refused(
     told = capsys.readouterr().err
     assert code == 1
     assert f"made with {folder} (fingerprint" in told
-    assert "use its model in float32, or another index" in told
+    assert "open it in float32, or use another index (--dtype)" in told
 
 
 def test_a_second_writer_is_refused(run: Run, things: Path, tmp_path: Path, model: E5V) -> None:

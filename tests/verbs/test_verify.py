@@ -2,14 +2,14 @@
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import asdict
 
 import pytest
 
 import e5v
 import e5v.model.verify
-from e5v.cli import main
 from e5v.model.verify import Check
+from e5v.verbs.model_options import Opening
 from tests.verbs.done import Run
 
 
@@ -32,8 +32,7 @@ def test_verify_shows_each_check_and_fails_with_one(
     ]
 
     def verify(model: str, **options: object) -> Iterator[Check]:
-        usual = {"device": None, "trust_remote_code": False, "tiling": "correct", "recipe": None}
-        assert options == usual | {"dtype": "float32"}
+        assert options == asdict(Opening("float32"))
         yield from checks
 
     monkeypatch.setattr(e5v.model.verify, "verify", verify)
@@ -44,19 +43,3 @@ def test_verify_shows_each_check_and_fails_with_one(
         assert all(word in done.out for word in ("first", "FAILED", "[9]", "last", "ok"))
     else:
         assert [line["passed"] for line in done.lines] == [False, True]
-
-
-@pytest.mark.parametrize(
-    "verb", [["verify"], ["encode", "a dog", "--model"], ["words", "a dog", "--model"]]
-)
-def test_a_training_run_is_no_model(
-    verb: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A run given as a model, answered with a file that it lacks instead of what to do."""
-    run = tmp_path / "run"
-    (run / "adapter").mkdir(parents=True)
-    (run / "adapter" / "adapter_config.json").write_text("{}")
-    assert main([*verb, str(run)]) == 2
-    assert capsys.readouterr().err.splitlines()[-1] == (
-        f"e5v: {run} is a training run, not a model; merge it into its model with e5v merge {run}"
-    )

@@ -20,7 +20,7 @@ from e5v.model.backbones import BACKBONES, Backbone, Currency
 from e5v.model.hf_internals import keep_base_tile
 from e5v.model.image_files import UnreadableError
 from e5v.model.opening import Opening
-from e5v.model.processors import ImageProcessor, open_processor
+from e5v.model.processors import ImageProcessor, image_token_id, open_processor
 
 PINPOINTS = "image_grid_pinpoints"
 BASE_ONLY = [[0, 0]]  # a grid without tiles: only the one that shows the whole image is left
@@ -81,7 +81,7 @@ def check_image_budget(
             argument="image_tokens",
         )
     processor = open_processor(source, config, backbone, how.trust_remote_code)
-    least = CURRENCIES[backbone.currency](processor, most).least
+    least = CURRENCIES[backbone.currency](processor, config, most).least
     if most < least:
         raise UsageError(
             f"image_tokens is {most}; an image of {name} takes {least} at the least",
@@ -98,7 +98,7 @@ def use_image_budget(
     """
     if most is None:
         return None
-    limit = CURRENCIES[backbone.currency](processor, most)
+    limit = CURRENCIES[backbone.currency](processor, config, most)
     if limit.settings:
         stock = processor.image_processor
         processor.image_processor = type(stock).from_dict(stock.to_dict() | dict(limit.settings))
@@ -109,7 +109,7 @@ def use_image_budget(
     return ImageBudget(most, bool(limit.settings or limit.fit), limit.fit)
 
 
-def _limit_tiles(processor: Any, most: int) -> Limit:
+def _limit_tiles(processor: Any, _config: Any, most: int) -> Limit:
     """LLaVA-NeXT: the grids of which no image takes more, or the base tile alone.
 
     A grid of tiles has a line end after each row of features; the base tile alone has one.
@@ -128,7 +128,7 @@ def _limit_tiles(processor: Any, most: int) -> Limit:
     return Limit(base + 1, changed, changed)
 
 
-def _limit_pixels(processor: Any, most: int) -> Limit:
+def _limit_pixels(processor: Any, _config: Any, most: int) -> Limit:
     """Qwen's: the number of pixels, of which those of a merged patch make one token.
 
     The image processor rounds the sides of an image to patches. A strip or a small image may then
@@ -157,7 +157,7 @@ def _count_patches(stock: Any, height: int, width: int, edges: Mapping[str, int]
     return int(stock.get_number_of_image_patches(height, width, pixels))
 
 
-def _limit_splits(processor: Any, most: int) -> Limit:
+def _limit_splits(processor: Any, _config: Any, most: int) -> Limit:
     """SmolVLM and Idefics3: the longest edge, which is cut into squares; or no cutting at all.
 
     Beside the squares, of which there are as many along the shorter edge at the most, there is the
@@ -174,7 +174,7 @@ def _limit_splits(processor: Any, most: int) -> Limit:
     return Limit(each, {"size": {"longest_edge": along * square}})
 
 
-def _limit_patches(processor: Any, most: int) -> Limit:
+def _limit_patches(processor: Any, _config: Any, most: int) -> Limit:
     """InternVL: the number of squares; beside two or more there is the whole image in small."""
     stock, each = processor.image_processor, int(processor.image_seq_length)
     squares = max(most // each - 1, 1)
@@ -185,14 +185,15 @@ def _limit_patches(processor: Any, most: int) -> Limit:
     return Limit(each, {"max_patches": squares, "min_patches": least})
 
 
-def _limit_nothing(processor: Any, most: int) -> Limit:
+def _limit_nothing(processor: Any, config: Any, _most: int) -> Limit:
     """LLaVA-1.5, FastVLM and Gemma 3: every image takes the same number of tokens.
 
     Gemma 3's processor adds crops ("pan and scan") only if each call asks for them.
     """
-    del most
     process = ImageProcessor(processor)
-    counts = {_count_tokens(process, processor.image_token, shape) for shape in SHAPES}
+    number = image_token_id(type(processor).__name__, config, processor)
+    token = processor.tokenizer.convert_ids_to_tokens(number)
+    counts = {_count_tokens(process, token, shape) for shape in SHAPES}
     if len(counts) > 1:
         raise ModelError(
             f"the number of a {type(processor).__name__}'s image tokens depends on the image here, "
@@ -209,7 +210,7 @@ def _count_tokens(process: ImageProcessor, token: str, size: tuple[int, int]) ->
         raise ModelError(str(error)) from error
 
 
-CURRENCIES: dict[Currency, Callable[[Any, int], Limit]] = {
+CURRENCIES: dict[Currency, Callable[[Any, Any, int], Limit]] = {
     "fixed": _limit_nothing,
     "tiles": _limit_tiles,
     "pixels": _limit_pixels,

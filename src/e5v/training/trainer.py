@@ -107,13 +107,13 @@ def fit(run: Run) -> Generator[Begun | Step | Measured, None, None]:
     """
     recipe, folder = run.recipe, RunFolder(run.out)
     need("training", *EXTRAS["train"], *(EXTRAS["qlora"] if recipe.four_bit else ()))
-    find_model(run.model)  # an adapter would be opened, and the new one then have no whole model
     data = run.read_data()
     record = run.record(data)
 
     with joined(run.device, shard=run.shard) as (ranks, device), ExitStack() as held:
         folder.check(record, resume=run.resume)
         check_data(data, recipe)
+        find_model(run.model)  # refuses an adapter, which would be opened
         batches = Batches(
             data, recipe.batch, recipe.seed, weights=run.weights, batching=recipe.batches
         )
