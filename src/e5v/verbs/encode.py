@@ -181,8 +181,11 @@ def encode(verb: Encode) -> bool:
     if not verb.skip_errors:
         inputs.check()
     check_model(verb.model, verb.opening.adapter)  # after the arguments: the hub may be asked
-    items = inputs.begin()  # last: stdin may be slow
-    with _open_target(verb) as file, bar(inputs.count, shown=_is_apart(verb)) as drawn:
+    with (
+        inputs.reading() as items,  # last: stdin may be slow
+        _open_target(verb) as file,
+        bar(inputs.count, shown=_is_apart(verb)) as drawn,
+    ):
         drawn.name(f"Opening {verb.model}")
         engine = verb.engines.address()
         model = verb.opening.open(verb.model, max_tokens=verb.max_tokens, engine=engine)

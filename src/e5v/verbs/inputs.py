@@ -8,7 +8,8 @@ Files and folders are on this machine or at a store.
 import itertools
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -64,19 +65,20 @@ class Inputs:
             if isinstance(source, InputFile):
                 source.check()
 
-    def begin(self) -> Iterator[InputItem]:
-        """Read the first item, and return all of them in order.
+    @contextmanager
+    def reading(self) -> Iterator[Iterator[InputItem]]:
+        """Read the first item, give all of them in order, and close what was read.
 
         Raises:
             E5VError: there is no item.
         """
-        asked = iter(self)
-        first = next(asked, None)
-        if first is None:
-            raise E5VError("nothing to encode: no item was given")
-        return itertools.chain([first], asked)
+        with closing(iter(self)) as asked:
+            first = next(asked, None)
+            if first is None:
+                raise E5VError("nothing to encode: no item was given")
+            yield itertools.chain([first], asked)
 
-    def __iter__(self) -> Iterator[InputItem]:
+    def __iter__(self) -> Generator[InputItem, None, None]:
         """Read every item in order."""
         for source in self.sources:
             yield from [source] if isinstance(source, InputItem) else source
