@@ -87,7 +87,7 @@ def test_an_index_keeps_its_image_tokens(
     e5v.index([followed.folder / "photos"], index=place, model=few)
     assert json.loads((place / "index.json").read_text())["image_tokens"] == 17
     assert e5v.index([followed.folder], index=place).entries == 6, "its own model is opened"
-    with pytest.raises(DataError, match=r"float32 with image_tokens 17, or another"):
+    with pytest.raises(DataError, match=r"open it in float32 with image_tokens 17, or use another"):
         e5v.index([followed.folder], index=place, model=E5V(folder, dtype="float32"))
 
 

@@ -276,7 +276,7 @@ def test_the_verbs_have_an_engine(
 ) -> None:
     """Catches a verb that opens the weights all the same, and an engine that is away untold."""
     monkeypatch.setattr("e5v.model.engine.WAITS", ())
-    monkeypatch.setattr("e5v.model.engine_encoder.load", None)  # of weights
+    monkeypatch.setattr("e5v.model.encoders.load", None)  # of weights
     monkeypatch.setenv("E5V_INDEX", str(tmp_path / "index"))
     (tmp_path / "notes.txt").write_text("a cat on a table")
     on_engine = ["--engine", "openai", "--engine-url", engine]
