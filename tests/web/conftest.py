@@ -1,6 +1,6 @@
 """What tests of the server share: a small model, and an app around it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from e5v.search.index import Index
 from e5v.web.index_view import Collection
 from e5v.web.service import Settings
 from tests.web.asking import Ask, Asker, asking
+from tests.web.engines import Proxy, engine_of, proxy_to
 from tests.web.shelf import Shelf, photos_and_texts
 from tests.web.small import write_small
 
@@ -49,3 +50,18 @@ def shelf(model: E5V, monkeypatch: pytest.MonkeyPatch) -> Shelf:
     shelf = photos_and_texts(model)
     monkeypatch.setattr(Index, "open", lambda _: shelf)
     return shelf
+
+
+@pytest.fixture(scope="module")
+def engine(model: E5V, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run an engine of the small model."""
+    with engine_of(model, tmp_path_factory.mktemp("engine") / "none") as url:
+        yield url
+
+
+@pytest.fixture
+def proxy(engine: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """Run a proxy before the engine, which is tried again soon."""
+    monkeypatch.setattr("e5v.model.engine.WAITS", (0.01, 0.01))
+    with proxy_to(engine) as proxy:
+        yield proxy
