@@ -202,16 +202,18 @@ def score(settings: Settings) -> Iterator[tuple[Scored, ...]]:
             model = E5V(folder, device="cpu", dtype="bfloat16", weights=way)
             rows = model.encode(items)
             reference = rows if reference is None else reference
-            figures = _figures(model, EXAMPLES / "photos") | _figures(model, pairs)
+            figures = find_figures(model, EXAMPLES / "photos") | find_figures(model, pairs)
             cosines = (rows * reference).sum(1)
             lowest, mean = round(float(cosines.min()), 5), round(float(cosines.mean()), 5)
             found.append(Scored(way, figures, mean, lowest))
             yield tuple(found)
 
 
-def _figures(model: E5V, data: Path) -> dict[str, float]:
+def find_figures(model: E5V, data: Path) -> dict[str, float]:
+    """Return the scores of a model on a folder in percent, by task and metric."""
     scores = e5v.evaluate(model, data=data).scores
-    return {f"{one.task}, {one.metric}": round(one.value, 2) for one in scores if one.value}
+    known = {f"{one.task}, {one.metric}": one.value for one in scores}
+    return {name: round(value, 2) for name, value in known.items() if value is not None}
 
 
 def report(settings: Settings, known: Known) -> dict[str, Any]:
