@@ -109,12 +109,13 @@ class DevicePool:
         self.first, self.others = first, others
         self.loaded, self.readout, self.width = first.loaded, first.readout, first.width
         self.layout, self.alone_above, self.context = first.layout, first.alone_above, first.context
+        self.devices = 1 + len(others)
         self.lookahead = 1 + len(others) // 4  # a window has about 8 batches
         self._idle: SimpleQueue[Encoder | DeviceProcess] = SimpleQueue()
         self._idle.put(first)
         for other in others:
             self._idle.put(other)
-        self._threads = ThreadPoolExecutor(1 + len(others), thread_name_prefix="e5v-device")
+        self._threads = ThreadPoolExecutor(self.devices, thread_name_prefix="e5v-device")
 
     def states(self, batch: Sequence[Prompted]) -> Tensor:
         """Return the states of a batch from the first device, (n, d)."""

@@ -73,13 +73,12 @@ def _check(model: str, find: Callable[[], object]) -> None:
 
 @dataclass(frozen=True)
 class WholeOpening:
-    """How a model is loaded that gets an adapter, or has got one."""
+    """How a model is loaded that is trained or merged."""
 
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Number format of the computation; auto is bfloat16 where the hardware is fast at it."""
     device: Annotated[str | None, arg(metavar="NAME")] = None
-    """cpu, cuda, cuda:1, mps, ...; by default the fastest available. Several, such as
-    cuda:0,cuda:1, or auto for every GPU, run a copy of the model each."""
+    """cpu, cuda, cuda:1, mps, ...; by default the fastest available."""
     trust_remote_code: bool = False
     """Run Python code that comes with the checkpoint."""
     tiling: Literal["correct", "transformers-4.41"] = "correct"
@@ -91,6 +90,9 @@ class WholeOpening:
 class Opening(WholeOpening):
     """How the model is loaded."""
 
+    device: Annotated[str | None, arg(metavar="NAME")] = None
+    """cpu, cuda, cuda:1, mps, ...; by default the fastest available. Several, such as
+    cuda:0,cuda:1, or auto for every GPU, run a copy of the model each."""
     recipe: Annotated[str | None, arg(metavar="NAME")] = None
     """How the model is asked, such as e5-v or qwen3-vl-embedding; by default as its authors do, if
     it is a published embedder that is known, else as E5-V."""

@@ -53,13 +53,13 @@ def propose_model(
     machine = find_machine(opening.device, opening.dtype)
     price = recommend(machine).price
     say(describe_proposal(price, count_contents(roots, exclude)))
-    if not ask(f"use {price.model.id}?"):
-        raise UsageError("no model was chosen; name one (see e5v models)", argument="model")
     if price.model.id == PHOTOS and not is_assembled():
         raise UsageError(
             f"{PHOTOS} is assembled once, which takes a minute: run e5v assemble {PHOTOS}, then "
             "this command again"
         )
+    if not ask(f"use {price.model.id}?"):
+        raise UsageError("no model was chosen; name one (see e5v models)", argument="model")
     return price.model.id
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from e5v.model.device_pool import DevicePool
 from e5v.model.streaming import Stream
 from e5v.model.token_batches import token_budget
 
@@ -99,7 +100,7 @@ class Batcher:
         seen: Callable[[ForwardPass], None] | None = None,
     ) -> None:
         each = budget or token_budget(None, model.device.type)
-        devices = 1 + len(getattr(model.encoder, "others", ()))
+        devices = model.encoder.devices if isinstance(model.encoder, DevicePool) else 1
         self.budget = devices * each
         self._stream = Stream(model.encoder, each, None, "raise", normalised=False)
         self._width = model.width
