@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from e5v.databases.conditions import Condition, Leaf
 from e5v.databases.rows import Found, Row
 from e5v.errors import DataError
+from e5v.model.opening import Opening, drop_usual, kept_options
 from e5v.search.entries import Entry
-from e5v.search.manifest import CORRECT, FULL, Manifest
+from e5v.search.manifest import Manifest
 
 FACTS = "e5v"  # under which a collection keeps its facts
 FORMAT = 1
@@ -43,35 +44,21 @@ class Facts:
     run: str
     rows: int = 0
     complete: bool = False
-    tiling: str = CORRECT
+    tiling: str = Opening.tiling
     format: int = FORMAT
     recipe: str | None = None
     adapter: str | None = None
     image_tokens: int | None = None
-    weights: str = FULL
+    weights: str = Opening.weights
 
     @property
     def manifest(self) -> Manifest:
         """The metadata of the index that was exported, without its folders."""
-        return Manifest(
-            self.fingerprint,
-            self.model,
-            self.dtype,
-            self.dim,
-            tiling=self.tiling,
-            recipe=self.recipe,
-            adapter=self.adapter,
-            image_tokens=self.image_tokens,
-            weights=self.weights,
-        )
+        return Manifest(self.fingerprint, self.model, dim=self.dim, **kept_options(self))
 
     def write(self) -> str:
         """Return the facts as JSON."""
-        facts = asdict(self)
-        for name in ("recipe", "adapter", "image_tokens", "weights"):
-            if facts[name] == getattr(Facts, name):
-                del facts[name]  # versions that do not know it then read the collection
-        return json.dumps(facts)
+        return json.dumps(drop_usual(asdict(self)))
 
     @classmethod
     def read(cls, written: object, place: object) -> "Facts":

@@ -22,6 +22,7 @@ from e5v.databases.opening import open_database
 from e5v.databases.rows import Row
 from e5v.databases.url import DatabaseUrl, read_url
 from e5v.errors import DataError
+from e5v.model.opening import kept_options
 from e5v.search.entry_blocks import Block, EntryBlocks
 from e5v.search.index_folder import IndexFolder
 from e5v.search.manifest import PROMPT, Manifest
@@ -96,15 +97,10 @@ def make_facts(manifest: Manifest) -> Facts:
     return Facts(
         fingerprint=manifest.fingerprint,
         model=manifest.model,
-        dtype=manifest.dtype,
         dim=manifest.dim,
         prompt=PROMPT,
         run=token_hex(8),
-        tiling=manifest.tiling,
-        recipe=manifest.recipe,
-        adapter=manifest.adapter,
-        image_tokens=manifest.image_tokens,
-        weights=manifest.weights,
+        **kept_options(manifest),
     )
 
 

@@ -56,10 +56,9 @@ def open_encoder(
 
 
 def _check_for_open(how: Opening) -> None:
-    for option in ("recipe", "adapter", "image_tokens", "weights"):
-        if getattr(how, option) != getattr(Opening, option):
-            noun = option.replace("_", " ")
-            raise UsageError(f"an open model takes no {noun}; name the model", argument=option)
+    if option := how.find_changed(("recipe", "adapter", "image_tokens", "weights")):
+        noun = option.replace("_", " ")
+        raise UsageError(f"an open model takes no {noun}; name the model", argument=option)
 
 
 def _check_for_engine(how: Opening, readout: str) -> None:

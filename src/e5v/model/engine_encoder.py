@@ -77,10 +77,9 @@ def open_on_engine(name: str | Path, address: EngineAddress, how: Opening) -> En
         ModelError: the model has no configuration, tokenizer or processor.
         UsageError: an option is for weights that are here.
     """
-    for option in ("tiling", "image_tokens", "weights"):
-        if getattr(how, option) != getattr(Opening, option):
-            noun = option.replace("_", " ")
-            raise UsageError(f"an engine has its own {noun}; leave it out", argument=option)
+    if option := how.find_changed(("tiling", "image_tokens", "weights")):
+        noun = option.replace("_", " ")
+        raise UsageError(f"an engine has its own {noun}; leave it out", argument=option)
     loaded = outline(name, trust_remote_code=how.trust_remote_code, recipe=how.recipe)
     dtype = _choose_dtype(how.dtype, str(name), loaded)
     loaded.model.to(dtype)  # it has no content

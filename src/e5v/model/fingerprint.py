@@ -8,12 +8,15 @@ on the path of the model, nor on the prompt, which callers must add.
 
 import hashlib
 import json
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from e5v.model.loading import Loaded
+from e5v.model.locating import absolute_name
 from e5v.model.recipes_llava import E5_V
+from e5v.model.recognising import kept_recipe
 from e5v.model.rendering import chat_template
 
 PRIME = 2_147_483_647
@@ -32,6 +35,18 @@ def fingerprint(loaded: Loaded, readout: str = "last") -> str:
         state.update(f"{name} {weight.dtype} {tuple(weight.shape)} {_checksum(weight)}\n".encode())
     _add_settings(state, loaded, readout)
     return state.hexdigest()
+
+
+def how_opened(loaded: Loaded) -> dict[str, Any]:
+    """Return the options that a model's vectors depend on, by name (`e5v.model.opening.KEPT`)."""
+    return {
+        "dtype": str(loaded.model.dtype).removeprefix("torch."),
+        "tiling": loaded.tiling,
+        "recipe": kept_recipe(loaded),
+        "adapter": absolute_name(loaded.adapter) if loaded.adapter else None,
+        "image_tokens": loaded.image_tokens,
+        "weights": loaded.weights,
+    }
 
 
 def engine_fingerprint(loaded: Loaded, name: str) -> str:

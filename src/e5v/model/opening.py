@@ -3,6 +3,7 @@
 keyword arguments of `load` -> Opening, with a default for each
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypedDict
@@ -41,17 +42,38 @@ class Opening:
     image_tokens: int | None = None
     weights: Weights = "full"
 
+    def find_changed(self, names: Iterable[str]) -> str | None:
+        """Return the first of some options that has not its usual value, if any."""
+        changed = (name for name in names if getattr(self, name) != getattr(Opening, name))
+        return next(changed, None)
+
 
 # What vectors depend on: it is stored with them, and they are compared with others made so.
 KEPT = ("dtype", "tiling", "recipe", "adapter", "image_tokens", "weights")
 
 
+def kept_options(record: object) -> dict[str, Any]:
+    """Return the options that vectors depend on, of a record that has them."""
+    return {name: getattr(record, name) for name in KEPT}
+
+
 def follow(given: object, there: object) -> dict[str, Any]:
     """Return the options that vectors depend on: as given, or if not given, as they are there."""
-    asked = {name: getattr(given, name) for name in KEPT}
     return {
         name: getattr(there, name) if value == getattr(Opening, name) else value
-        for name, value in asked.items()
+        for name, value in kept_options(given).items()
+    }
+
+
+def drop_usual(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a stored record without options that have their usual value.
+
+    Versions that do not know an option can then read the record.
+    """
+    return {
+        name: value
+        for name, value in fields.items()
+        if name not in KEPT or value != getattr(Opening, name)
     }
 
 

@@ -16,9 +16,9 @@ from typing import Any, Unpack, cast
 from e5v.extras import need
 from e5v.inputs import RawItem
 from e5v.model.embedder import E5V
+from e5v.model.fingerprint import how_opened
 from e5v.model.locating import absolute_name
-from e5v.model.opening import DTypeName, Opening, OpenOptions, follow
-from e5v.model.recognising import kept_recipe
+from e5v.model.opening import Opening, OpenOptions, follow
 from e5v.parts.check import PartManifest, commit, list_missing
 from e5v.parts.encoding import PartTally, encode_part
 from e5v.parts.folders import open_folder
@@ -83,16 +83,8 @@ class PartModel:
 def find_model(model: str | Path | E5V, max_tokens: int | None, how: OpenOptions) -> PartModel:
     """Return the model of a worker, by its name or open."""
     if isinstance(model, E5V):
-        opened: Any = model.loaded
-        asked = Opening(
-            dtype=cast("DTypeName", str(model.dtype).removeprefix("torch.")),
-            tiling=opened.tiling,
-            recipe=kept_recipe(opened),
-            adapter=opened.adapter,
-            image_tokens=opened.image_tokens,
-            weights=opened.weights,
-        )
-        return PartModel(absolute_name(opened.name), lambda _: model, asked)
+        asked = Opening(**how_opened(model.loaded))
+        return PartModel(absolute_name(model.loaded.name), lambda _: model, asked)
 
     def open_as(opening: Opening) -> E5V:
         return E5V(model, max_tokens=max_tokens, **asdict(opening))

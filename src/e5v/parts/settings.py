@@ -140,20 +140,13 @@ def make_settings(model: "E5V", options: PartOptions) -> Settings:
     Raises:
         UsageError: `dim` or `max_tokens` is more than the model has.
     """
-    from e5v.model.fingerprint import fingerprint
+    from e5v.model.fingerprint import fingerprint, how_opened
     from e5v.model.locating import absolute_name
-    from e5v.model.recognising import kept_recipe
 
     check_dim(options.dim, model.width)
     return Settings(
         fingerprint=fingerprint(model.loaded, model.encoder.readout),
         model=absolute_name(model.loaded.name),
-        dtype=str(model.dtype).removeprefix("torch."),
-        tiling=model.loaded.tiling,
-        recipe=kept_recipe(model.loaded),
-        adapter=absolute_name(model.loaded.adapter) if model.loaded.adapter else None,
-        image_tokens=model.loaded.image_tokens,
-        weights=model.loaded.weights,
         width=model.width,
         context=model.loaded.context,
         prompt=options.prompt,
@@ -162,6 +155,7 @@ def make_settings(model: "E5V", options: PartOptions) -> Settings:
         precision=options.precision,
         max_tokens=model.max_tokens,
         part_rows=options.part_rows,
+        **how_opened(model.loaded),
     )
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from e5v.errors import DataError, ItemError
 from e5v.inputs import Image, Item, RawItem, Side, normalise
 from e5v.model.images import digest
+from e5v.model.opening import kept_options
 from e5v.model.prompts import Prompt
 from e5v.model.streaming import Encoded, OnError, Skipped
 from e5v.parts.check import PartManifest, read_committed
@@ -190,17 +191,7 @@ class AdoptedModel:
         """Return the manifest of a new index of these vectors."""
         one = self._settings
         fingerprint = f"{one.fingerprint}-{PROMPT}"
-        return Manifest(
-            fingerprint,
-            one.model,
-            one.dtype,
-            one.width,
-            tiling=one.tiling,
-            recipe=one.recipe,
-            adapter=one.adapter,
-            image_tokens=one.image_tokens,
-            weights=one.weights,
-        )
+        return Manifest(fingerprint, one.model, dim=one.width, **kept_options(one))
 
 
 def _check_settings(folder: PartFolder, settings: Settings) -> None:

@@ -5,7 +5,7 @@ Manifest, or a name -> E5V, opened at first use and checked against the index
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -13,11 +13,10 @@ from typing import Protocol
 from e5v.errors import UsageError
 from e5v.inputs import RawItem, Side
 from e5v.model.embedder import E5V
-from e5v.model.fingerprint import fingerprint
+from e5v.model.fingerprint import fingerprint, how_opened
 from e5v.model.locating import absolute_name
 from e5v.model.opening import Opening, follow
 from e5v.model.prompts import Prompt
-from e5v.model.recognising import kept_recipe
 from e5v.model.streaming import Encoded, OnError, Skipped
 from e5v.search.manifest import PROMPT, Manifest
 
@@ -29,16 +28,7 @@ def fingerprint_of(model: E5V) -> str:
 
 def manifest_of(model: E5V, name: str) -> Manifest:
     """Return the manifest of a new index for a model of that name."""
-    dtype = str(model.dtype).removeprefix("torch.")
-    digest, loaded = fingerprint_of(model), model.loaded
-    made = Manifest(digest, name, dtype, model.width, tiling=loaded.tiling)
-    return replace(
-        made,
-        recipe=kept_recipe(loaded),
-        adapter=absolute_name(loaded.adapter) if loaded.adapter else None,
-        image_tokens=loaded.image_tokens,
-        weights=loaded.weights,
-    )
+    return Manifest(fingerprint_of(model), name, dim=model.width, **how_opened(model.loaded))
 
 
 class Embedder(Protocol):

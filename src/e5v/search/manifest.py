@@ -12,6 +12,7 @@ from typing import TypedDict
 
 from e5v.errors import DataError
 from e5v.files import write_file
+from e5v.model.opening import KEPT, Opening, drop_usual
 from e5v.search.exclusion import Exclusion
 
 VARIABLE = "E5V_INDEX"
@@ -19,9 +20,6 @@ FORMAT = 3  # of the index folder
 READABLE = (1, 2, 3)  # 1 had no `exclude` and `keep_days`; both had a second copy of the vectors
 KEEP_DAYS = 30.0
 PROMPT = "retrieval"  # for texts and images, in the index and in queries
-CORRECT = "correct"  # the tiling of images that goes without saying
-FULL = "full"  # and so do weights that are stored in the dtype
-HOW = ("dtype", "tiling", "recipe", "adapter", "image_tokens", "weights")  # a model is opened
 FILE = "index.json"
 
 
@@ -44,11 +42,11 @@ class Manifest:
     exclude: tuple[str, ...] = ()
     keep_days: float = KEEP_DAYS
     format: int = FORMAT
-    tiling: str = CORRECT
+    tiling: str = Opening.tiling
     recipe: str | None = None
     adapter: str | None = None
     image_tokens: int | None = None
-    weights: str = FULL
+    weights: str = Opening.weights
 
     def check(self, other: "Manifest") -> None:
         """Raise `DataError` unless the vectors of both models can be compared."""
@@ -63,7 +61,7 @@ class Manifest:
         """Return the argument to change about another model, so that vectors can be compared."""
         if self.model != other.model:
             return "model"
-        different = (one for one in HOW if getattr(self, one) != getattr(other, one))
+        different = (one for one in KEPT if getattr(self, one) != getattr(other, one))
         return next(different, "model")
 
     def _advise(self, other: "Manifest") -> str:
@@ -82,10 +80,10 @@ class Manifest:
     @property
     def _how(self) -> str:
         others = (
-            "" if self.tiling == CORRECT else f"the tiling {self.tiling}",
+            "" if self.tiling == Opening.tiling else f"the tiling {self.tiling}",
             f"the recipe {self.recipe}" if self.recipe else "",
             "" if self.image_tokens is None else f"image_tokens {self.image_tokens}",
-            "" if self.weights == FULL else f"weights {self.weights}",
+            "" if self.weights == Opening.weights else f"weights {self.weights}",
         )
         unusual = " and ".join(filter(None, others))
         return f"{self.dtype} with {unusual}" if unusual else self.dtype
@@ -135,10 +133,7 @@ def parse_manifest(content: bytes, folder: str) -> Manifest:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest atomically: after a power cut there is either the new or the old one."""
-    fields = asdict(manifest)
-    for name in HOW[1:]:
-        if fields[name] == getattr(Manifest, name):
-            del fields[name]  # versions that do not know it then open the index
+    fields = drop_usual(asdict(manifest))
     write_file(folder / FILE, json.dumps(fields, indent=2) + "\n")
 
 
