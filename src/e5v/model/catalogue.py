@@ -79,7 +79,7 @@ class CatalogueModel:
         return next((one.value for one in self.scores if one.benchmark == RANKED), None)
 
     def see(self, size: Size = PHOTO) -> Seen:
-        """Return what a photo of `size` (width, height) is to it."""
+        """Return what it reads a photo of `size` (width, height) as."""
         return see(self.rule, self.recipe.resize, self.recipe.pixels, size)
 
     @property

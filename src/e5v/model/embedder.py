@@ -210,7 +210,7 @@ class E5V:
     def _preparing(
         self, prompt: str | Prompt, purpose: Purpose = ANY
     ) -> Callable[[Item, int], Prepared]:
-        """Return what prepares an item at a position."""
+        """Return a function that prepares an item, by its position."""
         found = find_prompt(prompt)
         self.loaded.recipe.check(found, purpose)
         return partial(self._preparer.prepare, prompt=found, purpose=purpose)

@@ -38,7 +38,7 @@ class Machine:
 
 
 def find_machine(device: str | None = None, dtype: str = "auto") -> Machine:
-    """Return what this machine is for a model; of several devices, what the first is.
+    """Return the device that a model would be opened on; of several devices, the first.
 
     Raises:
         UsageError: there is no such device or dtype.

@@ -14,7 +14,7 @@ PHOTO: Size = (640, 480)  # width and height of the photo that prices are of
 
 @dataclass(frozen=True)
 class Seen:
-    """What a photo is to a model: its image tokens, and its patches.
+    """What a model reads a photo as: image tokens, made of patches.
 
     `sequences` are the numbers of patches that go through the vision tower together, one for each
     tile.
@@ -32,7 +32,7 @@ class Rule(Protocol):
         """The width of an image token, in pixels."""
 
     def see(self, size: Size) -> Seen:
-        """Return what an image of `size` (width, height) is to the model."""
+        """Return what an image of `size` (width, height) is read as: its tokens and patches."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Tiles:
         return self.patch
 
     def see(self, size: Size) -> Seen:
-        """Return what an image of `size` (width, height) is to the model."""
+        """Return what an image of `size` (width, height) is read as: its tokens and patches."""
         width, height = size
         high, wide = (side // self.tile for side in self._best(size))
         side = self.tile // self.patch
@@ -98,7 +98,7 @@ class Grid:
         return self.patch * self.merged
 
     def see(self, size: Size) -> Seen:
-        """Return what an image of `size` (width, height) is to the model."""
+        """Return what an image of `size` (width, height) is read as: its tokens and patches."""
         width, height = Smart(self.least, self.most).size(size, self.factor)
         tokens = (width // self.factor) * (height // self.factor)
         return Seen(tokens, (tokens * self.merged**2,))
@@ -112,7 +112,7 @@ class Whole:
     factor: int = 1
 
     def see(self, size: Size) -> Seen:
-        """Return what any image is to the model."""
+        """Return what any image is read as: its tokens and patches."""
         del size
         return Seen(self.tokens, (self.tokens,))
 
@@ -120,7 +120,7 @@ class Whole:
 def see(
     rule: Rule, resize: Sequence[Resize], pixels: tuple[int, int] | None, size: Size = PHOTO
 ) -> Seen:
-    """Return what a photo of `size` is to a model, after its recipe's steps and pixel limits."""
+    """Return what a model reads a photo of `size` as, by its recipe and pixel limits."""
     for step in resize:
         size = step.size(size, rule.factor)
     if pixels and isinstance(rule, Grid):

@@ -74,7 +74,7 @@ def find_price(
     rates: Rates,
     speeds: Mapping[tuple[str, Kind], Speed],
 ) -> Price:
-    """Return what one costs, at the rates of a machine and with the speeds of earlier runs."""
+    """Return the price of a model, by the rates of a machine and the speeds of earlier runs."""
     tokens = {"photo": model.see().tokens + PROMPT_TOKENS, "text": TEXT_TOKENS}
     seconds = {kind: find_ideal(model.work(kind), rates) / EFFICIENCY[kind] for kind in KINDS}
     known = {kind: speeds[model.id, kind] for kind in seconds if (model.id, kind) in speeds}

@@ -122,7 +122,7 @@ class ImageProcessor:
 
     @classmethod
     def of(cls, loaded: "Loaded") -> "ImageProcessor":
-        """Return that of an open model, which keeps to its recipe and its image budget."""
+        """Return the processor of an open model, with its recipe's sizes and its image budget."""
         budget = loaded.image_budget
         return cls(loaded.processor, loaded.recipe.resize, budget.fit if budget else None)
 

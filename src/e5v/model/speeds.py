@@ -89,8 +89,8 @@ class Meter:
 def keep_speed(meter: Meter, model: "E5V", name: str) -> None:
     """Write down how fast a model was in a run, if the run counts.
 
-    It does if the model ran here, on one device and with full weights. A cache that cannot be
-    written is let be: it is for convenience.
+    It does if the model ran here, on one device and with full weights. If the cache cannot be
+    written, nothing is kept.
     """
     found = meter.measured()
     if found is None:

@@ -203,7 +203,7 @@ class Table:
         return make_rows(self._table.schema, records, vectors)
 
     def update(self, known: Sequence[Known]) -> None:
-        """Write what existing records say of their files; all else stays as and where it is."""
+        """Write the state of the files of existing records, without their vectors."""
         with self._writing():
             update_columns(self._table, make_states(known))
         self._addresses.forget()  # in case LanceDB has moved them

@@ -1,4 +1,4 @@
-"""What a verb that embeds looks at beside its work: how fast the model is, and what it is shown.
+"""Watch a verb embed: how fast its model is, and whether it is shown photographs.
 
 items -> is one a photograph, and the model for drawings only?  -> a line that names a model for it
 results -> how many tokens a second                             -> kept for `e5v models`
@@ -57,7 +57,7 @@ class WatchedModel:
 
 
 def watch(open_model: "Callable[[], E5V]", name: str) -> "Callable[[], WatchedModel]":
-    """Return what opens a model of a name, the first time, and has its work looked at."""
+    """Return a function that opens a model at its first call, and then watches its work."""
     return cache(lambda: WatchedModel(open_model(), name))
 
 
