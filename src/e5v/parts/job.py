@@ -255,9 +255,9 @@ def encode_parts(
         model: an open model, or its name: "nano", a hub id, or a folder.
         part_rows: the most rows of a part.
         shard: "i/N": which of N workers this is, from 0; by default the only one.
-        options: `prompt`, `dim`, `precision`, `max_tokens` and `batch_tokens` as in `E5V`;
-            `device`, `dtype`, `trust_remote_code`, `tiling`, `image_tokens` and `weights` of a
-            model that is opened here. With dtype "auto" it is the dtype of the first worker.
+        prompt: as in `E5V.encode`, like `dim`, `precision` and `batch_tokens`.
+        dtype: as in `E5V`, like all other options; they are of a model that is opened here. "auto"
+            is the dtype of the first worker.
 
     Yields:
         How far this worker is, before the first part and after each.

@@ -78,11 +78,11 @@ def train(
         evaluation: validation data, a file of triplets of texts, or a folder of images with
             captions.jsonl; recalls are 0 to 1.
         progress: is called with `Begun`, then with each `Step` and `Measured`.
-        options: `every`, the steps between checkpoints and between measurements (50); `resume`,
-            continue the run in `out`; `image_memory` and `image_disk`, GiB of image tokens kept in
-            memory (2) and on disk (0); `shard`, divide the frozen layers among the processes of
-            torchrun; `device`, `dtype`, `trust_remote_code`, `tiling` as in `E5V`; `track`, names
-            of trackers: "tensorboard", "wandb", "trackio".
+        every: steps between checkpoints and between measurements (50); `resume` a run in `out`.
+        image_memory: GiB of image tokens kept in memory (2); `image_disk`, on disk (0).
+        shard: divide the frozen layers among the processes of torchrun.
+        track: names of trackers: "tensorboard", "wandb", "trackio".
+        device: as in `E5V`, like `dtype`, `trust_remote_code` and `tiling`.
 
     Raises:
         DataError: the data cannot be used, or has fewer rows than a batch.
