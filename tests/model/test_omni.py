@@ -75,9 +75,9 @@ def test_the_processor_has_all_but_videos(model: E5V) -> None:
 
 
 def test_the_authors_limit_of_pixels(model: E5V) -> None:
-    """Catches the checkpoint's own limit, of ten times as many pixels."""
-    folder = dict(model.loaded.processor.image_processor.size)
-    assert (folder["shortest_edge"], folder["longest_edge"]) == (4 * 784, 1_280 * 784)
+    """Catches the checkpoint's own limit, which on the hub is ten times as many."""
+    size = dict(model.loaded.processor.image_processor.size)
+    assert (size["shortest_edge"], size["longest_edge"]) == (4 * 784, 1_280 * 784)
 
 
 def test_a_whole_omni_model_is_refused(checkpoints: Checkpoints, tmp_path: Path) -> None:
