@@ -76,13 +76,15 @@ def test_classes_are_found_by_config() -> None:
     assert hf_internals.find_processor_class(transformers.CLIPVisionConfig()) is None
 
 
-def test_a_processor_without_video_has_all_other_parts() -> None:
+@pytest.mark.parametrize("name", ["Qwen2VLProcessor", "Qwen2_5OmniProcessor"])
+def test_a_processor_without_video_has_all_other_parts(name: str) -> None:
     """Catches a processor that asks for torchvision, or one that lost its tokenizer."""
-    whole: Any = transformers.Qwen2VLProcessor
-    smaller = hf_internals.without_attribute(whole, "video_processor")
+    whole: Any = getattr(transformers, name)
+    smaller = hf_internals.without_part(whole, "video_processor", None)
     assert issubclass(smaller, whole)
     assert set(whole.get_attributes()) - set(smaller.get_attributes()) == {"video_processor"}
     assert {"image_processor", "tokenizer"} <= set(smaller.get_attributes())
+    assert hf_internals.without_part(smaller, "video_processor", None) is smaller
 
 
 def test_a_missing_file_is_none(checkpoints: Checkpoints) -> None:

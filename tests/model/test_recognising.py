@@ -72,7 +72,31 @@ def test_each_is_known_by_its_ids(recipe: Any, tmp_path: Path) -> None:
             {"modules": [{"idx": 0, "type": "gme_inference.GmeQwen2VL"}]},
             ("gme-qwen2-vl", "known by its classes"),
         ),
+        (
+            {
+                "model_type": "qwen2_5_omni_thinker",
+                "_name_or_path": "LCO-Embedding/LCO-Embedding-Omni-7B",
+            },
+            {},
+            ("lco-embedding-omni", "known by its config"),
+        ),
+        (
+            {
+                "model_type": "qwen2_5_omni_thinker",
+                "auto_map": {"AutoModel": "modeling_lco_omni.Qwen2_5OmniThinker"},
+            },
+            {},
+            ("lco-embedding-omni", "known by its classes"),
+        ),
         ({"model_type": "qwen3_vl", "e5v_recipe": "qwen3-vl-embedding"}, {}, None),
+        (
+            {
+                "model_type": "qwen2_5_omni_thinker",
+                "architectures": ["Qwen2_5OmniThinkerForConditionalGeneration"],
+            },
+            {},
+            ("e5-v", ""),
+        ),
         (
             {"model_type": "qwen2_vl", "_name_or_path": "Qwen/Qwen2-VL-2B-Instruct"},
             {},

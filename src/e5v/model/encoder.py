@@ -6,7 +6,6 @@ It computes no logits, keeps no other layers' states and no key-value cache, and
 at pooled positions only. The backbone's layout of a batch is packed, padded or whole.
 """
 
-import inspect
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -28,7 +27,7 @@ from e5v.model.last_layer import can_pool, pooled_layer
 from e5v.model.loading import Loaded
 from e5v.model.packing import Pack, shared_tokens
 from e5v.model.readout import check_readout, read_at
-from e5v.model.vision import cast, image_tokens
+from e5v.model.vision import accepted, cast, image_tokens
 
 GRID = "image_grid_thw"  # an image's shape in patches: the positions of its tokens depend on it
 _LOCKS: WeakKeyDictionary[Any, Lock] = WeakKeyDictionary()  # per model, for all its encoders
@@ -154,14 +153,10 @@ class Encoder:
             return torch.cat([self._whole([one], routes) for one in batch])
         ids, mask = self._pad(batch)
         base = self.model.base_model
-        takes = inspect.signature(inspect.unwrap(base.forward)).parameters
         marks = (ids == self.loaded.image_token_id).long()
         extra = {"mm_token_type_ids": marks, "token_type_ids": marks, **self._arrays(batch)}
         output = base(
-            input_ids=ids,
-            attention_mask=mask,
-            use_cache=False,
-            **{key: value for key, value in extra.items() if key in takes},
+            input_ids=ids, attention_mask=mask, use_cache=False, **accepted(base.forward, extra)
         )
         states: Tensor = output.last_hidden_state
         return states[torch.arange(len(batch), device=ids.device), mask.sum(1) - 1]
@@ -223,9 +218,9 @@ class Encoder:
         ids = torch.tensor([one.ids])
         grids = torch.cat([image.arrays[GRID] for image in one.images])
         marks = (ids == self.loaded.image_token_id).int()
-        positions: Tensor = self.model.base_model.get_rope_index(
-            ids, mm_token_type_ids=marks, image_grid_thw=grids
-        )[0]
+        count = self.model.base_model.get_rope_index
+        given = {"mm_token_type_ids": marks, "image_grid_thw": grids}
+        positions: Tensor = count(ids, **accepted(count, given))[0]
         return positions[:, 0]
 
 

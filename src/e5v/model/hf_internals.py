@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from torch import Tensor
 from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import WeightRenaming
@@ -126,14 +127,36 @@ def find_processor_class(config: Any) -> Any | None:
     return PROCESSOR_MAPPING.get(type(config), None)
 
 
-def without_attribute(processor_class: Any, attribute: str) -> Any:
-    """Return a subclass of a processor class that does not load one of its parts."""
+def without_part(processor_class: Any, part: str, instead: Any) -> Any:
+    """Return a subclass of a processor class that does not load one of its parts.
+
+    `instead` takes its place; the others keep theirs among the arguments. A class without this part
+    is returned as it is.
+    """
+    whole: list[str] = processor_class.get_attributes()
+    if part not in whole:
+        return processor_class
+
+    class Remaining(transformers.ProcessorMixin):
+        """Stands after the processor class, whose `__init__` passes all parts on to it."""
+
+        def __init__(self, *parts: Any, **others: Any) -> None:
+            given = dict(zip(whole, parts, strict=False)) | others
+            super().__init__(**{name: one for name, one in given.items() if name != part})
 
     def get_attributes(cls: Any) -> list[str]:
-        return [part for part in super(smaller, cls).get_attributes() if part != attribute]
+        return [one for one in super(smaller, cls).get_attributes() if one != part]
 
-    body = {"get_attributes": classmethod(get_attributes), attribute: None}
-    smaller: Any = type(processor_class.__name__, (processor_class,), body)
+    def load(cls: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        loaded = iter(super(smaller, cls)._get_arguments_from_pretrained(*args, **kwargs))
+        return [None if one == part else next(loaded) for one in whole]
+
+    body = {
+        "get_attributes": classmethod(get_attributes),
+        "_get_arguments_from_pretrained": classmethod(load),
+        part: instead,
+    }
+    smaller: Any = type(processor_class.__name__, (processor_class, Remaining), body)
     return smaller
 
 

@@ -210,6 +210,13 @@ def advise_version() -> str:
 
 
 def _check_kind(name: str, config: Any, backbone: Backbone) -> None:
+    thinker = getattr(config, "thinker_config", None)
+    opens = find_model_class(transformers.AutoModelForImageTextToText, thinker)
+    if opens is not None:
+        raise ModelError(
+            f"{name} is a whole {config.model_type} model; expected its thinker alone: save what "
+            f"{opens.__name__}.from_pretrained opens, and the processor, in a folder"
+        )
     remote = getattr(config, "auto_map", None) or {}
     multimodal = takes_images(config.model_type)
     if backbone is GENERIC and not multimodal and "AutoModelForImageTextToText" not in remote:

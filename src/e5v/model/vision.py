@@ -63,8 +63,7 @@ def _stack(arrays: Sequence[dict[str, Tensor]], device: torch.device) -> dict[st
 def _from_method(model: Any, arrays: dict[str, Tensor], counts: Sequence[int]) -> list[ImageTokens]:
     """Call the model's own `get_image_features`, with the arrays that it accepts."""
     method = model.get_image_features
-    takes = inspect.signature(inspect.unwrap(method)).parameters
-    given = {key: cast(value, model.dtype) for key, value in arrays.items() if key in takes}
+    given = {key: cast(value, model.dtype) for key, value in accepted(method, arrays).items()}
     output = method(**given, return_dict=True)
     layers = getattr(output, "deepstack_features", None) or []
     deep = [_split(_rows(layer), counts) for layer in layers]
@@ -96,6 +95,12 @@ def _rows(features: Tensor | Sequence[Tensor]) -> Float[Tensor, "n d"]:
     """Join features, (..., d), that come as one tensor or as one per image."""
     parts = [features] if isinstance(features, Tensor) else features
     return torch.cat([part.flatten(0, -2) for part in parts])
+
+
+def accepted(function: Callable[..., Any], given: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return those of `given` that a function of a model takes by name."""
+    takes = inspect.signature(inspect.unwrap(function)).parameters
+    return {key: value for key, value in given.items() if key in takes}
 
 
 def cast(value: Tensor, dtype: torch.dtype) -> Tensor:
