@@ -16,7 +16,11 @@ from e5v.model.loading import Loaded, load, outline
 
 Checkpoints = Callable[[str], Path]
 SRC = Path(__file__).parents[2] / "src"
-HOMES = {"e5v/model/hf_internals.py", "e5v/verbs/usage.py"}  # usage.py: the parse errors of tyro
+HOMES = {
+    "e5v/model/bitsandbytes_internals.py",
+    "e5v/model/hf_internals.py",
+    "e5v/verbs/usage.py",  # the parse errors of tyro
+}
 OWN = {"self", "cls", "other", "word"}  # records of e5v, and a named tuple
 
 

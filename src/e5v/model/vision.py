@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from e5v.model.hf_internals import input_device
 from e5v.model.image_inputs import ImageTokens, Pixels
 
 # Pixel values in one call of the vision tower: 23 tiles of 336 x 336, which fill a GPU. A CPU is
@@ -29,9 +30,10 @@ def image_tokens(
     Images of equal shape share a call. Results are in the order of the images.
     """
     found: dict[int, ImageTokens] = {}
-    most = CHUNK_VALUES.get(model.device.type, LARGE_CHUNK)
+    device = input_device(model)
+    most = CHUNK_VALUES.get(device.type, LARGE_CHUNK)
     for places in _chunks(images, most):
-        arrays = _stack([images[place].arrays for place in places], model.device)
+        arrays = _stack([images[place].arrays for place in places], device)
         share = [counts[place] for place in places]
         found |= zip(places, FEATURES[way](model, arrays, share), strict=True)
     return [found[place] for place in range(len(images))]
@@ -77,10 +79,8 @@ def _from_phi4(model: Any, arrays: dict[str, Tensor], counts: Sequence[int]) -> 
     """Phi-4 writes image tokens into embeddings: pass it a row of placeholders only."""
     module = model.model.embed_tokens_extend.image_embed
     number = model.config.vision_config.image_token_id
-    ids = torch.full((1, sum(counts)), number, device=model.device)
-    blank = torch.zeros(1, sum(counts), model.config.hidden_size, dtype=model.dtype).to(
-        model.device
-    )
+    ids = torch.full((1, sum(counts)), number, device=input_device(model))
+    blank = torch.zeros(1, sum(counts), model.config.hidden_size, dtype=model.dtype).to(ids.device)
     written = module(
         ids,
         blank,

@@ -195,7 +195,7 @@ def _find(verb: Search, reader: "Reader") -> "list[Hit]":
     query = Query(verb.query, verb.image, verb.without)
     name = choose_model(verb.model, reader.manifest)
     opening = choose_opening(verb.opening, reader.manifest, name)
-    model = opening.open(name, engine=verb.remote.address())
+    model = opening.open(name, engine=verb.remote.address(), there=reader.manifest)
     reader.manifest.check(manifest_of(model, name))
     if warning := limits_notice(name):
         say(warning)
