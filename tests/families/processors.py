@@ -27,7 +27,8 @@ def images_only(processor_class: Any) -> Any:
 
     class Rest(transformers.ProcessorMixin):
         def __init__(self, *parts: Any, **kwargs: Any) -> None:
-            super().__init__(*(part for part in parts if part is not None), **kwargs)
+            init: Any = super().__init__
+            init(*(part for part in parts if part is not None), **kwargs)
 
     def get_attributes(cls: Any) -> list[str]:
         return [name for name in super(made, cls).get_attributes() if name != VIDEO]

@@ -107,6 +107,10 @@ def qwen2_5_omni(folder: Path) -> None:
     """The thinker of Qwen2.5-Omni-3B: Qwen2.5-VL beside an audio tower, with other marks."""
     tokenizer = vocabularies.omni()
     turning = rope(1000000.0) | {"mrope_section": [2, 3, 3]}
+    marks: dict[str, Any] = {  # which the config reads, and does not declare
+        "vision_start_token_id": token_id(tokenizer, "<|vision_bos|>"),
+        "vision_end_token_id": token_id(tokenizer, "<|vision_eos|>"),
+    }
     config = Qwen2_5OmniThinkerConfig(
         text_config=text_sizes(tokenizer) | {"rope_parameters": turning},
         vision_config={
@@ -132,13 +136,13 @@ def qwen2_5_omni(folder: Path) -> None:
         audio_token_index=token_id(tokenizer, "<|AUDIO|>"),
         audio_start_token_id=token_id(tokenizer, "<|audio_bos|>"),
         audio_end_token_id=token_id(tokenizer, "<|audio_eos|>"),
-        vision_start_token_id=token_id(tokenizer, "<|vision_bos|>"),
-        vision_end_token_id=token_id(tokenizer, "<|vision_eos|>"),
+        **marks,
     )
+    extractor: Any = WhisperFeatureExtractor
     processor = images_only(Qwen2_5OmniProcessor)(
         Qwen2VLImageProcessorPil(**_patching()),
         None,
-        WhisperFeatureExtractor(feature_size=8),
+        extractor(feature_size=8),
         tokenizer,
         chat_template=templates.QWEN2_5_OMNI,
     )

@@ -46,7 +46,7 @@ def test_positions_are_the_stock_models(
     """Catches images counted as in a text, or from the place of another image."""
     folder = checkpoints("qwen2_5_omni")
     processor, auto = load_processor(folder), transformers.AutoModelForImageTextToText
-    plain: Any = auto.from_pretrained(folder, dtype="float32").eval()
+    plain: Any = auto.from_pretrained(folder, dtype="float32")
     first, wide = (photo.resize((84, 56)) for photo in (photos[0], photos[3]))
     tall = first.resize((56, 140))
     cases: tuple[tuple[Any, tuple[str | Image.Image, ...]], ...] = (

@@ -165,7 +165,8 @@ def test_an_unknown_adapter_of_e5v_s_own_family_is_told_of(
     """Catches a stranger's model taken for E5-V because of the model that it was made of."""
     base = checkpoints("llava_next_llama3")
     adapter = write_adapter(tmp_path / "adapter", base)
-    for name, how in ((adapter, {}), (base, {"adapter": adapter})):
+    ways: tuple[tuple[Path, dict[str, Any]], ...] = ((adapter, {}), (base, {"adapter": adapter}))
+    for name, how in ways:
         with pytest.warns(RecipeWarning, match="no published recipe is known"):
             E5V(name, dtype="float32", **how)
     (tmp_path / "recipe.json").write_text("{}")  # of a training run

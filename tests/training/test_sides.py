@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,7 +105,7 @@ def test_a_run_keeps_how_its_model_is_asked(checkpoints: Checkpoints, tmp_path: 
     """Catches a model that is trained with one wording, and then asked in another."""
     base, run = str(checkpoints("llava_next_mistral")), tmp_path / "run"
     rows = [Triplet("a dog", "a cat"), Triplet("a man", "a girl")]
-    options = {"dtype": "float32", "device": "cpu"}
+    options: dict[str, Any] = {"dtype": "float32", "device": "cpu"}
     e5v.train(base, rows, run, recipe=SHORT, model_recipe=BGE, dtype="float32", device="cpu")
     assert E5V(run, **options).loaded.recipe.name == BGE
     assert E5V(run / "adapter", **options).loaded.recipe.name == BGE

@@ -84,7 +84,7 @@ def find_run(folder: Path) -> TrainedAdapter:
         )
     recipe = read_config(folder / RECIPE) if (folder / RECIPE).is_file() else {}
     if adapter == folder and not recipe:
-        recipe = _read_record(folder) or {}
+        recipe = dict(_read_record(folder) or {})
     named = read_config(adapter / ADAPTER_CONFIG).get("base_model_name_or_path")
     return TrainedAdapter(adapter, recipe, recipe.get("model") or named)
 

@@ -146,7 +146,8 @@ def without_part(processor_class: Any, part: str, instead: Any) -> Any:
 
         def __init__(self, *parts: Any, **others: Any) -> None:
             given = dict(zip(whole, parts, strict=False)) | others
-            super().__init__(**{name: one for name, one in given.items() if name != part})
+            init: Any = super().__init__
+            init(**{name: one for name, one in given.items() if name != part})
 
     def get_attributes(cls: Any) -> list[str]:
         return [one for one in super(smaller, cls).get_attributes() if one != part]

@@ -39,10 +39,10 @@ def parse_row(file: Path, row: DataRow) -> list[Triplet]:
     if columns is None:
         raise UnusableError(f"its columns are {list_names(cells)}; expected {EXPECTED}")
     negatives = tuple(read_items(cells, columns.negatives, folder))
-    asked = [
-        read_instruction(cells, name, folder)
-        for name in (columns.instruction, columns.positive_instruction)
-    ]
+    asked = (
+        read_instruction(cells, columns.instruction, folder),
+        read_instruction(cells, columns.positive_instruction, folder),
+    )
     if columns.captioned:
         captioned = read_captioned(cells, folder)
         side: Side = "query" if captioned.is_edit or asked[0] else "document"
