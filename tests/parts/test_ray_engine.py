@@ -46,10 +46,10 @@ def run(ray_folder: Path, *arguments: object) -> subprocess.CompletedProcess[str
 
 def wait_for_end(ray_folder: Path) -> None:
     """Return once no process of Ray is left, whosever child it is: each has a log."""
-    for _ in range(600):
+    for _ in range(120):
         if not any(map(partial(has_file_in, ray_folder), psutil.process_iter())):
             return
-        time.sleep(0.1)
+        time.sleep(0.5)
     raise AssertionError("processes are left")
 
 
