@@ -45,7 +45,7 @@ def test_help_of_a_verb_fits_a_terminal(
     positional = any(one.is_positional for one in options_of(import_record(name)))
     assert positional == ("\nArguments:\n" in shown)
     for option in (one for one in options_of(import_record(name)) if one.flags):
-        head = rf"^  {option.flags[0]}(?![\w-])"
+        head = rf"^  (?:-\w, )?{option.flags[0]}(?![\w-])"
         [described] = re.findall(rf"{head}.*?(?=^  \S|\Z)", shown, re.M | re.S)
         assert len(described.split()) > 3
 
