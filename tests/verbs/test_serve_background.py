@@ -79,10 +79,7 @@ def test_from_its_start_to_its_end(started: ServerRecord, index: Path) -> None:
     assert again.returncode == 0
     assert f"is there already: {started.address} (process {started.pid})" in again.stderr
     stopped = run("serve", "--index", index, "--stop")
-    assert (stopped.returncode, stopped.stderr) == (
-        0,
-        f"e5v: stopped the server at {started.address}\n",
-    )
+    assert stopped.stderr == f"e5v: stopped the server at {started.address}\n"
     assert not (index / FILE).exists()
     assert not Path(started.socket).parent.exists()
     none = run("serve", "--index", index, "--stop")
@@ -93,7 +90,8 @@ def test_from_its_start_to_its_end(started: ServerRecord, index: Path) -> None:
 def test_one_that_is_killed(started: ServerRecord, index: Path) -> None:
     """Catches a search that fails because of what a killed server left."""
     os.kill(started.pid, signal.SIGKILL)
-    while Path(f"/proc/{started.pid}").exists():
+    deadline = time.monotonic() + 30
+    while find_server(index) and time.monotonic() < deadline:
         time.sleep(0.01)
     done = run("search", "a cat", "--index", index)
     assert (done.returncode, done.stderr) == (0, "")
@@ -101,6 +99,7 @@ def test_one_that_is_killed(started: ServerRecord, index: Path) -> None:
     assert not (index / FILE).exists()
 
 
+@pytest.mark.slow
 def test_one_that_cannot_start(
     index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
