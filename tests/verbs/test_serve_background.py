@@ -17,13 +17,44 @@ from e5v.verbs.model_options import Opening
 from e5v.verbs.serve import Serve
 from e5v.verbs.usage import parse
 
+# What a search does not need if a server answers, and what it does not need in any case.
 HEAVY = ("torch", "transformers", "lancedb", "pyarrow", "numpy", "fastapi", "pandas", "scipy")
-SEARCH = f"""
+UNUSED = (
+    "datasets",
+    "e5v.evaluation",
+    "e5v.training",
+    "e5v.web",
+    "fastapi",
+    "matplotlib",
+    "mteb",
+    "peft",
+    "sklearn",
+    "torchvision",
+    "transformers.trainer",
+    "uvicorn",
+)
+SEARCH = """
 import sys
 from e5v.cli import main
-code = main(sys.argv[1:])
-sys.exit(code or " ".join(one for one in {HEAVY} if one in sys.modules))
+code = main(sys.argv[2:])
+sys.exit(code or " ".join(one for one in sys.argv[1].split() if one in sys.modules) or None)
 """
+
+
+def search(index: Path, forbidden: tuple[str, ...]) -> "subprocess.CompletedProcess[str]":
+    """Search in a process of its own, which fails if it has imported what is forbidden."""
+    command = [sys.executable, "-c", SEARCH, " ".join(forbidden), "search", "a cat"]
+    return run_command([*command, "--index", str(index)])
+
+
+def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    """Run a verb in a process of its own."""
+    return run_command([sys.executable, "-m", "e5v.cli", *map(str, arguments)])
+
+
+def run_command(command: list[str]) -> "subprocess.CompletedProcess[str]":
+    """Run a command to its end."""
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
 
 @pytest.mark.parametrize(
@@ -37,12 +68,6 @@ sys.exit(code or " ".join(one for one in {HEAVY} if one in sys.modules))
 def test_the_arguments_of_a_verb_give_the_verb(verb: Serve) -> None:
     """Catches a server in the background that has other options than were asked for."""
     assert parse(Serve, "serve", arguments_of(verb)) == verb
-
-
-def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
-    """Run a verb in a process of its own."""
-    command = [sys.executable, "-m", "e5v.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
 @pytest.fixture
@@ -71,8 +96,7 @@ def started(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 @pytest.mark.slow
 def test_from_its_start_to_its_end(started: ServerRecord, index: Path) -> None:
     """Catches a quick search that is not, two servers of one index, and one that stays for ever."""
-    command = [sys.executable, "-c", SEARCH, "search", "a cat", "--index", str(index)]
-    quick = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    quick = search(index, HEAVY)
     assert (quick.returncode, quick.stderr) == (0, "")
     assert len(quick.stdout.splitlines()) == 5
     again = run("serve", "--index", index, "--background")
@@ -88,12 +112,12 @@ def test_from_its_start_to_its_end(started: ServerRecord, index: Path) -> None:
 
 @pytest.mark.slow
 def test_one_that_is_killed(started: ServerRecord, index: Path) -> None:
-    """Catches a search that fails because of what a killed server left."""
+    """Catches a search that fails because of what a killed server left, or imports too much."""
     os.kill(started.pid, signal.SIGKILL)
     deadline = time.monotonic() + 30
     while find_server(index) and time.monotonic() < deadline:
         time.sleep(0.01)
-    done = run("search", "a cat", "--index", index)
+    done = search(index, UNUSED)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(done.stdout.splitlines()) == 5
     assert not (index / FILE).exists()
