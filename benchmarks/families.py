@@ -27,9 +27,9 @@ from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImag
 
 from benchmarks.checkpoint import learn_tokenizer, redraw, write
 from benchmarks.sizes import Sizes
-from e5v.model.hf_internals import without_attribute
+from e5v.model.hf_internals import without_part
+from e5v.model.processors import NO_VIDEO, VIDEO
 
-VIDEO = "video_processor"
 TEMPLATE = (  # one user turn, as in ChatML
     "{{ '<|im_start|>user\n' }}{% for part in messages[0]['content'] %}"
     "{% if part['type'] == 'image' %}{{ 'MARK' }}{% else %}{{ part['text'] }}{% endif %}"
@@ -73,7 +73,7 @@ def write_qwen2_vl(folder: Path, sizes: Sizes, sentences: Iterable[str]) -> None
         size={"shortest_edge": 56 * 56, "longest_edge": 1280 * 28 * 28}
     )
     template = TEMPLATE.replace("MARK", "<|vision_start|><|image_pad|><|vision_end|>")
-    made: Any = without_attribute(Qwen2VLProcessor, VIDEO)
+    made: Any = without_part(Qwen2VLProcessor, VIDEO, NO_VIDEO)
     processor = made(images, tokenizer, chat_template=template)
     _save(folder, Qwen2VLForConditionalGeneration(config), processor)
 
@@ -99,7 +99,7 @@ def write_smolvlm(folder: Path, sizes: Sizes, sentences: Iterable[str]) -> None:
     images = SmolVLMImageProcessorPil(
         size={"longest_edge": 2048}, max_image_size={"longest_edge": 512}, do_image_splitting=True
     )
-    made: Any = without_attribute(SmolVLMProcessor, VIDEO)
+    made: Any = without_part(SmolVLMProcessor, VIDEO, NO_VIDEO)
     template = TEMPLATE.replace("MARK", "<image>")
     processor = made(images, marked, None, image_seq_len=64, chat_template=template)
     _save(folder, SmolVLMForConditionalGeneration(config), processor)

@@ -257,7 +257,7 @@ def _lora(job: Job, layers: str) -> Any:
 def _mixed(forward: Callable[..., Any], job: Job) -> Callable[..., Any]:
     """Wrap a forward pass as the Trainer does under bf16: autocast, and what comes out float32."""
     import torch
-    from accelerate.utils import convert_outputs_to_fp32  # type: ignore[import-untyped]
+    from accelerate.utils import convert_outputs_to_fp32
 
     dtype = getattr(torch, job.dtype)
     if dtype == torch.float32:

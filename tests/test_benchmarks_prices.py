@@ -14,7 +14,7 @@ from benchmarks.fresh import here
 from benchmarks.prices import Settings, describe_size, measure, report, show
 from benchmarks.result import WIDTH
 from e5v.model import machine
-from e5v.model.catalogue import ANYRES
+from e5v.model.catalogue_shapes import ANYRES
 
 
 def test_the_benchmark_runs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@
       ItemError          one item cannot be read; has its position and the cause
       ModelError         a checkpoint cannot be opened or lacks weights
         EngineError      a server that embeds in our place is away, or gives other vectors
+        DeviceError      a process that runs a copy of the model on a device has ended
       DataError          a file of training or evaluation data cannot be used
       TrainingError      a run cannot continue; says what is saved and how to resume
       MissingExtraError  a library is not installed; says which extra of e5v installs it
@@ -55,6 +56,10 @@ class ModelError(E5VError):
 
 class EngineError(ModelError):
     """A server that embeds in our place cannot be reached, refuses, or gives other vectors."""
+
+
+class DeviceError(ModelError):
+    """A process that runs a copy of the model on a device has ended."""
 
 
 class DataError(E5VError):

@@ -17,6 +17,7 @@ EXTRAS = {
     "serve": ("fastapi", "uvicorn", "prometheus_client", "orjson"),
     "train": ("peft", "matplotlib"),
     "qlora": ("bitsandbytes",),
+    "divide": ("accelerate",),
     "track": ("tensorboard", "trackio", "wandb"),
     "eval": ("datasets", "mteb", "scipy", "sklearn"),
     "assemble": ("gguf",),

@@ -22,6 +22,7 @@ from tests.web.processes import BEARER
 ROOT = Path(__file__).parents[2]
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 CLIENTS = 3
+PAUSE = 0.05  # seconds between two requests of a client: the copies have work of their own
 PATIENCE = 600  # seconds; other work may hold the machine
 ASKED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("/v1/embeddings", {"input": ["a dog", "a cat"]}),
@@ -111,7 +112,7 @@ def load(url: str) -> Iterator[Load]:
 
     def ask(place: int) -> None:
         with httpx2.Client(base_url=url, headers=BEARER, timeout=PATIENCE) as client:
-            while not over.is_set():
+            while not over.wait(PAUSE):
                 path, body = ASKED[place % len(ASKED)]
                 place += 1
                 try:

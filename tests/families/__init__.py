@@ -35,6 +35,7 @@ FAMILIES = _table(
     Family("llava_15", llava.llava_15),
     Family("qwen2_vl", qwen.qwen2_vl),
     Family("qwen2_5_vl", qwen.qwen2_5_vl),
+    Family("qwen2_5_omni", qwen.qwen2_5_omni),
     Family("qwen3_vl", qwen.qwen3_vl),
     Family("smolvlm", tiled.smolvlm),
     Family("idefics3", tiled.idefics3),

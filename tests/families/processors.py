@@ -13,29 +13,36 @@ from typing import Any
 import transformers
 
 VIDEO = "video_processor"
-NO_VIDEO = SimpleNamespace(num_frames=0, fps=0)  # SmolVLM's chat template call reads these two
+NO_VIDEO = SimpleNamespace(num_frames=0, fps=0, merge_size=2)  # read where there is no video
 
 
 def images_only(processor_class: Any) -> Any:
     """Make `processor_class` without its video processor, under its own name.
 
-    The third part, where the class has one, is then None.
+    Where the class has one, None takes its place among the parts, and is not passed on.
     """
-    if VIDEO not in processor_class.get_attributes():
+    whole = processor_class.get_attributes()
+    if VIDEO not in whole:
         return processor_class
+
+    class Rest(transformers.ProcessorMixin):
+        def __init__(self, *parts: Any, **kwargs: Any) -> None:
+            init: Any = super().__init__
+            init(*(part for part in parts if part is not None), **kwargs)
 
     def get_attributes(cls: Any) -> list[str]:
         return [name for name in super(made, cls).get_attributes() if name != VIDEO]
 
     def load_parts(cls: Any, *args: Any, **kwargs: Any) -> list[Any]:
-        return [*super(made, cls)._get_arguments_from_pretrained(*args, **kwargs), None]
+        parts = super(made, cls)._get_arguments_from_pretrained(*args, **kwargs)
+        return [*parts[: whole.index(VIDEO)], None, *parts[whole.index(VIDEO) :]]
 
     body = {
         "get_attributes": classmethod(get_attributes),
         "_get_arguments_from_pretrained": classmethod(load_parts),
         VIDEO: NO_VIDEO,
     }
-    made: Any = type(processor_class.__name__, (processor_class,), body)
+    made: Any = type(processor_class.__name__, (processor_class, Rest), body)
     return made
 
 

@@ -8,12 +8,16 @@ from transformers import (
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2_5_VLProcessor,
+    Qwen2_5OmniProcessor,
+    Qwen2_5OmniThinkerConfig,
+    Qwen2_5OmniThinkerForConditionalGeneration,
     Qwen2VLConfig,
     Qwen2VLForConditionalGeneration,
     Qwen2VLProcessor,
     Qwen3VLConfig,
     Qwen3VLForConditionalGeneration,
     Qwen3VLProcessor,
+    WhisperFeatureExtractor,
 )
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
@@ -96,6 +100,53 @@ def qwen2_5_vl(folder: Path) -> None:
         Qwen2VLImageProcessorPil(**_patching()), tokenizer, chat_template=templates.QWEN2_VL
     )
     model = Qwen2_5_VLForConditionalGeneration(config)
+    _save(folder, model, processor, "Qwen2VLVideoProcessor")
+
+
+def qwen2_5_omni(folder: Path) -> None:
+    """The thinker of Qwen2.5-Omni-3B: Qwen2.5-VL beside an audio tower, with other marks."""
+    tokenizer = vocabularies.omni()
+    turning = rope(1000000.0) | {"mrope_section": [2, 3, 3]}
+    marks: dict[str, Any] = {  # which the config reads, and does not declare
+        "vision_start_token_id": token_id(tokenizer, "<|vision_bos|>"),
+        "vision_end_token_id": token_id(tokenizer, "<|vision_eos|>"),
+    }
+    config = Qwen2_5OmniThinkerConfig(
+        text_config=text_sizes(tokenizer) | {"rope_parameters": turning},
+        vision_config={
+            "depth": 2,
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_heads": 4,
+            "out_hidden_size": 64,
+            "patch_size": PATCH,
+            "window_size": 4 * PATCH,
+            "fullatt_block_indexes": [1],
+        },
+        audio_config={
+            "d_model": 16,
+            "encoder_layers": 1,
+            "encoder_attention_heads": 2,
+            "encoder_ffn_dim": 16,
+            "num_mel_bins": 8,
+            "output_dim": 64,
+        },
+        image_token_index=token_id(tokenizer, "<|IMAGE|>"),
+        video_token_index=token_id(tokenizer, "<|VIDEO|>"),
+        audio_token_index=token_id(tokenizer, "<|AUDIO|>"),
+        audio_start_token_id=token_id(tokenizer, "<|audio_bos|>"),
+        audio_end_token_id=token_id(tokenizer, "<|audio_eos|>"),
+        **marks,
+    )
+    extractor: Any = WhisperFeatureExtractor
+    processor = images_only(Qwen2_5OmniProcessor)(
+        Qwen2VLImageProcessorPil(**_patching()),
+        None,
+        extractor(feature_size=8),
+        tokenizer,
+        chat_template=templates.QWEN2_5_OMNI,
+    )
+    model = Qwen2_5OmniThinkerForConditionalGeneration(config)
     _save(folder, model, processor, "Qwen2VLVideoProcessor")
 
 

@@ -62,6 +62,29 @@ def qwen(side: str) -> PreTrainedTokenizerFast:
     return wrapped(with_marks(byte_level(QWEN_SPLIT, composed=True), marks), marks, side=side)
 
 
+def omni() -> PreTrainedTokenizerFast:
+    """Qwen2.5-Omni's: Qwen2.5's, where marks of media took the places of others, and have names."""
+    named = {
+        "audio_token": "<|AUDIO|>",
+        "audio_bos_token": "<|audio_bos|>",
+        "audio_eos_token": "<|audio_eos|>",
+        "vision_bos_token": "<|vision_bos|>",
+        "vision_eos_token": "<|vision_eos|>",
+        "image_token": "<|IMAGE|>",
+        "video_token": "<|VIDEO|>",
+    }
+    sound, seen = list(named.values())[:3], list(named.values())[3:]
+    boxes = ("<|box_end|>", "<|quad_start|>", "<|quad_end|>")
+    ordered = (*CHATML, *sound, *boxes, *seen[:2], "<|vision_pad|>", *seen[2:])
+    roles = {
+        "eos_token": "<|im_end|>",
+        "pad_token": "<|endoftext|>",
+        "extra_special_tokens": named,
+    }
+    marks = Marks(ordered, ("<tool_call>", "</tool_call>"), roles)
+    return wrapped(with_marks(byte_level(QWEN_SPLIT, composed=True), marks), marks)
+
+
 def internvl() -> PreTrainedTokenizerFast:
     """InternVL3's: Qwen2.5's with image marks that the processor asks the tokenizer for by name."""
     named = {

@@ -184,6 +184,26 @@ def _nomic(first: Image.Image, wide: Image.Image) -> list[Case]:
     ]
 
 
+def _lco(first: Image.Image, wide: Image.Image) -> list[Case]:
+    """Sizes are the authors' first resizing, as GME's."""
+
+    def chat(user: str) -> str:
+        return CHAT.format(HELPFUL, user)
+
+    small, strip = first.resize((56, 56)), wide.resize((196, 56))
+    seen = "<|vision_bos|><|IMAGE|><|vision_eos|>"
+    fused = chat(f"{TEXT}{seen}\nSummarize the above in one word:")
+    shown = "\nSummarize the above image in one word:"
+    return [
+        Case(TEXT, chat(f"{TEXT}\nSummarize the above text in one word:")),
+        Case(first, chat(f"{seen}{shown}"), (small,)),
+        Case(wide, chat(f"{seen}{shown}"), (strip,), _of("query")),
+        Case([wide, first], chat(f"{seen}{seen}{shown}"), (strip, small)),
+        Case({"image": wide, "text": TEXT}, fused, (strip,)),
+        Case([TEXT, first], fused, (small,), _of("query")),
+    ]
+
+
 def _vlm2vec_v2(first: Image.Image, wide: Image.Image) -> list[Case]:
     tiny = first.resize((20, 40))
     plain = f"{PAD} Represent the given image."
@@ -221,6 +241,13 @@ PUBLISHED = {
     ),
     "nomic-embed-multimodal": Published(
         "nomic-ai/nomic-embed-multimodal-3b", "qwen2_5_vl", 14, _nomic
+    ),
+    "lco-embedding-omni": Published(
+        "LCO-Embedding/LCO-Embedding-Omni-3B-2605",
+        "qwen2_5_omni",
+        14,
+        _lco,
+        (4 * TOKEN, 1_280 * TOKEN),
     ),
     "vlm2vec-qwen2-vl": Published(
         "TIGER-Lab/VLM2Vec-Qwen2VL-2B", "qwen2_vl", 14, _vlm2vec(PAD), one_axis=True

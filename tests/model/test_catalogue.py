@@ -44,6 +44,8 @@ def test_every_figure_has_a_source() -> None:
         ("Alibaba-NLP/gme-Qwen2-VL-2B-Instruct", 2.21),  # model cards
         ("Alibaba-NLP/gme-Qwen2-VL-7B-Instruct", 8.29),
         ("code-kunkun/LamRA-Ret", 8.29),
+        ("LCO-Embedding/LCO-Embedding-Omni-3B", 4.703),
+        ("LCO-Embedding/LCO-Embedding-Omni-7B", 8.932),
         ("royokong/e5-v", 8.36),
         (PHOTOS, 0.142),
         (NANO, 0.0107),

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,15 @@ def one(folder: Path) -> E5V:
     return E5V(folder, dtype="float32", device="cpu")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def two(folder: Path) -> Iterator[E5V]:
-    """Open it in two processes."""
+    """Open it in two processes, for all tests that leave them alive."""
+    with _opened_twice(folder) as model:
+        yield model
+
+
+@contextmanager
+def _opened_twice(folder: Path) -> Iterator[E5V]:
     model = E5V(folder, dtype="float32", device=["cpu", "cpu"])
     yield model
     for other in _pool(model).others:
@@ -90,12 +96,13 @@ def test_a_bad_item_is_named_after_the_items_before_it(two: E5V, place: int) -> 
     assert place - len(seen) <= place // 2  # those of the window that it is in
 
 
-def test_a_process_that_dies_is_an_error_that_names_it(two: E5V) -> None:
+def test_a_process_that_dies_is_an_error_that_names_it(folder: Path) -> None:
     """Catches a hang, or vectors that were never computed."""
-    os.kill(_pool(two).others[0].pid, signal.SIGKILL)
-    for _ in range(2):
-        with pytest.raises(ModelError, match="the process of cpu ended with status -9"):
-            two.encode(_texts(400), batch_tokens=BUDGET)
+    with _opened_twice(folder) as two:
+        os.kill(_pool(two).others[0].pid, signal.SIGKILL)
+        for _ in range(2):
+            with pytest.raises(ModelError, match="the process of cpu ended with status -9"):
+                two.encode(_texts(400), batch_tokens=BUDGET)
 
 
 def test_an_error_of_a_process_is_that_of_one_device(folder: Path, tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ CASES = (
     Case("llava_15", 16, {}),
     Case("qwen2_vl", 8, {"size": {"shortest_edge": 784, "longest_edge": 8 * 196}}),
     Case("qwen2_5_vl", 3, {"size": {"shortest_edge": 3 * 196, "longest_edge": 3 * 196}}),
+    Case("qwen2_5_omni", 8, {"size": {"shortest_edge": 784, "longest_edge": 8 * 196}}),
     Case("qwen3_vl", 8, {"size": {"shortest_edge": 784, "longest_edge": 8 * 196}}),
     Case("smolvlm", 20, {"size": {"longest_edge": 56}}),
     Case("smolvlm", 19, {"do_image_splitting": False}),

@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 
 from e5v import E5V, ModelError, UsageError
 from e5v.model.devices import pick_dtype
-from e5v.model.loading import OLDEST, load, quiet
+from e5v.model.failures import OLDEST
+from e5v.model.loading import load, quiet
 from tests.families import FAMILIES, old_layout
 
 Checkpoints = Callable[[str], Path]

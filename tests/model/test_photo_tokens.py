@@ -10,7 +10,7 @@ from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from e5v import E5V
-from e5v.model.catalogue import ANYRES
+from e5v.model.catalogue_shapes import ANYRES
 from e5v.model.photo_tokens import Grid, Rule, Seen, Tiles, Whole, see
 from e5v.model.resizing import Fixed
 from tests.families import llava, qwen

@@ -1,5 +1,6 @@
 """Weights in 8 and 4 bits: smaller, close to the full ones, and the same vectors in any batch."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -93,3 +94,24 @@ def test_full_weights_need_no_library() -> None:
     """Catches a library that is imported, for seconds, where nobody asked for it."""
     code = "import sys; from e5v import E5V; E5V('nano'); sys.exit('bitsandbytes' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.slow
+def test_no_code_is_taken_from_the_hub(tmp_path: Path) -> None:
+    """Catches compiled code that is downloaded and run where `kernels` happens to be installed."""
+    pytest.importorskip("bitsandbytes")
+    (tmp_path / "kernels").mkdir()
+    (tmp_path / "kernels" / "__init__.py").write_text("raise SystemExit('code from the hub')")
+    code = (
+        "from e5v.model.bitsandbytes_internals import import_bitsandbytes as there; there(); "
+        "import sys; there(); sys.exit('kernels' in sys.modules)"
+    )
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

@@ -15,6 +15,7 @@ from e5v import E5V, ModelError, RecipeWarning, UsageError
 from e5v.model.fingerprint import fingerprint
 from e5v.model.recipes import RECIPES, REFUSED
 from e5v.model.recognising import Recognised, recognise
+from tests.adapters import write_adapter
 
 Checkpoints = Callable[[str], Path]
 
@@ -72,7 +73,31 @@ def test_each_is_known_by_its_ids(recipe: Any, tmp_path: Path) -> None:
             {"modules": [{"idx": 0, "type": "gme_inference.GmeQwen2VL"}]},
             ("gme-qwen2-vl", "known by its classes"),
         ),
+        (
+            {
+                "model_type": "qwen2_5_omni_thinker",
+                "_name_or_path": "LCO-Embedding/LCO-Embedding-Omni-7B",
+            },
+            {},
+            ("lco-embedding-omni", "known by its config"),
+        ),
+        (
+            {
+                "model_type": "qwen2_5_omni_thinker",
+                "auto_map": {"AutoModel": "modeling_lco_omni.Qwen2_5OmniThinker"},
+            },
+            {},
+            ("lco-embedding-omni", "known by its classes"),
+        ),
         ({"model_type": "qwen3_vl", "e5v_recipe": "qwen3-vl-embedding"}, {}, None),
+        (
+            {
+                "model_type": "qwen2_5_omni_thinker",
+                "architectures": ["Qwen2_5OmniThinkerForConditionalGeneration"],
+            },
+            {},
+            ("e5-v", ""),
+        ),
         (
             {"model_type": "qwen2_vl", "_name_or_path": "Qwen/Qwen2-VL-2B-Instruct"},
             {},
@@ -132,6 +157,22 @@ def test_a_model_without_a_recipe_is_told_of_once(checkpoints: Checkpoints) -> N
         chosen = E5V(checkpoints("qwen2_vl"), dtype="float32", recipe="e5-v")
         E5V(checkpoints("llava_next_llama3"), dtype="float32")
     assert chosen.loaded.recipe_by == "asked for"
+
+
+def test_an_unknown_adapter_of_e5v_s_own_family_is_told_of(
+    checkpoints: Checkpoints, tmp_path: Path
+) -> None:
+    """Catches a stranger's model taken for E5-V because of the model that it was made of."""
+    base = checkpoints("llava_next_llama3")
+    adapter = write_adapter(tmp_path / "adapter", base)
+    ways: tuple[tuple[Path, dict[str, Any]], ...] = ((adapter, {}), (base, {"adapter": adapter}))
+    for name, how in ways:
+        with pytest.warns(RecipeWarning, match="no published recipe is known"):
+            E5V(name, dtype="float32", **how)
+    (tmp_path / "recipe.json").write_text("{}")  # of a training run
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        E5V(adapter, dtype="float32")
 
 
 def test_the_fingerprint_is_of_the_wording(checkpoints: Checkpoints) -> None:

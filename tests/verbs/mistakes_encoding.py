@@ -65,6 +65,10 @@ ENCODING: dict[str, tuple[list[str], str]] = {
         ["verify", "nano", "--recipe", "gme"],
         "there is no recipe 'gme'; did you mean gme-qwen2-vl?",
     ),
+    "a map and a device": (
+        ["encode", "a", "--device", "cpu", "--device-map", "auto"],
+        "--device-map divides one model over all GPUs, --device runs the whole model on each",
+    ),
     "an unknown side": (["encode", "a", "--side", "passage"], "--side is passage; expected "),
     "a side of parts": (
         ["encode", "a", "--part-rows", "5", "--out", "parts", "--side", "query"],

@@ -9,6 +9,10 @@ TRAINING: dict[str, tuple[list[str], str]] = {
         "--lr is x; expected a number",
     ),
     "no finite number": (["train", "--data", "a", "--out", "b", "--lr", "inf"], "--lr is inf"),
+    "an unknown recipe of a model": (
+        ["train", "--data", "pairs.csv", "--out", "b", "--model", "nano-base", "--recipe", "gme"],
+        "there is no recipe 'gme'; did you mean gme-qwen2-vl?",
+    ),
     "a list with a word": (
         ["train", "--data", "a", "--out", "b", "--dims", "3", "x"],
         "--dims is 3 x; expected a whole number",

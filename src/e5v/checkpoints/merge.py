@@ -20,7 +20,7 @@ from e5v.checkpoints.model_card import ModelCard, write_card
 from e5v.checkpoints.sentence_transformers import NAMES, write_sentence_files
 from e5v.checkpoints.tensors import Weights, new_folder, open_weights
 from e5v.errors import ModelError, UsageError, first_line
-from e5v.model.adapters import TrainedAdapter, find_run
+from e5v.model.adapters import ASKED_BY, TrainedAdapter, find_run
 from e5v.model.bundled import untuned_name
 from e5v.model.hf_internals import name_translator
 from e5v.model.loading import Loaded, outline, quiet
@@ -39,12 +39,14 @@ class Merged:
 
     `folder` is the checkpoint, `source` the folder of the model it was made from, `changed` the
     names of the tensors that were merged, and `model` the model's hub id or folder as it was named.
+    `recipe` is how the model is asked, if that was named in training.
     """
 
     folder: Path
     source: Path
     changed: tuple[str, ...] = field(repr=False)
     model: str = ""
+    recipe: str | None = None
 
 
 def merge(
@@ -81,7 +83,8 @@ def merge(
     lora = open_lora(found.adapter)
     with new_folder(out) as folder:
         source = fetch(name)
-        loaded = outline(source, trust_remote_code=trust_remote_code)
+        recipe = found.recipe.get(ASKED_BY)
+        loaded = outline(source, trust_remote_code=trust_remote_code, recipe=recipe)
         weights = open_weights(source)
         places = _find_places(match_names(found.adapter, lora, loaded.model), loaded, weights)
         _check_fit(lora, places, weights)
@@ -91,7 +94,7 @@ def merge(
         sentence = write_sentence_files(folder, loaded)
         card = ModelCard(out.resolve().name, shown_name(name), sentence, found.recipe)
         write_card(folder, card)
-        check(merged := Merged(folder, source, tuple(places), name))
+        check(merged := Merged(folder, source, tuple(places), name, recipe))
     return replace(merged, folder=out)
 
 

@@ -36,7 +36,8 @@ def prove(
     yield _check_unchanged(before, after, before.places.keys() - set(merged.changed))
     yield _check_changed(before, after, merged.changed)
 
-    source = _embed_samples(E5V(merged.source, **options))
+    asked: OpenOptions = {**options, "recipe": merged.recipe}
+    source = _embed_samples(E5V(merged.source, **asked))
     gc.collect()  # free its weights before opening the next
     embedder = E5V(merged.folder, **options)
     distances = np.abs(_embed_samples(embedder) - source).max(-1)

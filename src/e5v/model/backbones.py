@@ -68,6 +68,13 @@ BACKBONES: tuple[Backbone, ...] = (
         "Qwen2.5-VL", ("qwen2_5_vl",), rotary=3, projector=("visual.merger",), currency="pixels"
     ),
     Backbone(
+        "Qwen2.5-Omni",
+        ("qwen2_5_omni_thinker",),
+        rotary=3,
+        projector=("visual.merger",),
+        currency="pixels",
+    ),
+    Backbone(
         "Qwen3-VL",
         ("qwen3_vl",),
         rotary=3,

@@ -2,19 +2,36 @@
 
 a record for each: hub id, recipe, shape, how it cuts a photo, licence, download, published scores
 
-What decides tokens and operations is derived from the shape; nothing is downloaded. Shapes are
-those of the checkpoints' configs. A new model needs one record.
+What decides tokens and operations is derived from the shape (`e5v.model.catalogue_shapes`); nothing
+is downloaded. A new model needs one record.
 """
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from e5v.model.bundled import ASSETS, NANO, PAPER, PHOTOS
-from e5v.model.photo_tokens import PHOTO, Grid, Rule, Seen, Tiles, Whole, see
+from e5v.model.catalogue_shapes import (
+    ANYRES,
+    EFFICIENTNET,
+    LLAMA_8B,
+    MISTRAL_7B,
+    OMNI_3B,
+    OMNI_7B,
+    QWEN2_2B,
+    QWEN2_7B,
+    QWEN2_GRID,
+    QWEN3_2B,
+    QWEN3_8B,
+    QWEN3_GRID,
+    QWEN25_3B,
+    QWEN25_7B,
+    SMOL_135M,
+)
+from e5v.model.photo_tokens import PHOTO, Rule, Seen, Tiles, Whole, see
 from e5v.model.recipe import Recipe
 from e5v.model.recipes import find_recipe
 from e5v.model.resizing import Size
-from e5v.model.shapes import FixedTower, Language, Shape, Tower, Work
+from e5v.model.shapes import Language, Shape, Tower, Work
 from e5v.model.speeds import Kind
 
 RANKED = "MMEB-V2 image"  # the benchmark by which models are compared: most have a score
@@ -97,50 +114,6 @@ class CatalogueModel:
             self.shape.vision.width: self.shape.vision.work(seen.sequences),
             language.width: language.work(seen.tokens + PROMPT_TOKENS),
         }
-
-
-def _clip(width: int) -> Tower:
-    """Return CLIP's ViT-L/14 at 336 pixels, read at the last layer but one."""
-    projector = ((1024, width), (width, width))
-    return Tower(24, 1024, 4096, 3 * 14**2, projector, unread=1, places=577)
-
-
-def _qwen2_tower(width: int) -> Tower:
-    return Tower(32, 1280, 5120, 3 * 2 * 14**2, ((5120, 5120), (5120, width)), merged=4)
-
-
-def _qwen3_tower(layers: int, inner: int, mlp: int, width: int) -> Tower:
-    """Return Qwen3-VL's tower; three of its layers have a projector of their own."""
-    projector = ((4 * inner, 4 * inner), (4 * inner, width)) * 4
-    return Tower(layers, inner, mlp, 3 * 2 * 16**2, projector, merged=4, places=2304)
-
-
-LLAMA_8B = Shape(Language(32, 4096, 14_336, 32, 8, 128_320), _clip(4096))
-MISTRAL_7B = Shape(Language(32, 4096, 14_336, 32, 8, 32_064), _clip(4096))
-QWEN2_2B = Shape(Language(28, 1536, 8960, 12, 2, 151_936, tied=True), _qwen2_tower(1536))
-QWEN2_7B = Shape(Language(28, 3584, 18_944, 28, 4, 152_064), _qwen2_tower(3584))
-QWEN25_3B = Shape(
-    Language(36, 2048, 11_008, 16, 2, 151_936, tied=True),
-    replace(_qwen2_tower(2048), mlp=3420, gated=True, window=64, full=4),
-)
-QWEN25_7B = Shape(
-    QWEN2_7B.language, replace(_qwen2_tower(3584), mlp=3420, gated=True, window=64, full=4)
-)
-QWEN3_2B = Shape(
-    Language(28, 2048, 6144, 16, 8, 151_936, tied=True, head_width=128),
-    _qwen3_tower(24, 1024, 4096, 2048),
-)
-QWEN3_8B = Shape(  # published without a head
-    Language(36, 4096, 12_288, 32, 8, 151_936, tied=True, head_width=128),
-    _qwen3_tower(27, 1152, 4304, 4096),
-)
-SMOL_135M = Language(30, 576, 1536, 9, 3, 49_152, tied=True)
-# EfficientNet-Lite0, and a stage after it; convolutions are as slow as narrow matrices
-EFFICIENTNET = FixedTower(7_400_000, each=870_000_000, width=288)
-
-ANYRES = Tiles(336, 14, ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008)))
-QWEN2_GRID = Grid(14, 56**2, 28**2 * 16_384)
-QWEN3_GRID = Grid(16, 256**2, 4096**2)
 
 
 def _read_nano() -> CatalogueModel:
@@ -262,6 +235,27 @@ MODELS: tuple[CatalogueModel, ...] = (
         QWEN25_3B,
         QWEN2_GRID,
         own_licence="none stated",
+    ),
+    CatalogueModel(
+        "LCO-Embedding/LCO-Embedding-Omni-7B",
+        "lco-embedding-omni",
+        OMNI_7B,
+        QWEN2_GRID,
+        own_licence="MIT",
+    ),
+    CatalogueModel(
+        "LCO-Embedding/LCO-Embedding-Omni-3B",
+        "lco-embedding-omni",
+        OMNI_3B,
+        QWEN2_GRID,
+        own_licence="MIT",
+    ),
+    CatalogueModel(
+        "LCO-Embedding/LCO-Embedding-Omni-3B-2605",
+        "lco-embedding-omni",
+        OMNI_3B,
+        QWEN2_GRID,
+        own_licence="Apache-2.0",
     ),
     CatalogueModel(
         PAPER,

@@ -12,26 +12,29 @@ import pickle
 import subprocess
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import IO, Any
-from weakref import finalize
+from weakref import WeakSet, finalize
 
 import torch
 from torch import Tensor
 
-from e5v.errors import ModelError
+from e5v.errors import DeviceError
 from e5v.model.encoder import Encoder, Prompted
+from e5v.model.hf_internals import before_threads_end
 from e5v.model.opening import Order
 
 WORKER = "e5v.model.device_worker"
-PATIENCE = 10.0  # seconds for a process to end by itself
+PATIENCE = 5.0  # seconds for a process that has closed its pipe to be gone
+_OPEN: WeakSet[DevicePool] = WeakSet()
 
 
 class DeviceProcess:
-    """A process with a copy of the model on one device. Raises ModelError once it has ended."""
+    """A process with a copy of the model on one device. Raises DeviceError once it has ended."""
 
     def __init__(self, device: str, order: Order) -> None:
         self.device = device
@@ -56,7 +59,7 @@ class DeviceProcess:
 
         Raises:
             E5VError: what opening it raised there.
-            ModelError: the process ended.
+            DeviceError: the process ended.
         """
         self._receive()
 
@@ -64,13 +67,19 @@ class DeviceProcess:
         """Return the states of a batch, (n, d) float32 on the CPU.
 
         Raises:
-            ModelError: the model failed, or the process ended.
+            DeviceError: the process ended.
+            ModelError: the model failed.
         """
         self._send(list(batch))
         return torch.from_numpy(self._receive())
 
+    def check(self) -> None:
+        """Raise `DeviceError` if the process has ended."""
+        if self._process.poll() is not None:
+            raise self._ended()
+
     def close(self) -> None:
-        """End the process."""
+        """End the process, whatever it is doing."""
         self._end()
 
     def _send(self, message: Any) -> None:
@@ -91,12 +100,18 @@ class DeviceProcess:
             raise answer
         return answer
 
-    def _ended(self) -> ModelError:
-        status = self._process.wait()
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+    def _ended(self) -> DeviceError:
+        try:
+            status = self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:  # it lives, and what it sent makes no sense
+            self._process.kill()
+            status = self._process.wait()
+        lines: list[str] = []
+        with suppress(ValueError):  # closed, since the program ends
+            self._errors.seek(0)
+            lines = self._errors.read().decode(errors="replace").strip().splitlines()
         said = f": {lines[-1]}" if lines else ""
-        return ModelError(
+        return DeviceError(
             f"the process of {self.device} ended with status {status}{said}; "
             "what it was embedding is lost: open the model again"
         )
@@ -116,19 +131,32 @@ class DevicePool:
         for other in others:
             self._idle.put(other)
         self._threads = ThreadPoolExecutor(self.devices, thread_name_prefix="e5v-device")
+        _OPEN.add(self)
+
+    def check(self) -> None:
+        """Raise `DeviceError` if a process has ended: the pool is of no use then."""
+        for other in self.others:
+            other.check()
+
+    def close(self) -> None:
+        """Begin nothing more, and end the processes."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for other in self.others:
+            other.close()
 
     def states(self, batch: Sequence[Prompted]) -> Tensor:
         """Return the states of a batch from the first device, (n, d)."""
         return self.first.states(batch)
 
-    def run(self, batches: Sequence[Sequence[Prompted]]) -> Iterator[Tensor]:
+    def run(self, batches: Sequence[Sequence[Prompted]]) -> RunningBatches:
         """Begin all batches now, and return their states (n, d) in order.
 
         Raises:
-            ModelError: the model failed, or a process ended; it names the device.
+            DeviceError: a process ended; it names the device.
+            ModelError: the model failed.
         """
-        futures = [self._threads.submit(self._run_one, batch) for batch in batches]
-        return _results(futures)
+        self.check()
+        return RunningBatches([self._threads.submit(self._run_one, batch) for batch in batches])
 
     def _run_one(self, batch: Sequence[Prompted]) -> Tensor:
         device = self._idle.get()  # there are as many threads as devices
@@ -137,6 +165,41 @@ class DevicePool:
                 return device.states(batch)
         finally:
             self._idle.put(device)
+
+
+class RunningBatches(Iterator[Tensor]):
+    """The states of batches that were begun, in order; after an error, the rest is dropped."""
+
+    def __init__(self, futures: Sequence[Future[Tensor]]) -> None:
+        self._left = deque(futures)
+
+    def __next__(self) -> Tensor:
+        """Wait for the next batch.
+
+        Raises:
+            ModelError: as `DevicePool.run`.
+        """
+        if not self._left:
+            raise StopIteration
+        try:
+            return self._left.popleft().result()
+        except BaseException:
+            self.cancel()
+            raise
+
+    def cancel(self) -> None:
+        """Drop the batches that no device has begun."""
+        while self._left:
+            self._left.popleft().cancel()
+
+
+def close_all() -> None:
+    """Close all pools: when the program ends, before Python waits for their threads."""
+    for pool in list(_OPEN):
+        pool.close()
+
+
+before_threads_end(close_all)
 
 
 def open_pool(first: Encoder, order: Order, devices: Sequence[str]) -> DevicePool:
@@ -159,21 +222,11 @@ def open_pool(first: Encoder, order: Order, devices: Sequence[str]) -> DevicePoo
     return DevicePool(first, others)
 
 
-def _results(futures: Sequence[Future[Tensor]]) -> Iterator[Tensor]:
-    try:
-        yield from (future.result() for future in futures)
-    finally:
-        for future in futures:
-            future.cancel()
-
-
 def _end(process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
+    """Kill a process, which has nothing of its own to finish, and close its pipes."""
+    process.kill()
+    process.wait()
     for stream in (process.stdin, process.stdout, errors):
         if stream is not None:
             with suppress(OSError):  # the process is gone, and with it what was written last
                 stream.close()
-    try:
-        process.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

@@ -64,6 +64,8 @@ class E5V:
         adapter: a folder or hub id of an adapter of `model`, merged into its open weights.
         image_tokens: the most tokens that an image may take, by default as many as the model gives.
         weights: "full", "8bit" or "4bit": how the model's matrices are stored.
+        device_map: "auto" divides one model that is larger than a GPU over all GPUs of the machine,
+            then its memory, then its disk; a mapping gives the device of each module by name.
 
     An `E5V` can be pickled: unpickling opens the same model again.
 
@@ -108,8 +110,8 @@ class E5V:
 
     @property
     def device(self) -> torch.device:
-        """The device the model is on."""
-        return self.loaded.model.device
+        """The device the model is on; of a divided one, that of its inputs."""
+        return self.loaded.device
 
     @property
     def renderer(self) -> Renderer:

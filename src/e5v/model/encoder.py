@@ -6,7 +6,6 @@ It computes no logits, keeps no other layers' states and no key-value cache, and
 at pooled positions only. The backbone's layout of a batch is packed, padded or whole.
 """
 
-import inspect
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -24,11 +23,11 @@ from e5v.errors import ModelError
 from e5v.model.attention import packed
 from e5v.model.failures import model_errors
 from e5v.model.image_inputs import ImageTokens, Pixels
-from e5v.model.last_layer import can_pool, pooled_layer
+from e5v.model.last_layer import can_pool, pick_states, pooled_layer
 from e5v.model.loading import Loaded
 from e5v.model.packing import Pack, shared_tokens
 from e5v.model.readout import check_readout, read_at
-from e5v.model.vision import cast, image_tokens
+from e5v.model.vision import accepted, cast, image_tokens
 
 GRID = "image_grid_thw"  # an image's shape in patches: the positions of its tokens depend on it
 _LOCKS: WeakKeyDictionary[Any, Lock] = WeakKeyDictionary()  # per model, for all its encoders
@@ -111,7 +110,7 @@ class Encoder:
         shared = self._shared(batch)
         pack = Pack(shared, tuple(len(one.ids) - shared for one in batch))
         row = batch[0].ids[:shared] + [number for one in batch for number in one.ids[shared:]]
-        ids = torch.tensor([row], device=self.model.device)
+        ids = torch.tensor([row], device=self.loaded.device)
         images = self._images(batch)
         language_model = self.loaded.language_model
         deep = _deepstack(images, ids == self.loaded.image_token_id)
@@ -130,13 +129,13 @@ class Encoder:
             **deep,
         )
         states: Tensor = output.last_hidden_state[0]
-        return states if pooled else states[columns]
+        return states if pooled else states[columns.to(states.device)]
 
     def _padded(self, batch: Sequence[Prompted], routes: ExitStack) -> Float[Tensor, "n d"]:
         ids, mask = self._pad(batch)
         columns = mask.sum(1) - 1
-        rows = torch.arange(len(batch), device=ids.device)
         if self._poolable:
+            rows = torch.arange(len(batch), device=ids.device)
             layer = self.loaded.language_model.layers[-1]
             routes.enter_context(pooled_layer(layer, rows, columns))
         output = self.model.base_model(
@@ -146,7 +145,7 @@ class Encoder:
             use_cache=False,
         )
         states: Tensor = output.last_hidden_state
-        return states[:, 0] if self._poolable else states[rows, columns]
+        return states[:, 0] if self._poolable else pick_states(states, columns)
 
     def _whole(self, batch: Sequence[Prompted], routes: ExitStack) -> Float[Tensor, "n d"]:
         """Run the model's own forward pass: items with images one by one, texts padded right."""
@@ -154,23 +153,19 @@ class Encoder:
             return torch.cat([self._whole([one], routes) for one in batch])
         ids, mask = self._pad(batch)
         base = self.model.base_model
-        takes = inspect.signature(inspect.unwrap(base.forward)).parameters
         marks = (ids == self.loaded.image_token_id).long()
         extra = {"mm_token_type_ids": marks, "token_type_ids": marks, **self._arrays(batch)}
         output = base(
-            input_ids=ids,
-            attention_mask=mask,
-            use_cache=False,
-            **{key: value for key, value in extra.items() if key in takes},
+            input_ids=ids, attention_mask=mask, use_cache=False, **accepted(base.forward, extra)
         )
         states: Tensor = output.last_hidden_state
-        return states[torch.arange(len(batch), device=ids.device), mask.sum(1) - 1]
+        return pick_states(states, mask.sum(1) - 1)
 
     def _arrays(self, batch: Sequence[Prompted]) -> dict[str, Tensor]:
         images = [image.arrays for one in batch for image in one.images]
         joined = {key: _concatenate([one[key] for one in images]) for key in (images or [{}])[0]}
         return {
-            key: cast(value, self.model.dtype).to(self.model.device)
+            key: cast(value, self.model.dtype).to(self.loaded.device)
             for key, value in joined.items()
         }
 
@@ -179,7 +174,7 @@ class Encoder:
         ids = pad_sequence(rows, batch_first=True)
         lengths = torch.tensor([len(row) for row in rows])
         mask = torch.arange(ids.shape[1])[None] < lengths[:, None]
-        return ids.to(self.model.device), mask.to(self.model.device)
+        return ids.to(self.loaded.device), mask.to(self.loaded.device)
 
     def _shared(self, batch: Sequence[Prompted]) -> int:
         """Count the tokens in the common prefix of all prompts; image tokens are never shared."""
@@ -190,7 +185,7 @@ class Encoder:
     def _images(self, batch: Sequence[Prompted]) -> list[ImageTokens]:
         images = [image for one in batch for image in one.images]
         counts = [count for one in batch for count in one.counts]
-        ready = [image.tokens.to(self.model.device) for image in images if image.tokens]
+        ready = [image.tokens.to(self.loaded.device) for image in images if image.tokens]
         if len(ready) == len(images):
             return ready
         if self.loaded.part == "language":
@@ -205,8 +200,8 @@ class Encoder:
         embeddings: Tensor = self.model.get_input_embeddings()(ids.masked_fill(places, 0))
         if not images:
             return embeddings
-        tokens = torch.cat([image.tokens for image in images]).to(embeddings.dtype)
-        return embeddings.masked_scatter(places.unsqueeze(-1), tokens)
+        tokens = torch.cat([image.tokens for image in images]).to(embeddings)
+        return embeddings.masked_scatter(places.unsqueeze(-1).to(embeddings.device), tokens)
 
     def _positions(self, batch: Sequence[Prompted], shared: int) -> Int[Tensor, "*axes 1 T"]:
         """Return the position ids of a pack; each sequence continues from the shared tokens."""
@@ -223,9 +218,9 @@ class Encoder:
         ids = torch.tensor([one.ids])
         grids = torch.cat([image.arrays[GRID] for image in one.images])
         marks = (ids == self.loaded.image_token_id).int()
-        positions: Tensor = self.model.base_model.get_rope_index(
-            ids, mm_token_type_ids=marks, image_grid_thw=grids
-        )[0]
+        count = self.model.base_model.get_rope_index
+        given = {"mm_token_type_ids": marks, "image_grid_thw": grids}
+        positions: Tensor = count(ids, **accepted(count, given))[0]
         return positions[:, 0]
 
 

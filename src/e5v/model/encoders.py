@@ -56,7 +56,7 @@ def open_encoder(
 
 
 def _check_for_open(how: Opening) -> None:
-    if option := how.find_changed(("recipe", "adapter", "image_tokens", "weights")):
+    if option := how.find_changed(("recipe", "adapter", "image_tokens", "weights", "device_map")):
         noun = option.replace("_", " ")
         raise UsageError(f"an open model takes no {noun}; name the model", argument=option)
 
@@ -64,6 +64,11 @@ def _check_for_open(how: Opening) -> None:
 def _check_for_engine(how: Opening, readout: str) -> None:
     if readout != "last":
         raise UsageError(f'readout is "{readout}"; an engine has only "last"', argument="readout")
+    if how.device_map is not None:
+        raise UsageError(
+            "device_map divides the weights of a model that runs here; an engine has its own",
+            argument="device_map",
+        )
     if how.adapter is not None:
         raise UsageError(
             "an engine has its own weights; merge the adapter, and let the engine serve the result",

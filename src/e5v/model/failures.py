@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from importlib.metadata import version
 
 import torch
+import transformers
 
 from e5v.errors import E5VError, ModelError, first_line
 
 CPU_MEMORY = re.compile("DefaultCPUAllocator|not enough memory", re.IGNORECASE)
 TESTED = "transformers 5.23 and 5.24"
+OLDEST = (5, 17)  # version of transformers
 
 
 @contextmanager
@@ -41,3 +43,11 @@ def model_errors(name: str) -> Iterator[None]:
             f"{version('transformers')}: {type(error).__name__}: {first_line(error)}; "
             f"e5v is tested with {TESTED}"
         ) from error
+
+
+def advise_version() -> str:
+    """Return "; expected ..." if transformers is older than it must be, or nothing."""
+    found = transformers.__version__
+    major, minor = map(int, found.split(".")[:2])
+    wanted = ".".join(map(str, OLDEST))
+    return f"; expected transformers {wanted}, got {found}" if (major, minor) < OLDEST else ""

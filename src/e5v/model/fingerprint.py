@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from e5v.model.hf_internals import read_weight
 from e5v.model.loading import Loaded
 from e5v.model.locating import absolute_name
 from e5v.model.recipes_llava import E5_V
@@ -31,7 +32,8 @@ def fingerprint(loaded: Loaded, readout: str = "last") -> str:
     if loaded.engine_digest:
         return loaded.engine_digest
     state = hashlib.blake2b(digest_size=16)
-    for name, weight in sorted(loaded.model.state_dict().items()):
+    for name, given in sorted(loaded.model.state_dict().items()):
+        weight = read_weight(loaded.model, name, given)
         state.update(f"{name} {weight.dtype} {tuple(weight.shape)} {_checksum(weight)}\n".encode())
     _add_settings(state, loaded, readout)
     return state.hexdigest()

@@ -7,23 +7,28 @@ where it says nothing else. A fresh install without pinned versions (`make test-
 with the newest ones.
 """
 
+import atexit
 import inspect
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from torch import Tensor
 from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import WeightRenaming
+from transformers.integrations.accelerate import load_offloaded_parameter
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from transformers.utils.hub import cached_file
 
 # Name of a layer's argument for the key-value cache: `cache` since transformers 5.24.
 CACHE_KEYWORDS = ("cache", "past_key_values")
+HOOKED = "_old_forward"  # where accelerate keeps the `forward` that its hook calls
 
 
 def has_avx512_bf16() -> bool:
@@ -126,14 +131,37 @@ def find_processor_class(config: Any) -> Any | None:
     return PROCESSOR_MAPPING.get(type(config), None)
 
 
-def without_attribute(processor_class: Any, attribute: str) -> Any:
-    """Return a subclass of a processor class that does not load one of its parts."""
+def without_part(processor_class: Any, part: str, instead: Any) -> Any:
+    """Return a subclass of a processor class that does not load one of its parts.
+
+    `instead` takes its place; the others keep theirs among the arguments. A class without this part
+    is returned as it is.
+    """
+    whole: list[str] = processor_class.get_attributes()
+    if part not in whole:
+        return processor_class
+
+    class Remaining(transformers.ProcessorMixin):
+        """Stands after the processor class, whose `__init__` passes all parts on to it."""
+
+        def __init__(self, *parts: Any, **others: Any) -> None:
+            given = dict(zip(whole, parts, strict=False)) | others
+            init: Any = super().__init__
+            init(**{name: one for name, one in given.items() if name != part})
 
     def get_attributes(cls: Any) -> list[str]:
-        return [part for part in super(smaller, cls).get_attributes() if part != attribute]
+        return [one for one in super(smaller, cls).get_attributes() if one != part]
 
-    body = {"get_attributes": classmethod(get_attributes), attribute: None}
-    smaller: Any = type(processor_class.__name__, (processor_class,), body)
+    def load(cls: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        loaded = iter(super(smaller, cls)._get_arguments_from_pretrained(*args, **kwargs))
+        return [None if one == part else next(loaded) for one in whole]
+
+    body = {
+        "get_attributes": classmethod(get_attributes),
+        "_get_arguments_from_pretrained": classmethod(load),
+        part: instead,
+    }
+    smaller: Any = type(processor_class.__name__, (processor_class, Remaining), body)
     return smaller
 
 
@@ -148,16 +176,13 @@ def forget_tied_weights(model: Any) -> None:
     model.all_tied_weights_keys = {}
 
 
-def keep_unpacked(model: Any) -> None:
-    """Keep bitsandbytes from packing 4-bit weights anew when a CPU first uses them.
+def before_threads_end(act: Callable[[], None]) -> None:
+    """Have something done when the program ends, before Python waits for threads that work.
 
-    Seen with bitsandbytes 0.50: packing rounds the scales, and `state_dict()` undoes it with
-    another rounding, so that looking at the weights changes them. It refuses some shapes, and
-    without one more library it is slower. Does nothing to other modules.
+    What `atexit` has comes after that. Seen with Python 3.11 to 3.13.
     """
-    for module in model.modules():
-        if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False
+    register = getattr(threading, "_register_atexit", atexit.register)
+    register(act)
 
 
 def mark_as_initialised(module: torch.nn.Module) -> None:
@@ -239,12 +264,45 @@ def replaced_forward(layer: Any, forward: Callable[..., Any]) -> Iterator[None]:
     """
     checkpoints = getattr(layer, "gradient_checkpointing", False)
     layer.gradient_checkpointing = False
-    layer.forward = forward
+    hooked = layer.__dict__.get(HOOKED)
+    setattr(layer, HOOKED if hooked else "forward", forward)
     try:
         yield
     finally:
-        del layer.forward
+        if hooked:
+            setattr(layer, HOOKED, hooked)
+        else:
+            del layer.forward
         layer.gradient_checkpointing = checkpoints
+
+
+def find_forward(layer: Any) -> Callable[..., Any]:
+    """Return a layer's own `forward`, within accelerate's hook if it has one.
+
+    Of a model that is divided over devices, the hook moves inputs and weights to the layer's
+    device, then calls this. Seen with accelerate 1.15.
+    """
+    found: Callable[..., Any] = layer.__dict__.get(HOOKED) or layer.forward
+    return found
+
+
+def is_divided(model: Any) -> bool:
+    """Check whether accelerate has divided a model over devices."""
+    return hasattr(model, "_hf_hook")
+
+
+def input_device(model: Any) -> torch.device:
+    """Return the device of a model's inputs: of a divided one, that of accelerate's hook on it."""
+    hook = getattr(model, "_hf_hook", None)
+    place = getattr(hook, "execution_device", None)
+    return model.device if place is None else torch.device(place)
+
+
+def read_weight(model: Any, name: str, weight: Tensor) -> Tensor:
+    """Return a weight of a state, and if its module has put it on a disk, what is there."""
+    if not (weight.is_meta and is_divided(model)):
+        return weight
+    return load_offloaded_parameter(model, name).to(weight.dtype)
 
 
 class FixedCache:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -18,6 +19,7 @@ from e5v.model.hf_internals import (
     CACHE_KEYWORDS,
     FixedCache,
     find_cache_keyword,
+    find_forward,
     find_rotary,
     replaced_forward,
 )
@@ -37,14 +39,17 @@ def pooled_layer(layer: Any, rows: Int[Tensor, " N"], columns: Int[Tensor, " N"]
 
     For one packed row (B = 1) it returns (1, N, d); for padded rows (one position each) (N, 1, d).
     """
-    forward = layer.forward
+    forward = find_forward(layer)
     cache = find_cache_keyword(layer)
 
     def pooled(hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
         def gather(x: Tensor) -> Tensor:
             """Select the pooled rows of a (B or 1, T, ...) tensor."""
-            picked = x[rows if len(x) > 1 else 0, columns]
+            picked = x[rows.to(x.device) if len(x) > 1 else 0, columns.to(x.device)]
             return picked.unsqueeze(0 if len(hidden_states) == 1 else 1)
+
+        def pick_mask(mask: Tensor) -> Tensor:
+            return mask[rows.to(mask.device), :, columns.to(mask.device)].unsqueeze(2)
 
         cos, sin = kwargs.pop("position_embeddings")
         keys, values = _keys_values(layer, hidden_states, cos, sin)
@@ -53,7 +58,7 @@ def pooled_layer(layer: Any, rows: Int[Tensor, " N"], columns: Int[Tensor, " N"]
         return forward(
             gather(hidden_states),
             *args,
-            attention_mask=None if mask is None else mask[rows, :, columns].unsqueeze(2),
+            attention_mask=None if mask is None else pick_mask(mask),
             position_embeddings=(gather(cos), gather(sin)),
             **{str(cache): FixedCache(keys, values)},
             **others,
@@ -61,6 +66,11 @@ def pooled_layer(layer: Any, rows: Int[Tensor, " N"], columns: Int[Tensor, " N"]
 
     with replaced_forward(layer, pooled):
         yield
+
+
+def pick_states(states: Float[Tensor, "B T d"], columns: Int[Tensor, " B"]) -> Float[Tensor, "B d"]:
+    """Return the state at one position of each row, where a layer returned all."""
+    return states[torch.arange(len(states), device=states.device), columns.to(states.device)]
 
 
 def _keys_values(

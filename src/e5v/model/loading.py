@@ -14,14 +14,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
+import torch
 import transformers
 
 from e5v.errors import ModelError, first_line
 from e5v.model.adapters import fetch_adapter, find_source
 from e5v.model.backbones import GENERIC, Backbone, Tiling, find_backbone
-from e5v.model.devices import pick_device, pick_dtype
+from e5v.model.bitsandbytes_internals import keep_unpacked
+from e5v.model.devices import pick_dtype
+from e5v.model.dividing import check_device_map, main_device, settle
+from e5v.model.failures import advise_version
 from e5v.model.head import head_weights, take_head
-from e5v.model.hf_internals import find_model_class, keep_unpacked, takes_images
+from e5v.model.hf_internals import find_model_class, input_device, takes_images
 from e5v.model.image_budget import ImageBudget, check_image_budget, use_image_budget
 from e5v.model.locating import find_model
 from e5v.model.merging import merge_into_model
@@ -33,14 +37,14 @@ from e5v.model.prompts import Turn
 from e5v.model.quantised import check_weights, load_options
 from e5v.model.recipe import Recipe
 from e5v.model.recipes_llava import E5_V
-from e5v.model.recognising import Recognised, choose_turn, recognise
+from e5v.model.recognising import Recognised, choose_turn, recognise, recognise_source
 from e5v.model.rendering import chat_template
 from e5v.model.resizing import limit_pixels
 from e5v.model.skeleton import make_skeleton
 from e5v.model.tiling import check_tiling, use_tiling
 
-TALKERS = ("huggingface_hub", "bitsandbytes")  # advise the user of packages that are not needed
-OLDEST = (5, 17)  # version of transformers
+TALKERS = ("accelerate", "huggingface_hub", "bitsandbytes")  # advise of what is not needed
+SINGLE_WEIGHTS = "The following device_map keys do not match"  # LLaVA-NeXT's image_newline
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Loaded:
     if it is only assumed. `engine_digest` is the fingerprint of a model whose weights are with
     an engine (`e5v.model.engine_encoder`), otherwise empty. `adapter` is the one asked for by name.
     `image_budget` is None if images take what the model's own processor gives them; `weights` says
-    how matrices are stored.
+    how matrices are stored; `adapted` whether an adapter is merged into them.
     """
 
     name: str
@@ -72,11 +76,17 @@ class Loaded:
     adapter: str | Path | None = None
     image_budget: ImageBudget | None = None
     weights: Weights = "full"
+    adapted: bool = False
 
     @property
     def language_model(self) -> Any:
         """The text decoder, without its output head."""
         return self.model.get_decoder()
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the inputs; other layers may be on others (`e5v.model.dividing`)."""
+        return input_device(self.model)
 
     @property
     def text_config(self) -> Any:
@@ -105,24 +115,26 @@ def load(name: str | Path, *, part: Part = "whole", **options: Unpack[OpenOption
             chat template, or is of another family than the tiling, the recipe or the image budget.
         UsageError: the device, dtype, tiling or recipe is unknown or not available, or images
             cannot have so few tokens.
-        MissingExtraError: the library that stores the weights is not installed.
+        MissingExtraError: the library that stores or divides the weights is not installed.
     """
     how = Opening(**options)
     found = find_source(name, how.adapter)
     name, source, trusted = str(name), found.checkpoint, how.trust_remote_code
+    check_device_map(how.device, how.device_map)
     check_weights(name, how.weights, adapted=bool(found.adapter))
-    recognised = recognise([name, *found.names], source, how.recipe, trained=found.is_run)
+    recognised = recognise_source(name, found, how.recipe)
     adapter = fetch_adapter(found.adapter) if found.adapter else None
     config = _read_config(name, source, trust_remote_code=trusted)
     backbone = find_backbone(config.model_type)
     _check_kind(name, config, backbone)
     check_tiling(name, how.tiling, backbone, config.model_type)
-    place = pick_device(how.device)
+    place = main_device(how.device, how.device_map)
     with quiet():
         check_image_budget(name, source, config, backbone, how)
         skeleton = partial(make_skeleton, config, backbone, trusted)
         given = load_options(how.weights, pick_dtype(how.dtype, place), place, skeleton)
         given["trust_remote_code"] = trusted
+        given |= {"device_map": how.device_map} if how.device_map else {}
         model_class = _model_class(name, config, backbone, part)
         model, info = _load_weights(name, source, model_class, given)
     _check_weights(name, model, info)
@@ -133,14 +145,15 @@ def load(name: str | Path, *, part: Part = "whole", **options: Unpack[OpenOption
             f"{name} has weights that the model does not use: {unexpected[0]}, ...",
             stacklevel=3,
         )
-    model = model.eval().requires_grad_(requires_grad=False).to(place)
+    model = settle(name, model.eval().requires_grad_(requires_grad=False), place)
     if adapter:
         merge_into_model(adapter, model, part)
     loaded = _add_processor(source, model, backbone, recognised, remote=trusted)
     use_tiling(how.tiling, model, loaded.processor)
     budget = use_image_budget(how.image_tokens, backbone, model.config, loaded.processor)
     loaded = replace(loaded, name=name, unexpected=unexpected, part=part, tiling=how.tiling)
-    return replace(loaded, adapter=how.adapter, image_budget=budget, weights=how.weights)
+    loaded = replace(loaded, adapter=how.adapter, adapted=bool(adapter), weights=how.weights)
+    return replace(loaded, image_budget=budget)
 
 
 def outline(
@@ -201,15 +214,14 @@ def _read_config(name: str, source: str, *, trust_remote_code: bool) -> Any:
         raise ModelError(f"{name} cannot be opened as a model: {reason}") from error
 
 
-def advise_version() -> str:
-    """Return "; expected ..." if transformers is older than it must be, or nothing."""
-    found = transformers.__version__
-    major, minor = map(int, found.split(".")[:2])
-    wanted = ".".join(map(str, OLDEST))
-    return f"; expected transformers {wanted}, got {found}" if (major, minor) < OLDEST else ""
-
-
 def _check_kind(name: str, config: Any, backbone: Backbone) -> None:
+    thinker = getattr(config, "thinker_config", None)
+    opens = find_model_class(transformers.AutoModelForImageTextToText, thinker)
+    if opens is not None:
+        raise ModelError(
+            f"{name} is a whole {config.model_type} model; expected its thinker alone: save what "
+            f"{opens.__name__}.from_pretrained opens, and the processor, in a folder"
+        )
     remote = getattr(config, "auto_map", None) or {}
     multimodal = takes_images(config.model_type)
     if backbone is GENERIC and not multimodal and "AutoModelForImageTextToText" not in remote:
@@ -234,10 +246,11 @@ def _model_class(name: str, config: Any, backbone: Backbone, part: Part) -> Any:
 def _load_weights(
     name: str, source: str, model_class: Any, options: dict[str, Any]
 ) -> tuple[Any, Any]:
-    options |= {"output_loading_info": True}
-    options |= {"ignore_mismatched_sizes": True}  # reported by _check_weights
+    options |= {"output_loading_info": True, "ignore_mismatched_sizes": True}  # _check_weights
     try:
-        loaded: tuple[Any, Any] = model_class.from_pretrained(source, **options)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", SINGLE_WEIGHTS)
+            loaded: tuple[Any, Any] = model_class.from_pretrained(source, **options)
     except Exception as error:
         raise ModelError(f"the weights of {name} cannot be loaded: {first_line(error)}") from error
     return loaded

@@ -32,11 +32,18 @@ def merge_into_model(adapter: Path, model: Any, part: Part = "whole") -> None:
 
     Raises:
         ModelError: the adapter is of another kind than LoRA and DoRA, or has a weight that this
-            model has not, or has in another shape.
+            model has not, or has in another shape, or whose content is not on a device.
     """
     lora = open_lora(adapter)
+    places = match_names(adapter, lora, model, part)
+    if any(model.get_parameter(name).is_meta for name in places.values()):
+        raise ModelError(
+            f"{adapter} cannot be merged into weights that wait in memory or on disk for their "
+            "device; merge it into a checkpoint of its own first",
+            argument="device_map",
+        )
     with torch.no_grad():
-        for given, name in match_names(adapter, lora, model, part).items():
+        for given, name in places.items():
             weight = model.get_parameter(name)
             changed = lora.changed(given, weight)
             _replace(model, name, nn.Parameter(changed, requires_grad=weight.requires_grad))

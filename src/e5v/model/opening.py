@@ -6,12 +6,13 @@ keyword arguments of `load` -> Opening, with a default for each
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict
 
 from e5v.model.backbones import Tiling
 
 DTypeName = Literal["auto", "float32", "bfloat16", "float16"]
 Weights = Literal["full", "8bit", "4bit"]
+DeviceMap: TypeAlias = Literal["auto"] | Mapping[str, str | int]
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Opening:
             own number.
         weights: how matrices are stored: "full" in the dtype, "8bit" or "4bit"
             (`e5v.model.quantised`).
+        device_map: divides one model over several devices instead of `device`: "auto", or the
+            device of each module by its name, as transformers has it (`e5v.model.dividing`).
     """
 
     device: str | None = None
@@ -41,6 +44,7 @@ class Opening:
     adapter: str | Path | None = None
     image_tokens: int | None = None
     weights: Weights = "full"
+    device_map: DeviceMap | None = None
 
     def find_changed(self, names: Iterable[str]) -> str | None:
         """Return the first of some options that has not its usual value, if any."""
@@ -86,12 +90,13 @@ class WeightOptions(TypedDict, total=False):
 
 
 class ModelOptions(WeightOptions, total=False):
-    """The fields of `Opening` that do not say where the model runs, as keyword arguments."""
+    """The fields of `Opening` but the device, as keyword arguments."""
 
     recipe: str | None
     adapter: str | Path | None
     image_tokens: int | None
     weights: Weights
+    device_map: DeviceMap | None
 
 
 class BaseOptions(WeightOptions, total=False):

@@ -58,7 +58,9 @@ class Pack:
 
     shared: int
     own: tuple[int, ...]
-    _layouts: list[KernelLayout] = field(default_factory=list, repr=False, compare=False)
+    _layouts: dict[torch.device, KernelLayout] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def tokens(self) -> int:
@@ -87,10 +89,10 @@ class Pack:
         return runs
 
     def kernel_layout(self, device: torch.device) -> KernelLayout:
-        """Return the layout for a variable-length kernel, made once per pack."""
-        if not self._layouts:
-            self._layouts.append(KernelLayout.of(self, device))
-        return self._layouts[0]
+        """Return the layout for a variable-length kernel, made once per pack and device."""
+        if device not in self._layouts:
+            self._layouts[device] = KernelLayout.of(self, device)
+        return self._layouts[device]
 
 
 def shared_tokens(sequences: Sequence[Sequence[int]]) -> int:

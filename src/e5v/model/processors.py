@@ -8,6 +8,7 @@ import copy
 import inspect
 import json
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import PIL.Image
@@ -15,7 +16,7 @@ import transformers
 
 from e5v.errors import ModelError, first_line
 from e5v.model.backbones import Backbone
-from e5v.model.hf_internals import find_file, find_processor_class, without_attribute
+from e5v.model.hf_internals import find_file, find_processor_class, without_part
 from e5v.model.image_files import UnreadableError
 from e5v.model.image_inputs import Pixels
 from e5v.model.resizing import Resize, patch_factor, resize
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 TOKENIZER_CONFIG = "tokenizer_config.json"
 PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json", TOKENIZER_CONFIG)
 VIDEO = "video_processor"
+# Qwen2.5-Omni's processor reads this size in transformers before 5.23, though there is no video.
+NO_VIDEO = SimpleNamespace(merge_size=1)
 
 
 def open_processor(name: str, config: Any, backbone: Backbone, remote: bool) -> Any:  # noqa: FBT001
@@ -66,7 +69,7 @@ def _processor_class(name: str, config: Any) -> Any:
     full: Any = getattr(transformers, declared, None) or find_processor_class(config)
     if full is None:  # Python code of the checkpoint, which Auto refuses unless trusted
         return transformers.AutoProcessor
-    return without_attribute(full, VIDEO)
+    return without_part(full, VIDEO, NO_VIDEO)
 
 
 def _declared_processor(name: str, file: str) -> str:

@@ -17,6 +17,7 @@ from torch import nn
 
 from e5v.errors import ModelError, UsageError
 from e5v.extras import EXTRAS, need
+from e5v.model.bitsandbytes_internals import import_bitsandbytes
 from e5v.model.opening import Weights
 
 
@@ -52,6 +53,7 @@ def load_options(
     if weights == "full":
         return {"dtype": dtype}
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # tells of every cast
+    import_bitsandbytes()
     config = QUANTISED[weights](dtype, list(_list_kept(skeleton())))
     return {"dtype": dtype, "quantization_config": config, "device_map": {"": place}}
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from e5v.errors import UsageError
+from e5v.model.hf_internals import replaced_forward
 
 
 def check_readout(readout: str, layers: int) -> None:
@@ -48,8 +49,5 @@ def _zero_output(mlp: Any) -> Iterator[None]:
     def zeros(states: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:
         return torch.zeros_like(states)
 
-    mlp.forward = zeros
-    try:
+    with replaced_forward(mlp, zeros):
         yield
-    finally:
-        del mlp.forward

@@ -13,6 +13,7 @@ from e5v.model.recipes_llava import BGE_VL, E5_V, UNIME, VLM2VEC_LLAVA
 from e5v.model.recipes_qwen import (
     GME,
     LAMRA,
+    LCO,
     NOMIC,
     OPS_MM,
     QWEN3_VL,
@@ -34,6 +35,7 @@ RECIPES: tuple[Recipe, ...] = (
     NOMIC,
     VLM2VEC_QWEN2,
     VLM2VEC_V2,
+    LCO,
 )
 
 
@@ -73,15 +75,6 @@ REFUSED: tuple[Refused, ...] = (
         "UniME with Phi-3.5-V",
         ("DeepGlint-AI/UniME-Phi3.5-V-4.2B",),
         "transformers has no Phi-3.5-V",
-    ),
-    Refused(
-        "LCO-Embedding-Omni",
-        (
-            "LCO-Embedding/LCO-Embedding-Omni-3B",
-            "LCO-Embedding/LCO-Embedding-Omni-7B",
-            "LCO-Embedding/LCO-Embedding-Omni-3B-2605",
-        ),
-        "e5v has no record of Qwen2.5-Omni's language model yet",
     ),
 )
 

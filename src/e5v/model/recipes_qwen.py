@@ -1,4 +1,4 @@
-r"""Recipes of embedders made of Qwen's models: Qwen3-VL-Embedding, GME, Ops-MM, LamRA and others.
+r"""Recipes of embedders made of Qwen's models: Qwen3-VL-Embedding, GME, LCO, LamRA and others.
 
 Wordings are verbatim. An image token that stands alone, or one count of positions, are the authors'
 too: their versions of transformers read such prompts so, newer ones would not.
@@ -9,6 +9,7 @@ from e5v.model.recipes_llava import VLM2VEC_WORDING
 from e5v.model.resizing import Fixed, Smart
 
 QWEN2, QWEN2_5, QWEN3 = ("qwen2_vl",), ("qwen2_5_vl",), ("qwen3_vl",)
+OMNI = ("qwen2_5_omni_thinker",)
 TOKEN = 28 * 28  # pixels of an image token
 HELPFUL = "You are a helpful assistant."
 
@@ -194,5 +195,34 @@ VLM2VEC_V2 = Recipe(
     turn="raw",
     positions="1d",
     resize=(Fixed(56, 56, below=28),),
+    pixels=(4 * TOKEN, 1_280 * TOKEN),
+)
+
+_LCO = Wording(
+    Templates(
+        text="<text>\nSummarize the above text in one word:",
+        image="<image>\nSummarize the above image in one word:",
+        both="<text><image>\nSummarize the above in one word:",
+    )
+)
+# As in the authors' evaluation on MIEB, which limits the pixels after the resizing of their vision
+# utilities, and puts a text before an image. mteb's code, and the chat template for
+# sentence-transformers beside the weights, ask for an image with a text as for an image. Texts are
+# not cut to 300 tokens, as that evaluation does to save memory.
+LCO = Recipe(
+    name="lco-embedding-omni",
+    ids=(
+        "LCO-Embedding/LCO-Embedding-Omni-3B",
+        "LCO-Embedding/LCO-Embedding-Omni-7B",
+        "LCO-Embedding/LCO-Embedding-Omni-3B-2605",
+    ),
+    model_types=OMNI,
+    marks=("modeling_lco_omni",),
+    licence="MIT; Apache-2.0 (3B-2605)",
+    source="README and Evaluation/MTEB-MIEB of the authors' repository",
+    query=_LCO,
+    document=_LCO,
+    turn="template",
+    resize=_GME_RESIZE,
     pixels=(4 * TOKEN, 1_280 * TOKEN),
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from e5v.errors import ModelError, RecipeWarning
+from e5v.model.adapters import ASKED_BY, Source
 from e5v.model.hf_internals import find_file
 from e5v.model.prompts import PROMPTS, RAW, Turn, find_turn
 from e5v.model.recipe import Recipe
@@ -80,6 +81,18 @@ def recognise(
     return Recognised(E5_V, "what it was trained with" if trained else "")
 
 
+def recognise_source(name: str, found: Source, asked: str | None) -> Recognised:
+    """Return how a model is asked by its name; of a training run, by default as it was trained.
+
+    Raises:
+        UsageError, ModelError: as `recognise`.
+    """
+    run = found.run_record
+    asked = asked or (run or {}).get(ASKED_BY)
+    names = [name, *found.names]
+    return recognise(names, found.checkpoint, asked, trained=run is not None)
+
+
 class Asked(Protocol):
     """What a warning needs of an open model: `e5v.model.loading.Loaded`."""
 
@@ -99,14 +112,18 @@ class Asked(Protocol):
     def recipe_by(self) -> str:
         """How its recipe is known; empty if it is only assumed."""
 
+    @property
+    def adapted(self) -> bool:
+        """Whether an adapter is merged into it."""
+
 
 def warn_of_recipe(model: Asked) -> None:
     """Warn of a model that is asked as E5-V is, though nothing says that it was trained so.
 
     Not of the families that the paper has turns for: with them, E5-V's wording is what they are
-    taken for.
+    taken for, unless an adapter has made another model of them.
     """
-    if not model.recipe_by and model.turn is None:
+    if not model.recipe_by and (model.turn is None or model.adapted):
         message = (
             f"{model.name}: no published recipe is known; using E5-V's one-word prompt (name a "
             f'recipe, such as "{E5_V.name}", to choose)'

@@ -189,10 +189,14 @@ class FixedTower:
 
 @dataclass(frozen=True)
 class Shape:
-    """A multimodal model: its language model and its vision tower."""
+    """A multimodal model: its language model and its vision tower.
+
+    `idle` are parameters of matrices that are loaded, and that no text or image runs through.
+    """
 
     language: Language
     vision: Vision
+    idle: int = 0
 
     @property
     def language_parameters(self) -> int:
@@ -207,7 +211,7 @@ class Shape:
     @property
     def parameters(self) -> int:
         """All of them."""
-        return self.language_parameters + self.vision_parameters
+        return self.language_parameters + self.vision_parameters + self.idle
 
     def memory(self, weights: str) -> int:
         """Return the bytes of the open model in a kind of weights; "float16" is one, too.
@@ -216,7 +220,7 @@ class Shape:
         """
         bits: float = BITS.get(weights, UNQUANTISED)
         quantised = bits < UNQUANTISED
-        matrices = self.language.matrices + self.vision.matrices
+        matrices = self.language.matrices + self.vision.matrices + self.idle
         tables = self.language.tables + self.vision.tables
         in_matrices = bits + (SCALES if quantised else 0)
         return int((matrices * in_matrices + tables * (UNQUANTISED if quantised else bits)) // 8)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from e5v.errors import ItemError, ModelError, PromptError, UsageError
 from e5v.inputs import RawItem, Side
-from e5v.model.device_pool import DevicePool
+from e5v.model.device_pool import DevicePool, RunningBatches
 from e5v.model.encoder import Prompted
 from e5v.model.encoders import AnyEncoder
 from e5v.model.preparing import Prepared
@@ -111,10 +111,20 @@ class Stream:
                 futures.close()  # end its threads now, even if the caller keeps the error
 
     def _run(self, futures: Iterable[Future[Prepared]]) -> Iterator[Encoded | Skipped]:
+        begun: deque[_Begun] = deque()
+        try:
+            yield from self._run_windows(self._windows(futures), begun)
+        finally:
+            for one in begun:  # none, unless the caller stops or a model fails
+                one.work.cancel()
+
+    def _run_windows(
+        self, windows: Iterator[Sequence[Prepared | Skipped]], begun: "deque[_Begun]"
+    ) -> Iterator[Encoded | Skipped]:
+        """Embed windows; on several devices, the next ones are begun before one is finished."""
         cache = _Cache(CACHE_BYTES // (4 * self.encoder.width))
         ahead = self.encoder.lookahead if isinstance(self.encoder, DevicePool) else 0
-        begun: deque[_Begun] = deque()
-        windows, bad = self._windows(futures), None
+        bad: ItemError | PromptError | None = None
         while bad is None:
             try:
                 window = next(windows, None)
@@ -124,9 +134,11 @@ class Stream:
                 break
             begun.append(self._begin(window, cache))
             if len(begun) > ahead:
-                yield from self._finish(begun.popleft())
-        for one in begun:
-            yield from self._finish(one)
+                yield from self._finish(begun[0])
+                begun.popleft()
+        while begun:
+            yield from self._finish(begun[0])
+            begun.popleft()
         if bad is not None:  # after the items before it
             raise bad
 
@@ -226,6 +238,11 @@ class _Work:
         """Wait for the states of all batches, and fill the rows."""
         for places, states in zip(self.batches, self.states, strict=True):
             self.rows[places] = self.read(states)
+
+    def cancel(self) -> None:
+        """Drop the batches that no device has begun."""
+        if isinstance(self.states, RunningBatches):
+            self.states.cancel()
 
 
 @dataclass(frozen=True)

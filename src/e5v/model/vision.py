@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from e5v.model.hf_internals import input_device
 from e5v.model.image_inputs import ImageTokens, Pixels
 
 # Pixel values in one call of the vision tower: 23 tiles of 336 x 336, which fill a GPU. A CPU is
@@ -29,9 +30,10 @@ def image_tokens(
     Images of equal shape share a call. Results are in the order of the images.
     """
     found: dict[int, ImageTokens] = {}
-    most = CHUNK_VALUES.get(model.device.type, LARGE_CHUNK)
+    device = input_device(model)
+    most = CHUNK_VALUES.get(device.type, LARGE_CHUNK)
     for places in _chunks(images, most):
-        arrays = _stack([images[place].arrays for place in places], model.device)
+        arrays = _stack([images[place].arrays for place in places], device)
         share = [counts[place] for place in places]
         found |= zip(places, FEATURES[way](model, arrays, share), strict=True)
     return [found[place] for place in range(len(images))]
@@ -63,8 +65,7 @@ def _stack(arrays: Sequence[dict[str, Tensor]], device: torch.device) -> dict[st
 def _from_method(model: Any, arrays: dict[str, Tensor], counts: Sequence[int]) -> list[ImageTokens]:
     """Call the model's own `get_image_features`, with the arrays that it accepts."""
     method = model.get_image_features
-    takes = inspect.signature(inspect.unwrap(method)).parameters
-    given = {key: cast(value, model.dtype) for key, value in arrays.items() if key in takes}
+    given = {key: cast(value, model.dtype) for key, value in accepted(method, arrays).items()}
     output = method(**given, return_dict=True)
     layers = getattr(output, "deepstack_features", None) or []
     deep = [_split(_rows(layer), counts) for layer in layers]
@@ -78,10 +79,8 @@ def _from_phi4(model: Any, arrays: dict[str, Tensor], counts: Sequence[int]) -> 
     """Phi-4 writes image tokens into embeddings: pass it a row of placeholders only."""
     module = model.model.embed_tokens_extend.image_embed
     number = model.config.vision_config.image_token_id
-    ids = torch.full((1, sum(counts)), number, device=model.device)
-    blank = torch.zeros(1, sum(counts), model.config.hidden_size, dtype=model.dtype).to(
-        model.device
-    )
+    ids = torch.full((1, sum(counts)), number, device=input_device(model))
+    blank = torch.zeros(1, sum(counts), model.config.hidden_size, dtype=model.dtype).to(ids.device)
     written = module(
         ids,
         blank,
@@ -96,6 +95,12 @@ def _rows(features: Tensor | Sequence[Tensor]) -> Float[Tensor, "n d"]:
     """Join features, (..., d), that come as one tensor or as one per image."""
     parts = [features] if isinstance(features, Tensor) else features
     return torch.cat([part.flatten(0, -2) for part in parts])
+
+
+def accepted(function: Callable[..., Any], given: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return those of `given` that a function of a model takes by name."""
+    takes = inspect.signature(inspect.unwrap(function)).parameters
+    return {key: value for key, value in given.items() if key in takes}
 
 
 def cast(value: Tensor, dtype: torch.dtype) -> Tensor:

@@ -5,6 +5,7 @@ Manifest, or a name -> E5V, opened at first use and checked against the index
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -90,11 +91,12 @@ def find_model(model: str | Path | E5V | None, there: Manifest | None) -> IndexM
     how = follow(Opening, there) if there else {}
     if not own:
         how.pop("adapter", None)  # of another model
-    found = IndexModel(
-        str(there.model if there and own else name),
-        lambda name: E5V(name, **how),
-        there,
-    )
+
+    def open_as(name: str) -> E5V:
+        with there.followed(name, how) if there else nullcontext():
+            return E5V(name, **how)
+
+    found = IndexModel(str(there.model if there and own else name), open_as, there)
     if not own and there:
         found.open()
     return found

@@ -5,12 +5,13 @@ Manifest <-> index.json, written atomically
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
-from e5v.errors import DataError
+from e5v.errors import DataError, ModelError, UsageError
 from e5v.files import write_file
 from e5v.model.opening import KEPT, Opening, drop_usual
 from e5v.search.exclusion import Exclusion
@@ -56,6 +57,27 @@ class Manifest:
                 f"vectors cannot be compared; {self._advise(other)}",
                 argument=self._find_argument(other),
             )
+
+    @contextmanager
+    def followed(self, model: str, how: Mapping[str, Any]) -> Iterator[None]:
+        """Open a model by its name in the block, with options of which some are this index's own.
+
+        Raises:
+            DataError: it is another model, and cannot be opened as that of this index is.
+        """
+        try:
+            yield
+        except (ModelError, UsageError) as error:
+            option = error.argument
+            ours = option in KEPT and how.get(option) == getattr(self, option)
+            if model == self.model or not ours:
+                raise
+            cause = str(error).partition("; ")[0]  # without its advice, which is of the option
+            raise DataError(
+                f"the index was made with {self._maker}, but {model} cannot be opened so: {cause}; "
+                "use the model of the index, or another index",
+                argument="model",
+            ) from error
 
     def _find_argument(self, other: "Manifest") -> str:
         """Return the argument to change about another model, so that vectors can be compared."""

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from e5v.errors import ModelError
 from e5v.extras import imported
+from e5v.model.bitsandbytes_internals import import_bitsandbytes
 from e5v.model.loading import Loaded
 from e5v.model.locating import ADAPTER_CONFIG
 from e5v.model.lora import START
@@ -151,6 +152,7 @@ def _state(loaded: Loaded) -> dict[str, Tensor]:
 def _peft() -> Any:
     """Import peft without the warnings of bitsandbytes, which it imports where installed."""
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    import_bitsandbytes()
     with imported("training"):
         import peft
 

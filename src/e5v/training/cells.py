@@ -98,6 +98,7 @@ class Captioned:
 
     anchor: RawItem
     positives: Sequence[RawItem]
+    is_edit: bool = False
 
 
 def read_captioned(cells: Cells, folder: str) -> Captioned:
@@ -123,7 +124,8 @@ def read_captioned(cells: Cells, folder: str) -> Captioned:
         raise UnusableError(
             f"has {len(captions)} texts and {len(targets)} targets; expected one text"
         )
-    return Captioned(replace(image, parts=(*image.parts, *as_item(captions[0]).parts)), targets)
+    edited = replace(image, parts=(*image.parts, *as_item(captions[0]).parts))
+    return Captioned(edited, targets, is_edit=True)
 
 
 def _read_item(column: str, value: Any, folder: str) -> RawItem:

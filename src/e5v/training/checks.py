@@ -1,6 +1,7 @@
 """Checks that a recipe suits the data and the model, before the first step.
 
-recipe + Triplets -> prompt, template, mask, projector; recipe + Loaded -> dims, dtype, projector
+recipe + Triplets + how the model is asked -> prompt, template, mask, projector
+recipe + Loaded                            -> dims, dtype, projector
 """
 
 import torch
@@ -9,23 +10,32 @@ from e5v.errors import DataError, UsageError, plural
 from e5v.inputs import Item, Text
 from e5v.model.loading import Loaded
 from e5v.model.projector import find_projector
-from e5v.model.prompts import ask, find_prompt
+from e5v.model.prompts import find_prompt
+from e5v.model.recipe import Recipe as ModelRecipe
 from e5v.training.recipe import Recipe
 from e5v.training.triplets import Triplets
 
 
-def check_data(data: Triplets, recipe: Recipe) -> None:
+def check_data(data: Triplets, recipe: Recipe, asked: ModelRecipe) -> None:
     """Check that a recipe's prompt, template and mask suit the data; nothing is loaded.
+
+    `asked` is how the model is asked for an item.
 
     Raises:
         DataError: the faithful template or mask is given other data than the official script's, or
             the projector is to be trained on data without images.
         PromptError: the prompt is unknown, or has no slot for a part of an item.
+        UsageError: the faithful template is not for a model that is asked in another way.
     """
     prompt = find_prompt(recipe.prompt)
-    ask(Item((Text("a text"),)), prompt)
-    for item in data.kinds.examples.values():
-        ask(item, prompt)
+    for item in (Item((Text("a text"),)), *data.kinds.examples.values()):
+        asked.ask(item, prompt)
+    if recipe.template == "faithful" and asked.wording("query", prompt):
+        raise UsageError(
+            f"the faithful template is of E5-V's own script, but the model is asked by the recipe "
+            f"{asked.name}; leave the template out",
+            argument="template",
+        )
     if recipe.train == "projector" and not data.has_images:
         raise DataError(
             "the projector learns from images, and the data have none; train the language model "

@@ -171,7 +171,7 @@ def _embed_anchors(pairs: Pairs, embedder: E5V, progress: Progress) -> Vectors:
     """Return the vectors of the anchors (a, d)."""
     anchors = np.empty((len(pairs.anchors), embedder.width), np.float32)
     progress.begin("Embedding the anchors", len(anchors))
-    for numbers, vectors in embed_blocks(embedder, pairs.anchors.items, progress):
+    for numbers, vectors in embed_blocks(embedder, pairs.anchors.items, progress, side="query"):
         anchors[numbers] = vectors
     return anchors
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import DataError, ItemError
-from e5v.inputs import RawItem
+from e5v.inputs import RawItem, Side
 from e5v.model.embedder import E5V
 from e5v.model.image_files import UnreadableError
 from e5v.model.streaming import Encoded, Skipped
@@ -151,9 +151,14 @@ class ItemCorpus:
 
 
 def embed_blocks(
-    embedder: E5V, items: Sequence[RawItem], progress: Progress, faults: list[str] | None = None
+    embedder: E5V,
+    items: Sequence[RawItem],
+    progress: Progress,
+    faults: list[str] | None = None,
+    *,
+    side: Side = "document",
 ) -> Iterator[tuple[Numbers, Vectors]]:
-    """Embed items; yield blocks of their numbers (m,) and vectors (m, d).
+    """Embed items of one side; yield blocks of their numbers (m,) and vectors (m, d).
 
     An item that cannot be embedded is left out and its fault added to `faults`, if that is a list.
 
@@ -162,7 +167,7 @@ def embed_blocks(
     """
     numbers: list[int] = []
     vectors: list[Vectors] = []
-    for result in embedder.encode_iter(map(as_item, items), on_error="skip"):
+    for result in embedder.encode_iter(map(as_item, items), side=side, on_error="skip"):
         if isinstance(result, Encoded):
             numbers.append(result.position)
             vectors.append(result.vector)

@@ -167,7 +167,7 @@ class _Reading:
             self.count += 1
 
     def _keep(self, triplet: Triplet, found: _Found) -> None:
-        self._kinds.add(found.items)
+        self._kinds.add(triplet)
         for item in found.items:
             if isinstance(item, str) and looks_like_name(item):
                 self._name_count += 1

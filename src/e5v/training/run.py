@@ -13,10 +13,11 @@ from typing import Any, Unpack
 
 from e5v.errors import UsageError, plural
 from e5v.hub_sets import HubSplit
+from e5v.model.adapters import ASKED_BY
 from e5v.model.backbones import Tiling
 from e5v.model.bundled import untuned_name
 from e5v.model.locating import absolute_name
-from e5v.model.opening import BaseOptions, DTypeName
+from e5v.model.opening import BaseOptions, DTypeName, OpenOptions
 from e5v.places import local_path
 from e5v.training.reading import read_triplets
 from e5v.training.recipe import Recipe, check_shard
@@ -34,6 +35,7 @@ class TrainOptions(BaseOptions, total=False):
     image_disk: float
     shard: bool
     track: tuple[str, ...]
+    model_recipe: str | None
 
 
 Data = Path | str | Iterable[Path | str] | Mapping[Path | str, float] | Iterable[Triplet]
@@ -48,7 +50,8 @@ class Run:
     Every `every` steps there is a checkpoint, and a measurement on `evaluation` if that is given.
     Image tokens are kept in up to `image_memory` GiB of memory, and `image_disk` GiB of disk.
     With `shard`, the processes of torchrun divide the frozen layers (`e5v.training.shards`).
-    `track` names trackers (`e5v.training.trackers`).
+    `track` names trackers (`e5v.training.trackers`). `model_recipe` is how the model is asked
+    (`e5v.model.recipes`), by default as it is known to be.
     """
 
     model: str
@@ -67,6 +70,7 @@ class Run:
     image_disk: float = 0.0
     shard: bool = False
     track: tuple[str, ...] = ()
+    model_recipe: str | None = None
 
     def __post_init__(self) -> None:
         """Check what needs no data and no model.
@@ -126,13 +130,14 @@ class Run:
         return replace(run, weights=weights)
 
     @property
-    def opening(self) -> BaseOptions:
+    def opening(self) -> OpenOptions:
         """How the model is opened."""
         return {
             "device": self.device,
             "dtype": self.dtype,
             "trust_remote_code": self.trust_remote_code,
             "tiling": self.tiling,
+            "recipe": self.model_recipe,
         }
 
     @property
@@ -170,7 +175,7 @@ class Run:
             "teacher_content": digest_file(teacher) if teacher else None,
         }
         versions = {name: version(name) for name in ("e5v", "torch", "transformers", "peft")}
-        opening = {"dtype": self.dtype, "tiling": self.tiling}
+        opening = {"dtype": self.dtype, "tiling": self.tiling, ASKED_BY: self.model_recipe}
         told = self.recipe.told() | {"teacher": teacher and str(teacher.absolute())}
         return about | opening | told | versions
 

@@ -17,15 +17,18 @@ may hold a row twice.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from e5v.errors import DataError, plural
-from e5v.inputs import RawItem
+from e5v.inputs import RawItem, Side
 from e5v.training.recipe import Batching
 from e5v.training.triplets import Triplet, Triplets
+
+Value = TypeVar("Value")
 
 GOLDEN = (5**0.5 - 1) / 2  # its multiples, modulo 1, spread evenly over 0 to 1
 APART = 0x9E3779B1  # between the seeds of two sources; torch takes a seed modulo 2**32
@@ -46,8 +49,18 @@ class Batch:
     def items(self) -> list[RawItem]:
         """All items: the anchors, the positives, then the hard negatives."""
         rows = [one.items for one in self.triplets]
-        anchors, positives = [row[0] for row in rows], [row[1] for row in rows]
-        return anchors + positives + [item for row in rows for item in row[2:]]
+        return _by_place(rows)
+
+    @property
+    def sides(self) -> list[Side]:
+        """The side of each of `items`."""
+        return _by_place([one.sides for one in self.triplets])
+
+
+def _by_place(rows: Sequence[Sequence[Value]]) -> list[Value]:
+    """Return what rows have for their anchors, then for the positives, then for the negatives."""
+    anchors, positives = [row[0] for row in rows], [row[1] for row in rows]
+    return anchors + positives + [value for row in rows for value in row[2:]]
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,14 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 
 from e5v.model.devices import pick_device, pick_dtype
 from e5v.model.loading import Loaded
-from e5v.model.opening import BaseOptions, Opening
+from e5v.model.opening import Opening, OpenOptions
 
 
-def opening_on_host(opening: BaseOptions) -> BaseOptions:
+def opening_on_host(opening: OpenOptions) -> OpenOptions:
     """Return how to open a model that may not fit its device: on the CPU, in the device's dtype."""
     how = Opening(**opening)
     dtype: Any = str(pick_dtype(how.dtype, pick_device(how.device))).removeprefix("torch.")
-    changed: BaseOptions = {**opening, "device": "cpu", "dtype": dtype}
+    changed: OpenOptions = {**opening, "device": "cpu", "dtype": dtype}
     return changed
 
 

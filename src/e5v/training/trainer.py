@@ -24,8 +24,10 @@ from e5v.model.embedder import E5V
 from e5v.model.encoder import Encoder, Prompted
 from e5v.model.loading import Loaded, load
 from e5v.model.locating import find_model
-from e5v.model.opening import BaseOptions, Weights
+from e5v.model.opening import OpenOptions, Weights
+from e5v.model.partial import Part
 from e5v.model.prompts import find_prompt
+from e5v.model.recognising import recognise
 from e5v.training.adapter import (
     adapter_files,
     add_adapter,
@@ -82,6 +84,7 @@ def train(
         image_memory: GiB of image tokens kept in memory (2); `image_disk`, on disk (0).
         shard: divide the frozen layers among the processes of torchrun.
         track: names of trackers: "tensorboard", "wandb", "trackio".
+        model_recipe: how the model is asked, by name, as `recipe` of `E5V`.
         device: as in `E5V`, like `dtype`, `trust_remote_code` and `tiling`.
 
     Raises:
@@ -112,8 +115,8 @@ def fit(run: Run) -> Generator[Begun | Step | Measured, None, None]:
 
     with joined(run.device, shard=run.shard) as (ranks, device), ExitStack() as held:
         folder.check(record, resume=run.resume)
-        check_data(data, recipe)
-        find_model(run.model)  # refuses an adapter, which would be opened
+        source = find_model(run.model)  # refuses an adapter, which would be opened
+        check_data(data, recipe, recognise([run.model], source, run.model_recipe).recipe)
         batches = Batches(
             data, recipe.batch, recipe.seed, weights=run.weights, batching=recipe.batches
         )
@@ -194,7 +197,7 @@ class Trainer:
         Raises:
             ItemError: an image cannot be read.
         """
-        prompts = self.prompts.prepare(batch.items)
+        prompts = self.prompts.prepare(batch.items, batch.sides)
         loss = self.accumulate([one.prompted for one in prompts], batch, step)
         return Step(
             step=step + 1,
@@ -284,17 +287,13 @@ def _open_validation(run: Run, device: str | None) -> Validation | None:
         return None
     prompt = find_prompt(run.recipe.prompt)
     frozen = run.recipe.train == "language"
-    options = run.opening | {"device": device}
-    return Validation.open(run.evaluation, run.model, prompt, frozen=frozen, **options)
+    how: OpenOptions = {**run.opening, "device": device}
+    return Validation.open(run.evaluation, run.model, prompt, frozen=frozen, **how)
 
 
 def _load(run: Run, data: Triplets, device: str | None) -> Loaded:
     """Open the language model; the vision tower only if the data have images."""
     weights: Weights = "4bit" if run.recipe.four_bit else "full"
-    opening: BaseOptions = {**run.opening, "device": device}
-    return load(
-        run.model,
-        part="whole" if data.has_images else "language",
-        weights=weights,
-        **(opening_on_host(opening) if run.shard else opening),
-    )
+    how: OpenOptions = {**run.opening, "device": device, "weights": weights}
+    part: Part = "whole" if data.has_images else "language"
+    return load(run.model, part=part, **(opening_on_host(how) if run.shard else how))

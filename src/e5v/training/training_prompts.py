@@ -11,14 +11,16 @@ decoded, which removes the space in "boat ." if the tokenizer cleans up. The cos
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from e5v.inputs import Item, Part, RawItem, Text
+from e5v.inputs import Item, Part, RawItem, Side, Text
 from e5v.model.encoder import Prompted
 from e5v.model.images import digest
 from e5v.model.loading import Loaded
 from e5v.model.preparing import Prepared, Preparer, ahead
 from e5v.model.prompts import Segment, ask, find_prompt
+from e5v.model.recipe import ANY, Purpose
 from e5v.model.tokens import PromptTokenizer
 from e5v.training.cells import as_item
 from e5v.training.image_cache import ImageCache
@@ -44,18 +46,22 @@ class TrainingPrompts:
         self._faithful = recipe.template == "faithful"
         self._text_tokens = recipe.text_tokens
 
-    def prepare(self, items: Sequence[RawItem]) -> list[Prepared]:
+    def prepare(self, items: Sequence[RawItem], sides: Sequence[Side] = ()) -> list[Prepared]:
         """Return the prompts of items, in their order; images are read on threads.
+
+        `sides` are those of the items, if they are known.
 
         Raises:
             ItemError: an image cannot be read, or an item does not fit into the context.
             PromptError: the prompt has no slot for a part of an item.
         """
+        purposes = [Purpose(side=side) for side in sides] or [ANY] * len(items)
+        prepare = partial(self._prepare, purposes=purposes)
         if all(isinstance(item, str) for item in items):
-            return [self._prepare(as_item(item), place) for place, item in enumerate(items)]
-        return [one.result() for one in ahead([as_item(item) for item in items], self._prepare)]
+            return [prepare(as_item(item), place) for place, item in enumerate(items)]
+        return [one.result() for one in ahead([as_item(item) for item in items], prepare)]
 
-    def _prepare(self, item: Item, position: int) -> Prepared:
+    def _prepare(self, item: Item, position: int, purposes: Sequence[Purpose]) -> Prepared:
         parts = [self._truncate_part(part) for part in item.parts]
         truncated = replace(item, parts=tuple(part for part, _ in parts))
         cut = any(cut for _, cut in parts)
@@ -63,7 +69,8 @@ class TrainingPrompts:
             pieces = self._imitate_script(ask(truncated, self._prompt).segments)
             tokens = self._tokenizer.encode(pieces, ())
             return Prepared(position, digest(truncated), Prompted(tokens.ids), tokens.cut or cut)
-        prepared = self._preparer.prepare(truncated, position, self._prompt)
+        purpose = purposes[position]
+        prepared = self._preparer.prepare(truncated, position, self._prompt, purpose=purpose)
         return replace(prepared, cut=prepared.cut or cut)
 
     def _truncate_part(self, part: Part) -> tuple[Part, bool]:

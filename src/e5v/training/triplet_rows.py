@@ -19,6 +19,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from e5v.errors import DataError
+from e5v.inputs import Side
 from e5v.training.cells import UnusableError, read_captioned, read_instruction, read_items
 from e5v.training.columns import EXPECTED, find_columns, list_names
 from e5v.training.data_row import DataRow
@@ -38,13 +39,16 @@ def parse_row(file: Path, row: DataRow) -> list[Triplet]:
     if columns is None:
         raise UnusableError(f"its columns are {list_names(cells)}; expected {EXPECTED}")
     negatives = tuple(read_items(cells, columns.negatives, folder))
-    asked = [
-        read_instruction(cells, name, folder)
-        for name in (columns.instruction, columns.positive_instruction)
-    ]
+    asked = (
+        read_instruction(cells, columns.instruction, folder),
+        read_instruction(cells, columns.positive_instruction, folder),
+    )
     if columns.captioned:
         captioned = read_captioned(cells, folder)
-        return [Triplet(captioned.anchor, one, negatives, *asked) for one in captioned.positives]
+        side: Side = "query" if captioned.is_edit or asked[0] else "document"
+        return [
+            Triplet(captioned.anchor, one, negatives, *asked, side) for one in captioned.positives
+        ]
     anchor = cells[columns.anchor]
     if not isinstance(anchor, str | bytes | dict | None):
         raise UnusableError(f"{columns.anchor} is of type {type(anchor).__name__}; expected text")

@@ -13,7 +13,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from e5v.errors import DataError, ItemError, UsageError
-from e5v.inputs import Item, RawItem, need_here, normalise
+from e5v.inputs import Item, RawItem, Side, need_here, normalise
 from e5v.training.cells import as_item
 from e5v.training.contents import Content, read_contents
 from e5v.training.data_row import Unit
@@ -26,7 +26,11 @@ class Triplet:
     Each is an item as `E5V.encode` takes it: an image (Path, PIL image, bytes) or a mixture
     (`{"image": ..., "text": ...}`); but a string is always a text. `instruction` says what the
     anchor is for, `positive_instruction` the positive and the negatives; they go where the prompt
-    has the slot `<instruction>`.
+    has the slot `<instruction>`, or where the model's own recipe puts them.
+
+    `anchor_side` is the anchor's, for models that word queries and documents differently; the
+    positive and the negatives are of the other side. An image with captions is a document, as in an
+    index, and its captions are the queries.
     """
 
     anchor: RawItem
@@ -34,6 +38,7 @@ class Triplet:
     negatives: tuple[RawItem, ...] = ()
     instruction: str = ""
     positive_instruction: str = ""
+    anchor_side: Side = field(default="query", compare=False)
 
     def __post_init__(self) -> None:
         """Check that the negatives are several items: one string would be many texts.
@@ -55,6 +60,12 @@ class Triplet:
             _instruct(self.anchor, self.instruction),
             *(_instruct(one, self.positive_instruction) for one in others),
         )
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """The side of each of `items`."""
+        other: Side = "document" if self.anchor_side == "query" else "query"
+        return (self.anchor_side, *(other for _ in (self.positive, *self.negatives)))
 
 
 def _instruct(raw: RawItem, instruction: str) -> RawItem:
@@ -97,20 +108,21 @@ class Source:
 class Kinds:
     """What kinds of rows there are: the numbers of hard negatives, and examples of items.
 
-    There is an example of each sequence of texts and images, with and without an instruction; none
-    of a text alone.
+    There is an example of each sequence of texts and images on each side, with and without an
+    instruction; none of a text alone.
     """
 
     negatives: set[int] = field(default_factory=set)
     examples: dict[tuple[object, ...], Item] = field(default_factory=dict)
 
-    def add(self, items: Sequence[RawItem]) -> None:
+    def add(self, row: Triplet) -> None:
         """Add the kinds of a row's items: the anchor, the positive and the negatives."""
-        self.negatives.add(len(items) - 2)
-        for raw in items:
+        self.negatives.add(len(row.negatives))
+        for raw, side in zip(row.items, row.sides, strict=True):
             if not isinstance(raw, str):
                 item = as_item(raw)
-                kind = (*map(type, item.parts), bool(item.instruction))
+                item = replace(item, side=item.side or side)
+                kind = (*map(type, item.parts), bool(item.instruction), item.side)
                 self.examples.setdefault(kind, item)
 
 
@@ -164,7 +176,7 @@ def collect_triplets(rows: Iterable[Triplet]) -> Triplets:
             raise DataError(f"row {number} of the data: {content.fault}", argument="data")
     kinds = Kinds()
     for row in checked:
-        kinds.add(row.items)
+        kinds.add(row)
     return Triplets(
         checked,
         tuple(range(len(checked))),

@@ -19,13 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import DataError, ItemError, ModelError
+from e5v.inputs import Side
 from e5v.model.embedder import E5V
 from e5v.model.encoder import add_image_tokens
 from e5v.model.loading import Loaded, load
 from e5v.model.multimodal import MultimodalModel
-from e5v.model.opening import BaseOptions
+from e5v.model.opening import OpenOptions
 from e5v.model.preparing import Prepared, Preparer, ahead
 from e5v.model.prompts import Prompt
+from e5v.model.recipe import Purpose
 from e5v.retrieval import centroid_distance, recall_at, true_ranks
 from e5v.training.validation_data import HeldOut, read_held_out
 
@@ -86,7 +88,7 @@ class Validation:
         *,
         limit: int = LIMIT,
         frozen: bool = True,
-        **options: Unpack[BaseOptions],
+        **options: Unpack[OpenOptions],
     ) -> "Validation":
         """Read the first `limit` rows of `data` (see `read_held_out`) and encode its images.
 
@@ -108,16 +110,21 @@ class Validation:
     def measure(self, embedder: E5V) -> Measures:
         """Embed the data with the current language model, without dropout, and compare."""
         if not self._queries:
-            self._queries = self._prepare(self.held_out.queries, embedder)
+            self._queries = self._prepare(self.held_out.queries, embedder, "query")
         if not self._candidates:
             images = _prepare_images(self.held_out.images, embedder.loaded, self._prompt)
-            self._candidates = [*images] or self._prepare(self.held_out.candidates, embedder)
+            self._candidates = [*images] or self._prepare(
+                self.held_out.candidates, embedder, "document"
+            )
         with _evaluating(embedder.loaded.model):
             queries, candidates = map(embedder.embed, (self._queries, self._candidates))
         return Measures.of(self.held_out, queries, candidates)
 
-    def _prepare(self, texts: Iterable[object], embedder: E5V) -> list[Prepared]:
-        return [embedder.prepare({"text": text}, prompt=self._prompt) for text in texts]
+    def _prepare(self, texts: Iterable[object], embedder: E5V, side: Side) -> list[Prepared]:
+        purpose = Purpose(side=side)
+        return [
+            embedder.prepare({"text": text}, prompt=self._prompt, purpose=purpose) for text in texts
+        ]
 
 
 def _encode_images(files: Iterable[Path], vision: Loaded, prompt: Prompt) -> Iterator[Prepared]:

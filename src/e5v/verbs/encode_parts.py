@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from e5v.parts.sources import Source
     from e5v.verbs.encode import Encode
 
+LOCAL_RANK = "LOCAL_RANK"  # of torchrun: the number of a process on its machine
 # Begins to encode; takes what is called after each row.
 Begin: TypeAlias = "Callable[[Callable[[], object]], Generator[PartsProgress, None, None]]"
 
@@ -129,6 +130,11 @@ def _find_shard(verb: "Encode") -> "Shard":
     from e5v.parts.fleet import check_device
     from e5v.parts.shards import Shard, find_shard
 
+    if verb.opening.device_map and (verb.engines.ray or os.environ.get(LOCAL_RANK)):
+        raise UsageError(
+            "--device-map divides one model over all GPUs of a machine, and here each worker has "
+            "one of them; leave it out"
+        )
     if verb.engines.ray:
         need("e5v encode --engine ray", "ray")
         check_device(verb.opening.device)
@@ -183,7 +189,7 @@ def _find_model(verb: "Encode") -> "PartModel":
 
 def _find_device(verb: "Encode") -> str | None:
     """Return the device that was asked for; under torchrun, each process has a GPU of its own."""
-    local = os.environ.get("LOCAL_RANK")
+    local = os.environ.get(LOCAL_RANK)
     if verb.opening.device or verb.shard or local is None:
         return verb.opening.device
     import torch

@@ -206,7 +206,7 @@ class Finder:
             reader.check_filter(where)
         opening = choose_opening(self._place.opening, reader.manifest, self._name)
         self.is_opening = True
-        model = opening.open(self._name, engine=self._place.engine)
+        model = opening.open(self._name, engine=self._place.engine, there=reader.manifest)
         from e5v.search.index_model import manifest_of
 
         reader.manifest.check(manifest_of(model, self._name))

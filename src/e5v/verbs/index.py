@@ -202,7 +202,7 @@ def _find_model(verb: Index, there: "Manifest | None") -> "IndexModel":
     opening = choose_opening(verb.opening, there, name)
     from e5v.search.index_model import IndexModel
 
-    open_as = partial(opening.open, engine=verb.remote.address())
+    open_as = partial(opening.open, engine=verb.remote.address(), there=there)
     model = IndexModel(name, open_as, there)
     asked = (name, follow(Opening, opening))
     if there and asked != (there.model, follow(Opening, there)):

@@ -136,7 +136,7 @@ def _open_model(verb: Mine, index: "IndexCorpus | None", drawn: Bar) -> "E5V":
     there: Manifest | None = index.manifest if index else None
     name = choose_model(verb.model, there)
     drawn.name(f"Opening {name}")
-    embedder = choose_opening(verb.opening, there, name).open(name)
+    embedder = choose_opening(verb.opening, there, name).open(name, there=there)
     if there:
         from e5v.search.index_model import manifest_of
 

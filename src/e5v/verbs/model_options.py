@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -71,6 +72,18 @@ def _check(model: str, find: Callable[[], object]) -> None:
         raise UsageError(str(error)) from None
 
 
+def check_recipe(recipe: str | None) -> None:
+    """Check the name of a recipe, before anything slow is imported.
+
+    Raises:
+        UsageError: there is no such recipe; the nearest is named.
+    """
+    if recipe is not None:
+        from e5v.model.recipes import find_recipe
+
+        find_recipe(recipe)
+
+
 @dataclass(frozen=True)
 class WholeOpening:
     """How a model is loaded that is trained or merged."""
@@ -87,12 +100,22 @@ class WholeOpening:
 
 
 @dataclass(frozen=True)
+class TrainOpening(WholeOpening):
+    """How the model that is trained is loaded."""
+
+    recipe: Annotated[str | None, arg(metavar="NAME")] = None
+    """How the model is asked, such as e5-v or qwen3-vl-embedding; by default as its authors do, if
+    it is a published embedder that is known, else as E5-V. The trained model is asked so, too."""
+
+
+@dataclass(frozen=True)
 class Opening(WholeOpening):
     """How the model is loaded."""
 
     device: Annotated[str | None, arg(metavar="NAME")] = None
     """cpu, cuda, cuda:1, mps, ...; by default the fastest available. Several, such as
-    cuda:0,cuda:1, or auto for every GPU, run a copy of the model each."""
+    cuda:0,cuda:1, or auto for every GPU, run a copy of the model each; for a model that is larger
+    than a GPU, see --device-map."""
     recipe: Annotated[str | None, arg(metavar="NAME")] = None
     """How the model is asked, such as e5-v or qwen3-vl-embedding; by default as its authors do, if
     it is a published embedder that is known, else as E5-V."""
@@ -104,38 +127,52 @@ class Opening(WholeOpening):
     faster and show less detail."""
     weights: Literal["full", "8bit", "4bit"] = "full"
     """How the matrices of the model are stored: fewer bits take less memory."""
+    device_map: Literal["auto"] | None = None
+    """auto divides one model over all GPUs of the machine, then its memory, then its disk: for a
+    model that is larger than a GPU."""
+
+    def __post_init__(self) -> None:
+        """Refuse options that do not go together.
+
+        Raises:
+            UsageError: names the option.
+        """
+        if self.device and self.device_map:
+            raise UsageError(
+                "--device-map divides one model over all GPUs, --device runs the whole model on "
+                "each; give one of the two"
+            )
 
     def open(
-        self, model: str, *, max_tokens: int | None = None, engine: "EngineAddress | None" = None
+        self,
+        model: str,
+        *,
+        max_tokens: int | None = None,
+        engine: "EngineAddress | None" = None,
+        there: "Manifest | None" = None,
     ) -> "E5V":
         """Open a model, here or on an engine, which takes a moment: torch is imported here.
 
+        It is for an index that is `there`, some of whose options these may be.
+
         Raises:
+            DataError: it cannot be opened as the model of the index.
             UsageError: its name is a path or URL without a model, or there is no such recipe.
             ModelError: it cannot be opened.
         """
         check_model(model, self.adapter)
-        self.check_recipe()
+        check_recipe(self.recipe)
         announce(f"opening {model}")
         if engine is None:
             self._announce_download(model)
-        elif self.device:
-            raise UsageError("--device is of a model that runs here; leave it out with --engine")
+        elif self.device or self.device_map:
+            given = "--device" if self.device else "--device-map"
+            raise UsageError(f"{given} is of a model that runs here; leave it out with --engine")
         from e5v.model.embedder import E5V
 
         how = asdict(self) | {"device": engine or self.device}
-        return E5V(model, max_tokens=max_tokens, **how)
-
-    def check_recipe(self) -> None:
-        """Check the name of the recipe, before anything slow is imported.
-
-        Raises:
-            UsageError: there is no such recipe; the nearest is named.
-        """
-        if self.recipe is not None:
-            from e5v.model.recipes import find_recipe
-
-            find_recipe(self.recipe)
+        with there.followed(model, how) if there else nullcontext():
+            return E5V(model, max_tokens=max_tokens, **how)
 
     def _announce_download(self, model: str) -> None:
         """Say how much has to be downloaded, and what memory the model then needs."""

@@ -135,7 +135,7 @@ def _serve(verb: Serve, stored: "StoreIndex | None") -> None:
         if not sys.stderr.isatty():  # where it is a terminal, opening says so itself
             say(f"opening {name}")
         opening = choose_opening(verb.opening, manifest, name)
-        model = opening.open(name, engine=verb.remote.address())
+        model = opening.open(name, engine=verb.remote.address(), there=manifest)
 
         from e5v.web.app import create_app
         from e5v.web.staying import Stay

@@ -19,7 +19,12 @@ from e5v.extras import EXTRAS, need
 from e5v.model.bundled import untuned_name
 from e5v.training.recipe import Recipe, check_shard
 from e5v.verbs.console import announce, say, say_unusable, show_line, wants_lines
-from e5v.verbs.model_options import WholeOpening, check_whole_model, default_model
+from e5v.verbs.model_options import (
+    TrainOpening,
+    check_recipe,
+    check_whole_model,
+    default_model,
+)
 from e5v.verbs.options import flag_of, need_at_least_1
 from e5v.verbs.paths import need_file, need_new_folder, need_possible_folder
 from e5v.verbs.training_data import check_training_data
@@ -82,7 +87,7 @@ class Train:
     json: bool = False
     """Write JSON lines, the default when stdout is not a terminal."""
     recipe: OmitArgPrefixes[Recipe] = field(default_factory=Recipe)
-    opening: OmitArgPrefixes[WholeOpening] = field(default_factory=WholeOpening)
+    opening: OmitArgPrefixes[TrainOpening] = field(default_factory=TrainOpening)
 
     def __post_init__(self) -> None:
         """Refuse options that are out of range.
@@ -120,6 +125,7 @@ def train(verb: Train) -> None:
     from e5v.training.trackers import track
     from e5v.training.trainer import fit
 
+    opening = asdict(verb.opening)
     run = Run(
         model=verb.model,
         data=data.files,
@@ -133,7 +139,8 @@ def train(verb: Train) -> None:
         image_disk=verb.image_disk,
         shard=verb.shard,
         track=tuple(dict.fromkeys(verb.track)),
-        **asdict(verb.opening),
+        model_recipe=opening.pop("recipe"),
+        **opening,
     )
     lines, steps = wants_lines(json=verb.json), verb.recipe.steps
     led = False  # under torchrun, one process prints for all
@@ -190,6 +197,7 @@ def _check(verb: Train, files: Sequence[Path]) -> None:
         need_file(verb.evaluation, "--evaluation")
     need_file(verb.recipe.objective.teacher, "--teacher")
     find_prompt(verb.recipe.prompt)
+    check_recipe(verb.opening.recipe)
     if verb.resume:
         need_possible_folder(verb.out, "--out")
     elif (verb.out / RECIPE).exists():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from e5v.verbs.console import announce, show_line, wants_lines
-from e5v.verbs.model_options import Opening, check_model, named_model
+from e5v.verbs.model_options import Opening, check_model, check_recipe, named_model
 
 if TYPE_CHECKING:
     from e5v.model.verify import Check
@@ -44,7 +44,7 @@ def verify(verb: Verify) -> bool:
     """
     model = named_model(verb.model)
     check_model(model, verb.opening.adapter)
-    verb.opening.check_recipe()
+    check_recipe(verb.opening.recipe)
     announce(f"opening {model}")
     from e5v.model.verify import verify as verify_model
 

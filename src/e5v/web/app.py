@@ -18,7 +18,7 @@ with imported("the server", extra="serve"):
     from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from e5v.errors import DataError, E5VError, EngineError
+from e5v.errors import DataError, DeviceError, E5VError, EngineError
 from e5v.web import embedding_routes, search_routes
 from e5v.web.access import AccessMiddleware
 from e5v.web.activity import Activity, ActivityMiddleware
@@ -86,8 +86,8 @@ def _add_health(app: FastAPI, meters: Meters) -> None:
     @app.get(
         "/readyz",
         summary="The server answers requests",
-        description="503 from the signal that ends it. Also at /health and /healthz. Like /livez, "
-        "these paths require no key.",
+        description="503 from the signal that ends it, and once a process of the model has ended. "
+        "Also at /health and /healthz. Like /livez, these paths require no key.",
         tags=["health"],
         response_class=PlainResponse,
         responses=describe_replies("The text ok", "text/plain", 503, always=(403, 500)),
@@ -97,6 +97,7 @@ def _add_health(app: FastAPI, meters: Meters) -> None:
             raise Refused(503, "failed", "the server is not ready")
         if app.state.is_ending():
             raise Refused(503, "failed", "the server is shutting down")
+        app.state.service.check()
         return Response("ok\n", media_type="text/plain")
 
     @app.get(
@@ -128,7 +129,7 @@ def _add_refusals(app: FastAPI, meters: Meters) -> None:
 
     async def refuse(_: Request, error: Exception) -> Response:
         refusal = make_refusal(error)
-        if isinstance(error, (DataError, EngineError)):
+        if isinstance(error, (DataError, DeviceError, EngineError)):
             LOG.error("%s", error)
         meters.rejected.labels(refusal.reason).inc()
         return refusal.reply()

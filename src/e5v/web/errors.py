@@ -15,7 +15,7 @@ from fastapi import Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from e5v.errors import DataError, E5VError, EngineError, ItemError, ModelError
+from e5v.errors import DataError, DeviceError, E5VError, EngineError, ItemError, ModelError
 
 Reason = Literal[
     "key",  # missing or wrong
@@ -111,6 +111,8 @@ def make_refusal(error: Exception) -> Refused:
             refusal = Refused(503, "failed", "the index cannot be read; the server's log says why")
         case EngineError():  # the message contains its address
             refusal = Refused(503, "failed", "the engine cannot be used; the server's log says why")
+        case DeviceError():
+            refusal = Refused(503, "failed", "a process of the model has ended; restart the server")
         case ModelError():
             refusal = Refused(500, "failed", str(error))
         case E5VError():

@@ -16,12 +16,13 @@ from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse
 
 from e5v.image_formats import FORMAT_OF_SUFFIX, suffix_of
-from e5v.model.bundled import PAPER, visitors_notice
+from e5v.model.bundled import PAPER
 from e5v.search.entries import Entry, Hit
 from e5v.search.manifest import VARIABLE, default_folder, read_manifest
 from e5v.web.disconnects import cancel_on_disconnect
 from e5v.web.errors import Refused
 from e5v.web.index_view import Collection
+from e5v.web.notice import write_notice
 from e5v.web.replies import json_response
 from e5v.web.reply_schemas import (
     POSTED,
@@ -81,16 +82,18 @@ async def index(request: Request) -> Response:
         opened = await asyncio.to_thread(collection.index)
         kinds = await asyncio.to_thread(opened.kinds)
         items = await asyncio.to_thread(len, opened)
+        notice = await asyncio.to_thread(write_notice, service.model, opened)
     except Refused as refusal:
         if refusal.status_code != 404:  # noqa: PLR2004  no index yet: all counts are 0
             raise
         kinds, items = {"image": 0, "text": 0}, 0
+        notice = write_notice(service.model, None)
     return json_response(
         {
             "items": items,
             "kinds": kinds,
             "model": service.name,
-            "notice": visitors_notice(service.model.loaded.name),
+            "notice": notice,
             "command": await asyncio.to_thread(_command, service),
         }
     )

@@ -94,7 +94,7 @@ class Searcher:
     def _words(self, state: NDArray[np.float32]) -> list[Word]:
         loaded = self.model.loaded
         with torch.inference_mode():
-            given = torch.from_numpy(state).to(loaded.model.device, loaded.model.dtype)
+            given = torch.from_numpy(state).to(loaded.device, loaded.model.dtype)
             return likely_words(loaded, given, WORDS)
 
 

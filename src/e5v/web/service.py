@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from e5v.model.device_pool import DevicePool
 from e5v.model.locating import shown_name
 from e5v.web.access import AccessRules
 from e5v.web.admission import Limits
@@ -52,6 +53,12 @@ class Service:
     def name(self) -> str:
         """The model's name; of a folder only the last part of its path."""
         return shown_name(self.model.loaded.name)
+
+    def check(self) -> None:
+        """Raise `DeviceError` if the model has lost a process that it needs."""
+        encoder = self.model.encoder
+        if isinstance(encoder, DevicePool):
+            encoder.check()
 
     @property
     def collection(self) -> Searched:
