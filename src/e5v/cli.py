@@ -14,80 +14,48 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
-from e5v.errors import E5VError, ItemError, PromptError, UsageError, first_line
+from e5v.errors import PromptError, UsageError
 from e5v.model.bundled import PAPER
 from e5v.model.malloc import keep_freed_memory
-from e5v.verbs.assemble import Assemble, assemble
 from e5v.verbs.completion import OPTION, print_completion
 from e5v.verbs.console import say
-from e5v.verbs.convert import Convert, convert
-from e5v.verbs.data import Data, data
-from e5v.verbs.demo import Demo, demo
-from e5v.verbs.encode import Encode, encode
-from e5v.verbs.evaluate import Evaluate, evaluate
-from e5v.verbs.export import Export, export
+from e5v.verbs.explaining import DEBUG, explain
 from e5v.verbs.help import list_verbs
-from e5v.verbs.index import Index, index
-from e5v.verbs.merge import Merge, merge
-from e5v.verbs.mine import Mine, mine
 from e5v.verbs.model_options import VARIABLE
-from e5v.verbs.models import Models, models
-from e5v.verbs.options import name_option, options_of, suggest
-from e5v.verbs.push import Push, push
-from e5v.verbs.search import Search, search
-from e5v.verbs.serve import Serve, serve
-from e5v.verbs.train import Train, train
+from e5v.verbs.options import suggest
 from e5v.verbs.usage import parse
-from e5v.verbs.verify import Verify, verify
-from e5v.verbs.words import Words, words
 
-Verb = (
-    Encode
-    | Index
-    | Search
-    | Serve
-    | Export
-    | Words
-    | Models
-    | Evaluate
-    | Train
-    | Mine
-    | Merge
-    | Push
-    | Convert
-    | Verify
-    | Demo
-    | Assemble
-    | Data
+Verb = Any  # the record of a verb: a frozen dataclass
+# Each has a file of its own, with its record and its function: only that of the verb that runs is
+# imported.
+VERBS = (
+    "encode",
+    "index",
+    "search",
+    "serve",
+    "export",
+    "words",
+    "models",
+    "evaluate",
+    "train",
+    "mine",
+    "merge",
+    "push",
+    "convert",
+    "verify",
+    "demo",
+    "assemble",
+    "data",
 )
-ACTS: dict[type[Any], Callable[[Any], bool | None]] = {
-    Encode: encode,
-    Index: index,
-    Search: search,
-    Serve: serve,
-    Export: export,
-    Words: words,
-    Models: models,
-    Evaluate: evaluate,
-    Train: train,
-    Mine: mine,
-    Merge: merge,
-    Push: push,
-    Convert: convert,
-    Verify: verify,
-    Demo: demo,
-    Assemble: assemble,
-    Data: data,
-}
-VERBS: dict[str, type[Any]] = {record.__name__.lower(): record for record in ACTS}
 FAILED, MISUSED = 1, 2
 INTERRUPTED, PIPE_CLOSED, TERMINATED = 130, 141, 143  # 128 + the signal, as shells count
-DEBUG = "E5V_DEBUG"
+DECOMPRESSION_BOMB = r"Image size \(\d+ pixels\) exceeds limit"  # Pillow's warning
 HEAD = """usage: e5v VERB [OPTIONS] ...
 
 
@@ -113,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if arguments[:1] == [OPTION]:
         try:
-            print_completion(arguments[1:], list(ACTS))
+            print_completion(arguments[1:], [*import_records().values()])
         except UsageError as error:
             say(error)
             return MISUSED
@@ -121,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _check_verb(arguments)
     name, *rest = arguments
     try:
-        verb = parse(VERBS[name], name, rest)
+        verb = parse(import_record(name), name, rest)
     except UsageError as error:
         say(f"{error} (see e5v {name} --help)")
         raise SystemExit(MISUSED) from None
@@ -137,22 +105,34 @@ def _check_verb(arguments: Sequence[str]) -> None:
     """
     first = arguments[0] if arguments else ""
     if first in {"-h", "--help", "help"}:
-        sys.stdout.write(list_verbs(VERBS, head=HEAD, foot=FOOT))
+        sys.stdout.write(list_verbs(import_records(), head=HEAD, foot=FOOT))
         raise SystemExit(0)
     if not arguments:
-        sys.stderr.write(list_verbs(VERBS, head=HEAD, foot=FOOT))
+        sys.stderr.write(list_verbs(import_records(), head=HEAD, foot=FOOT))
         raise SystemExit(MISUSED)
     if first.startswith("-"):
         say(f"{first} comes before the verb; expected e5v VERB {first} ... (see e5v --help)")
         raise SystemExit(MISUSED)
     if first not in VERBS:
-        say(f"{first!r} is not a verb{suggest(first, list(VERBS))} (see e5v --help)")
+        say(f"{first!r} is not a verb{suggest(first, VERBS)} (see e5v --help)")
         raise SystemExit(MISUSED)
 
 
 def run(verb: Verb) -> bool:
     """Run a verb; return False if it reports a failure of its own, such as a failed check."""
-    return ACTS[type(verb)](verb) is not False
+    act = getattr(import_module(type(verb).__module__), type(verb).__name__.lower())
+    return act(verb) is not False
+
+
+def import_record(name: str) -> type[Any]:
+    """Return the record of a verb, e5v.verbs.search.Search for "search"."""
+    record: type[Any] = getattr(import_module(f"e5v.verbs.{name}"), name.capitalize())
+    return record
+
+
+def import_records() -> dict[str, type[Any]]:
+    """Return the records of all verbs."""
+    return {name: import_record(name) for name in VERBS}
 
 
 def _run_to_exit_code(verb: Verb) -> int:
@@ -169,42 +149,21 @@ def _run_to_exit_code(verb: Verb) -> int:
     except Exception as error:  # so that nobody sees a traceback
         if os.environ.get(DEBUG):
             traceback.print_exc()
-        say(_explain(error, verb))
+        say(explain(error, type(verb)))
         return MISUSED if isinstance(error, UsageError | PromptError) else FAILED
     return 0 if well else FAILED
-
-
-def _explain(error: Exception, verb: Verb) -> str:
-    """Return the error message of a verb, with the option that would help."""
-    options = options_of(type(verb))
-    if isinstance(error, E5VError):
-        argument = "skip_errors" if isinstance(error, ItemError) else error.argument
-        return f"{error}{name_option(argument, options)}"
-    if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}" if error.filename else first_line(error)
-    if type(error).__name__ == "OutOfMemoryError":  # torch's, which is slow to import
-        lower = "try a lower --batch-tokens, " if name_option("batch_tokens", options) else "try "
-        return f"the GPU's memory is full; {lower}another --dtype or --device cpu"
-    if isinstance(error, MemoryError):
-        return "the memory of this machine is full; try a smaller model"
-    return (
-        f"unexpected {type(error).__name__}: {first_line(error)}; this is a bug in e5v, please "
-        f"report it (set {DEBUG}=1 for the traceback)"
-    )
 
 
 @contextmanager
 def _process_settings() -> Iterator[None]:
     """Keep freed memory, show warnings in one line, print any file name, clean up at SIGTERM."""
-    from PIL.Image import DecompressionBombWarning
-
     keep_freed_memory()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for file names that are not UTF-8
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DecompressionBombWarning)  # e5v has its own limit
+            warnings.filterwarnings("ignore", DECOMPRESSION_BOMB)  # e5v has its own limit
             warnings.showwarning = lambda message, *_: say(f"warning: {message}")
             yield
     finally:

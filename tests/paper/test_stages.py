@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from e5v.cli import VERBS
+from e5v.cli import import_record
 from e5v.verbs.usage import parse
 from paper.bases import BASES
 from paper.settings import SETTINGS, Numbers, find_settings
@@ -19,7 +19,7 @@ def test_commands_are_those_of_the_verbs() -> None:
         jobs = list_jobs(plan)
         for job in jobs:
             if job.module == "e5v.cli":
-                parse(VERBS[job.words[0]], job.words[0], job.words[1:])
+                parse(import_record(job.words[0]), job.words[0], job.words[1:])
     assert {job.words[0] for job in jobs if job.module == "e5v.cli"} == {
         "data",
         "convert",

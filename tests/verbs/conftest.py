@@ -1,6 +1,7 @@
 """What tests of verbs share: a small model, and a verb run with it."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from e5v import E5V
 from e5v.cli import main
-from tests.verbs.done import Done, Run
+from tests.verbs.done import PHOTOS, Done, Run
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +36,18 @@ def run(folder: str, capsys: pytest.CaptureFixture[str]) -> Run:
         return Done(code, written.out, written.err, lines)
 
     return run_verb
+
+
+@pytest.fixture(scope="session")
+def index(folder: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give an index of four photos with captions and a text."""
+    things = tmp_path_factory.mktemp("things")
+    shutil.copytree(PHOTOS, things, dirs_exist_ok=True)
+    (things / "CREDITS.md").unlink()
+    (things / "note.txt").write_text("the cat and the rocket")
+    path = tmp_path_factory.mktemp("found") / "index"
+    assert (
+        main(["index", str(things), "--index", str(path), "--model", folder, "--dtype", "float32"])
+        == 0
+    )
+    return path

@@ -7,7 +7,7 @@ import pytest
 
 import e5v
 import e5v.cli
-from e5v.cli import VERBS, main
+from e5v.cli import VERBS, import_record, main
 from e5v.verbs.options import options_of
 
 
@@ -16,7 +16,7 @@ def test_help_ends_with_an_example_that_works(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """Catches an example whose options have changed since, and a verb without one."""
-    lines = (VERBS[name].__doc__ or "").splitlines()
+    lines = (import_record(name).__doc__ or "").splitlines()
     examples = [line.strip() for line in lines if line.strip().startswith("e5v ")]
     assert examples
     with pytest.raises(SystemExit) as end:
@@ -24,7 +24,7 @@ def test_help_ends_with_an_example_that_works(
     assert not end.value.code
     shown = [line.strip() for line in capsys.readouterr().out.splitlines()]
     assert set(examples) <= set(shown)  # each in one line, to be copied
-    monkeypatch.setattr(e5v.cli, "run", lambda verb: type(verb) is VERBS[name])
+    monkeypatch.setattr(e5v.cli, "run", lambda verb: type(verb) is import_record(name))
     for example in examples:
         assert main(shlex.split(example)[1:]) == 0
 
@@ -42,10 +42,10 @@ def test_help_of_a_verb_fits_a_terminal(
     assert not set("╭│╰─\0") & set(shown)
     for empty in ("None", "(default: False)", "(default: )", "(default: {})"):
         assert empty not in shown
-    positional = any(one.is_positional for one in options_of(VERBS[name]))
+    positional = any(one.is_positional for one in options_of(import_record(name)))
     assert positional == ("\nArguments:\n" in shown)
-    for option in (one for one in options_of(VERBS[name]) if one.flags):
-        head = rf"^  {option.flags[0]}(?![\w-])"
+    for option in (one for one in options_of(import_record(name)) if one.flags):
+        head = rf"^  (?:-\w, )?{option.flags[0]}(?![\w-])"
         [described] = re.findall(rf"{head}.*?(?=^  \S|\Z)", shown, re.M | re.S)
         assert len(described.split()) > 3
 

@@ -1,7 +1,6 @@
 """`e5v search`: hits for a program, a table or pictures for a person, a page for a browser."""
 
 import re
-import shutil
 import subprocess
 import sys
 import webbrowser
@@ -14,26 +13,11 @@ import pytest
 from e5v import E5V
 from e5v.cli import main
 from e5v.search.query import SAME
-from e5v.verbs import search as module
+from e5v.verbs import search_results as module
 from e5v.verbs import terminal_images
 from e5v.verbs.search_page import SearchPage, render_search_page
 from tests.verbs.done import PHOTOS, Done, Run
 from tests.work import count_work
-
-
-@pytest.fixture(scope="module")
-def index(folder: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give an index of four photos with captions and a text."""
-    things = tmp_path_factory.mktemp("things")
-    shutil.copytree(PHOTOS, things, dirs_exist_ok=True)
-    (things / "CREDITS.md").unlink()
-    (things / "note.txt").write_text("the cat and the rocket")
-    path = tmp_path_factory.mktemp("found") / "index"
-    assert (
-        main(["index", str(things), "--index", str(path), "--model", folder, "--dtype", "float32"])
-        == 0
-    )
-    return path
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def demo(verb: Demo) -> None:
 
     from e5v.search.index import Index as Reader
     from e5v.search.query import embed_query, find
-    from e5v.verbs.search import show
+    from e5v.verbs.search_results import show
 
     folder = verb.index or local_index_folder().with_name(collection.index)
     model = verb.opening.open(name)

@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from e5v.errors import DataError, DeviceError, E5VError, EngineError
 from e5v.web import embedding_routes, search_routes
 from e5v.web.access import AccessMiddleware
+from e5v.web.activity import Activity, ActivityMiddleware
 from e5v.web.body_limits import BodyLimitMiddleware
 from e5v.web.docs_page import render_docs_page
 from e5v.web.errors import Reason, Refused, make_refusal
@@ -39,7 +40,7 @@ ABOUT = "Embeds a text, an image, or both together as one vector, and searches w
 
 def create_app(collection: Searched, settings: Settings) -> FastAPI:
     """Return the app that serves a collection and its model; its lifespan opens the service."""
-    meters = Meters()
+    meters, activity = Meters(), Activity()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -64,7 +65,8 @@ def create_app(collection: Searched, settings: Settings) -> FastAPI:
     _add_health(app, meters)
     app.mount("/", Page(PAGE, lambda: _list_methods(app)), name="page")
     _add_refusals(app, meters)
-    _add_middleware(app, settings, meters)
+    _add_middleware(app, settings, meters, activity)
+    app.state.activity = activity
     return app
 
 
@@ -136,12 +138,13 @@ def _add_refusals(app: FastAPI, meters: Meters) -> None:
         app.add_exception_handler(kind, refuse)
 
 
-def _add_middleware(app: FastAPI, settings: Settings, meters: Meters) -> None:
+def _add_middleware(app: FastAPI, settings: Settings, meters: Meters, activity: Activity) -> None:
     """Add the middleware; the one added last is the outermost."""
 
     def count(reason: Reason) -> None:
         meters.rejected.labels(reason).inc()
 
+    app.add_middleware(ActivityMiddleware, activity=activity)
     app.add_middleware(BodyLimitMiddleware, limits=settings.limits, refused=count)
     app.add_middleware(AccessMiddleware, rules=settings.access, refused=count)
     app.add_middleware(MetricsMiddleware, meters=meters)

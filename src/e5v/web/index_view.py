@@ -55,8 +55,25 @@ class Collection(Searched):
             Refused: there is no index, or another model made it.
             DataError: it is damaged.
         """
+        return self._see(FRESH_SECONDS)
+
+    def latest(self) -> Index:
+        """Return the index as whoever opens it now would see it.
+
+        Raises:
+            Refused, DataError: as `version`.
+        """
+        return self._see(0.0)[0]
+
+    @property
+    def opened(self) -> Path:
+        """The folder whose index was read last, without links."""
+        return self._opened
+
+    def _see(self, seconds: float) -> tuple[Index, int]:
+        """Return the index as it was at most that long ago, and its version."""
         with self._lock:
-            if self._index is None or time.monotonic() - self._refreshed > FRESH_SECONDS:
+            if self._index is None or time.monotonic() - self._refreshed > seconds:
                 self._pull()
                 seen, self._index = self._index, None  # an unreadable index is not kept
                 self._index = self._refresh(seen)

@@ -22,6 +22,7 @@ import uvicorn
 from e5v.errors import UsageError
 from e5v.web.admission import Limits
 from e5v.web.connections import bounded_protocol
+from e5v.web.staying import Stay, stay
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -80,15 +81,18 @@ def serve(
     listening: socket.socket,
     ready: Callable[[], None],
     limits: Limits | None = None,
+    how: Stay | None = None,
 ) -> None:
     """Serve until a signal ends it, then finish the open requests; calls `ready` once it serves.
+
+    `how` says what else ends it, and who finds it.
 
     Raises:
         E5VError: the service cannot be opened, or the port was taken meanwhile.
     """
     config = server_config(app, fit_to_files(limits or Limits()))
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_serve(app, config, listening, ready))
+        runner.run(_serve(app, config, listening, ready, how or Stay()))
 
 
 def server_config(app: FastAPI, limits: Limits) -> uvicorn.Config:
@@ -129,15 +133,24 @@ def fit_to_files(limits: Limits) -> Limits:
 
 
 async def _serve(
-    app: FastAPI, config: uvicorn.Config, listening: socket.socket, ready: Callable[[], None]
+    app: FastAPI,
+    config: uvicorn.Config,
+    listening: socket.socket,
+    ready: Callable[[], None],
+    how: Stay,
 ) -> None:
     async with app.router.lifespan_context(app):
         server = uvicorn.Server(config)
         app.state.is_ending = lambda: server.should_exit
         accept(listening, config.backlog)
-        ready()
-        with _ignore_second_signal():
-            await server.serve([listening])
+
+        def end() -> None:
+            server.should_exit = True
+
+        async with stay(app, how, end):
+            ready()
+            with _ignore_second_signal():
+                await server.serve([listening])
 
 
 @contextmanager
