@@ -192,6 +192,26 @@ def test_the_models_are_those_of_the_catalogue() -> None:
         assert all(f" {cell} " in f"{row} " for cell in cells), row
 
 
+def test_the_costs_of_image_budgets_are_the_measured_ones() -> None:
+    """A limit that is said to save more, or to lose less, than it does."""
+    result = _result("image-budget")
+    costs = {(one["family"], one["budget"]): one for one in result["costs"]}
+    lines = [line for line in GUIDES["encode"].splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    shown = [row for row in rows if len(row) == 4 and row[0] in {name for name, _ in costs}]
+    assert {row[0] for row in shown} == {name for name, _ in costs}
+    for family, limit, tokens, ratio in shown:
+        one = costs[family, None if limit == "none" else int(limit.replace(",", ""))]
+        assert (tokens, ratio) == (f"{one['tokens']:,}", f"{one['ratio']:.2f}")
+    page = " ".join(GUIDES["encode"].split())
+    for one in result["nano"]:
+        found = [one["figures"][f"{kind} retrieval, R@1"] for kind in ("image", "text")]
+        tokens = f"({one['tokens']:.0f}" if one["budget"] != 26 else "26, one tile"
+        between = " from text to image and " if one["budget"] is None else " and "
+        said = between.join(f"{figure:.1f}" for figure in found)
+        assert re.search(re.escape(tokens) + r"[^;]* " + re.escape(said), page), said
+
+
 def test_the_error_of_prices_is_the_measured_one() -> None:
     """A price that is said to be better than it was."""
     result = _result("prices-cpu")
