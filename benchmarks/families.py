@@ -27,7 +27,7 @@ from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImag
 
 from benchmarks.checkpoint import learn_tokenizer, redraw, write
 from benchmarks.sizes import Sizes
-from e5v.model.hf_internals import without_part
+from e5v.model.processor_internals import without_part
 from e5v.model.processors import NO_VIDEO, VIDEO
 
 TEMPLATE = (  # one user turn, as in ChatML

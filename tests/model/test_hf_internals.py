@@ -11,7 +11,7 @@ import torch
 import transformers
 from torch.nn.functional import scaled_dot_product_attention
 
-from e5v.model import hf_internals
+from e5v.model import hf_internals, processor_internals
 from e5v.model.loading import Loaded, load, outline
 
 Checkpoints = Callable[[str], Path]
@@ -19,6 +19,7 @@ SRC = Path(__file__).parents[2] / "src"
 HOMES = {
     "e5v/model/bitsandbytes_internals.py",
     "e5v/model/hf_internals.py",
+    "e5v/model/processor_internals.py",
     "e5v/verbs/usage.py",  # the parse errors of tyro
 }
 OWN = {"self", "cls", "other", "word"}  # records of e5v, and a named tuple
@@ -76,19 +77,19 @@ def test_classes_are_found_by_config() -> None:
     found = hf_internals.find_model_class(auto, config)
     assert found is transformers.LlavaNextForConditionalGeneration
     assert hf_internals.find_model_class(auto, other) is None
-    assert hf_internals.find_processor_class(config) is transformers.LlavaNextProcessor
-    assert hf_internals.find_processor_class(transformers.CLIPVisionConfig()) is None
+    assert processor_internals.find_processor_class(config) is transformers.LlavaNextProcessor
+    assert processor_internals.find_processor_class(transformers.CLIPVisionConfig()) is None
 
 
 @pytest.mark.parametrize("name", ["Qwen2VLProcessor", "Qwen2_5OmniProcessor"])
 def test_a_processor_without_video_has_all_other_parts(name: str) -> None:
     """Catches a processor that asks for torchvision, or one that lost its tokenizer."""
     whole: Any = getattr(transformers, name)
-    smaller = hf_internals.without_part(whole, "video_processor", None)
+    smaller = processor_internals.without_part(whole, "video_processor", None)
     assert issubclass(smaller, whole)
     assert set(whole.get_attributes()) - set(smaller.get_attributes()) == {"video_processor"}
     assert {"image_processor", "tokenizer"} <= set(smaller.get_attributes())
-    assert hf_internals.without_part(smaller, "video_processor", None) is smaller
+    assert processor_internals.without_part(smaller, "video_processor", None) is smaller
 
 
 def test_a_missing_file_is_none(checkpoints: Checkpoints) -> None:
@@ -109,7 +110,7 @@ def test_a_model_without_its_head_loads(checkpoints: Checkpoints) -> None:
 
 def test_the_image_processor_needs_no_torchvision() -> None:
     """Catches a converted checkpoint whose images need another library than the original's."""
-    made = hf_internals.llava_next_image_processor()
+    made = processor_internals.llava_next_image_processor()
     assert issubclass(made, transformers.image_processing_utils.BaseImageProcessor)
     assert "torchvision" not in made.__module__
 

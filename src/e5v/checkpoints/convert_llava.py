@@ -32,9 +32,9 @@ from e5v.checkpoints.merge import fetch
 from e5v.checkpoints.model_card import ModelCard, write_card
 from e5v.checkpoints.tensors import INDEX, Weights, new_folder, open_weights
 from e5v.errors import ModelError, first_line
-from e5v.model.hf_internals import llava_next_image_processor
 from e5v.model.loading import quiet
 from e5v.model.locating import shown_name
+from e5v.model.processor_internals import llava_next_image_processor
 
 IMAGE = "<image>"
 ROWS = 64  # the embedding's rows are padded to a multiple of this

@@ -1,5 +1,7 @@
 """Names of other libraries that are not part of their public interfaces, all in one file.
 
+Those of processors and of bitsandbytes have a file each, beside this one.
+
 what e5v needs -> the private name that gives it -> one function, and one test of it
 
 Each function says with which versions it was seen to work: transformers 5.17 to 5.24 and torch 2.13
@@ -17,13 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from torch import Tensor
 from transformers.conversion_mapping import get_model_conversion_mapping
 from transformers.core_model_loading import WeightRenaming
 from transformers.integrations.accelerate import load_offloaded_parameter
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
-from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 from transformers.utils.hub import cached_file
 
 # Name of a layer's argument for the key-value cache: `cache` since transformers 5.24.
@@ -126,45 +126,6 @@ def name_translator(model: Any) -> Callable[[str], str]:
     return translate
 
 
-def find_processor_class(config: Any) -> Any | None:
-    """Return the class of processor that belongs to a config; None if transformers has none."""
-    return PROCESSOR_MAPPING.get(type(config), None)
-
-
-def without_part(processor_class: Any, part: str, instead: Any) -> Any:
-    """Return a subclass of a processor class that does not load one of its parts.
-
-    `instead` takes its place; the others keep theirs among the arguments. A class without this part
-    is returned as it is.
-    """
-    whole: list[str] = processor_class.get_attributes()
-    if part not in whole:
-        return processor_class
-
-    class Remaining(transformers.ProcessorMixin):
-        """Stands after the processor class, whose `__init__` passes all parts on to it."""
-
-        def __init__(self, *parts: Any, **others: Any) -> None:
-            given = dict(zip(whole, parts, strict=False)) | others
-            init: Any = super().__init__
-            init(**{name: one for name, one in given.items() if name != part})
-
-    def get_attributes(cls: Any) -> list[str]:
-        return [one for one in super(smaller, cls).get_attributes() if one != part]
-
-    def load(cls: Any, *args: Any, **kwargs: Any) -> list[Any]:
-        loaded = iter(super(smaller, cls)._get_arguments_from_pretrained(*args, **kwargs))
-        return [None if one == part else next(loaded) for one in whole]
-
-    body = {
-        "get_attributes": classmethod(get_attributes),
-        "_get_arguments_from_pretrained": classmethod(load),
-        part: instead,
-    }
-    smaller: Any = type(processor_class.__name__, (processor_class, Remaining), body)
-    return smaller
-
-
 def find_file(name: str, file: str) -> Path | None:
     """Return the path of a checkpoint's file, from a folder or the hub; None if it has none."""
     path = cached_file(name, file, _raise_exceptions_for_missing_entries=False)
@@ -188,58 +149,6 @@ def before_threads_end(act: Callable[[], None]) -> None:
 def mark_as_initialised(module: torch.nn.Module) -> None:
     """Keep transformers from initialising a module's missing parameters."""
     module.__dict__["_is_hf_initialized"] = True
-
-
-def llava_next_image_processor() -> Any:
-    """Return the class of LLaVA-NeXT's image processor that needs no torchvision."""
-    from transformers.models.llava_next.image_processing_pil_llava_next import (
-        LlavaNextImageProcessorPil,
-    )
-
-    return LlavaNextImageProcessorPil
-
-
-def replace_llava_next_tiling(
-    model: Any,
-    processor: Any,
-    *,
-    pad: Callable[..., Any],
-    count: Callable[..., Any],
-    join: Callable[..., Any],
-) -> None:
-    """Let an open LLaVA-NeXT cut images into tiles, and join their features, in another way.
-
-    `pad` returns the padding of a resized image, `count` the numbers of features and of line ends
-    that are left of its tiles, and `join` the features of each image in one row. The image
-    processor becomes the one without torchvision, which resizes as versions before 5 did.
-    """
-    pil = llava_next_image_processor()
-    padding: Any = type(pil.__name__, (pil,), {"_get_padding_size": staticmethod(pad)})
-    processor.image_processor = padding.from_dict(processor.image_processor.to_dict())
-    processor._get_unpadded_features = count
-    model.base_model.pack_image_features = join
-
-
-def keep_base_tile(processor: Any, count: int) -> None:
-    """Let LLaVA-NeXT's processor make only the tile that shows the whole image, `count` tokens.
-
-    A model whose config has the grid of 0 x 0 pixels only takes that tile and ends it with a line
-    end. No setting of the processor gives it: it cuts every image into one tile more, at least.
-    """
-    stock: Any = type(processor.image_processor)
-    tile = processor.image_processor.crop_size["height"]
-
-    def preprocess(self: Any, images: Any, *given: Any, **options: Any) -> Any:
-        made = stock.preprocess(
-            self, images, *given, **options | {"image_grid_pinpoints": [[tile, tile]]}
-        )
-        made["pixel_values"] = made["pixel_values"][:, :1]
-        return made
-
-    first: Any = type(stock.__name__, (stock,), {"preprocess": preprocess})
-    processor.image_processor = first.from_dict(processor.image_processor.to_dict())
-    drops_one = processor.vision_feature_select_strategy == "default"
-    processor._get_number_of_features = lambda *_: count + drops_one
 
 
 def find_cache_keyword(layer: Any) -> str | None:

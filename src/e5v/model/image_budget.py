@@ -17,9 +17,9 @@ import PIL.Image
 
 from e5v.errors import ModelError, UsageError
 from e5v.model.backbones import BACKBONES, Backbone, Currency
-from e5v.model.hf_internals import keep_base_tile
 from e5v.model.image_files import UnreadableError
 from e5v.model.opening import Opening
+from e5v.model.processor_internals import keep_base_tile
 from e5v.model.processors import ImageProcessor, image_token_id, open_processor
 
 PINPOINTS = "image_grid_pinpoints"

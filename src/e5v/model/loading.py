@@ -57,8 +57,8 @@ class Loaded:
     images are cut into tiles. `recipe` is how it is asked, and `recipe_by` how that is known, empty
     if it is only assumed. `engine_digest` is the fingerprint of a model whose weights are with
     an engine (`e5v.model.engine_encoder`), otherwise empty. `adapter` is the one asked for by name.
-    `image_budget` is None if images take what the model's own processor gives them; `weights` says
-    how matrices are stored; `adapted` whether an adapter is merged into them.
+    `image_budget` is None without a limit; `weights` says how matrices are stored, `adapted` if an
+    adapter is merged into them.
     """
 
     name: str
@@ -141,18 +141,16 @@ def load(name: str | Path, *, part: Part = "whole", **options: Unpack[OpenOption
     keep_unpacked(model)
     unexpected = tuple(sorted(info["unexpected_keys"])) if part == "whole" else ()
     if unexpected:
-        warnings.warn(
-            f"{name} has weights that the model does not use: {unexpected[0]}, ...",
-            stacklevel=3,
-        )
+        unused = f"{name} has weights that the model does not use: {unexpected[0]}, ..."
+        warnings.warn(unused, stacklevel=3)
     model = settle(name, model.eval().requires_grad_(requires_grad=False), place)
     if adapter:
         merge_into_model(adapter, model, part)
     loaded = _add_processor(source, model, backbone, recognised, remote=trusted)
     use_tiling(how.tiling, model, loaded.processor)
     budget = use_image_budget(how.image_tokens, backbone, model.config, loaded.processor)
-    loaded = replace(loaded, name=name, unexpected=unexpected, part=part, tiling=how.tiling)
     loaded = replace(loaded, adapter=how.adapter, adapted=bool(adapter), weights=how.weights)
+    loaded = replace(loaded, name=name, unexpected=unexpected, part=part, tiling=how.tiling)
     return replace(loaded, image_budget=budget)
 
 

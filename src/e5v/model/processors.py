@@ -16,9 +16,10 @@ import transformers
 
 from e5v.errors import ModelError, first_line
 from e5v.model.backbones import Backbone
-from e5v.model.hf_internals import find_file, find_processor_class, without_part
+from e5v.model.hf_internals import find_file
 from e5v.model.image_files import UnreadableError
 from e5v.model.image_inputs import Pixels
+from e5v.model.processor_internals import find_processor_class, without_part
 from e5v.model.resizing import Resize, patch_factor, resize
 from e5v.model.special_tokens import follow_settings
 

@@ -22,7 +22,7 @@ from transformers.image_processing_utils import select_best_resolution
 
 from e5v.errors import ModelError, UsageError
 from e5v.model.backbones import BACKBONES, Backbone, Tiling
-from e5v.model.hf_internals import replace_llava_next_tiling
+from e5v.model.processor_internals import replace_llava_next_tiling
 
 KNOWN = tuple(dict.fromkeys(tiling for one in BACKBONES for tiling in one.tilings))
 Size = tuple[int, int]  # height and width
