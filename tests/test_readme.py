@@ -264,6 +264,25 @@ def test_the_figures_of_searching_are_the_measured_ones() -> None:
     assert said in " ".join(GUIDES["search"].split())
 
 
+def test_the_figures_of_a_large_index_are_the_measured_ones() -> None:
+    """A memory that an index of ten million does not keep to, or a speed that nobody measured."""
+    page = (ROOT / "docs" / "scale-out.md").read_text()
+    for one in _result("search-large")["measured"]:
+        search = one["search"]
+        kinds = (search["opened"], search["memory"], one["run"]["memory"])
+        assert max(kind["anonymous"] for kind in kinds) <= 2048
+        own = [kind["anonymous"] - kind["at_start"] for kind in kinds]
+        cells = [f"{one['rows']:,}", f"{one['mib_on_disk']:,.0f} MiB"]
+        cells += [f"{value:,.0f} MiB" for value in own]
+        cells += [f"1/{1 / one['search_to_exact']:.0f}"]
+        cells += [f"{search[f'{who}_recall']:.3f}" for who in ("search", "ivf_rq")]
+        assert f"| {' | '.join(cells)} |" in page
+    said = f"{one['rows']:,} entries takes {own[0]:.0f} MiB of memory to open"
+    guide = " ".join(GUIDES["search"].split())
+    assert said in guide
+    assert f"finds nothing changed takes {own[2]:.0f} MiB" in guide
+
+
 def test_the_figures_of_serving_are_the_measured_ones() -> None:
     """A throughput that nobody measured."""
     times = {
