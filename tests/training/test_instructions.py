@@ -82,10 +82,13 @@ def test_each_side_is_asked_with_its_own(language: Callable[[str], Loaded]) -> N
 
 
 @pytest.mark.parametrize("name", ["instruction", "document_instruction"])
-def test_a_prompt_without_the_slot_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_prompt_without_the_slot_is_refused(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An instruction that is dropped in silence, or found out when the model is open."""
     data = write(tmp_path / "a.jsonl", [ROW, ROW, ROW | {name: "Find it"}])
-    run = Run("no/such-model", (data,), tmp_path / "run", Recipe(batch=2))
+    monkeypatch.setattr("e5v.training.trainer.load", None)
+    run = Run("nano-base", (data,), tmp_path / "run", Recipe(batch=2))
     with pytest.raises(PromptError, match="no <instruction> slot, but the item has an instruction"):
         list(fit(run))
     with pytest.raises(DataError, match="has instructions, which validation data cannot have"):

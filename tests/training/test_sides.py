@@ -14,7 +14,7 @@ from e5v.model.loading import Loaded, load
 from e5v.model.prompts import RETRIEVAL
 from e5v.model.recipe import Purpose
 from e5v.model.recipes import find_recipe
-from e5v.training.checks import check_data
+from e5v.training.checks import check_asked
 from e5v.training.mining import mine
 from e5v.training.mining_items import DistinctItems, ItemCorpus, Pairs
 from e5v.training.mining_rule import MiningRule
@@ -73,12 +73,12 @@ def test_a_captioned_image_is_a_document(folder: Path) -> None:
 def test_instructions_go_where_the_recipe_has_a_place() -> None:
     """Catches an instruction that is refused for want of a slot, or by a side that takes none."""
     asked = find_recipe(BGE)
-    check_data(collect_triplets([Triplet("a", "b", instruction="Find it.")]), SHORT, asked)
+    check_asked(collect_triplets([Triplet("a", "b", instruction="Find it.")]), SHORT, asked)
     rows = collect_triplets([Triplet("a", "b", positive_instruction="A page")])
     with pytest.raises(PromptError, match="gives documents no instruction"):
-        check_data(rows, SHORT, asked)
+        check_asked(rows, SHORT, asked)
     with pytest.raises(UsageError, match="faithful template is of E5-V's own script"):
-        check_data(
+        check_asked(
             collect_triplets([Triplet("a", "b")]), replace(SHORT, template="faithful"), asked
         )
 

@@ -31,7 +31,8 @@ async def test_a_killed_process_makes_the_server_unready(tmp_path: Path) -> None
         ask = {"model": "small", "input": ["a dog", "a cat"]}
         assert (await asker.client.post("/v1/embeddings", json=ask)).status_code == 200
         assert (await asker.client.get("/readyz")).status_code == 200
-        os.kill(model.encoder.others[0].pid, signal.SIGKILL)
+        os.kill(pid := model.encoder.others[0].pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         for _ in range(3):
             reply = await asker.client.post("/v1/embeddings", json=ask)
             assert (reply.status_code, reply.json()["error"]) == (503, REPLY)

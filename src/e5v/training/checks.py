@@ -1,6 +1,7 @@
 """Checks that a recipe suits the data and the model, before the first step.
 
-recipe + Triplets + how the model is asked -> prompt, template, mask, projector
+recipe + Triplets                          -> template, mask, projector
+recipe + Triplets + how the model is asked -> prompt, template
 recipe + Loaded                            -> dims, dtype, projector
 """
 
@@ -16,26 +17,15 @@ from e5v.training.recipe import Recipe
 from e5v.training.triplets import Triplets
 
 
-def check_data(data: Triplets, recipe: Recipe, asked: ModelRecipe) -> None:
-    """Check that a recipe's prompt, template and mask suit the data; nothing is loaded.
-
-    `asked` is how the model is asked for an item.
+def check_data(data: Triplets, recipe: Recipe) -> None:
+    """Check that a recipe's template, mask and projector suit the data, without a model.
 
     Raises:
         DataError: the faithful template or mask is given other data than the official script's, or
             the projector is to be trained on data without images.
-        PromptError: the prompt is unknown, or has no slot for a part of an item.
-        UsageError: the faithful template is not for a model that is asked in another way.
+        PromptError: the prompt is unknown.
     """
-    prompt = find_prompt(recipe.prompt)
-    for item in (Item((Text("a text"),)), *data.kinds.examples.values()):
-        asked.ask(item, prompt)
-    if recipe.template == "faithful" and asked.wording("query", prompt):
-        raise UsageError(
-            f"the faithful template is of E5-V's own script, but the model is asked by the recipe "
-            f"{asked.name}; leave the template out",
-            argument="template",
-        )
+    find_prompt(recipe.prompt)
     if recipe.train == "projector" and not data.has_images:
         raise DataError(
             "the projector learns from images, and the data have none; train the language model "
@@ -52,6 +42,24 @@ def check_data(data: Triplets, recipe: Recipe, asked: ModelRecipe) -> None:
             "the faithful mask needs one hard negative in every row; some rows have none "
             "or several",
             argument="mask",
+        )
+
+
+def check_asked(data: Triplets, recipe: Recipe, asked: ModelRecipe) -> None:
+    """Check that the data can be put to a model that is asked by a recipe; nothing is loaded.
+
+    Raises:
+        PromptError: the prompt has no slot for a part of an item.
+        UsageError: the faithful template is not for a model that is asked in another way.
+    """
+    prompt = find_prompt(recipe.prompt)
+    for item in (Item((Text("a text"),)), *data.kinds.examples.values()):
+        asked.ask(item, prompt)
+    if recipe.template == "faithful" and asked.wording("query", prompt):
+        raise UsageError(
+            f"the faithful template is of E5-V's own script, but the model is asked by the recipe "
+            f"{asked.name}; leave the template out",
+            argument="template",
         )
 
 

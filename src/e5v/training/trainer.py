@@ -37,7 +37,7 @@ from e5v.training.adapter import (
     trained_projector,
 )
 from e5v.training.checkpoint import make_optimiser, optimiser_files, restore_checkpoint
-from e5v.training.checks import check_data, check_model
+from e5v.training.checks import check_asked, check_data, check_model
 from e5v.training.chunks import choose_pass
 from e5v.training.gradcache import GradCache
 from e5v.training.image_cache import ImageCache, open_cache
@@ -115,8 +115,9 @@ def fit(run: Run) -> Generator[Begun | Step | Measured, None, None]:
 
     with joined(run.device, shard=run.shard) as (ranks, device), ExitStack() as held:
         folder.check(record, resume=run.resume)
+        check_data(data, recipe)
         source = find_model(run.model)  # refuses an adapter, which would be opened
-        check_data(data, recipe, recognise([run.model], source, run.model_recipe).recipe)
+        check_asked(data, recipe, recognise([run.model], source, run.model_recipe).recipe)
         batches = Batches(
             data, recipe.batch, recipe.seed, weights=run.weights, batching=recipe.batches
         )
