@@ -7,7 +7,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -116,6 +116,9 @@ def _wait_for(port: int, server: "subprocess.Popen[bytes]") -> None:
 class Faults:
     """What the proxy does to the next requests, in order; `seen` are all requests so far.
 
+    Writes are passed on one after another: of two that are made on a condition at the same time,
+    the server takes both, as no real store does.
+
     cut: the connection ends after half of the request's body; lose: after the request, before the
     answer; busy: 503; slow: the answer comes in small pieces, with pauses; deny: 403.
     """
@@ -124,6 +127,7 @@ class Faults:
     waiting: list[tuple[str, Kind, str]] = field(default_factory=list)
     seen: list[tuple[str, str, int]] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
+    writing: Lock = field(default_factory=Lock)
 
     def add(self, kind: Kind, method: str, times: int = 1, *, path: str = "") -> None:
         """Do something to the next requests of a method whose paths have `path`."""
@@ -170,6 +174,11 @@ class _Proxy(BaseHTTPRequestHandler):
                 503 if kind == "busy" else 403, "SlowDown" if kind == "busy" else "AccessDenied"
             )
             return
+        with self.faults.writing if self.command == "PUT" else nullcontext():
+            self._forward(body, kind)
+        self.close_connection = kind in {"cut", "lose"}
+
+    def _forward(self, body: bytes, kind: Kind | None) -> None:
         connection = HTTPConnection(self.target, timeout=STARTS_IN)
         try:
             connection.putrequest(
@@ -182,7 +191,6 @@ class _Proxy(BaseHTTPRequestHandler):
                 self._answer(connection.getresponse(), kind)
         finally:
             connection.close()
-        self.close_connection = kind in {"cut", "lose"}
 
     def _answer(self, got: HTTPResponse, kind: Kind | None) -> None:
         content = got.read()

@@ -73,6 +73,7 @@ def test_a_file_of_an_object(bucket: Bucket, faults: Faults) -> None:
     assert sum(size for method, _, size in faults.seen if method == "GET") <= 3_000
 
 
+@pytest.mark.usefixtures("faults")
 def test_one_of_many_creates(bucket: Bucket) -> None:
     """Catches a second writer that replaces what the first one wrote."""
     url = bucket.url / "lock"

@@ -112,7 +112,6 @@ def fit(run: Run) -> Generator[Begun | Step | Measured, None, None]:
     need("training", *EXTRAS["train"], *(EXTRAS["qlora"] if recipe.four_bit else ()))
     data = run.read_data()
     record = run.record(data)
-
     with joined(run.device, shard=run.shard) as (ranks, device), ExitStack() as held:
         folder.check(record, resume=run.resume)
         check_data(data, recipe)
