@@ -212,6 +212,21 @@ def test_the_costs_of_image_budgets_are_the_measured_ones() -> None:
         assert re.search(re.escape(tokens) + r"[^;]* " + re.escape(said), page), said
 
 
+def test_the_costs_of_weights_in_fewer_bits_are_the_measured_ones() -> None:
+    """Bits that are said to cost less time, or less of what is found, than they do."""
+    result = _result("weights-cpu")
+    full = result["random"][0]
+    for random, real in zip(result["random"], result["real"], strict=True):
+        assert random["way"] == real["way"]
+        times = [random[f"{kind}_seconds"] / full[f"{kind}_seconds"] for kind in ("text", "photo")]
+        cosines = [random["mean_cosine"], real["mean_cosine"], real["lowest_cosine"]]
+        names = ("image retrieval, R@5", "text retrieval, R@5", "pairs, Spearman")
+        cells = [random["way"], f"{random['weights_mib']:,} MiB"]
+        cells += [f"{one:.1f}" for one in times] + [f"{one:.3f}" for one in cosines]
+        cells += [f"{real['figures'][name]:.1f}" for name in names]
+        assert f"| {' | '.join(cells)} |" in GUIDES["encode"]
+
+
 def test_the_error_of_prices_is_the_measured_one() -> None:
     """A price that is said to be better than it was."""
     result = _result("prices-cpu")
