@@ -78,22 +78,27 @@ def qwen2_vl(folder: Path) -> None:
     _save(folder, model, processor, "Qwen2VLVideoProcessor")
 
 
+def _windowed_vision(depth: int) -> dict[str, Any]:
+    """Return the tower of Qwen2.5: it attends within windows of 4 x 4 patches but in one block."""
+    return {
+        "depth": depth,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_heads": 4,
+        "out_hidden_size": 64,
+        "patch_size": PATCH,
+        "window_size": 4 * PATCH,
+        "fullatt_block_indexes": [1],
+    }
+
+
 def qwen2_5_vl(folder: Path) -> None:
     """Qwen2.5-VL-7B-Instruct: vision attends within windows of 4 x 4 patches but in one block."""
     tokenizer = vocabularies.qwen("right")
     turning = rope(1000000.0) | {"mrope_section": [2, 3, 3]}
     config = Qwen2_5_VLConfig(
         text_config=text_sizes(tokenizer) | {"rope_parameters": turning},
-        vision_config={
-            "depth": 3,
-            "hidden_size": 32,
-            "intermediate_size": 64,
-            "num_heads": 4,
-            "out_hidden_size": 64,
-            "patch_size": PATCH,
-            "window_size": 4 * PATCH,
-            "fullatt_block_indexes": [1],
-        },
+        vision_config=_windowed_vision(depth=3),
         **_token_ids(tokenizer),
     )
     processor = images_only(Qwen2_5_VLProcessor)(
@@ -113,16 +118,7 @@ def qwen2_5_omni(folder: Path) -> None:
     }
     config = Qwen2_5OmniThinkerConfig(
         text_config=text_sizes(tokenizer) | {"rope_parameters": turning},
-        vision_config={
-            "depth": 2,
-            "hidden_size": 32,
-            "intermediate_size": 64,
-            "num_heads": 4,
-            "out_hidden_size": 64,
-            "patch_size": PATCH,
-            "window_size": 4 * PATCH,
-            "fullatt_block_indexes": [1],
-        },
+        vision_config=_windowed_vision(depth=2),
         audio_config={
             "d_model": 16,
             "encoder_layers": 1,

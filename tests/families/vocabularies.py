@@ -18,6 +18,7 @@ from .tokenizers import (
 )
 
 CHATML = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+QWEN_ROLES = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
 LLAMA3 = (
     "<|begin_of_text|>",
     "<|end_of_text|>",
@@ -57,8 +58,7 @@ def qwen(side: str) -> PreTrainedTokenizerFast:
         f"<|{name}|>"
         for name in ("vision_start", "vision_end", "vision_pad", "image_pad", "video_pad")
     )
-    roles = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
-    marks = Marks((*CHATML, *boxes, *vision), ("<tool_call>", "</tool_call>"), roles)
+    marks = Marks((*CHATML, *boxes, *vision), ("<tool_call>", "</tool_call>"), QWEN_ROLES)
     return wrapped(with_marks(byte_level(QWEN_SPLIT, composed=True), marks), marks, side=side)
 
 
@@ -76,11 +76,7 @@ def omni() -> PreTrainedTokenizerFast:
     sound, seen = list(named.values())[:3], list(named.values())[3:]
     boxes = ("<|box_end|>", "<|quad_start|>", "<|quad_end|>")
     ordered = (*CHATML, *sound, *boxes, *seen[:2], "<|vision_pad|>", *seen[2:])
-    roles = {
-        "eos_token": "<|im_end|>",
-        "pad_token": "<|endoftext|>",
-        "extra_special_tokens": named,
-    }
+    roles = QWEN_ROLES | {"extra_special_tokens": named}
     marks = Marks(ordered, ("<tool_call>", "</tool_call>"), roles)
     return wrapped(with_marks(byte_level(QWEN_SPLIT, composed=True), marks), marks)
 
@@ -93,11 +89,7 @@ def internvl() -> PreTrainedTokenizerFast:
         "context_image_token": "<IMG_CONTEXT>",
         "video_token": "<video>",
     }
-    roles = {
-        "eos_token": "<|im_end|>",
-        "pad_token": "<|endoftext|>",
-        "extra_special_tokens": named,
-    }
+    roles = QWEN_ROLES | {"extra_special_tokens": named}
     marks = Marks((*CHATML, *named.values()), ("<tool_call>", "</tool_call>"), roles)
     return wrapped(with_marks(byte_level(QWEN_SPLIT, composed=True), marks), marks)
 
@@ -151,8 +143,7 @@ def gemma3() -> PreTrainedTokenizerFast:
 
 def onevision() -> PreTrainedTokenizerFast:
     """LLaVA-OneVision's: Qwen2's with <image> and <video>."""
-    roles = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
-    marks = Marks((*CHATML, "<image>", "<video>"), roles=roles)
+    marks = Marks((*CHATML, "<image>", "<video>"), roles=QWEN_ROLES)
     return wrapped(with_marks(byte_level(QWEN_SPLIT, composed=True), marks), marks)
 
 

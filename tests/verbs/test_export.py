@@ -1,7 +1,6 @@
 """`e5v export`, and `e5v search --store`: the same hits from a database as from the index."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,19 +10,6 @@ import pytest
 
 from e5v.cli import main
 from tests.verbs.done import PHOTOS, Run
-
-
-@pytest.fixture(scope="module")
-def index(folder: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give an index of four photos with captions and a text."""
-    things = tmp_path_factory.mktemp("things")
-    shutil.copytree(PHOTOS, things, dirs_exist_ok=True)
-    (things / "CREDITS.md").unlink()
-    (things / "note.txt").write_text("the cat and the rocket")
-    path = tmp_path_factory.mktemp("found") / "index"
-    how = ["--index", str(path), "--model", folder, "--dtype", "float32"]
-    assert main(["index", str(things), *how]) == 0
-    return path
 
 
 @pytest.fixture(scope="module")

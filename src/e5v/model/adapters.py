@@ -14,9 +14,8 @@ from e5v.errors import ModelError, UsageError, first_line
 from e5v.model.bundled import adapter_of, untuned_name
 from e5v.model.locating import ADAPTER_CONFIG, RECIPE, FoundAdapterError, find_model
 
-ASKED_BY = (
-    "model_recipe"  # in the record of a training run: how the model is asked, if that is named
-)
+# In the record of a training run: how the model is asked, if that is named.
+ASKED_BY = "model_recipe"
 
 
 @dataclass(frozen=True)

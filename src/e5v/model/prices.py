@@ -18,7 +18,7 @@ from e5v.model.catalogue import (
     TEXT_TOKENS,
     CatalogueModel,
 )
-from e5v.model.machine import Machine, Rates, measure_rates
+from e5v.model.machine import Machine, Rates, find_machine, measure_rates
 from e5v.model.shapes import WEIGHTS, Work
 from e5v.model.speeds import KINDS, Kind, Speed, read_speeds
 
@@ -129,3 +129,8 @@ def recommend(machine: Machine, seconds: float = PATIENCE) -> Advice:
     """Price the models that may be chosen, and choose."""
     choices = [one for one in MODELS if one.score is not None or one.id == PHOTOS]
     return advise(find_prices(machine, choices), seconds)
+
+
+def name_best(device: str | None, dtype: str) -> str:
+    """Return the name of the model to take on a device."""
+    return recommend(find_machine(device, dtype)).price.model.id

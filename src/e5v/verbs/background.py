@@ -5,11 +5,9 @@ Serve -> is one there already? -> its arguments -> a process of its own, which w
 """
 
 import os
-import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -147,14 +145,15 @@ def _start(verb: "Serve", folder: Path) -> _Started:
 
 
 def _is_taken(host: str) -> bool:
-    """Return whether another process has the usual port."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as one, suppress(OSError):
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        one.bind((host, PORT))
-        one.listen(1)
-        return False
-    return True
+    """Return whether the usual port cannot be listened on."""
+    from e5v.web.serving import accept, listen
+
+    try:
+        with listen(host, PORT) as listening:
+            accept(listening, 1)
+    except UsageError:
+        return True
+    return False
 
 
 def _log_file(folder: Path) -> Path:

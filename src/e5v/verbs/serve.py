@@ -135,7 +135,8 @@ def _serve(verb: Serve, stored: "StoreIndex | None") -> None:
         if not sys.stderr.isatty():  # where it is a terminal, opening says so itself
             say(f"opening {name}")
         opening = choose_opening(verb.opening, manifest, name)
-        model = opening.open(name, engine=verb.remote.address(), there=manifest)
+        engine = verb.remote.address()
+        model = opening.open(name, engine=engine, there=manifest)
 
         from e5v.web.app import create_app
         from e5v.web.staying import Stay
@@ -149,7 +150,6 @@ def _serve(verb: Serve, stored: "StoreIndex | None") -> None:
         address = f"http://{host}:{listening.getsockname()[1]}"
         record = None
         if stored is None and manifest is not None and folder.url is None:  # not of a store
-            engine = verb.remote.address()
             record = describe_server(folder.path, name, opening, engine, address)
         how = Stay(None if verb.idle_minutes is None else 60 * verb.idle_minutes, record)
         started = f"serving {name} at {address}"

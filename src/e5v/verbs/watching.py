@@ -50,9 +50,11 @@ class WatchedModel:
 
         keep_speed(self._meter, self._model, self._name)
         if self._photographs:
+            from e5v.model.prices import name_best
+
             say(
                 f"{self._name} knows small drawings only, and these are photographs; on this "
-                f"machine take {_find_better(opening)} for them (see e5v models)"
+                f"machine take {name_best(opening.device, opening.dtype)} for them (see e5v models)"
             )
 
 
@@ -73,10 +75,3 @@ def find_longest_side(item: RawItem) -> int:
         return max(open_image(content).size) if isinstance(content, bytes) else 0
     except Exception:  # a format's reader raises what it likes on broken bytes
         return 0
-
-
-def _find_better(opening: "Opening") -> str:
-    from e5v.model.machine import find_machine
-    from e5v.model.prices import recommend
-
-    return recommend(find_machine(opening.device, opening.dtype)).price.model.id

@@ -22,7 +22,6 @@ from e5v.search.manifest import VARIABLE, default_folder, read_manifest
 from e5v.web.disconnects import cancel_on_disconnect
 from e5v.web.errors import Refused
 from e5v.web.index_view import Collection
-from e5v.web.notice import write_notice
 from e5v.web.replies import json_response
 from e5v.web.reply_schemas import (
     POSTED,
@@ -82,12 +81,12 @@ async def index(request: Request) -> Response:
         opened = await asyncio.to_thread(collection.index)
         kinds = await asyncio.to_thread(opened.kinds)
         items = await asyncio.to_thread(len, opened)
-        notice = await asyncio.to_thread(write_notice, service.model, opened)
+        notice = await asyncio.to_thread(service.notice.read)
     except Refused as refusal:
         if refusal.status_code != 404:  # noqa: PLR2004  no index yet: all counts are 0
             raise
         kinds, items = {"image": 0, "text": 0}, 0
-        notice = write_notice(service.model, None)
+        notice = service.notice.limits
     return json_response(
         {
             "items": items,

@@ -21,6 +21,7 @@ from e5v.web.batching import Batcher, ForwardPass
 from e5v.web.embedding import ItemEmbedder
 from e5v.web.example_queries import ExampleQueries
 from e5v.web.metrics import Meters
+from e5v.web.notice import ModelNotice
 from e5v.web.searched import Searched
 from e5v.web.searching import Searcher
 
@@ -47,6 +48,7 @@ class Service:
     meters: Meters
     embedder: ItemEmbedder
     searcher: Searcher
+    notice: ModelNotice
     examples: ExampleQueries = field(default_factory=ExampleQueries)
 
     @property
@@ -89,7 +91,7 @@ async def open_service(
         state = await batcher.states([model.prepare("a photo")])  # without the limits
         length = float(np.linalg.norm(state))
         searcher = Searcher(model, embedder, batcher, collection, length)
-        yield Service(model, settings, meters, embedder, searcher)
+        yield Service(model, settings, meters, embedder, searcher, ModelNotice(collection))
     finally:
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)

@@ -36,7 +36,7 @@ class Stay:
 
 @asynccontextmanager
 async def stay(app: FastAPI, how: Stay, end: Callable[[], None]) -> AsyncIterator[None]:
-    """Do so while the block runs; `end` begins the end of the server."""
+    """Open the socket, and watch for idleness, while the block runs; `end` ends the server."""
     service, activity = app.state.service, app.state.activity
     async with AsyncExitStack() as stack:
         if how.record is not None and isinstance(service.collection, Collection):
