@@ -13,7 +13,8 @@ from e5v.model.streaming import Encoded, Skipped
 from e5v.search.entries import Entry
 from e5v.search.index import Index
 from e5v.search.index_model import manifest_of
-from e5v.search.sync import FolderSync, Progress
+from e5v.search.progress import Progress
+from e5v.search.sync import FolderSync
 from e5v.search.writer import writing
 
 WHOLE = {

@@ -53,10 +53,10 @@ def test_on_a_terminal(run: Run, things: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(index_report, "NAMED", 1)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     (things / "empty.txt").touch()
-    for name in ("a.mov", "b.mov", "c.psd"):
+    for name in ("a.wav", "b.wav", "c.psd"):
         (things / name).touch()
     done = run("index", things)
-    assert done.out.endswith("removed. Left out: 2 .mov, 1 .psd.\n")
+    assert done.out.endswith("removed. Left out: 2 .wav, 1 .psd.\n")
     assert "4 items in" in done.out
     assert "4 embedded, 0 reused, 0 removed." in done.out
     assert done.err.splitlines()[-1].endswith(
@@ -157,10 +157,10 @@ def test_unfollow_and_exclude(run: Run, things: Path, tmp_path: Path) -> None:
     """Catches a folder that cannot be given up, a slip of the pen, and a pattern not remembered."""
     more, index = tmp_path / "more", tmp_path / "index"
     (more / "drafts").mkdir(parents=True)
-    for name in ("one.txt", "two.md", "drafts/three.txt", "film.mov"):
+    for name in ("one.txt", "two.md", "drafts/three.txt", "film.wav"):
         (more / name).write_text(name)
     done = run("index", things, more, "--index", index)
-    assert (done.lines[0]["items"], done.lines[0]["left_out"]) == (7, {".mov": 1})
+    assert (done.lines[0]["items"], done.lines[0]["left_out"]) == (7, {".wav": 1})
     done = run("index", "--index", index, "--exclude", "*.md", "--exclude", "drafts/", more)
     assert (done.lines[0]["removed"], done.lines[0]["excluded"]) == (2, ["*.md", "drafts/"])
     assert run("index", "--index", index).lines[0]["items"] == 5

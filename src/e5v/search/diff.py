@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from e5v.files import NO_FILE, read_state
 from e5v.left_out import LeftOut
+from e5v.media.locations import file_of
 from e5v.search.catalog import Catalog
 from e5v.search.claims import Claims
 from e5v.search.keys import find_positions
 from e5v.search.listing import Listing
-from e5v.search.readers import LONGEST_PASSAGE
+from e5v.search.passages import LONGEST_PASSAGE
+from e5v.search.reading import Reading
 from e5v.search.rereading import is_blank
 from e5v.search.scan import FoundFile, Unlisted
 from e5v.search.scope import Scope
@@ -62,12 +64,12 @@ class Changes:
 
 def weight(found: FoundFile) -> int:
     """Estimate the number of items in a file."""
-    return 1 if found.form == "image" else 1 + found.size // LONGEST_PASSAGE
+    return 1 + found.size // LONGEST_PASSAGE if found.form in {"text", "lines"} else 1
 
 
-def compare(scope: Scope, catalog: Catalog) -> Changes:
+def compare(scope: Scope, catalog: Catalog, reading: Reading | None = None) -> Changes:
     """Compare folders with the catalog."""
-    listing = Listing(scope.roots, scope.exclusion, catalog)
+    listing = Listing(scope, catalog, reading or Reading())
     emptied = _take_emptied(listing, catalog)
     claims = Claims(scope, catalog, listing)
     claims.settle()
@@ -126,7 +128,7 @@ def _sort_records(scope: Scope, catalog: Catalog, claims: Claims) -> _Sorted:
         claimed = set(claims.gone)
         for one in catalog.records.at_slots(slots):
             if one.number not in claimed and one.source.path not in listing.changed:
-                is_missing = read_state(one.path) == NO_FILE
+                is_missing = read_state(file_of(one.path)) == NO_FILE
                 (found.missing if is_missing else found.present).append(one.number)
     if not listing.seen.all():
         for number, path in _unseen_records(catalog, ~listing.seen):

@@ -16,8 +16,9 @@ from e5v.search.adopting import AdoptedModel
 from e5v.search.index_model import IndexModel, find_model
 from e5v.search.locating import open_folder
 from e5v.search.manifest import Manifest, default_folder, merge_settings
+from e5v.search.progress import Progress
 from e5v.search.scan import absolute
-from e5v.search.sync import FolderSync, Progress
+from e5v.search.sync import FolderSync
 from e5v.search.writer import writing
 
 

@@ -17,11 +17,13 @@ from e5v.model.opening import KEPT, Opening, drop_usual
 from e5v.search.exclusion import Exclusion
 
 VARIABLE = "E5V_INDEX"
-FORMAT = 3  # of the index folder
-READABLE = (1, 2, 3)  # 1 had no `exclude` and `keep_days`; both had a second copy of the vectors
+FORMAT = 4  # of the index folder; 3 had no columns of EXIF
+READABLE = (1, 2, 3, 4)  # 1 had no `exclude` and `keep_days`; both had a second copy of the vectors
 KEEP_DAYS = 30.0
 PROMPT = "retrieval"  # for texts and images, in the index and in queries
 FILE = "index.json"
+PAGES, FRAMES = 200, 16  # of one file
+LISTS = ("roots", "exclude", "reread")
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Manifest:
     unless it is E5-V's own, `adapter`, `image_tokens` and `weights` say how to open it
     (`e5v.model.opening.Opening`). `dim` is the width of a vector, `roots` the followed folders and
     files, `exclude` the patterns of excluded files (`e5v.search.exclusion`), `keep_days` how long
-    entries of missing files are kept.
+    entries of missing files are kept. Of a document at most `pages` are read, and of a video at
+    most `frames`; `reread` names those of the two that have changed since files were read.
     """
 
     fingerprint: str
@@ -42,6 +45,9 @@ class Manifest:
     roots: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     keep_days: float = KEEP_DAYS
+    pages: int = PAGES
+    frames: int = FRAMES
+    reread: tuple[str, ...] = ()
     format: int = FORMAT
     tiling: str = Opening.tiling
     recipe: str | None = None
@@ -116,6 +122,9 @@ class IndexSettings(TypedDict):
 
     exclude: tuple[str, ...]
     keep_days: float
+    pages: int
+    frames: int
+    reread: tuple[str, ...]
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -147,10 +156,15 @@ def parse_manifest(content: bytes, folder: str) -> Manifest:
                 "make a new index in another folder",
                 argument="index",
             )
-        lists = {name: tuple(stored.get(name, ())) for name in ("roots", "exclude")}
+        lists = {name: tuple(stored.get(name, ())) for name in LISTS}
         return Manifest(**stored | lists | {"format": FORMAT})
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder}/{FILE} cannot be read as an index: {error!r}") from error
+
+
+def is_current(folder: Path) -> bool:
+    """Return whether the index in a folder, which can be read, was last written in this format."""
+    return bool(json.loads((folder / FILE).read_bytes())["format"] == FORMAT)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -165,6 +179,8 @@ def merge_settings(
     exclude: Iterable[str] = (),
     clear_exclude: bool = False,
     keep_days: float | None = None,
+    pages: int | None = None,
+    frames: int | None = None,
 ) -> IndexSettings:
     """Return the settings to store: those of the index so far, with these changes.
 
@@ -175,7 +191,17 @@ def merge_settings(
     patterns = tuple(dict.fromkeys((*before, *exclude)))
     Exclusion(patterns)
     kept = there.keep_days if there else KEEP_DAYS
-    return {"exclude": patterns, "keep_days": kept if keep_days is None else keep_days}
+    limits = {"pages": pages, "frames": frames}
+    so_far = {name: getattr(there or Manifest, name) for name in limits}
+    now = {name: so_far[name] if value is None else value for name, value in limits.items()}
+    changed = {name for name in limits if there and now[name] != so_far[name]}
+    return {
+        "exclude": patterns,
+        "keep_days": kept if keep_days is None else keep_days,
+        "pages": now["pages"],
+        "frames": now["frames"],
+        "reread": tuple(sorted(changed.union(there.reread if there else ()))),
+    }
 
 
 def default_folder() -> Path:

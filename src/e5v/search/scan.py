@@ -12,14 +12,16 @@ from typing import Literal
 
 from e5v.errors import DataError
 from e5v.image_formats import IMAGE_SUFFIXES
+from e5v.media.kinds import KIND_OF_SUFFIX
 from e5v.search.exclusion import Exclusion
 
-Form = Literal["image", "text", "lines"]
+Form = Literal["image", "text", "lines", "pages", "video", "raw", "document"]
 FORMS: dict[str, Form] = {
     **dict.fromkeys(sorted(IMAGE_SUFFIXES), "image"),
     ".txt": "text",
     ".md": "text",
     ".jsonl": "lines",
+    **{suffix: kind.form for suffix, kind in KIND_OF_SUFFIX.items()},
 }
 LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})  # of operating systems
 

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from e5v.search.index_folder import IndexFolder
     from e5v.search.index_model import IndexModel
     from e5v.search.manifest import Manifest
-    from e5v.search.sync import FolderSync, Progress
+    from e5v.search.progress import Progress
+    from e5v.search.sync import FolderSync
     from e5v.search.writer import Writer
 
 LONGEST_DAYS = 36_500

@@ -11,7 +11,8 @@ from e5v.verbs.console import say, show_line, wants_lines
 
 if TYPE_CHECKING:
     from e5v.search.index_folder import IndexFolder
-    from e5v.search.sync import FolderSync, Progress
+    from e5v.search.progress import Progress
+    from e5v.search.sync import FolderSync
 
 NAMED = 20  # things that could not be read, on a terminal
 COUNTS = ("embedded", "reused", "removed", "cut")

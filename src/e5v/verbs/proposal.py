@@ -71,8 +71,8 @@ def count_contents(roots: Sequence[str], exclude: Sequence[str]) -> Contents:
     exclusion = Exclusion(tuple(exclude))
     listed = [one for root in roots for one in walk(root, exclusion)]
     forms = [one.form for one in listed if isinstance(one, FoundFile)]
-    photos = forms.count("image")
-    return Contents(photos, len(forms) - photos)
+    photos, texts = ("image", "raw"), ("text", "lines", "document")
+    return Contents(sum(map(forms.count, photos)), sum(map(forms.count, texts)))
 
 
 def describe_proposal(price: "Price", contents: Contents) -> str:
