@@ -32,11 +32,12 @@ def write_pdf(path: Path, *texts: str, size: tuple[float, float] = PAGE, count: 
             f"/Resources << /Font << /F 3 0 R >> >> /Contents {5 + 2 * place} 0 R >>"
         )
         objects.append(f"<< /Length {len(drawn)} >>\nstream\n{drawn}\nendstream")
-    content, places = b"%PDF-1.4\n", []
+    parts, places, start = [b"%PDF-1.4\n"], [], 9
     for number, one in enumerate(objects, 1):
-        places.append(len(content))
-        content += f"{number} 0 obj\n{one}\nendobj\n".encode()
-    start = len(content)
+        places.append(start)
+        parts.append(f"{number} 0 obj\n{one}\nendobj\n".encode())
+        start += len(parts[-1])
+    content = b"".join(parts)
     content += f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n".encode()
     content += b"".join(b"%010d 00000 n \n" % place for place in places)
     content += f"trailer << /Size {len(objects) + 1} /Root 1 0 R >>\n".encode()

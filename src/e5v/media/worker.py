@@ -50,7 +50,7 @@ def _answer(request: dict[str, Any], answers: BinaryIO) -> None:
     except MediaError as error:
         mark, content = b"!", str(error).encode()
     except MemoryError:
-        mark, content = b"!", f"needs more than {MOST_MEMORY // 2**30} GB of memory".encode()
+        mark, content = b"!", f"needs more than {MOST_MEMORY / 2**30:.3g} GB of memory".encode()
     except RecursionError:
         mark, content = b"!", b"is broken: it is nested too deeply"
     except FileNotFoundError:

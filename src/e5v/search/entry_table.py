@@ -79,7 +79,10 @@ class Table:
     def create(cls, folder: Path, dim: int) -> "Table":
         """Open the table; create it if it does not exist, and the columns that it lacks."""
         database = lancedb.connect(folder)
-        opened = database.create_table(NAME, schema=schema(dim), exist_ok=True)
+        try:
+            opened = database.open_table(NAME)
+        except ValueError:  # it does not exist
+            opened = database.create_table(NAME, schema=schema(dim), exist_ok=True)
         if len(missing := lacking(opened.schema)):
             opened.add_columns(missing)  # null; no record is written again
         table = cls(opened, folder)
