@@ -55,6 +55,7 @@ class Followed:
         self.given: list[Any] = []
         self.away: tuple[str, ...] = ()
         self.left_out: dict[str, int] = {}
+        self.system_folders: set[str] = set()
 
     def follow(self, *roots: Path, forget: bool = False) -> Progress:
         """Bring the index up to date in a run of its own; note what was embedded and what not."""
@@ -71,6 +72,7 @@ class Followed:
             sync = FolderSync(writer, lambda: counting)
             yield from sync.follow(paths, forget=forget)
             self.away = sync.changes.away
+            self.system_folders = set(sync.changes.system_folders)
             self.left_out = dict(sync.changes.left_out.counts)
             self.faults = [str(fault) for fault in sync.faults]
             self.faults += [f"{one.path} {one.reason}" for one in sync.changes.unlisted]

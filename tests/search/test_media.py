@@ -10,7 +10,7 @@ from e5v.media.decoder import Decoder
 from e5v.search.corpus import IndexCorpus
 from e5v.search.index import Index
 from e5v.search.index_model import manifest_of
-from e5v.search.manifest import merge_settings, read_manifest
+from e5v.search.manifest import SettingChanges, merge_settings, read_manifest
 from e5v.search.query import Query, load_stored_example
 from e5v.search.writer import writing
 from tests.media.made import (
@@ -91,7 +91,8 @@ def test_limits_are_settings_of_the_index(followed: Followed) -> None:
 
     def limit(**settings: int) -> None:
         with writing(followed.index, lambda: manifest_of(followed.model, "small")) as writer:
-            writer.remember(**merge_settings(read_manifest(followed.index), **settings))
+            changes = SettingChanges(**settings)
+            writer.remember(**merge_settings(read_manifest(followed.index), changes))
 
     limit(pages=2, frames=2)
     followed.follow()

@@ -37,7 +37,8 @@ def test_what_was_done_is_told(run: Run, things: Path, tmp_path: Path) -> None:
     done = run("index", things, "--index", index)
     fault = f"{things}/broken.png is not an image of a known format"
     told = {"index": str(index), "embedded": 4, "reused": 0, "removed": 0, "cut": 0, "offline": 0}
-    told |= {"kept_until": None, "left_out": {}, "excluded": [], "missing": []}
+    told |= {"kept_until": None, "left_out": {}, "excluded": [], "included": [], "missing": []}
+    told |= {"system_folders": {}, "installable": {}}
     told["unreadable"] = [fault]
     assert (done.code, done.err) == (0, "")
     assert done.lines == [told | {"items": 4}]

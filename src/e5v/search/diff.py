@@ -7,7 +7,7 @@ reconnected. So its entries are missing, not removed; so are those of JSON lines
 What cannot be listed is assumed to exist, and so are the lines that an unfinished file lacks.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -40,6 +40,7 @@ class Changes:
         cured: sources whose faults no longer apply.
         unlisted: what could not be listed.
         left_out: skipped files of unsupported types.
+        system_folders: hidden and system folders, which were not looked into.
         unchanged: number of unchanged files.
         away: roots that are missing.
         emptied: files of JSON lines that have records, but no lines now.
@@ -52,6 +53,7 @@ class Changes:
     cured: tuple[str, ...] = ()
     unlisted: tuple[Unlisted, ...] = ()
     left_out: LeftOut = field(default_factory=LeftOut)
+    system_folders: Collection[str] = ()
     unchanged: int = 0
     away: tuple[str, ...] = ()
     emptied: tuple[str, ...] = ()
@@ -88,6 +90,7 @@ def compare(scope: Scope, catalog: Catalog, reading: Reading | None = None) -> C
         ),
         unlisted=listing.unlisted,
         left_out=listing.left_out,
+        system_folders=listing.system_folders,
         unchanged=listing.unchanged,
         away=listing.away,
         emptied=emptied,

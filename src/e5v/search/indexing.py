@@ -15,7 +15,7 @@ from e5v.places import StoreUrl, refuse_url
 from e5v.search.adopting import AdoptedModel
 from e5v.search.index_model import IndexModel, find_model
 from e5v.search.locating import open_folder
-from e5v.search.manifest import Manifest, default_folder, merge_settings
+from e5v.search.manifest import Manifest, SettingChanges, default_folder, merge_settings
 from e5v.search.progress import Progress
 from e5v.search.scan import absolute
 from e5v.search.sync import FolderSync
@@ -72,7 +72,7 @@ def index(
     place = open_folder(default_folder() if index is None else index)
     there = place.read_manifest()
     patterns = [exclude] if isinstance(exclude, str) else exclude
-    remembered = merge_settings(there, exclude=patterns)
+    remembered = merge_settings(there, SettingChanges(patterns))
     chosen = _choose(folders, model, vectors, there)
     with writing(place, chosen.model.manifest) as writer:
         writer.remember(**remembered)

@@ -15,12 +15,11 @@ from e5v.files import NO_FILE, read_state
 from e5v.left_out import LeftOut
 from e5v.media.locations import file_of
 from e5v.search.catalog import Catalog, Fault
-from e5v.search.exclusion import Exclusion
 from e5v.search.keys import Spans
 from e5v.search.named_images import NamedImages
 from e5v.search.reading import Reading
 from e5v.search.records import UNSURE, Known, state_key
-from e5v.search.scan import FoundFile, Unlisted, is_missing, walk, within
+from e5v.search.scan import FoundFile, SystemFolder, Unlisted, is_missing, walk, within
 from e5v.search.scope import Scope
 
 AT_ONCE = 16_384  # files compared
@@ -42,10 +41,11 @@ class Listing:
         unlisted: what could not be listed.
         left_out: files of unsupported types, or of types whose libraries are not installed.
         away: roots that are missing.
+        system_folders: hidden and system folders, which are not looked into.
     """
 
     def __init__(self, scope: Scope, catalog: Catalog, reading: Reading) -> None:
-        roots, exclusion = scope.roots, scope.exclusion
+        roots = scope.roots
         self._catalog, self._keys, self._reading = catalog, catalog.records.keys, reading
         self.seen = np.zeros(len(self._keys.states), bool)
         self.changed: dict[str, FoundFile] = {}
@@ -55,24 +55,30 @@ class Listing:
         self.named = NamedImages(catalog.records)
         self.unchanged = 0
         self.left_out = LeftOut()
+        self.system_folders: set[str] = set()
         self.away = tuple(filter(is_missing, roots))
         unlisted: list[Unlisted] = []
-        found = self._walk([root for root in roots if root not in self.away], exclusion, unlisted)
+        found = self._walk([root for root in roots if root not in self.away], scope, unlisted)
         while some := list(islice(found, AT_ONCE)):
             self._add(some)
+        unlisted += [Unlisted(*one) for one in scope.ignores.faults.items()]
         self.unlisted = tuple(dict.fromkeys(unlisted))
 
     def _walk(
-        self, roots: Sequence[str], exclusion: Exclusion, unlisted: list[Unlisted]
+        self, roots: Sequence[str], scope: Scope, unlisted: list[Unlisted]
     ) -> Iterator[FoundFile]:
         """Yield supported files; those of roots that overlap twice."""
         overlapping = any(within(*pair) for pair in permutations(roots, 2))
         others: set[str] = set()
-        for one in chain.from_iterable(walk(root, exclusion) for root in roots):
+        for one in chain.from_iterable(
+            walk(root, scope.exclusion, scope.ignores) for root in roots
+        ):
             if isinstance(one, FoundFile) and self._reading.reads(one):
                 yield one
             elif isinstance(one, Unlisted):
                 unlisted.append(one)
+            elif isinstance(one, SystemFolder):
+                self.system_folders.add(one.path)
             elif one.path not in others:
                 self.left_out.add(one.path)
                 if isinstance(one, FoundFile):

@@ -75,9 +75,9 @@ class FolderSync:
         return len(self._catalog.marks.missing)
 
     @property
-    def exclude(self) -> tuple[str, ...]:
-        """The patterns of excluded files."""
-        return self._writer.manifest.exclude
+    def exclusion(self) -> Exclusion:
+        """The patterns of excluded files, and of the only ones that are kept."""
+        return Exclusion(self._writer.manifest.exclude, self._writer.manifest.include)
 
     @property
     def kept_until(self) -> datetime | None:
@@ -116,10 +116,9 @@ class FolderSync:
             lost = [root for root in roots if is_missing(root)]
             self._writer.unfollow(lost)
             roots = [root for root in roots if root not in lost]
-        exclusion = Exclusion(self.exclude)
         manifest = self._writer.manifest
         reading = Reading(self._at_once, manifest.reread)
-        changes = compare(Scope(roots, manifest.roots, exclusion), self._catalog, reading)
+        changes = compare(Scope(roots, manifest.roots, self.exclusion), self._catalog, reading)
         self._reset(changes, time.monotonic() - begun)
         with self._decoder, self._writer.at_once() if self._at_once else nullcontext():
             self._writer.follow(roots)
