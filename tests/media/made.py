@@ -130,11 +130,13 @@ def write_zip(path: Path, parts: dict[str, str]) -> Path:
     return path
 
 
-def write_dng(path: Path, *, side: int = 64) -> Path:
-    """Write a camera RAW file (DNG): a colour filter array, without a preview."""
-    pixels = np.zeros((side, side), "<u2")
-    pixels[0::2, 0::2], pixels[1::2, 1::2] = 30_000, 3_000  # red and blue
-    pixels[0::2, 1::2] = pixels[1::2, 0::2] = 6_000
+def write_dng(path: Path, *, pixels: NDArray[np.uint8] | None = None) -> Path:
+    """Write a camera RAW file (DNG): a colour filter array of a picture, without a preview."""
+    shown = np.full((64, 64, 3), (240, 48, 24), np.uint8) if pixels is None else pixels
+    side = len(shown)
+    light = ((shown / 255) ** 2.2 * 30_000).astype("<u2")
+    seen = light[:, :, 1].copy()  # green, but for
+    seen[0::2, 0::2], seen[1::2, 1::2] = light[0::2, 0::2, 0], light[1::2, 1::2, 2]
     model = b"Made Camera One\0"
     matrix = (10_000, 0, 0, 0, 10_000, 0, 0, 0, 10_000)
     tags: list[tuple[int, int, int, bytes]] = [
@@ -149,7 +151,7 @@ def write_dng(path: Path, *, side: int = 64) -> Path:
         (273, 4, 1, b"STRP"),
         (277, 3, 1, struct.pack("<HH", 1, 0)),
         (278, 4, 1, struct.pack("<I", side)),
-        (279, 4, 1, struct.pack("<I", pixels.nbytes)),
+        (279, 4, 1, struct.pack("<I", seen.nbytes)),
         (306, 2, 20, b"2021:07:08 09:10:11\0"),
         (33_421, 3, 2, struct.pack("<HH", 2, 2)),
         (33_422, 1, 4, bytes([0, 1, 1, 2])),
@@ -160,7 +162,7 @@ def write_dng(path: Path, *, side: int = 64) -> Path:
         (50_728, 5, 3, b"".join(struct.pack("<II", 1, 1) for _ in range(3))),
         (50_778, 3, 1, struct.pack("<HH", 21, 0)),
     ]
-    path.write_bytes(_make_tiff(tags, pixels))
+    path.write_bytes(_make_tiff(tags, seen))
     return path
 
 

@@ -141,7 +141,8 @@ async def test_what_a_hit_tells(ask: Ask, shelf: Shelf) -> None:
     async with ask() as asker:
         hits = (await asker.search(text="a cat", k=5)).json()["hits"]
         keys = {"id", "score", "path", "kind", "text", "part", "width", "height"}
-        assert all(hit.keys() == keys | {"thumbnail", "item"} for hit in hits)
+        keys |= {"thumbnail", "item", "file", "taken", "camera", "latitude", "longitude"}
+        assert all(hit.keys() == keys for hit in hits)
         by_id = {hit["id"]: hit for hit in hits}
         cat, text = by_id[CAT_ID], by_id[TEXT_ID]
         small = await asker.client.get(cat["thumbnail"])
@@ -181,7 +182,7 @@ async def test_limits_of_a_search(ask: Ask, shelf: Shelf) -> None:
 @pytest.mark.parametrize(
     "id", ["nobody", "../../etc/passwd", "%2e%2e%2fetc%2fpasswd", str(CAT), "cat.jpg#0/1/../1"]
 )
-@pytest.mark.parametrize("kind", ["items", "thumbnails"])
+@pytest.mark.parametrize("kind", ["items", "thumbnails", "files"])
 async def test_no_file_but_those_of_the_index(ask: Ask, shelf: Shelf, kind: str, id: str) -> None:
     """Catches an id that is taken for a path."""
     async with ask() as asker:

@@ -224,7 +224,7 @@ async def item(request: Request, id: EntryId) -> Response:
     "/v1/files/{id:path}",
     summary="The file of an entry",
     response_class=PlainResponse,
-    responses=describe_replies("The document, video or image", "*/*", 404, 409, 503),
+    responses=describe_replies("The file", "application/pdf video/* image/*", 404, 409, 503),
 )
 async def file(request: Request, id: EntryId) -> Response:
     """Return the file that a page, frame or image is in; only indexed files are opened."""
