@@ -81,7 +81,8 @@ def test_what_cannot_be_done_is_said_first(monkeypatch: pytest.MonkeyPatch) -> N
     wrong: Any = "2bit"
     with pytest.raises(UsageError, match='weights is "2bit"; expected full, 8bit, 4bit'):
         load("nano-base", weights=wrong)
-    for way, needed in ("8bit", "torchao"), ("4bit", "bitsandbytes"):
+    needs: dict[Weights, str] = {"8bit": "torchao", "4bit": "bitsandbytes"}
+    for way, needed in needs.items():
         monkeypatch.setattr("e5v.extras.is_installed", lambda library, no=needed: library != no)
         with pytest.raises(MissingExtraError) as caught:
             load("nano-base", weights=way, device="cpu")
