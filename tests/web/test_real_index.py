@@ -158,7 +158,7 @@ async def test_pages_and_frames_are_shown_and_their_files_open_at_the_place(
             assert is_near(colour(shown.content), wanted)
         whole = await asker.client.get(page["file"])
         assert (whole.content, whole.headers["content-type"]) == (pdf, "application/pdf")
-        assert "object-src 'self'" in whole.headers["content-security-policy"]
+        assert "media-src 'self'" in whole.headers["content-security-policy"]
         assert whole.headers["x-content-type-options"] == "nosniff"
         part = await asker.client.get(frame["file"], headers={"Range": "bytes=10-19"})
         assert (part.status_code, part.content) == (206, video[10:20])
