@@ -104,6 +104,10 @@ def test_limits_are_settings_of_the_index(followed: Followed) -> None:
     assert followed.faults == [f"{followed.folder}/long.pdf has 4 pages; the first 2 are indexed"]
     limit()
     assert not followed.follow().changed
+    with writing(followed.index, lambda: manifest_of(followed.model, "small")) as writer:
+        lost = [one.number for one in writer.known() if one.path.endswith("#page=2")]
+        writer.commit([], lost)  # as if the run had been interrupted
+    assert followed.follow().embedded == 1
     limit(pages=3)
     progress = followed.follow()
     assert (progress.embedded, progress.removed) == (1, 0)
@@ -130,6 +134,9 @@ def test_hostile_files_are_named_and_the_rest_is_indexed(followed: Followed) -> 
         (folder / name).touch()
     (folder / "noise.cr2").write_bytes(b"II*\0" + bytes(range(256)) * 40)
     (folder / "noise.mov").write_bytes(bytes(range(256)) * 40)
+    (folder / "list.mp4").write_text(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nclip.mp4\n#EXT-X-ENDLIST\n"
+    )
     followed.follow()
     told = dict(
         fault.removeprefix(f"{folder}/").split(" ", 1)
@@ -144,10 +151,11 @@ def test_hostile_files_are_named_and_the_rest_is_indexed(followed: Followed) -> 
         "cut-whole.pdf": "is broken: Failed to load document (PDFium: Data format error).",
         "noise.cr2": told["noise.cr2"],
         "noise.mov": told["noise.mov"],
+        "list.mp4": "is broken: Invalid data found when processing input",
     }
     assert told["noise.cr2"].startswith("cannot be read as camera RAW: ")
     assert told["noise.mov"].startswith("is broken: ")
-    assert len(told) == 12
+    assert len(told) == 13
     assert entries(followed).keys() - WHOLE == {
         ("whole.pdf#page=1", 1),
         ("vast.pdf#page=1", 1),

@@ -22,6 +22,11 @@ from e5v.media.captured import Captured, make_exif
 from e5v.media.images import SIDE, MediaError, encode_image
 
 MOST_PACKETS = 5_000  # read for one frame
+# A playlist, which a video may turn out to be, names other files and places of the network.
+SAFE = {
+    "protocol_whitelist": "file",
+    "format_whitelist": "mov,matroska,avi,mpeg,mpegts,mpegvideo,asf,ogg",
+}
 ISO6709 = re.compile(r"([+-]\d{1,2}\.\d+)([+-]\d{1,3}\.\d+)")
 DATES = ("com.apple.quicktime.creationdate", "creation_time")
 PLACES = ("com.apple.quicktime.location.ISO6709", "location", "location-eng")
@@ -36,6 +41,7 @@ def find_times(path: str, most: int) -> list[float]:
     with _open(path) as (container, stream):
         length = _find_length(container, stream)
         wanted = [length * place / most for place in range(most)] if length > 0 else [0.0]
+        wanted[0] = -1.0  # some formats find only what comes after a moment
         times: dict[float, None] = {}
         for time in wanted:
             packet = next(_seek(container, stream, time), None)
@@ -54,10 +60,10 @@ def _find_length(container: Any, stream: Any) -> float:
 
 
 def _seek(container: Any, stream: Any, time: float) -> Iterator[Any]:
-    """Yield the packets from the key frame on that is before a time."""
+    """Yield the key frames' packets from about a time on; of a time before all, from the first."""
     start = stream.start_time or 0
     try:
-        container.seek(start + round(time / stream.time_base), stream=stream)
+        container.seek(start + round(max(time, -1.0) / stream.time_base), stream=stream)
     except FFmpegError:  # without an index: from the beginning
         container.seek(0)
     for packet in islice(container.demux(stream), MOST_PACKETS):
@@ -78,13 +84,27 @@ def read_frame(path: str, time: float) -> bytes:
     """
     with _open(path) as (container, stream):
         stream.thread_type = "NONE"
-        for packet in _seek(container, stream, time + HALF):
-            for frame in _decode(stream, packet):
-                return encode_image(_to_picture(frame), make_exif(_find_captured(container)))
-    raise MediaError("is broken: no picture was found there")
+        packet = _find_packet(container, stream, time)
+        frame = None if packet is None else next(_decode(stream, packet), None)
+        if frame is None:
+            raise MediaError("is broken: no picture was found there")
+        return encode_image(_to_picture(frame), make_exif(_find_captured(container)))
 
 
-HALF = 0.0005  # seconds: a time is given to a thousandth
+def _find_packet(container: Any, stream: Any, time: float) -> Any:
+    """Return the packet of the key frame at a time, or None; look from earlier and earlier on."""
+    for back in BACK:
+        for packet in _seek(container, stream, time - back):
+            found = _time_of(packet, stream)
+            if abs(found - time) < NEAR:
+                return packet
+            if found > time:
+                break
+    return None
+
+
+NEAR = 0.0015  # seconds: a time is given to a thousandth
+BACK = (-NEAR, 1.0, 10.0, float("inf"))  # seconds before it
 
 
 def _decode(stream: Any, packet: Any) -> Iterator[Any]:
@@ -118,7 +138,7 @@ def _find_captured(container: Any) -> Captured:
 @contextmanager
 def _open(path: str) -> Iterator[tuple[Any, Any]]:
     try:
-        with av.open(path, metadata_errors="replace") as container:
+        with av.open(path, metadata_errors="replace", options=SAFE) as container:
             if not container.streams.video:
                 raise MediaError("has no video")
             yield container, container.streams.video[0]
