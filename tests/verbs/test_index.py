@@ -154,6 +154,32 @@ def test_how_long_missing_files_are_kept(run: Run, things: Path, tmp_path: Path)
     assert (done.lines[0]["offline"], done.lines[0]["kept_until"]) == (0, None)
 
 
+def test_what_an_extra_would_take_is_told(
+    run: Run, things: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches reports and clips that are passed over without a word about what would take them."""
+    index = tmp_path / "index"
+    (things / "@eaDir").mkdir()
+    for name in ("a.pdf", "b.docx", "c.mp4"):
+        (things / name).write_bytes(b"x")
+    with monkeypatch.context() as patch:
+        for place in ("media.kinds", "search.reading"):
+            patch.setattr(f"e5v.{place}.can_read", lambda kind: False)
+        told = run("index", things, "--index", index).lines[0]
+        assert told["left_out"] == {".pdf": 1, ".docx": 1, ".mp4": 1}
+        assert told["installable"] == {"documents": [".pdf", ".docx"], "video": [".mp4"]}
+        assert (told["system_folders"], len(told["unreadable"])) == ({"@eaDir": 1}, 1)
+        patch.setattr(sys.stdout, "isatty", lambda: True)
+        line = run("index", "--index", index).out
+        assert "To take .pdf, .docx, .mp4: pip install 'e5v[documents,video]'." in line
+        assert "Folders passed over: 1 @eaDir." in line
+    told = run("index", "--index", index, "--include", "*.mp4", "--frames", 2).lines[0]
+    assert (told["included"], told["installable"], told["items"]) == (["*.mp4"], {}, 0)
+    assert [f"{things}/c.mp4 is broken: " in line for line in told["unreadable"]] == [True]
+    for name in ("--pages", "--frames"):
+        assert run("index", things, name, 0).err.startswith(f"e5v: {name} is 0; expected 1 to ")
+
+
 def test_unfollow_and_exclude(run: Run, things: Path, tmp_path: Path) -> None:
     """Catches a folder that cannot be given up, a slip of the pen, and a pattern not remembered."""
     more, index = tmp_path / "more", tmp_path / "index"

@@ -33,10 +33,9 @@ from e5v.verbs.paths import index_folder, missing_index, need_folder, need_possi
 
 if TYPE_CHECKING:
     from e5v.search.adopting import AdoptedModel
-    from e5v.search.exclusion import Exclusion
     from e5v.search.index_folder import IndexFolder
     from e5v.search.index_model import IndexModel
-    from e5v.search.manifest import Manifest
+    from e5v.search.manifest import IndexSettings, Manifest
     from e5v.search.progress import Progress
     from e5v.search.sync import FolderSync
     from e5v.search.writer import Writer
@@ -135,9 +134,6 @@ def index(verb: Index) -> None:
         E5VError: a folder, the index or the model is at fault.
     """
     need("e5v index", *EXTRAS["search"])
-    from e5v.search.exclusion import Exclusion
-    from e5v.search.manifest import SettingChanges, merge_settings
-
     folder = index_folder(verb.index)
     if folder.url is None:
         need_possible_folder(folder.path, "the index folder")
@@ -150,11 +146,9 @@ def index(verb: Index) -> None:
     if verb.vectors and not find_store(verb.vectors):
         need_folder(verb.vectors, "--vectors")
     roots, unfollowed = find_roots(verb.folders, verb.unfollow, there, embeds=verb.vectors is None)
-    changes = SettingChanges(verb.exclude, verb.include, verb.clear_exclude, verb.keep_days)
-    settings = merge_settings(there, replace(changes, pages=verb.pages, frames=verb.frames))
+    settings = _merge_settings(verb, there)
     if verb.vectors is None:
-        exclusion = Exclusion(settings["exclude"], settings["include"])
-        verb = _name_model(verb, there, roots, exclusion)
+        verb = _name_model(verb, there, roots, settings)
     announce("looking for changes")
     from e5v.search.sync import FolderSync
     from e5v.search.writer import writing
@@ -182,13 +176,23 @@ def index(verb: Index) -> None:
             _watch(verb, _Run(folder, writer, sync, model, roots, progress))
 
 
+def _merge_settings(verb: Index, there: "Manifest | None") -> "IndexSettings":
+    """Return the settings of the index, with those that the verb changes."""
+    from e5v.search.manifest import SettingChanges, merge_settings
+
+    changes = SettingChanges(verb.exclude, verb.include, verb.clear_exclude, verb.keep_days)
+    return merge_settings(there, replace(changes, pages=verb.pages, frames=verb.frames))
+
+
 def _name_model(
-    verb: Index, there: "Manifest | None", roots: Sequence[str], exclusion: "Exclusion"
+    verb: Index, there: "Manifest | None", roots: Sequence[str], settings: "IndexSettings"
 ) -> Index:
     """Return the verb with the model of a new index, which is checked now."""
     if index_model(verb.model, there) is None:
+        from e5v.search.exclusion import Exclusion
         from e5v.verbs.proposal import propose_model
 
+        exclusion = Exclusion(settings["exclude"], settings["include"])
         here = verb.remote.engine is None
         verb = replace(verb, model=propose_model(roots, exclusion, verb.opening, here=here))
     if there is None or verb.model:  # else it is opened only if there is something to embed
