@@ -56,12 +56,12 @@ def write_encrypted_pdf(path: Path) -> Path:
     return path
 
 
-def write_video(path: Path, *, seconds: int = 2, rate: int = 8) -> Path:
+def write_video(path: Path, *, seconds: int = 2, rate: int = 8, codec: str = "mpeg4") -> Path:
     """Write a video with a colour, and a key frame, for each second."""
     import av
 
     with av.open(str(path), "w") as target:
-        stream = target.add_stream("mpeg4", rate=rate)
+        stream = target.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
         stream.codec_context.gop_size = rate
         for number in range(seconds * rate):

@@ -11,7 +11,9 @@ from e5v.search.corpus import IndexCorpus
 from e5v.search.index import Index
 from e5v.search.index_model import manifest_of
 from e5v.search.manifest import SettingChanges, merge_settings, read_manifest
+from e5v.search.marks import read_marks
 from e5v.search.query import Query, load_stored_example
+from e5v.search.records import UNSURE, RecordIndex
 from e5v.search.writer import writing
 from tests.media.made import (
     write_animation,
@@ -59,6 +61,9 @@ def test_each_kind_of_file_is_found_and_followed(followed: Followed) -> None:
     check_images(followed, "report.pdf#page=1", "clip.mp4#t=1", "moving.gif#frame=4", "camera.dng")
 
     assert not followed.follow().changed
+    with writing(followed.index, lambda: manifest_of(followed.model, "small")) as writer:
+        keys = RecordIndex(writer, read_marks(followed.index)).keys
+        assert not (keys.states == UNSURE).any()  # so that no record is read to compare its file
     (folder / "report.pdf").rename(folder / "photos" / "moved.pdf")
     os.utime(folder / "clip.mp4", (1, 1))
     progress = followed.follow()
@@ -115,6 +120,9 @@ def test_limits_are_settings_of_the_index(followed: Followed) -> None:
     assert followed.follow(followed.folder / "photos").changed is False
     assert followed.follow().removed == 3
     assert not followed.follow().changed
+    manifest = read_manifest(followed.index)
+    assert manifest is not None
+    assert (manifest.pages, manifest.frames, manifest.reread) == (1, 1, ())
 
 
 def test_hostile_files_are_named_and_the_rest_is_indexed(followed: Followed) -> None:
@@ -134,9 +142,7 @@ def test_hostile_files_are_named_and_the_rest_is_indexed(followed: Followed) -> 
         (folder / name).touch()
     (folder / "noise.cr2").write_bytes(b"II*\0" + bytes(range(256)) * 40)
     (folder / "noise.mov").write_bytes(bytes(range(256)) * 40)
-    (folder / "list.mp4").write_text(
-        "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nclip.mp4\n#EXT-X-ENDLIST\n"
-    )
+    (folder / "list.mp4").write_text("ffconcat version 1.0\nfile clip.mp4\n")
     followed.follow()
     told = dict(
         fault.removeprefix(f"{folder}/").split(" ", 1)
@@ -151,7 +157,7 @@ def test_hostile_files_are_named_and_the_rest_is_indexed(followed: Followed) -> 
         "cut-whole.pdf": "is broken: Failed to load document (PDFium: Data format error).",
         "noise.cr2": told["noise.cr2"],
         "noise.mov": told["noise.mov"],
-        "list.mp4": "is broken: Invalid data found when processing input",
+        "list.mp4": "is not a video of a known format",
     }
     assert told["noise.cr2"].startswith("cannot be read as camera RAW: ")
     assert told["noise.mov"].startswith("is broken: ")

@@ -7,6 +7,7 @@ Only key frames are decoded, one at a time; between them the file is skipped.
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -143,4 +144,6 @@ def _open(path: str) -> Iterator[tuple[Any, Any]]:
                 raise MediaError("has no video")
             yield container, container.streams.video[0]
     except FFmpegError as error:
+        if error.errno == errno.EINVAL:  # such as a playlist
+            raise MediaError("is not a video of a known format") from None
         raise MediaError(f"is broken: {error.strerror}") from None

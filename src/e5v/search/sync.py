@@ -39,7 +39,7 @@ from e5v.search.readers import read_pieces
 from e5v.search.reading import Reading
 from e5v.search.records import Known
 from e5v.search.rereading import make_empty_fault, reread
-from e5v.search.scan import FoundFile, is_missing
+from e5v.search.scan import FoundFile, is_missing, within
 from e5v.search.scope import Scope
 from e5v.search.state_updates import StateUpdates
 from e5v.search.thumbnails import count_workers, thumbnail
@@ -128,11 +128,16 @@ class FolderSync:
             if not self._at_once:
                 self._updates.write()
             left = self._sweep()
-            if set(self._writer.manifest.roots) <= set(roots) and not self._at_once:
+            if not self._at_once and self._covers_all(roots):
                 self._writer.remember(reread=())
         self._updates.finish(self._states, left)  # what was held back is in the table now
         self._writer.publish()
         yield self._progress
+
+    def _covers_all(self, roots: Sequence[str]) -> bool:
+        """Return whether all that is followed is in some roots."""
+        followed = self._writer.manifest.roots
+        return all(any(within(one, root) for root in roots) for one in followed)
 
     def _write(self, changes: Changes) -> Iterator[Progress]:
         workers = count_workers(alone=self._at_once)

@@ -35,7 +35,7 @@ POLICY = (
 
 def media_type_of(entry: Entry) -> str | None:
     """Return the media type of an entry's file; None if it is not to be shown."""
-    return MEDIA_TYPES.get(suffix_of(file_of(entry.path))) if entry.kind == "image" else None
+    return MEDIA_TYPES.get(suffix_of(file_of(entry.path)))
 
 
 def is_there(entry: Entry) -> bool:
