@@ -142,7 +142,8 @@ def _run(command: list[str], folder: Path) -> dict[str, Any]:
         stderr=subprocess.PIPE,
     )
     assert process.stderr is not None
-    lines = process.stderr.read()
+    with process.stderr as errors:
+        lines = errors.read()
     _, status, used = os.wait4(process.pid, 0)
     wall = time.perf_counter() - begun
     process.returncode = os.waitstatus_to_exitcode(status)
