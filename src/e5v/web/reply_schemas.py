@@ -134,6 +134,9 @@ class Hit(EntryReply):
     """An entry of the index that was found."""
 
     score: float = Field(description="Cosine similarity to the query, -1 to 1.")
+    match: Literal["strong", "weak", "none"] | None = Field(
+        description="How well it matches beside random pairs of the index; null if not known."
+    )
 
 
 class Word(BaseModel):
@@ -146,7 +149,9 @@ class Word(BaseModel):
 class SearchReply(BaseModel):
     """The result of a search."""
 
-    hits: list[Hit] = Field(description="The nearest entries, the nearest first.")
+    hits: list[Hit] = Field(
+        description="The nearest entries, the nearest first; images and texts by standard score."
+    )
     words: list[Word] = Field(description="The words predicted for the query, likeliest first.")
     took_ms: float = Field(description="Milliseconds that the search took.")
 

@@ -207,7 +207,7 @@ async def item(request: Request, id: EntryId) -> Response:
 
 
 def _hit(hit: Hit) -> dict[str, object]:
-    return {**_fields(hit.entry), "score": round(float(hit.score), 6)}
+    return {**_fields(hit.entry), "score": round(float(hit.score), 6), "match": hit.match}
 
 
 def _fields(entry: Entry) -> dict[str, object]:

@@ -18,7 +18,8 @@ from e5v.web.projection import project
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
-    from e5v.search.entries import Entry, Hit
+    from e5v.search.calibration import Calibration, Scale
+    from e5v.search.entries import Entry, Filters, Hit
 
 MAP_POINTS = 2_000
 DIGITS = 4  # decimals of a map coordinate
@@ -44,6 +45,14 @@ class SearchedIndex(Protocol):
         offline: bool = False,
     ) -> list[Hit]:
         """Find the entries nearest to a unit vector (d,)."""
+
+    def search_kinds(
+        self, query: NDArray[np.float32], k: int, filters: Filters, scale: Scale
+    ) -> list[Hit]:
+        """Find the best images and texts for a unit vector (d,), in the order of a scale."""
+
+    def calibration(self) -> Calibration:
+        """Return what cosines mean in the index."""
 
     def get(self, id: str) -> Entry | None:
         """Return an entry, or None."""
