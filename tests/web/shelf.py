@@ -85,10 +85,21 @@ class Shelf:
         """Return an entry."""
         return next((entry for entry in self.shelved if entry.id == id), None)
 
-    def newest(self, kind: str | None = None, limit: int = 100, offset: int = 0) -> list[Entry]:
-        """Return entries, the newest first."""
+    def newest(
+        self,
+        kind: str | None = None,
+        limit: int = 100,
+        offset: int = 0,
+        *,
+        where: str | None = None,
+        oldest: bool = False,
+    ) -> list[Entry]:
+        """Return entries, the newest first; no filter is known."""
+        if where is not None:
+            raise UsageError(f"the filter {where} cannot be understood")
         found = [entry for entry in self.shelved if kind in {None, entry.kind}]
-        return sorted(found, key=lambda entry: -entry.mtime)[offset : offset + limit]
+        found.sort(key=lambda entry: -entry.mtime, reverse=oldest)
+        return found[offset : offset + limit]
 
     def entries(self, ids: Sequence[str]) -> list[Entry]:
         """Return entries in the order of their ids."""

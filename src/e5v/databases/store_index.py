@@ -213,15 +213,29 @@ class StoreIndex:
         found = {entry.id: entry for entry in self._database.entries(ids)}
         return [found[id] for id in ids if id in found]
 
-    def newest(self, kind: str | None = None, limit: int = 100, offset: int = 0) -> list[Entry]:
-        """Return entries by the time their files were changed, newest first.
+    def newest(
+        self,
+        kind: str | None = None,
+        limit: int = 100,
+        offset: int = 0,
+        *,
+        where: str | None = None,
+        oldest: bool = False,
+    ) -> list[Entry]:
+        """Return entries by the time their files were changed, newest first: see `e5v.Index`.
+
+        With a filter, or for the oldest, the 16,384 newest are looked through.
 
         Raises:
-            UsageError: there is no such kind, or a number is negative.
+            UsageError: there is no such kind, a number is negative, or the filter is invalid.
         """
         check_page(kind, limit, offset)
-        found = self._database.newest(kind, offset + limit) if limit else []
-        found.sort(key=lambda one: (-one.entry.mtime, one.number))
+        condition = None if where is None else read_condition(where)
+        count = MOST if oldest or condition is not None else offset + limit
+        found = self._database.newest(kind, count) if limit else []
+        if condition is not None:
+            found = [one for one in found if matches(condition, filtered_values(one.entry))]
+        found.sort(key=lambda one: (-one.entry.mtime, one.number), reverse=oldest)
         return [one.entry for one in found[offset : offset + limit]]
 
     def vector(self, id: str) -> NDArray[np.float32] | None:

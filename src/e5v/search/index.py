@@ -154,11 +154,7 @@ class Index:
     def search_kinds(
         self, query: NDArray[np.float32], k: int, filters: Filters, scale: Scale
     ) -> list[Hit]:
-        """Find the `k` best images and texts for a unit vector (d,), in the order of a scale.
-
-        Raises:
-            UsageError: the filter is invalid.
-        """
+        """Find the `k` best images and texts for a unit vector (d,), in the order of a scale."""
         check_options(k, filters.where, filters.min_score)
         return self._retry(lambda seen: seen.search_kinds(query, k, filters, scale))
 
@@ -190,21 +186,31 @@ class Index:
 
         return self._retry(find)
 
-    def newest(self, kind: str | None = None, limit: int = 100, offset: int = 0) -> list[Entry]:
+    def newest(
+        self,
+        kind: str | None = None,
+        limit: int = 100,
+        offset: int = 0,
+        *,
+        where: str | None = None,
+        oldest: bool = False,
+    ) -> list[Entry]:
         """Return entries by the time their files were changed, newest first.
 
         Args:
             kind: "image" or "text"; all entries if None.
-            limit: how many, at most.
-            offset: how many of the newest to skip.
+            limit, offset: how many, at most, and how many to skip.
+            where: a LanceDB filter, as of `search`.
+            oldest: the oldest first.
 
         Raises:
-            UsageError: there is no such kind, or a number is negative.
+            UsageError: there is no such kind, a number is negative, or the filter is invalid.
         """
         check_page(kind, limit, offset)
 
         def find(seen: Snapshot) -> list[Entry]:
-            return seen.entries(seen.newest_of(kind)[offset : offset + limit])
+            places = seen.newest_of(kind, where)
+            return seen.entries((places[::-1] if oldest else places)[offset : offset + limit])
 
         return self._retry(find)
 

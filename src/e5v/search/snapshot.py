@@ -123,12 +123,18 @@ class Snapshot:
         """`online` by mtime, newest first; the parts of one file in order."""
         return self.online[np.argsort(-self.live.mtimes[self.online], kind="stable")]
 
-    def newest_of(self, kind: str | None) -> NDArray[np.int64]:
-        """Return the positions of one kind, newest first; of all kinds if None."""
-        if kind is None:
-            return self.newest
-        of_kind: NDArray[np.int64] = self.newest[self.live.kinds[self.newest] == KINDS.index(kind)]
-        return of_kind
+    def newest_of(self, kind: str | None, where: str | None = None) -> NDArray[np.int64]:
+        """Return the positions of one kind, or of all if None, that match a filter, newest first.
+
+        Raises:
+            UsageError: the filter is invalid.
+        """
+        chosen = self.newest
+        if kind is not None:
+            chosen = chosen[self.live.kinds[chosen] == KINDS.index(kind)]
+        if where is not None:
+            chosen = chosen[np.isin(self.live.numbers[chosen], self.table.matching(where))]
+        return chosen
 
     def search(
         self, query: NDArray[np.float32], k: int, where: str | None, *, offline: bool

@@ -110,6 +110,7 @@ class EntryReply(BaseModel):
     kind: Literal["image", "text"] = Field(description="The type of the entry.")
     text: str = Field(description="Its text, or the beginning of a long one.")
     part: int = Field(description="Its line or passage in the file, from 1; 0 for the whole file.")
+    date: str = Field(description="When its file was changed, in ISO 8601.")
     width: int = Field(description="Width of the image in pixels; 0 for a text.")
     height: int = Field(description="Height of the image in pixels; 0 for a text.")
     thumbnail: str | None = Field(description="The URL of its thumbnail; null for a text.")
@@ -173,6 +174,7 @@ class Point(BaseModel):
     x: float = Field(description="Distance from the left, 0 to 1.")
     y: float = Field(description="Distance from the top, 0 to 1.")
     kind: Literal["image", "text"] = Field(description="The type of the entry.")
+    path: str = Field(description="The path of its file.")
     text: str = Field(description="Its text, or the beginning of a long one.")
     thumbnail: str | None = Field(description="The URL of its thumbnail; null for a text.")
 

@@ -18,6 +18,7 @@ from fastapi.responses import FileResponse
 from e5v.image_formats import FORMAT_OF_SUFFIX, suffix_of
 from e5v.model.bundled import PAPER
 from e5v.search.entries import Entry, Hit
+from e5v.search.entry_dates import date_of
 from e5v.search.manifest import VARIABLE, default_folder, read_manifest
 from e5v.web.disconnects import cancel_on_disconnect
 from e5v.web.errors import Refused
@@ -35,7 +36,7 @@ from e5v.web.reply_schemas import (
     describe_replies,
 )
 from e5v.web.routing import JsonRoute, get_service
-from e5v.web.schemas import SearchRequest
+from e5v.web.schemas import LONGEST_FILTER, SearchRequest
 from e5v.web.service import Service
 from e5v.web.store_view import StoreCollection
 
@@ -112,10 +113,18 @@ async def entries(
         int, Query(ge=1, le=LARGEST_PAGE, description="How many entries, at most.")
     ] = PAGE,
     offset: Annotated[int, Query(ge=0, description="How many entries to skip.")] = 0,
+    where: Annotated[
+        str | None, Query(max_length=LONGEST_FILTER, description="A filter, as of a search.")
+    ] = None,
+    order: Annotated[
+        Literal["newest", "oldest"], Query(description="Which come first.")
+    ] = "newest",
 ) -> Response:
     """Return entries by the time their files were changed, newest first."""
     opened = await asyncio.to_thread(get_service(request).collection.index)
-    found = await asyncio.to_thread(opened.newest, kind, limit, offset)
+    found = await asyncio.to_thread(
+        opened.newest, kind, limit, offset, where=where or None, oldest=order == "oldest"
+    )
     return json_response({"entries": [_fields(entry) for entry in found]})
 
 
@@ -161,6 +170,7 @@ async def draw_map(request: Request) -> Response:
                     "x": point.x,
                     "y": point.y,
                     "kind": point.entry.kind,
+                    "path": point.entry.path,
                     "text": point.entry.text,
                     "thumbnail": _thumbnail_url(point.entry),
                 }
@@ -217,6 +227,7 @@ def _fields(entry: Entry) -> dict[str, object]:
         "kind": entry.kind,
         "text": entry.text,
         "part": entry.part,
+        "date": date_of(entry),
         "width": entry.width,
         "height": entry.height,
         "thumbnail": _thumbnail_url(entry),

@@ -60,8 +60,16 @@ class SearchedIndex(Protocol):
     def entries(self, ids: Sequence[str]) -> list[Entry]:
         """Return entries in the order of their ids."""
 
-    def newest(self, kind: str | None = None, limit: int = 100, offset: int = 0) -> list[Entry]:
-        """Return entries, newest first."""
+    def newest(
+        self,
+        kind: str | None = None,
+        limit: int = 100,
+        offset: int = 0,
+        *,
+        where: str | None = None,
+        oldest: bool = False,
+    ) -> list[Entry]:
+        """Return entries that match a filter, newest or oldest first."""
 
     def vector(self, id: str) -> NDArray[np.float32] | None:
         """Return the unit vector (d,) of an entry, or None."""

@@ -2,8 +2,9 @@
 //
 // points in [0, 1] x [0, 1] -> canvas; the one under the mouse, finger or keys is looked at
 
-import { caption } from "/entry.js";
 import { askPatiently } from "/api.js";
+import { caption } from "/entry.js";
+import { plainText } from "/plain.js";
 
 const EDGE = 28; // pixels around the points
 const REACH = 22; // pixels from a point at which it is meant
@@ -125,8 +126,9 @@ export class CollectionMap {
     image.hidden = !point.thumbnail;
     if (point.thumbnail) image.src = point.thumbnail;
     image.alt = said;
-    this.look.querySelector("p").textContent = point.text.trim();
-    this.look.querySelector("p").hidden = !point.text.trim();
+    const text = plainText(point);
+    this.look.querySelector("p").textContent = text;
+    this.look.querySelector("p").hidden = !text;
     this.heard.textContent = `${point.kind}: ${said}`;
     const place = this.#place(point);
     const [wide, high] = [this.look.offsetWidth, this.look.offsetHeight];
