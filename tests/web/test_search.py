@@ -141,7 +141,7 @@ async def test_what_a_hit_tells(ask: Ask, shelf: Shelf) -> None:
     async with ask() as asker:
         hits = (await asker.search(text="a cat", k=5)).json()["hits"]
         keys = {"id", "score", "path", "kind", "text", "part", "width", "height"}
-            keys.add("date")
+        keys |= {"match", "date"}
         assert all(hit.keys() == keys | {"thumbnail", "item"} for hit in hits)
         by_id = {hit["id"]: hit for hit in hits}
         cat, text = by_id[CAT_ID], by_id[TEXT_ID]

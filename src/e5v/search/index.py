@@ -199,7 +199,8 @@ class Index:
 
         Args:
             kind: "image" or "text"; all entries if None.
-            limit, offset: how many, at most, and how many to skip.
+            limit: how many, at most.
+            offset: how many to skip.
             where: a LanceDB filter, as of `search`.
             oldest: the oldest first.
 

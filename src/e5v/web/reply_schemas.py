@@ -167,16 +167,26 @@ class IndexReply(BaseModel):
     command: str = Field(description="The shell command that adds a folder to this index.")
 
 
-class Point(BaseModel):
-    """An entry's place on the map."""
+class Point(EntryReply):
+    """An entry, and its place on the map."""
 
-    id: str = Field(description="The entry's id.")
     x: float = Field(description="Distance from the left, 0 to 1.")
-    y: float = Field(description="Distance from the top, 0 to 1.")
-    kind: Literal["image", "text"] = Field(description="The type of the entry.")
-    path: str = Field(description="The path of its file.")
-    text: str = Field(description="Its text, or the beginning of a long one.")
-    thumbnail: str | None = Field(description="The URL of its thumbnail; null for a text.")
+    y: float = Field(description="Distance from the bottom, 0 to 1.")
+
+
+class Label(BaseModel):
+    """A word for a group of points that lie together on the map."""
+
+    word: str = Field(description="The likeliest word for the mean of their vectors.")
+    x: float = Field(description="The middle of the points: distance from the left, 0 to 1.")
+    y: float = Field(description="The middle of the points: distance from the bottom, 0 to 1.")
+    count: int = Field(description="The number of points.")
+
+
+class LabelsReply(BaseModel):
+    """Labels of the map."""
+
+    labels: list[Label] = Field(description="At most 10 labels, of the largest group first.")
 
 
 class MapReply(BaseModel):

@@ -7,6 +7,7 @@ import asyncio
 import os
 import shlex
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote
@@ -30,6 +31,7 @@ from e5v.web.reply_schemas import (
     EntryReply,
     ExamplesReply,
     IndexReply,
+    LabelsReply,
     MapReply,
     PlainResponse,
     SearchReply,
@@ -163,21 +165,23 @@ async def draw_map(request: Request) -> Response:
     """
     points = await asyncio.to_thread(get_service(request).collection.map)
     return json_response(
-        {
-            "points": [
-                {
-                    "id": point.entry.id,
-                    "x": point.x,
-                    "y": point.y,
-                    "kind": point.entry.kind,
-                    "path": point.entry.path,
-                    "text": point.entry.text,
-                    "thumbnail": _thumbnail_url(point.entry),
-                }
-                for point in points
-            ]
-        }
+        {"points": [{**_fields(one.entry), "x": one.x, "y": one.y} for one in points]}
     )
+
+
+@router.get(
+    "/v1/labels",
+    summary="Labels of the map",
+    responses=describe_replies("Labels", LabelsReply, 404, 409, 503),
+)
+async def label_map(request: Request) -> Response:
+    """Return a word for each group of points that lie together on the map.
+
+    There are none if the model has no output head.
+    """
+    service = get_service(request)
+    labels = await service.labels.get(service.searcher)
+    return json_response({"labels": [asdict(label) for label in labels]})
 
 
 @router.get(

@@ -7,7 +7,7 @@ import { NOTHING, isQuery, kept, readUrl, writeUrl } from "/url.js";
 import { clearMessage, showError, showOutage } from "/message.js";
 import { Browse } from "/browse.js";
 import { Collection, showCollection } from "/collection.js";
-import { Entries, caption } from "/entry.js";
+import { Entries } from "/entry.js";
 import { Examples } from "/examples.js";
 import { SearchBox, takeImages } from "/search_box.js";
 import { Filters, condition, sorted } from "/filters.js";
@@ -89,7 +89,7 @@ const grid = new Grid(part(".grid"), {
 const filters = new Filters(part(".filters"), (change) => go(change));
 const selection = new Selection(part(".selection"), part(".select"), {
   shown: listed,
-  changed: () => grid.mark(selection.on ? selection.entries : null),
+  changed: () => showSelection(),
 });
 
 const browse = new Browse(part(".end"), {
@@ -115,7 +115,12 @@ const given = new GivenImage({
   },
 });
 const tabs = new Tabs(part(".tabs"), (change) => go(change));
-const map = new CollectionMap(part(".map"), { opens: (id) => go({ open: id }) });
+const map = new CollectionMap(part(".map"), {
+  opens: (id) => go({ open: id }),
+  picks: (points) => selection.add(points),
+  toggles: (point) => selection.toggle(point),
+  searches: (text) => go({ ...kept(state), text }),
+});
 
 const viewer = new Viewer(part(".viewer"), {
   shut,
@@ -127,7 +132,7 @@ const viewer = new Viewer(part(".viewer"), {
   },
   like: (entry) => go({ ...kept(state), like: entry.id }),
   but(entry) {
-    go({ ...kept(state), like: entry.id });
+    viewer.does.like(entry);
     searchBox.focus();
   },
   folder: (folder) => go({ ...NOTHING, kind: state.kind, folder }),
@@ -191,7 +196,12 @@ function listed() {
 function show(hits) {
   grid.show(hits);
   filters.suggest(hits);
+  showSelection();
+}
+
+function showSelection() {
   grid.mark(selection.on ? selection.entries : null);
+  map.select(selection.entries);
 }
 
 function select(id) {
@@ -214,12 +224,10 @@ function render({ typing = false } = {}) {
     browse.show(shownKind(state, collection.index.kinds), condition({ ...state, kind: "" }), state.sort);
   } else {
     browse.rest();
-    if (JSON.stringify(body) !== answered.key) {
-      search.ask(body, { typing });
-    } else {
+    if (JSON.stringify(body) === answered.key) {
       search.stop();
       showAnswer();
-    }
+    } else search.ask(body, { typing });
   }
   showViews();
   return showViewer();
@@ -234,14 +242,7 @@ function request() {
   return { ...body, k };
 }
 
-async function showExample() {
-  const { like } = state;
-  const own = picture(state.picture);
-  const shown = own ? { name: own.name, source: own.image } : like && { name: "…" };
-  searchBox.show(state, shown);
-  const entry = like && !own && (await entries.find(like));
-  if (entry && state.like === like) searchBox.show(state, { name: caption(entry), source: entry.thumbnail });
-}
+const showExample = () => searchBox.showExample(() => state, entries);
 
 function showViews() {
   const { items = 0, kinds = {} } = collection.index ?? {};
@@ -280,8 +281,8 @@ async function showViewer() {
   const entry = place < 0 ? await entries.find(open) : listed()[place];
   if (state.open !== open) return undefined;
   if (!entry) return go({ open: "" }, { replacing: true });
-  const count = isQuery(state) ? answered.hits.length : total();
-  return viewer.show(entry, place + 1, { count, last: place + 1 === listed().length });
+  const { length } = listed();
+  return viewer.show(entry, place + 1, { count: isQuery(state) ? length : total(), last: place + 1 === length });
 }
 
 part(".more").addEventListener("click", () => {
