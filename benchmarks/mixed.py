@@ -14,6 +14,7 @@ its graded pairs. A caption should find its image, and the left sentence of a pa
 
 import csv
 import json
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -46,12 +47,16 @@ class Settings:
     Args:
         model: a name or folder.
         queries: of each kind, at most.
+        images: that are indexed, at most.
+        texts: that are indexed, at most; those that answer a query first.
         out: where the result is written, as JSON.
 
     """
 
     model: str = "nano"
     queries: int = 200
+    images: int = 500
+    texts: int = 600
     out: Path = Path("benchmarks/results/mixed-cpu.json")
 
 
@@ -79,9 +84,11 @@ def _read_pairs() -> list[tuple[str, str]]:
     return [(row["text1"], row["text2"]) for row in rows if float(row["grade"]) >= ALIKE]
 
 
-def _list_notes() -> list[str]:
+def _list_notes(settings: Settings) -> list[str]:
     with (EXAMPLES / "scenes" / "pairs.tsv").open(encoding="utf-8") as file:
-        return sorted({row["text2"] for row in csv.DictReader(file, delimiter="\t")})
+        every = [row["text2"] for row in csv.DictReader(file, delimiter="\t")]
+    answers = [right for _, right in _read_pairs()[: settings.queries]]
+    return list(dict.fromkeys([*answers, *every]))[: settings.texts]
 
 
 def _list_captions() -> list[tuple[str, str]]:
@@ -110,12 +117,14 @@ def _list_queries(most: int) -> dict[str, list[Asked]]:
     }
 
 
-def _make_index(folder: Path, model: e5v.E5V) -> e5v.Index:
-    notes = folder / "notes"
+def _make_index(folder: Path, model: e5v.E5V, settings: Settings) -> e5v.Index:
+    notes, images = folder / "notes", folder / "images"
     notes.mkdir()
-    lines = "".join(json.dumps({"text": note}) + "\n" for note in _list_notes())
+    images.mkdir()
+    for image in sorted((EXAMPLES / "scenes" / "images").glob("*.png"))[: settings.images]:
+        shutil.copy(image, images)
+    lines = "".join(json.dumps({"text": note}) + "\n" for note in _list_notes(settings))
     (notes / "notes.jsonl").write_text(lines, encoding="utf-8")
-    images = EXAMPLES / "scenes" / "images"
     e5v.index([str(images), str(notes)], index=folder / "index", model=model)
     return e5v.Index.open(folder / "index", model=model)
 
@@ -141,7 +150,7 @@ def measure(settings: Settings) -> dict[str, dict[str, Outcome]]:
     model = e5v.E5V(settings.model)
     outcomes: dict[str, dict[str, Outcome]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        index = _make_index(Path(folder), model)
+        index = _make_index(Path(folder), model, settings)
         say(f"{index.kinds()}")
         for name, asked in _list_queries(settings.queries).items():
             vectors = [embed_query(model, Query(one.words)) for one in asked]

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import webbrowser
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,7 @@ def test_a_page(find: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.err == f"e5v: wrote {path}\n"
     assert html.count("data:image/webp;base64,") == 4
     assert "&lt;b&gt;a cat&lt;/b&gt;" in html
+    assert files("e5v").joinpath("assets/page/tokens.css").read_text("utf-8") in html  # one look
     assert "<b>a cat" not in html
     assert "http" not in re.sub(r'href="file:[^"]*"', "", html)
     assert "Nothing was found" in render_search_page(SearchPage("none", []))

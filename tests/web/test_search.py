@@ -209,7 +209,8 @@ async def test_the_index_is_told(ask: Ask, model: E5V, shelf: Shelf) -> None:
     assert before["kinds"] == {"image": 3, "text": 2}
     assert before.keys() == {"items", "kinds", "model", "notice", "command"}
     assert [point["id"] for point in points] == [one.id for one in shelf.shelved]
-    assert points[0].keys() == {"id", "x", "y", "kind", "text", "thumbnail"}
+    entry = {"id", "kind", "text", "path", "part", "date", "width", "height", "thumbnail", "item"}
+    assert points[0].keys() == entry | {"x", "y"}
     assert all(0 <= point[axis] <= 1 for point in points for axis in "xy")
 
 

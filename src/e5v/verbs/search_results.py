@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from e5v.verbs.terminal_images import Draw
 
 LONGEST = 120  # characters of a caption in a table
-NOTHING_CLOSE = "Nothing close was found; these are the nearest."
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,8 @@ class Display:
             return
         pictured = any(hit.entry.thumbnail for hits in groups for hit in hits)
         for hits in groups:
-            if hits and all(hit.match == "none" for hit in hits):
-                console.print(NOTHING_CLOSE)
+            if note := note_on(hits):
+                console.print(note)
             if pictured and self._draw:
                 _show_pictures(console, hits, self._draw, numbered=self.numbered)
             else:
@@ -80,6 +79,13 @@ class Display:
         from e5v.verbs.terminal_images import protocol
 
         return protocol(os.environ)
+
+
+def note_on(hits: "Sequence[Hit]") -> str:
+    """Return what to say of hits of which none is close to the query; "" if one may be."""
+    if not hits or any(hit.match != "none" for hit in hits):
+        return ""
+    return "Nothing close was found; these are the nearest."
 
 
 def _table(hits: "Sequence[Hit]", *, numbered: bool) -> object:
@@ -143,11 +149,15 @@ def open_page(found: Found) -> None:
     import tempfile
     import webbrowser
 
-    from e5v.verbs.search_page import SearchPage, render_search_page
+    from e5v.verbs.search_page import PageGroup, SearchPage, render_search_page
 
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", prefix="e5v-search-", suffix=".html", delete=False
     ) as file:
-        file.write(render_search_page(SearchPage(found.title, found.groups)))
+        file.write(
+            render_search_page(
+                SearchPage(found.title, [PageGroup(hits, note_on(hits)) for hits in found.groups])
+            )
+        )
     say(f"wrote {file.name}")
     webbrowser.open(Path(file.name).as_uri())

@@ -115,7 +115,7 @@ def group_points(places: NDArray[np.float32], vectors: NDArray[np.float32]) -> l
         members = np.flatnonzero(group_of == number)
         if len(members) < SMALLEST:
             continue
-        x, y = np.round(np.median(places[members], axis=0), DIGITS).tolist()
+        x, y = (round(one, DIGITS) for one in np.median(places[members], axis=0).tolist())
         centre = unit(vectors[members].mean(axis=0, keepdims=True))[0]
         groups.append(MapGroup(x, y, len(members), centre))
     return sorted(groups, key=lambda group: (-group.count, group.x, group.y))

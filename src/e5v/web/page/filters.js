@@ -52,6 +52,9 @@ export class Filters {
     box.querySelector(".clear").addEventListener("click", () => {
       changed({ from: "", to: "", folder: "", sort: "" });
     });
+    document.addEventListener("pointerdown", ({ target }) => {
+      if (!box.contains(target)) box.open = false;
+    });
     box.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || !box.open) return;
       box.open = false;

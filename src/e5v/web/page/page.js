@@ -60,8 +60,7 @@ const search = new Search({
     showViewer();
   },
   refused(error) {
-    const bad = error.code === "item" || error.status === 413;
-    if (bad && state.picture) return given.drop(error);
+    if (state.picture && (error.code === "item" || error.status === 413)) return given.drop(error);
     answered = NO_ANSWER;
     showAnswer();
     showError(error);
