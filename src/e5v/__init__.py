@@ -6,6 +6,8 @@ item -> prompt -> packed tokens (+ pixels) -> encoder -> last token -> unit vect
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from e5v.model.torchao_internals import hide_notes
+
 if TYPE_CHECKING:
     from e5v.checkpoints.merge import Merged, merge
     from e5v.errors import (
@@ -101,6 +103,8 @@ _HOMES = {
     "e5v.training.triplets": ("Triplet",),
 }
 _MODULES = {name: home for home, names in _HOMES.items() for name in names}
+
+hide_notes()  # before anything imports transformers, and that torchao
 
 # Hidden from type checkers: they accept any name on a module that has __getattr__.
 if not TYPE_CHECKING:
