@@ -17,7 +17,7 @@ from e5v.web.admission import Limits
 from e5v.web.embedding import ItemEmbedder
 from e5v.web.fetching import Fetcher
 from e5v.web.index_view import Collection
-from e5v.web.reply_schemas import IndexReply, MapReply, SearchReply
+from e5v.web.reply_schemas import IndexReply, LabelsReply, MapReply, SearchReply
 from e5v.web.service import Settings
 from tests.web.asking import CAT, PHOTOS, Ask, data_uri, fault
 from tests.web.shelf import IMAGES, THUMBNAIL, Shelf
@@ -115,6 +115,7 @@ async def test_replies_are_as_described(ask: Ask, shelf: Shelf) -> None:
         replies: list[tuple[type[BaseModel], httpx2.Response]] = [
             (SearchReply, await asker.search(text="a cat")),
             (MapReply, await asker.client.get("/v1/map")),
+            (LabelsReply, await asker.client.get("/v1/labels")),
             (IndexReply, await asker.client.get("/v1/index")),
         ]
     for shape, reply in replies:
