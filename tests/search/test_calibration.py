@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from e5v.errors import UsageError
 from e5v.search import nearest as ranking
 from e5v.search.calibration import BY_COSINE, Calibration
 from e5v.search.entries import Filters
 from e5v.search.index import Index
 from e5v.search.query import QueryVectors, find
+from e5v.search.snapshot import Snapshot
 from e5v.vectors import unit
 from tests.search.made import DIM, change, fill, found, ids, record
 
@@ -125,6 +127,17 @@ def test_few_of_a_kind_are_ordered_and_not_rated(tmp_path: Path) -> None:
     assert alone.scale("text", rows[1]) == BY_COSINE
 
 
+def test_a_kind_that_has_just_been_added() -> None:
+    """Catches a search that fails because a writer adds the first text of an index meanwhile."""
+    rows = apart(draw(THINGS))
+    scale = Calibration({"image": rows[0::2]}).scale("image", rows[0])
+    assert scale.merge({"image": [0.9, 0.2], "text": [0.5]}) == [
+        ("image", 0),
+        ("text", 0),
+        ("image", 1),
+    ]
+
+
 def test_an_image_with_words_lies_between() -> None:
     """Catches a composed query that is ranked as words alone, or as the image alone."""
     rows = apart(draw(THINGS))
@@ -169,6 +182,23 @@ def test_signs_are_compared_once_for_both_kinds(
     compared.clear()
     index.search(query.query, k=6)
     assert together == len(compared)
+
+
+def test_the_large_index_finds_both_kinds(tmp_path: Path) -> None:
+    """Catches an index of LanceDB that finds the nearest of one kind alone, or by a slow filter."""
+    fill(tmp_path, apart(draw(400)))
+    query = QueryVectors(apart(draw(400)[9:10])[1], kind="text")
+    exact = find(Index.open(tmp_path), query, k=6)
+    table = Snapshot.take(tmp_path).table
+    assert table.lacks_index
+    table.make_index()
+    assert not table.lacks_index
+    index = Index.open(tmp_path)
+    hits = find(index, query, k=6)
+    assert set(found(hits[:2])) == set(found(exact[:2])) == set(ids([18, 19]))
+    assert find(index, query, k=6, where="kind = 'image' OR kind = 'text'")[:2] == hits[:2]
+    with pytest.raises(UsageError, match="the filter 'nonsense =' cannot be used"):
+        find(index, query, k=6, where="nonsense =")
 
 
 def test_a_calibration_is_made_once_for_a_version(index: Index) -> None:

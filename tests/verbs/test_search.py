@@ -16,7 +16,9 @@ from e5v.cli import main
 from e5v.search.query import SAME
 from e5v.verbs import search_results as module
 from e5v.verbs import terminal_images
+from e5v.verbs.plain_text import to_plain_text
 from e5v.verbs.search_page import SearchPage, render_search_page
+from tests.notes import NOTE, PLAIN
 from tests.verbs.done import PHOTOS, Done, Run
 from tests.work import count_work
 
@@ -219,6 +221,12 @@ def test_a_page(find: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "<b>a cat" not in html
     assert "http" not in re.sub(r'href="file:[^"]*"', "", html)
     assert "Nothing was found" in render_search_page(SearchPage("none", []))
+
+
+def test_markdown_is_saved_as_text() -> None:
+    """Catches a saved page that shows marks which the served page does not."""
+    assert to_plain_text(NOTE, "/walk.md") == PLAIN
+    assert to_plain_text("# 1\n", "/walk.txt") == "# 1"
 
 
 def test_control_characters_do_not_reach_the_terminal(

@@ -71,15 +71,14 @@ class Scale:
 
         The order of the first hits does not depend on how many follow.
         """
+        kinds = {kind for kind, ranked in scores.items() if len(ranked)}
+        is_known = kinds <= self.spreads.keys()  # a kind may be new in the index
         ranks = [
-            (-self._standardise(kind, score), place, kind)
+            (-self.spreads[kind].standardise(score) if is_known else -score, place, kind)
             for kind, ranked in scores.items()
             for place, score in enumerate(ranked)
         ]
         return [(kind, place) for _, place, kind in sorted(ranks)]
-
-    def _standardise(self, kind: str, score: float) -> float:
-        return self.spreads[kind].standardise(score) if self.spreads else score
 
 
 BY_COSINE = Scale({}, frozenset())

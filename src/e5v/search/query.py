@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from os import PathLike
 from typing import TYPE_CHECKING, Protocol
 from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
 
-from e5v.errors import ItemError, UsageError, plural
+from e5v.errors import ItemError, UsageError
 from e5v.inputs import ImageInput, RawItem, normalise
 from e5v.model.snapshots import take
 from e5v.search.entries import Filters, Hit
 from e5v.search.manifest import PROMPT
+from e5v.search.query_parts import need_one_image, need_text
 from e5v.search.stored_example import StoredExample, read_part
 from e5v.vectors import unit
 
@@ -92,9 +92,9 @@ class Query:
     def __post_init__(self) -> None:
         """Clean the words and check that there is one example at most."""
         for name in ("text", "without", "like"):
-            _need_text(name, getattr(self, name))
+            need_text(name, getattr(self, name))
         if self.image is not None:
-            _need_one_image(self.image)
+            need_one_image(self.image)
         for name in ("text", "without"):
             words = getattr(self, name)
             cleaned = normalize("NFC", words) if words and words.strip() else None
@@ -103,34 +103,6 @@ class Query:
             raise UsageError("nothing to search for; give words, an image, or both")
         if self.image is not None and self.like is not None:
             raise UsageError("got both image and like; give one of them")
-
-
-def _need_text(name: str, value: object) -> None:
-    """Raise `UsageError` unless the value of an argument is a string or None."""
-    if value is not None and not isinstance(value, str):
-        raise UsageError(f"{name} is of type {type(value).__name__}; expected a string")
-
-
-def _need_one_image(image: object) -> None:
-    """Raise `UsageError` unless the example of a query is one image.
-
-    A string, a path or bytes are not read here: they count as one image.
-    """
-    if isinstance(image, (str, PathLike)):
-        return
-    expected = "expected one image: a path, encoded bytes, a PIL image or a data URI"
-    if isinstance(image, (list, tuple)):
-        raise UsageError(f"image is a {type(image).__name__} of {len(image)}; {expected}")
-    try:
-        item = normalise({"image": image})
-    except ItemError as error:
-        cause = f"is of type {type(image).__name__}"
-        if isinstance(image, Mapping):
-            cause = f"is a mapping that {error.cause}"
-        raise UsageError(f"image {cause.partition(';')[0]}; {expected}") from None
-    if item.texts or len(item.images) != 1:
-        counts = f"{plural(len(item.images), 'image')} and {plural(len(item.texts), 'text')}"
-        raise UsageError(f"image is a mapping with {counts}; {expected}")
 
 
 @dataclass(frozen=True)

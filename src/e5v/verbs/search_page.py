@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from e5v.verbs.plain_text import to_plain_text
+
 if TYPE_CHECKING:
     from e5v.search.entries import Hit
 
@@ -78,7 +80,7 @@ def _make_card(hit: "Hit") -> HitCard:
     return HitCard(
         url=Path(entry.path).as_uri(),
         thumbnail=base64.b64encode(entry.thumbnail).decode(),
-        text=entry.text,
+        text=to_plain_text(entry.text, entry.path),
         score=f"{hit.score:.3f}",
         match=hit.match or "",
         source=f"{entry.path} · {entry.part}" if entry.kind == "text" else entry.path,

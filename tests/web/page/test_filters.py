@@ -13,6 +13,7 @@ import pytest
 
 from e5v import E5V
 from e5v.web.index_view import Collection
+from tests.notes import NOTE, PLAIN
 from tests.web.page.browsing import PHONE, Served, Visit, index_folder, serving, visiting
 
 if TYPE_CHECKING:
@@ -20,15 +21,6 @@ if TYPE_CHECKING:
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 
-NOTE = """\
-# A *walk*
-
-I saw **a fox** and [its den](https://example.org/den) <b>there</b>.
-
-- first `step`
-- <img src=x onerror="document.title='owned'">snake_case_name
-"""
-PLAIN = "A walk\n\nI saw a fox and its den there.\n\n• first step\n• snake_case_name"
 DAY = 86_400
 
 
