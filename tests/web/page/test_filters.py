@@ -179,6 +179,9 @@ def test_filters_on_a_phone(browser: "Browser", dated: Served) -> None:
         page.locator(".tile").first.tap()
         expect(page.locator(".selection .count")).to_have_text("1 selected")
         page.locator(".filters summary").tap()
+        panel = page.locator(".panel").bounding_box()
+        assert panel
+        assert panel["width"] > 0.8 * PHONE["width"]
         wide = "all => all.filter((one) => one.getBoundingClientRect().right > innerWidth).length"
         assert page.locator(".panel *:visible, .selection *:visible").evaluate_all(wide) == 0
         assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
