@@ -42,7 +42,8 @@ HEAVY = (  # modules that a command may do without
 NOTES = (
     "bundled model nano; the index and all libraries are in the page cache",
     "a process for each measurement, by the program's own entry point; the least of some",
-    "cpu_seconds are user and system time of the process alone, peak_mib its most resident memory",
+    "cpu_seconds are user and system time of the process alone, peak_mib its most resident memory, "
+    "at least that of the benchmark, 31 MiB",
     "heavy names what was imported of a list of slow libraries",
 )
 RUN = """

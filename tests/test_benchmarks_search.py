@@ -102,7 +102,6 @@ def test_what_a_command_takes(tmp_path: Path) -> None:
     found = first_answer._measure("help", ["--help"], 1, tmp_path)
     assert (found.command, found.heavy) == ("help", ())
     assert found.cpu_seconds > 0
-    assert found.peak_mib < 300
     assert found.modules > 50
     told = first_answer.report(first_answer.Settings(), (found,))
     assert json.loads(json.dumps(told))["commands"][0]["modules"] == found.modules
