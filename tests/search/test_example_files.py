@@ -8,6 +8,7 @@ import e5v
 from e5v import E5V
 
 FILES = Path(__file__).parents[2] / "examples" / "files"
+TEXTS = {".docx", ".epub", ".html"}
 FOUND = {
     "three huge gowns on a yellow background": "report.pdf#page=1",
     "a frog and a box of french fries": "report.pdf#page=2",
@@ -28,7 +29,13 @@ def test_each_kind_of_file_is_found_by_words(tmp_path: Path) -> None:
     done = e5v.index([FILES], index=tmp_path / "index", model=model)
     assert (done.entries, done.faults) == (11, ())
     index = e5v.Index.open(tmp_path / "index", model=model)
-    hits = {words: index.search(words, k=1)[0].entry for words in FOUND}
+    kinds = {
+        words: "text" if Path(file).suffix in TEXTS else "image" for words, file in FOUND.items()
+    }
+    hits = {
+        words: index.search(words, k=1, where=f"kind = '{kind}'")[0].entry
+        for words, kind in kinds.items()
+    }
     assert {words: Path(entry.path).name for words, entry in hits.items()} == FOUND
     where = "taken >= '2019' AND taken < '2020' AND latitude > 60 AND camera LIKE '%Camera One'"
     [photo] = index.search("anything", where=where)

@@ -23,18 +23,18 @@ from e5v.errors import DataError
 from e5v.extras import imported
 from e5v.files import sync
 from e5v.search.addresses import Addresses
-from e5v.search.column_update import update_columns
+from e5v.search.column_update import open_or_create, update_columns
 from e5v.search.filtering import filtering, find_matching, first_message
 from e5v.search.filters import whole_condition
 from e5v.search.live import READ, Live, read_live
 from e5v.search.records import Known
 from e5v.search.stored_vectors import COLUMN, Vectors, open_vectors
-from e5v.search.table_rows import lacking, make_rows, make_states, schema
+from e5v.search.table_rows import make_rows, make_states
 
 with imported("an index"):
     import lancedb
     import pyarrow as pa
-    from lancedb.index import IvfRq
+    from lancedb.index import Bitmap, IvfRq
 
 NAME = "entries"
 SOME_FRAGMENTS, MOST_FRAGMENTS = 16, 256  # worth joining if large; always worth joining
@@ -78,14 +78,7 @@ class Table:
     @classmethod
     def create(cls, folder: Path, dim: int) -> "Table":
         """Open the table; create it if it does not exist, and the columns that it lacks."""
-        database = lancedb.connect(folder)
-        try:
-            opened = database.open_table(NAME)
-        except ValueError:  # it does not exist
-            opened = database.create_table(NAME, schema=schema(dim), exist_ok=True)
-        if len(missing := lacking(opened.schema)):
-            opened.add_columns(missing)  # null; no record is written again
-        table = cls(opened, folder)
+        table = cls(open_or_create(folder, NAME, dim), folder)
         table.sync()
         return table
 
@@ -138,14 +131,25 @@ class Table:
         return find_matching(self._table, where)
 
     @cached_property
+    def _index_columns(self) -> frozenset[str]:
+        return frozenset(name for index in self._table.list_indices() for name in index.columns)
+
+    @property
     def indexed(self) -> bool:
         """Whether LanceDB has an index of the vectors."""
-        return any("vector" in index.columns for index in self._table.list_indices())
+        return "vector" in self._index_columns
+
+    @property
+    def lacks_index(self) -> bool:
+        """Whether there is something for `make_index` to make."""
+        return not self._index_columns >= {"vector", "kind"}
 
     def make_index(self) -> None:
-        """Make LanceDB's index of the vectors: one bit per dimension; `near` refines its hits."""
-        self._table.create_index("vector", config=IvfRq(distance_type="cosine", num_bits=1))
-        self.__dict__.pop("indexed", None)
+        """Make LanceDB's missing indexes: of vectors (one bit per dimension), and of kinds."""
+        if not self.indexed:
+            self._table.create_index("vector", config=IvfRq(distance_type="cosine", num_bits=1))
+        self._table.create_index("kind", config=Bitmap())
+        self.__dict__.pop("_index_columns", None)
 
     def near(self, query: NDArray[np.float32], k: int, where: str | None) -> Near:
         """Return the `k` records nearest to a vector (d,) by LanceDB's index, refined.
