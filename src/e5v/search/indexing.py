@@ -49,8 +49,7 @@ def index(
     """Index folders of images and texts for search; only what is new or changed is embedded.
 
     Args:
-        folders: one or more folders or files (images, .txt, .md, .jsonl, and with extras documents,
-            videos and camera RAW); by default those before.
+        folders: one or more folders or files that `e5v index` takes; by default those before.
         index: the folder of the index, or a URL of an object store (s3://, gs:// or az://); by
             default $E5V_INDEX, or the user's application data.
         model: an open model, or its name: "nano", a hub id, or a folder; by default the index's
