@@ -1,15 +1,25 @@
 """Filters, checked before a database is opened."""
 
+import inspect
+import re
+
 import pytest
 
 from e5v.errors import UsageError
 from e5v.search.table_rows import COLUMNS as TABLE_COLUMNS
+from e5v.verbs.search import Search
 from e5v.verbs.where import COLUMNS, check_filter
 
 
 def test_the_columns_are_the_tables() -> None:
     """Catches a column that can be filtered on, and is refused."""
     assert set(COLUMNS) == set(TABLE_COLUMNS) - {"thumbnail"}
+
+
+def test_the_help_names_the_columns() -> None:
+    """Catches dates, cameras and places that can be filtered on, and that no help mentions."""
+    told = inspect.getsource(Search).split("where: ")[1].split("duplicates: ")[0]
+    assert set(COLUMNS) - set(re.findall(r"\w+", told)) == {"id", "digest"}
 
 
 @pytest.mark.parametrize(

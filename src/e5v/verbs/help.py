@@ -22,7 +22,7 @@ TITLES = {
     "objective options": "Loss options",
     "rule options": "Options of the choice",
     "opening options": "Model loading options",
-    "purpose options": "Options of what items are for",
+    "purpose options": "Instruction options",
     "engines options": "Engine options",
     "remote options": "Engine options",
 }

@@ -54,8 +54,9 @@ class Search:
     min_score: Annotated[float | None, arg(metavar="COSINE")] = None
     """Minimum cosine similarity of a result; with --duplicates, of a group (0.95 by default)."""
     where: Annotated[str | None, arg(metavar="FILTER")] = None
-    """SQL condition on path, kind, part, size, mtime, text, width or height, such as
-    "kind = 'image' AND path LIKE '%/2024/%'"."""
+    """SQL condition on path, kind, part, size, mtime, text, width or height, or on what the EXIF
+    of a photograph says: taken, camera, latitude or longitude; such as "kind = 'image' AND taken
+    >= '2024-06'"."""
     duplicates: bool = False
     """Group near-duplicates instead of searching."""
     json: bool = False
