@@ -42,9 +42,21 @@ def pick_device(device: str | int | torch.device | None) -> torch.device:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise UsageError(
-            f'device "{device}" cannot be used here: {first_line(error)}; '
-            "expected an available device, or None for the fastest"
+            f'device "{device}" cannot be used here: {_explain(error)}; '
+            f"this machine has {_name_available()}"
         ) from None
+
+
+def _explain(error: Exception) -> str:
+    """Return the first line of what PyTorch says, without its list of all devices there are."""
+    line = first_line(error)
+    return "PyTorch knows no such device" if line.startswith("Expected one of") else line
+
+
+def _name_available() -> str:
+    """Return the kinds of devices of this machine, as in "cpu and cuda"."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return " and ".join(["cpu", *(name for name, is_there in there.items() if is_there)])
 
 
 def list_devices(
