@@ -12,6 +12,7 @@ ENCODING: dict[str, tuple[list[str], str]] = {
         ["encode", "a", "--dims", "3"],
         "unknown option --dims; did you mean --dim",
     ),
+    "a longer word for an option": (["encode", "a", "--dimension", "3"], "did you mean --dim?"),
     "an option of another verb": (["encode", "a", "--port", "3"], "unknown option --port"),
     "an option with a value inside": (["encode", "a", "--dimm=3"], "did you mean --dim?"),
     "no value": (["encode", "a", "--dim"], "--dim N lacks its value"),

@@ -78,7 +78,13 @@ def _split_hint(hint: object) -> tuple[object, ...]:
 
 def suggest(word: str, known: Sequence[str]) -> str:
     """Return "; did you mean ...?" with the nearest of the known words, or nothing."""
-    near = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    word = word.lower()
+    begins = [one for one in known if one.startswith("--") and word.startswith(one)]
+    near = (
+        get_close_matches(word, known, n=1, cutoff=0.8)
+        or sorted(begins, key=len, reverse=True)
+        or get_close_matches(word, known, n=1)
+    )
     return f"; did you mean {near[0]}?" if near else ""
 
 
