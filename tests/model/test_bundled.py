@@ -78,11 +78,11 @@ def test_a_bundled_model_is_told_of() -> None:
     """Catches a user who looks for photos with a model of emoji, and is not told."""
     for name in ("nano", "nano-base"):
         told = bundled.limits_notice(name) or ""
-        for said in ("emoji", "e5v assemble photos", "royokong/e5-v"):
+        for said in ("emoji", "e5v assemble photos", "e5v models"):
             assert said in told
     for name in ("photos", "photos-base"):
         told = bundled.limits_notice(name) or ""
-        for said in ("1,000 classes", "first look", "royokong/e5-v"):
+        for said in ("1,000 classes", "first look", "e5v models"):
             assert said in told
     assert bundled.limits_notice("royokong/e5-v") is None
 

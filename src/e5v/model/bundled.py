@@ -20,7 +20,7 @@ from e5v.errors import ModelError
 
 ASSETS = Path(__file__).parents[1] / "assets"
 FOLDERS = {"nano": ASSETS / "nano", "photos": ASSETS / "photos"}  # in the package
-PAPER = "royokong/e5-v"  # the paper's own model, on the hub: the one for real use
+PAPER = "royokong/e5-v"  # the paper's own model, on the hub
 CACHE = "E5V_CACHE"
 SETTINGS = "settings.json"  # of a model that is assembled
 LIST = ".assembled.json"  # of an assembled model's files, with their sizes in bytes
@@ -95,7 +95,8 @@ BUNDLED = (
         NANO,
         lambda: FOLDERS[NANO] / "base",
         limits=f"{NANO} knows emoji scenes only; for photos use {PHOTOS} (once: e5v assemble "
-        f"{PHOTOS}) for a first look, or {PAPER} for real use, with an index of its own",
+        f"{PHOTOS}) for a first look, or for real use one that e5v models lists, with an index of "
+        "its own",
         visitors="This is a small demonstration model. It knows simple drawings of everyday "
         "things; its results for photographs and longer texts are poor.",
         largest=360,
@@ -104,7 +105,7 @@ BUNDLED = (
         PHOTOS,
         _find_assembled,
         limits=f"{PHOTOS} sees an image only through the names of ImageNet's 1,000 classes: good "
-        f"for a first look; for real use take {PAPER}, with an index of its own",
+        "for a first look; for real use take one that e5v models lists, with an index of its own",
         visitors="This is a small demonstration model. It sees photographs through the names of "
         "1,000 kinds of things, mostly animals and objects, so that many results are wrong.",
     ),
