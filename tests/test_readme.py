@@ -21,6 +21,7 @@ GUIDES = {
     for path in (ROOT / "docs" / "index.md", *sorted((ROOT / "docs" / "guides").glob("*.md")))
 }
 SPEED = (ROOT / "docs" / "speed.md").read_text()
+BIN = Path(sys.executable).parent
 RESULTS = ROOT / "benchmarks" / "results"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -49,12 +50,15 @@ def find_blocks(text: str) -> list[Block]:
 
 
 def run(block: Block, folder: Path) -> str:
-    """Run a block; `make` runs where the README stands, all else in the copy."""
+    """Run a block; `make` runs where the README stands, all else in the copy.
+
+    `python` and `e5v` are those beside the interpreter, sys.executable.
+    """
     interpreter = (
         [sys.executable, "-c"] if block.language == "python" else ["bash", "-euo", "pipefail", "-c"]
     )
     environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": f"{Path(sys.executable).parent}:{BIN}:{os.environ['PATH']}",
         "E5V_INDEX": str(folder / "index"),
     }
     result = subprocess.run(
@@ -89,6 +93,7 @@ def run_blocks(page: str, folder: Path) -> None:
 
 @pytest.mark.guides
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize("name", GUIDES)
 def test_every_block_of_the_guides_runs(name: str, folder: Path) -> None:
     """A guide that leads nowhere, or shows what is not printed."""

@@ -90,12 +90,6 @@ def test_what_cannot_be_done_is_said_first(monkeypatch: pytest.MonkeyPatch) -> N
         load("nano", weights="4bit")
 
 
-def test_full_weights_need_no_library() -> None:
-    """Catches a library that is imported, for seconds, where nobody asked for it."""
-    code = "import sys; from e5v import E5V; E5V('nano'); sys.exit('bitsandbytes' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
 @pytest.mark.slow
 def test_no_code_is_taken_from_the_hub(tmp_path: Path) -> None:
     """Catches compiled code that is downloaded and run where `kernels` happens to be installed."""

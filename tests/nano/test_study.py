@@ -85,6 +85,7 @@ def test_real_rows_are_mixed_in_at_their_share_and_each_once(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm")
 def test_the_text_side_is_the_command_itself(study: Study, base: Path) -> None:
     """A training of our own would prove nothing about what users run."""
     how = Setting("faithful", "", prompt="<text>", template="faithful", mask="faithful")
@@ -157,6 +158,7 @@ def test_the_text_half_of_a_mixture_is_the_file_of_text_only(tmp_path: Path) -> 
     assert set(texts) == {row}
 
 
+@pytest.mark.usefixtures("warm")
 def test_a_training_on_pictures_leaves_an_adapter_and_no_pictures(
     study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:

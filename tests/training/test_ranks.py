@@ -87,6 +87,7 @@ def _assert_same(one: Run, two: Run) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm")
 def test_two_processes_train_as_one(
     checkpoints: Checkpoints,
     folder: Path,
@@ -158,6 +159,7 @@ def _lose_a_rank(rank: int, port: int, told: Path) -> None:
         told.write_text(str(error))
 
 
+@pytest.mark.usefixtures("warm")
 def test_a_lost_rank_is_told(tmp_path: Path) -> None:
     """A rank that waits for ever for a killed one, or calls its end the model's fault."""
     spawn: Any = start_processes
