@@ -64,6 +64,24 @@ def test_a_signal_reaches_the_program(sent: int) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.parametrize("group", [True, False])
+def test_a_group_is_killed_as_a_whole(*, group: bool) -> None:
+    """Catches a command that goes on when what started it was killed with its group, or dies."""
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {SLEEP!r}])"
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=pipe, text=True, start_new_session=group) as process:
+        assert process.stdout
+        pid = int(process.stdout.readline())
+        process.kill()
+        process.wait()
+        if group:
+            assert process.stdout.read() == ""  # nobody has it open
+        else:
+            time.sleep(0.2)
+            os.kill(pid, signal.SIGKILL)
+
+
 def test_files_are_passed_and_others_are_not() -> None:
     """Catches a pipe that never closes, because a later process holds it."""
     ours, theirs = os.pipe()

@@ -9,11 +9,14 @@ import sys
 PLACE = ""  # of the server
 PYTHON = ""  # for all that the server does not run
 HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LEADS = os.getpgrp() == os.getpid()  # a group of processes, which is signalled as a whole
 
 
 def read_arguments() -> list[str]:
     """Return the interpreter's arguments; a client named e5v stands for `python -m e5v.cli`."""
     called, *arguments = sys.argv
+    if arguments[:1] == ["-B"]:  # of a process whose parent writes no bytecode
+        del arguments[0]
     return ["-m", "e5v.cli", *arguments] if called.endswith("/e5v") else arguments
 
 
@@ -34,6 +37,7 @@ def ask() -> socket.socket:
     ignored = [int(one) for one in HEARD if signal.getsignal(one) is signal.SIG_IGN]
     told = {"arguments": read_arguments(), "ignored": ignored}
     told["environment"] = dict(os.environ)
+    told["leads"] = LEADS
     told["folder"] = os.getcwd()  # noqa: PTH109
     told["files"] = files = open_files()
     server = socket.socket(socket.AF_UNIX)
@@ -49,13 +53,14 @@ def main() -> None:
     """Run the program, forward signals to it, and end as it does."""
     if read_arguments()[:1] not in (["-m"], ["-c"]):
         os.execv(PYTHON, [PYTHON, *sys.argv[1:]])
+    send = os.killpg if LEADS else os.kill
     signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
     with ask() as server:
         answers = server.makefile("r")
         pid = int(answers.readline())
         for one in HEARD:
             if signal.getsignal(one) is not signal.SIG_IGN:
-                signal.signal(one, lambda number, _: os.kill(pid, number))
+                signal.signal(one, lambda number, _: send(pid, number))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
         status = int(answers.readline())
     code = os.waitstatus_to_exitcode(status)

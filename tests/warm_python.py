@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -40,6 +40,7 @@ IMPORTED = (
 CLIENT = Path(__file__).with_name("warm_client.py")
 FILES = 200  # most files that a client has open
 PATIENCE = 60.0  # seconds until the first user is there
+Kill = Callable[[int, int], None]
 HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -51,7 +52,18 @@ class Program:
     folder: str
     environment: dict[str, str]
     ignored: list[int]  # signals
+    leads: bool  # a group of processes
     files: dict[int, int]  # the client's numbers of its open files: ours
+
+
+@dataclass(frozen=True)
+class Running:
+    """A program that runs: its client, a file that is ready when it has ended, and how to kill."""
+
+    client: socket.socket
+    ended: int
+    pid: int
+    kill: Kill
 
 
 @contextmanager
@@ -131,7 +143,7 @@ def serve(place: str) -> Program:
                     elif pid := os.fork():
                         for file in program.files.values():
                             os.close(file)
-                        _watch(waiting, client, pid)
+                        _watch(waiting, client, pid, os.killpg if program.leads else os.kill)
                     else:
                         return program
                 elif key.data is None:  # a user has ended
@@ -141,7 +153,7 @@ def serve(place: str) -> Program:
                     if not users:
                         sys.exit()
                 else:
-                    _end(waiting, *key.data)
+                    _end(waiting, key.data)
     sys.exit("no user came")
 
 
@@ -160,31 +172,31 @@ def _read(client: socket.socket) -> Program | None:
     return Program(**asked, files=dict(zip(numbers, files, strict=True)))
 
 
-def _watch(waiting: DefaultSelector, client: socket.socket, pid: int) -> None:
+def _watch(waiting: DefaultSelector, client: socket.socket, pid: int, kill: Kill) -> None:
     ended = os.pidfd_open(pid)
     with suppress(BrokenPipeError):
         client.sendall(f"{pid}\n".encode())
-    waiting.register(ended, EVENT_READ, (client, ended, pid))
-    waiting.register(client, EVENT_READ, (client, ended, pid))
+    one = Running(client, ended, pid, kill)
+    waiting.register(ended, EVENT_READ, one)
+    waiting.register(client, EVENT_READ, one)
 
 
-def _end(waiting: DefaultSelector, client: socket.socket, ended: int, pid: int) -> None:
+def _end(waiting: DefaultSelector, one: Running) -> None:
     """Tell a client how its program has ended; kill it if the client is gone."""
-    if client not in waiting.get_map():
+    if one.client not in waiting.get_map():
         return  # both were ready at once
-    done, status = os.waitpid(pid, os.WNOHANG)
+    done, status = os.waitpid(one.pid, os.WNOHANG)
     if not done:
-        os.kill(pid, signal.SIGKILL)
-        waiting.unregister(client)
-        client.close()
-        _, status = os.waitpid(pid, 0)
-    else:
-        waiting.unregister(client)
-        with suppress(OSError):
-            client.sendall(f"{status}\n".encode())
-        client.close()
-    waiting.unregister(ended)
-    os.close(ended)
+        with suppress(ProcessLookupError, PermissionError):  # it has no group yet, or has ended
+            one.kill(one.pid, signal.SIGKILL)
+        os.kill(one.pid, signal.SIGKILL)
+        _, status = os.waitpid(one.pid, 0)
+    with suppress(OSError):
+        one.client.sendall(f"{status}\n".encode())
+    waiting.unregister(one.client)
+    waiting.unregister(one.ended)
+    one.client.close()
+    os.close(one.ended)
 
 
 def become(program: Program) -> None:
