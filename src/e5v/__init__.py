@@ -6,6 +6,8 @@ item -> prompt -> packed tokens (+ pixels) -> encoder -> last token -> unit vect
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from e5v.model.torchao_internals import hide_notes
+
 if TYPE_CHECKING:
     from e5v.checkpoints.merge import Merged, merge
     from e5v.errors import (
@@ -23,9 +25,9 @@ if TYPE_CHECKING:
     from e5v.evaluation.evaluate import EvaluationOptions, evaluate
     from e5v.evaluation.report import Report
     from e5v.model.embedder import E5V
+    from e5v.model.encoded import Encoded, Skipped
     from e5v.model.malloc import keep_freed_memory
     from e5v.model.prompts import Prompt
-    from e5v.model.streaming import Encoded, Skipped
     from e5v.model.words import Word
     from e5v.parts.job import PartsProgress, encode_parts
     from e5v.search.index import Index
@@ -90,7 +92,7 @@ _HOMES = {
     "e5v.model.embedder": ("E5V",),
     "e5v.model.malloc": ("keep_freed_memory",),
     "e5v.model.prompts": ("Prompt",),
-    "e5v.model.streaming": ("Encoded", "Skipped"),
+    "e5v.model.encoded": ("Encoded", "Skipped"),
     "e5v.model.words": ("Word",),
     "e5v.parts.job": ("PartsProgress", "encode_parts"),
     "e5v.search.index": ("Index",),
@@ -101,6 +103,8 @@ _HOMES = {
     "e5v.training.triplets": ("Triplet",),
 }
 _MODULES = {name: home for home, names in _HOMES.items() for name in names}
+
+hide_notes()  # before anything imports transformers, and that torchao
 
 # Hidden from type checkers: they accept any name on a module that has __getattr__.
 if not TYPE_CHECKING:

@@ -27,6 +27,7 @@ from e5v.verbs.completion import OPTION, print_completion
 from e5v.verbs.console import say
 from e5v.verbs.explaining import DEBUG, explain
 from e5v.verbs.help import list_verbs
+from e5v.verbs.lean_imports import import_less
 from e5v.verbs.model_options import VARIABLE
 from e5v.verbs.options import suggest
 from e5v.verbs.usage import parse
@@ -75,7 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SystemExit: help was asked for (0), or the arguments cannot be understood (2).
     """
     atexit.register(gc.freeze)  # else Python ends by going through all objects of torch: seconds
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:  # the process is of the command line alone
+        arguments = sys.argv[1:]
+        import_less(arguments)
+    arguments = list(arguments)
     if arguments in (["--version"], ["-V"]):
         sys.stdout.write(f"e5v {version('e5v')}\n")
         return 0

@@ -16,7 +16,7 @@ EXTRAS = {
     "search": ("lancedb", "pyarrow"),
     "serve": ("fastapi", "uvicorn", "prometheus_client", "orjson"),
     "train": ("peft", "matplotlib"),
-    "qlora": ("bitsandbytes",),
+    "qlora": ("bitsandbytes", "torchao"),
     "divide": ("accelerate",),
     "track": ("tensorboard", "trackio", "wandb"),
     "eval": ("datasets", "mteb", "scipy", "sklearn"),

@@ -14,9 +14,10 @@ import torch
 from PIL import Image
 
 from e5v import E5V, EncodeWarning, ItemError, ModelError, Prompt, PromptError, UsageError
+from e5v.model.encoded import Encoded, Skipped
 from e5v.model.encoder import Encoder, Prompted
 from e5v.model.preparing import AHEAD
-from e5v.model.streaming import WINDOW_TOKENS, Encoded, Skipped
+from e5v.model.streaming import WINDOW_TOKENS
 
 Checkpoints = Callable[[str], Path]
 Photos = list[Image.Image]

@@ -11,7 +11,7 @@ import torch
 import transformers
 from torch.nn.functional import scaled_dot_product_attention
 
-from e5v.model import hf_internals, processor_internals
+from e5v.model import hf_internals, processor_internals, torch_internals
 from e5v.model.loading import Loaded, load, outline
 
 Checkpoints = Callable[[str], Path]
@@ -20,6 +20,7 @@ HOMES = {
     "e5v/model/bitsandbytes_internals.py",
     "e5v/model/hf_internals.py",
     "e5v/model/processor_internals.py",
+    "e5v/model/torch_internals.py",
     "e5v/verbs/usage.py",  # the parse errors of tyro
 }
 OWN = {"self", "cls", "other", "word"}  # records of e5v, and a named tuple
@@ -33,7 +34,7 @@ def loaded(checkpoints: Checkpoints) -> Loaded:
 
 def test_bfloat16_hardware_is_what_torch_says() -> None:
     """Catches a CPU that is taken for slow at bfloat16, or for fast."""
-    assert hf_internals.has_avx512_bf16() == torch.cpu._is_avx512_bf16_supported()
+    assert torch_internals.has_avx512_bf16() == torch.cpu._is_avx512_bf16_supported()
 
 
 def test_softmax_gradient_is_that_of_autograd() -> None:

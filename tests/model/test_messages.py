@@ -11,7 +11,7 @@ import pytest
 
 from e5v.errors import EncodeWarning, PromptError
 from e5v.model.embedder import E5V
-from e5v.model.streaming import Encoded, Skipped
+from e5v.model.encoded import Encoded, Skipped
 
 USER = {"role": "user", "content": "a cat on a mat"}
 SYSTEM = {"role": "system", "content": "Answer in one word."}

@@ -12,8 +12,8 @@ import pytest
 
 from e5v.errors import ItemError
 from e5v.model import speeds
+from e5v.model.encoded import Encoded, Skipped
 from e5v.model.speeds import Meter, Speed, read_speeds, write_speed
-from e5v.model.streaming import Encoded, Skipped
 
 SPEED = Speed("a/b", "e5-v", "cpu x, 2 threads", "float32", "photo", 120.0, 40)
 

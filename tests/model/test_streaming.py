@@ -12,8 +12,8 @@ from PIL import Image
 
 from e5v import E5V
 from e5v.model import streaming
+from e5v.model.encoded import Skipped
 from e5v.model.preparing import AHEAD
-from e5v.model.streaming import Skipped
 
 Photos = list[Image.Image]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from e5v import E5V
-from e5v.model.streaming import Encoded, Skipped
+from e5v.model.encoded import Encoded, Skipped
 from e5v.search.entries import Entry
 from e5v.search.index import Index
 from e5v.search.index_model import manifest_of

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from e5v.errors import DataError, UsageError
 from e5v.inputs import normalise
-from e5v.model.streaming import Encoded
+from e5v.model.encoded import Encoded
 from e5v.training import mining_items
 from e5v.training.mining import Mined, mine
 from e5v.training.mining_items import DistinctItems, ItemCorpus, Pairs

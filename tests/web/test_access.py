@@ -4,7 +4,9 @@ import base64
 
 import pytest
 
+from e5v.errors import UsageError
 from e5v.web.access import LOOPBACK, AccessRules, is_local
+from e5v.web.origins import read_origin
 from e5v.web.service import Settings
 from tests.web.asking import URL, Ask, fault
 
@@ -108,3 +110,64 @@ async def test_pages_of_other_sites(ask: Ask, headers: dict[str, str], status: i
         asked = await asker.client.options("/v1/search", headers={"origin": "http://evil.example"})
     assert reply.status_code == status
     assert "access-control-allow-origin" not in asked.headers
+
+
+APP = "https://app.example"
+PREFLIGHT = {
+    "access-control-request-method": "POST",
+    "access-control-request-headers": "authorization,content-type,x-stainless-lang",
+    "access-control-request-private-network": "true",
+}
+
+
+async def test_a_page_of_an_allowed_origin_asks_from_a_browser(ask: Ask) -> None:
+    """Catches a preflight that needs a key, which browsers never send, and an unreadable refusal.
+
+    The rest is as ever: other origins are refused, and the key is needed.
+    """
+    access = AccessRules(KEY, LOOPBACK | {"testserver"}, origins=frozenset({APP}))
+    key = [(b"authorization", f"Bearer {KEY}".encode()), (b"origin", APP.encode())]
+    async with ask(Settings(access=access)) as asker:
+        first = await asker.client.options("/v1/embeddings", headers=PREFLIGHT | {"origin": APP})
+        read = await asker.client.get("/v1/models", headers=key)
+        keyless = await asker.client.get("/v1/models", headers={"origin": APP})
+        other = {"origin": "https://evil.example"}
+        evil = await asker.client.options("/v1/embeddings", headers=PREFLIGHT | other)
+        asked = await asker.client.get("/v1/models", headers=[key[0], (b"origin", b"http://a.b")])
+    allowed = first.headers["access-control-allow-headers"].replace(" ", "").lower()
+    assert first.status_code == 200
+    assert set(allowed.split(",")) >= {"authorization", "content-type", "x-stainless-lang"}
+    assert first.headers["access-control-allow-private-network"] == "true"
+    for reply, status in ((first, 200), (read, 200), (keyless, 401)):
+        assert reply.status_code == status
+        assert reply.headers["access-control-allow-origin"] == APP
+        assert "access-control-allow-credentials" not in reply.headers
+    assert evil.status_code == 400
+    assert fault(asked) == (403, "origin", None)
+    for reply in (evil, asked):
+        assert "access-control-allow-origin" not in reply.headers
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("https://App.example/", "https://app.example"),
+        ("https://app.example:443", "https://app.example"),
+        ("http://localhost:3000", "http://localhost:3000"),
+        ("http://[::1]:80", "http://[::1]"),
+    ],
+)
+def test_origins_are_read_as_browsers_send_them(given: str, sent: str) -> None:
+    """Catches an origin that is allowed and never recognised, for a slash or a capital."""
+    assert read_origin(given) == sent
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["*", "app.example", "https://", "https://*.app.example", "https://a.b/page", "null", "file://",
+     "https://a.b:x", "https://me@a.b", "ftp://a.b"],
+)  # fmt: skip
+def test_what_is_no_origin_is_refused(given: str) -> None:
+    """Catches a typing error that leaves the page of a team without replies, and no word why."""
+    with pytest.raises(UsageError, match="expected the origin of a page, such as https://app"):
+        read_origin(given)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 
 from e5v.errors import UsageError, first_line
-from e5v.model.hf_internals import has_avx512_bf16
+from e5v.model.torch_internals import has_avx512_bf16
 
 
 def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:

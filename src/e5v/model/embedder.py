@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from e5v.errors import EncodeWarning, UsageError
 from e5v.inputs import Item, RawItem, Side
 from e5v.model.encode_warnings import describe_doubts, warn_at_end, warn_of_results
+from e5v.model.encoded import Encoded, OnError, Skipped
 from e5v.model.encoders import open_encoder
 from e5v.model.engine_address import EngineAddress
 from e5v.model.head import check_head
@@ -27,17 +28,7 @@ from e5v.model.prompts import Prompt, find_prompt
 from e5v.model.recipe import ANY, Purpose
 from e5v.model.recognising import warn_of_recipe
 from e5v.model.rendering import Renderer
-from e5v.model.streaming import (
-    Encoded,
-    EncodeOptions,
-    Items,
-    OnError,
-    Skipped,
-    Stream,
-    StreamOptions,
-    check_items,
-    with_bar,
-)
+from e5v.model.streaming import EncodeOptions, Items, Stream, StreamOptions, check_items, with_bar
 from e5v.model.token_batches import token_budget
 from e5v.model.tokens import LONGEST, Fit
 from e5v.model.words import Word, likely_words

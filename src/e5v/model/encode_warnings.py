@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 
 from e5v.errors import EncodeWarning
-from e5v.model.streaming import Encoded, Skipped
+from e5v.model.encoded import Encoded, Skipped
 
 
 def warn_of_results(results: Sequence[Encoded | Skipped]) -> None:

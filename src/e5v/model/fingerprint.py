@@ -19,6 +19,7 @@ from e5v.model.locating import absolute_name
 from e5v.model.recipes_llava import E5_V
 from e5v.model.recognising import kept_recipe
 from e5v.model.rendering import chat_template
+from e5v.model.torchao_internals import list_plain
 
 PRIME = 2_147_483_647
 CHUNK = 2**22  # values summed at once
@@ -33,8 +34,9 @@ def fingerprint(loaded: Loaded, readout: str = "last") -> str:
         return loaded.engine_digest
     state = hashlib.blake2b(digest_size=16)
     for name, given in sorted(loaded.model.state_dict().items()):
-        weight = read_weight(loaded.model, name, given)
-        state.update(f"{name} {weight.dtype} {tuple(weight.shape)} {_checksum(weight)}\n".encode())
+        for part, weight in list_plain(name, read_weight(loaded.model, name, given)):
+            read = f"{part} {weight.dtype} {tuple(weight.shape)} {_checksum(weight)}\n"
+            state.update(read.encode())
     _add_settings(state, loaded, readout)
     return state.hexdigest()
 

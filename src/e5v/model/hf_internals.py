@@ -31,16 +31,6 @@ CACHE_KEYWORDS = ("cache", "past_key_values")
 HOOKED = "_old_forward"  # where accelerate keeps the `forward` that its hook calls
 
 
-def has_avx512_bf16() -> bool:
-    """Check whether the CPU multiplies bfloat16 matrices in hardware.
-
-    torch 2.13 has it in `torch.cpu.get_capabilities()`; 2.11 in a private function.
-    """
-    if hasattr(torch.cpu, "get_capabilities"):
-        return bool(torch.cpu.get_capabilities().get("avx512_bf16", False))
-    return bool(torch.cpu._is_avx512_bf16_supported())
-
-
 def softmax_gradient(gradient: Tensor, softmax: Tensor) -> Tensor:
     """Return the gradient at the input of a softmax over the last dimension, in one pass.
 

@@ -121,14 +121,14 @@ def load(name: str | Path, *, part: Part = "whole", **options: Unpack[OpenOption
     found = find_source(name, how.adapter)
     name, source, trusted = str(name), found.checkpoint, how.trust_remote_code
     check_device_map(how.device, how.device_map)
-    check_weights(name, how.weights, adapted=bool(found.adapter))
+    place = main_device(how.device, how.device_map)
+    check_weights(name, how.weights, place, adapted=bool(found.adapter))
     recognised = recognise_source(name, found, how.recipe)
     adapter = fetch_adapter(found.adapter) if found.adapter else None
     config = _read_config(name, source, trust_remote_code=trusted)
     backbone = find_backbone(config.model_type)
     _check_kind(name, config, backbone)
     check_tiling(name, how.tiling, backbone, config.model_type)
-    place = main_device(how.device, how.device_map)
     with quiet():
         check_image_budget(name, source, config, backbone, how)
         skeleton = partial(make_skeleton, config, backbone, trusted)

@@ -8,6 +8,7 @@ which everything is computed.
 """
 
 import logging
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,13 +17,13 @@ import transformers
 from torch import nn
 
 from e5v.errors import ModelError, UsageError
-from e5v.extras import EXTRAS, need
+from e5v.extras import need
 from e5v.model.bitsandbytes_internals import import_bitsandbytes
 from e5v.model.opening import Weights
 
 
-def check_weights(name: str, weights: str, *, adapted: bool) -> None:
-    """Check that a model's weights can be stored in a way, without importing its library.
+def check_weights(name: str, weights: str, place: torch.device, *, adapted: bool) -> None:
+    """Check that weights can be stored in a way on a device, without importing the library for it.
 
     Raises:
         UsageError: the way is unknown.
@@ -34,7 +35,8 @@ def check_weights(name: str, weights: str, *, adapted: bool) -> None:
         raise UsageError(f'weights is "{weights}"; expected {known}', argument="weights")
     if weights == "full":
         return
-    need(f"weights {weights}", *EXTRAS["qlora"], "accelerate", extra="qlora")
+    library = "torchao" if _is_torchao(weights, place) else "bitsandbytes"
+    need(f"weights {weights}", library, "accelerate", extra="qlora")
     if adapted:
         raise ModelError(
             f"{name} has an adapter, which is merged into full weights only, not into {weights}; "
@@ -52,10 +54,17 @@ def load_options(
     """
     if weights == "full":
         return {"dtype": dtype}
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # tells of every cast
-    import_bitsandbytes()
-    config = QUANTISED[weights](dtype, list(_list_kept(skeleton())))
+    make = _eight_bits_of_torchao if _is_torchao(weights, place) else QUANTISED[weights]
+    config = make(dtype, list(_list_kept(skeleton())))
     return {"dtype": dtype, "quantization_config": config, "device_map": {"": place}}
+
+
+def _is_torchao(weights: str, place: torch.device) -> bool:
+    """Return whether torchao rounds the weights: where it is faster than bitsandbytes, and closer.
+
+    See `benchmarks/weights.py`.
+    """
+    return weights == "8bit" and place.type == "cpu"
 
 
 def _list_kept(model: Any) -> Iterator[str]:
@@ -66,6 +75,17 @@ def _list_kept(model: Any) -> Iterator[str]:
             yield path
 
 
+def _eight_bits_of_torchao(dtype: torch.dtype, kept: list[str]) -> Any:
+    """int8, one scale for each row of a matrix; tokens stay in the dtype."""
+    del dtype
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the library about itself
+        from torchao.quantization import Int8WeightOnlyConfig
+
+    make: Any = transformers.TorchAoConfig
+    return make(Int8WeightOnlyConfig(), modules_to_not_convert=kept)
+
+
 def _eight_bits(dtype: torch.dtype, kept: list[str]) -> Any:
     """int8, one scale for each row of a matrix and for each token (LLM.int8, arXiv 2208.07339).
 
@@ -73,20 +93,26 @@ def _eight_bits(dtype: torch.dtype, kept: list[str]) -> Any:
     on the whole batch, and so would the vector of an item.
     """
     del dtype
-    make: Any = transformers.BitsAndBytesConfig
-    return make(load_in_8bit=True, llm_int8_threshold=0.0, llm_int8_skip_modules=kept)
+    return _bitsandbytes(load_in_8bit=True, llm_int8_threshold=0.0, llm_int8_skip_modules=kept)
 
 
 def _four_bits(dtype: torch.dtype, kept: list[str]) -> Any:
     """NF4 with double quantisation, as QLoRA has it (arXiv 2305.14314)."""
-    make: Any = transformers.BitsAndBytesConfig
-    return make(
+    return _bitsandbytes(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=dtype,
         llm_int8_skip_modules=kept,
     )
+
+
+def _bitsandbytes(**options: Any) -> Any:
+    """Import bitsandbytes, and return its configuration for transformers."""
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # tells of every cast
+    import_bitsandbytes()
+    make: Any = transformers.BitsAndBytesConfig
+    return make(**options)
 
 
 QUANTISED: dict[str, Callable[[torch.dtype, list[str]], Any]] = {

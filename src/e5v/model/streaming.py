@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import Future
 from dataclasses import dataclass
 from os import PathLike
-from typing import Literal, TypeAlias, TypedDict, get_args
+from typing import TypeAlias, TypedDict, get_args
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from e5v.errors import ItemError, ModelError, PromptError, UsageError
 from e5v.inputs import RawItem, Side
 from e5v.model.device_pool import DevicePool, RunningBatches
+from e5v.model.encoded import Encoded, OnError, Skipped
 from e5v.model.encoder import Prompted
 from e5v.model.encoders import AnyEncoder
 from e5v.model.preparing import Prepared
@@ -28,7 +29,6 @@ from e5v.model.token_batches import token_batches
 from e5v.vectors import truncate, unit
 
 Items: TypeAlias = Iterable[RawItem]
-OnError = Literal["raise", "skip"]
 WINDOW_BATCHES = 8  # batches of tokens that are sorted together,
 WINDOW_TOKENS = 16_384  # and the minimum number of tokens;
 WINDOW_BYTES = 2 * 2**30  # the maximum of pixels: some models take 40 KB of them per token
@@ -50,32 +50,6 @@ class EncodeOptions(StreamOptions, total=False):
     """The options of `encode` that do not change the type of its result."""
 
     progress: bool
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """The vector of one item: `vector` (d,) unit float32; `cut` if its text was truncated.
-
-    `is_text` is true for an item without an image. `doubt` names a text of the item that looks like
-    an image, and why it is not one: "'cat.jpg' (no such file)"; otherwise it is empty. `tokens`
-    counts what the model read, prompt and images included; `digest` identifies the content.
-    """
-
-    position: int
-    vector: NDArray[np.float32]
-    cut: bool
-    is_text: bool = True
-    doubt: str = ""
-    tokens: int = 0
-    digest: bytes = b""
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """An item skipped with `on_error="skip"`, and its error."""
-
-    position: int
-    error: ItemError | PromptError
 
 
 @dataclass(frozen=True)

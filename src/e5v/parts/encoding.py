@@ -86,7 +86,7 @@ def _check_name(part: Part, settings: Settings) -> None:
 def _encode_rows(
     part: Part, settings: Settings, model: "E5V", batch_tokens: int | None
 ) -> Iterator[PartRow]:
-    from e5v.model.streaming import Encoded
+    from e5v.model.encoded import Encoded
 
     items = [one.item for one in part.rows if one.item is not None]  # a list: read on threads
     results = model.encode_iter(

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from e5v.errors import DataError, ItemError
 from e5v.inputs import Image, Item, RawItem, Side, normalise
+from e5v.model.encoded import Encoded, OnError, Skipped
 from e5v.model.images import digest
 from e5v.model.opening import kept_options
 from e5v.model.prompts import Prompt
-from e5v.model.streaming import Encoded, OnError, Skipped
 from e5v.parts.check import PartManifest, read_committed
 from e5v.parts.folders import open_folder
 from e5v.parts.part_file import read_vectors

@@ -9,26 +9,31 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from e5v.errors import UsageError
 from e5v.inputs import RawItem, Side
-from e5v.model.embedder import E5V
-from e5v.model.fingerprint import fingerprint, how_opened
+from e5v.model.encoded import Encoded, OnError, Skipped
 from e5v.model.locating import absolute_name
 from e5v.model.opening import Opening, follow
 from e5v.model.prompts import Prompt
-from e5v.model.streaming import Encoded, OnError, Skipped
 from e5v.search.manifest import PROMPT, Manifest
 
+if TYPE_CHECKING:
+    from e5v.model.embedder import E5V
 
-def fingerprint_of(model: E5V) -> str:
+
+def fingerprint_of(model: "E5V") -> str:
     """Return the fingerprint of a model: its weights, preprocessing, dtype and prompt."""
+    from e5v.model.fingerprint import fingerprint
+
     return f"{fingerprint(model.loaded, model.encoder.readout)}-{PROMPT}"
 
 
-def manifest_of(model: E5V, name: str) -> Manifest:
+def manifest_of(model: "E5V", name: str) -> Manifest:
     """Return the manifest of a new index for a model of that name."""
+    from e5v.model.fingerprint import how_opened
+
     return Manifest(fingerprint_of(model), name, dim=model.width, **how_opened(model.loaded))
 
 
@@ -49,17 +54,17 @@ class IndexModel:
     """
 
     name: str
-    open_as: Callable[[str], E5V]
+    open_as: Callable[[str], "E5V"]
     there: Manifest | None
 
     @cached_property
-    def _opened(self) -> E5V:
+    def _opened(self) -> "E5V":
         model = self.open_as(self.name)
         if self.there:
             self.there.check(manifest_of(model, self.name))
         return model
 
-    def open(self) -> E5V:
+    def open(self) -> "E5V":
         """Open it, the first time.
 
         Raises:
@@ -73,13 +78,15 @@ class IndexModel:
         return manifest_of(self._opened, self.name)
 
 
-def find_model(model: str | Path | E5V | None, there: Manifest | None) -> IndexModel:
+def find_model(model: "str | Path | E5V | None", there: Manifest | None) -> IndexModel:
     """Return the model of an index; an open one is checked now.
 
     Raises:
         DataError: it is not the one that the index was made with.
         UsageError: there is neither a model nor an index that names one.
     """
+    from e5v.model.embedder import E5V
+
     if isinstance(model, E5V):
         found = IndexModel(absolute_name(model.loaded.name), lambda _: model, there)
         found.open()

@@ -22,7 +22,7 @@ from datetime import datetime
 
 from e5v.files import FileState
 from e5v.inputs import Image, RawItem
-from e5v.model.streaming import Encoded, Skipped
+from e5v.model.encoded import Encoded, Skipped
 from e5v.search.catalog import Catalog, Fault
 from e5v.search.diff import Changes, compare, weight
 from e5v.search.exclusion import Exclusion

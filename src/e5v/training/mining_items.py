@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from e5v.errors import DataError, ItemError
 from e5v.inputs import RawItem, Side
 from e5v.model.embedder import E5V
+from e5v.model.encoded import Encoded, Skipped
 from e5v.model.image_files import UnreadableError
-from e5v.model.streaming import Encoded, Skipped
 from e5v.training.cells import as_item
 from e5v.training.contents import identify
 from e5v.training.triplets import Triplet

@@ -109,7 +109,7 @@ def fit(run: Run) -> Generator[Begun | Step | Measured, None, None]:
         E5VError: as `train`.
     """
     recipe, folder = run.recipe, RunFolder(run.out)
-    need("training", *EXTRAS["train"], *(EXTRAS["qlora"] if recipe.four_bit else ()))
+    need("training", *EXTRAS["train"], *(["bitsandbytes"] if recipe.four_bit else []))
     data = run.read_data()
     record = run.record(data)
     with joined(run.device, shard=run.shard) as (ranks, device), ExitStack() as held:

@@ -30,7 +30,7 @@ from e5v.verbs.watching import WatchedModel
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
-    from e5v.model.streaming import Encoded
+    from e5v.model.encoded import Encoded
     from e5v.verbs.vector_files import VectorFile, VectorRow
 
 Format = Literal["jsonl", "npy", "parquet"]
@@ -246,7 +246,7 @@ def _find_format(verb: Encode) -> Format:
 def _embed(
     verb: Encode, model: WatchedModel, items: Iterator[InputItem], table: "VectorFile", drawn: Bar
 ) -> Tally:
-    from e5v.model.streaming import Encoded
+    from e5v.model.encoded import Encoded
 
     waiting: deque[InputItem] = deque()  # read by the embedder, not yet answered
     stream = model.encode_iter(

@@ -137,18 +137,20 @@ def index(verb: Index) -> None:
     if verb.vectors is None:
         verb = _name_model(verb, there, roots, settings["exclude"])
     announce("looking for changes")
-    from e5v.search.adopting import AdoptedModel
     from e5v.search.sync import FolderSync
     from e5v.search.writer import writing
     from e5v.verbs.watching import watch
 
-    adopted = _adopt(verb.vectors, there)
-    model = adopted or _find_model(verb, there)
-    roots = adopted.roots if adopted else roots
+    adopted, watched = _adopt(verb.vectors, there), None
+    model: IndexModel | AdoptedModel
+    if adopted:
+        model, roots = adopted, adopted.roots
+    else:
+        model = own = _find_model(verb, there)
+        watched = watch(own.open, own.name)
     with writing(folder, model.manifest) as writer:
         writer.remember(**settings)
         writer.unfollow(unfollowed)
-        watched = None if isinstance(model, AdoptedModel) else watch(model.open, model.name)
         sync = FolderSync(writer, watched or model.open, at_once=adopted is not None)
         progress = _follow(sync, model, roots, forget=verb.forget)
         report = IndexReport(folder, sync, progress, len(writer), adopted=bool(verb.vectors))

@@ -24,6 +24,7 @@ from e5v.verbs.model_options import Opening, check_model, choose_model, choose_o
 from e5v.verbs.options import AtStores, need_at_least_1
 from e5v.verbs.paths import index_folder, missing_index
 from e5v.verbs.store import check_store, open_store
+from e5v.web.origins import read_origin
 
 if TYPE_CHECKING:
     from e5v.databases.store_index import StoreIndex
@@ -78,6 +79,8 @@ class Serve:
     """Fetch images from this domain; by default nothing is fetched."""
     allow_host: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="NAME")] = ()
     """Also accept requests addressed to this host name, such as that of a proxy."""
+    allow_origin: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="URL")] = ()
+    """Let pages of this origin ask from a browser (CORS), such as https://app.example."""
     queue_tokens: Annotated[int, arg(metavar="N")] = 500_000
     """Queue limit in tokens; further requests get status 429."""
     megapixels: Annotated[int, arg(metavar="N")] = 50
@@ -101,6 +104,8 @@ class Serve:
         if self.stop and (self.background or self.store):
             other = "--background" if self.background else "--store"
             raise UsageError(f"--stop ends the server of an index; leave out {other}")
+        for origin in self.allow_origin:
+            read_origin(origin)
         check_store(self.store, index=self.index)
 
 
@@ -204,11 +209,12 @@ def _read_settings(verb: Serve) -> "Settings":
     key = os.environ.get(KEY) or None
     names = frozenset(name.lower() for name in verb.allow_host)
     local = is_local(verb.host)
+    hosts = LOOPBACK | names | {verb.host.lower()} if local else None
     if not (local or key):
         say(f"warning: {verb.host} is open to others and {KEY} is not set: anybody can use it")
     return Settings(
         limits=Limits(queued_tokens=verb.queue_tokens, pixels=verb.megapixels * MEGA),
-        access=AccessRules(key, LOOPBACK | names | {verb.host.lower()} if local else None, names),
+        access=AccessRules(key, hosts, names, frozenset(map(read_origin, verb.allow_origin))),
         domains=frozenset(domain.lower() for domain in verb.allow_domain),
         batch_tokens=verb.batch_tokens,
     )

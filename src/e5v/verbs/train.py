@@ -115,7 +115,7 @@ def train(verb: Train) -> None:
     need("e5v train", *EXTRAS["train"])
     data = _find_data(verb.data)
     if verb.recipe.four_bit:
-        need("e5v train --four-bit", *EXTRAS["qlora"])
+        need("e5v train --four-bit", "bitsandbytes")
     for name in verb.track:
         need(f"e5v train --track {name}", name)
     if os.environ.get("RANK", "0") == "0":  # under torchrun, the first process checks for all

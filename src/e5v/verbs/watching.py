@@ -16,7 +16,8 @@ from e5v.verbs.console import say
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
-    from e5v.model.streaming import Encoded, Skipped, StreamOptions
+    from e5v.model.encoded import Encoded, Skipped
+    from e5v.model.streaming import StreamOptions
     from e5v.verbs.model_options import Opening
 
 

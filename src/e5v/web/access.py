@@ -1,6 +1,6 @@
 """Access checks: the Host header, the origin, and the API key of a request.
 
-request -> Host allowed -> origin is this site -> key correct -> the app
+request -> Host allowed -> origin is this site, or an allowed one -> key correct -> the app
 
 A page of another site can make a browser send requests to a server on the user's own machine, also
 under its own domain name, resolved to that machine (DNS rebinding). So both the Host and the origin
@@ -36,12 +36,14 @@ class AccessRules:
     """Which requests are accepted.
 
     `hosts` are the names allowed in the Host header (None: any); `sites` are the host names of
-    other sites whose pages may send requests, such as a proxy's.
+    other sites whose pages may send requests, such as a proxy's. Pages of `origins` may also read
+    the replies (`e5v.web.origins`).
     """
 
     key: str | None = field(default=None, repr=False)
     hosts: frozenset[str] | None = None
     sites: frozenset[str] = frozenset()
+    origins: frozenset[str] = frozenset()
 
     def check(self, path: str, headers: Headers) -> None:
         """Check a request.
@@ -67,6 +69,8 @@ class AccessRules:
             site = headers.get("sec-fetch-site", "none")
             followed = headers.get("sec-fetch-mode") == "navigate"  # the user followed a link
             return followed or site in {"none", "same-origin"}
+        if origin in self.origins:
+            return True
         netloc = _parse_netloc(origin)
         return netloc == headers.get("host", "").lower() or parse_host(netloc) in self.sites
 

@@ -26,6 +26,7 @@ from e5v.web.body_limits import BodyLimitMiddleware
 from e5v.web.docs_page import render_docs_page
 from e5v.web.errors import Reason, Refused, make_refusal
 from e5v.web.metrics import Meters, MetricsMiddleware
+from e5v.web.origins import allow_origins
 from e5v.web.paths import READ, HeadAsGetMiddleware, Page
 from e5v.web.reply_schemas import PlainResponse, describe_replies, drop_unsent_errors
 from e5v.web.searched import Searched
@@ -147,6 +148,8 @@ def _add_middleware(app: FastAPI, settings: Settings, meters: Meters, activity: 
     app.add_middleware(ActivityMiddleware, activity=activity)
     app.add_middleware(BodyLimitMiddleware, limits=settings.limits, refused=count)
     app.add_middleware(AccessMiddleware, rules=settings.access, refused=count)
+    if settings.access.origins:
+        app.add_middleware(allow_origins, origins=settings.access.origins)
     app.add_middleware(MetricsMiddleware, meters=meters)
     app.add_middleware(HeadAsGetMiddleware)
     app.add_middleware(SecurityHeadersMiddleware)

@@ -147,6 +147,10 @@ class SearchReply(BaseModel):
     """The result of a search."""
 
     hits: list[Hit] = Field(description="The nearest entries, the nearest first.")
+    next: str | None = Field(
+        description="Sent as after, with the same fields, it asks for the hits that follow; null "
+        "if there are none."
+    )
     words: list[Word] = Field(description="The words predicted for the query, likeliest first.")
     took_ms: float = Field(description="Milliseconds that the search took.")
 

@@ -27,6 +27,7 @@ from e5v.web.purposes import INPUT_TYPE, InputType, mark_items
 
 LONGEST_PROMPT = 2_000  # characters
 LONGEST_FILTER = 1_000
+LONGEST_CURSOR = 10_000  # it contains the id of an entry
 # Fields that the clients of other servers send, and that change no vector here.
 IGNORED = {"user", "task", "request_id", "priority"}
 IGNORED |= {"add_generation_prompt", "continue_final_message"}
@@ -51,6 +52,10 @@ MEANT = {  # names in other APIs -> our fields to suggest
     "filter": ("where",),
     "negative": ("without",),
     "threshold": ("min_score",),
+    "offset": ("after",),
+    "cursor": ("after",),
+    "next": ("after",),
+    "page": ("after",),
     "id": ("like",),
 }
 
@@ -69,8 +74,6 @@ PART = {
 Input = Annotated[Any, WithJsonSchema({"anyOf": [PART, {"type": "array", "items": PART}]})]
 Encoding = Literal["float", "base64"]
 CohereType = Literal["float", "int8", "uint8", "binary", "ubinary", "base64"]
-
-
 Truncate = Literal["NONE", "START", "END"]
 TRUNCATE = "Where to cut a text that is too long: START or END; with NONE the request is refused."
 
@@ -269,6 +272,11 @@ class SearchRequest(Request):
     without: str | None = Field(None, description="Words for what to avoid.")
     like: str | None = Field(None, description="The id of an entry to search with.")
     k: Whole = Field(24, ge=1, description="How many entries to return, the nearest first.")
+    after: str | None = Field(
+        None,
+        max_length=LONGEST_CURSOR,
+        description="The next of the previous reply, for the hits that follow, 10,000 in all.",
+    )
     min_score: Number | None = Field(
         None, description="Return only entries with at least this cosine similarity, -1 to 1."
     )

@@ -62,7 +62,7 @@ async def search(request: Request, wanted: SearchRequest) -> Response:
     took = round((time.perf_counter() - start) * 1000, 1)
     words = [{"word": one.word, "share": round(one.probability, 4)} for one in found.words]
     hits = [_hit(hit) for hit in found.hits]
-    return json_response({"hits": hits, "words": words, "took_ms": took})
+    return json_response({"hits": hits, "next": found.next, "words": words, "took_ms": took})
 
 
 @router.get(

@@ -26,6 +26,7 @@ from e5v.web.batching import Batcher
 from e5v.web.embedding import ItemEmbedder
 from e5v.web.errors import Refused
 from e5v.web.inputs import RequestItem, read_item
+from e5v.web.paging import read_cursor, take_page
 from e5v.web.schemas import SearchRequest
 from e5v.web.searched import Searched, SearchedIndex
 
@@ -38,10 +39,11 @@ WORDS = 8
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The hits of a search, and the words that the model predicts for its vector."""
+    """A page of hits, the words that the model predicts for the query, and the page after."""
 
     hits: list[Hit]
     words: list[Word]
+    next: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,20 +64,24 @@ class Searcher:
         """Search as `find` does: which examples are left out of the hits, `Query` says.
 
         Raises:
-            Refused: there is no index, or the request is invalid.
+            Refused: there is no index, or the request or its cursor is invalid.
             UsageError: the filter is invalid, or `without` leaves nothing of the query.
         """
+        cursor = read_cursor(request)
         index = await asyncio.to_thread(self.collection.index)
         items = await asyncio.to_thread(_list_items, index, request)
         states = (await self.embedder.embed(_read_items(items), PROMPT)).states
         vectors = items.combine(unit(states))
         length = self.length if items.wanted is None else float(np.linalg.norm(states[0]))
-        k, where, least = request.k, request.where, request.min_score
-        hits, words = await asyncio.gather(
-            asyncio.to_thread(find, index, vectors, k=k, where=where, min_score=least),
+
+        def find_nearest(k: int) -> list[Hit]:
+            return find(index, vectors, k=k, where=request.where, min_score=request.min_score)
+
+        page, words = await asyncio.gather(
+            asyncio.to_thread(take_page, find_nearest, request, cursor),
             self._predict_words(vectors.query, length),
         )
-        return SearchResult(hits, words)
+        return SearchResult(page.hits, words, page.next)
 
     async def words_of(self, vector: NDArray[np.float32]) -> list[Word]:
         """Return the words predicted for an entry's unit vector (d,), likeliest first."""
