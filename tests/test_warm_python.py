@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("warm")
+from tests.warm_python import IS_SUPPORTED
+
+pytestmark = [
+    pytest.mark.usefixtures("warm"),
+    pytest.mark.skipif(not IS_SUPPORTED, reason="there is no warm Python here"),
+]
 
 
 def run(code: str, *arguments: str, **options: object) -> "subprocess.CompletedProcess[str]":

@@ -1,4 +1,4 @@
-"""What is started in place of the interpreter: it has its program run by tests/warm_python.py."""
+"""What is started in place of the interpreter: it has its program run by tests/warm_server.py."""
 
 import json
 import os
