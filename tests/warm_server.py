@@ -58,20 +58,20 @@ class Running:
 
 
 def serve(place: str) -> Program:
-    """Fork a process for each program, where this returns; end with the last user."""
+    """Fork a process for each program, where this returns; end with the last user and program."""
     with socket.socket(socket.AF_UNIX) as listener, DefaultSelector() as waiting:
         listener.bind(place)
         listener.listen(64)
         waiting.register(listener, EVENT_READ)
-        users: set[socket.socket] = set()
-        while ready := waiting.select(None if users else PATIENCE):
+        used = False
+        while ready := waiting.select(None if used else PATIENCE):
             for key, _ in ready:
                 found: Any = key.fileobj
                 if found is listener:
                     client, _ = listener.accept()
                     program = _read(client)
                     if program is None:
-                        users.add(client)
+                        used = True
                         waiting.register(client, EVENT_READ)
                     elif pid := os.fork():
                         for file in program.files.values():
@@ -80,13 +80,12 @@ def serve(place: str) -> Program:
                     else:
                         return program
                 elif key.data is None:  # a user has ended
-                    users.discard(found)
                     waiting.unregister(found)
                     found.close()
-                    if not users:
-                        sys.exit()
                 else:
                     _end(waiting, key.data)
+            if used and len(waiting.get_map()) == 1:  # no user is left, and no program
+                sys.exit()
     sys.exit("no user came")
 
 
