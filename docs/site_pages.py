@@ -37,6 +37,7 @@ ROOMS = (
 PLAIN_FILES = {  # what is not Python, by folder: it has no docstring
     "assets/nano": "the bundled model: base, adapter and model card",
     "assets/photos": "what photos has in the package: adapter, class names and settings",
+    "assets/page": "colours and fonts of the page, of saved results and of reports",
     "assets/fonts": "the font of captions that are drawn as images",
     "web/page": "the page: HTML, CSS and plain JavaScript modules, without a build",
 }

@@ -10,13 +10,13 @@ from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benchmarks.machine import describe_machine, describe_versions
+from e5v.evaluation.report_html import read_style
 from e5v.evaluation.report_plots import plot
 from e5v.evaluation.report_text import duration, gap_measures, signed
 from nano.kept import write
@@ -162,9 +162,8 @@ def _write_html(values: dict[str, Any]) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    style = files("e5v.evaluation").joinpath("report.css").read_text(encoding="utf-8")
     own = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
-    more = {"style": style + own, "plot": plot, "thumbnail": _make_data_uri}
+    more = {"style": read_style() + own, "plot": plot, "thumbnail": _make_data_uri}
     return environment.get_template("report.html.jinja").render(values | more)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmarks import index_size, search
+from benchmarks import first_answer, index_size, search
 from benchmarks.search import Measured, Settings, measure, report, table
 from benchmarks.worlds import WORLDS, Drawer
 from e5v.search.entries import Hit
@@ -95,3 +95,15 @@ def test_the_sizes_of_an_index(tmp_path: Path) -> None:
     assert told["stages"][0].keys() == committed["stages"][0].keys()
     assert committed["stages"][1]["ratio"] <= 1.3
     assert all(one["largest_ratio"] <= 2.5 for one in committed["stages"])
+
+
+def test_what_a_command_takes(tmp_path: Path) -> None:
+    """Catches figures of another process, and a command that fails and is measured."""
+    found = first_answer._measure("help", ["--help"], 1, tmp_path)
+    assert (found.command, found.heavy) == ("help", ())
+    assert found.cpu_seconds > 0
+    assert found.modules > 50
+    told = first_answer.report(first_answer.Settings(), (found,))
+    assert json.loads(json.dumps(told))["commands"][0]["modules"] == found.modules
+    with pytest.raises(RuntimeError, match="e5v search: "):
+        first_answer._measure("search", ["search"], 1, tmp_path)

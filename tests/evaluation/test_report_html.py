@@ -97,3 +97,5 @@ def test_template_and_style_lie_in_the_package(report: Results) -> None:
     package = files("e5v.evaluation")
     assert package.joinpath("report.html.jinja").is_file()
     assert package.joinpath("report.css").read_text(encoding="utf-8") in to_html(report)
+    shared = files("e5v").joinpath("assets/page/tokens.css")  # also of the page of e5v serve
+    assert shared.read_text(encoding="utf-8") in to_html(report)

@@ -108,6 +108,11 @@ def test_the_newest_come_first(tmp_path: Path) -> None:
     assert [len(page) for page in pages] == [4, 4, 4, 3, 0]
     assert [one.id for page in pages for one in page] == newest[::2]
     assert {one.kind for one in index.newest("text", 99)} == {"text"}
+    assert [one.id for one in index.newest(limit=30, oldest=True)] == newest[::-1]
+    some = index.newest("image", 3, 1, where="mtime < 9", oldest=True)
+    assert [one.id for one in some] == ids([6, 4, 2])
+    with pytest.raises(UsageError, match="the filter 'nonsense =' cannot be used"):
+        index.newest(where="nonsense =")
     with pytest.raises(UsageError, match="kind is 'video'; expected image or text"):
         index.newest("video")
     with pytest.raises(UsageError, match="offset is -1; expected at least 0"):

@@ -79,10 +79,10 @@ def test_each_look_is_needed_and_kept_small(collection: VectorCollection) -> Non
     query = vectors(1, dim=1_100, seed=1)[0]
     signs = collection.signs
     assert signs is not None
-    bits = signs.quantizer.encode(query[None])[0]
-    first = ranking._first_pass(signs, np.arange(COUNT), bits, 10)
+    apart = ranking.SignDifferences(signs, query)
+    first = ranking._first_pass(apart, np.arange(COUNT), 10)
     assert 10 <= len(first) <= 1_000
-    second = ranking._second_pass(signs, first, bits, 10)
+    second = ranking._second_pass(apart, first, 10)
     assert 10 <= len(second) <= len(first)
 
 

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import webbrowser
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from e5v.cli import main
 from e5v.search.query import SAME
 from e5v.verbs import search_results as module
 from e5v.verbs import terminal_images
+from e5v.verbs.plain_text import to_plain_text
 from e5v.verbs.search_page import SearchPage, render_search_page
+from tests.notes import NOTE, PLAIN
 from tests.verbs.done import PHOTOS, Done, Run
 from tests.work import count_work
 
@@ -50,9 +53,10 @@ def test_queries_of_every_kind(find: Run, model: E5V) -> None:
         done = find("search", *arguments)
         assert (done.code, done.err) == (0, "")
         scores = (model.encode([item]) @ vectors.T)[0, kept]
-        np.testing.assert_allclose(
-            [line["score"] for line in done.lines], np.sort(scores)[::-1], atol=2e-3
-        )
+        found = [line["score"] for line in done.lines]
+        np.testing.assert_allclose(np.sort(found), np.sort(scores), atol=2e-3)
+        photos = [line["score"] for line in done.lines if line["kind"] == "image"]
+        assert photos == sorted(photos, reverse=True)
     assert names(find("search", "--image", cat, "-k", 1)) == ["cat.jpg"]
     assert names(find("search", "a cat", "--where", "kind = 'text'")) == ["note.txt"]
     assert find("search", "a cat", "--min-score", 1).lines == []
@@ -197,7 +201,7 @@ def test_pictures_in_a_terminal(find: Run, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("KITTY_WINDOW_ID", "1")
     monkeypatch.delenv("TMUX", raising=False)
     monkeypatch.setenv("TERM", "xterm-kitty")
-    drawn = find("search", "--image", PHOTOS / "cat.jpg", "-k", 2).out
+    drawn = find("search", "--image", PHOTOS / "cat.jpg", "-k", 2, "--where", "kind = 'image'").out
     assert drawn.index("cat.jpg") < drawn.index("\x1b_G")
     assert drawn.count("a=T,f=100") == 2
 
@@ -213,9 +217,16 @@ def test_a_page(find: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.err == f"e5v: wrote {path}\n"
     assert html.count("data:image/webp;base64,") == 4
     assert "&lt;b&gt;a cat&lt;/b&gt;" in html
+    assert files("e5v").joinpath("assets/page/tokens.css").read_text("utf-8") in html  # one look
     assert "<b>a cat" not in html
     assert "http" not in re.sub(r'href="file:[^"]*"', "", html)
     assert "Nothing was found" in render_search_page(SearchPage("none", []))
+
+
+def test_markdown_is_saved_as_text() -> None:
+    """Catches a saved page that shows marks which the served page does not."""
+    assert to_plain_text(NOTE, "/walk.md") == PLAIN
+    assert to_plain_text("# 1\n", "/walk.txt") == "# 1"
 
 
 def test_control_characters_do_not_reach_the_terminal(

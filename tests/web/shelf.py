@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from e5v import E5V
 from e5v.errors import DataError, UsageError
-from e5v.search.entries import Entry, Hit
+from e5v.search.calibration import Calibration, Scale
+from e5v.search.entries import KINDS, Entry, Filters, Hit
 from e5v.search.index_model import fingerprint_of
 from tests.web.asking import PHOTOS, picture
 
@@ -66,14 +67,39 @@ class Shelf:
         near = [hit for hit in hits if min_score is None or hit.score >= min_score]
         return sorted(near, key=lambda hit: -hit.score)[:k]
 
+    def search_kinds(
+        self, query: NDArray[np.float32], k: int, filters: Filters, scale: Scale
+    ) -> list[Hit]:
+        """Find the best of each kind, in the order of a scale."""
+        hits = self.search(query, k=len(self), where=filters.where, min_score=filters.min_score)
+        kinds = {kind: [one for one in hits if one.entry.kind == kind] for kind in KINDS}
+        order = scale.merge({kind: [one.score for one in some] for kind, some in kinds.items()})
+        return [kinds[kind][place] for kind, place in order[:k]]
+
+    def calibration(self) -> Calibration:
+        """Tell what cosines mean."""
+        kinds = np.array([entry.kind for entry in self.shelved], str)
+        return Calibration({kind: self.rows[kinds == kind] for kind in KINDS if kind in kinds})
+
     def get(self, id: str) -> Entry | None:
         """Return an entry."""
         return next((entry for entry in self.shelved if entry.id == id), None)
 
-    def newest(self, kind: str | None = None, limit: int = 100, offset: int = 0) -> list[Entry]:
-        """Return entries, the newest first."""
+    def newest(
+        self,
+        kind: str | None = None,
+        limit: int = 100,
+        offset: int = 0,
+        *,
+        where: str | None = None,
+        oldest: bool = False,
+    ) -> list[Entry]:
+        """Return entries, the newest first; no filter is known."""
+        if where is not None:
+            raise UsageError(f"the filter {where} cannot be understood")
         found = [entry for entry in self.shelved if kind in {None, entry.kind}]
-        return sorted(found, key=lambda entry: -entry.mtime)[offset : offset + limit]
+        found.sort(key=lambda entry: -entry.mtime, reverse=oldest)
+        return found[offset : offset + limit]
 
     def entries(self, ids: Sequence[str]) -> list[Entry]:
         """Return entries in the order of their ids."""

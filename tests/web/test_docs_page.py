@@ -31,6 +31,7 @@ ERRORS = {
     "/v1/entries": ALWAYS | {"404", "409", "422", "503"},
     "/v1/entries/{id}": ALWAYS | {"404", "409", "503"},
     "/v1/examples": ALWAYS | {"404", "409", "503"},
+    "/v1/labels": ALWAYS | {"404", "409", "503"},
     "/v1/map": ALWAYS | {"404", "409", "503"},
     "/v1/thumbnails/{id}": ALWAYS | {"404", "409", "503"},
     "/v1/items/{id}": ALWAYS | {"404", "409", "503"},

@@ -17,7 +17,7 @@ from e5v.web.admission import Limits
 from e5v.web.embedding import ItemEmbedder
 from e5v.web.fetching import Fetcher
 from e5v.web.index_view import Collection
-from e5v.web.reply_schemas import IndexReply, MapReply, SearchReply
+from e5v.web.reply_schemas import IndexReply, LabelsReply, MapReply, SearchReply
 from e5v.web.service import Settings
 from tests.web.asking import CAT, PHOTOS, Ask, data_uri, fault
 from tests.web.shelf import IMAGES, THUMBNAIL, Shelf
@@ -115,6 +115,7 @@ async def test_replies_are_as_described(ask: Ask, shelf: Shelf) -> None:
         replies: list[tuple[type[BaseModel], httpx2.Response]] = [
             (SearchReply, await asker.search(text="a cat")),
             (MapReply, await asker.client.get("/v1/map")),
+            (LabelsReply, await asker.client.get("/v1/labels")),
             (IndexReply, await asker.client.get("/v1/index")),
         ]
     for shape, reply in replies:
@@ -141,6 +142,7 @@ async def test_what_a_hit_tells(ask: Ask, shelf: Shelf) -> None:
     async with ask() as asker:
         hits = (await asker.search(text="a cat", k=5)).json()["hits"]
         keys = {"id", "score", "path", "kind", "text", "part", "width", "height"}
+        keys |= {"match", "date"}
         assert all(hit.keys() == keys | {"thumbnail", "item"} for hit in hits)
         by_id = {hit["id"]: hit for hit in hits}
         cat, text = by_id[CAT_ID], by_id[TEXT_ID]
@@ -208,7 +210,8 @@ async def test_the_index_is_told(ask: Ask, model: E5V, shelf: Shelf) -> None:
     assert before["kinds"] == {"image": 3, "text": 2}
     assert before.keys() == {"items", "kinds", "model", "notice", "command"}
     assert [point["id"] for point in points] == [one.id for one in shelf.shelved]
-    assert points[0].keys() == {"id", "x", "y", "kind", "text", "thumbnail"}
+    entry = {"id", "kind", "text", "path", "part", "date", "width", "height", "thumbnail", "item"}
+    assert points[0].keys() == entry | {"x", "y"}
     assert all(0 <= point[axis] <= 1 for point in points for axis in "xy")
 
 

@@ -31,7 +31,7 @@ async def test_entries_newest_first(ask: Ask, shelf: Shelf) -> None:
         assert [one["kind"] for one in await entries(kind="image")] == ["image"] * 3
         hit = (await asker.search(text="a cat", k=1)).json()["hits"][0]
         one = (await asker.client.get(f"/v1/entries/{quote(hit['id'], safe='')}")).json()
-        assert {**one, "score": hit["score"]} == hit
+        assert {**one, "score": hit["score"], "match": hit["match"]} == hit
         for path in ("/v1/entries?limit=0", "/v1/entries?offset=-1", "/v1/entries?kind=sound"):
             assert fault(await asker.client.get(path)) == (422, "fields", None)
         assert fault(await asker.client.get("/v1/entries/nobody")) == (404, "missing", None)

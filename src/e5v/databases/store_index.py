@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from e5v.databases.conditions import Condition, loosen, matches, read_condition
+from e5v.databases.conditions import And, Compare, Condition, loosen, matches, read_condition
 from e5v.databases.database import VectorDatabase
 from e5v.databases.opening import open_database, read_complete_facts
 from e5v.databases.rows import Found, filtered_values
 from e5v.databases.url import DatabaseUrl, read_url
 from e5v.errors import E5VError, UsageError
-from e5v.search.entries import KINDS, Entry, Hit
+from e5v.search.calibration import SAMPLE, Calibration, Scale
+from e5v.search.entries import KINDS, Entry, Filters, Hit
 from e5v.search.manifest import Manifest
 from e5v.search.query_model import QueryModel
 from e5v.search.search_arguments import (
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from e5v.search.query import Query
 
 DIRECT = 4_000_000  # values (rows x dimensions) up to which every row is compared
+SAMPLED = 4 * SAMPLE  # rows that say what cosines mean
 MOST = 16_384  # rows that are asked for, at most, because a filter matches few of the nearest
 
 
@@ -49,6 +51,7 @@ class StoreIndex:
         self.url = url
         self._database, self._facts = database, read_complete_facts(database, url)
         self._model = QueryModel(model)
+        self._calibration: Calibration | None = None
 
     @classmethod
     def open(cls, store: str, *, model: "E5V | None" = None) -> "StoreIndex":
@@ -102,7 +105,10 @@ class StoreIndex:
         facts = read_complete_facts(self._database, self.url)
         facts.manifest.check(self.manifest)
         before, self._facts = self._facts, facts
-        return facts.run != before.run
+        if facts.run == before.run:
+            return False
+        self._calibration = None
+        return True
 
     def kinds(self) -> dict[str, int]:
         """Count the entries of each kind."""
@@ -135,8 +141,39 @@ class StoreIndex:
             stored = load_stored_example(self, asked)
             vectors = embed_query(self._model.open(self.manifest), asked, stored)
             return find(self, vectors, k=k, where=where, min_score=min_score)
-        vector = read_vector(query, self.dim)
-        found = self._find(vector, k, condition)
+        return self._hits(self._find(read_vector(query, self.dim), k, condition), min_score)
+
+    def search_kinds(
+        self, query: NDArray[np.float32], k: int, filters: Filters, scale: Scale
+    ) -> list[Hit]:
+        """Find the `k` best images and texts for a unit vector (d,), in the order of a scale.
+
+        Raises:
+            UsageError: the filter is invalid.
+        """
+        given = () if filters.where is None else (read_condition(filters.where),)
+        hits = {
+            kind: self._hits(
+                self._find(query, k, And((*given, Compare("kind", "=", kind)))), filters.min_score
+            )
+            for kind in KINDS
+        }
+        order = scale.merge({kind: [hit.score for hit in some] for kind, some in hits.items()})
+        return [hits[kind][place] for kind, place in order[:k]]
+
+    def calibration(self) -> Calibration:
+        """Return what cosines mean here; made when it is first asked for, until a new export."""
+        made = self._calibration
+        if made is None:
+            ids, rows = self.vectors(SAMPLED)
+            kinds = {entry.id: entry.kind for entry in self.entries(ids)}
+            of_row = np.array([kinds.get(id, "") for id in ids], str)
+            there = [kind for kind, count in self.kinds().items() if count]
+            made = Calibration({kind: rows[of_row == kind] for kind in there})
+            self._calibration = made
+        return made
+
+    def _hits(self, found: list[Found], min_score: float | None) -> list[Hit]:
         hits = [Hit(one.entry, min(one.score, 1.0)) for one in found]
         return [hit for hit in hits if min_score is None or hit.score >= min_score]
 
@@ -176,15 +213,29 @@ class StoreIndex:
         found = {entry.id: entry for entry in self._database.entries(ids)}
         return [found[id] for id in ids if id in found]
 
-    def newest(self, kind: str | None = None, limit: int = 100, offset: int = 0) -> list[Entry]:
-        """Return entries by the time their files were changed, newest first.
+    def newest(
+        self,
+        kind: str | None = None,
+        limit: int = 100,
+        offset: int = 0,
+        *,
+        where: str | None = None,
+        oldest: bool = False,
+    ) -> list[Entry]:
+        """Return entries by the time their files were changed, newest first: see `e5v.Index`.
+
+        With a filter, or for the oldest, the 16,384 newest are looked through.
 
         Raises:
-            UsageError: there is no such kind, or a number is negative.
+            UsageError: there is no such kind, a number is negative, or the filter is invalid.
         """
         check_page(kind, limit, offset)
-        found = self._database.newest(kind, offset + limit) if limit else []
-        found.sort(key=lambda one: (-one.entry.mtime, one.number))
+        condition = None if where is None else read_condition(where)
+        count = MOST if oldest or condition is not None else offset + limit
+        found = self._database.newest(kind, count) if limit else []
+        if condition is not None:
+            found = [one for one in found if matches(condition, filtered_values(one.entry))]
+        found.sort(key=lambda one: (-one.entry.mtime, one.number), reverse=oldest)
         return [one.entry for one in found[offset : offset + limit]]
 
     def vector(self, id: str) -> NDArray[np.float32] | None:

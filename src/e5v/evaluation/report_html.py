@@ -36,13 +36,19 @@ class BenchmarkSection:
     run: BenchmarkRun | None
 
 
+def read_style() -> str:
+    """Return the style of a report: colours and fonts, which the page of `e5v serve` has, too."""
+    shared = files("e5v").joinpath("assets/page/tokens.css").read_text(encoding="utf-8")
+    return shared + files("e5v.evaluation").joinpath("report.css").read_text(encoding="utf-8")
+
+
 def to_html(report: Results) -> str:
     """Write a report as one HTML page."""
     setting = report.setting
     runs, groups = {run.benchmark: run for run in setting.runs}, report.by_benchmark
     return _load_template().render(
         setting=setting,
-        style=files("e5v.evaluation").joinpath("report.css").read_text(encoding="utf-8"),
+        style=read_style(),
         tiles=_format_key_numbers(report),
         benchmarks={
             one: BenchmarkSection(groups.get(one, []), runs.get(one)) for one in {**groups, **runs}

@@ -26,7 +26,7 @@ LAYERS = 8  # alternating images and texts, so that neither hides the other
 
 def bars(figure: Figure) -> str:
     """Draw a figure from 0 to 100, and the paper's as a thinner bar under it."""
-    ours = f"{_draw_bar(figure.value, 'ours', 1, 8)}{_draw_bar(figure.paper, 'paper', 11, 4)}"
+    ours = f"{_draw_bar(figure.value, 'ours', 1, 8)}{_draw_bar(figure.paper, 'published', 11, 4)}"
     return (
         '<svg viewBox="0 0 100 16" preserveAspectRatio="none" role="img" '
         f'aria-label="{percent(figure.value)} of 100">'

@@ -1,8 +1,10 @@
 """Results of a search: an entry of the index, and a hit, which is an entry with its score."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 KINDS = ("image", "text")
+Match = Literal["strong", "weak", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,30 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """An entry that was found, and the cosine of its vector with the query."""
+    """An entry that was found.
+
+    Attributes:
+        entry: the entry.
+        score: the cosine of its vector with the query.
+        match: how well it matches, beside random pairs of the same kinds (`calibration.py`); None
+            if that is not known.
+    """
 
     entry: Entry
     score: float
+    match: Match | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which entries may be hits.
+
+    Attributes:
+        where: an SQL condition; None for all.
+        min_score: the least cosine.
+        offline: whether entries whose files are missing are included.
+    """
+
+    where: str | None = None
+    min_score: float | None = None
+    offline: bool = False

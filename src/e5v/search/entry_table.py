@@ -34,7 +34,7 @@ from e5v.search.table_rows import make_rows, make_states, schema
 with imported("an index"):
     import lancedb
     import pyarrow as pa
-    from lancedb.index import IvfRq
+    from lancedb.index import Bitmap, IvfRq
 
 NAME = "entries"
 SOME_FRAGMENTS, MOST_FRAGMENTS = 16, 256  # worth joining if large; always worth joining
@@ -132,14 +132,25 @@ class Table:
         return find_matching(self._table, where)
 
     @cached_property
+    def _index_columns(self) -> frozenset[str]:
+        return frozenset(name for index in self._table.list_indices() for name in index.columns)
+
+    @property
     def indexed(self) -> bool:
         """Whether LanceDB has an index of the vectors."""
-        return any("vector" in index.columns for index in self._table.list_indices())
+        return "vector" in self._index_columns
+
+    @property
+    def lacks_index(self) -> bool:
+        """Whether there is something for `make_index` to make."""
+        return not self._index_columns >= {"vector", "kind"}
 
     def make_index(self) -> None:
-        """Make LanceDB's index of the vectors: one bit per dimension; `near` refines its hits."""
-        self._table.create_index("vector", config=IvfRq(distance_type="cosine", num_bits=1))
-        self.__dict__.pop("indexed", None)
+        """Make LanceDB's missing indexes: of vectors (one bit per dimension), and of kinds."""
+        if not self.indexed:
+            self._table.create_index("vector", config=IvfRq(distance_type="cosine", num_bits=1))
+        self._table.create_index("kind", config=Bitmap())
+        self.__dict__.pop("_index_columns", None)
 
     def near(self, query: NDArray[np.float32], k: int, where: str | None) -> Near:
         """Return the `k` records nearest to a vector (d,) by LanceDB's index, refined.

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import DataError
+from e5v.search.calibration import Calibration, Scale
 from e5v.search.duplicates import group_duplicates
-from e5v.search.entries import Entry, Hit
+from e5v.search.entries import Entry, Filters, Hit
 from e5v.search.index_folder import IndexFolder
 from e5v.search.locating import open_folder
 from e5v.search.manifest import Manifest, read_manifest
@@ -120,6 +121,9 @@ class Index:
     ) -> list[Hit]:
         """Find the `k` entries nearest to a query, nearest first.
 
+        In an index of images and texts, words and a `Query` are answered in one order of standard
+        scores (`calibration.py`), a vector by cosine alone.
+
         Args:
             query: words; a `Query`, such as `Query("at night", image="cat.jpg")`; or a unit vector
                 (d,) of the index's model, an array or a tensor, for which no model is needed.
@@ -147,6 +151,17 @@ class Index:
         hits = self._retry(lambda seen: seen.search(vector, k, where, offline=offline))
         return [hit for hit in hits if min_score is None or hit.score >= min_score]
 
+    def search_kinds(
+        self, query: NDArray[np.float32], k: int, filters: Filters, scale: Scale
+    ) -> list[Hit]:
+        """Find the `k` best images and texts for a unit vector (d,), in the order of a scale."""
+        check_options(k, filters.where, filters.min_score)
+        return self._retry(lambda seen: seen.search_kinds(query, k, filters, scale))
+
+    def calibration(self) -> Calibration:
+        """Return what cosines mean in this version; made when it is first asked for."""
+        return self._retry(lambda seen: seen.calibration)
+
     def check_filter(self, where: str) -> None:
         """Search with any vector, so that a bad filter is refused before a model is opened.
 
@@ -171,21 +186,32 @@ class Index:
 
         return self._retry(find)
 
-    def newest(self, kind: str | None = None, limit: int = 100, offset: int = 0) -> list[Entry]:
+    def newest(
+        self,
+        kind: str | None = None,
+        limit: int = 100,
+        offset: int = 0,
+        *,
+        where: str | None = None,
+        oldest: bool = False,
+    ) -> list[Entry]:
         """Return entries by the time their files were changed, newest first.
 
         Args:
             kind: "image" or "text"; all entries if None.
             limit: how many, at most.
-            offset: how many of the newest to skip.
+            offset: how many to skip.
+            where: a LanceDB filter, as of `search`.
+            oldest: the oldest first.
 
         Raises:
-            UsageError: there is no such kind, or a number is negative.
+            UsageError: there is no such kind, a number is negative, or the filter is invalid.
         """
         check_page(kind, limit, offset)
 
         def find(seen: Snapshot) -> list[Entry]:
-            return seen.entries(seen.newest_of(kind)[offset : offset + limit])
+            places = seen.newest_of(kind, where)
+            return seen.entries((places[::-1] if oldest else places)[offset : offset + limit])
 
         return self._retry(find)
 

@@ -9,9 +9,10 @@ how many are kept. Small collections are ranked directly.
 """
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,17 +48,40 @@ class Neighbours:
     places: NDArray[np.int64]
     scores: NDArray[np.float32]
 
+    def above(self, least: float | None) -> "Neighbours":
+        """Return those with at least that cosine."""
+        if least is None:
+            return self
+        count = int((self.scores >= least).sum())
+        return Neighbours(self.places[:count], self.scores[:count])
+
 
 def nearest(
     collection: VectorCollection, places: NDArray[np.int64], query: NDArray[np.float32], k: int
 ) -> Neighbours:
     """Return the `k` vectors among `places` (ascending) that are nearest to a unit vector (d,)."""
-    if collection.signs is not None and len(places) * len(query) > DIRECT:
-        rows = places if collection.rows is None else collection.rows[places]
-        places = places[_candidates(collection.signs, rows, query, k)]
-    scores = cosines(collection.vectors, places, query)
-    best = np.lexsort((places, -scores))[:k]
-    return Neighbours(places[best], scores[best])
+    return nearest_each(collection, [places], query, k)[0]
+
+
+def nearest_each(
+    collection: VectorCollection,
+    groups: Sequence[NDArray[np.int64]],
+    query: NDArray[np.float32],
+    k: int,
+) -> list[Neighbours]:
+    """Return the `k` nearest of each group of `places`; the signs are compared once for all."""
+    signs = collection.signs
+    apart = None if signs is None else SignDifferences(signs, query)
+    found = []
+    for places in groups:
+        chosen = places
+        if apart is not None and len(places) * len(query) > DIRECT:
+            rows = places if collection.rows is None else collection.rows[places]
+            chosen = places[_candidates(apart, rows, k)]
+        scores = cosines(collection.vectors, chosen, query)
+        best = np.lexsort((chosen, -scores))[:k]
+        found.append(Neighbours(chosen[best], scores[best]))
+    return found
 
 
 def cosines(
@@ -81,49 +105,62 @@ def cosines(
     return scores
 
 
-def _candidates(
-    signs: Signs, rows: NDArray[np.int64], query: NDArray[np.float32], k: int
-) -> NDArray[np.int64]:
+@dataclass(frozen=True)
+class SignDifferences:
+    """In how many signs each row differs from a unit vector (d,)."""
+
+    signs: Signs
+    query: NDArray[np.float32]
+
+    @cached_property
+    def bits(self) -> NDArray[np.uint64]:
+        """The signs of the query."""
+        return self.signs.quantizer.encode(self.query[None])[0]
+
+    @cached_property
+    def first(self) -> NDArray[np.uint16]:
+        """Of all rows, by the dimensions that vary most."""
+        bits = self.bits[: self.signs.quantizer.first, None]
+        count = -(-len(self.signs.numbers) // BLOCK)
+        apart = np.empty((count, BLOCK), np.uint16)
+        threads = max(1, min(os.cpu_count() or 1, MOST_THREADS, count // BLOCKS_EACH))
+        edges = np.linspace(0, count, threads + 1).astype(int)
+
+        def compare(part: int) -> None:
+            for block in range(edges[part], edges[part + 1]):
+                differ = np.bitwise_count(self.signs.first[block] ^ bits)
+                np.add.reduce(differ, axis=0, dtype=np.uint16, out=apart[block])
+
+        parts = range(threads)
+        list(_threads().map(compare, parts) if threads > 1 else map(compare, parts))
+        return apart.reshape(-1)
+
+
+def _candidates(apart: SignDifferences, rows: NDArray[np.int64], k: int) -> NDArray[np.int64]:
     """Return the ascending positions in `rows` of those worth an exact cosine."""
-    bits = signs.quantizer.encode(query[None])[0]
-    first = _first_pass(signs, rows, bits, k)
-    return first[_second_pass(signs, rows[first], bits, k)]
+    first = _first_pass(apart, rows, k)
+    return first[_second_pass(apart, rows[first], k)]
 
 
-def _first_pass(
-    signs: Signs, rows: NDArray[np.int64], query: NDArray[np.uint64], k: int
-) -> NDArray[np.int64]:
+def _first_pass(apart: SignDifferences, rows: NDArray[np.int64], k: int) -> NDArray[np.int64]:
     """Select candidates by the signs of the dimensions that vary most."""
     kept = max(int(FIRST_SHARE * len(rows)), FIRST_LEAST, FINE_EACH * k)
     if kept >= len(rows):
         return np.arange(len(rows))
-    bits = query[: signs.quantizer.first, None]
-    count = -(-len(signs.numbers) // BLOCK)
-    apart = np.empty((count, BLOCK), np.uint16)
-    threads = max(1, min(os.cpu_count() or 1, MOST_THREADS, count // BLOCKS_EACH))
-    edges = np.linspace(0, count, threads + 1).astype(int)
-
-    def compare(part: int) -> None:
-        for block in range(edges[part], edges[part + 1]):
-            differ = np.bitwise_count(signs.first[block] ^ bits)
-            np.add.reduce(differ, axis=0, dtype=np.uint16, out=apart[block])
-
-    list(_threads().map(compare, range(threads)) if threads > 1 else map(compare, range(threads)))
-    every = len(rows) == len(signs.numbers)
-    counts = apart.reshape(-1)
-    counts = counts[: len(rows)] if every else counts[rows]
-    return _select_candidates(counts, CandidateLimits(k, kept, WORD * len(bits)))
+    every = len(rows) == len(apart.signs.numbers)
+    counts = apart.first[: len(rows)] if every else apart.first[rows]
+    bits = min(apart.signs.quantizer.first, len(apart.bits))
+    return _select_candidates(counts, CandidateLimits(k, kept, WORD * bits))
 
 
-def _second_pass(
-    signs: Signs, rows: NDArray[np.int64], query: NDArray[np.uint64], k: int
-) -> NDArray[np.int64]:
+def _second_pass(apart: SignDifferences, rows: NDArray[np.int64], k: int) -> NDArray[np.int64]:
     """Select candidates for exact cosines by all signs."""
     kept = max(FINE, FINE_EACH * k)
     if kept >= len(rows):
         return np.arange(len(rows))
-    apart = np.bitwise_count(signs.words[rows] ^ query).sum(axis=1, dtype=np.uint16)
-    return _select_candidates(apart, CandidateLimits(k, kept, WORD * len(query)))
+    differ = np.bitwise_count(apart.signs.words[rows] ^ apart.bits)
+    counts = differ.sum(axis=1, dtype=np.uint16)
+    return _select_candidates(counts, CandidateLimits(k, kept, WORD * len(apart.bits)))
 
 
 MOST_THREADS = 4  # more are limited by memory bandwidth

@@ -1,29 +1,33 @@
 """Turn a query into a vector and its hits: one path for the command line, Python and the page.
 
 Query -> QueryItems -> one call of the model -> QueryVectors -> Index -> Hit, nearest first
+                                                -> its scale -> one order of images and texts
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from os import PathLike
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
 
-from e5v.errors import ItemError, UsageError, plural
+from e5v.errors import ItemError, UsageError
 from e5v.inputs import ImageInput, RawItem, normalise
 from e5v.model.snapshots import take
+from e5v.search.entries import Filters, Hit
 from e5v.search.manifest import PROMPT
+from e5v.search.query_parts import need_one_image, need_text
 from e5v.search.stored_example import StoredExample, read_part
 from e5v.vectors import unit
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
-    from e5v.search.entries import Entry, Hit
+    from e5v.search.calibration import Calibration, QueryKind, Scale
+    from e5v.search.entries import Entry
 
 COPIES = 10  # of an example, at most, that are removed from the hits
 SAME = 0.999  # cosine; passes differ by rounding
@@ -43,6 +47,14 @@ class StoredEntries(Protocol):
         offline: bool,
     ) -> list[Hit]:
         """Find the entries nearest to a unit vector (d,)."""
+
+    def search_kinds(
+        self, query: NDArray[np.float32], k: int, filters: Filters, scale: Scale
+    ) -> list[Hit]:
+        """Find the best images and texts for a unit vector (d,), in the order of a scale."""
+
+    def calibration(self) -> Calibration:
+        """Return what cosines mean in the index."""
 
     def get(self, id: str) -> Entry | None:
         """Return an entry, or None."""
@@ -80,9 +92,9 @@ class Query:
     def __post_init__(self) -> None:
         """Clean the words and check that there is one example at most."""
         for name in ("text", "without", "like"):
-            _need_text(name, getattr(self, name))
+            need_text(name, getattr(self, name))
         if self.image is not None:
-            _need_one_image(self.image)
+            need_one_image(self.image)
         for name in ("text", "without"):
             words = getattr(self, name)
             cleaned = normalize("NFC", words) if words and words.strip() else None
@@ -91,34 +103,6 @@ class Query:
             raise UsageError("nothing to search for; give words, an image, or both")
         if self.image is not None and self.like is not None:
             raise UsageError("got both image and like; give one of them")
-
-
-def _need_text(name: str, value: object) -> None:
-    """Raise `UsageError` unless the value of an argument is a string or None."""
-    if value is not None and not isinstance(value, str):
-        raise UsageError(f"{name} is of type {type(value).__name__}; expected a string")
-
-
-def _need_one_image(image: object) -> None:
-    """Raise `UsageError` unless the example of a query is one image.
-
-    A string, a path or bytes are not read here: they count as one image.
-    """
-    if isinstance(image, (str, PathLike)):
-        return
-    expected = "expected one image: a path, encoded bytes, a PIL image or a data URI"
-    if isinstance(image, (list, tuple)):
-        raise UsageError(f"image is a {type(image).__name__} of {len(image)}; {expected}")
-    try:
-        item = normalise({"image": image})
-    except ItemError as error:
-        cause = f"is of type {type(image).__name__}"
-        if isinstance(image, Mapping):
-            cause = f"is a mapping that {error.cause}"
-        raise UsageError(f"image {cause.partition(';')[0]}; {expected}") from None
-    if item.texts or len(item.images) != 1:
-        counts = f"{plural(len(item.images), 'image')} and {plural(len(item.texts), 'text')}"
-        raise UsageError(f"image is a mapping with {counts}; {expected}")
 
 
 @dataclass(frozen=True)
@@ -131,6 +115,7 @@ class QueryItems:
         example: the image alone, to know its copies; None if it may be a hit.
         stored: the index's vector (d,) of the example.
         like: the id of that entry.
+        kind: of what is wanted: an image, a text, or "mixed" for both together.
     """
 
     wanted: RawItem | None
@@ -138,6 +123,7 @@ class QueryItems:
     example: RawItem | None
     stored: NDArray[np.float32] | None = None
     like: str | None = None
+    kind: QueryKind | None = None
 
     def listed(self) -> list[RawItem]:
         """Return the items to embed, in the order that `combine` expects their vectors in.
@@ -162,7 +148,8 @@ class QueryItems:
         example = None if self.wanted is None else self.stored
         if self.example is not None:
             example = next(left)
-        return QueryVectors(remove_unwanted(wanted, unwanted), example, self.like)
+        query = remove_unwanted(wanted, unwanted)
+        return QueryVectors(query, example, self.like, self.kind, tuple(unwanted))
 
 
 @dataclass(frozen=True)
@@ -170,12 +157,15 @@ class QueryVectors:
     """A query as vectors (d,) of length 1.
 
     Hits are the entries nearest to `query`, without copies of the `example` and without the entry
-    whose id is `like`; both may be None.
+    whose id is `like`; both may be None. `kind` is that of the query before the vectors `removed`
+    were removed from it; if it is not known, hits are ordered by cosine alone.
     """
 
     query: NDArray[np.float32]
     example: NDArray[np.float32] | None = None
     like: str | None = None
+    kind: QueryKind | None = None
+    removed: tuple[NDArray[np.float32], ...] = ()
 
 
 def list_items(query: Query, stored: StoredExample | None = None) -> QueryItems:
@@ -187,9 +177,13 @@ def list_items(query: Query, stored: StoredExample | None = None) -> QueryItems:
     without = None if query.without is None else {"text": query.without}
     if stored is not None:
         wanted = [stored.part, *words] if stored.part is not None else None
-        return QueryItems(wanted, without, None, stored.vector, query.like)
+        kind: QueryKind = "text"
+        if stored.kind == "image":
+            kind = "mixed" if words else "image"
+        return QueryItems(wanted, without, None, stored.vector, query.like, kind)
     image: list[RawItem] = [] if query.image is None else [{"image": query.image}]
-    return QueryItems([*image, *words], without, image if image and words else None)
+    kind = "text" if not image else "mixed" if words else "image"
+    return QueryItems([*image, *words], without, image if image and words else None, kind=kind)
 
 
 def remove_unwanted(
@@ -248,7 +242,7 @@ def load_stored_example(index: StoredEntries, query: Query) -> StoredExample | N
     entry, vector = index.get(query.like), index.vector(query.like)
     if entry is None or vector is None:
         raise UsageError(f"the index has no entry {query.like[:80]!a}", argument="like")
-    return StoredExample(vector, None if query.text is None else read_part(entry))
+    return StoredExample(vector, None if query.text is None else read_part(entry), entry.kind)
 
 
 def find(
@@ -262,16 +256,23 @@ def find(
 ) -> list[Hit]:
     """Find the `k` nearest as `Index.search` does, without the example and its copies.
 
-    Up to `COPIES` copies are removed.
+    Images and texts are in one order, by standard scores (`calibration.py`), and each hit says how
+    well it matches. Up to `COPIES` copies are removed.
 
     Raises:
         UsageError: as `Index.search`.
     """
-    more = COPIES * (vectors.example is not None) + (vectors.like is not None)
-    hits = index.search(
-        vectors.query, k=k + more, where=where, min_score=min_score, offline=offline
-    )
-    return [hit for hit in hits if not _is_example(index, hit, vectors)][:k]
+    more = k + COPIES * (vectors.example is not None) + (vectors.like is not None)
+    calibration = index.calibration()
+    scale = calibration.scale(vectors.kind, vectors.query, vectors.removed)
+    if vectors.kind is not None and len(calibration.kinds) > 1:
+        hits = index.search_kinds(vectors.query, more, Filters(where, min_score, offline), scale)
+    else:
+        hits = index.search(
+            vectors.query, k=more, where=where, min_score=min_score, offline=offline
+        )
+    others = (hit for hit in hits if not _is_example(index, hit, vectors))
+    return [replace(hit, match=scale.match(hit.entry.kind, hit.score)) for hit in islice(others, k)]
 
 
 def _is_example(index: StoredEntries, hit: Hit, vectors: QueryVectors) -> bool:

@@ -77,11 +77,11 @@ def read_hits(reply: Any) -> list[Hit]:
         ValueError, TypeError, KeyError: it is something else.
     """
     return [
-        Hit(Entry(**fields | {"thumbnail": base64.b64decode(fields["thumbnail"])}), score)
-        for fields, score in reply["hits"]
+        Hit(Entry(**fields | {"thumbnail": base64.b64decode(fields["thumbnail"])}), score, match)
+        for fields, score, match in reply["hits"]
     ]
 
 
-def _hit(hit: Hit, *, thumbnails: bool) -> tuple[dict[str, Any], float]:
+def _hit(hit: Hit, *, thumbnails: bool) -> tuple[dict[str, Any], float, str | None]:
     thumbnail = base64.b64encode(hit.entry.thumbnail).decode() if thumbnails else ""
-    return asdict(hit.entry) | {"thumbnail": thumbnail}, float(hit.score)
+    return asdict(hit.entry) | {"thumbnail": thumbnail}, float(hit.score), hit.match

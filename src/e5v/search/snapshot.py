@@ -13,17 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import DataError, first_line
-from e5v.search.entries import KINDS, Entry, Hit
+from e5v.search.calibration import SAMPLE, Calibration, Scale
+from e5v.search.entries import KINDS, Entry, Filters, Hit
 from e5v.search.entry_table import Table
+from e5v.search.filters import whole_condition
 from e5v.search.index_folder import read_copied
 from e5v.search.keys import find_positions
 from e5v.search.live import Live
 from e5v.search.marks import Marks, read_marks, version_of
-from e5v.search.nearest import VectorCollection, nearest
+from e5v.search.nearest import Neighbours, VectorCollection, nearest, nearest_each
 from e5v.search.signs import Signs
 from e5v.search.table_rows import COLUMNS
+from e5v.vectors import unit
 
 TRIES = 5  # while a writer changes the index
+LOOKED_AT = 8_192  # records, of which those of a kind are sampled
 
 
 @dataclass(frozen=True)
@@ -119,12 +123,18 @@ class Snapshot:
         """`online` by mtime, newest first; the parts of one file in order."""
         return self.online[np.argsort(-self.live.mtimes[self.online], kind="stable")]
 
-    def newest_of(self, kind: str | None) -> NDArray[np.int64]:
-        """Return the positions of one kind, newest first; of all kinds if None."""
-        if kind is None:
-            return self.newest
-        of_kind: NDArray[np.int64] = self.newest[self.live.kinds[self.newest] == KINDS.index(kind)]
-        return of_kind
+    def newest_of(self, kind: str | None, where: str | None = None) -> NDArray[np.int64]:
+        """Return the positions of one kind, or of all if None, that match a filter, newest first.
+
+        Raises:
+            UsageError: the filter is invalid.
+        """
+        chosen = self.newest
+        if kind is not None:
+            chosen = chosen[self.live.kinds[chosen] == KINDS.index(kind)]
+        if where is not None:
+            chosen = chosen[np.isin(self.live.numbers[chosen], self.table.matching(where))]
+        return chosen
 
     def search(
         self, query: NDArray[np.float32], k: int, where: str | None, *, offline: bool
@@ -136,17 +146,64 @@ class Snapshot:
         """
         if not len(self.live):
             return []
-        if self.table.indexed and (where is None or where.isascii()):
-            return self._search_indexed(query, k, where, offline=offline)
+        if self._is_indexed(where):
+            found = self._near_indexed(query, k, where, offline=offline)
+        else:
+            found = nearest(self.collection, self._wanted(where, offline=offline), query, k)
+        return _hits(self.entries(found.places), found.scores)
+
+    def search_kinds(
+        self,
+        query: NDArray[np.float32],
+        k: int,
+        filters: Filters,
+        scale: Scale,
+    ) -> list[Hit]:
+        """Find the `k` best of images and texts, in the order of a scale.
+
+        Raises:
+            UsageError: the filter is invalid.
+        """
+        if not len(self.live):
+            return []
+        found = {
+            kind: near.above(filters.min_score)
+            for kind, near in zip(KINDS, self._near_kinds(query, k, filters), strict=True)
+        }
+        order = scale.merge({kind: near.scores.tolist() for kind, near in found.items()})[:k]
+        places = np.array([found[kind].places[place] for kind, place in order], np.int64)
+        scores = np.array([found[kind].scores[place] for kind, place in order], np.float32)
+        return _hits(self.entries(places), scores)
+
+    def _near_kinds(self, query: NDArray[np.float32], k: int, filters: Filters) -> list[Neighbours]:
+        """Return the `k` nearest of each kind."""
+        where, offline = filters.where, filters.offline
+        if not self._is_indexed(where):
+            wanted = self._wanted(where, offline=offline)
+            groups = [wanted[self.live.kinds[wanted] == number] for number in range(len(KINDS))]
+            return nearest_each(self.collection, groups, query, k)
+        if where is not None:
+            self.table.near(query, 1, where)  # its faults name the filter as it was given
+        rest = "" if where is None else f"{whole_condition(where)} AND "
+        return [
+            self._near_indexed(query, k, f"{rest}kind = '{kind}'", offline=offline)
+            for kind in KINDS
+        ]
+
+    def _is_indexed(self, where: str | None) -> bool:
+        """Return whether LanceDB's index answers."""
+        return self.table.indexed and (where is None or where.isascii())
+
+    def _wanted(self, where: str | None, *, offline: bool) -> NDArray[np.int64]:
+        """Return the ascending positions of the records that a filter matches."""
         wanted = np.arange(len(self.live)) if offline else self.online
         if where is not None:
             wanted = wanted[np.isin(self.live.numbers[wanted], self.table.matching(where))]
-        found = nearest(self.collection, wanted, query, k)
-        return _hits(self.entries(found.places), found.scores)
+        return wanted
 
-    def _search_indexed(
+    def _near_indexed(
         self, query: NDArray[np.float32], k: int, where: str | None, *, offline: bool
-    ) -> list[Hit]:
+    ) -> Neighbours:
         """Ask LanceDB's index for more until enough of its hits are current and online.
 
         The work does not grow with the number of records.
@@ -161,7 +218,23 @@ class Snapshot:
             if counts.sum() >= k or len(found.numbers) < asked:
                 break
             asked *= 4
-        return _hits(self.entries(places[counts][:k]), found.scores[counts][:k])
+        return Neighbours(places[counts][:k], found.scores[counts][:k])
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """What cosines mean in this version."""
+        there = [kind for kind, count in self.count_kinds().items() if count]
+        return Calibration({kind: self._sample(KINDS.index(kind)) for kind in there})
+
+    def _sample(self, kind: int) -> NDArray[np.float32]:
+        """Return vectors of a kind that are spread over the index."""
+        spread = np.linspace(0, len(self.live) - 1, min(len(self.live), LOOKED_AT)).astype(np.int64)
+        of_kind = spread[self.live.kinds[spread] == kind]
+        if len(of_kind) < SAMPLE:  # a scarce one
+            of_kind = np.flatnonzero(self.live.kinds == kind)
+        count = min(len(of_kind), SAMPLE)
+        chosen = of_kind[np.linspace(0, len(of_kind) - 1, count).astype(np.int64)]
+        return unit(self.collection.vectors.take(chosen))
 
 
 def _state_of(folder: Path) -> object:

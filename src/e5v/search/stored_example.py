@@ -26,11 +26,12 @@ class StoredExample:
     """An entry of the index as the example of a query.
 
     `vector` (d,) is the index's own; `part` is what it was embedded from, read only if the query
-    has words, too.
+    has words, too; `kind` is that of the entry.
     """
 
     vector: NDArray[np.float32]
     part: Part | None
+    kind: str
 
 
 def read_part(entry: Entry) -> Part:

@@ -238,7 +238,7 @@ class Writer:
         now = time.monotonic()
         if now - self._tidied_at >= TIDY_SECONDS:
             self._tidied_at = now
-            wants_index = self._count >= MANY and not self._table.indexed
+            wants_index = self._count >= MANY and self._table.lacks_index
             if wants_index or self._table.is_untidy():
                 self.optimize()
         self.publish()
@@ -246,7 +246,7 @@ class Writer:
     def optimize(self) -> None:
         """Join small fragments; make LanceDB's index of the vectors if there are many."""
         self._table.optimize()
-        if self._count >= MANY and not self._table.indexed:
+        if self._count >= MANY and self._table.lacks_index:
             self._table.make_index()
         self._table.sync()
 

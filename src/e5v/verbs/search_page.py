@@ -13,8 +13,18 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from e5v.verbs.plain_text import to_plain_text
+
 if TYPE_CHECKING:
     from e5v.search.entries import Hit
+
+
+@dataclass(frozen=True)
+class PageGroup:
+    """Hits that are shown together, and a note on them, which may be empty."""
+
+    hits: "Sequence[Hit]"
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -22,7 +32,7 @@ class SearchPage:
     """A title, and what was found, in groups."""
 
     title: str
-    groups: "Sequence[Sequence[Hit]]"
+    groups: Sequence[PageGroup]
 
 
 @dataclass(frozen=True)
@@ -33,13 +43,23 @@ class HitCard:
     thumbnail: str
     text: str
     score: str
+    match: str
     source: str
+
+
+@dataclass(frozen=True)
+class CardGroup:
+    """The cards of a group, and the note on them."""
+
+    cards: Sequence[HitCard]
+    note: str
 
 
 def render_search_page(page: SearchPage) -> str:
     """Return the HTML of a page."""
-    style = files("e5v.verbs").joinpath("search_page.css").read_text(encoding="utf-8")
-    groups = [[_make_card(hit) for hit in group] for group in page.groups]
+    tokens = files("e5v").joinpath("assets/page/tokens.css").read_text(encoding="utf-8")
+    style = tokens + files("e5v.verbs").joinpath("search_page.css").read_text(encoding="utf-8")
+    groups = [CardGroup([_make_card(hit) for hit in one.hits], one.note) for one in page.groups]
     return _load_template().render(title=page.title, style=style, groups=groups)
 
 
@@ -60,7 +80,8 @@ def _make_card(hit: "Hit") -> HitCard:
     return HitCard(
         url=Path(entry.path).as_uri(),
         thumbnail=base64.b64encode(entry.thumbnail).decode(),
-        text=entry.text,
+        text=to_plain_text(entry.text, entry.path),
         score=f"{hit.score:.3f}",
+        match=hit.match or "",
         source=f"{entry.path} · {entry.part}" if entry.kind == "text" else entry.path,
     )

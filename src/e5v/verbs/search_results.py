@@ -40,7 +40,9 @@ def show_lines(found: Found) -> None:
 def _fields(hit: "Hit") -> dict[str, object]:
     entry = hit.entry
     names = ("id", "path", "kind", "part", "text", "size", "mtime", "width", "height")
-    return {"score": round(hit.score, 6)} | {name: getattr(entry, name) for name in names}
+    return {"score": round(hit.score, 6), "match": hit.match} | {
+        name: getattr(entry, name) for name in names
+    }
 
 
 def show(groups: "Sequence[Sequence[Hit]]") -> None:
@@ -64,6 +66,8 @@ class Display:
             return
         pictured = any(hit.entry.thumbnail for hits in groups for hit in hits)
         for hits in groups:
+            if note := note_on(hits):
+                console.print(note)
             if pictured and self._draw:
                 _show_pictures(console, hits, self._draw, numbered=self.numbered)
             else:
@@ -77,6 +81,13 @@ class Display:
         return protocol(os.environ)
 
 
+def note_on(hits: "Sequence[Hit]") -> str:
+    """Return what to say of hits of which none is close to the query; "" if one may be."""
+    if not hits or any(hit.match != "none" for hit in hits):
+        return ""
+    return "Nothing close was found; these are the nearest."
+
+
 def _table(hits: "Sequence[Hit]", *, numbered: bool) -> object:
     from rich.table import Table
     from rich.text import Text
@@ -85,11 +96,16 @@ def _table(hits: "Sequence[Hit]", *, numbered: bool) -> object:
     if numbered:
         table.add_column("", justify="right")
     table.add_column("score", justify="right")
+    rated = any(hit.match for hit in hits)
+    if rated:
+        table.add_column("match")
     table.add_column("path", overflow="fold")
     table.add_column("caption")
     for number, hit in enumerate(hits, 1):
-        row = (f"{hit.score:.3f}", Text(_place(hit)), Text(_caption(hit)))
-        table.add_row(*((str(number), *row) if numbered else row))
+        first = [str(number)] if numbered else []
+        match = [hit.match or ""] if rated else []
+        row = (*first, f"{hit.score:.3f}", *match, Text(_place(hit)), Text(_caption(hit)))
+        table.add_row(*row, style="dim" if hit.match in {"weak", "none"} else None)
     return table
 
 
@@ -102,7 +118,9 @@ def _show_pictures(
 
     for number, hit in enumerate(hits, 1):
         head = f"{number}  " if numbered else ""
-        console.print(Text.assemble(head, (f"{hit.score:.3f}", "bold"), f"  {_place(hit)}"))
+        match = f"  {hit.match}" if hit.match else ""
+        score = (f"{hit.score:.3f}{match}", "bold")
+        console.print(Text.assemble(head, score, f"  {_place(hit)}"))
         if caption := _caption(hit):
             console.print(Text(f"       {caption}", "dim"))
         picture = open_small(hit.entry.thumbnail) if hit.entry.thumbnail else None
@@ -131,11 +149,15 @@ def open_page(found: Found) -> None:
     import tempfile
     import webbrowser
 
-    from e5v.verbs.search_page import SearchPage, render_search_page
+    from e5v.verbs.search_page import PageGroup, SearchPage, render_search_page
 
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", prefix="e5v-search-", suffix=".html", delete=False
     ) as file:
-        file.write(render_search_page(SearchPage(found.title, found.groups)))
+        file.write(
+            render_search_page(
+                SearchPage(found.title, [PageGroup(hits, note_on(hits)) for hits in found.groups])
+            )
+        )
     say(f"wrote {file.name}")
     webbrowser.open(Path(file.name).as_uri())

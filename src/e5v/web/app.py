@@ -35,6 +35,7 @@ from e5v.web.service import Settings, open_service
 
 LOG = logging.getLogger(__name__)
 PAGE = Path(__file__).parent / "page"
+TOKENS = Path(__file__).parents[1] / "assets" / "page"  # colours and fonts, shared with reports
 UNDESCRIBED = ("/docs", "/health", "/healthz", "/openapi.json")  # paths not in OpenAPI
 ABOUT = "Embeds a text, an image, or both together as one vector, and searches with it."
 
@@ -64,7 +65,7 @@ def create_app(collection: Searched, settings: Settings) -> FastAPI:
     app.include_router(embedding_routes.router)
     app.include_router(search_routes.router)
     _add_health(app, meters)
-    app.mount("/", Page(PAGE, lambda: _list_methods(app)), name="page")
+    app.mount("/", Page([PAGE, TOKENS], lambda: _list_methods(app)), name="page")
     _add_refusals(app, meters)
     _add_middleware(app, settings, meters, activity)
     app.state.activity = activity

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from e5v.errors import E5VError
 from e5v.inputs import Text
 from e5v.search.manifest import PROMPT
+from e5v.search.query import QueryVectors, find
 from e5v.vectors import unit
 from e5v.web.errors import Refused
 from e5v.web.inputs import RequestItem
@@ -98,7 +99,8 @@ async def _place(searcher: Searcher, index: SearchedIndex, tried: Candidate) -> 
     """Return the rank of a query's entry or a copy of it, from 0; None if not among the hits."""
     item = RequestItem(0, (Text(tried.query),), side="query")
     states = (await searcher.embedder.embed([item], PROMPT)).states
-    hits = await asyncio.to_thread(index.search, unit(states)[0], k=NEAR)
+    vectors = QueryVectors(unit(states)[0], kind="text")
+    hits = await asyncio.to_thread(find, index, vectors, k=NEAR)
     for place, hit in enumerate(hits):
         if hit.entry.id == tried.entry.id or hit.entry.digest == tried.entry.digest:
             return place

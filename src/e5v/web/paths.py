@@ -8,7 +8,7 @@ file of the page -> sent | anything else -> 404 with the nearest path
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,13 +51,14 @@ class HeadAsGetMiddleware:
 
 
 class Page:
-    """Serves the files of a folder; refuses other requests that no route handles.
+    """Serves the files of some folders; refuses other requests that no route handles.
 
     `methods` returns the methods of all routes, by path.
     """
 
-    def __init__(self, folder: Path, methods: Callable[[], Methods]) -> None:
-        self._files = StaticFiles(directory=folder, html=True)
+    def __init__(self, folders: Sequence[Path], methods: Callable[[], Methods]) -> None:
+        self._files = StaticFiles(directory=folders[0], html=True)
+        self._files.all_directories.extend(folders[1:])
         self._methods = methods
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -110,6 +110,7 @@ class EntryReply(BaseModel):
     kind: Literal["image", "text"] = Field(description="The type of the entry.")
     text: str = Field(description="Its text, or the beginning of a long one.")
     part: int = Field(description="Its line or passage in the file, from 1; 0 for the whole file.")
+    date: str = Field(description="When its file was changed, in ISO 8601.")
     width: int = Field(description="Width of the image in pixels; 0 for a text.")
     height: int = Field(description="Height of the image in pixels; 0 for a text.")
     thumbnail: str | None = Field(description="The URL of its thumbnail; null for a text.")
@@ -134,6 +135,9 @@ class Hit(EntryReply):
     """An entry of the index that was found."""
 
     score: float = Field(description="Cosine similarity to the query, -1 to 1.")
+    match: Literal["strong", "weak", "none"] | None = Field(
+        description="How well it matches beside random pairs of the index; null if not known."
+    )
 
 
 class Word(BaseModel):
@@ -146,7 +150,9 @@ class Word(BaseModel):
 class SearchReply(BaseModel):
     """The result of a search."""
 
-    hits: list[Hit] = Field(description="The nearest entries, the nearest first.")
+    hits: list[Hit] = Field(
+        description="The nearest entries, the nearest first; images and texts by standard score."
+    )
     next: str | None = Field(
         description="Sent as after, with the same fields, it asks for the hits that follow; null "
         "if there are none."
@@ -165,15 +171,26 @@ class IndexReply(BaseModel):
     command: str = Field(description="The shell command that adds a folder to this index.")
 
 
-class Point(BaseModel):
-    """An entry's place on the map."""
+class Point(EntryReply):
+    """An entry, and its place on the map."""
 
-    id: str = Field(description="The entry's id.")
     x: float = Field(description="Distance from the left, 0 to 1.")
-    y: float = Field(description="Distance from the top, 0 to 1.")
-    kind: Literal["image", "text"] = Field(description="The type of the entry.")
-    text: str = Field(description="Its text, or the beginning of a long one.")
-    thumbnail: str | None = Field(description="The URL of its thumbnail; null for a text.")
+    y: float = Field(description="Distance from the bottom, 0 to 1.")
+
+
+class Label(BaseModel):
+    """A word for a group of points that lie together on the map."""
+
+    word: str = Field(description="The likeliest word for the mean of their vectors.")
+    x: float = Field(description="The middle of the points: distance from the left, 0 to 1.")
+    y: float = Field(description="The middle of the points: distance from the bottom, 0 to 1.")
+    count: int = Field(description="The number of points.")
+
+
+class LabelsReply(BaseModel):
+    """Labels of the map."""
+
+    labels: list[Label] = Field(description="At most 10 labels, of the largest group first.")
 
 
 class MapReply(BaseModel):

@@ -7,6 +7,7 @@ import asyncio
 import os
 import shlex
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from fastapi.responses import FileResponse
 from e5v.image_formats import FORMAT_OF_SUFFIX, suffix_of
 from e5v.model.bundled import PAPER
 from e5v.search.entries import Entry, Hit
+from e5v.search.entry_dates import date_of
 from e5v.search.manifest import VARIABLE, default_folder, read_manifest
 from e5v.web.disconnects import cancel_on_disconnect
 from e5v.web.errors import Refused
@@ -29,13 +31,14 @@ from e5v.web.reply_schemas import (
     EntryReply,
     ExamplesReply,
     IndexReply,
+    LabelsReply,
     MapReply,
     PlainResponse,
     SearchReply,
     describe_replies,
 )
 from e5v.web.routing import JsonRoute, get_service
-from e5v.web.schemas import SearchRequest
+from e5v.web.schemas import LONGEST_FILTER, SearchRequest
 from e5v.web.service import Service
 from e5v.web.store_view import StoreCollection
 
@@ -112,10 +115,18 @@ async def entries(
         int, Query(ge=1, le=LARGEST_PAGE, description="How many entries, at most.")
     ] = PAGE,
     offset: Annotated[int, Query(ge=0, description="How many entries to skip.")] = 0,
+    where: Annotated[
+        str | None, Query(max_length=LONGEST_FILTER, description="A filter, as of a search.")
+    ] = None,
+    order: Annotated[
+        Literal["newest", "oldest"], Query(description="Which come first.")
+    ] = "newest",
 ) -> Response:
     """Return entries by the time their files were changed, newest first."""
     opened = await asyncio.to_thread(get_service(request).collection.index)
-    found = await asyncio.to_thread(opened.newest, kind, limit, offset)
+    found = await asyncio.to_thread(
+        opened.newest, kind, limit, offset, where=where or None, oldest=order == "oldest"
+    )
     return json_response({"entries": [_fields(entry) for entry in found]})
 
 
@@ -154,20 +165,23 @@ async def draw_map(request: Request) -> Response:
     """
     points = await asyncio.to_thread(get_service(request).collection.map)
     return json_response(
-        {
-            "points": [
-                {
-                    "id": point.entry.id,
-                    "x": point.x,
-                    "y": point.y,
-                    "kind": point.entry.kind,
-                    "text": point.entry.text,
-                    "thumbnail": _thumbnail_url(point.entry),
-                }
-                for point in points
-            ]
-        }
+        {"points": [{**_fields(one.entry), "x": one.x, "y": one.y} for one in points]}
     )
+
+
+@router.get(
+    "/v1/labels",
+    summary="Labels of the map",
+    responses=describe_replies("Labels", LabelsReply, 404, 409, 503),
+)
+async def label_map(request: Request) -> Response:
+    """Return a word for each group of points that lie together on the map.
+
+    There are none if the model has no output head.
+    """
+    service = get_service(request)
+    labels = await service.labels.get(service.searcher)
+    return json_response({"labels": [asdict(label) for label in labels]})
 
 
 @router.get(
@@ -207,7 +221,7 @@ async def item(request: Request, id: EntryId) -> Response:
 
 
 def _hit(hit: Hit) -> dict[str, object]:
-    return {**_fields(hit.entry), "score": round(float(hit.score), 6)}
+    return {**_fields(hit.entry), "score": round(float(hit.score), 6), "match": hit.match}
 
 
 def _fields(entry: Entry) -> dict[str, object]:
@@ -217,6 +231,7 @@ def _fields(entry: Entry) -> dict[str, object]:
         "kind": entry.kind,
         "text": entry.text,
         "part": entry.part,
+        "date": date_of(entry),
         "width": entry.width,
         "height": entry.height,
         "thumbnail": _thumbnail_url(entry),

@@ -18,7 +18,8 @@ from e5v.web.projection import project
 
 if TYPE_CHECKING:
     from e5v.model.embedder import E5V
-    from e5v.search.entries import Entry, Hit
+    from e5v.search.calibration import Calibration, Scale
+    from e5v.search.entries import Entry, Filters, Hit
 
 MAP_POINTS = 2_000
 DIGITS = 4  # decimals of a map coordinate
@@ -45,14 +46,30 @@ class SearchedIndex(Protocol):
     ) -> list[Hit]:
         """Find the entries nearest to a unit vector (d,)."""
 
+    def search_kinds(
+        self, query: NDArray[np.float32], k: int, filters: Filters, scale: Scale
+    ) -> list[Hit]:
+        """Find the best images and texts for a unit vector (d,), in the order of a scale."""
+
+    def calibration(self) -> Calibration:
+        """Return what cosines mean in the index."""
+
     def get(self, id: str) -> Entry | None:
         """Return an entry, or None."""
 
     def entries(self, ids: Sequence[str]) -> list[Entry]:
         """Return entries in the order of their ids."""
 
-    def newest(self, kind: str | None = None, limit: int = 100, offset: int = 0) -> list[Entry]:
-        """Return entries, newest first."""
+    def newest(
+        self,
+        kind: str | None = None,
+        limit: int = 100,
+        offset: int = 0,
+        *,
+        where: str | None = None,
+        oldest: bool = False,
+    ) -> list[Entry]:
+        """Return entries that match a filter, newest or oldest first."""
 
     def vector(self, id: str) -> NDArray[np.float32] | None:
         """Return the unit vector (d,) of an entry, or None."""

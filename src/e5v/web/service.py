@@ -20,6 +20,7 @@ from e5v.web.admission import Limits
 from e5v.web.batching import Batcher, ForwardPass
 from e5v.web.embedding import ItemEmbedder
 from e5v.web.example_queries import ExampleQueries
+from e5v.web.map_labels import MapLabels
 from e5v.web.metrics import Meters
 from e5v.web.notice import ModelNotice
 from e5v.web.searched import Searched
@@ -50,6 +51,7 @@ class Service:
     searcher: Searcher
     notice: ModelNotice
     examples: ExampleQueries = field(default_factory=ExampleQueries)
+    labels: MapLabels = field(default_factory=MapLabels)
 
     @property
     def name(self) -> str:

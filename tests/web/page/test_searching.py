@@ -27,7 +27,7 @@ def test_results_appear_as_one_types(visit: Visit, collection: Collection, model
     assert len(visit.searches) < 6
     assert visit.ids() == _expected(collection, model, Query("a tall tower"))
     first = page.locator(".grid li").first
-    hit = collection.index().search(embed_query(model, Query("a tall tower")).query, k=1)[0]
+    hit = find(collection.index(), embed_query(model, Query("a tall tower")), k=1)[0]
     expect(first.locator(".score")).to_have_text(f"{hit.score:.2f}")
     alts = page.locator(".grid img").evaluate_all("all => all.map((image) => image.alt)")
     assert sorted(alts) == sorted(CAPTIONS)

@@ -1,6 +1,6 @@
 // The collection without a query: its entries, newest first, more of them as one scrolls.
 //
-// /v1/entries?kind&limit&offset -> pages of entries -> one growing list
+// /v1/entries?kind&where&order&limit&offset -> pages of entries -> one growing list
 
 import { askPatiently } from "/api.js";
 
@@ -11,7 +11,7 @@ export class Browse {
   /** `on` has entries(), trouble(refusal or null), refused(refusal). */
   constructor(end, on) {
     this.on = on;
-    this.kind = "";
+    this.wanted = ""; // parameters: which entries, in which order
     this.entries = [];
     this.complete = false;
     this.loading = null;
@@ -21,10 +21,13 @@ export class Browse {
     });
   }
 
-  /** Show the entries of a kind, "image" or "text". */
-  show(kind) {
-    if (kind !== this.kind) {
-      this.kind = kind;
+  /** Show the entries of a kind, "image" or "text", that fulfil a condition. */
+  show(kind, where, sort) {
+    const wanted = { kind, where, order: sort === "oldest" ? sort : "" };
+    const given = Object.entries(wanted).filter(([, value]) => value);
+    const parameters = String(new URLSearchParams(given));
+    if (parameters !== this.wanted) {
+      this.wanted = parameters;
       this.entries = [];
       this.#load(0, PAGE);
     } else if (!this.entries.length && !this.loading) {
@@ -41,18 +44,18 @@ export class Browse {
 
   /** Load the next page, if there is one. */
   more() {
-    if (this.kind && !this.loading && !this.complete) this.#load(this.entries.length, PAGE);
+    if (this.wanted && !this.loading && !this.complete) this.#load(this.entries.length, PAGE);
   }
 
   /** Load again what is there: the index has changed. */
   renew() {
-    if (this.kind) this.#load(0, Math.min(LARGEST, Math.max(PAGE, this.entries.length)));
+    if (this.wanted) this.#load(0, Math.min(LARGEST, Math.max(PAGE, this.entries.length)));
   }
 
   async #load(offset, limit) {
     this.loading?.abort();
     const { signal } = (this.loading = new AbortController());
-    const path = `/v1/entries?kind=${this.kind}&limit=${limit}&offset=${offset}`;
+    const path = `/v1/entries?${this.wanted}&limit=${limit}&offset=${offset}`;
     try {
       const tell = (error) => signal.aborted || this.on.trouble(error);
       const { entries } = await askPatiently(path, { signal, tell });

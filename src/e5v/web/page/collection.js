@@ -37,8 +37,17 @@ export class Collection {
   }
 }
 
+/** Show the model and what to know of it, and where nothing is indexed yet, how to do that. */
+export function showCollection(index) {
+  const part = (name) => document.querySelector(name);
+  part(".empty").hidden = index.items > 0;
+  part(".command code").textContent = index.command ?? "e5v index FOLDER";
+  part(".model").textContent = `Model: ${index.model}`;
+  showNotice(part(".notice"), index.notice);
+}
+
 /** Show what a visitor should know about the model, until it is dismissed. */
-export function showNotice(element, notice) {
+function showNotice(element, notice) {
   element.hidden = !notice || remembered() === notice;
   element.querySelector("p").textContent = notice ?? "";
   element.querySelector("button").onclick = () => {

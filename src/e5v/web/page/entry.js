@@ -1,6 +1,7 @@
 // An entry of the index, and the words that stand for it.
 
 import { ask } from "/api.js";
+import { plainText } from "/plain.js";
 
 /** Return the last part of a path. */
 export function fileName(path) {
@@ -9,13 +10,19 @@ export function fileName(path) {
 
 /** Return what stands for an entry in words: its caption, its text, or its file's name. */
 export function caption(entry) {
-  return entry.text.trim() || fileName(entry.path ?? "") || entry.kind;
+  return plainText(entry) || fileName(entry.path ?? "") || entry.kind;
 }
 
 /** Return the ratio of width to height that an entry is shown in. */
 export function ratio(entry) {
   if (entry.kind === "text") return 1.3;
   return entry.width && entry.height ? entry.width / entry.height : 1;
+}
+
+/** Return the day of an entry, as people write it here. */
+export function day(entry) {
+  const date = new Date(entry.date ?? "");
+  return Number.isNaN(date.getTime()) ? "" : date.toLocaleDateString(undefined, { dateStyle: "long" });
 }
 
 /** The entries that were seen, by id; others are fetched when they are needed. */
@@ -26,7 +33,7 @@ export class Entries {
 
   /** Remember entries, or hits, which are entries with a score. */
   add(hits) {
-    for (const { score, ...entry } of hits) this.seen.set(entry.id, entry);
+    for (const { score, match, ...entry } of hits) this.seen.set(entry.id, entry);
   }
 
   /** Return the kind of an entry that was seen. */

@@ -8,11 +8,15 @@ const NARROWEST = 0.55; // width to height; beyond these a tile shows the middle
 const WIDEST = 3.2;
 
 export class Grid {
-  /** `opens(id)` is called for the tile that is chosen, `leaves()` above the first row. */
-  constructor(list, { href, opens, leaves }) {
+  /**
+   * `opens(id)` is called for the tile that is chosen, `picks(id)` for the one that the space bar
+   * selects, `leaves()` above the first row.
+   */
+  constructor(list, { href, opens, picks, leaves }) {
     this.list = list;
     this.href = href;
     this.opens = opens;
+    this.picks = picks;
     this.leaves = leaves;
     this.tiles = new Map();
     list.addEventListener("keydown", (event) => this.#key(event));
@@ -28,6 +32,7 @@ export class Grid {
     for (const hit of hits) {
       const tile = before.get(hit.id) ?? draw(hit);
       tile.querySelector(".score").textContent = hit.score?.toFixed(2) ?? "";
+      tile.dataset.match = hit.match ?? "";
       tile.firstChild.href = this.href(hit.id);
       this.tiles.set(hit.id, tile);
     }
@@ -37,6 +42,19 @@ export class Grid {
     const first = this.tiles.get(held) ?? this.list.firstChild;
     this.#only(first?.firstChild);
     if (!more && held && this.tiles.has(held)) first.firstChild.focus();
+  }
+
+  /** Show which entries are selected; null: nothing can be selected now. */
+  mark(selected) {
+    for (const [id, { firstChild: link }] of this.tiles) {
+      if (!selected) {
+        link.removeAttribute("role");
+        link.removeAttribute("aria-checked");
+        continue;
+      }
+      link.setAttribute("role", "checkbox");
+      link.setAttribute("aria-checked", selected.has(id));
+    }
   }
 
   /** Return the tiles that follow those in the list already; null if those are others. */
@@ -67,6 +85,11 @@ export class Grid {
   #key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const tile = event.target.closest("li");
+    if (event.key === " ") {
+      event.preventDefault();
+      this.picks(tile.dataset.id);
+      return;
+    }
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     const tiles = [...this.list.children];
     let next;
@@ -111,7 +134,7 @@ function draw(hit) {
   const says = document.createElement("span");
   says.className = "says";
   const name = span("caption", hit.kind === "text" ? fileName(hit.path) : caption(hit));
-  if (hit.kind === "image" && !hit.text.trim()) name.classList.add("file");
+  if (hit.kind === "image" && !caption(hit) === fileName(hit.path ?? "")) name.classList.add("file");
   name.ariaHidden = String(hit.kind !== "text"); // the image says it already
   says.append(name, span("score", ""));
   link.append(shown, says);

@@ -1,26 +1,43 @@
 // The map of the collection: a point for each entry, similar ones near each other.
 //
-// points in [0, 1] x [0, 1] -> canvas; the one under the mouse, finger or keys is looked at
+// points in [0, 1] x [0, 1] -> view -> canvas; the one under the mouse, finger or keys is looked at
+// wheel, buttons -> enlarged; dragging -> moved, or a box that selects
 
-import { caption } from "/entry.js";
 import { askPatiently } from "/api.js";
+import { caption } from "/entry.js";
+import { Thumbnails, drawMap } from "/map_drawing.js";
+import { MapLabels } from "/map_labels.js";
+import { MapView } from "/map_view.js";
+import { plainText } from "/plain.js";
 
-const EDGE = 28; // pixels around the points
 const REACH = 22; // pixels from a point at which it is meant
+const DRAGGED = 5; // pixels; less is a click
+const STEP = 1.6; // times, for a button or key
 const STEPS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
 
 export class CollectionMap {
-  /** `opens(id)` is called for the point that is chosen. */
-  constructor(section, { opens }) {
+  /**
+   * `opens(id)` is called for the point that is chosen, `picks(points)` for those in a box,
+   * `toggles(point)` for the one under the space bar, `searches(word)` for a label.
+   */
+  constructor(section, { opens, picks, toggles, searches }) {
     this.section = section;
     this.canvas = section.querySelector("canvas");
     this.look = section.querySelector(".look");
     this.heard = section.querySelector(".heard");
     this.opens = opens;
+    this.picks = picks;
+    this.toggles = toggles;
+    this.view = new MapView(this.canvas);
+    this.thumbnails = new Thumbnails(() => this.#draw());
+    this.labels = new MapLabels(section.querySelector(".labels"), searches);
     this.points = [];
     this.loaded = false;
     this.found = new Set();
+    this.selected = new Map();
     this.at = null;
+    this.drag = null; // {from, to, box}
+    this.boxing = false; // the next drag draws a box
     this.#listen();
   }
 
@@ -31,6 +48,8 @@ export class CollectionMap {
     try {
       this.points = (await askPatiently("/v1/map", { tell: trouble })).points;
       this.at = null;
+      this.#draw();
+      await this.labels.load();
       this.#draw();
     } catch (error) {
       this.loaded = false;
@@ -49,22 +68,102 @@ export class CollectionMap {
     this.#draw();
   }
 
+  /** Show which entries are selected, by id. */
+  select(selected) {
+    this.selected = selected;
+    this.#draw();
+  }
+
   #listen() {
-    const { canvas } = this;
+    const { canvas, section } = this;
     new ResizeObserver(() => this.#draw()).observe(canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
-    canvas.addEventListener("pointermove", (event) => this.#visit(this.#under(event)));
-    canvas.addEventListener("pointerleave", () => this.#visit(null));
-    canvas.addEventListener("click", (event) => this.#click(event));
-    canvas.addEventListener("keydown", (event) => this.#key(event));
-    canvas.addEventListener("focus", () => {
+    const on = (name, act, options) => canvas.addEventListener(name, act, options);
+    on("pointerdown", (event) => this.#press(event));
+    on("pointermove", (event) => this.#move(event));
+    on("pointerup", (event) => this.#release(event));
+    on("pointercancel", () => this.#drop());
+    on("pointerleave", () => this.#visit(null));
+    on("click", (event) => this.#click(event));
+    on("keydown", (event) => this.#key(event));
+    on("wheel", (event) => this.#wheel(event), { passive: false });
+    on("focus", () => {
       if (!this.at && canvas.matches(":focus-visible")) this.#visit(this.points[0] ?? null);
     });
-    canvas.addEventListener("blur", () => this.#visit(null));
+    on("blur", () => this.#visit(null));
+    const when = (name, act) => section.querySelector(name).addEventListener("click", act);
+    when(".closer", () => this.#zoom(STEP));
+    when(".farther", () => this.#zoom(1 / STEP));
+    when(".whole", () => this.#zoom(0));
+    when(".box", () => this.#box(!this.boxing));
+  }
+
+  #zoom(factor, place) {
+    if (factor) this.view.zoom(factor, place);
+    else this.view.reset();
+    this.canvas.classList.toggle("enlarged", this.view.scale > 1);
+    this.#visit(null);
+    this.#draw();
+  }
+
+  #box(boxing) {
+    this.boxing = boxing;
+    this.section.querySelector(".box").setAttribute("aria-pressed", boxing);
+    this.canvas.classList.toggle("boxing", boxing);
+  }
+
+  /** The wheel scrolls the page, unless the map is enlarged or Ctrl is held (a pinch). */
+  #wheel(event) {
+    if (!event.ctrlKey && this.view.scale === 1) return;
+    event.preventDefault();
+    this.#zoom(Math.exp(-event.deltaY / (event.ctrlKey ? 100 : 400)), this.#where(event));
+  }
+
+  #press(event) {
+    if (event.button) return;
+    const box = this.boxing || event.shiftKey;
+    if (!box && this.view.scale === 1) return;
+    this.canvas.setPointerCapture(event.pointerId);
+    this.drag = { from: this.#where(event), to: this.#where(event), box };
+  }
+
+  #move(event) {
+    if (!this.drag) {
+      this.#visit(this.#under(event));
+      return;
+    }
+    const to = this.#where(event);
+    if (!this.drag.box) this.view.move(to.x - this.drag.to.x, to.y - this.drag.to.y);
+    this.drag.to = to;
+    this.#visit(null);
+    this.#draw();
+  }
+
+  #release(event) {
+    if (!this.drag) return;
+    const { from, to, box } = this.drag;
+    this.#drop();
+    this.dragged = Math.hypot(to.x - from.x, to.y - from.y) > DRAGGED || (box && event.shiftKey);
+    if (!this.dragged || !box) return;
+    this.#box(false);
+    const within = (low, at, high) => Math.min(low, high) <= at && at <= Math.max(low, high);
+    this.picks(this.points.filter((point) => {
+      const place = this.view.place(point);
+      return within(from.x, place.x, to.x) && within(from.y, place.y, to.y);
+    }));
+  }
+
+  #drop() {
+    this.drag = null;
+    this.#draw();
   }
 
   /** A finger looks first and opens at the second touch; a mouse has looked already. */
   #click(event) {
+    if (this.dragged) {
+      this.dragged = false;
+      return;
+    }
     const point = this.#under(event);
     const seen = point && (event.pointerType !== "touch" || this.touched === point);
     this.touched = point;
@@ -75,10 +174,16 @@ export class CollectionMap {
   #key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "Enter" && this.at) this.opens(this.at.id);
+    const factor = { "+": STEP, "=": STEP, "-": 1 / STEP, 0: 0 }[event.key];
     const step = STEPS[event.key];
-    if (!step) return;
+    if (factor === undefined && !step && event.key !== " ") return;
     event.preventDefault();
-    this.#visit(this.#beside(step) ?? this.at ?? this.points[0] ?? null);
+    const { at } = this;
+    if (factor !== undefined) this.#zoom(factor, at ? this.view.place(at) : undefined);
+    if (event.key === " " && at) this.toggles(at);
+    const next = step ? this.#beside(step) ?? at ?? this.points[0] ?? null : at;
+    if (next) this.view.reveal(next);
+    this.#visit(next);
   }
 
   /** Return the nearest point in a direction, by preference straight ahead. */
@@ -86,9 +191,9 @@ export class CollectionMap {
     if (!this.at) return this.points[0];
     let best;
     let least = Infinity;
-    const from = this.#place(this.at);
+    const from = this.view.place(this.at);
     for (const point of this.points) {
-      const to = this.#place(point);
+      const to = this.view.place(point);
       const ahead = (to.x - from.x) * right + (to.y - from.y) * down;
       const aside = Math.abs((to.x - from.x) * down) + Math.abs((to.y - from.y) * right);
       if (point === this.at || ahead <= 0.5 || ahead + 2 * aside >= least) continue;
@@ -97,13 +202,17 @@ export class CollectionMap {
     return best;
   }
 
-  #under(event) {
+  #where(event) {
     const box = this.canvas.getBoundingClientRect();
-    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    return { x: event.clientX - box.left, y: event.clientY - box.top };
+  }
+
+  #under(event) {
+    const { x, y } = this.#where(event);
     let best = null;
     let least = REACH;
     for (const point of this.points) {
-      const place = this.#place(point);
+      const place = this.view.place(point);
       const away = Math.hypot(place.x - x, place.y - y);
       if (away < least) [best, least] = [point, away];
     }
@@ -125,10 +234,11 @@ export class CollectionMap {
     image.hidden = !point.thumbnail;
     if (point.thumbnail) image.src = point.thumbnail;
     image.alt = said;
-    this.look.querySelector("p").textContent = point.text.trim();
-    this.look.querySelector("p").hidden = !point.text.trim();
+    const text = plainText(point);
+    this.look.querySelector("p").textContent = text;
+    this.look.querySelector("p").hidden = !text;
     this.heard.textContent = `${point.kind}: ${said}`;
-    const place = this.#place(point);
+    const place = this.view.place(point);
     const [wide, high] = [this.look.offsetWidth, this.look.offsetHeight];
     const right = place.x + 14 + wide < this.canvas.clientWidth;
     const x = right ? place.x + 14 : Math.max(4, place.x - 14 - wide);
@@ -136,45 +246,11 @@ export class CollectionMap {
     this.look.style.translate = `${Math.round(x)}px ${Math.round(y)}px`;
   }
 
-  #place(point) {
-    return {
-      x: EDGE + point.x * (this.canvas.clientWidth - 2 * EDGE),
-      y: EDGE + (1 - point.y) * (this.canvas.clientHeight - 2 * EDGE),
-    };
-  }
-
   #draw() {
-    const { canvas } = this;
-    if (!canvas.clientWidth) return;
-    const scale = window.devicePixelRatio;
-    canvas.width = Math.round(canvas.clientWidth * scale);
-    canvas.height = Math.round(canvas.clientHeight * scale);
-    const pen = canvas.getContext("2d");
-    pen.scale(scale, scale);
-    const style = getComputedStyle(canvas);
-    const colour = (name) => style.getPropertyValue(`--${name}`);
-    const dot = this.points.length > 400 ? 3.5 : 5.5;
-    const marked = this.found.size > 0;
-    const later = this.points.filter((point) => point === this.at || this.found.has(point.id));
-    const stands = new Set(later);
-    for (const point of [...this.points.filter((point) => !stands.has(point)), ...later]) {
-      const high = this.found.has(point.id);
-      pen.globalAlpha = point === this.at || high ? 1 : marked ? 0.22 : 0.75;
-      pen.fillStyle = colour(point.kind);
-      const place = this.#place(point);
-      shape(pen, point.kind, place, high || point === this.at ? dot + 1.5 : dot);
-      pen.fill();
-      if (point !== this.at) continue;
-      pen.strokeStyle = colour("ink");
-      pen.lineWidth = 2;
-      shape(pen, point.kind, place, dot + 4.5);
-      pen.stroke();
-    }
+    if (!this.canvas.clientWidth) return;
+    const box = this.drag?.box ? this.drag : null;
+    const { found, selected, at } = this;
+    drawMap(this.canvas, this.view, this.thumbnails, this.points, { found, selected, at, box });
+    this.labels.show(this.view);
   }
-}
-
-function shape(pen, kind, { x, y }, size) {
-  pen.beginPath();
-  if (kind === "text") pen.rect(x - size * 0.9, y - size * 0.9, size * 1.8, size * 1.8);
-  else pen.arc(x, y, size, 0, 2 * Math.PI);
 }

@@ -3,19 +3,22 @@
 // keys, words, images -> state -> address -> search -> grid, words, map, viewer
 //                        no query         -> browse -> grid
 
-import { NOTHING, isQuery, readUrl, writeUrl } from "/url.js";
+import { NOTHING, isQuery, kept, readUrl, writeUrl } from "/url.js";
 import { clearMessage, showError, showOutage } from "/message.js";
 import { Browse } from "/browse.js";
-import { Collection, showNotice } from "/collection.js";
-import { Entries, caption } from "/entry.js";
+import { Collection, showCollection } from "/collection.js";
+import { Entries } from "/entry.js";
 import { Examples } from "/examples.js";
 import { SearchBox, takeImages } from "/search_box.js";
+import { Filters, condition, sorted } from "/filters.js";
 import { Grid } from "/grid.js";
 import { CollectionMap } from "/map.js";
-import { forget, keep, picture, recall, unreadable } from "/picture.js";
+import { GivenImage } from "/given_image.js";
+import { describeGone, picture, recall } from "/picture.js";
 import { Search, requestBody } from "/search.js";
+import { Selection } from "/selection.js";
 import { listenForShortcuts } from "/shortcuts.js";
-import { countEntries, countListed, describeNearest } from "/status.js";
+import { countListed, showFound, showListed } from "/status.js";
 import { Tabs, shownKind } from "/tabs.js";
 import { Viewer } from "/viewer.js";
 import { showWords } from "/words.js";
@@ -26,7 +29,6 @@ const NO_ANSWER = { key: "", hits: [], words: [] };
 const part = (name) => document.querySelector(name);
 
 let state = { ...NOTHING };
-let before = state; // the state before an image was given
 let answered = NO_ANSWER;
 let k = PAGE_SIZE;
 let drafting = false; // typing goes on: the address changes, but no step back is added
@@ -36,10 +38,7 @@ let arrivals = 0; // addresses that were read; of two, the later one counts
 const entries = new Entries();
 const collection = new Collection({
   changed(index) {
-    part(".empty").hidden = index.items > 0;
-    part(".command code").textContent = index.command ?? "e5v index FOLDER";
-    part(".model").textContent = `Model: ${index.model}`;
-    showNotice(part(".notice"), index.notice);
+    showCollection(index);
     map.outdate();
     answered = { ...answered, key: "" };
     browse.renew();
@@ -61,8 +60,7 @@ const search = new Search({
     showViewer();
   },
   refused(error) {
-    const bad = error.code === "item" || error.status === 413;
-    if (bad && state.picture) return dropPicture(error);
+    if (state.picture && (error.code === "item" || error.status === 413)) return given.drop(error);
     answered = NO_ANSWER;
     showAnswer();
     showError(error);
@@ -76,22 +74,29 @@ const searchBox = new SearchBox(part(".ask"), {
   settled() {
     drafting = false;
   },
-  given: give,
+  given: (file) => given.give(file),
   freed: () => go({ like: "", picture: "" }),
   down: () => (state.view === "map" ? false : grid.focus()),
 });
 
 const grid = new Grid(part(".grid"), {
   href: (id) => writeUrl({ ...state, open: id }),
-  opens: (id) => go({ open: id }),
+  opens: (id) => (selection.on ? select(id) : go({ open: id })),
+  picks: select,
   leaves: () => searchBox.focus(),
+});
+const filters = new Filters(part(".filters"), (change) => go(change));
+const selection = new Selection(part(".selection"), part(".select"), {
+  shown: listed,
+  changed: () => showSelection(),
 });
 
 const browse = new Browse(part(".end"), {
   entries() {
     if (isQuery(state)) return;
     entries.add(browse.entries);
-    grid.show(browse.entries);
+    show(browse.entries);
+    showListed(state, browse, collection.index.kinds);
     showViewer();
   },
   trouble: showOutage,
@@ -99,8 +104,22 @@ const browse = new Browse(part(".end"), {
 });
 
 const examples = new Examples(part(".tries"), (text) => go({ ...NOTHING, text }));
+const given = new GivenImage({
+  state: () => state,
+  go,
+  put(next) {
+    state = next;
+    history.replaceState(history.state, "", writeUrl(state));
+    render();
+  },
+});
 const tabs = new Tabs(part(".tabs"), (change) => go(change));
-const map = new CollectionMap(part(".map"), { opens: (id) => go({ open: id }) });
+const map = new CollectionMap(part(".map"), {
+  opens: (id) => go({ open: id }),
+  picks: (points) => selection.add(points),
+  toggles: (point) => selection.toggle(point),
+  searches: (text) => go({ ...kept(state), text }),
+});
 
 const viewer = new Viewer(part(".viewer"), {
   shut,
@@ -110,11 +129,12 @@ const viewer = new Viewer(part(".viewer"), {
     if (next && place >= 0) go({ open: next.id }, { replacing: true });
     if (!isQuery(state) && place + 10 > browse.entries.length) browse.more();
   },
-  like: (entry) => go({ ...NOTHING, kind: state.kind, like: entry.id }),
+  like: (entry) => go({ ...kept(state), like: entry.id }),
   but(entry) {
-    go({ ...NOTHING, kind: state.kind, like: entry.id });
+    viewer.does.like(entry);
     searchBox.focus();
   },
+  folder: (folder) => go({ ...NOTHING, kind: state.kind, folder }),
 });
 
 /** Read the address, and find the image again that it names. */
@@ -125,10 +145,7 @@ async function arrive() {
   if (arrival !== arrivals) return;
   state = gone ? { ...there, picture: "" } : there;
   drafting = false;
-  if (gone) {
-    const rest = isQuery(state) ? " Until then, these are the results for the words alone." : "";
-    showError(new Error(`The image of this search is gone; drop it again.${rest}`));
-  }
+  if (gone) showError(new Error(describeGone(isQuery(state))));
 }
 
 /** Change the state, and note it as a step that one can go back from. */
@@ -163,29 +180,6 @@ window.addEventListener("popstate", async () => {
   if (open && !state.open && !isMap()) grid.focus(open);
 });
 
-/** Search by an image; words that are there stay, and say how it is to differ. */
-async function give(file) {
-  try {
-    const key = await keep(file);
-    before = state;
-    go({ picture: key, like: "" });
-    searchBox.words.focus();
-  } catch (error) {
-    showError(error);
-  }
-}
-
-/** Take an image out of the query that the server cannot read, and say so. */
-function dropPicture(error) {
-  const { name } = picture(state.picture);
-  const reason = error.status === 413 ? error.message : unreadable(name, error.message);
-  forget(state.picture);
-  state = { ...state, picture: "", like: before.like };
-  history.replaceState(history.state, "", writeUrl(state));
-  render();
-  showError(new Error(reason));
-}
-
 /** Return whether the map is shown; it stays until there are results to show in its place. */
 function isMap() {
   const stays = isQuery(state) && !answered.key && !part(".map").hidden;
@@ -194,7 +188,23 @@ function isMap() {
 
 /** Return what the grid lists. */
 function listed() {
-  return isQuery(state) ? answered.hits : browse.entries;
+  return isQuery(state) ? sorted(answered.hits, state.sort) : browse.entries;
+}
+
+/** Show entries in the grid. */
+function show(hits) {
+  grid.show(hits);
+  filters.suggest(hits);
+  showSelection();
+}
+
+function showSelection() {
+  grid.mark(selection.on ? selection.entries : null);
+  map.select(selection.entries);
+}
+
+function select(id) {
+  selection.toggle(listed().find((entry) => entry.id === id));
 }
 
 function placeOf(id) {
@@ -210,15 +220,13 @@ function render({ typing = false } = {}) {
     search.stop();
     answered = NO_ANSWER;
     showAnswer();
-    browse.show(shownKind(state, collection.index.kinds));
+    browse.show(shownKind(state, collection.index.kinds), condition({ ...state, kind: "" }), state.sort);
   } else {
     browse.rest();
-    if (JSON.stringify(body) !== answered.key) {
-      search.ask(body, { typing });
-    } else {
+    if (JSON.stringify(body) === answered.key) {
       search.stop();
       showAnswer();
-    }
+    } else search.ask(body, { typing });
   }
   showViews();
   return showViewer();
@@ -233,38 +241,31 @@ function request() {
   return { ...body, k };
 }
 
-async function showExample() {
-  const own = picture(state.picture);
-  if (own) return searchBox.show(state, { name: own.name, source: own.image });
-  if (!state.like) return searchBox.show(state);
-  searchBox.show(state, { name: "…" });
-  const { like } = state;
-  const entry = await entries.find(like);
-  if (entry && state.like === like) searchBox.show(state, { name: caption(entry), source: entry.thumbnail });
-  return undefined;
-}
+const showExample = () => searchBox.showExample(() => state, entries);
 
 function showViews() {
   const { items = 0, kinds = {} } = collection.index ?? {};
   const query = isQuery(state);
   tabs.show(state, kinds);
+  filters.show(state, query);
+  part(".filters").hidden = part(".select").hidden = !items || isMap();
   part(".map").hidden = !isMap() || !items;
   part(".found").hidden = isMap() || !items;
   examples.show(!query && items > 0 && !isMap());
   document.title = state.text.trim() ? `${state.text.trim()} · e5v` : "e5v";
   if (!part(".map").hidden) map.load({ trouble: showOutage, refused: showError });
-  if (!query || !items) part(".status").textContent = countEntries(kinds);
+  if (!query || !items) showListed(state, browse, kinds);
 }
 
 function showAnswer() {
   const { hits, words, key } = answered;
   showViews();
-  if (isQuery(state)) grid.show(hits);
-  showWords(part(".summary"), words, (word) => go({ ...NOTHING, kind: state.kind, text: word }));
+  if (isQuery(state)) show(listed());
+  showWords(part(".summary"), words, (word) => go({ ...kept(state), text: word }));
   map.mark(hits.map((hit) => hit.id));
-  part(".nothing").hidden = !key || hits.length > 0;
+  const found = { ...answered, k, total: total(), isMap: isMap() };
+  if (isQuery(state)) showFound(state, found);
   part(".more").hidden = !key || hits.length < k || k >= MOST || hits.length >= total();
-  if (isQuery(state)) part(".status").textContent = key ? describeNearest(hits.length, { requested: k, total: total() }) : "";
 }
 
 /** Return how many entries there are to show. */
@@ -279,15 +280,15 @@ async function showViewer() {
   const entry = place < 0 ? await entries.find(open) : listed()[place];
   if (state.open !== open) return undefined;
   if (!entry) return go({ open: "" }, { replacing: true });
-  const count = isQuery(state) ? answered.hits.length : total();
-  return viewer.show(entry, place + 1, { count, last: place + 1 === listed().length });
+  const { length } = listed();
+  return viewer.show(entry, place + 1, { count: isQuery(state) ? length : total(), last: place + 1 === length });
 }
 
 part(".more").addEventListener("click", () => {
   k = Math.min(MOST, k + PAGE_SIZE);
   search.ask(request());
 });
-takeImages(part(".drop"), { given: give, refused: showError });
+takeImages(part(".drop"), { given: (file) => given.give(file), refused: showError });
 listenForShortcuts({
   starts: () => go({ ...NOTHING }),
   types: () => searchBox.focus(),

@@ -44,6 +44,13 @@ export async function recall(key) {
   return Boolean(kept);
 }
 
+/** Return what to say where the image of an address is not in this browser. */
+export function describeGone(hasWords) {
+  const shared = "The image of this search is gone: it is kept only in the browser that it was given to.";
+  const rest = hasWords ? " Until then, these are the results for the words alone." : "";
+  return `${shared} Please drop it again.${rest}`;
+}
+
 /** Forget an image. */
 export function forget(key) {
   pictures.delete(key);

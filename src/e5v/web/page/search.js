@@ -3,6 +3,7 @@
 // body -> a short wait, in which a newer one takes its place -> server -> answer | refusal
 
 import { askPatiently } from "/api.js";
+import { condition } from "/filters.js";
 
 const WAIT = 160; // milliseconds after a key, in which the next one may come
 
@@ -50,7 +51,7 @@ export class Search {
 export function requestBody(state, image) {
   const body = { text: state.text.trim(), like: state.like, image, without: state.without.trim() };
   if (!body.text && !body.like && !image) return null;
-  const where = state.kind && `kind = '${state.kind}'`;
+  const where = condition(state);
   return Object.fromEntries(Object.entries({ ...body, where }).filter(([, value]) => value));
 }
 

@@ -1,6 +1,7 @@
 // The search box: words, an example image, and words for what to leave out.
 
-import { imageIn } from "/picture.js";
+import { caption } from "/entry.js";
+import { imageIn, picture } from "/picture.js";
 
 export class SearchBox {
   /** `on` has typed(change), settled(), given(file), freed(), down(). */
@@ -30,6 +31,17 @@ export class SearchBox {
     image.alt = `Example: ${example.name}`;
     chip.querySelector(".blank").ariaLabel = image.alt;
     chip.querySelector(".example-name").textContent = example.name;
+  }
+
+  /** Show the example of the current state, once it is known; `entries` has those of the index. */
+  async showExample(current, entries) {
+    const { like, picture: key } = current();
+    const own = picture(key);
+    const named = own ? { name: own.name, source: own.image } : like && { name: "…" };
+    this.show(current(), named);
+    const entry = like && !own && (await entries.find(like));
+    if (!entry || current().like !== like) return;
+    this.show(current(), { name: caption(entry), source: entry.thumbnail });
   }
 
   working(busy) {

@@ -1,5 +1,7 @@
 // What works everywhere on the page: the "/" key, the link to the start, and copying the command.
 
+import { copiesOnClick } from "/copying.js";
+
 /** Listen for them: `starts()` for the link, `types()` for the key, unless `busy()`. */
 export function listenForShortcuts({ starts, types, busy }) {
   document.querySelector(".name").addEventListener("click", (event) => {
@@ -15,15 +17,5 @@ export function listenForShortcuts({ starts, types, busy }) {
   });
   const command = document.querySelector(".command code");
   const button = document.querySelector(".command button");
-  button.addEventListener("click", () => copy(command, button));
-}
-
-/** Copy an element's text, or select it where a page may not copy. */
-async function copy(element, button) {
-  try {
-    await navigator.clipboard.writeText(element.textContent);
-    button.textContent = "Copied";
-  } catch {
-    getSelection().selectAllChildren(element);
-  }
+  copiesOnClick(button, () => command.textContent);
 }

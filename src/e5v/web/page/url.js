@@ -1,6 +1,7 @@
 // What is searched for and shown, as it stands in the page's address.
 //
-// ?q=words&like=id&image=key&without=words&kind=image&view=map&open=id <-> state
+// ?q=words&like=id&image=key&without=words&kind=image&from=2024-01-01&to=2024-12-31&folder=trips
+//  &sort=newest&view=map&open=id <-> state
 
 const NAMES = {
   text: "q",
@@ -8,6 +9,10 @@ const NAMES = {
   picture: "image", // the key of an image that this browser keeps (picture.js)
   without: "without",
   kind: "kind",
+  from: "from", // days, as 2024-05-31
+  to: "to",
+  folder: "folder",
+  sort: "sort", // newest, oldest; else the best match, or the newest, first
   view: "view",
   open: "open",
 };
@@ -28,6 +33,11 @@ export function writeUrl(state) {
     if (state[field].trim()) given.set(name, state[field]);
   }
   return `/${given.size ? `?${given}` : ""}`;
+}
+
+/** Return what a new query keeps of the state: which entries are looked through. */
+export function kept({ kind, from, to, folder }) {
+  return { ...NOTHING, kind, from, to, folder };
 }
 
 /** Return whether there is anything to search for. */

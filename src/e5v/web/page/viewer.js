@@ -2,12 +2,14 @@
 //
 // entry -> its thumbnail at once -> its file once it is loaded -> facts beside it
 
-import { caption, fileName, ratio } from "/entry.js";
+import { copiesOnClick } from "/copying.js";
+import { caption, day, fileName, ratio } from "/entry.js";
+import { plainText } from "/plain.js";
 
 const ENLARGED = 2; // times, at most; a small image stays small
 
 export class Viewer {
-  /** `does` has shut(), step(by), like(entry), but(entry). */
+  /** `does` has shut(), step(by), like(entry), but(entry), folder(path). */
   constructor(dialog, does) {
     this.dialog = dialog;
     this.does = does;
@@ -18,6 +20,8 @@ export class Viewer {
     when(".after", () => does.step(1));
     when(".like", () => does.like(this.entry));
     when(".but", () => does.but(this.entry));
+    when(".near", () => does.folder(this.entry.path.replace(/[\\/][^\\/]*$/, "")));
+    copiesOnClick(this.#part(".path"), () => this.entry.path);
     dialog.addEventListener("cancel", (event) => {
       event.preventDefault();
       does.shut();
@@ -68,7 +72,7 @@ export class Viewer {
 function passage(entry) {
   const passage = document.createElement("p");
   passage.tabIndex = 0; // so that keys scroll it
-  passage.textContent = entry.text;
+  passage.textContent = plainText(entry);
   return passage;
 }
 
@@ -102,6 +106,8 @@ function image(entry, source) {
 function facts(entry) {
   const known = [
     ["Score", entry.score?.toFixed(3)],
+    ["Match", entry.match],
+    ["Date", day(entry)],
     ["Size", entry.width ? `${entry.width} × ${entry.height} pixels` : ""],
     ["Passage", entry.kind === "text" ? entry.part : ""],
     ["File", link(entry)],
