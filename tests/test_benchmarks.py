@@ -147,7 +147,6 @@ def test_check_refuses_other_vectors(checkpoint: Path, tasks: tuple[Task, ...]) 
         check(checkpoint, tasks, tampering)
 
 
-@pytest.mark.usefixtures("warm")
 def test_a_fresh_process_gives_the_same(checkpoint: Path, tasks: tuple[Task, ...]) -> None:
     """Catches jobs that cannot be sent to a process of their own."""
     job = Job("e5v", checkpoint, tasks[0].items, "float32")

@@ -85,7 +85,6 @@ def test_real_rows_are_mixed_in_at_their_share_and_each_once(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("warm")
 def test_the_text_side_is_the_command_itself(study: Study, base: Path) -> None:
     """A training of our own would prove nothing about what users run."""
     how = Setting("faithful", "", prompt="<text>", template="faithful", mask="faithful")

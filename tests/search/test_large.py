@@ -210,7 +210,6 @@ def test_images_that_lines_name_are_set_aside(followed: Followed) -> None:
     assert (photo, 0) in entries(followed)
 
 
-@pytest.mark.usefixtures("warm")
 def test_the_benchmark(tmp_path: Path) -> None:
     """Catches a benchmark that does not run, or a recall of nothing."""
     settings = search_large.Settings((3_000,), dim=64, queries=5, exact_queries=1, folder=tmp_path)
