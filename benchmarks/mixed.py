@@ -19,6 +19,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -102,17 +103,22 @@ def _list_unanswered() -> list[str]:
         return [row["sent0"] for row in csv.DictReader(file)]
 
 
+def _is_image(name: str, hit: Hit) -> bool:
+    return Path(hit.entry.path).name == name
+
+
+def _is_text(text: str, hit: Hit) -> bool:
+    return hit.entry.text == text
+
+
 def _list_queries(most: int) -> dict[str, list[Asked]]:
     captions = dict(reversed(_list_captions()))  # the first of each image
     return {
         "of images": [
-            Asked(text, lambda hit, image=image: Path(hit.entry.path).name == image)
+            Asked(text, partial(_is_image, image))
             for image, text in sorted(captions.items())[:most]
         ],
-        "of texts": [
-            Asked(left, lambda hit, right=right: hit.entry.text == right)
-            for left, right in _read_pairs()[:most]
-        ],
+        "of texts": [Asked(left, partial(_is_text, right)) for left, right in _read_pairs()[:most]],
         "without an answer": [Asked(text, None) for text in _list_unanswered()[:most]],
     }
 

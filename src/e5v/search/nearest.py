@@ -115,7 +115,8 @@ class SignDifferences:
     @cached_property
     def bits(self) -> NDArray[np.uint64]:
         """The signs of the query."""
-        return self.signs.quantizer.encode(self.query[None])[0]
+        bits: NDArray[np.uint64] = self.signs.quantizer.encode(self.query[None])[0]
+        return bits
 
     @cached_property
     def first(self) -> NDArray[np.uint16]:

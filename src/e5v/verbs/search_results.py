@@ -104,8 +104,9 @@ def _table(hits: "Sequence[Hit]", *, numbered: bool) -> object:
     for number, hit in enumerate(hits, 1):
         first = [str(number)] if numbered else []
         match = [hit.match or ""] if rated else []
-        row = (*first, f"{hit.score:.3f}", *match, Text(_place(hit)), Text(_caption(hit)))
-        table.add_row(*row, style="dim" if hit.match in {"weak", "none"} else None)
+        cells = [*first, f"{hit.score:.3f}", *match]
+        style = "dim" if hit.match in {"weak", "none"} else None
+        table.add_row(*cells, Text(_place(hit)), Text(_caption(hit)), style=style)
     return table
 
 

@@ -97,7 +97,7 @@ def test_axe_finds_no_serious_fault_in_saved_results(
     html = render_search_page(SearchPage("a tower", [PageGroup(hits, "Nothing close.")]))
     (tmp_path / "found.html").write_text(html, encoding="utf-8")
     for scheme in ("light", "dark"):
-        context = browser.new_context(color_scheme=scheme, viewport={"width": 390, "height": 844})  # type: ignore[arg-type]
+        context = browser.new_context(color_scheme=scheme, viewport={"width": 390, "height": 844})
         page = context.new_page()
         page.goto((tmp_path / "found.html").as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
