@@ -19,7 +19,7 @@ import pyarrow as pa
 from benchmarks.worlds import Drawer
 from e5v.search.entry_table import NAME
 from e5v.search.manifest import Manifest, write_manifest
-from e5v.search.table_rows import schema
+from e5v.search.table_rows import CAPTURED, schema
 from e5v.search.writer import writing
 
 BATCH = 2**15  # rows
@@ -89,6 +89,7 @@ def make_batch(photos: Path, numbers: range, drawer: Drawer) -> pa.RecordBatch:
         "text": [f"a made-up caption of photo {number}" for number in numbers],
         "thumbnail": [b""] * count,
         "vector": pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), drawer.dim),
+        **dict.fromkeys(CAPTURED, [None] * count),
     }
     zeros = np.zeros(count, np.int64)
     columns = schema(drawer.dim)

@@ -32,7 +32,7 @@ ARCHITECTURE = DOCS / "architecture.md"
 PLAN = re.compile(r"(?<=<!-- plan -->\n).*(?=<!-- end of plan -->)", re.DOTALL)
 ROOMS = (
     *("verbs", "web", "databases", "training", "evaluation", "search", "checkpoints"),
-    *("data", "parts", "model", "stores"),
+    *("data", "parts", "media", "model", "stores"),
 )
 PLAIN_FILES = {  # what is not Python, by folder: it has no docstring
     "assets/nano": "the bundled model: base, adapter and model card",

@@ -1,6 +1,6 @@
 """List the images of a folder, here or at a store, as `e5v encode` reads it.
 
-folder -> names in order, hidden ones skipped, links to folders not followed -> images
+folder -> names in order, hidden and system ones skipped, links to folders not followed -> images
 """
 
 import os
@@ -12,6 +12,7 @@ from e5v.image_formats import is_image_name
 from e5v.left_out import LeftOut
 from e5v.places import StoreUrl
 from e5v.stores.objects import list_level
+from e5v.system_folders import is_system_folder
 
 
 def list_images(folder: Path, left_out: LeftOut) -> Iterator[Path]:
@@ -22,7 +23,8 @@ def list_images(folder: Path, left_out: LeftOut) -> Iterator[Path]:
         if entry.name.startswith("."):
             continue
         if entry.is_dir(follow_symlinks=False):  # a link may lead back up
-            yield from list_images(folder / entry.name, left_out)
+            if not is_system_folder(entry.name):
+                yield from list_images(folder / entry.name, left_out)
         elif entry.is_file():
             if is_image_name(entry.name):
                 yield folder / entry.name
@@ -41,7 +43,8 @@ def list_stored_images(folder: StoreUrl, left_out: LeftOut) -> Iterator[StoreUrl
         if entry.name.startswith("."):
             continue
         if entry.state is None:  # a folder
-            yield from list_stored_images(entry, left_out)
+            if not is_system_folder(entry.name):
+                yield from list_stored_images(entry, left_out)
         elif is_image_name(entry.name):
             yield entry
         else:

@@ -26,7 +26,7 @@ def followed(model: E5V, tmp_path: Path, photos: list[PIL.Image.Image]) -> Follo
         photo.save(folder / name)
     (folder / "note.md").write_text("\n\n".join(letter * 600 for letter in "xyz"))
     (folder / ".hidden.png").write_bytes((folder / "a.png").read_bytes())
-    (folder / "movie.mp4").write_bytes(b"no image")
+    (folder / "sound.mp3").write_bytes(b"no image")
     return Followed(model, folder, tmp_path / "index")
 
 

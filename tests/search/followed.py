@@ -13,7 +13,8 @@ from e5v.model.encoded import Encoded, Skipped
 from e5v.search.entries import Entry
 from e5v.search.index import Index
 from e5v.search.index_model import manifest_of
-from e5v.search.sync import FolderSync, Progress
+from e5v.search.progress import Progress
+from e5v.search.sync import FolderSync
 from e5v.search.writer import writing
 
 WHOLE = {
@@ -54,6 +55,7 @@ class Followed:
         self.given: list[Any] = []
         self.away: tuple[str, ...] = ()
         self.left_out: dict[str, int] = {}
+        self.system_folders: set[str] = set()
 
     def follow(self, *roots: Path, forget: bool = False) -> Progress:
         """Bring the index up to date in a run of its own; note what was embedded and what not."""
@@ -70,6 +72,7 @@ class Followed:
             sync = FolderSync(writer, lambda: counting)
             yield from sync.follow(paths, forget=forget)
             self.away = sync.changes.away
+            self.system_folders = set(sync.changes.system_folders)
             self.left_out = dict(sync.changes.left_out.counts)
             self.faults = [str(fault) for fault in sync.faults]
             self.faults += [f"{one.path} {one.reason}" for one in sync.changes.unlisted]

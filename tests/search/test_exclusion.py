@@ -1,5 +1,6 @@
 """Patterns of what is left out of a followed folder."""
 
+import shutil
 import unicodedata
 from pathlib import Path
 
@@ -73,8 +74,8 @@ def test_what_is_excluded_is_left_out_and_removed(followed: Followed) -> None:
     progress = followed.follow()
     assert (progress.removed, progress.offline) == (4, 0)
     assert entries(followed).keys() == {("a.png", 0), ("photos/b.jpg", 0)}
-    assert followed.left_out == {".mp4": 1}
-    exclude(followed, "*.mp4")
+    assert followed.left_out == {".mp3": 1}
+    exclude(followed, "*.mp3")
     assert followed.follow().embedded == 4
     assert entries(followed).keys() == WHOLE
     assert followed.left_out == {}
@@ -119,15 +120,15 @@ def test_a_root_is_followed_no_more(followed: Followed) -> None:
 
 def test_files_of_other_kinds_are_counted_once(followed: Followed, tmp_path: Path) -> None:
     """Catches files passed over in silence, litter of systems counted, and one counted twice."""
-    for name in ("b.MOV", "photos/c.mov", "Thumbs.db", "desktop.ini", ".DS_Store", "README"):
+    for name in ("b.WAV", "photos/c.wav", "Thumbs.db", "desktop.ini", ".DS_Store", "README"):
         (followed.folder / name).write_bytes(b"x")
-    (followed.folder / "folder.mov").mkdir()
-    (followed.folder / "link.mov").symlink_to(followed.folder / "photos")
+    (followed.folder / "folder.wav").mkdir()
+    (followed.folder / "link.wav").symlink_to(followed.folder / "photos")
     followed.follow(followed.folder, followed.folder / "photos")
-    assert followed.left_out == {".mov": 2, ".mp4": 1, "": 1}
+    assert followed.left_out == {".wav": 2, ".mp3": 1, "": 1}
     PIL.Image.new("RGB", (8, 8)).save(tmp_path / "things" / "z.png")
     followed.follow()
-    assert followed.left_out == {".mov": 2, ".mp4": 1, "": 1}
+    assert followed.left_out == {".wav": 2, ".mp3": 1, "": 1}
 
 
 def test_a_hidden_folder_that_was_named_itself(followed: Followed) -> None:
@@ -139,3 +140,67 @@ def test_a_hidden_folder_that_was_named_itself(followed: Followed) -> None:
     assert not followed.follow(followed.folder).changed
     (hidden / "b.jpg").unlink()
     assert followed.follow(hidden).offline == 1
+
+
+def test_only_what_is_included_is_taken(followed: Followed) -> None:
+    """Catches a folder that is included without what is in it, and entries that stay behind."""
+    exclusion = Exclusion(("b.*",), ("*.md", "photos/"))
+    taken = {"note.md": True, "a.png": False, "photos/deep/c.WEBP": True, "photos/b.jpg": False}
+    for path, is_taken in taken.items():
+        assert exclusion.covers(f"/x/{path}", "/x") is not is_taken
+    followed.follow()
+    with writing(followed.index, lambda: manifest_of(followed.model, "small")) as writer:
+        writer.remember(include=("*.md", "deep"))
+    assert followed.follow().removed == 2
+    assert entries(followed).keys() == {
+        ("photos/deep/c.WEBP", 0),
+        *(("note.md", part) for part in (1, 2, 3)),
+    }
+    with pytest.raises(UsageError, match="is empty"):
+        Exclusion((), ("/",))
+
+
+def test_an_ignore_file_is_of_its_folder(followed: Followed) -> None:
+    """Catches patterns that hold for folders beside, entries that stay, and a slip of the pen."""
+    followed.follow()
+    ignore = followed.folder / "photos" / ".e5vignore"
+    ignore.write_text("# not these\n\n/deep/\n!b.jpg\n*.png\n")
+    progress = followed.follow()
+    assert (progress.removed, progress.offline) == (1, 0)
+    assert entries(followed).keys() == WHOLE - {("photos/deep/c.WEBP", 0)}
+    [fault] = followed.faults
+    assert fault.startswith(f"{ignore} line 4 is left out: the pattern '!b.jpg' begins with '!'")
+    shutil.rmtree(followed.folder / "photos" / "deep")  # what is gone stays excluded
+    ignore.write_text("*.jpg")
+    assert followed.follow().removed == 1
+    ignore.unlink()
+    assert followed.follow().embedded == 1
+    assert followed.faults == []
+
+
+def test_folders_of_systems_are_passed_over(followed: Followed) -> None:
+    """Catches thumbnails of a network disk and deleted photos among the hits."""
+    names = ("@eaDir", "#recycle", "$RECYCLE.BIN", "__MACOSX", ".Trash-1000", "photos/@eaDir")
+    for name in names:
+        (followed.folder / name).mkdir()
+        shutil.copy(followed.folder / "a.png", followed.folder / name / f"{len(name)}.png")
+    followed.follow()
+    assert entries(followed).keys() == WHOLE
+    assert followed.system_folders == {str(followed.folder / name) for name in names}
+    followed.follow(followed.folder, followed.folder / "@eaDir")
+    assert entries(followed).keys() == WHOLE | {("@eaDir/6.png", 0)}
+
+
+def test_entries_in_folders_of_systems_are_removed(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches an index of an earlier version that keeps such entries, and searches them."""
+    (followed.folder / "@eaDir").mkdir()
+    (followed.folder / "@eaDir" / "x.txt").write_text("made by the disk")
+    with monkeypatch.context() as patch:
+        for place in ("scan", "exclusion"):
+            patch.setattr(f"e5v.search.{place}.is_system_folder", lambda name: name[:1] == ".")
+        followed.follow()
+    assert ("@eaDir/x.txt", 1) in entries(followed)
+    assert followed.follow().removed == 1
+    assert entries(followed).keys() == WHOLE

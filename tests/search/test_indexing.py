@@ -9,7 +9,7 @@ import pytest
 
 import e5v
 from e5v import E5V, DataError, ModelError, UsageError
-from e5v.search.sync import Progress
+from e5v.search.progress import Progress
 from tests.adapters import write_adapter
 from tests.search.followed import Followed
 

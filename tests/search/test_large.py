@@ -17,8 +17,9 @@ from e5v.search.index import Index
 from e5v.search.manifest import Manifest
 from e5v.search.marks import Marks, write_marks
 from e5v.search.nearest import cosines
+from e5v.search.progress import Progress
 from e5v.search.snapshot import Snapshot
-from e5v.search.sync import FolderSync, Progress
+from e5v.search.sync import FolderSync
 from e5v.search.writer import Writer, writing
 from tests.search.followed import Followed, check_vectors, entries, write_lines
 from tests.search.made import change, fill, found, record, vectors

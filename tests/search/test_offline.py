@@ -190,7 +190,7 @@ def test_an_index_of_the_format_before_is_taken_over(followed: Followed) -> None
     for line in ('  "exclude": [],\n', '  "keep_days": 30.0,\n'):
         assert line in told
         told = told.replace(line, "")
-    (followed.index / "index.json").write_text(told.replace('"format": 3', '"format": 1'))
+    (followed.index / "index.json").write_text(told.replace('"format": 4', '"format": 1'))
     for name in ("marks.npz", "files.sqlite"):
         (followed.index / name).unlink(missing_ok=True)
     assert entries(followed) == before
@@ -199,7 +199,7 @@ def test_an_index_of_the_format_before_is_taken_over(followed: Followed) -> None
     assert (progress.embedded, progress.offline) == (0, 3)
     stored = read_manifest(followed.index)
     assert stored is not None
-    assert (stored.format, stored.keep_days) == (3, 30)
+    assert (stored.format, stored.keep_days) == (4, 30)
 
 
 def test_broken_notes_beside_the_records_are_made_again(followed: Followed) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from e5v.jsonl import LineFault
-from e5v.search.readers import LONGEST_PASSAGE, Line, read_lines, split_passages
+from e5v.search.passages import LONGEST_PASSAGE, split_passages
+from e5v.search.readers import Line, read_lines
 
 
 def test_passages_hold_all_of_a_text() -> None:

@@ -9,6 +9,7 @@ import pytest
 from e5v.search import sync
 from e5v.search.catalog import Catalog
 from e5v.search.diff import Changes, compare
+from e5v.search.reading import Reading
 from e5v.search.scope import Scope
 from tests.search.followed import EMPTY, UNFINISHED, WHOLE, Followed, entries, write_lines
 
@@ -29,8 +30,8 @@ def after_listing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], obj
     """Let something happen between the listing of the files and their being read, once."""
     waiting: list[Callable[[], object]] = []
 
-    def list_files(scope: Scope, catalog: Catalog) -> Changes:
-        changes = compare(scope, catalog)
+    def list_files(scope: Scope, catalog: Catalog, reading: Reading) -> Changes:
+        changes = compare(scope, catalog, reading)
         if waiting:
             waiting.pop()()
         return changes

@@ -58,9 +58,9 @@ def test_what_cannot_be_followed(followed: Followed) -> None:
     known = [str(followed.folder / "nowhere")]
     assert scan.absolute([followed.folder / "nowhere"], known=known) == tuple(known)
     with pytest.raises(
-        DataError, match=r"movie.mp4 cannot be indexed; expected a folder or \.apng, "
+        DataError, match=r"sound.mp3 cannot be indexed; expected a folder or \.apng, "
     ):
-        scan.absolute([followed.folder / "movie.mp4"])
+        scan.absolute([followed.folder / "sound.mp3"])
 
 
 def test_only_files_are_read(followed: Followed) -> None:

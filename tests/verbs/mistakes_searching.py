@@ -14,6 +14,12 @@ SEARCHING: dict[str, tuple[list[str], str]] = {
     "a blank query": (["search", " "], "nothing to look for"),
     "a missing folder": (["index", "phtos"], "phtos does not exist"),
     "nothing to index": (["index", "--index", "new"], "nothing to index; give FOLDER"),
+    "no pages": (["index", "pictures", "--pages", "0"], "--pages is 0; expected 1 to 100,000"),
+    "no frames": (["index", "pictures", "--frames", "-1"], "--frames is -1; expected 1 to 10,000"),
+    "a pattern that matches nothing": (
+        ["index", "pictures", "--index", "new", "--include", "/"],
+        "the pattern '/' is empty; expected a pattern such as '*.mov'",
+    ),
     "a new index without a model": (
         ["index", "pictures", "--index", "new"],
         "a new index needs a model; name one, or set E5V_MODEL (e5v models says which ones fit",

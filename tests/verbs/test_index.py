@@ -37,7 +37,8 @@ def test_what_was_done_is_told(run: Run, things: Path, tmp_path: Path) -> None:
     done = run("index", things, "--index", index)
     fault = f"{things}/broken.png is not an image of a known format"
     told = {"index": str(index), "embedded": 4, "reused": 0, "removed": 0, "cut": 0, "offline": 0}
-    told |= {"kept_until": None, "left_out": {}, "excluded": [], "missing": []}
+    told |= {"kept_until": None, "left_out": {}, "excluded": [], "included": [], "missing": []}
+    told |= {"system_folders": {}, "installable": {}}
     told["unreadable"] = [fault]
     assert (done.code, done.err) == (0, "")
     assert done.lines == [told | {"items": 4}]
@@ -53,10 +54,10 @@ def test_on_a_terminal(run: Run, things: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(index_report, "NAMED", 1)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     (things / "empty.txt").touch()
-    for name in ("a.mov", "b.mov", "c.psd"):
+    for name in ("a.wav", "b.wav", "c.psd"):
         (things / name).touch()
     done = run("index", things)
-    assert done.out.endswith("removed. Left out: 2 .mov, 1 .psd.\n")
+    assert done.out.endswith("removed. Left out: 2 .wav, 1 .psd.\n")
     assert "4 items in" in done.out
     assert "4 embedded, 0 reused, 0 removed." in done.out
     assert done.err.splitlines()[-1].endswith(
@@ -153,14 +154,38 @@ def test_how_long_missing_files_are_kept(run: Run, things: Path, tmp_path: Path)
     assert (done.lines[0]["offline"], done.lines[0]["kept_until"]) == (0, None)
 
 
+def test_what_an_extra_would_take_is_told(
+    run: Run, things: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches reports and clips that are passed over without a word about what would take them."""
+    index = tmp_path / "index"
+    (things / "@eaDir").mkdir()
+    for name in ("a.pdf", "b.docx", "c.mp4"):
+        (things / name).write_bytes(b"x")
+    with monkeypatch.context() as patch:
+        for place in ("media.kinds", "search.reading"):
+            patch.setattr(f"e5v.{place}.can_read", lambda kind: False)
+        told = run("index", things, "--index", index).lines[0]
+        assert told["left_out"] == {".pdf": 1, ".docx": 1, ".mp4": 1}
+        assert told["installable"] == {"documents": [".pdf", ".docx"], "video": [".mp4"]}
+        assert (told["system_folders"], len(told["unreadable"])) == ({"@eaDir": 1}, 1)
+        patch.setattr(sys.stdout, "isatty", lambda: True)
+        line = run("index", "--index", index).out
+        assert "To take .pdf, .docx, .mp4: pip install 'e5v[documents,video]'." in line
+        assert "Folders passed over: 1 @eaDir." in line
+    told = run("index", "--index", index, "--include", "*.mp4", "--frames", 2).lines[0]
+    assert (told["included"], told["installable"], told["items"]) == (["*.mp4"], {}, 0)
+    assert [f"{things}/c.mp4 is broken: " in line for line in told["unreadable"]] == [True]
+
+
 def test_unfollow_and_exclude(run: Run, things: Path, tmp_path: Path) -> None:
     """Catches a folder that cannot be given up, a slip of the pen, and a pattern not remembered."""
     more, index = tmp_path / "more", tmp_path / "index"
     (more / "drafts").mkdir(parents=True)
-    for name in ("one.txt", "two.md", "drafts/three.txt", "film.mov"):
+    for name in ("one.txt", "two.md", "drafts/three.txt", "film.wav"):
         (more / name).write_text(name)
     done = run("index", things, more, "--index", index)
-    assert (done.lines[0]["items"], done.lines[0]["left_out"]) == (7, {".mov": 1})
+    assert (done.lines[0]["items"], done.lines[0]["left_out"]) == (7, {".wav": 1})
     done = run("index", "--index", index, "--exclude", "*.md", "--exclude", "drafts/", more)
     assert (done.lines[0]["removed"], done.lines[0]["excluded"]) == (2, ["*.md", "drafts/"])
     assert run("index", "--index", index).lines[0]["items"] == 5

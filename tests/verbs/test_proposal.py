@@ -11,6 +11,7 @@ from e5v.model import downloads, prices
 from e5v.model.catalogue import find_model
 from e5v.model.machine import Machine, Rates
 from e5v.model.prices import Advice, find_price
+from e5v.search.exclusion import Exclusion
 from e5v.search.manifest import read_manifest
 from e5v.verbs import proposal
 from e5v.verbs.proposal import Contents, count_contents, describe_proposal, format_time
@@ -120,7 +121,7 @@ def test_contents_are_counted(tmp_path: Path) -> None:
     for name in ("a.jpg", "b.PNG", "c.txt", "d.mov", "raw/e.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert count_contents([str(tmp_path)], ["raw/"]) == Contents(photos=2, texts=1)
+    assert count_contents([str(tmp_path)], Exclusion(("raw/",))) == Contents(photos=2, texts=1)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ def test_the_columns_are_the_tables() -> None:
         "cast(size as double) / 2 between 1 and 2.5 -- half; of it (",
         "regexp_like(path, '[.]jpe?g$')",
         "KIND = 'image'",
+        "taken >= '2019' AND camera LIKE 'Canon%' AND latitude > 58.5 AND longitude < -10",
     ],
 )
 def test_a_filter_that_may_be_one(where: str) -> None:

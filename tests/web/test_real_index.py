@@ -15,6 +15,7 @@ from e5v.search.manifest import read_manifest, write_manifest
 from e5v.search.sync import FolderSync
 from e5v.search.writer import writing
 from e5v.web.index_view import Collection
+from tests.media.made import COLOURS, colour, is_near, write_pdf, write_video
 from tests.web.asking import CAT, PHOTOS, Ask, data_uri, fault, vectors
 
 pytestmark = pytest.mark.anyio
@@ -132,3 +133,43 @@ async def test_an_index_at_a_link(
             (hit,) = (await asker.search(text="a cat")).json()["hits"]
             assert hit["path"].startswith(str(tmp_path / name))
             assert (await asker.client.get(hit["thumbnail"])).status_code == 200
+
+
+async def test_pages_and_frames_are_shown_and_their_files_open_at_the_place(
+    ask: Ask, model: E5V, tmp_path: Path
+) -> None:
+    """Catches a page that is not drawn, a link to the first page, and a file nobody indexed."""
+    folder, files = tmp_path / "index", tmp_path / "files"
+    files.mkdir()
+    pdf = write_pdf(files / "report.pdf", "one", "two").read_bytes()
+    video = write_video(files / "clip.mp4", seconds=2).read_bytes()
+    (files / "notes.txt").write_text("a note")
+    _index(model, folder, files)
+    async with ask(collection=Collection(folder, model)) as asker:
+        listed = (await asker.client.get("/v1/entries")).json()["entries"]
+        found = {Path(one["path"]).name: one for one in listed}
+        page, frame = found["report.pdf#page=2"], found["clip.mp4#t=1"]
+        assert page["file"].endswith("#page=2")
+        assert frame["file"].endswith("#t=1")
+        assert (found["notes.txt"]["file"], page["text"]) == (None, "two")
+        for entry, wanted in ((page, COLOURS[1]), (frame, COLOURS[1])):
+            shown = await asker.client.get(entry["item"])
+            assert shown.headers["content-type"] == "image/jpeg"
+            assert is_near(colour(shown.content), wanted)
+        whole = await asker.client.get(page["file"])
+        assert (whole.content, whole.headers["content-type"]) == (pdf, "application/pdf")
+        assert "media-src 'self'" in whole.headers["content-security-policy"]
+        assert whole.headers["x-content-type-options"] == "nosniff"
+        part = await asker.client.get(frame["file"], headers={"Range": "bytes=10-19"})
+        assert (part.status_code, part.content) == (206, video[10:20])
+        text = await asker.client.get(f"/v1/files/{found['notes.txt']['id']}")
+        assert fault(text) == (404, "missing", None)
+        like = (await asker.search(like=page["id"], text="on paper", k=3)).json()["hits"]
+        assert page["id"] not in {hit["id"] for hit in like}
+
+        (files / "report.pdf").write_bytes(b"no pdf")
+        assert fault(await asker.client.get(page["item"])) == (404, "missing", None)
+        assert fault(await asker.search(like=page["id"], text="x")) == (409, "missing", None)
+        (files / "report.pdf").unlink()
+        for url in (page["item"], page["file"]):
+            assert fault(await asker.client.get(url)) == (404, "missing", None)

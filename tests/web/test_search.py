@@ -142,8 +142,9 @@ async def test_what_a_hit_tells(ask: Ask, shelf: Shelf) -> None:
     async with ask() as asker:
         hits = (await asker.search(text="a cat", k=5)).json()["hits"]
         keys = {"id", "score", "path", "kind", "text", "part", "width", "height"}
-        keys |= {"match", "date"}
-        assert all(hit.keys() == keys | {"thumbnail", "item"} for hit in hits)
+        keys |= {"match", "date", "thumbnail", "item", "file"}
+        keys |= {"taken", "camera", "latitude", "longitude"}
+        assert all(hit.keys() == keys for hit in hits)
         by_id = {hit["id"]: hit for hit in hits}
         cat, text = by_id[CAT_ID], by_id[TEXT_ID]
         small = await asker.client.get(cat["thumbnail"])
@@ -183,7 +184,7 @@ async def test_limits_of_a_search(ask: Ask, shelf: Shelf) -> None:
 @pytest.mark.parametrize(
     "id", ["nobody", "../../etc/passwd", "%2e%2e%2fetc%2fpasswd", str(CAT), "cat.jpg#0/1/../1"]
 )
-@pytest.mark.parametrize("kind", ["items", "thumbnails"])
+@pytest.mark.parametrize("kind", ["items", "thumbnails", "files"])
 async def test_no_file_but_those_of_the_index(ask: Ask, shelf: Shelf, kind: str, id: str) -> None:
     """Catches an id that is taken for a path."""
     async with ask() as asker:
@@ -211,6 +212,7 @@ async def test_the_index_is_told(ask: Ask, model: E5V, shelf: Shelf) -> None:
     assert before.keys() == {"items", "kinds", "model", "notice", "command"}
     assert [point["id"] for point in points] == [one.id for one in shelf.shelved]
     entry = {"id", "kind", "text", "path", "part", "date", "width", "height", "thumbnail", "item"}
+    entry |= {"file", "taken", "camera", "latitude", "longitude"}
     assert points[0].keys() == entry | {"x", "y"}
     assert all(0 <= point[axis] <= 1 for point in points for axis in "xy")
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.files import FileState, read_state, write_file
+from e5v.media.locations import place_of
 from e5v.search.marks import read_marks, write_marks
 from e5v.search.records import Known, RecordIndex, Source, StoredRecords
 
@@ -54,9 +55,13 @@ class Fault:
         """Whether the file is read again in every run: no mtime says that it can be read now."""
         return self.away == "unread" or self.source.size < 0
 
+    @property
+    def _is_line(self) -> bool:
+        return bool(self.part) and not place_of(self.path)
+
     def __str__(self) -> str:
         """Return what failed, where, and why."""
-        line = f" (line {self.part} of {self.source.path})" if self.part else ""
+        line = f" (line {self.part} of {self.source.path})" if self._is_line else ""
         return f"{self.path}{line} {self.reason}"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from e5v.files import NO_FILE, read_state
+from e5v.media.locations import file_of
 from e5v.search.catalog import Catalog
 from e5v.search.listing import Listing
 from e5v.search.named_images import NamedImage, name_pairs
@@ -49,7 +50,7 @@ class Claims:
             self._add(pairs)
         faults = [fault for some in self._catalog.faults.values() for fault in some]
         pairs = [NamedImage(one.path, one.source.path) for one in faults]
-        self._add([one for one in pairs if one.image != one.source])
+        self._add([one for one in pairs if file_of(one.image) != one.source])
         for found in again:
             self._claim(sorted(self._images_of_file(found)))
         self._drop_records()

@@ -16,12 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.errors import DataError
-from e5v.inputs import Image, Item, RawItem, Text, normalise
+from e5v.inputs import Item, RawItem, Text, normalise
+from e5v.media.locations import file_of
 from e5v.model.image_files import read_bytes
 from e5v.search.manifest import Manifest, read_manifest
-from e5v.search.readers import EXCERPT, Line, digest_of, read_lines
+from e5v.search.pieces import EXCERPT, digest_of
+from e5v.search.readers import Line, read_lines
 from e5v.search.scan import FORMS
 from e5v.search.snapshot import Snapshot, unreadable
+from e5v.search.stored_example import read_image
 from e5v.vectors import unit
 
 BLOCK = 8_192  # vectors at once
@@ -54,7 +57,7 @@ class IndexCorpus:
             keys = _keys_of(record)
             if any(key in self._places for key in keys):
                 continue
-            if record["kind"] == "image" and not os.path.isfile(record["path"]):  # noqa: PTH113
+            if record["kind"] == "image" and not os.path.isfile(file_of(record["path"])):  # noqa: PTH113
                 self.missing += 1
                 continue
             self._places |= dict.fromkeys(keys, len(kept))
@@ -116,7 +119,7 @@ class IndexCorpus:
         items: list[RawItem] = []
         for record in records:
             if record["kind"] == "image":
-                items.append(Item((Image(Path(record["path"])),)))
+                items.append(Item((read_image(record["path"]),)))
             elif not _is_cut(record):
                 items.append(record["text"])
             elif record["digest"] in whole:

@@ -7,7 +7,7 @@ reconnected. So its entries are missing, not removed; so are those of JSON lines
 What cannot be listed is assumed to exist, and so are the lines that an unfinished file lacks.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from e5v.files import NO_FILE, read_state
 from e5v.left_out import LeftOut
+from e5v.media.locations import file_of
 from e5v.search.catalog import Catalog
 from e5v.search.claims import Claims
 from e5v.search.keys import find_positions
 from e5v.search.listing import Listing
-from e5v.search.readers import LONGEST_PASSAGE
+from e5v.search.passages import LONGEST_PASSAGE
+from e5v.search.reading import Reading
 from e5v.search.rereading import is_blank
 from e5v.search.scan import FoundFile, Unlisted
 from e5v.search.scope import Scope
@@ -38,6 +40,7 @@ class Changes:
         cured: sources whose faults no longer apply.
         unlisted: what could not be listed.
         left_out: skipped files of unsupported types.
+        system_folders: hidden and system folders, which were not looked into.
         unchanged: number of unchanged files.
         away: roots that are missing.
         emptied: files of JSON lines that have records, but no lines now.
@@ -50,6 +53,7 @@ class Changes:
     cured: tuple[str, ...] = ()
     unlisted: tuple[Unlisted, ...] = ()
     left_out: LeftOut = field(default_factory=LeftOut)
+    system_folders: Collection[str] = ()
     unchanged: int = 0
     away: tuple[str, ...] = ()
     emptied: tuple[str, ...] = ()
@@ -62,12 +66,12 @@ class Changes:
 
 def weight(found: FoundFile) -> int:
     """Estimate the number of items in a file."""
-    return 1 if found.form == "image" else 1 + found.size // LONGEST_PASSAGE
+    return 1 + found.size // LONGEST_PASSAGE if found.form in {"text", "lines"} else 1
 
 
-def compare(scope: Scope, catalog: Catalog) -> Changes:
+def compare(scope: Scope, catalog: Catalog, reading: Reading | None = None) -> Changes:
     """Compare folders with the catalog."""
-    listing = Listing(scope.roots, scope.exclusion, catalog)
+    listing = Listing(scope, catalog, reading or Reading())
     emptied = _take_emptied(listing, catalog)
     claims = Claims(scope, catalog, listing)
     claims.settle()
@@ -86,6 +90,7 @@ def compare(scope: Scope, catalog: Catalog) -> Changes:
         ),
         unlisted=listing.unlisted,
         left_out=listing.left_out,
+        system_folders=listing.system_folders,
         unchanged=listing.unchanged,
         away=listing.away,
         emptied=emptied,
@@ -126,7 +131,7 @@ def _sort_records(scope: Scope, catalog: Catalog, claims: Claims) -> _Sorted:
         claimed = set(claims.gone)
         for one in catalog.records.at_slots(slots):
             if one.number not in claimed and one.source.path not in listing.changed:
-                is_missing = read_state(one.path) == NO_FILE
+                is_missing = read_state(file_of(one.path)) == NO_FILE
                 (found.missing if is_missing else found.present).append(one.number)
     if not listing.seen.all():
         for number, path in _unseen_records(catalog, ~listing.seen):

@@ -13,17 +13,20 @@ class Entry:
 
     Attributes:
         id: derived from path and part, so the same in every run.
-        path: absolute path of its file.
+        path: absolute path of its file; of what is inside of one, with its place: "#page=3" of a
+            document, "#t=12.5" of a video, in seconds, "#frame=2" of an animated image.
         kind: "image" or "text".
-        part: number of the passage of a text file, or of the line of JSON lines; from 1, and 0 for
-            an image file.
+        part: number of the passage of a text, of the line of JSON lines, of the page or frame; from
+            1, and 0 for an image file.
         size, mtime: bytes of the file, and when it was changed, in nanoseconds since 1970, as they
             were when the index was last brought up to date.
         digest: hash of the content: the image's bytes, or the passage's text.
-        text: an image's caption, if it has one, or the passage.
+        text: an image's caption, if it has one, a page's text, or the passage.
         thumbnail: WebP of at most 20 KB; empty for a text.
         width, height: pixels of the upright image; 0 for a text.
         offline: whether its file is missing, as when a disk is not mounted.
+        taken, camera, latitude, longitude: of a photograph (`e5v.media.captured.Captured`); None if
+            they are not known.
     """
 
     id: str
@@ -38,6 +41,10 @@ class Entry:
     width: int
     height: int
     offline: bool = False
+    taken: str | None = None
+    camera: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,13 +23,13 @@ from e5v.errors import DataError
 from e5v.extras import imported
 from e5v.files import sync
 from e5v.search.addresses import Addresses
-from e5v.search.column_update import update_columns
+from e5v.search.column_update import open_or_create, update_columns
 from e5v.search.filtering import filtering, find_matching, first_message
 from e5v.search.filters import whole_condition
 from e5v.search.live import READ, Live, read_live
 from e5v.search.records import Known
 from e5v.search.stored_vectors import COLUMN, Vectors, open_vectors
-from e5v.search.table_rows import make_rows, make_states, schema
+from e5v.search.table_rows import make_rows, make_states
 
 with imported("an index"):
     import lancedb
@@ -77,9 +77,8 @@ class Table:
 
     @classmethod
     def create(cls, folder: Path, dim: int) -> "Table":
-        """Open the table; create it if it does not exist."""
-        database = lancedb.connect(folder)
-        table = cls(database.create_table(NAME, schema=schema(dim), exist_ok=True), folder)
+        """Open the table; create it if it does not exist, and the columns that it lacks."""
+        table = cls(open_or_create(folder, NAME, dim), folder)
         table.sync()
         return table
 
@@ -167,11 +166,12 @@ class Table:
         return Near(found["row"].to_numpy(), 1 - found["_distance"].to_numpy())
 
     def take(self, addresses: Iterable[int], columns: Sequence[str]) -> list[dict[str, Any]]:
-        """Return columns of records by address, in the order given."""
+        """Return columns of records by address, in the order given; some may be lacking."""
+        columns = [name for name in columns if name in self._table.schema.names]
         wanted = list(map(int, addresses))
         if not wanted:
             return []
-        query = self._table.take_row_ids(wanted).with_row_id().select(list(columns))
+        query = self._table.take_row_ids(wanted).with_row_id().select(columns)
         found = {record["_rowid"]: record for record in query.to_arrow().to_pylist()}
         return [found[address] for address in wanted]
 

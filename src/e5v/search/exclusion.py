@@ -1,6 +1,7 @@
 """Exclude files of a followed folder by patterns like those of a .gitignore.
 
-patterns -> regular expressions -> a path below the folder -> excluded or not
+patterns of an index, or of an ignore file -> regular expressions
+    -> a path below the folder -> excluded or not
 """
 
 import re
@@ -10,11 +11,15 @@ from functools import cached_property
 from unicodedata import normalize
 
 from e5v.errors import UsageError
+from e5v.system_folders import is_system_folder
 
 
 @dataclass(frozen=True)
 class Exclusion:
     """Patterns; a file or folder that matches one is excluded, and so is everything below it.
+
+    If there are patterns in `include`, only files are kept that match one of these, or that are in
+    a folder that does. Folders that a system keeps for itself are always excluded.
 
     A pattern without a slash ("*.mov", "raw") matches a name at any depth. With a slash in it or
     before it ("2019/raw", "/raw") it matches a path relative to the followed folder. A slash at the
@@ -23,6 +28,7 @@ class Exclusion:
     """
 
     patterns: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check every pattern.
@@ -30,31 +36,41 @@ class Exclusion:
         Raises:
             UsageError: a pattern matches nothing, or begins with "!", which is not supported.
         """
-        for pattern in self.patterns:
+        for pattern in (*self.patterns, *self.include):
             if not pattern.strip().strip("/"):
                 raise UsageError(
                     f"the pattern {pattern!r} is empty; expected a pattern such as '*.mov'"
                 )
             if pattern.startswith("!"):
                 raise UsageError(
-                    f"the pattern {pattern!r} begins with '!', which is not supported; name what "
-                    "to exclude, not what to keep"
+                    f"the pattern {pattern!r} begins with '!', which is not supported; exclude "
+                    "some files, or include only some"
                 )
 
     @cached_property
-    def _expressions(self) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
-        """The patterns for files and folders, and those for folders only."""
-        folders = [one for one in self.patterns if one.endswith("/")]
-        return _compile([one for one in self.patterns if one not in folders]), _compile(folders)
+    def _excluded(self) -> "_Patterns":
+        return _Patterns.of(self.patterns)
+
+    @cached_property
+    def _included(self) -> "_Patterns":
+        return _Patterns.of(self.include)
 
     def leaves_out(self, below: str, *, is_folder: bool) -> bool:
-        """Return whether a path below the followed folder matches a pattern itself."""
-        either, folders = self._expressions
-        if either is None and folders is None:
+        """Return whether a path below the followed folder is excluded itself."""
+        if is_folder and is_system_folder(below.rpartition("/")[2]):
+            return True
+        if not (self.patterns or self.include):
             return False
         path = normalize("NFC", below)
-        return bool(
-            (either and either.match(path)) or (is_folder and folders and folders.match(path))
+        if self._excluded.match(path, is_folder=is_folder):
+            return True
+        return not is_folder and bool(self.include) and not self._includes(path)
+
+    def _includes(self, path: str) -> bool:
+        """Return whether a file, or a folder that it is in, matches a pattern of `include`."""
+        ends = [place for place, letter in enumerate(path) if letter == "/"]
+        return self._included.match(path, is_folder=False) or any(
+            self._included.match(path[:end], is_folder=True) for end in ends
         )
 
     def covers(self, path: str, root: str) -> bool:
@@ -64,6 +80,24 @@ class Exclusion:
         return any(
             self.leaves_out("/".join(names[:step]), is_folder=step < len(names)) for step in steps
         )
+
+
+@dataclass(frozen=True)
+class _Patterns:
+    """Patterns for files and folders, and those for folders only."""
+
+    either: re.Pattern[str] | None
+    folders: re.Pattern[str] | None
+
+    @classmethod
+    def of(cls, patterns: Sequence[str]) -> "_Patterns":
+        folders = [one for one in patterns if one.endswith("/")]
+        return cls(_compile([one for one in patterns if one not in folders]), _compile(folders))
+
+    def match(self, path: str, *, is_folder: bool) -> bool:
+        if self.either is not None and self.either.match(path):
+            return True
+        return is_folder and self.folders is not None and bool(self.folders.match(path))
 
 
 def _compile(patterns: Sequence[str]) -> re.Pattern[str] | None:

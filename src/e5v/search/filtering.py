@@ -22,7 +22,10 @@ with imported("an index"):
 
 SCANNED = 2**16  # records at a time
 MISMATCH = re.compile(r"literal \w+\((.*)\) and could not convert to literal of type '(\w+)'")
-FILTERED = ("id", "path", "kind", "part", "size", "mtime", "digest", "text", "width", "height")
+FILTERED = (
+    *("id", "path", "kind", "part", "size", "mtime", "digest", "text", "width", "height"),
+    *("taken", "camera", "latitude", "longitude"),
+)
 
 
 def find_matching(table: lancedb.table.Table, where: str) -> NDArray[np.int64]:
@@ -69,7 +72,7 @@ def _compose_paths(table: lancedb.table.Table) -> pa.Table:
         return rows
     found = pa.Table.from_batches(
         batch.filter(pc.is_in(batch["row"], value_set=rows))
-        for batch in _scan(table, ["row", *FILTERED])
+        for batch in _scan(table, ["row", *(one for one in FILTERED if one in table.schema.names)])
     )
     place = found.schema.get_field_index("path")
     return found.set_column(place, "path", pc.utf8_normalize(found["path"], "NFC"))

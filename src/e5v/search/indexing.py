@@ -15,9 +15,10 @@ from e5v.places import StoreUrl, refuse_url
 from e5v.search.adopting import AdoptedModel
 from e5v.search.index_model import IndexModel, find_model
 from e5v.search.locating import open_folder
-from e5v.search.manifest import Manifest, default_folder, merge_settings
+from e5v.search.manifest import Manifest, SettingChanges, default_folder, merge_settings
+from e5v.search.progress import Progress
 from e5v.search.scan import absolute
-from e5v.search.sync import FolderSync, Progress
+from e5v.search.sync import FolderSync
 from e5v.search.writer import writing
 
 
@@ -48,7 +49,7 @@ def index(
     """Index folders of images and texts for search; only what is new or changed is embedded.
 
     Args:
-        folders: one or more folders or files (images, .txt, .md, .jsonl); by default those before.
+        folders: one or more folders or files that `e5v index` takes; by default those before.
         index: the folder of the index, or a URL of an object store (s3://, gs:// or az://); by
             default $E5V_INDEX, or the user's application data.
         model: an open model, or its name: "nano", a hub id, or a folder; by default the index's
@@ -71,7 +72,7 @@ def index(
     place = open_folder(default_folder() if index is None else index)
     there = place.read_manifest()
     patterns = [exclude] if isinstance(exclude, str) else exclude
-    remembered = merge_settings(there, exclude=patterns)
+    remembered = merge_settings(there, SettingChanges(patterns))
     chosen = _choose(folders, model, vectors, there)
     with writing(place, chosen.model.manifest) as writer:
         writer.remember(**remembered)

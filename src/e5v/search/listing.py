@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from e5v.files import NO_FILE, read_state
 from e5v.left_out import LeftOut
+from e5v.media.locations import file_of
 from e5v.search.catalog import Catalog, Fault
-from e5v.search.exclusion import Exclusion
 from e5v.search.keys import Spans
 from e5v.search.named_images import NamedImages
+from e5v.search.reading import Reading
 from e5v.search.records import UNSURE, Known, state_key
-from e5v.search.scan import FoundFile, Unlisted, is_missing, walk, within
+from e5v.search.scan import FoundFile, SystemFolder, Unlisted, is_missing, walk, within
+from e5v.search.scope import Scope
 
 AT_ONCE = 16_384  # files compared
 
@@ -37,12 +39,14 @@ class Listing:
         named: images that lines name.
         unchanged: the number of unchanged files.
         unlisted: what could not be listed.
-        left_out: files of unsupported types.
+        left_out: files of unsupported types, or of types whose libraries are not installed.
         away: roots that are missing.
+        system_folders: hidden and system folders, which are not looked into.
     """
 
-    def __init__(self, roots: Sequence[str], exclusion: Exclusion, catalog: Catalog) -> None:
-        self._catalog, self._keys = catalog, catalog.records.keys
+    def __init__(self, scope: Scope, catalog: Catalog, reading: Reading) -> None:
+        roots = scope.roots
+        self._catalog, self._keys, self._reading = catalog, catalog.records.keys, reading
         self.seen = np.zeros(len(self._keys.states), bool)
         self.changed: dict[str, FoundFile] = {}
         self.settled: set[str] = set()
@@ -51,26 +55,34 @@ class Listing:
         self.named = NamedImages(catalog.records)
         self.unchanged = 0
         self.left_out = LeftOut()
+        self.system_folders: set[str] = set()
         self.away = tuple(filter(is_missing, roots))
         unlisted: list[Unlisted] = []
-        found = self._walk([root for root in roots if root not in self.away], exclusion, unlisted)
+        found = self._walk([root for root in roots if root not in self.away], scope, unlisted)
         while some := list(islice(found, AT_ONCE)):
             self._add(some)
+        unlisted += [Unlisted(*one) for one in scope.ignores.faults.items()]
         self.unlisted = tuple(dict.fromkeys(unlisted))
 
     def _walk(
-        self, roots: Sequence[str], exclusion: Exclusion, unlisted: list[Unlisted]
+        self, roots: Sequence[str], scope: Scope, unlisted: list[Unlisted]
     ) -> Iterator[FoundFile]:
         """Yield supported files; those of roots that overlap twice."""
         overlapping = any(within(*pair) for pair in permutations(roots, 2))
         others: set[str] = set()
-        for one in chain.from_iterable(walk(root, exclusion) for root in roots):
-            if isinstance(one, FoundFile):
+        for one in chain.from_iterable(
+            walk(root, scope.exclusion, scope.ignores) for root in roots
+        ):
+            if isinstance(one, FoundFile) and self._reading.reads(one):
                 yield one
             elif isinstance(one, Unlisted):
                 unlisted.append(one)
+            elif isinstance(one, SystemFolder):
+                self.system_folders.add(one.path)
             elif one.path not in others:
                 self.left_out.add(one.path)
+                if isinstance(one, FoundFile):
+                    self._keep_records(one.path)
                 if overlapping:
                     others.add(one.path)
 
@@ -94,6 +106,10 @@ class Listing:
             else:
                 self.compare(one, islice(known, count))
 
+    def _keep_records(self, path: str) -> None:
+        """Leave the records of a file that cannot be read now as they are."""
+        self.seen[self._keys.sources.find_all([path]).slots()] = True
+
     def _have_same_keys(self, some: Sequence[FoundFile], spans: Spans) -> NDArray[np.bool_]:
         """Return which files are unchanged for certain: the keys of their records' sources say so.
 
@@ -103,7 +119,10 @@ class Listing:
         expected = np.fromiter(
             (
                 state_key(one.path, one.size, one.mtime, count)
-                if count and one.path not in catalog.states and one.path not in catalog.faults
+                if count
+                and one.path not in catalog.states
+                and one.path not in catalog.faults
+                and not self._reading.reads_again(one)
                 else UNSURE
                 for one, count in zip(some, counts.tolist(), strict=True)
             ),
@@ -132,7 +151,8 @@ class Listing:
                     self.seen[slot] = True
                     yield known
 
-        if not _is_as_known(found, own(), self._catalog):
+        same = _is_as_known(found, own(), self._catalog)
+        if not same or self._reading.reads_again(found):
             self.changed.setdefault(found.path, found)
             return
         self.unchanged += not again
@@ -158,7 +178,7 @@ def _is_as_known(found: FoundFile, known: Iterable[Known], catalog: Catalog) -> 
     for one in ones:
         count += 1
         sources.add(one.source)
-        same = same and (one.path == found.path or _looks_same(one, catalog))
+        same = same and (file_of(one.path) == found.path or _looks_same(one, catalog))
     if not same or any(fault.is_retried for fault in wrong):
         return False
     state = catalog.states.get(found.path)
@@ -172,7 +192,7 @@ def _is_as_known(found: FoundFile, known: Iterable[Known], catalog: Catalog) -> 
     if count == source.parts:
         return True
     # The run was interrupted, or the whole file has a fault.
-    return found.form != "lines" and any(not fault.part for fault in wrong)
+    return found.form != "lines" and source.parts <= 1 and any(not fault.part for fault in wrong)
 
 
 def _looks_same(one: Known | Fault, catalog: Catalog) -> bool:

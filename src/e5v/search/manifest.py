@@ -17,11 +17,14 @@ from e5v.model.opening import KEPT, Opening, drop_usual
 from e5v.search.exclusion import Exclusion
 
 VARIABLE = "E5V_INDEX"
-FORMAT = 3  # of the index folder
-READABLE = (1, 2, 3)  # 1 had no `exclude` and `keep_days`; both had a second copy of the vectors
+FORMAT = 4  # of the index folder; 3 had no columns of EXIF
+READABLE = (1, 2, 3, 4)  # 1 had no `exclude` and `keep_days`; both had a second copy of the vectors
 KEEP_DAYS = 30.0
 PROMPT = "retrieval"  # for texts and images, in the index and in queries
 FILE = "index.json"
+PAGES, FRAMES = 200, 16  # of one file
+LISTS = ("roots", "exclude", "include", "reread")
+REREAD = ("pages", "frames")  # settings with which files are read again
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,10 @@ class Manifest:
     `fingerprint` identifies the model that made the vectors; `model`, `dtype`, `tiling`, `recipe`
     unless it is E5-V's own, `adapter`, `image_tokens` and `weights` say how to open it
     (`e5v.model.opening.Opening`). `dim` is the width of a vector, `roots` the followed folders and
-    files, `exclude` the patterns of excluded files (`e5v.search.exclusion`), `keep_days` how long
-    entries of missing files are kept.
+    files, `exclude` the patterns of excluded files, `include` those of the only ones that are taken
+    (`e5v.search.exclusion`), `keep_days` how long entries of missing files are kept. Of a document
+    at most `pages` are read, and of a video at most `frames`; `reread` names those of the two that
+    have changed since files were read.
     """
 
     fingerprint: str
@@ -41,7 +46,11 @@ class Manifest:
     dim: int
     roots: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
     keep_days: float = KEEP_DAYS
+    pages: int = PAGES
+    frames: int = FRAMES
+    reread: tuple[str, ...] = ()
     format: int = FORMAT
     tiling: str = Opening.tiling
     recipe: str | None = None
@@ -115,7 +124,11 @@ class IndexSettings(TypedDict):
     """The settings of an index that the next update uses, too."""
 
     exclude: tuple[str, ...]
+    include: tuple[str, ...]
     keep_days: float
+    pages: int
+    frames: int
+    reread: tuple[str, ...]
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -147,10 +160,15 @@ def parse_manifest(content: bytes, folder: str) -> Manifest:
                 "make a new index in another folder",
                 argument="index",
             )
-        lists = {name: tuple(stored.get(name, ())) for name in ("roots", "exclude")}
+        lists = {name: tuple(stored.get(name, ())) for name in LISTS}
         return Manifest(**stored | lists | {"format": FORMAT})
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder}/{FILE} cannot be read as an index: {error!r}") from error
+
+
+def is_current(folder: Path) -> bool:
+    """Return whether the index in a folder, which can be read, was last written in this format."""
+    return bool(json.loads((folder / FILE).read_bytes())["format"] == FORMAT)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -159,23 +177,47 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     write_file(folder / FILE, json.dumps(fields, indent=2) + "\n")
 
 
-def merge_settings(
-    there: Manifest | None,
-    *,
-    exclude: Iterable[str] = (),
-    clear_exclude: bool = False,
-    keep_days: float | None = None,
-) -> IndexSettings:
+@dataclass(frozen=True)
+class SettingChanges:
+    """What to change of the settings of an index: patterns are added, None is left as it is.
+
+    With `clear_patterns`, those so far are forgotten.
+    """
+
+    exclude: Iterable[str] = ()
+    include: Iterable[str] = ()
+    clear_patterns: bool = False
+    keep_days: float | None = None
+    pages: int | None = None
+    frames: int | None = None
+
+
+def merge_settings(there: Manifest | None, changes: SettingChanges) -> IndexSettings:
     """Return the settings to store: those of the index so far, with these changes.
 
     Raises:
         UsageError: a pattern is not understood.
     """
-    before = there.exclude if there and not clear_exclude else ()
-    patterns = tuple(dict.fromkeys((*before, *exclude)))
-    Exclusion(patterns)
-    kept = there.keep_days if there else KEEP_DAYS
-    return {"exclude": patterns, "keep_days": kept if keep_days is None else keep_days}
+    patterns = {}
+    for name in ("exclude", "include"):
+        before = getattr(there, name) if there and not changes.clear_patterns else ()
+        patterns[name] = tuple(dict.fromkeys((*before, *getattr(changes, name))))
+    Exclusion(patterns["exclude"], patterns["include"])
+    so_far = there or Manifest
+    changed = {
+        name
+        for name in REREAD
+        if there and getattr(changes, name) not in {None, getattr(there, name)}
+    }
+    keep_days, pages, frames = changes.keep_days, changes.pages, changes.frames
+    return {
+        "exclude": patterns["exclude"],
+        "include": patterns["include"],
+        "keep_days": so_far.keep_days if keep_days is None else keep_days,
+        "pages": so_far.pages if pages is None else pages,
+        "frames": so_far.frames if frames is None else frames,
+        "reread": tuple(sorted(changed.union(there.reread if there else ()))),
+    }
 
 
 def default_folder() -> Path:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from e5v.search.catalog import Fault
-from e5v.search.readers import Piece, id_of
+from e5v.search.pieces import Piece, id_of
 from e5v.search.records import Known
 
 Key = tuple[str, ...]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from e5v.extras import imported
 from e5v.search.keys import find_positions, keys_of
+from e5v.search.own_records import are_own
 from e5v.search.records import UNSURE, RecordIndex
 
 with imported("an index"):
@@ -62,5 +63,5 @@ def name_pairs(records: RecordIndex) -> Iterator[list[NamedImage]]:
     if not (records.keys.states == UNSURE).any():
         return
     for batch in records.scan(("source", "path")):
-        some = batch.filter(pc.not_equal(batch["path"], batch["source"]))
+        some = batch.filter(pc.invert(are_own(batch)))
         yield list(map(NamedImage, some["path"].to_pylist(), some["source"].to_pylist()))

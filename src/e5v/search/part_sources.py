@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeGuard
 from unicodedata import normalize
 
 from e5v.errors import DataError
@@ -20,6 +20,7 @@ from e5v.parts.sources import ImageFolder, ItemLines, Row, Source
 from e5v.places import find_store
 from e5v.search.catalog import Fault
 from e5v.search.readers import Line, read_lines, read_pieces
+from e5v.search.reading import PLAIN
 from e5v.search.scan import FoundFile, absolute, walk
 
 FOLLOWED = ("images", "lines", "index")  # kinds of sources
@@ -56,7 +57,7 @@ class IndexRoot:
     def __iter__(self) -> Iterator[Row]:
         """Walk it in order of path."""
         for found in walk(self.name):
-            if isinstance(found, FoundFile) and found.path not in self.roots.described:
+            if _is_plain(found) and found.path not in self.roots.described:
                 yield from _read_rows(found)
 
 
@@ -108,7 +109,7 @@ def _open_source(planned: PlannedSource, roots: IndexRoots) -> Source:
 def _find_unencoded(source: ImageFolder | ItemLines) -> str | None:
     """Return what an index has of an input, and its parts do not; no image is opened."""
     if isinstance(source, ImageFolder):
-        found = (one for one in walk(source.name) if isinstance(one, FoundFile))
+        found = filter(_is_plain, walk(source.name))
         return next((one.path for one in found if one.form != "image"), None)
     lines = zip(source, _read_line_rows(source.name), strict=True)
     return next((wanted.id for row, wanted in lines if not _is_same(row.item, wanted.item)), None)
@@ -121,6 +122,11 @@ def _is_same(item: Item | None, wanted: Item | None) -> bool:
     if wanted.images:
         return len(item.parts) == len(item.images) == 1
     return not item.images and digest(item) == digest(wanted)
+
+
+def _is_plain(found: object) -> TypeGuard[FoundFile]:
+    """Return whether something is a file that parts are read from: no document, video or RAW."""
+    return isinstance(found, FoundFile) and found.form in PLAIN
 
 
 def _read_rows(found: FoundFile) -> Iterator[Row]:

@@ -5,14 +5,15 @@ Piece -> Pending -> a new vector, or that of a record with the same content -> R
 
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from e5v.media.captured import Captured
 from e5v.search.catalog import Catalog, Fault
 from e5v.search.entries import Entry
-from e5v.search.readers import Piece
+from e5v.search.pieces import Piece
 from e5v.search.records import Known, Source
 from e5v.search.table_rows import Record
 from e5v.search.thumbnails import Thumbnail
@@ -87,12 +88,15 @@ def record_of(one: Pending, recalled: dict[int, Record]) -> Record:
     if one.vector is not None:
         return Record(_with_thumbnail(one.entry, _wait_for_thumbnail(one)), one.source, one.vector)
     old = recalled[one.same_as]
-    picture = Thumbnail(old.entry.thumbnail, old.entry.width, old.entry.height)
+    entry = old.entry
+    captured = Captured(entry.taken, entry.camera, entry.latitude, entry.longitude)
+    picture = Thumbnail(entry.thumbnail, entry.width, entry.height, captured)
     return Record(_with_thumbnail(one.entry, picture), one.source, old.vector)
 
 
 def _with_thumbnail(entry: Entry, picture: Thumbnail) -> Entry:
-    return replace(entry, thumbnail=picture.content, width=picture.width, height=picture.height)
+    content, size = picture.content, {"width": picture.width, "height": picture.height}
+    return replace(entry, thumbnail=content, **size, **asdict(picture.captured))
 
 
 def _wait_for_thumbnail(one: Pending) -> Thumbnail:

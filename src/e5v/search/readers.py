@@ -1,15 +1,13 @@
 """Read what can be embedded from a file.
 
 FoundFile -> an image | passages of a text | texts and images of JSON lines -> Piece, or Fault
+          -> pages, frames and texts of other files: `media_readers.py`
 
-A text is split into paragraphs; long ones are split after a sentence, short ones joined. Keys and
-paths of JSON lines follow the rule of `e5v.captions`.
+Keys and paths of JSON lines follow the rule of `e5v.captions`.
 """
 
 import errno
-import hashlib
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -19,72 +17,14 @@ from unicodedata import normalize
 from e5v.captions import read_captions
 from e5v.files import NO_FILE, read_state
 from e5v.jsonl import LineFault
-from e5v.search.catalog import Away, Fault, Unchanged
+from e5v.search.catalog import Fault, Unchanged
+from e5v.search.media_readers import MediaReader
+from e5v.search.passages import split_passages
+from e5v.search.pieces import EXCERPT, Piece, Place, digest_of
 from e5v.search.records import Source
 from e5v.search.scan import Form, FoundFile
 
-EXCERPT = 1_000  # characters of a text that the index keeps
-LONGEST_PASSAGE = 1_000  # characters, about 250 tokens
-SENTENCE = re.compile(r"(?<=[.!?])\s+")
 NAMED = 5  # invalid lines that a fault names
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The location of an item to embed: the file that names it, its part, and its own file."""
-
-    source: Source
-    part: int
-    path: str
-    size: int
-    mtime: int
-
-    @classmethod
-    def within(cls, found: FoundFile, parts: int, part: int) -> "Place":
-        """Return the place of one part of a file with `parts` parts."""
-        size, mtime = found.size, found.mtime
-        return cls(Source(found.path, size, mtime, parts), part, found.path, size, mtime)
-
-    def fault(self, reason: str, away: Away = "") -> Fault:
-        """Return the fault of an item that cannot be embedded."""
-        return Fault(self.source, self.part, self.path, self.size, self.mtime, reason, away)
-
-    def piece(self, content: bytes | str | None, text: str, digest: str = "") -> "Piece":
-        """Return the piece at this place; `digest` is used if there is no content."""
-        kind = "text" if isinstance(content, str) else "image"
-        if content is not None:
-            digest = digest_of(content)
-        id = id_of(self.source.path, self.part)
-        where = self.source, self.part, self.path, self.size, self.mtime
-        return Piece(id, *where, kind, digest, content, text)
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One item to embed: an image's bytes or a text; `text` is its caption or excerpt.
-
-    `kind` is "image" or "text". `content` is None for an image that is unchanged since it was
-    indexed; `load` reads it. Texts are in Unicode's composed form (NFC).
-    """
-
-    id: str
-    source: Source
-    part: int
-    path: str
-    size: int
-    mtime: int
-    kind: str
-    digest: str
-    content: bytes | str | None
-    text: str
-
-    def load(self) -> bytes | str:
-        """Return the content, reading the file if needed.
-
-        Raises:
-            OSError: it cannot be read.
-        """
-        return Path(self.path).read_bytes() if self.content is None else self.content
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +36,19 @@ class Line:
     image: str | None = None
 
 
-def id_of(source: str, part: int, again: int = 0) -> str:
-    """Return the id of a part of a file; `again` distinguishes parts that had the same number."""
-    return _hash(f"{source}\0{part}{f'{chr(0)}{again}' if again else ''}".encode())
+def read_pieces(
+    found: FoundFile, unchanged: Unchanged = lambda _: None, media: MediaReader | None = None
+) -> Iterator[Piece | Fault]:
+    """Read a file; yield a fault for what cannot be read.
 
-
-def read_pieces(found: FoundFile, unchanged: Unchanged = lambda _: None) -> Iterator[Piece | Fault]:
-    """Read a file; yield a fault for what cannot be read."""
+    Without `media`, an animated image is its first frame, and only images, texts and JSON lines can
+    be read.
+    """
     try:
-        yield from READERS[found.form](found, unchanged)
+        if media is not None and media.takes(found):
+            yield from media.read(found)
+        else:
+            yield from READERS[found.form](found, unchanged)
     except OSError as error:
         reason = f"cannot be read: {error.strerror or error}"
         unseen = Source(found.path, *NO_FILE, 0)  # always tried again
@@ -129,38 +73,6 @@ def _read_text(found: FoundFile, unchanged: Unchanged) -> Iterator[Piece | Fault
     for number, passage in enumerate(passages, 1):
         place = Place.within(found, len(passages), number)
         yield place.piece(passage, passage[:EXCERPT])
-
-
-def split_passages(text: str) -> list[str]:
-    """Return the passages of a text, in order; none is empty."""
-    passages: list[str] = []
-    for piece in _split_paragraphs(text):
-        if passages and len(passages[-1]) + 2 + len(piece) <= LONGEST_PASSAGE:
-            passages[-1] += f"\n\n{piece}"
-        else:
-            passages.append(piece)
-    return passages
-
-
-def _split_paragraphs(text: str) -> Iterator[str]:
-    """Yield paragraphs, or pieces of long ones."""
-    for paragraph in re.split(r"\n\s*\n", text):
-        rest = paragraph.strip()
-        while len(rest) > LONGEST_PASSAGE:
-            cut = _find_cut(rest)
-            yield rest[:cut].strip()
-            rest = rest[cut:].strip()
-        if rest:
-            yield rest
-
-
-def _find_cut(text: str) -> int:
-    """Return where to split a long paragraph: after a sentence, else a word, else anywhere."""
-    ends = [found.start() for found in SENTENCE.finditer(text, 1, LONGEST_PASSAGE)]
-    if ends:
-        return ends[-1]
-    space = text.rfind(" ", 1, LONGEST_PASSAGE)
-    return space if space > 0 else LONGEST_PASSAGE
 
 
 def _read_jsonl(found: FoundFile, unchanged: Unchanged) -> Iterator[Piece | Fault]:
@@ -235,13 +147,6 @@ def whole_text(path: str, digest: str) -> str | None:
     return None
 
 
-def digest_of(content: bytes | str) -> str:
-    """Return a hash of the content and its kind."""
-    if isinstance(content, str):
-        return _hash(b"text\0" + content.encode())
-    return _hash(b"image\0" + content)
-
-
 def _read_regular_file(path: str) -> bytes:
     """Read a regular file; refuse pipes and devices, which may have no end.
 
@@ -260,7 +165,3 @@ READERS: dict[Form, Callable[[FoundFile, Unchanged], Iterator[Piece | Fault]]] =
     "text": _read_text,
     "lines": _read_jsonl,
 }
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=16).hexdigest()

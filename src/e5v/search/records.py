@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.extras import imported
+from e5v.media.locations import file_of
 from e5v.search.keys import Columns, KeyIndex, Spans, are_ascending, find_positions, keys_of
 from e5v.search.marks import Marks
+from e5v.search.own_records import are_own
 
 with imported("an index"):
     import pyarrow as pa
-    import pyarrow.compute as pc
 
 FRESH = 50_000  # new records that are held whole
 AT_ONCE = 4_096  # records read
@@ -138,7 +139,7 @@ def read_keys(batches: Iterable[pa.RecordBatch], count: int) -> Keys:
     """Collect the keys of `count` records from batches with `COLUMNS`."""
     read = Columns(count, (np.int64,) * 5)
     for batch in batches:
-        own = pc.equal(batch["path"], batch["source"]).to_numpy(zero_copy_only=False)
+        own = are_own(batch).to_numpy(zero_copy_only=False)
         sources = batch["source"].to_pylist()
         how = (batch[f"source_{one}"].to_pylist() for one in ("size", "mtime", "parts"))
         states = np.fromiter(map(state_key, sources, *how), np.int64, len(batch))
@@ -288,6 +289,6 @@ class RecordIndex:
 
 def _state_of(known: Known) -> int:
     source = known.source
-    if known.path != source.path:
+    if file_of(known.path) != source.path and known.path != source.path:
         return UNSURE
     return state_key(source.path, source.size, source.mtime, source.parts)

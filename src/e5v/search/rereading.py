@@ -15,7 +15,9 @@ from pathlib import Path
 from e5v.files import NO_FILE, read_state
 from e5v.jsonl import LineFault
 from e5v.search.catalog import Fault, Unchanged
-from e5v.search.readers import Line, Piece, Place, read_lines, read_pieces
+from e5v.search.media_readers import MediaReader
+from e5v.search.pieces import Piece, Place
+from e5v.search.readers import Line, read_lines, read_pieces
 from e5v.search.records import Source
 from e5v.search.scan import FoundFile
 
@@ -23,14 +25,19 @@ BLANK = b"\0 \t\r\n\xef\xbb\xbf\xff\xfe"  # white space, NUL and byte-order mark
 BLOCK = 2**16
 
 
-def reread(found: FoundFile, unchanged: Unchanged, told: Sequence[Fault]) -> list[Piece | Fault]:
+def reread(
+    found: FoundFile,
+    unchanged: Unchanged,
+    told: Sequence[Fault],
+    media: MediaReader | None = None,
+) -> list[Piece | Fault]:
     """Read all parts of a file that has records; images that lines name are without their bytes.
 
     `told` are the faults of the file in the last run. If the file is empty or unfinished, one fault
     says so in place of what is invalid in it.
     """
     if found.form != "lines":
-        return list(read_pieces(found, unchanged))
+        return list(read_pieces(found, unchanged, media))
     parts = [_without_bytes(one) for one in read_pieces(found, unchanged)]
     whole = [one for one in parts if isinstance(one, Fault) and not one.part]
     if any(fault.away for fault in whole):  # it could not be read

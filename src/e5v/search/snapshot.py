@@ -114,7 +114,7 @@ class Snapshot:
         return [self._entry(*pair) for pair in zip(numbers, records, strict=True)]
 
     def _entry(self, number: int, record: dict[str, Any]) -> Entry:
-        values = {column: record[column] for column in COLUMNS}
+        values = {column: record[column] for column in COLUMNS if column in record}
         values["part"] = self.marks.parts.get(number, record["part"])
         return Entry(**values, offline=number in self.marks.missing)
 

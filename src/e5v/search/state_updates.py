@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from e5v.files import FileState
 from e5v.search.catalog import Catalog
-from e5v.search.readers import Piece
+from e5v.search.pieces import Piece
 from e5v.search.records import Known
 from e5v.search.writer import Writer
 

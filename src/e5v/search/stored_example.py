@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 
 from e5v.errors import DataError
 from e5v.inputs import Image, Part, Text
-from e5v.search.readers import EXCERPT, whole_text
+from e5v.media.decoder import read_stored_image
+from e5v.model.image_files import UnreadableError
+from e5v.search.pieces import EXCERPT
+from e5v.search.readers import whole_text
 from e5v.search.scan import FORMS
 
 if TYPE_CHECKING:
@@ -38,10 +41,11 @@ def read_part(entry: Entry) -> Part:
     """Return what an entry was embedded from: of a long line the index keeps only the beginning.
 
     Raises:
-        DataError: the file of a long line has changed since it was indexed, or is missing.
+        DataError: the file of a long line has changed since it was indexed, or is missing; or a
+            page or frame cannot be decoded.
     """
     if entry.kind == "image":
-        return Image(Path(entry.path))
+        return read_image(entry.path)
     if len(entry.text) < EXCERPT or FORMS.get(Path(entry.path).suffix.lower()) != "lines":
         return Text(entry.text)
     try:
@@ -55,3 +59,16 @@ def read_part(entry: Entry) -> Part:
             argument="like",
         )
     return Text(text)
+
+
+def read_image(path: str) -> Image:
+    """Return the image of an entry's path, decoded if it is inside of a file.
+
+    Raises:
+        DataError: it cannot be decoded.
+    """
+    try:
+        content = read_stored_image(path)
+    except UnreadableError as error:
+        raise DataError(f"{path} {error}", argument="like") from None
+    return Image(Path(path)) if content is None else Image(content, path)

@@ -17,23 +17,29 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from e5v.files import FileState
 from e5v.inputs import Image, RawItem
+from e5v.media.decoder import Decoder
 from e5v.model.encoded import Encoded, Skipped
+from e5v.model.image_files import UnreadableError
 from e5v.search.catalog import Catalog, Fault
 from e5v.search.diff import Changes, compare, weight
 from e5v.search.exclusion import Exclusion
 from e5v.search.index_model import Embedder
 from e5v.search.manifest import PROMPT
 from e5v.search.matching import Plan, match
+from e5v.search.media_readers import MediaReader
 from e5v.search.pending import CommitQueue, Pending, entry_of
-from e5v.search.readers import Piece, read_pieces
+from e5v.search.pieces import Piece
+from e5v.search.progress import Progress
+from e5v.search.readers import read_pieces
+from e5v.search.reading import Reading
 from e5v.search.records import Known
 from e5v.search.rereading import make_empty_fault, reread
-from e5v.search.scan import FoundFile, is_missing
+from e5v.search.scan import FoundFile, is_missing, within
 from e5v.search.scope import Scope
 from e5v.search.state_updates import StateUpdates
 from e5v.search.thumbnails import count_workers, thumbnail
@@ -42,37 +48,12 @@ from e5v.search.writer import Writer
 DAY = 86_400  # seconds
 
 
-@dataclass(frozen=True)
-class Progress:
-    """The progress of a run. `total` is an estimate until every file was read.
-
-    `cut` counts texts too long for the model; `offline` counts entries whose files are newly
-    missing, `returned` those whose files are back; `unchanged` counts files; `seconds` is how long
-    the comparison with the folders took.
-    """
-
-    total: int = 0
-    done: int = 0
-    embedded: int = 0
-    reused: int = 0
-    removed: int = 0
-    offline: int = 0
-    returned: int = 0
-    unchanged: int = 0
-    cut: int = 0
-    seconds: float = 0.0
-
-    @property
-    def changed(self) -> bool:
-        """Whether the run changed what searches can find."""
-        return any((self.embedded, self.reused, self.removed, self.offline, self.returned))
-
-
 class FolderSync:
     """An index that follows folders, with the model that embeds for it.
 
     The model is opened when there is something to embed. Not thread-safe. With `at_once`, a run is
-    one commit: an interrupted one changes nothing. `changes` is how the folders last compared.
+    one commit, an interrupted one changes nothing, and of files only images, texts and JSON lines
+    are read. `changes` is how the folders last compared.
     """
 
     def __init__(
@@ -80,6 +61,7 @@ class FolderSync:
     ) -> None:
         self._writer, self._model, self._at_once = writer, model, at_once
         self._catalog = Catalog(writer.folder, writer)
+        self._decoder = Decoder()
         self._reset(Changes(), 0.0)
 
     @property
@@ -93,9 +75,9 @@ class FolderSync:
         return len(self._catalog.marks.missing)
 
     @property
-    def exclude(self) -> tuple[str, ...]:
-        """The patterns of excluded files."""
-        return self._writer.manifest.exclude
+    def exclusion(self) -> Exclusion:
+        """The patterns of excluded files, and of the only ones that are kept."""
+        return Exclusion(self._writer.manifest.exclude, self._writer.manifest.include)
 
     @property
     def kept_until(self) -> datetime | None:
@@ -134,10 +116,11 @@ class FolderSync:
             lost = [root for root in roots if is_missing(root)]
             self._writer.unfollow(lost)
             roots = [root for root in roots if root not in lost]
-        exclusion = Exclusion(self.exclude)
-        changes = compare(Scope(roots, self._writer.manifest.roots, exclusion), self._catalog)
+        manifest = self._writer.manifest
+        reading = Reading(self._at_once, manifest.reread)
+        changes = compare(Scope(roots, manifest.roots, self.exclusion), self._catalog, reading)
         self._reset(changes, time.monotonic() - begun)
-        with self._writer.at_once() if self._at_once else nullcontext():
+        with self._decoder, self._writer.at_once() if self._at_once else nullcontext():
             self._writer.follow(roots)
             self._mark(changes, forget=forget)
             yield self._progress
@@ -145,9 +128,16 @@ class FolderSync:
             if not self._at_once:
                 self._updates.write()
             left = self._sweep()
+            if not self._at_once and self._covers_all(roots):
+                self._writer.remember(reread=())
         self._updates.finish(self._states, left)  # what was held back is in the table now
         self._writer.publish()
         yield self._progress
+
+    def _covers_all(self, roots: Sequence[str]) -> bool:
+        """Return whether all that is followed is in some roots."""
+        followed = self._writer.manifest.roots
+        return all(any(within(one, root) for root in roots) for one in followed)
 
     def _write(self, changes: Changes) -> Iterator[Progress]:
         workers = count_workers(alone=self._at_once)
@@ -184,6 +174,9 @@ class FolderSync:
 
     def _pieces(self, changes: Changes) -> Iterator[Piece]:
         """Read changed files; yield the pieces that need a record, and record faults."""
+        manifest = self._writer.manifest
+        media = MediaReader(self._decoder, manifest.pages, manifest.frames)
+        media = None if self._at_once else media
         for found in changes.fresh:
             told = self._catalog.drop_faults(found.path)
             known = self._catalog.records.of_source(found.path)
@@ -192,10 +185,10 @@ class FolderSync:
             captions = self._writer.captions(named)
             parts: Iterable[Piece | Fault] = ()
             if known:
-                parts = reread(found, unchanged, told)
+                parts = reread(found, unchanged, told, media)
                 plan = match(known, captions, parts)
             else:
-                plan, parts = Plan(), read_pieces(found, unchanged)
+                plan, parts = Plan(), read_pieces(found, unchanged, media)
             count = kept = 0
             for one in parts:
                 if isinstance(one, Fault):
@@ -255,7 +248,7 @@ class FolderSync:
                 continue
             try:
                 content = piece.load()
-            except OSError as error:  # removed since it was listed
+            except (OSError, UnreadableError) as error:  # removed since it was listed, or broken
                 self._catalog.add_fault(Pending(entry_of(piece), piece.source).fault(str(error)))
                 continue
             if isinstance(content, bytes):

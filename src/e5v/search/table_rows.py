@@ -19,7 +19,8 @@ with imported("an index"):
 
 VECTOR = "vector"
 SHOWN = ("id", "path", "kind", "part", "size", "mtime", "digest", "text", "thumbnail")
-COLUMNS = (*SHOWN, "width", "height")  # of an Entry
+CAPTURED = ("taken", "camera", "latitude", "longitude")  # since format 4; null if not known
+COLUMNS = (*SHOWN, "width", "height", *CAPTURED)  # of an Entry
 SOURCE = ("source", "source_size", "source_mtime", "source_parts")  # the file that names it
 LEDGER = ("row", *SOURCE, "id", "path", "kind", "part", "size", "mtime", "digest")
 
@@ -43,7 +44,7 @@ def describe(number: int, record: Record) -> dict[str, Any]:
 
 def record_of(row: Mapping[str, Any], vector: NDArray[np.floating]) -> Record:
     """Return the record of a row and its vector (d,)."""
-    entry = Entry(**{name: row[name] for name in COLUMNS})
+    entry = Entry(**{name: row[name] for name in COLUMNS if name in row})
     return Record(entry, _source_of(row), vector)
 
 
@@ -73,19 +74,29 @@ def schema(dim: int) -> pa.Schema:
         "width": whole,
         "height": whole,
         VECTOR: pa.list_(pa.float16(), dim),
+        "latitude": pa.float64(),
+        "longitude": pa.float64(),
     }
     return pa.schema(list(types.items()))
+
+
+def lacking(columns: pa.Schema) -> pa.Schema:
+    """Return the columns that a table of an earlier format lacks."""
+    every = schema(1)
+    return pa.schema([every.field(name) for name in CAPTURED if name not in columns.names])
 
 
 def make_rows(
     columns: pa.Schema, records: Sequence[Mapping[str, Any]], vectors: NDArray[np.float16]
 ) -> pa.Table:
     """Return records and their vectors (n, d) in the columns of a table."""
-    fields = [field for field in columns if field.name != VECTOR]
-    arrays = [pa.array([one[f.name] for one in records], f.type) for f in fields]
-    rows = pa.array(np.ascontiguousarray(vectors).reshape(-1))
-    arrays.append(pa.FixedSizeListArray.from_arrays(rows, vectors.shape[1]))
-    return pa.Table.from_arrays(arrays, [*(field.name for field in fields), VECTOR])
+    flat = pa.array(np.ascontiguousarray(vectors).reshape(-1))
+    rows = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
+    arrays = [
+        rows if one.name == VECTOR else pa.array([record[one.name] for record in records], one.type)
+        for one in columns
+    ]
+    return pa.Table.from_arrays(arrays, columns.names)
 
 
 def make_states(known: Sequence[Known]) -> pa.Table:

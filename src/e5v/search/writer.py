@@ -26,7 +26,7 @@ from e5v.search.held_rows import HeldRows, discard, read_rows, read_vectors, tak
 from e5v.search.index_folder import IndexFolder, Workspace
 from e5v.search.locating import open_folder
 from e5v.search.manifest import FILE as MANIFEST
-from e5v.search.manifest import Manifest, read_manifest, write_manifest
+from e5v.search.manifest import Manifest, is_current, read_manifest, write_manifest
 from e5v.search.marks import FILE as MARKS
 from e5v.search.records import Known
 from e5v.search.signs import PREFIX, Signs, append, rebuild
@@ -275,8 +275,11 @@ def writing(place: Path | IndexFolder, manifest: Callable[[], Manifest]) -> Iter
             there = manifest()
             Table.create(folder, there.dim)
             write_manifest(folder, there)
+        elif not is_current(folder):
+            Table.create(folder, there.dim)  # with the columns that it lacks
+            write_manifest(folder, there)  # of this format, which earlier versions do not open
         writer = Writer(workspace, there)
-        _remove_old_vectors(folder, there)
+        _remove_old_vectors(folder)
         writer.publish()
         try:
             yield writer
@@ -284,12 +287,9 @@ def writing(place: Path | IndexFolder, manifest: Callable[[], Manifest]) -> Iter
             writer.publish()
 
 
-def _remove_old_vectors(folder: Path, manifest: Manifest) -> None:
+def _remove_old_vectors(folder: Path) -> None:
     """Convert an index of format 2, whose table has all vectors: remove the other copy of them."""
-    old = list(folder.glob(f"{OLD_VECTORS}*"))
-    if old:
-        write_manifest(folder, manifest)  # of this format, which earlier versions do not open
-    for path in old:
+    for path in folder.glob(f"{OLD_VECTORS}*"):
         shutil.rmtree(path, ignore_errors=True)
 
 

@@ -3,7 +3,6 @@
 folders -> E5V -> FolderSync.follow -> a bar on stderr -> what was done, and what could not be read
 """
 
-import os
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -20,6 +19,7 @@ from e5v.model.opening import follow
 from e5v.places import find_store
 from e5v.verbs.console import announce, bar, show_line, wants_lines
 from e5v.verbs.engine_options import EngineOptions
+from e5v.verbs.followed_folders import find_roots
 from e5v.verbs.index_report import IndexReport, report_roots
 from e5v.verbs.model_options import (
     Opening,
@@ -35,11 +35,13 @@ if TYPE_CHECKING:
     from e5v.search.adopting import AdoptedModel
     from e5v.search.index_folder import IndexFolder
     from e5v.search.index_model import IndexModel
-    from e5v.search.manifest import Manifest
-    from e5v.search.sync import FolderSync, Progress
+    from e5v.search.manifest import IndexSettings, Manifest
+    from e5v.search.progress import Progress
+    from e5v.search.sync import FolderSync
     from e5v.search.writer import Writer
 
 LONGEST_DAYS = 36_500
+MOST_PAGES, MOST_FRAMES = 100_000, 10_000
 RESTS = 10  # times as long as a look at the folders takes, before the next
 
 
@@ -58,7 +60,8 @@ class Index:
 
     folders: Annotated[Positional[tuple[Path, ...]], arg(metavar="[FOLDER ...]")] = ()
     """Folders, or files: images, .txt, .md, and .jsonl with {"text": ...} or
-    {"image": path, "caption": ...} on each line. By default those indexed before."""
+    {"image": path, "caption": ...} on each line; with extras .pdf, .docx, .html, .epub, videos and
+    camera RAW. By default those indexed before."""
     index: Annotated[Path | None, arg(metavar="FOLDER"), AtStores] = None
     """Folder of the index, or s3://bucket/name, gs:// or az://; by default $E5V_INDEX, or the
     user's application data."""
@@ -84,9 +87,18 @@ class Index:
     exclude: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="PATTERN")] = ()
     """Leave out files and folders that match, such as "*.mov", "raw/" or "2019/drafts", and remove
     their entries. May be given several times; the index remembers it. A pattern without a slash
-    matches at any depth, one with a slash is relative to the followed folder; case is ignored."""
+    matches at any depth, one with a slash is relative to the followed folder; case is ignored. A
+    folder may have such patterns in a file .e5vignore, one a line."""
+    include: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="PATTERN")] = ()
+    """Take only files that match one of these, or are in a folder that does; the rest as above."""
     clear_exclude: bool = False
-    """Forget the remembered patterns."""
+    """Forget the remembered patterns of both."""
+    pages: Annotated[int | None, arg(metavar="N")] = None
+    """The most pages of a PDF that are indexed, the first ones; the index remembers it, 200 for a
+    new one."""
+    frames: Annotated[int | None, arg(metavar="N")] = None
+    """The most key frames of a video, spread over it, and at most 4 of an animated image; the index
+    remembers it, 16 for a new one."""
     json: bool = False
     """Write JSON lines, the default when stdout is not a terminal."""
     opening: OmitArgPrefixes[Opening] = field(default_factory=Opening)
@@ -107,6 +119,10 @@ class Index:
             raise UsageError(
                 "--vectors brings folders and model; leave out FOLDER, --model, --recipe and more"
             )
+        for name, most in (("pages", MOST_PAGES), ("frames", MOST_FRAMES)):
+            given = getattr(self, name)
+            if given is not None and not 1 <= given <= most:
+                raise UsageError(f"--{name} is {given}; expected 1 to {most:,}")
         if self.keep_days is not None and not 0 <= self.keep_days <= LONGEST_DAYS:
             raise UsageError(f"--keep-days is {self.keep_days}; expected 0 to {LONGEST_DAYS:,}")
 
@@ -118,8 +134,6 @@ def index(verb: Index) -> None:
         E5VError: a folder, the index or the model is at fault.
     """
     need("e5v index", *EXTRAS["search"])
-    from e5v.search.manifest import merge_settings
-
     folder = index_folder(verb.index)
     if folder.url is None:
         need_possible_folder(folder.path, "the index folder")
@@ -131,11 +145,10 @@ def index(verb: Index) -> None:
         return
     if verb.vectors and not find_store(verb.vectors):
         need_folder(verb.vectors, "--vectors")
-    roots, unfollowed = _find_roots(verb, there)
-    cleared, days = verb.clear_exclude, verb.keep_days
-    settings = merge_settings(there, exclude=verb.exclude, clear_exclude=cleared, keep_days=days)
+    roots, unfollowed = find_roots(verb.folders, verb.unfollow, there, embeds=verb.vectors is None)
+    settings = _merge_settings(verb, there)
     if verb.vectors is None:
-        verb = _name_model(verb, there, roots, settings["exclude"])
+        verb = _name_model(verb, there, roots, settings)
     announce("looking for changes")
     from e5v.search.sync import FolderSync
     from e5v.search.writer import writing
@@ -163,15 +176,25 @@ def index(verb: Index) -> None:
             _watch(verb, _Run(folder, writer, sync, model, roots, progress))
 
 
+def _merge_settings(verb: Index, there: "Manifest | None") -> "IndexSettings":
+    """Return the settings of the index, with those that the verb changes."""
+    from e5v.search.manifest import SettingChanges, merge_settings
+
+    changes = SettingChanges(verb.exclude, verb.include, verb.clear_exclude, verb.keep_days)
+    return merge_settings(there, replace(changes, pages=verb.pages, frames=verb.frames))
+
+
 def _name_model(
-    verb: Index, there: "Manifest | None", roots: Sequence[str], exclude: Sequence[str]
+    verb: Index, there: "Manifest | None", roots: Sequence[str], settings: "IndexSettings"
 ) -> Index:
     """Return the verb with the model of a new index, which is checked now."""
     if index_model(verb.model, there) is None:
+        from e5v.search.exclusion import Exclusion
         from e5v.verbs.proposal import propose_model
 
+        exclusion = Exclusion(settings["exclude"], settings["include"])
         here = verb.remote.engine is None
-        verb = replace(verb, model=propose_model(roots, exclude, verb.opening, here=here))
+        verb = replace(verb, model=propose_model(roots, exclusion, verb.opening, here=here))
     if there is None or verb.model:  # else it is opened only if there is something to embed
         check_model(choose_model(verb.model, there), verb.opening.adapter)
     return verb
@@ -229,44 +252,6 @@ def _follow(
             for progress in steps:
                 drawn.reach(progress.done, total=max(progress.total, progress.done))
     return progress
-
-
-def _find_roots(verb: Index, there: "Manifest | None") -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the folders to follow, and those to follow no more.
-
-    Raises:
-        UsageError: there are none, one cannot be followed, or one is among both.
-    """
-    from e5v.search.scan import absolute
-
-    known = there.roots if there else ()
-    unfollowed = _find_unfollowed(verb, known)
-    left = tuple(root for root in known if root not in unfollowed)
-    try:
-        roots = absolute(verb.folders or map(Path, left), known=left)
-    except DataError as error:
-        raise UsageError(str(error), argument=error.argument) from None
-    if not (roots or unfollowed or verb.vectors):
-        raise UsageError("nothing to index; give FOLDER")
-    if both := [root for root in roots if root in unfollowed]:
-        raise UsageError(f"{both[0]} is given to follow and to --unfollow; expected one of them")
-    return roots, unfollowed
-
-
-def _find_unfollowed(verb: Index, known: Sequence[str]) -> tuple[str, ...]:
-    """Return the roots that are to be followed no more.
-
-    Raises:
-        UsageError: one is not followed.
-    """
-    paths = [os.path.abspath(folder.expanduser()) for folder in verb.unfollow]  # noqa: PTH100
-    for path in paths:
-        if path not in known:
-            named = ", ".join(known) if known else "none"
-            inside = any(path.startswith(f"{root.rstrip('/')}/") for root in known)
-            hint = "; to leave out a part of one, use --exclude" if inside else ""
-            raise UsageError(f"{path} is not followed; the followed folders are: {named}{hint}")
-    return tuple(paths)
 
 
 def _watch(verb: Index, run: "_Run") -> None:

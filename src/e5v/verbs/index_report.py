@@ -3,16 +3,22 @@
 FolderSync, Progress -> counts, what is offline, what was left out -> stdout; the rest -> stderr
 """
 
-from collections.abc import Sequence
+import os
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
+from e5v.media.kinds import missing_extras
 from e5v.verbs.console import say, show_line, wants_lines
 
 if TYPE_CHECKING:
     from e5v.search.index_folder import IndexFolder
-    from e5v.search.sync import FolderSync, Progress
+    from e5v.search.progress import Progress
+    from e5v.search.sync import FolderSync
 
+SHOWN = 6  # names of folders
 NAMED = 20  # things that could not be read, on a terminal
 COUNTS = ("embedded", "reused", "removed", "cut")
 
@@ -61,7 +67,10 @@ class IndexReport:
             "offline": self.sync.offline,
             "kept_until": until.date().isoformat() if until else None,
             "left_out": dict(changes.left_out.counts.most_common()),
-            "excluded": list(self.sync.exclude),
+            "excluded": list(self.sync.exclusion.patterns),
+            "included": list(self.sync.exclusion.include),
+            "system_folders": dict(_count_names(changes.system_folders)),
+            "installable": missing_extras(changes.left_out.counts),
             "missing": list(changes.away),
         }
 
@@ -84,9 +93,28 @@ class IndexReport:
         sentences = [f"{items:,} items in {self.folder}: {', '.join(done)}."]
         if self.sync.changes.left_out:
             sentences.append(f"Left out: {self.sync.changes.left_out}.")
-        if self.sync.exclude:
-            sentences.append(f"Excluded: {', '.join(self.sync.exclude)}.")
+        if missing := missing_extras(self.sync.changes.left_out.counts):
+            suffixes = ", ".join(chain.from_iterable(missing.values()))
+            sentences.append(f"To take {suffixes}: pip install 'e5v[{','.join(missing)}]'.")
+        if folders := _count_names(self.sync.changes.system_folders):
+            named = ", ".join(f"{count:,} {_print_name(name)}" for name, count in folders[:SHOWN])
+            more = "" if len(folders) <= SHOWN else ", and others"
+            sentences.append(f"Folders passed over: {named}{more}.")
+        exclusion = self.sync.exclusion
+        for said, patterns in (("Excluded", exclusion.patterns), ("Only", exclusion.include)):
+            if patterns:
+                sentences.append(f"{said}: {', '.join(patterns)}.")
         return sentences
+
+
+def _count_names(folders: Collection[str]) -> list[tuple[str, int]]:
+    """Count folders by name, most frequent first."""
+    counts = Counter(os.path.basename(one) for one in folders)  # noqa: PTH119
+    return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+def _print_name(name: str) -> str:
+    return name if name.isprintable() else ascii(name)
 
 
 def away(root: str) -> str:

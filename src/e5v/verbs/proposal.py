@@ -15,6 +15,7 @@ from e5v.verbs.console import announce, ask, can_ask, say
 
 if TYPE_CHECKING:
     from e5v.model.prices import Price
+    from e5v.search.exclusion import Exclusion
     from e5v.verbs.model_options import Opening
 
 GB = 1e9
@@ -31,11 +32,11 @@ class Contents:
 
 
 def propose_model(
-    roots: Sequence[str], exclude: Sequence[str], opening: "Opening", *, here: bool
+    roots: Sequence[str], exclusion: "Exclusion", opening: "Opening", *, here: bool
 ) -> str:
     """Return the model for a new index of folders, if the user takes the one that is proposed.
 
-    `exclude` are patterns of files that are left out. None is proposed that does not run `here`.
+    Files that the patterns exclude are left out. None is proposed that does not run `here`.
 
     Raises:
         UsageError: there is nobody to ask, or the answer is no.
@@ -52,7 +53,7 @@ def propose_model(
 
     machine = find_machine(opening.device, opening.dtype)
     price = recommend(machine).price
-    say(describe_proposal(price, count_contents(roots, exclude)))
+    say(describe_proposal(price, count_contents(roots, exclusion)))
     if price.model.id == PHOTOS and not is_assembled():
         raise UsageError(
             f"{PHOTOS} is assembled once, which takes a minute: run e5v assemble {PHOTOS}, then "
@@ -63,16 +64,14 @@ def propose_model(
     return price.model.id
 
 
-def count_contents(roots: Sequence[str], exclude: Sequence[str]) -> Contents:
+def count_contents(roots: Sequence[str], exclusion: "Exclusion") -> Contents:
     """Count what is in folders, by the names of files."""
-    from e5v.search.exclusion import Exclusion
     from e5v.search.scan import FoundFile, walk
 
-    exclusion = Exclusion(tuple(exclude))
     listed = [one for root in roots for one in walk(root, exclusion)]
     forms = [one.form for one in listed if isinstance(one, FoundFile)]
-    photos = forms.count("image")
-    return Contents(photos, len(forms) - photos)
+    photos, texts = ("image", "raw"), ("text", "lines", "document")
+    return Contents(sum(map(forms.count, photos)), sum(map(forms.count, texts)))
 
 
 def describe_proposal(price: "Price", contents: Contents) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from e5v.media.locations import split_place
 from e5v.verbs.plain_text import to_plain_text
 
 if TYPE_CHECKING:
@@ -75,10 +76,16 @@ def _load_template() -> Template:
     return environment.get_template("search_page.html.jinja")
 
 
+def _make_url(path: str) -> str:
+    """Return the URL of an entry's file, which opens at its place."""
+    file, place = split_place(path)
+    return f"{Path(file).as_uri()}#{place}" if place else Path(file).as_uri()
+
+
 def _make_card(hit: "Hit") -> HitCard:
     entry = hit.entry
     return HitCard(
-        url=Path(entry.path).as_uri(),
+        url=_make_url(entry.path),
         thumbnail=base64.b64encode(entry.thumbnail).decode(),
         text=to_plain_text(entry.text, entry.path),
         score=f"{hit.score:.3f}",

@@ -40,6 +40,7 @@ def show_lines(found: Found) -> None:
 def _fields(hit: "Hit") -> dict[str, object]:
     entry = hit.entry
     names = ("id", "path", "kind", "part", "text", "size", "mtime", "width", "height")
+    names += ("taken", "camera", "latitude", "longitude")
     return {"score": round(hit.score, 6), "match": hit.match} | {
         name: getattr(entry, name) for name in names
     }

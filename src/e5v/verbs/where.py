@@ -8,7 +8,10 @@ from difflib import get_close_matches
 
 from e5v.errors import UsageError
 
-COLUMNS = ("id", "path", "kind", "part", "size", "mtime", "digest", "text", "width", "height")
+COLUMNS = (
+    *("id", "path", "kind", "part", "size", "mtime", "digest", "text", "width", "height"),
+    *("taken", "camera", "latitude", "longitude"),
+)
 EXAMPLE = "\"kind = 'image'\""
 TOKEN = re.compile(
     r"""\s*(?:

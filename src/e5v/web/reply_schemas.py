@@ -106,15 +106,26 @@ class EntryReply(BaseModel):
     """An entry of the index."""
 
     id: str = Field(description="Its id, for like and for the URLs below.")
-    path: str = Field(description="The path of its file.")
+    path: str = Field(
+        description="The path of its file, with a place in it: #page=3, #t=12.5 or #frame=2."
+    )
     kind: Literal["image", "text"] = Field(description="The type of the entry.")
     text: str = Field(description="Its text, or the beginning of a long one.")
-    part: int = Field(description="Its line or passage in the file, from 1; 0 for the whole file.")
+    part: int = Field(
+        description="Its line, passage, page or frame in the file, from 1; 0 for the whole file."
+    )
     date: str = Field(description="When its file was changed, in ISO 8601.")
     width: int = Field(description="Width of the image in pixels; 0 for a text.")
     height: int = Field(description="Height of the image in pixels; 0 for a text.")
     thumbnail: str | None = Field(description="The URL of its thumbnail; null for a text.")
     item: str = Field(description="The URL of its image or text.")
+    file: str | None = Field(
+        description="The URL that opens its document or video at the place; null without a place."
+    )
+    taken: str | None = Field(description="When a photograph was taken, in local time, if known.")
+    camera: str | None = Field(description="The camera, if known.")
+    latitude: float | None = Field(description="Degrees to the north, if known.")
+    longitude: float | None = Field(description="Degrees to the east, if known.")
 
 
 class EntriesReply(BaseModel):

@@ -8,7 +8,6 @@ import os
 import shlex
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote
 
@@ -17,11 +16,15 @@ from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse
 
 from e5v.image_formats import FORMAT_OF_SUFFIX, suffix_of
+from e5v.media.decoder import read_stored_image
+from e5v.media.locations import file_of
 from e5v.model.bundled import PAPER
+from e5v.model.image_files import UnreadableError
 from e5v.search.entries import Entry, Hit
 from e5v.search.entry_dates import date_of
 from e5v.search.manifest import VARIABLE, default_folder, read_manifest
 from e5v.web.disconnects import cancel_on_disconnect
+from e5v.web.entry_files import POLICY, file_url, is_there, media_type_of
 from e5v.web.errors import Refused
 from e5v.web.index_view import Collection
 from e5v.web.replies import json_response
@@ -47,6 +50,7 @@ router = APIRouter(route_class=JsonRoute, tags=["search"])
 EntryId = Annotated[str, PathParameter(description="The id of an entry, percent-encoded.")]
 CACHED = {"Cache-Control": "private, max-age=300"}
 PAGE, LARGEST_PAGE = 60, 600  # entries in one reply
+GONE, SHOWN = "the file no longer exists; run e5v index again", 200
 
 
 @router.post(
@@ -209,15 +213,41 @@ async def thumbnail(request: Request, id: EntryId) -> Response:
     ),
 )
 async def item(request: Request, id: EntryId) -> Response:
-    """Return the image's file, or the text; only indexed files are opened."""
+    """Return the image or the text; a page of a document or a frame of a video as JPEG.
+
+    Only indexed files are opened.
+    """
     entry = await asyncio.to_thread(get_service(request).collection.entry, id)
-    path = Path(entry.path)
-    form = FORMAT_OF_SUFFIX.get(suffix_of(path))
     if entry.kind != "image":
         return Response(entry.text, headers=CACHED, media_type="text/plain; charset=utf-8")
-    if form is None or not await asyncio.to_thread(path.is_file):
-        raise Refused(404, "missing", "the file no longer exists; run e5v index again")
-    return FileResponse(path, headers=CACHED, media_type=form.media_type)
+    if not await asyncio.to_thread(is_there, entry):
+        raise Refused(404, "missing", GONE)
+    try:
+        content = await asyncio.to_thread(read_stored_image, entry.path)
+    except UnreadableError as error:
+        raise Refused(404, "missing", f"{entry.path[:SHOWN]!a} {error}") from None
+    if content is not None:
+        return Response(content, headers=CACHED, media_type="image/jpeg")
+    form = FORMAT_OF_SUFFIX.get(suffix_of(entry.path))
+    if form is None:
+        raise Refused(404, "missing", GONE)
+    return FileResponse(entry.path, headers=CACHED, media_type=form.media_type)
+
+
+@router.get(
+    "/v1/files/{id:path}",
+    summary="The file of an entry",
+    response_class=PlainResponse,
+    responses=describe_replies("The file", "application/pdf video/* image/*", 404, 409, 503),
+)
+async def file(request: Request, id: EntryId) -> Response:
+    """Return the file that a page, frame or image is in; only indexed files are opened."""
+    entry = await asyncio.to_thread(get_service(request).collection.entry, id)
+    media_type = media_type_of(entry)
+    if media_type is None or not await asyncio.to_thread(is_there, entry):
+        raise Refused(404, "missing", GONE)
+    headers = CACHED | {"Content-Security-Policy": POLICY}
+    return FileResponse(file_of(entry.path), headers=headers, media_type=media_type)
 
 
 def _hit(hit: Hit) -> dict[str, object]:
@@ -236,6 +266,11 @@ def _fields(entry: Entry) -> dict[str, object]:
         "height": entry.height,
         "thumbnail": _thumbnail_url(entry),
         "item": f"/v1/items/{quote(entry.id, safe='')}",
+        "file": file_url(entry),
+        "taken": entry.taken,
+        "camera": entry.camera,
+        "latitude": entry.latitude,
+        "longitude": entry.longitude,
     }
 
 

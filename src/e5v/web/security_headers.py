@@ -23,7 +23,7 @@ HEADERS = {
 
 
 class SecurityHeadersMiddleware:
-    """Middleware that adds these headers to every reply."""
+    """Middleware that adds these headers to every reply, unless it has one of its own."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -33,7 +33,9 @@ class SecurityHeadersMiddleware:
 
         async def add_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, add_headers if scope["type"] == "http" else send)

@@ -110,6 +110,9 @@ function facts(entry) {
     ["Date", day(entry)],
     ["Size", entry.width ? `${entry.width} × ${entry.height} pixels` : ""],
     ["Passage", entry.kind === "text" ? entry.part : ""],
+    ["Taken", entry.taken?.replace("T", " ")],
+    ["Camera", entry.camera],
+    ["Place", entry.latitude == null ? "" : `${entry.latitude}, ${entry.longitude}`],
     ["File", link(entry)],
   ];
   return known.filter(([, value]) => value).flatMap(([name, value]) => {
@@ -123,7 +126,7 @@ function facts(entry) {
 
 function link(entry) {
   const link = document.createElement("a");
-  link.href = entry.item;
+  link.href = entry.file ?? entry.item; // a document or video opens at its place
   link.target = "_blank";
   link.rel = "noopener";
   link.textContent = entry.path;

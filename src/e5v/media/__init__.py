@@ -1,0 +1,1 @@
+"""Files that hold images or text inside: documents, videos, animations, camera RAW."""
