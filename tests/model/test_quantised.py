@@ -94,13 +94,6 @@ def test_what_cannot_be_done_is_said_first(monkeypatch: pytest.MonkeyPatch) -> N
         load("nano", weights="4bit")
 
 
-def test_full_weights_need_no_library() -> None:
-    """Catches a library that is imported, for seconds, where nobody asked for it, and its notes."""
-    code = "import sys; from e5v import E5V; E5V('nano'); sys.exit('bitsandbytes' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
-    assert (done.returncode, done.stderr) == (0, b"")
-
-
 def test_the_fingerprint_reads_the_rounded_numbers(checkpoints: Checkpoints) -> None:
     """Catches a digest that sees the outside of a quantised matrix only."""
     pytest.importorskip("torchao")
