@@ -61,3 +61,10 @@ def test_an_unknown_name_is_told() -> None:
     """Catches a typo answered with a KeyError, and (by mypy) one that a type checker lets by."""
     with pytest.raises(AttributeError, match="no attribute 'E5W'"):
         _ = e5v.E5W  # type: ignore[attr-defined]
+
+
+def test_the_package_is_a_program() -> None:
+    """Catches `python -m e5v`, which is tried where no program is on the path."""
+    command = [sys.executable, "-m", "e5v", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"e5v {e5v.__version__}\n")
