@@ -30,14 +30,17 @@ demo-photos: $(BASE)
 	rm -rf build/demo-photos
 	$(BIN)/e5v demo photos --index build/demo-photos
 
-# Two workers, one thread each: more threads than cores only wait for one another. The examples of
-# the README and the guides are run by `make docs`.
+# Two workers, one thread each: more threads than cores only wait for one another. Each takes whole
+# files, so that what the tests of a file share is made once. The examples of the README and the
+# guides are run by `make docs`.
+BY_FILE := -n 2 --dist loadfile --no-loadscope-reorder
+
 test: $(READY) $(MOTO)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not guides"
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(BY_FILE) -m "not guides"
 
 # Without the slowest tests, for the minutes between two commits.
 test-fast: $(READY) $(MOTO)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(BY_FILE) -m "not slow"
 
 # The base install alone embeds; with the extra `search` the demo and some tests run.
 test-plain:

@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw
 
 from tests.families import build
 from tests.store_server import KEYS, Bucket, Faults, make_bucket, serve_faults, serve_store
+from tests.warm_python import replacing, serving
 
 if TYPE_CHECKING:
     from tests.checkpoints.small_photos import Small
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
 SIZES = ((64, 48), (40, 90), (30, 30), (200, 50))  # width, height in pixels
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run files with slow tests first: at the end, no worker waits long for the other."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +44,23 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
         return build(name, root / name)
 
     return checkpoint
+
+
+@pytest.fixture(scope="session")
+def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give an interpreter that has imported torch and transformers; all workers share it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_TESTRUNUID" in os.environ else base) / "warm"
+    folder.mkdir(exist_ok=True)
+    with serving(folder) as interpreter:
+        yield interpreter
+
+
+@pytest.fixture
+def warm(warm_python: Path) -> Iterator[None]:
+    """Start processes of this test, and of e5v in it, with that interpreter."""
+    with replacing(warm_python):
+        yield
 
 
 @pytest.fixture(scope="session")

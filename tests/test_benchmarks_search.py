@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmarks import first_answer, index_size, search
+from benchmarks import first_answer, index, index_size, search
+from benchmarks.fresh import here
 from benchmarks.search import Measured, Settings, measure, report, table
 from benchmarks.worlds import WORLDS, Drawer
 from e5v.search.entries import Hit
@@ -107,3 +108,13 @@ def test_what_a_command_takes(tmp_path: Path) -> None:
     assert json.loads(json.dumps(told))["commands"][0]["modules"] == found.modules
     with pytest.raises(RuntimeError, match="e5v search: "):
         first_answer._measure("search", ["search"], 1, tmp_path)
+
+
+def test_indexing_is_measured_beside_encoding() -> None:
+    """Catches an index of other texts than those that are embedded, and copies that are lost."""
+    settings = index.Settings(texts=12, repeats=1, rows=400, dim=64)
+    *_, known = index.measure(settings, here)
+    assert [one.count for one in (*known.indexing, *known.encoding)] == [12, 12]
+    assert known.duplicates is not None
+    assert known.duplicates.count == 10
+    assert json.loads(json.dumps(index.report(settings, known)))["indexing_over_encoding"] > 0

@@ -20,7 +20,9 @@ GUIDES = {
     path.stem: path.read_text()
     for path in (ROOT / "docs" / "index.md", *sorted((ROOT / "docs" / "guides").glob("*.md")))
 }
+LONGEST_FIRST = sorted(GUIDES, key=lambda name: -GUIDES[name].count("\ne5v "))
 SPEED = (ROOT / "docs" / "speed.md").read_text()
+BIN = Path(sys.executable).parent
 RESULTS = ROOT / "benchmarks" / "results"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -49,12 +51,15 @@ def find_blocks(text: str) -> list[Block]:
 
 
 def run(block: Block, folder: Path) -> str:
-    """Run a block; `make` runs where the README stands, all else in the copy."""
+    """Run a block; `make` runs where the README stands, all else in the copy.
+
+    `python` and `e5v` are those beside the interpreter, sys.executable.
+    """
     interpreter = (
         [sys.executable, "-c"] if block.language == "python" else ["bash", "-euo", "pipefail", "-c"]
     )
     environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": f"{Path(sys.executable).parent}:{BIN}:{os.environ['PATH']}",
         "E5V_INDEX": str(folder / "index"),
     }
     result = subprocess.run(
@@ -89,14 +94,6 @@ def run_blocks(page: str, folder: Path) -> None:
 
 @pytest.mark.guides
 @pytest.mark.slow
-@pytest.mark.parametrize("name", GUIDES)
-def test_every_block_of_the_guides_runs(name: str, folder: Path) -> None:
-    """A guide that leads nowhere, or shows what is not printed."""
-    run_blocks(GUIDES[name], folder)
-
-
-@pytest.mark.guides
-@pytest.mark.slow
 def test_every_block_runs_and_prints_what_it_shows(folder: Path) -> None:
     """A first page that does not work: the shortest way to lose a user."""
     blocks = find_blocks(README)
@@ -106,6 +103,15 @@ def test_every_block_runs_and_prints_what_it_shows(folder: Path) -> None:
     searches = [line for line in README.splitlines() if line.startswith("e5v search")]
     answers = [first_hit(line, folder) for line in searches[:3]]
     assert answers == ["targets/0089.png", "images/0042.png", "targets/0002.png"]
+
+
+@pytest.mark.guides
+@pytest.mark.slow
+@pytest.mark.usefixtures("warm")
+@pytest.mark.parametrize("name", LONGEST_FIRST)
+def test_every_block_of_the_guides_runs(name: str, folder: Path) -> None:
+    """A guide that leads nowhere, or shows what is not printed."""
+    run_blocks(GUIDES[name], folder)
 
 
 def first_hit(line: str, folder: Path) -> str:

@@ -171,6 +171,7 @@ def test_a_half_built_cache_is_built_again(small: Small, spoil: Any) -> None:
         ("checkpoints.assemble._describe", True),  # after it
     ],
 )
+@pytest.mark.usefixtures("warm")
 def test_a_killed_assembly_is_whole_or_not_there(small: Small, place: str, whole: bool) -> None:  # noqa: FBT001
     """Catches half a model that opens, and files that stay in the cache for good."""
     cache = bundled.cache_folder()

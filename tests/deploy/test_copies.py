@@ -16,6 +16,7 @@ import pytest
 from e5v import E5V
 from e5v import index as make_index
 from tests.deploy.copies import NGINX, PATIENCE, is_ready, load, nginx, until
+from tests.warm_python import replacing
 from tests.web.processes import BEARER, Served, serving
 
 pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
@@ -77,9 +78,11 @@ def model(checkpoints: object, tmp_path_factory: pytest.TempPathFactory) -> E5V:
 
 
 @pytest.fixture(scope="module")
-def fleet(model: E5V, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(
+    model: E5V, tmp_path_factory: pytest.TempPathFactory, warm_python: Path
+) -> Iterator[Fleet]:
     """Run two copies and nginx."""
-    with _fleet(model, tmp_path_factory.mktemp("fleet")) as fleet:
+    with replacing(warm_python), _fleet(model, tmp_path_factory.mktemp("fleet")) as fleet:
         yield fleet
 
 
@@ -166,6 +169,7 @@ def test_copies_are_restarted_one_by_one(fleet: Fleet) -> None:
     assert not any("Traceback" in line for copy in fleet.copies.values() for line in copy.said)
 
 
+@pytest.mark.usefixtures("warm")
 def test_a_request_that_does_not_end(model: E5V, tmp_path: Path) -> None:
     """Catches a copy that never ends because one of its requests does not."""
     code = (

@@ -44,7 +44,8 @@ def write_clip(path: Path, scenes: list[PIL.Image.Image]) -> None:
         stream.width, stream.height, stream.pix_fmt = SIDE, SIDE, "yuv420p"
         stream.codec_context.gop_size = 8
         for number in range(8 * len(scenes)):
-            frame = av.VideoFrame.from_image(scenes[number // 8])
+            pixels = np.asarray(scenes[number // 8].convert("RGB"))
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame.pts = number
             target.mux(stream.encode(frame))
         target.mux(stream.encode())

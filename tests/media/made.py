@@ -4,11 +4,15 @@ import io
 import struct
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import av
 
 PAGE = (200, 300)  # points
 COLOURS = ((200, 40, 40), (40, 160, 40), (40, 40, 200), (220, 200, 40))
@@ -61,7 +65,7 @@ def write_video(path: Path, *, seconds: int = 2, rate: int = 8, codec: str = "mp
     import av
 
     with av.open(str(path), "w") as target:
-        stream = target.add_stream(codec, rate=rate)
+        stream = cast("av.VideoStream", target.add_stream(codec, rate=rate))
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
         stream.codec_context.gop_size = rate
         for number in range(seconds * rate):

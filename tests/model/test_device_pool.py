@@ -18,6 +18,7 @@ from e5v import E5V, ItemError, ModelError
 from e5v.errors import UsageError
 from e5v.model.device_pool import DevicePool
 from e5v.model.devices import list_devices
+from tests.warm_python import replacing
 
 BUDGET = 64  # tokens of a batch: many batches, and more than one window of items
 QUALITIES = ("small", "old", "quick", "wet", "happy", "loud", "tired")
@@ -36,9 +37,9 @@ def one(folder: Path) -> E5V:
 
 
 @pytest.fixture(scope="module")
-def two(folder: Path) -> Iterator[E5V]:
+def two(folder: Path, warm_python: Path) -> Iterator[E5V]:
     """Open it in two processes, for all tests that leave them alive."""
-    with _opened_twice(folder) as model:
+    with replacing(warm_python), _opened_twice(folder) as model:
         yield model
 
 
@@ -96,6 +97,7 @@ def test_a_bad_item_is_named_after_the_items_before_it(two: E5V, place: int) -> 
     assert place - len(seen) <= place // 2  # those of the window that it is in
 
 
+@pytest.mark.usefixtures("warm")
 def test_a_process_that_dies_is_an_error_that_names_it(folder: Path) -> None:
     """Catches a hang, or vectors that were never computed."""
     with _opened_twice(folder) as two:
@@ -105,6 +107,7 @@ def test_a_process_that_dies_is_an_error_that_names_it(folder: Path) -> None:
                 two.encode(_texts(400), batch_tokens=BUDGET)
 
 
+@pytest.mark.usefixtures("warm")
 def test_an_error_of_a_process_is_that_of_one_device(folder: Path, tmp_path: Path) -> None:
     """Catches errors that become tracebacks, and devices that nothing checks."""
     with pytest.raises(ModelError, match="there is no folder"):
@@ -113,6 +116,7 @@ def test_an_error_of_a_process_is_that_of_one_device(folder: Path, tmp_path: Pat
         E5V(folder, device=["cpu", "gpu"])
 
 
+@pytest.mark.usefixtures("warm")
 def test_processes_end_with_the_program(folder: Path) -> None:
     """Catches processes that keep a GPU's memory when the program was killed."""
     code = (

@@ -33,6 +33,7 @@ def test_a_pickle_opens_the_model_again(
         assert again.encode(["a dog"]).tobytes() == model.encode(["a dog"]).tobytes()
 
 
+@pytest.mark.usefixtures("warm")
 def test_a_process_opens_it_again(checkpoints: Checkpoints) -> None:
     """A pool of processes that cannot be given the model."""
     model = E5V(checkpoints("qwen2_vl"), dtype="float32")

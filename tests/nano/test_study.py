@@ -157,6 +157,7 @@ def test_the_text_half_of_a_mixture_is_the_file_of_text_only(tmp_path: Path) -> 
     assert set(texts) == {row}
 
 
+@pytest.mark.usefixtures("warm")
 def test_a_training_on_pictures_leaves_an_adapter_and_no_pictures(
     study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,7 @@ def kill_after(seconds: float, out: Path) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm")
 def test_a_killed_run_ends_with_the_same_results(tmp_path: Path) -> None:
     """Catches half a training, model or report that is taken for a whole one."""
     began = time.monotonic()

@@ -9,6 +9,7 @@ kills itself once it has been told of DRIVER_AT parts; with 0, it lives.
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -53,6 +54,7 @@ def die_at(nth: int) -> Callable[[PartsProgress, PartTally], PartsProgress]:
 
 
 if __name__ == "__main__":
+    warnings.simplefilter("error")
     os.environ["MARK"], nth, read, out = sys.argv[1:]
     ray_engine.Actor = Trapped  # type: ignore[assignment,misc]
     ray_engine.count_part = die_at(int(nth))  # type: ignore[assignment,attr-defined]

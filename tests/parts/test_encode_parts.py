@@ -176,6 +176,7 @@ def test_precisions(collection: Collection, precision: Precision, kind: str, wid
     assert list(check_parts(DiskFolder(collection.out))) == []
 
 
+@pytest.mark.usefixtures("warm")
 def test_two_processes_one_of_them_killed(collection: Collection, small_folder: Path) -> None:
     """Catches a half-written part with a name, a lost row, and a commit without all parts."""
     read_from, out = str(collection.lines), str(collection.out)

@@ -23,6 +23,8 @@ from e5v.parts.part_file import read_vectors
 
 TEXTS = [f"a small dog number {number}" for number in range(200)]
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 
 @pytest.fixture
 def ray_folder() -> Iterator[Path]:
@@ -33,10 +35,11 @@ def ray_folder() -> Iterator[Path]:
 
 def run(ray_folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Encode with two actors, warnings being errors."""
-    program = [sys.executable, "-W", "error", "-m", "tests.parts.killed_by_ray"]
+    program = [sys.executable, "-m", "tests.parts.killed_by_ray"]
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     return subprocess.run(
         [*program, *map(str, arguments)],
+        cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=False,

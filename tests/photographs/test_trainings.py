@@ -49,6 +49,7 @@ def train(name: str, shop: Workshop, numbers: Numbers = FEW) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm")
 def test_a_training_is_the_command_itself_and_made_once(shop: Workshop, base: Path) -> None:
     """A training of our own would prove nothing about what users run."""
     lines = train("text", shop)

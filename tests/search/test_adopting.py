@@ -122,6 +122,7 @@ def read_state(index: Path) -> tuple[object, ...]:
         ("entry_table.Table.add_batches+ 1", True),
     ],
 )
+@pytest.mark.usefixtures("warm")
 def test_an_adoption_that_is_killed_changes_nothing(
     model: E5V,
     things: Path,

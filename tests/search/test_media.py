@@ -2,10 +2,12 @@
 
 import os
 import signal
+from typing import Any
 
 import numpy as np
 import pytest
 
+from e5v.inputs import Item
 from e5v.media.decoder import Decoder
 from e5v.search.corpus import IndexCorpus
 from e5v.search.index import Index
@@ -85,6 +87,7 @@ def check_images(followed: Followed, *paths: str) -> None:
         entry = found[str(followed.folder / path)]
         stored = load_stored_example(index, Query("like this", like=entry.id))
         assert stored is not None
+        assert stored.part is not None
         vector = followed.model.encode([stored.part])[0]
         np.testing.assert_allclose(stored.vector, vector, atol=2e-3)
 
@@ -94,7 +97,7 @@ def test_limits_are_settings_of_the_index(followed: Followed) -> None:
     write_pdf(followed.folder / "long.pdf", count=4)
     write_video(followed.folder / "clip.mp4", seconds=4)
 
-    def limit(**settings: int) -> None:
+    def limit(**settings: Any) -> None:
         with writing(followed.index, lambda: manifest_of(followed.model, "small")) as writer:
             changes = SettingChanges(**settings)
             writer.remember(**merge_settings(read_manifest(followed.index), changes))
@@ -217,5 +220,5 @@ def test_pages_can_be_mined(followed: Followed) -> None:
     followed.follow()
     corpus = IndexCorpus.open(followed.index)
     assert (len(corpus), corpus.missing) == (7, 0)
-    images = [item for item in corpus.items(range(7)) if not isinstance(item, str)]
+    images = [item for item in corpus.items(range(7)) if isinstance(item, Item)]
     assert sum(isinstance(one.images[0].source, bytes) for one in images) == 1

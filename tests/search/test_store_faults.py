@@ -26,6 +26,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize(("place", "nth"), PLACES)
+@pytest.mark.usefixtures("warm")
 def test_killed_at_any_moment(bucket: Bucket, machine: Machine, place: str, nth: int) -> None:
     """Catches an index that a killed writer leaves as neither before nor after its commit."""
     command = [sys.executable, "-m", "tests.search.killed", str(bucket.url / "x"), place, str(nth)]

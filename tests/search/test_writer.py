@@ -42,6 +42,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize(("place", "nth"), PLACES)
+@pytest.mark.usefixtures("warm")
 def test_killed_at_any_moment(tmp_path: Path, place: str, nth: int) -> None:
     """Catches an index that a killed writer leaves broken, short of something, or with it twice."""
     command = [sys.executable, "-m", "tests.search.killed", str(tmp_path), place, str(nth)]

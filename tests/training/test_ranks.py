@@ -87,6 +87,7 @@ def _assert_same(one: Run, two: Run) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm")
 def test_two_processes_train_as_one(
     checkpoints: Checkpoints,
     folder: Path,
@@ -100,13 +101,13 @@ def test_two_processes_train_as_one(
     """
     # AdamW moves a weight by about the learning rate even where its gradient is all rounding.
     recipe = replace(
-        short, batch=4, steps=3, lr=3e-4, chunk_tokens=64, adapter=Adapter(rank=4, dropout=0.1)
+        short, batch=4, steps=2, lr=3e-4, chunk_tokens=64, adapter=Adapter(rank=4, dropout=0.1)
     )
     learned = replace(recipe, train="projector")
     faithful = replace(recipe, mask="faithful", template="faithful")
     cases = {
         "texts": ("llava_next_llama3", TEXTS, recipe, True),
-        "packed": ("llava_next_llama3", MIXED, recipe, True),
+        "packed": ("llava_next_llama3", MIXED, replace(recipe, steps=3), True),
         "padded": ("gemma3", MIXED, replace(recipe, recompute=True), True),
         "whole": ("aya_vision", MIXED, recipe, False),
         "learned": ("qwen3_vl", MIXED, learned, True),
@@ -158,6 +159,7 @@ def _lose_a_rank(rank: int, port: int, told: Path) -> None:
         told.write_text(str(error))
 
 
+@pytest.mark.usefixtures("warm")
 def test_a_lost_rank_is_told(tmp_path: Path) -> None:
     """A rank that waits for ever for a killed one, or calls its end the model's fault."""
     spawn: Any = start_processes

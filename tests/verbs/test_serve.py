@@ -19,15 +19,18 @@ from e5v.cli import main
 from e5v.errors import ModelError, UsageError
 from e5v.model.streaming import Stream
 from e5v.web.serving import accept, listen
+from tests.warm_python import replacing
 from tests.web.processes import BEARER, KEY, Served, serving
 
 
 @pytest.fixture(scope="module")
-def served(folder: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(
+    folder: str, tmp_path_factory: pytest.TempPathFactory, warm_python: Path
+) -> Iterator[Served]:
     """Give a server of the small model, without an index of its own."""
     before = os.environ.get("E5V_INDEX")
     os.environ["E5V_INDEX"] = str(tmp_path_factory.mktemp("none"))
-    with serving(folder) as server:
+    with replacing(warm_python), serving(folder) as server:
         yield server
     if before is None:
         del os.environ["E5V_INDEX"]
@@ -110,6 +113,7 @@ def _metrics(served: Served) -> str:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.usefixtures("warm")
 def test_what_is_in_flight_is_finished(folder: str, signum: int) -> None:
     """Catches a reply lost to a restart, an exit code that looks like a crash, and a traceback."""
     with serving(folder) as served:

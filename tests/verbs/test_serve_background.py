@@ -124,6 +124,7 @@ def test_one_that_is_killed(started: ServerRecord, index: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm")
 def test_one_that_cannot_start(
     index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,9 +132,10 @@ def _lines(run: Path) -> list[str]:
     return (run / "log.jsonl").read_text().splitlines()
 
 
+@pytest.mark.usefixtures("warm")
 def test_a_killed_run_goes_on(command: list[str], tmp_path: Path) -> None:
     """A kill -9 that costs more than the steps since the last checkpoint."""
-    program = [sys.executable, "-m", "e5v.cli", *command, "--steps", "60", "--every", "1"]
+    program = [sys.executable, "-m", "e5v.cli", *command, "--steps", "30", "--every", "1"]
     process = subprocess.Popen(program, stdout=subprocess.PIPE, text=True, env=os.environ)
     assert process.stdout is not None
     for _ in range(3):
@@ -144,6 +145,6 @@ def test_a_killed_run_goes_on(command: list[str], tmp_path: Path) -> None:
     process.stdout.close()
     (latest,) = (path for path in (tmp_path / "run").glob("checkpoint-*[0-9]"))
     assert int(latest.name[-6:]) >= 2
-    assert main([*command, "--steps", "60", "--every", "1", "--resume"]) == 0
+    assert main([*command, "--steps", "30", "--every", "1", "--resume"]) == 0
     steps = [json.loads(line)["step"] for line in _lines(tmp_path / "run")]
-    assert steps == list(range(1, 61))
+    assert steps == list(range(1, 31))

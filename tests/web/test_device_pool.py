@@ -23,6 +23,7 @@ REPLY = {
 
 @pytest.mark.slow
 @pytest.mark.anyio
+@pytest.mark.usefixtures("warm")
 async def test_a_killed_process_makes_the_server_unready(tmp_path: Path) -> None:
     """Catches a server that is sent all requests and answers half of them."""
     model = E5V(write_small(tmp_path / "small"), dtype="float32", device=["cpu", "cpu"])

@@ -25,6 +25,7 @@ from e5v.model.preparing import Preparer
 from e5v.model.prompts import PROMPTS
 from e5v.search.index_model import fingerprint_of
 from e5v.web.index_view import Collection
+from tests.warm_python import replacing
 from tests.web.asking import CAT, PHOTOS, Ask, data_uri, fault
 from tests.web.engines import Answer, Proxy, engine_of
 
@@ -38,7 +39,10 @@ TEXTS = (
 )
 MOST = 256  # tokens of an item
 SAME = 1e-5
-pytestmark = pytest.mark.filterwarnings("ignore::e5v.errors.EncodeWarning")  # long texts are cut
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::e5v.errors.EncodeWarning"),  # long texts are cut
+    pytest.mark.usefixtures("warm"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +61,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def remote(small: str, engine: str, cache: Path) -> E5V:
+def remote(small: str, engine: str, cache: Path, warm_python: Path) -> E5V:
     """Open the small model on the engine."""
-    return E5V(small, dtype="float32", device=EngineAddress(engine))
+    with replacing(warm_python):
+        return E5V(small, dtype="float32", device=EngineAddress(engine))
 
 
 def _mixtures(photos: list[Any]) -> list[Any]:

@@ -102,7 +102,7 @@ def _clean(value: object) -> str:
 def _read_degrees(gps: dict[int, Any], tag: int, side: int, most: int) -> float | None:
     try:
         parts = [float(one) for one in gps[tag]]
-        degrees = sum(part / 60**place for place, part in enumerate(parts[:DEGREES]))
+        degrees: float = sum(part / 60**place for place, part in enumerate(parts[:DEGREES]))
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
     if not math.isfinite(degrees) or not 0 <= degrees <= most:

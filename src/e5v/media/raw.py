@@ -45,7 +45,7 @@ def _read_picture(raw: rawpy.RawPy) -> tuple[PIL.Image.Image, Captured]:
         pixels = raw.postprocess(half_size=True, use_camera_wb=True)  # which is upright
         return PIL.Image.fromarray(pixels), NOTHING
     turn = TURNED.get(raw.sizes.flip, 1)
-    if preview.format != rawpy.ThumbFormat.JPEG:
+    if not isinstance(preview.data, bytes):  # pixels
         return _turn(PIL.Image.fromarray(preview.data), turn), NOTHING
     picture = PIL.Image.open(io.BytesIO(preview.data), formats=["JPEG"])
     captured = read_captured(picture)

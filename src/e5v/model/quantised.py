@@ -17,7 +17,7 @@ import transformers
 from torch import nn
 
 from e5v.errors import ModelError, UsageError
-from e5v.extras import need
+from e5v.extras import EXTRAS, need
 from e5v.model.bitsandbytes_internals import import_bitsandbytes
 from e5v.model.opening import Weights
 
@@ -35,8 +35,8 @@ def check_weights(name: str, weights: str, place: torch.device, *, adapted: bool
         raise UsageError(f'weights is "{weights}"; expected {known}', argument="weights")
     if weights == "full":
         return
-    library = "torchao" if _is_torchao(weights, place) else "bitsandbytes"
-    need(f"weights {weights}", library, "accelerate", extra="qlora")
+    extra = "int8" if _is_torchao(weights, place) else "qlora"
+    need(f"weights {weights}", *EXTRAS[extra], "accelerate", extra=extra)
     if adapted:
         raise ModelError(
             f"{name} has an adapter, which is merged into full weights only, not into {weights}; "

@@ -95,8 +95,9 @@ def record_of(one: Pending, recalled: dict[int, Record]) -> Record:
 
 
 def _with_thumbnail(entry: Entry, picture: Thumbnail) -> Entry:
-    content, size = picture.content, {"width": picture.width, "height": picture.height}
-    return replace(entry, thumbnail=content, **size, **asdict(picture.captured))
+    content, width, height = picture.content, picture.width, picture.height
+    captured = asdict(picture.captured)
+    return replace(entry, thumbnail=content, width=width, height=height, **captured)
 
 
 def _wait_for_thumbnail(one: Pending) -> Thumbnail:

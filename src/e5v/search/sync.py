@@ -175,8 +175,9 @@ class FolderSync:
     def _pieces(self, changes: Changes) -> Iterator[Piece]:
         """Read changed files; yield the pieces that need a record, and record faults."""
         manifest = self._writer.manifest
-        media = MediaReader(self._decoder, manifest.pages, manifest.frames)
-        media = None if self._at_once else media
+        media = None
+        if not self._at_once:
+            media = MediaReader(self._decoder, manifest.pages, manifest.frames)
         for found in changes.fresh:
             told = self._catalog.drop_faults(found.path)
             known = self._catalog.records.of_source(found.path)

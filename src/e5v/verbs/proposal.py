@@ -69,7 +69,7 @@ def count_contents(roots: Sequence[str], exclusion: "Exclusion") -> Contents:
     from e5v.search.scan import FoundFile, walk
 
     listed = [one for root in roots for one in walk(root, exclusion)]
-    forms = [one.form for one in listed if isinstance(one, FoundFile)]
+    forms: list[str] = [one.form for one in listed if isinstance(one, FoundFile)]
     photos, texts = ("image", "raw"), ("text", "lines", "document")
     return Contents(sum(map(forms.count, photos)), sum(map(forms.count, texts)))
 

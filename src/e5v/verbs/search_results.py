@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 LONGEST = 120  # characters of a caption in a table
 
 
+FIELDS: tuple[str, ...] = ("id", "path", "kind", "part", "text", "size", "mtime", "width", "height")
+FIELDS += ("taken", "camera", "latitude", "longitude")
+
+
 @dataclass(frozen=True)
 class Found:
     """What was found, in groups, and a title for it; `grouped` if the groups have numbers."""
@@ -39,11 +43,8 @@ def show_lines(found: Found) -> None:
 
 def _fields(hit: "Hit") -> dict[str, object]:
     entry = hit.entry
-    names = ("id", "path", "kind", "part", "text", "size", "mtime", "width", "height")
-    names += ("taken", "camera", "latitude", "longitude")
-    return {"score": round(hit.score, 6), "match": hit.match} | {
-        name: getattr(entry, name) for name in names
-    }
+    fields = {name: getattr(entry, name) for name in FIELDS}
+    return {"score": round(hit.score, 6), "match": hit.match} | fields
 
 
 def show(groups: "Sequence[Sequence[Hit]]") -> None:
