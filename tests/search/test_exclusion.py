@@ -42,6 +42,14 @@ CASES = [
     ("a+b (1).jpg", "a+b (1).jpg", True),
     ("a.b", "axb", False),
     ("[", "[", True),
+    ("a[]", "a[]", True),
+    ("a[!]", "a[!]", True),
+    ("a[]b]", "a]", True),
+    ("a[a&&b]", "a&", True),
+    ("a[a||b]", "a|", True),
+    (r"a[\d]", "a1", False),
+    (r"a[\d]", "ad", True),
+    ("a[+-9]b", "a/b", False),
     (unicodedata.normalize("NFD", "café"), unicodedata.normalize("NFC", "café/a.png"), True),
     (unicodedata.normalize("NFC", "café"), unicodedata.normalize("NFD", "café/a.png"), True),
 ]
@@ -54,9 +62,9 @@ def test_patterns(pattern: str, path: str, *, out: bool) -> None:
     assert Exclusion(("other", pattern, "x/y")).covers(f"/photos/{path}", "/photos") == out
 
 
-@pytest.mark.parametrize("pattern", ["", " ", "/", "!keep.png"])
+@pytest.mark.parametrize("pattern", ["", " ", "/", "!keep.png", "img_[9-0].jpg", "[z-a]"])
 def test_patterns_that_mean_nothing(pattern: str) -> None:
-    """Catches a pattern that leaves out all, and one that is read as its opposite."""
+    """Catches a pattern that leaves out all, is read as its opposite, or ends in a traceback."""
     with pytest.raises(UsageError, match="the pattern"):
         Exclusion((pattern,))
 

@@ -47,6 +47,25 @@ def test_an_example_is_not_its_own_answer(tmp_path: Path) -> None:
     assert len(find(index, QueryVectors(query, rows[0]), k=300)) == 298
 
 
+def test_few_vectors_are_read_to_find_the_copies_of_an_example(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a page of a thousand hits that takes seconds: the vector of each was read alone."""
+    rows = np.eye(DIM, dtype=np.float32)[np.arange(200) % (DIM - 2)]
+    rows[:, DIM - 1] = 0.02 * np.arange(200)
+    rows = unit(rows)
+    index = Index.open(fill(tmp_path, rows))
+    read: list[str] = []
+    vector = Index.vector
+    monkeypatch.setattr(Index, "vector", lambda self, id: read.append(id) or vector(self, id))
+    query = unit(rows[:1] + 0.3 * np.eye(DIM, dtype=np.float32)[:1])[0]
+    hits = find(index, QueryVectors(query, rows[0]), k=200)
+    copies = {f"id{place:05d}" for place in np.flatnonzero(rows @ rows[0] >= 0.999)}
+    assert {hit.entry.id for hit in hits} == {f"id{place:05d}" for place in range(200)} - copies
+    assert copies <= set(read)
+    assert len(read) < 20
+
+
 def test_what_cannot_be_asked(tmp_path: Path) -> None:
     """Catches a query of another width, or for nothing, that is answered all the same."""
     with pytest.raises(DataError, match="contains no index; make one with: e5v index"):

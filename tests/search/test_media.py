@@ -1,14 +1,13 @@
 """Documents, videos, animations and RAW files in a folder that is followed."""
 
 import os
-import signal
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
 
 from e5v.inputs import Item
-from e5v.media.decoder import Decoder
 from e5v.search.corpus import IndexCorpus
 from e5v.search.index import Index
 from e5v.search.index_model import manifest_of
@@ -180,16 +179,12 @@ def test_a_page_that_kills_its_process_is_named(
 ) -> None:
     """Catches a run that dies with its decoder, or waits for it for ever."""
     write_pdf(followed.folder / "report.pdf", "one", "two", "three")
-    real = Decoder.read_image
-
-    def die(self: Decoder, path: str, place: str = "") -> bytes:
-        if place == "page=2":
-            self.count_pages(path)
-            assert self._worker is not None
-            self._worker.send_signal(signal.SIGKILL)
-        return real(self, path, place)
-
-    monkeypatch.setattr(Decoder, "read_image", die)
+    deadly = (
+        "import os, e5v.media.worker as worker; read = worker.WORK['image']; "
+        "worker.WORK['image'] = lambda path, place: "
+        "os.kill(os.getpid(), 9) if place == 'page=2' else read(path, place); worker.main()"
+    )
+    monkeypatch.setattr("e5v.media.decoder.COMMAND", (sys.executable, "-P", "-c", deadly))
     followed.follow()
     assert followed.faults == [
         f"{followed.folder}/report.pdf#page=2 cannot be decoded: the process that decoded it ended "

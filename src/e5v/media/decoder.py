@@ -92,8 +92,11 @@ class Decoder:
             line = json.dumps({"do": act, "path": os.path.abspath(path), **more})  # noqa: PTH100
             return self._talk(line.encode() + b"\n")
 
-    def _talk(self, line: bytes) -> bytes:
-        """Send a request and read its answer, in so many seconds."""
+    def _talk(self, line: bytes, *, again: bool = True) -> bytes:
+        """Send a request and read its answer, in so many seconds.
+
+        If the worker ends, another one is asked: it may be that the system ended the first.
+        """
         worker = self._worker = self._worker or _start()
         assert worker.stdin
         assert worker.stdout
@@ -113,6 +116,9 @@ class Decoder:
         finally:
             in_time = late.is_alive()
             late.cancel()
+        if answer is None and in_time and again:
+            self._end(in_time=True)
+            return self._talk(line, again=False)
         if answer is None:
             self._deaths += 1
             raise UnreadableError(self._end(in_time=in_time))

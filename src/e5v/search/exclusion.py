@@ -34,7 +34,8 @@ class Exclusion:
         """Check every pattern.
 
         Raises:
-            UsageError: a pattern matches nothing, or begins with "!", which is not supported.
+            UsageError: a pattern matches nothing, or begins with "!", which is not supported; or
+                a range of characters in it ends before it begins.
         """
         for pattern in (*self.patterns, *self.include):
             if not pattern.strip().strip("/"):
@@ -46,6 +47,13 @@ class Exclusion:
                     f"the pattern {pattern!r} begins with '!', which is not supported; exclude "
                     "some files, or include only some"
                 )
+            try:
+                _compile([pattern])
+            except re.error:
+                raise UsageError(
+                    f"the pattern {pattern!r} has a range of characters that ends before it "
+                    "begins; expected one such as [a-z]"
+                ) from None
 
     @cached_property
     def _excluded(self) -> "_Patterns":
@@ -113,7 +121,8 @@ def _to_regex(pattern: str) -> str:
     return rf"{anchor}{_translate(pattern.removeprefix('/'))}\Z"
 
 
-PIECES = re.compile(r"\*\*/|/\*\*\Z|\*+|\?|\[[!^]?\]?[^\]]*\]|.", re.DOTALL)
+PIECES = re.compile(r"\*\*/|/\*\*\Z|\*+|\?|\[[!^]?+(?:\][^\]]*|[^\]]+)\]|.", re.DOTALL)
+RANGE = re.compile(r"(.)-(.)|(.)", re.DOTALL)
 
 
 def _translate(pattern: str) -> str:
@@ -127,6 +136,11 @@ def _translate_piece(piece: str) -> str:
     if piece.startswith("**"):
         return ".*"
     if piece.startswith("[") and piece.endswith("]") and len(piece) > 1:
-        inner = piece[1:-1].replace("\\", r"\\").replace("[", r"\[")
-        return f"[^/{inner[1:]}]" if inner[:1] in {"!", "^"} else f"[{inner}]"
+        others = "^" if piece[1] in {"!", "^"} else ""
+        inner = piece[2:-1] if others else piece[1:-1]
+        ranges = "".join(
+            f"{re.escape(first)}-{re.escape(last)}" if first else re.escape(one)
+            for first, last, one in RANGE.findall(inner)
+        )
+        return f"(?!/)[{others}{ranges}]"
     return re.escape(piece)

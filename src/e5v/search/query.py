@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 COPIES = 10  # of an example, at most, that are removed from the hits
 SAME = 0.999  # cosine; passes differ by rounding
+APART = (2 * (1 - SAME)) ** 0.5 + 0.01  # of two cosines, if one is of a copy of the other; rounding
 LEAST_LEFT = 1e-3  # of the remaining query's length; less is rounding error
 
 
@@ -281,5 +282,7 @@ def _is_example(index: StoredEntries, hit: Hit, vectors: QueryVectors) -> bool:
         return True
     if vectors.example is None:
         return False
+    if abs(hit.score - float(vectors.example @ vectors.query)) > APART:
+        return False  # to read each vector would take seconds for a thousand hits
     own = index.vector(hit.entry.id)
     return own is not None and float(own @ vectors.example) >= SAME

@@ -13,7 +13,6 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi import Path as PathParameter
-from fastapi.responses import FileResponse
 
 from e5v.image_formats import FORMAT_OF_SUFFIX, suffix_of
 from e5v.media.decoder import read_stored_image
@@ -26,6 +25,7 @@ from e5v.search.manifest import VARIABLE, default_folder, read_manifest
 from e5v.web.disconnects import cancel_on_disconnect
 from e5v.web.entry_files import POLICY, file_url, is_there, media_type_of
 from e5v.web.errors import Refused
+from e5v.web.file_replies import send_file
 from e5v.web.index_view import Collection
 from e5v.web.replies import json_response
 from e5v.web.reply_schemas import (
@@ -231,7 +231,7 @@ async def item(request: Request, id: EntryId) -> Response:
     form = FORMAT_OF_SUFFIX.get(suffix_of(entry.path))
     if form is None:
         raise Refused(404, "missing", GONE)
-    return FileResponse(entry.path, headers=CACHED, media_type=form.media_type)
+    return await send_file(entry.path, CACHED, form.media_type)
 
 
 @router.get(
@@ -247,7 +247,7 @@ async def file(request: Request, id: EntryId) -> Response:
     if media_type is None or not await asyncio.to_thread(is_there, entry):
         raise Refused(404, "missing", GONE)
     headers = CACHED | {"Content-Security-Policy": POLICY}
-    return FileResponse(file_of(entry.path), headers=headers, media_type=media_type)
+    return await send_file(file_of(entry.path), headers, media_type)
 
 
 def _hit(hit: Hit) -> dict[str, object]:
