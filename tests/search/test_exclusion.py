@@ -184,6 +184,9 @@ def test_an_ignore_file_is_of_its_folder(followed: Followed) -> None:
     ignore.unlink()
     assert followed.follow().embedded == 1
     assert followed.faults == []
+    ignore.mkdir()
+    followed.follow()
+    assert followed.faults == [f"{ignore} cannot be read: Is a directory"]
 
 
 def test_folders_of_systems_are_passed_over(followed: Followed) -> None:
@@ -212,3 +215,14 @@ def test_entries_in_folders_of_systems_are_removed(
     assert ("@eaDir/x.txt", 1) in entries(followed)
     assert followed.follow().removed == 1
     assert entries(followed).keys() == WHOLE
+
+
+def test_many_stars_take_no_time() -> None:
+    """Catches a line of .e5vignore that one name keeps busy for ever."""
+    slow = Exclusion(("*a" * 20 + "*b", "**/" * 30 + "x*y", "a*/b*c*d/*e"))
+    assert not slow.leaves_out("a" * 200, is_folder=False)
+    assert not slow.leaves_out("a/" * 100 + "a", is_folder=False)
+    assert slow.leaves_out("c" + "a" * 60 + "b", is_folder=False)
+    assert slow.leaves_out("n/x1y", is_folder=False)
+    assert slow.leaves_out("ab/bccd/ffe", is_folder=False)
+    assert not slow.leaves_out("ab/bdc/e", is_folder=False)

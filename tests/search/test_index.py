@@ -57,7 +57,12 @@ def test_few_vectors_are_read_to_find_the_copies_of_an_example(
     index = Index.open(fill(tmp_path, rows))
     read: list[str] = []
     vector = Index.vector
-    monkeypatch.setattr(Index, "vector", lambda self, id: read.append(id) or vector(self, id))
+
+    def counted(self: Index, id: str) -> object:
+        read.append(id)
+        return vector(self, id)
+
+    monkeypatch.setattr(Index, "vector", counted)
     query = unit(rows[:1] + 0.3 * np.eye(DIM, dtype=np.float32)[:1])[0]
     hits = find(index, QueryVectors(query, rows[0]), k=200)
     copies = {f"id{place:05d}" for place in np.flatnonzero(rows @ rows[0] >= 0.999)}

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from unicodedata import normalize
 
 from e5v.errors import UsageError
@@ -121,16 +122,30 @@ def _to_regex(pattern: str) -> str:
     return rf"{anchor}{_translate(pattern.removeprefix('/'))}\Z"
 
 
-PIECES = re.compile(r"\*\*/|/\*\*\Z|\*+|\?|\[[!^]?+(?:\][^\]]*|[^\]]+)\]|.", re.DOTALL)
+PIECES = re.compile(r"(?:\*\*/)+|/\*\*\Z|\*+|\?|\[[!^]?+(?:\][^\]]*|[^\]]+)\]|.", re.DOTALL)
 RANGE = re.compile(r"(.)-(.)|(.)", re.DOTALL)
 
 
 def _translate(pattern: str) -> str:
-    return "".join(_translate_piece(piece) for piece in PIECES.findall(pattern))
+    """Translate the pieces of a pattern.
+
+    What is between two stars is matched at its first place in the name and not tried again at later
+    ones, as Python's fnmatch does: else a name could take longer than anybody waits.
+    """
+    pieces: list[str] = PIECES.findall(pattern)
+    stars = [place for place, piece in enumerate(pieces) if "**" in piece or piece == "*"]
+    translated = [_translate_piece(piece) for piece in pieces]
+    for place, after in pairwise(stars):
+        if pieces[place] == pieces[after] == "*":
+            translated[place] = "(?>[^/]*?"
+            translated[after - 1] += ")"
+    return "".join(translated)
 
 
 def _translate_piece(piece: str) -> str:
-    known = {"**/": r"(?:.*/)?", "/**": r"/.*", "*": r"[^/]*", "?": r"[^/]"}
+    known = {"/**": r"/.*", "*": r"[^/]*", "?": r"[^/]"}
+    if piece.endswith("**/"):
+        return r"(?:.*/)?"
     if piece in known:
         return known[piece]
     if piece.startswith("**"):

@@ -16,7 +16,8 @@ NAME = ".e5vignore"
 class IgnoreFiles:
     """The ignore files of folders, each read once.
 
-    `faults` has the lines that are no pattern, by the path of their file.
+    `faults` has the lines that are no pattern, by the path of their file, and files that cannot be
+    read.
     """
 
     faults: dict[str, str] = field(default_factory=dict)
@@ -32,7 +33,10 @@ class IgnoreFiles:
         try:
             with open(path, encoding="utf-8-sig", errors="replace") as file:  # noqa: PTH123
                 lines = [line.strip() for line in file]
-        except OSError:
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self.faults.setdefault(path, f"cannot be read: {error.strerror}")
             return None
         patterns: list[str] = []
         for number, line in enumerate(lines, 1):

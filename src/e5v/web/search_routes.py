@@ -50,7 +50,7 @@ router = APIRouter(route_class=JsonRoute, tags=["search"])
 EntryId = Annotated[str, PathParameter(description="The id of an entry, percent-encoded.")]
 CACHED = {"Cache-Control": "private, max-age=300"}
 PAGE, LARGEST_PAGE = 60, 600  # entries in one reply
-GONE, SHOWN = "the file no longer exists; run e5v index again", 200
+GONE, SHOWN = "there is no such file to show now; after a change, run e5v index again", 200
 
 
 @router.post(
