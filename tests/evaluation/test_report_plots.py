@@ -15,7 +15,7 @@ def test_bars_have_the_lengths_of_figures() -> None:
     drawn = bars(Figure("a", "b", "c", 61.25, 52.0))
     assert re.findall(r'width="([\d.]+)" height="\d+" fill="var\(--(\w+)\)"', drawn)[1:] == [
         ("61.25", "ours"),
-        ("52.00", "paper"),
+        ("52.00", "published"),
     ]
     assert 'width="0.00"' in bars(Figure("a", "b", "c", -12.0))
     assert 'width="100.00"' in bars(Figure("a", "b", "c", 130.0))

@@ -35,6 +35,7 @@ ERRORS = {
     "/v1/map": ALWAYS | {"404", "409", "503"},
     "/v1/thumbnails/{id}": ALWAYS | {"404", "409", "503"},
     "/v1/items/{id}": ALWAYS | {"404", "409", "503"},
+    "/v1/files/{id}": ALWAYS | {"404", "409", "503"},
     "/livez": {"403", "500"},
     "/readyz": {"403", "500", "503"},
     "/metrics": ALWAYS,
