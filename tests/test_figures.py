@@ -109,6 +109,24 @@ def test_the_costs_of_weights_in_fewer_bits_are_the_measured_ones() -> None:
         assert f"| {' | '.join(cells)} |" in GUIDES["encode"]
 
 
+def test_the_first_answers_are_the_measured_ones() -> None:
+    """A command that is said to be quicker than it was, or to import what it does without."""
+    result = _result("first-answer-cpu")
+    page = (ROOT / "docs" / "speed.md").read_text()
+    found = {one["command"]: one for one in result["commands"]}
+    rows = {
+        "search, a server runs": "`e5v search`, a server of the index runs",
+        "index, nothing changed": "`e5v index`, nothing changed",
+        "search": "`e5v search` without a server",
+    }
+    for command, title in rows.items():
+        one = found[command]
+        assert f"| {title} | {one['wall_seconds']:.1f} s | {one['peak_mib']} MiB |" in page
+    assert result["settings"]["files"] == 20_000
+    assert found["search, a server runs"]["heavy"] == []
+    assert "torch" not in found["index, nothing changed"]["heavy"]
+
+
 def test_the_error_of_prices_is_the_measured_one() -> None:
     """A price that is said to be better than it was."""
     result = _result("prices-cpu")
