@@ -41,7 +41,7 @@ def test_a_person_is_told_what_it_is(
     assert told.startswith(f"photos is ready: {bundled.photos_folder()} (")
     assert max(map(len, told.splitlines()[1:])) <= 80
     words = " ".join(told.split())
-    for said in ("1,000 classes", "without a single pair", "first look", "royokong/e5-v"):
+    for said in ("1,000 classes", "without a single pair", "first look", "e5v models lists"):
         assert said in words
     assert told.endswith("index ~/Pictures --model photos\n")
     assert main(["assemble", "photos"]) == 0

@@ -119,6 +119,14 @@ def test_misuse(capsys: pytest.CaptureFixture[str], arguments: list[str], messag
     assert message in capsys.readouterr().err
 
 
+PROGRAM = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background, shells ignore it
+from e5v.cli import main
+sys.exit(main())
+"""
+
+
 @pytest.fixture
 def terminal(index: Path, model: E5V, tmp_path: Path) -> Iterator[tuple[int, Any]]:
     """Give the other end of a terminal with a prompt in it, and its process."""
@@ -131,7 +139,7 @@ def terminal(index: Path, model: E5V, tmp_path: Path) -> Iterator[tuple[int, Any
         }
         environment.pop("TMUX", None)
         process = subprocess.Popen(
-            [sys.executable, "-m", "e5v.cli", "search", "-i", "--index", str(index), *IMAGES],
+            [sys.executable, "-c", PROGRAM, "search", "-i", "--index", str(index), *IMAGES],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
