@@ -17,9 +17,10 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.worlds import Drawer
+from e5v.search.entries import CAPTURED
 from e5v.search.entry_table import NAME
 from e5v.search.manifest import Manifest, write_manifest
-from e5v.search.table_rows import CAPTURED, schema
+from e5v.search.table_rows import schema
 from e5v.search.writer import writing
 
 BATCH = 2**15  # rows

@@ -16,9 +16,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benchmarks.machine import describe_machine, describe_versions
-from e5v.evaluation.report_html import read_style
 from e5v.evaluation.report_plots import plot
 from e5v.evaluation.report_text import duration, gap_measures, signed
+from e5v.page_style import read_style
 from nano.kept import write
 from nano.templates import fill_in
 from paper.claims import Claim
@@ -163,7 +163,11 @@ def _write_html(values: dict[str, Any]) -> str:
         undefined=StrictUndefined,
     )
     own = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
-    more = {"style": read_style() + own, "plot": plot, "thumbnail": _make_data_uri}
+    more = {
+        "style": read_style("e5v.evaluation", "report.css") + own,
+        "plot": plot,
+        "thumbnail": _make_data_uri,
+    }
     return environment.get_template("report.html.jinja").render(values | more)
 
 

@@ -6,20 +6,21 @@ import re
 import pytest
 
 from e5v.errors import UsageError
-from e5v.search.table_rows import COLUMNS as TABLE_COLUMNS
+from e5v.search.entries import FILTERED
+from e5v.search.table_rows import COLUMNS
 from e5v.verbs.search import Search
-from e5v.verbs.where import COLUMNS, check_filter
+from e5v.verbs.where import check_filter
 
 
 def test_the_columns_are_the_tables() -> None:
     """Catches a column that can be filtered on, and is refused."""
-    assert set(COLUMNS) == set(TABLE_COLUMNS) - {"thumbnail"}
+    assert set(FILTERED) == set(COLUMNS) - {"thumbnail"}
 
 
 def test_the_help_names_the_columns() -> None:
     """Catches dates, cameras and places that can be filtered on, and that no help mentions."""
     told = inspect.getsource(Search).split("where: ")[1].split("duplicates: ")[0]
-    assert set(COLUMNS) - set(re.findall(r"\w+", told)) == {"id", "digest"}
+    assert set(FILTERED) - set(re.findall(r"\w+", told)) == {"id", "digest"}
 
 
 @pytest.mark.parametrize(

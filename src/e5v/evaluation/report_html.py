@@ -10,7 +10,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
@@ -26,6 +25,7 @@ from e5v.evaluation.report_text import (
     signed,
 )
 from e5v.evaluation.scores import BenchmarkRun, Figure, Results
+from e5v.page_style import read_style
 
 
 @dataclass(frozen=True)
@@ -36,19 +36,13 @@ class BenchmarkSection:
     run: BenchmarkRun | None
 
 
-def read_style() -> str:
-    """Return the style of a report: colours and fonts, which the page of `e5v serve` has, too."""
-    shared = files("e5v").joinpath("assets/page/tokens.css").read_text(encoding="utf-8")
-    return shared + files("e5v.evaluation").joinpath("report.css").read_text(encoding="utf-8")
-
-
 def to_html(report: Results) -> str:
     """Write a report as one HTML page."""
     setting = report.setting
     runs, groups = {run.benchmark: run for run in setting.runs}, report.by_benchmark
     return _load_template().render(
         setting=setting,
-        style=read_style(),
+        style=read_style("e5v.evaluation", "report.css"),
         tiles=_format_key_numbers(report),
         benchmarks={
             one: BenchmarkSection(groups.get(one, []), runs.get(one)) for one in {**groups, **runs}

@@ -5,6 +5,12 @@ from typing import Literal
 
 KINDS = ("image", "text")
 Match = Literal["strong", "weak", "none"]
+CAPTURED = ("taken", "camera", "latitude", "longitude")  # fields from EXIF; None if not known
+# Fields that a filter may use.
+FILTERED = (
+    *("id", "path", "kind", "part", "size", "mtime", "digest", "text", "width", "height"),
+    *CAPTURED,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 from e5v.search.entries import Entry
 
-COLUMN = "mtime"  # of the table, for filters: nanoseconds
 NANOSECONDS = 10**9
 
 

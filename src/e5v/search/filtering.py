@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from e5v.errors import UsageError, first_line
 from e5v.extras import imported
+from e5v.search.entries import FILTERED
 from e5v.search.filters import whole_condition
 
 with imported("an index"):
@@ -22,10 +23,6 @@ with imported("an index"):
 
 SCANNED = 2**16  # records at a time
 MISMATCH = re.compile(r"literal \w+\((.*)\) and could not convert to literal of type '(\w+)'")
-FILTERED = (
-    *("id", "path", "kind", "part", "size", "mtime", "digest", "text", "width", "height"),
-    *("taken", "camera", "latitude", "longitude"),
-)
 
 
 def find_matching(table: lancedb.table.Table, where: str) -> NDArray[np.int64]:

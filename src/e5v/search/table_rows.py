@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e5v.extras import imported
-from e5v.search.entries import Entry
+from e5v.search.entries import CAPTURED, Entry
 from e5v.search.records import Known, Source
 
 with imported("an index"):
@@ -19,8 +19,7 @@ with imported("an index"):
 
 VECTOR = "vector"
 SHOWN = ("id", "path", "kind", "part", "size", "mtime", "digest", "text", "thumbnail")
-CAPTURED = ("taken", "camera", "latitude", "longitude")  # since format 4; null if not known
-COLUMNS = (*SHOWN, "width", "height", *CAPTURED)  # of an Entry
+COLUMNS = (*SHOWN, "width", "height", *CAPTURED)  # of an Entry; CAPTURED since format 4
 SOURCE = ("source", "source_size", "source_mtime", "source_parts")  # the file that names it
 LEDGER = ("row", *SOURCE, "id", "path", "kind", "part", "size", "mtime", "digest")
 

@@ -7,13 +7,13 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from e5v.media.locations import split_place
+from e5v.page_style import read_style
 from e5v.verbs.plain_text import to_plain_text
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ class CardGroup:
 
 def render_search_page(page: SearchPage) -> str:
     """Return the HTML of a page."""
-    tokens = files("e5v").joinpath("assets/page/tokens.css").read_text(encoding="utf-8")
-    style = tokens + files("e5v.verbs").joinpath("search_page.css").read_text(encoding="utf-8")
+    style = read_style("e5v.verbs", "search_page.css")
     groups = [CardGroup([_make_card(hit) for hit in one.hits], one.note) for one in page.groups]
     return _load_template().render(title=page.title, style=style, groups=groups)
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from e5v.search.entries import CAPTURED
 from e5v.verbs.console import say, show_line
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ LONGEST = 120  # characters of a caption in a table
 
 
 FIELDS: tuple[str, ...] = ("id", "path", "kind", "part", "text", "size", "mtime", "width", "height")
-FIELDS += ("taken", "camera", "latitude", "longitude")
+FIELDS += CAPTURED
 
 
 @dataclass(frozen=True)

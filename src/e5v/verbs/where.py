@@ -7,11 +7,8 @@ import re
 from difflib import get_close_matches
 
 from e5v.errors import UsageError
+from e5v.search.entries import FILTERED
 
-COLUMNS = (
-    *("id", "path", "kind", "part", "size", "mtime", "digest", "text", "width", "height"),
-    *("taken", "camera", "latitude", "longitude"),
-)
 EXAMPLE = "\"kind = 'image'\""
 TOKEN = re.compile(
     r"""\s*(?:
@@ -63,9 +60,9 @@ def _check_sign(where: str, sign: str, depth: int) -> int:
 
 
 def _check_name(where: str, name: str, *, quoted: bool) -> None:
-    if name.lower() in COLUMNS or (not quoted and name.lower() in WORDS):
+    if name.lower() in FILTERED or (not quoted and name.lower() in WORDS):
         return
-    near = get_close_matches(name.lower(), COLUMNS, n=1, cutoff=0.75)
+    near = get_close_matches(name.lower(), FILTERED, n=1, cutoff=0.75)
     meant = f" (did you mean {near[0]}?)" if near else ""
     text = "; put text in single quotes" if quoted or not near else ""
     raise _make_error(where, f"no column is named {name}{meant}{text}")
@@ -74,6 +71,6 @@ def _check_name(where: str, name: str, *, quoted: bool) -> None:
 def _make_error(where: str, reason: str) -> UsageError:
     return UsageError(
         f"the filter {where!r} cannot be used: {reason}; expected a condition such as {EXAMPLE} "
-        f"on {', '.join(COLUMNS)}",
+        f"on {', '.join(FILTERED)}",
         argument="where",
     )

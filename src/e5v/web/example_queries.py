@@ -3,7 +3,7 @@
 entries spread over the index -> a caption, a first sentence, or the model's word for an image
     -> search -> the queries that find the entry they were taken from
 
-Computed once for each version of the index, when the page first asks for them.
+Worked out once for each version of the index (`per_version.py`).
 """
 
 from __future__ import annotations
@@ -19,12 +19,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from e5v.errors import E5VError
 from e5v.inputs import Text
 from e5v.search.manifest import PROMPT
 from e5v.search.query import QueryVectors, find
 from e5v.vectors import unit
-from e5v.web.errors import Refused
 from e5v.web.inputs import RequestItem
 from e5v.web.searched import SearchedIndex
 from e5v.web.searching import Searcher
@@ -48,31 +46,6 @@ class Candidate:
 
     query: str
     entry: Entry
-
-
-class ExampleQueries:
-    """The example queries of a collection, cached for one version of its index."""
-
-    def __init__(self) -> None:
-        self._version = -1
-        self._work: asyncio.Task[list[str]] | None = None
-
-    async def get(self, searcher: Searcher) -> list[str]:
-        """Return up to three queries; concurrent requests wait for the same work.
-
-        Raises:
-            Refused: there is no index.
-            DataError: it is damaged.
-        """
-        index, version = await asyncio.to_thread(searcher.collection.version)
-        if self._work is None or version != self._version:
-            self._version = version
-            self._work = asyncio.create_task(find_queries(searcher, index))
-        try:
-            return await asyncio.shield(self._work)
-        except (E5VError, Refused):  # usually a full queue: the next request tries again
-            self._work = None
-            return []
 
 
 async def find_queries(searcher: Searcher, index: SearchedIndex) -> list[str]:

@@ -3,7 +3,7 @@
 points (n, 2) and vectors (n, d) -> k-means on the map -> the mean vector of each group
     -> the model's head -> its likeliest word that no larger group has
 
-Computed once for each version of the index, when the page first asks for them.
+Worked out once for each version of the index (`per_version.py`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from e5v.errors import E5VError
 from e5v.vectors import unit
-from e5v.web.errors import Refused
+from e5v.web.searched import DIGITS, MAP_POINTS
 
 if TYPE_CHECKING:
     from e5v.model.words import Word
@@ -29,8 +28,6 @@ MOST, EACH = 10, 8  # groups, and points of one on average, at least
 SMALLEST = 4  # points of a group that gets a label
 ROUNDS = 20
 LEAST = 0.02  # probability of a word
-SAMPLE = 2_000  # points, as on the map
-DIGITS = 4
 
 
 @dataclass(frozen=True)
@@ -53,35 +50,13 @@ class MapLabel:
     count: int
 
 
-class MapLabels:
-    """The labels of a collection's map, cached for one version of its index."""
-
-    def __init__(self) -> None:
-        self._version = -1
-        self._work: asyncio.Task[list[MapLabel]] | None = None
-
-    async def get(self, searcher: Searcher) -> list[MapLabel]:
-        """Return the labels, the largest group first; concurrent requests wait for the same work.
-
-        Raises:
-            Refused: there is no index.
-            DataError: it is damaged.
-        """
-        index, version = await asyncio.to_thread(searcher.collection.version)
-        if self._work is None or version != self._version:
-            self._version = version
-            self._work = asyncio.create_task(find_labels(searcher, index))
-        try:
-            return await asyncio.shield(self._work)
-        except (E5VError, Refused):  # usually a full queue: the next request tries again
-            self._work = None
-            return []
-
-
 async def find_labels(searcher: Searcher, index: SearchedIndex) -> list[MapLabel]:
-    """Return a label for each group whose centre says a word that no larger one has."""
+    """Return a label for each group whose centre says a word that no larger one has.
+
+    The largest group comes first.
+    """
     points = await asyncio.to_thread(searcher.collection.map)
-    ids, vectors = await asyncio.to_thread(index.vectors, SAMPLE)
+    ids, vectors = await asyncio.to_thread(index.vectors, MAP_POINTS)
     rows = dict(zip(ids, vectors, strict=True))
     known = [point for point in points if point.entry.id in rows]
     if not known:

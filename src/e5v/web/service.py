@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,10 +20,11 @@ from e5v.web.access import AccessRules
 from e5v.web.admission import Limits
 from e5v.web.batching import Batcher, ForwardPass
 from e5v.web.embedding import ItemEmbedder
-from e5v.web.example_queries import ExampleQueries
-from e5v.web.map_labels import MapLabels
+from e5v.web.example_queries import find_queries
+from e5v.web.map_labels import MapLabel, find_labels
 from e5v.web.metrics import Meters
 from e5v.web.notice import ModelNotice
+from e5v.web.per_version import PerVersion
 from e5v.web.searched import Searched
 from e5v.web.searching import Searcher
 
@@ -50,8 +52,8 @@ class Service:
     embedder: ItemEmbedder
     searcher: Searcher
     notice: ModelNotice
-    examples: ExampleQueries = field(default_factory=ExampleQueries)
-    labels: MapLabels = field(default_factory=MapLabels)
+    examples: PerVersion[str] = field(default_factory=partial(PerVersion, find_queries))
+    labels: PerVersion[MapLabel] = field(default_factory=partial(PerVersion, find_labels))
 
     @property
     def name(self) -> str:
